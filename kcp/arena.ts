@@ -1,0 +1,104 @@
+/**
+ * The memory that packets and payloads live in.
+ *
+ * @module
+ */
+
+/** log2 of the smallest block that an {@linkcode Arena} hands out. */
+const MIN_CLASS = 6;
+const CLASSES = 31;
+
+/**
+ * One growable byte buffer, cut into blocks whose sizes are powers of two.
+ *
+ * Payloads on their way out, payloads waiting to be read and the packets of a {@linkcode PacketBatch}
+ * all live in one arena, so that moving bytes between them is a copy inside one buffer: no view is
+ * allocated per packet. Freed blocks are kept in a free list per size and used again; many sessions
+ * that share an arena therefore cost memory for what is in flight, not for their windows.
+ *
+ * The buffer is replaced by a larger one when it is full: never keep {@linkcode Arena.bytes} across
+ * a call that can allocate.
+ */
+export class Arena {
+  /** The whole buffer. Replaced when the arena grows. */
+  bytes: Uint8Array<ArrayBuffer>;
+  /** The same bytes for reading and writing integers. Replaced together with `bytes`. */
+  view: DataView<ArrayBuffer>;
+  /** The arena never grows past this many bytes. */
+  readonly limit: number;
+  #top = 0;
+  #used = 0;
+  /** Offset + 1 of the first free block of each class; the block holds the next one's. */
+  readonly #free = new Int32Array(CLASSES);
+
+  /**
+   * @param limit Most bytes that the arena may hold, 1 KiB to 1 GiB. 1 GiB unless given.
+   * @throws {RangeError} When `limit` is out of range.
+   */
+  constructor(limit: number = 2 ** 30) {
+    if (!Number.isInteger(limit) || limit < 1024 || limit > 2 ** 30) {
+      throw new RangeError(
+        `Cannot limit an arena to ${limit} bytes: allowed are 1024 to 1073741824`,
+      );
+    }
+    this.limit = limit;
+    this.bytes = new Uint8Array(1024);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** Bytes in blocks that are handed out at the moment, each rounded up to its power of two. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Bytes that the arena holds from the runtime at the moment. */
+  get capacity(): number {
+    return this.bytes.length;
+  }
+
+  /**
+   * Hands out a block of at least `size` bytes.
+   *
+   * @returns The offset of the block in {@linkcode Arena.bytes}, a multiple of 64, or -1 when the
+   * arena's limit is reached.
+   */
+  alloc(size: number): number {
+    const cls = sizeClass(size);
+    const head = this.#free[cls];
+    if (head !== 0) {
+      this.#free[cls] = this.view.getInt32(head - 1, true);
+      this.#used += 1 << cls;
+      return head - 1;
+    }
+    const offset = this.#top;
+    const top = offset + 2 ** cls;
+    if (top > this.bytes.length && !this.#grow(top)) return -1;
+    this.#top = top;
+    this.#used += 1 << cls;
+    return offset;
+  }
+
+  /** Takes back a block that {@linkcode Arena.alloc} handed out for the same `size`. */
+  free(offset: number, size: number): void {
+    const cls = sizeClass(size);
+    this.view.setInt32(offset, this.#free[cls], true);
+    this.#free[cls] = offset + 1;
+    this.#used -= 1 << cls;
+  }
+
+  #grow(needed: number): boolean {
+    if (needed > this.limit) return false;
+    let size = this.bytes.length;
+    while (size < needed) size *= 2;
+    const bytes = new Uint8Array(Math.min(size, this.limit));
+    bytes.set(this.bytes);
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+    return true;
+  }
+}
+
+/** log2 of the block that holds `size` bytes. */
+function sizeClass(size: number): number {
+  return size <= 1 << MIN_CLASS ? MIN_CLASS : 32 - Math.clz32(size - 1);
+}

@@ -1,0 +1,191 @@
+import type { Arena } from "./arena.ts";
+
+const MIN_CAPACITY = 1024;
+/** Up to so many bytes a segment may be placed ahead, however little the queue holds. */
+const MIN_PLACE = 65536;
+
+/**
+ * A first-in, first-out byte queue in one block of an {@linkcode Arena}.
+ *
+ * Positions are 32-bit integers that grow with every byte appended and wrap: `position & mask` is the
+ * byte's place in the block. So a segment is just a position and a length, appending to the last
+ * segment needs no move, and a run of segments leaves in one copy.
+ */
+export class ByteRing {
+  /** Position of the oldest byte that is kept. */
+  start = 0;
+  /** Position after the newest byte. */
+  end = 0;
+  /** Position after the last byte that was placed ahead of `end`; `end` when none was. */
+  extent = 0;
+  readonly #arena: Arena;
+  #block = -1;
+  /** A power of two, kept while no block is held so that the next block fits at once. */
+  #capacity = MIN_CAPACITY;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  /** Bytes that are kept. */
+  get length(): number {
+    return (this.end - this.start) | 0;
+  }
+
+  /** Appends the first `length` bytes of `source`; false when the arena has no room for them. */
+  append(source: Uint8Array, length: number): boolean {
+    if (!this.#reserve(length)) return false;
+    const at = this.end & (this.#capacity - 1);
+    const first = this.#capacity - at;
+    const bytes = this.#arena.bytes;
+    if (length <= first) {
+      bytes.set(length === source.length ? source : source.subarray(0, length), this.#block + at);
+    } else {
+      bytes.set(source.subarray(0, first), this.#block + at);
+      bytes.set(source.subarray(first, length), this.#block);
+    }
+    this.#extend(length);
+    return true;
+  }
+
+  /** Appends `length` bytes that lie at `offset` of the arena; false when it has no room for them. */
+  appendInside(offset: number, length: number): boolean {
+    if (!this.#reserve(length)) return false;
+    const at = this.end & (this.#capacity - 1);
+    const first = this.#capacity - at;
+    const bytes = this.#arena.bytes;
+    if (length <= first) {
+      bytes.copyWithin(this.#block + at, offset, offset + length);
+    } else {
+      bytes.copyWithin(this.#block + at, offset, offset + first);
+      bytes.copyWithin(this.#block, offset + first, offset + length);
+    }
+    this.#extend(length);
+    return true;
+  }
+
+  /**
+   * Places `length` bytes that lie at `offset` of the arena at `position`, ahead of `end`; they join the
+   * queue when {@linkcode ByteRing.admit} reaches them.
+   *
+   * @returns False when that takes much more memory than the queue has, or the arena has no room.
+   */
+  place(position: number, offset: number, length: number): boolean {
+    const needed = (position - this.start) + length;
+    if (needed > Math.max(2 * this.#capacity, MIN_PLACE)) return false;
+    if (!this.#reserve(needed - this.length)) return false;
+    const at = position & (this.#capacity - 1);
+    const first = this.#capacity - at;
+    const bytes = this.#arena.bytes;
+    if (length <= first) {
+      bytes.copyWithin(this.#block + at, offset, offset + length);
+    } else {
+      bytes.copyWithin(this.#block + at, offset, offset + first);
+      bytes.copyWithin(this.#block, offset + first, offset + length);
+    }
+    const extent = (position + length) | 0;
+    if (((extent - this.extent) | 0) > 0) this.extent = extent;
+    return true;
+  }
+
+  /** Appends `length` bytes that were placed at `position`, at or ahead of `end`. */
+  admit(position: number, length: number): void {
+    const mask = this.#capacity - 1;
+    const bytes = this.#arena.bytes;
+    if (position !== this.end) {
+      for (let done = 0; done < length;) {
+        const from = (position + done) & mask;
+        const to = (this.end + done) & mask;
+        const piece = Math.min(length - done, mask + 1 - Math.max(from, to));
+        bytes.copyWithin(this.#block + to, this.#block + from, this.#block + from + piece);
+        done += piece;
+      }
+    }
+    this.#extend(length);
+  }
+
+  #extend(length: number): void {
+    this.end = (this.end + length) | 0;
+    if (((this.end - this.extent) | 0) > 0) this.extent = this.end;
+  }
+
+  /** Copies `length` bytes from `position` to `offset` of the arena. */
+  copyInside(position: number, length: number, offset: number): void {
+    const at = position & (this.#capacity - 1);
+    const first = this.#capacity - at;
+    const from = this.#block + at;
+    const bytes = this.#arena.bytes;
+    if (length <= first) {
+      bytes.copyWithin(offset, from, from + length);
+    } else {
+      bytes.copyWithin(offset, from, from + first);
+      bytes.copyWithin(offset + first, this.#block, this.#block + length - first);
+    }
+  }
+
+  /** Copies the oldest `length` bytes to the start of `target`, and drops them here. */
+  take(target: Uint8Array, length: number): void {
+    if (length > 0) {
+      const at = this.start & (this.#capacity - 1);
+      const first = this.#capacity - at;
+      const from = this.#block + at;
+      const bytes = this.#arena.bytes;
+      if (length <= first) {
+        target.set(bytes.subarray(from, from + length));
+      } else {
+        target.set(bytes.subarray(from, from + first));
+        target.set(bytes.subarray(this.#block, this.#block + length - first), first);
+      }
+    }
+    this.discard((this.start + length) | 0);
+  }
+
+  /** Drops every byte before `position`. */
+  discard(position: number): void {
+    this.start = position;
+    // An empty queue starts over at the front of its block, which is the warmest memory.
+    if (position === this.extent) this.start = this.end = this.extent = 0;
+  }
+
+  /** Gives the block back to the arena if no byte is kept. */
+  release(): void {
+    if (this.#block >= 0 && this.start === this.extent) this.#freeBlock();
+  }
+
+  /** Drops every byte and gives the block back to the arena. */
+  clear(): void {
+    this.start = this.end = this.extent = 0;
+    this.release();
+  }
+
+  #freeBlock(): void {
+    this.#arena.free(this.#block, this.#capacity);
+    this.#block = -1;
+  }
+
+  #reserve(length: number): boolean {
+    const kept = (this.extent - this.start) | 0;
+    const needed = Math.max(kept, this.length + length);
+    if (this.#block >= 0 && needed <= this.#capacity) return true;
+    let capacity = this.#capacity;
+    while (capacity < needed) capacity *= 2;
+    const block = this.#arena.alloc(capacity);
+    if (block < 0) return false;
+    if (this.#block >= 0) {
+      // Every byte keeps its position, so the copy goes piece by piece up to either block's edge.
+      const bytes = this.#arena.bytes;
+      for (let done = 0; done < kept;) {
+        const position = this.start + done;
+        const from = position & (this.#capacity - 1);
+        const to = position & (capacity - 1);
+        const piece = Math.min(kept - done, this.#capacity - from, capacity - to);
+        bytes.copyWithin(block + to, this.#block + from, this.#block + from + piece);
+        done += piece;
+      }
+      this.#freeBlock();
+    }
+    this.#block = block;
+    this.#capacity = capacity;
+    return true;
+  }
+}

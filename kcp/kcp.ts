@@ -1,0 +1,880 @@
+/**
+ * The KCP state machine.
+ *
+ * @module
+ */
+import { Arena } from "./arena.ts";
+import { type CongestionController, ReferenceController } from "./congestion.ts";
+import {
+  checkUint32,
+  type KcpLiveOptions,
+  type KcpOptions,
+  type NodelayOptions,
+  type ResolvedKcpOptions,
+  resolveOptions,
+} from "./options.ts";
+import { Pacer } from "./pacer.ts";
+import type { PacketBatch } from "./packet_batch.ts";
+import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
+import { RtoEstimator } from "./rto.ts";
+import {
+  CMD,
+  CMD_ACK,
+  CMD_PUSH,
+  CMD_WASK,
+  CMD_WINS,
+  CONV,
+  distance,
+  FRG,
+  LEN,
+  MAX_FRAGMENTS,
+  OVERHEAD,
+  SN,
+  timestamp,
+  TS,
+  UNA,
+  WND,
+} from "./segment.ts";
+import { REASON_FAST, REASON_TIMEOUT, SendBuffer } from "./send_buffer.ts";
+import type { KcpStats } from "./stats.ts";
+
+/** The peer's window until it tells it. Source: kcp-go. */
+const INITIAL_REMOTE_WINDOW = 32;
+/** First wait before a window probe, and the longest, in ms. Source: the C reference, kcp-go. */
+const PROBE_INIT = 500;
+const PROBE_LIMIT = 120_000;
+/** Acknowledgments that are kept until they are sent; the peer sends again what is not acknowledged. */
+const MIN_PENDING_ACKS = 256;
+
+/** Why a {@linkcode Kcp} took its peer for unreachable. */
+export type DeadLink =
+  /** A segment was sent `deadLink` times without an answer. */
+  | "retransmissions"
+  /** Nothing was heard for `deadLinkTime` while an answer was due. */
+  | "silence";
+
+/**
+ * One end of a KCP conversation, as a machine without I/O: it reads no clock, sets no timer, draws no
+ * randomness and opens no socket. Packets go in and come out, time is told.
+ *
+ * Whoever runs it calls {@linkcode Kcp.input} for each packet that arrives, {@linkcode Kcp.tick} when
+ * {@linkcode Kcp.deadline} has come, and after either of them, and after queueing data,
+ * {@linkcode Kcp.output} until it has nothing more. Every `now` is a monotonic time in milliseconds;
+ * it may be fractional and may start anywhere.
+ *
+ * Data goes in as messages, whose boundaries are kept ({@linkcode Kcp.send}, {@linkcode Kcp.recv}),
+ * or as a byte stream, whose small writes share segments ({@linkcode Kcp.write}, {@linkcode Kcp.read}).
+ * The wire does not tell them apart but for the boundaries, and both may be used on one machine.
+ *
+ * @example
+ * ```ts
+ * import { Kcp, PacketBatch, turbo } from "@lowlatency/kcp";
+ *
+ * const alice = new Kcp(1, turbo);
+ * const bob = new Kcp(1, turbo);
+ * const batch = new PacketBatch({ arena: alice.arena });
+ *
+ * alice.send(new TextEncoder().encode("hello"));
+ * alice.tick(0);
+ * alice.output(batch);
+ * for (const packet of batch) bob.input(packet, 20);
+ *
+ * const message = new Uint8Array(bob.peekSize());
+ * bob.recv(message);
+ * console.log(new TextDecoder().decode(message)); // hello
+ * ```
+ */
+export class Kcp {
+  /** The conversation id, the same on both ends. */
+  readonly conv: number;
+  /** The memory that payloads live in; a {@linkcode PacketBatch} for this machine must share it. */
+  readonly arena: Arena;
+  readonly #send: SendBuffer;
+  readonly #receive: ReceiveBuffer;
+  readonly #rto = new RtoEstimator();
+  readonly #controller: CongestionController;
+  readonly #pacer: Pacer;
+  #given: KcpLiveOptions;
+  #options: ResolvedKcpOptions;
+  #mss: number;
+
+  #now = -Infinity;
+  /** When what is collected for up to an interval may leave. */
+  #nextFlush = -Infinity;
+  /** When a packet of the peer was last accepted. */
+  #heardAt = -Infinity;
+  /** Since when the peer owes an answer; Infinity when it owes none. */
+  #owedSince = Infinity;
+  #dead: DeadLink | null = null;
+
+  #rmtWnd = INITIAL_REMOTE_WINDOW;
+  /** The highest `una` that the peer sent; `#rmtWnd` counts from it. */
+  #rmtUna: number;
+  #probeWait = 0;
+  #probeAt = Infinity;
+  #askWindow = false;
+  #tellWindow = false;
+
+  /** Pending acknowledgments, sn and ts by turns, from #ackHead to #ackTail. */
+  #acks = new Int32Array(32);
+  #ackHead = 0;
+  #ackTail = 0;
+  /** Whether the segment queued last belongs to the byte stream and may grow. */
+  #tailOpen = false;
+  /** The packet that is being written: its start, the next segment, and where it must end. */
+  #packetStart = 0;
+  #at = 0;
+  #packetLimit = 0;
+  #carriesData = false;
+  /** Where a packet from elsewhere is laid down to be parsed. */
+  #scratch = -1;
+  #scratchSize = 0;
+
+  readonly #stats = {
+    packetsOut: 0,
+    packetsIn: 0,
+    bytesOut: 0,
+    bytesIn: 0,
+    segmentsOut: 0,
+    segmentsIn: 0,
+    payloadOut: 0,
+    payloadIn: 0,
+    timeoutRetransmits: 0,
+    fastRetransmits: 0,
+    earlyRetransmits: 0,
+    duplicates: 0,
+    refused: 0,
+  };
+  readonly #errors = { short: 0, conv: 0, cmd: 0, length: 0, una: 0, ack: 0 };
+
+  /**
+   * @param conv The conversation id that both ends agreed on, 0 to 4294967295.
+   * @param options Settings.
+   * @param arena Memory to share with other machines.
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+   */
+  constructor(conv: number, options: KcpOptions = {}, arena: Arena = new Arena()) {
+    const { congestion, initialSndSn = 0, initialRcvSn = 0, ...live } = options;
+    this.conv = checkUint32("conv", conv);
+    this.arena = arena;
+    this.#given = live;
+    this.#options = resolveOptions(live);
+    const { mtu, burst, pacingRate, resend } = this.#options;
+    this.#mss = mtu - OVERHEAD;
+    this.#send = new SendBuffer(arena, checkUint32("initialSndSn", initialSndSn));
+    this.#receive = new ReceiveBuffer(arena, checkUint32("initialRcvSn", initialRcvSn));
+    this.#rmtUna = this.#send.una;
+    this.#controller = congestion?.(this.#mss, resend) ??
+      new ReferenceController(this.#mss, resend);
+    this.#pacer = new Pacer(burst, pacingRate, mtu);
+    this.#apply();
+  }
+
+  #apply(): void {
+    const { nodelay, resend, fastlimit, interval, minRto } = this.#options;
+    this.#send.configure(nodelay, resend, fastlimit);
+    this.#rto.bound(interval, minRto);
+  }
+
+  /** The settings in force. */
+  get options(): ResolvedKcpOptions {
+    return this.#options;
+  }
+
+  /**
+   * Changes settings while the machine runs; those not named stay.
+   *
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range; then
+   * nothing is changed.
+   */
+  configure(change: KcpLiveOptions): void {
+    const given = { ...this.#given, ...change };
+    this.#options = resolveOptions(given);
+    this.#given = given;
+    this.#mss = this.#options.mtu - OVERHEAD;
+    this.#apply();
+  }
+
+  /**
+   * The four settings by position, as every KCP implementation has them.
+   *
+   * @param nodelay See {@linkcode NodelayOptions.nodelay}.
+   * @param interval See {@linkcode NodelayOptions.interval}.
+   * @param resend See {@linkcode NodelayOptions.resend}.
+   * @param nc See {@linkcode NodelayOptions.nc}; 0 and 1 count as false and true.
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+   */
+  nodelay(
+    nodelay: NodelayOptions["nodelay"],
+    interval: number,
+    resend: number,
+    nc: boolean | 0 | 1,
+  ): void {
+    this.configure({ nodelay, interval, resend, nc: nc === 0 || nc === 1 ? nc === 1 : nc });
+  }
+
+  /** Payload bytes of a full segment: the MTU less the header. */
+  get mss(): number {
+    return this.#mss;
+  }
+
+  /** First sequence number that is not acknowledged. */
+  get sndUna(): number {
+    return this.#send.una >>> 0;
+  }
+
+  /** Sequence number of the next new segment. */
+  get sndNxt(): number {
+    return this.#send.nxt >>> 0;
+  }
+
+  /** First sequence number that has not arrived. */
+  get rcvNxt(): number {
+    return this.#receive.nxt >>> 0;
+  }
+
+  /** Why the peer is taken for unreachable, null while it is not. A dead machine does nothing more. */
+  get dead(): DeadLink | null {
+    return this.#dead;
+  }
+
+  /** When a valid packet last arrived, `-Infinity` if none did. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Smoothed round-trip time in ms, -1 before the first sample. */
+  get srtt(): number {
+    return this.#rto.srtt;
+  }
+
+  /** Retransmission timeout in ms. */
+  get rto(): number {
+    return this.#rto.rto;
+  }
+
+  /** Whether everything that was queued has been sent and acknowledged. */
+  get drained(): boolean {
+    return this.#send.una === this.#send.end;
+  }
+
+  /** Segments that the send queue still takes. */
+  get sndRoom(): number {
+    return Math.max(0, this.#options.sndQueue - this.#send.waiting);
+  }
+
+  /** What was counted so far, and how the machine stands: a snapshot. */
+  get stats(): KcpStats {
+    const { nc, sndWnd, rcvWnd } = this.#options;
+    const { srtt, rttvar, rto, min } = this.#rto;
+    return {
+      ...this.#stats,
+      inputErrors: { ...this.#errors },
+      srtt,
+      rttvar,
+      minRtt: min,
+      rto,
+      cwnd: nc ? Infinity : this.#controller.window,
+      ssthresh: nc ? Infinity : this.#controller.ssthresh,
+      sndWnd,
+      rcvWnd,
+      rmtWnd: this.#rmtWnd,
+      sndQueue: this.#send.waiting,
+      inFlight: this.#send.inFlight,
+      rcvQueue: this.#receive.queued,
+      rcvBuffer: this.#receive.early,
+      pendingAcks: this.#ackTail - this.#ackHead >> 1,
+      bytesHeld: this.#send.bytes + this.#receive.bytes,
+    };
+  }
+
+  // --- the application's side ---
+
+  /**
+   * Queues a message. The peer's {@linkcode Kcp.recv} gets it whole.
+   *
+   * @param message At most 255 segments of {@linkcode Kcp.mss} bytes. It is copied.
+   * @returns Whether it was queued; false when the send queue has no room for it now, or the peer is
+   * unreachable.
+   * @throws {RangeError} When the message is larger than 255 segments.
+   */
+  send(message: Uint8Array): boolean {
+    const size = message.length;
+    const fragments = Math.max(1, Math.ceil(size / this.#mss));
+    if (fragments > MAX_FRAGMENTS) {
+      throw new RangeError(
+        `Cannot send a message of ${size} bytes in ${fragments} fragments: the limit is 255 of ${this.#mss} bytes`,
+      );
+    }
+    if (this.#dead || fragments > this.sndRoom) return false;
+    if (size > 0 && !this.#send.store(message, size)) return false;
+    let left = size;
+    for (let frg = fragments - 1; frg >= 0; frg--) {
+      const length = Math.min(left, this.#mss);
+      left -= length;
+      this.#send.enqueue(length, frg, left);
+    }
+    this.#tailOpen = false;
+    return true;
+  }
+
+  /**
+   * Queues bytes of the stream; they fill up the last segment first, if that is still unsent.
+   *
+   * @param bytes They are copied.
+   * @returns How many bytes were queued, from the first on: less than all when the send queue is full,
+   * none when the peer is unreachable.
+   */
+  write(bytes: Uint8Array): number {
+    if (this.#dead) return 0;
+    const send = this.#send;
+    const open = this.#tailOpen && send.waiting > 0;
+    const fill = open ? Math.max(0, this.#mss - send.lastLength) : 0;
+    const count = Math.min(bytes.length, fill + this.sndRoom * this.#mss);
+    if (count === 0 || !send.store(bytes, count)) return 0;
+    const extended = Math.min(fill, count);
+    if (extended > 0) send.extendLast(extended);
+    for (let left = count - extended; left > 0;) {
+      const length = Math.min(left, this.#mss);
+      left -= length;
+      send.enqueue(length, 0, left);
+    }
+    this.#tailOpen = true;
+    return count;
+  }
+
+  /** Bytes of the message that {@linkcode Kcp.recv} takes next, -1 if none is complete. */
+  peekSize(): number {
+    return this.#receive.peekSize();
+  }
+
+  /** Bytes that {@linkcode Kcp.read} can take now, at least until an empty message. */
+  get readable(): number {
+    return this.#receive.bytes;
+  }
+
+  /**
+   * Takes the next message.
+   *
+   * @param target Where the message goes, at least {@linkcode Kcp.peekSize} bytes.
+   * @returns Its size in bytes, -1 if none is complete.
+   * @throws {RangeError} When `target` is too small; the message stays.
+   */
+  recv(target: Uint8Array): number {
+    const size = this.#receive.peekSize();
+    if (size < 0) return -1;
+    if (size > target.length) {
+      throw new RangeError(
+        `Cannot receive a message of ${size} bytes into ${target.length} bytes`,
+      );
+    }
+    const full = this.#window() === 0;
+    this.#receive.takeMessage(target, size);
+    this.#tellWindow ||= full && this.#window() > 0;
+    return size;
+  }
+
+  /**
+   * Takes bytes of the stream, whatever the message boundaries.
+   *
+   * @param target Where the bytes go.
+   * @returns How many bytes were taken: 0 when there are none, or when the next message is an empty
+   * one, which only {@linkcode Kcp.recv} takes.
+   */
+  read(target: Uint8Array): number {
+    const full = this.#window() === 0;
+    const count = this.#receive.takeBytes(target);
+    if (full) this.#tellWindow ||= this.#window() > 0;
+    return count;
+  }
+
+  // --- the network's side ---
+
+  /**
+   * Takes a packet from the network. Whatever is wrong with it is counted in {@linkcode Kcp.stats}, and
+   * then no part of the packet has any effect.
+   *
+   * @param packet One or more segments. It is not kept.
+   * @param now The time in ms.
+   * @param recovered Whether the packet was restored by error correction: what it says of the peer's
+   * window and of the round-trip time may be old, and is not used.
+   * @returns Whether the packet was valid.
+   */
+  input(packet: Uint8Array, now: number, recovered = false): boolean {
+    const { arena } = this;
+    const { length } = packet;
+    if (packet.buffer === arena.bytes.buffer) {
+      return this.inputAt(packet.byteOffset, packet.byteOffset + length, now, recovered);
+    }
+    if (length > this.#scratchSize) {
+      if (this.#scratch >= 0) arena.free(this.#scratch, this.#scratchSize);
+      this.#scratchSize = Math.max(length, 2048);
+      this.#scratch = arena.alloc(this.#scratchSize);
+      if (this.#scratch < 0) {
+        this.#scratchSize = 0;
+        return false;
+      }
+    }
+    if (length > 0) arena.bytes.set(packet, this.#scratch);
+    return this.inputAt(this.#scratch, this.#scratch + length, now, recovered);
+  }
+
+  /**
+   * {@linkcode Kcp.input} for a packet that lies in the arena already.
+   *
+   * @param start Arena offset of the packet's first byte.
+   * @param end Arena offset after its last byte.
+   * @param now The time in ms.
+   * @param recovered See {@linkcode Kcp.input}.
+   * @returns Whether the packet was valid.
+   */
+  inputAt(start: number, end: number, now: number, recovered = false): boolean {
+    this.#advance(now);
+    if (!this.#check(start, end)) return false;
+    if (this.#dead) return true;
+    this.#heardAt = this.#now;
+    this.#stats.packetsIn++;
+    this.#stats.bytesIn += end - start;
+
+    const send = this.#send;
+    const unaBefore = send.una;
+    const flightBefore = send.inFlight;
+    let ackedBytes = 0;
+    let rtt = -1;
+    for (let at = start; end - at >= OVERHEAD;) {
+      // Storing a payload can replace the arena's buffer.
+      const { view } = this.arena;
+      const sn = view.getInt32(at + SN, true);
+      const una = view.getInt32(at + UNA, true);
+      const length = view.getInt32(at + LEN, true);
+      this.#stats.segmentsIn++;
+      const cmd = view.getUint8(at + CMD);
+      if (cmd === CMD_PUSH) {
+        this.#push(
+          sn,
+          view.getInt32(at + TS, true),
+          view.getUint8(at + FRG),
+          at,
+          length,
+          recovered,
+        );
+      } else if (cmd === CMD_ACK) {
+        if (distance(sn, send.una) >= 0 && !send.isAcked(sn)) {
+          const sample = this.#sampleRtt(sn, view.getInt32(at + TS, true));
+          if (sample >= 0) rtt = sample;
+          ackedBytes += send.acknowledge(sn);
+        }
+      } else if (cmd === CMD_WASK) {
+        this.#tellWindow = true;
+      }
+      if (distance(una, send.una) > 0) ackedBytes += send.acknowledgeUpTo(una);
+      // A window that was told before one that is known already says nothing.
+      if (!recovered && distance(una, this.#rmtUna) >= 0) {
+        this.#rmtUna = una;
+        this.#setRemoteWindow(view.getUint16(at + WND, true));
+      }
+      at += OVERHEAD + length;
+    }
+
+    if (rtt >= 0 && !recovered) {
+      this.#rto.sample(rtt, this.#options.interval, this.#options.minRto);
+    }
+    const acked = flightBefore - send.inFlight;
+    if (acked > 0) {
+      this.#pacer.credit(acked);
+      this.#controller.onAck(
+        this.#now,
+        acked,
+        distance(send.una, unaBefore),
+        ackedBytes,
+        recovered ? -1 : rtt,
+        this.#rmtWnd,
+      );
+      this.#collectSkipped();
+    }
+    this.#watch();
+    return true;
+  }
+
+  /** Whether every segment of a packet is valid; counts what is wrong if not. */
+  #check(start: number, end: number): boolean {
+    const { view } = this.arena;
+    const errors = this.#errors;
+    if (end - start < OVERHEAD) {
+      errors.short++;
+      return false;
+    }
+    for (let at = start; end - at >= OVERHEAD;) {
+      const cmd = view.getUint8(at + CMD);
+      if (view.getUint32(at + CONV, true) !== this.conv) {
+        errors.conv++;
+        return false;
+      }
+      if (cmd < CMD_PUSH || cmd > CMD_WINS) {
+        errors.cmd++;
+        return false;
+      }
+      const length = view.getUint32(at + LEN, true);
+      if (length > end - at - OVERHEAD) {
+        errors.length++;
+        return false;
+      }
+      if (distance(view.getInt32(at + UNA, true), this.#send.nxt) > 0) {
+        errors.una++;
+        return false;
+      }
+      if (cmd === CMD_ACK && distance(view.getInt32(at + SN, true), this.#send.nxt) >= 0) {
+        errors.ack++;
+        return false;
+      }
+      at += OVERHEAD + length;
+    }
+    return true;
+  }
+
+  /**
+   * The round-trip time that an acknowledgment shows, -1 if it shows none. The echoed `ts` tells which
+   * transmission arrived, so a segment that was sent more than once gives a sample too; a `ts` that no
+   * transmission of the segment can have had gives none.
+   */
+  #sampleRtt(sn: number, ts: number): number {
+    const send = this.#send;
+    const sentAt = send.sentAt(sn);
+    if (distance(ts, timestamp(sentAt)) === 0) {
+      send.noteAcked(sn);
+      return this.#now - sentAt;
+    }
+    const rtt = distance(timestamp(this.#now), ts);
+    return rtt >= 0 && rtt <= this.#now - send.firstSentAt(sn) + 1 ? rtt : -1;
+  }
+
+  #push(
+    sn: number,
+    ts: number,
+    frg: number,
+    at: number,
+    length: number,
+    recovered: boolean,
+  ): void {
+    const receive = this.#receive;
+    if (distance(sn, receive.nxt) < 0) {
+      if (!recovered) this.#stats.duplicates++;
+    } else {
+      const result = receive.store(sn, frg, at + OVERHEAD, length, this.#limit());
+      if (result === REFUSED) {
+        this.#stats.refused++;
+        return;
+      }
+      if (result === DUPLICATE) {
+        if (!recovered) this.#stats.duplicates++;
+      } else {
+        this.#stats.payloadIn += length;
+      }
+    }
+    this.#acknowledge(sn, ts);
+  }
+
+  #acknowledge(sn: number, ts: number): void {
+    if (this.#ackTail === this.#acks.length) {
+      if (this.#ackTail >= 2 * Math.max(MIN_PENDING_ACKS, 2 * this.#options.rcvWnd)) return;
+      const acks = new Int32Array(2 * this.#acks.length);
+      acks.set(this.#acks);
+      this.#acks = acks;
+    }
+    this.#acks[this.#ackTail] = sn;
+    this.#acks[this.#ackTail + 1] = ts;
+    this.#ackTail += 2;
+  }
+
+  #setRemoteWindow(window: number): void {
+    this.#rmtWnd = window;
+    if (window > 0) {
+      this.#probeWait = 0;
+      this.#probeAt = Infinity;
+    } else if (this.#probeWait === 0) {
+      this.#probeWait = PROBE_INIT;
+      this.#probeAt = this.#now + PROBE_INIT;
+    }
+  }
+
+  #collectSkipped(): void {
+    const send = this.#send;
+    const inFlight = distance(send.nxt, send.una);
+    let lost = send.collectSkipped(false);
+    if (send.waiting === 0) lost += send.collectSkipped(true);
+    if (lost > 0) this.#controller.onLoss(this.#now, lost, inFlight);
+  }
+
+  /** Segments that may be held from the first unread one on. */
+  #limit(): number {
+    // A message that has more fragments than the window could otherwise never be read.
+    return Math.max(this.#options.rcvWnd, this.#receive.headFragments);
+  }
+
+  /** The window to tell the peer. */
+  #window(): number {
+    return Math.max(0, Math.min(65535, this.#limit() - this.#receive.queued));
+  }
+
+  #advance(now: number): void {
+    if (now > this.#now) this.#now = now;
+    else if (Number.isNaN(now)) throw new TypeError("Cannot take NaN for the time");
+  }
+
+  /** Notes since when the peer owes an answer. */
+  #watch(): void {
+    const send = this.#send;
+    const owed = send.inFlight > 0 || (this.#rmtWnd === 0 && send.waiting > 0);
+    if (!owed) this.#owedSince = Infinity;
+    else if (this.#owedSince === Infinity) this.#owedSince = this.#now;
+  }
+
+  /** When the peer's silence has lasted too long; Infinity while it owes no answer. */
+  get #silenceEnds(): number {
+    return Math.max(this.#owedSince, this.#heardAt) + this.#options.deadLinkTime;
+  }
+
+  /** The time at which {@linkcode Kcp.tick} is next due, `Infinity` when nothing is pending. */
+  get deadline(): number {
+    if (this.#dead) return Infinity;
+    const send = this.#send;
+    if (this.#askWindow || this.#tellWindow || this.#acksDue()) return this.#now;
+    let deadline = this.#ackTail > 0 ? this.#nextFlush : Infinity;
+    if (send.due) {
+      deadline = Math.min(deadline, this.#pacer.readyAt);
+    } else if (send.waiting > 0) {
+      if (this.#room() > 0) {
+        const at = this.#held() ? this.#nextFlush : this.#now;
+        deadline = Math.min(deadline, Math.max(at, this.#pacer.readyAt));
+      }
+      if (this.#rmtWnd === 0) deadline = Math.min(deadline, this.#probeAt);
+    }
+    if (send.inFlight > 0) deadline = Math.min(deadline, send.nextTimeout(this.#rto.rto));
+    if (this.#owedSince !== Infinity) deadline = Math.min(deadline, this.#silenceEnds);
+    return deadline;
+  }
+
+  /**
+   * Tells the machine that time passed: timeouts are noticed, and what is due gets ready for
+   * {@linkcode Kcp.output}.
+   *
+   * @param now The time in ms.
+   * @throws {TypeError} When `now` is NaN.
+   */
+  tick(now: number): void {
+    this.#advance(now);
+    if (this.#dead) return;
+    const send = this.#send;
+    if (send.inFlight > 0) {
+      const inFlight = distance(send.nxt, send.una);
+      const count = send.collectTimeouts(this.#now, this.#rto.rto, this.#options.deadLink);
+      if (count > 0) this.#controller.onTimeout(this.#now, count, inFlight);
+      // A link is given up for silence, or for age; one that is merely bad is not.
+      const since = send.exhaustedSince;
+      if (
+        this.#heardAt <= since && since < Infinity ||
+        this.#now - since >= this.#options.deadLinkTime
+      ) {
+        this.#die("retransmissions");
+        return;
+      }
+    }
+    if (this.#rmtWnd === 0 && send.waiting > 0 && this.#now >= this.#probeAt) {
+      this.#probeWait = Math.min(PROBE_LIMIT, this.#probeWait * 1.5);
+      this.#probeAt = this.#now + this.#probeWait;
+      this.#askWindow = true;
+    }
+    this.#watch();
+    if (this.#owedSince !== Infinity && this.#now >= this.#silenceEnds) this.#die("silence");
+  }
+
+  #die(reason: DeadLink): void {
+    this.#dead = reason;
+    // What has arrived in order can still be read.
+    this.#send.clear();
+    this.#ackHead = this.#ackTail = 0;
+  }
+
+  /** Asks the peer for its window at the next output: any answer shows that it is there. */
+  probe(): void {
+    this.#askWindow = true;
+  }
+
+  /**
+   * Appends the packets that are due to `batch`, as many as fit: acknowledgments first, then window
+   * probes, retransmissions and new data.
+   *
+   * @param batch A batch in the arena of this machine.
+   * @returns How many packets were appended. When it is 0, nothing more is due now.
+   * @throws {TypeError} When the batch lies in another arena.
+   */
+  output(batch: PacketBatch): number {
+    if (batch.arena !== this.arena) {
+      throw new TypeError(
+        "Cannot fill a batch of another arena: make it with { arena: kcp.arena }",
+      );
+    }
+    if (this.#dead || this.#now === -Infinity) return 0;
+    const send = this.#send;
+    const now = this.#now;
+    const { mtu, sndWnd, burst } = this.#options;
+    const rate = Math.min(this.#options.pacingRate, this.#controllerRate());
+    this.#pacer.configure(burst, rate, mtu);
+    this.#pacer.advance(now, mtu, Math.min(sndWnd, this.#rmtWnd), this.#rto.srtt);
+    let room = this.#held() ? 0 : this.#room();
+    const data = (send.due || room > 0) && this.#pacer.ready;
+    if (!data && !this.#askWindow && !this.#tellWindow && !this.#acksDue()) return 0;
+
+    const before = batch.count;
+    const window = this.#window();
+    let full = false;
+
+    // Acknowledgments. `una` speaks for what is before it; only the newest of those goes, for its ts.
+    const acks = this.#acks;
+    const { nxt } = this.#receive;
+    for (; this.#ackHead < this.#ackTail && !full; this.#ackHead += 2) {
+      const sn = acks[this.#ackHead];
+      if (distance(sn, nxt) < 0 && this.#ackHead + 2 < this.#ackTail) continue;
+      if (!this.#makeRoom(batch, OVERHEAD)) {
+        full = true;
+        break;
+      }
+      this.#writeHeader(CMD_ACK, 0, window, acks[this.#ackHead + 1], sn, 0);
+    }
+    if (this.#ackHead === this.#ackTail) this.#ackHead = this.#ackTail = 0;
+    if (this.#askWindow && !full) {
+      full = !this.#makeRoom(batch, OVERHEAD);
+      if (!full) this.#writeHeader(CMD_WASK, 0, window, 0, 0, 0);
+      this.#askWindow = full;
+    }
+    if (this.#tellWindow && !full) {
+      full = !this.#makeRoom(batch, OVERHEAD);
+      if (!full) this.#writeHeader(CMD_WINS, 0, window, 0, 0, 0);
+      this.#tellWindow = full;
+    }
+
+    // Data: retransmissions, then new segments.
+    const ts = timestamp(now);
+    while (!full) {
+      const again = send.due;
+      if (!again && room <= 0) break;
+      const sn = again ? send.firstDue : send.nxt;
+      const length = send.length(sn);
+      if (this.#at + OVERHEAD + length > this.#packetLimit) this.#closePacket(batch);
+      if (!this.#carriesData && !this.#pacer.ready) break;
+      if (!this.#makeRoom(batch, OVERHEAD + length)) break;
+      send.copyPayload(sn, this.#at + OVERHEAD);
+      this.#writeHeader(CMD_PUSH, send.frg(sn), window, ts, sn, length);
+      this.#carriesData = true;
+      if (again) {
+        const reason = send.reason(sn);
+        if (reason === REASON_TIMEOUT) this.#stats.timeoutRetransmits++;
+        else if (reason === REASON_FAST) this.#stats.fastRetransmits++;
+        else this.#stats.earlyRetransmits++;
+      } else {
+        this.#stats.payloadOut += length;
+        room--;
+      }
+      send.transmit(sn, now);
+      this.#controller.onSend(now, length, send.inFlight);
+    }
+    this.#closePacket(batch);
+    this.#nextFlush = now + this.#options.interval;
+    this.#watch();
+    return batch.count - before;
+  }
+
+  /** Makes room for a segment of `size` bytes in the open packet or in a new one. */
+  #makeRoom(batch: PacketBatch, size: number): boolean {
+    if (this.#at + size <= this.#packetLimit) return true;
+    this.#closePacket(batch);
+    // A segment that was queued under a larger MTU leaves in a packet of its own.
+    const most = Math.max(this.#options.mtu, size);
+    const start = batch.reserve(most);
+    if (start < 0) return false;
+    this.#packetStart = this.#at = start;
+    this.#packetLimit = start + most;
+    return true;
+  }
+
+  #closePacket(batch: PacketBatch): void {
+    const bytes = this.#at - this.#packetStart;
+    if (bytes > 0) {
+      batch.commit(this.#at);
+      this.#stats.packetsOut++;
+      this.#stats.bytesOut += bytes;
+    }
+    if (this.#carriesData) this.#pacer.spend(bytes);
+    this.#carriesData = false;
+    this.#at = this.#packetStart = this.#packetLimit = 0;
+  }
+
+  /** Writes a segment header, and steps behind the segment. */
+  #writeHeader(
+    cmd: number,
+    frg: number,
+    window: number,
+    ts: number,
+    sn: number,
+    length: number,
+  ): void {
+    const { view } = this.arena;
+    const at = this.#at;
+    view.setUint32(at + CONV, this.conv, true);
+    view.setUint32(at + CMD, cmd | frg << 8 | window << 16, true);
+    view.setUint32(at + TS, ts, true);
+    view.setUint32(at + SN, sn, true);
+    view.setUint32(at + UNA, this.#receive.nxt, true);
+    view.setUint32(at + LEN, length, true);
+    this.#stats.segmentsOut++;
+    this.#at = at + OVERHEAD + length;
+  }
+
+  #controllerRate(): number {
+    return this.#options.nc ? Infinity : this.#controller.pacingRate;
+  }
+
+  /** New segments that the windows allow now. */
+  #room(): number {
+    const send = this.#send;
+    const { sndWnd, nc } = this.#options;
+    const window = nc ? sndWnd : Math.min(sndWnd, this.#controller.window);
+    return Math.min(
+      send.waiting,
+      window - distance(send.nxt, send.una),
+      this.#rmtWnd - distance(send.nxt, this.#rmtUna),
+    );
+  }
+
+  /** Whether new data waits for the interval. */
+  #held(): boolean {
+    return this.#options.writeDelay && this.#now < this.#nextFlush &&
+      this.#send.waiting < this.#options.sndWnd;
+  }
+
+  #acksDue(): boolean {
+    const count = (this.#ackTail - this.#ackHead) >> 1;
+    return count > 0 &&
+      (this.#options.ackNoDelay || this.#now >= this.#nextFlush ||
+        count >= Math.floor(this.#options.mtu / OVERHEAD));
+  }
+
+  /** Gives memory that an idle machine does not need back to the arena; it is taken again on demand. */
+  trim(): void {
+    this.#send.release();
+    this.#receive.release();
+    if (this.#scratch >= 0) this.arena.free(this.#scratch, this.#scratchSize);
+    this.#scratch = -1;
+    this.#scratchSize = 0;
+    if (this.#ackTail === 0) this.#acks = new Int32Array(32);
+  }
+
+  /** Drops all that is queued, in flight or unread, and gives the memory back to the arena. */
+  close(): void {
+    this.#send.clear();
+    this.#receive.clear();
+    this.#ackHead = this.#ackTail = 0;
+    this.#owedSince = Infinity;
+    this.trim();
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * KCP, an ARQ protocol that trades some bandwidth for latency, as a state machine without I/O.
+ *
+ * Wire-compatible with the C reference (https://github.com/skywind3000/kcp) and with kcp-go.
+ *
+ * @module
+ */
+export { Arena } from "./arena.ts";
+export * from "./congestion.ts";
+export { type DeadLink, Kcp } from "./kcp.ts";
+export {
+  fast,
+  type KcpLiveOptions,
+  type KcpOptions,
+  type NodelayOptions,
+  normal,
+  type ResolvedKcpOptions,
+  turbo,
+} from "./options.ts";
+export { PacketBatch, type PacketBatchOptions } from "./packet_batch.ts";
+export type { InputErrors, KcpStats } from "./stats.ts";

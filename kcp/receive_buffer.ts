@@ -1,0 +1,276 @@
+import type { Arena } from "./arena.ts";
+import { ByteRing } from "./byte_ring.ts";
+
+// Fields of a segment in the table.
+const STRIDE = 4;
+const STATE = 0;
+const LEN = 1;
+const FRG = 2;
+/** Where the payload of an early segment is: an arena offset, or a position in the byte ring. */
+const PLACE = 3;
+
+const EMPTY = 0;
+/** Arrived ahead of its turn; the payload lies in a block of its own. */
+const EARLY = 1;
+/** In order; the payload lies in the byte ring. */
+const QUEUED = 2;
+/** Arrived ahead of its turn; the payload lies ahead in the byte ring, where it is expected to end up. */
+const PLACED = 3;
+
+const MIN_CAPACITY = 16;
+/** No segment is placed further ahead, in bytes. */
+const MAX_AHEAD = 1 << 28;
+
+/** The segment was stored. */
+export const STORED = 0;
+/** The segment was stored before. */
+export const DUPLICATE = 1;
+/** The segment is beyond the window, or memory is out: it must not be acknowledged. */
+export const REFUSED = 2;
+
+/**
+ * Segments from the first unread one to the end of the receive window, at `sn & mask` of a typed array.
+ *
+ * Payload that arrives in order is appended to one byte queue, so that a read takes any number of
+ * segments in one copy. What arrives early is laid down at once where it will belong if every segment
+ * before it has its length, as in a bulk transfer; another length waits in a block of its own.
+ */
+export class ReceiveBuffer {
+  /** First sequence number that has not arrived. */
+  nxt: number;
+  /** Sequence number of the first segment that is not read to its end. */
+  read: number;
+  /** Segments that arrived ahead of their turn. */
+  early = 0;
+  readonly #arena: Arena;
+  readonly #ring: ByteRing;
+  #mask = 0;
+  #table = new Int32Array(0);
+  /** Bytes of the first unread segment that are read already. */
+  #readOffset = 0;
+  /** Segments placed ahead in the ring: each has #stride bytes, and #baseSn would lie at #base. */
+  #placed = 0;
+  #stride = 0;
+  #baseSn = 0;
+  #base = 0;
+
+  constructor(arena: Arena, initialSn: number) {
+    this.#arena = arena;
+    this.#ring = new ByteRing(arena);
+    this.nxt = this.read = initialSn | 0;
+  }
+
+  /** Segments that can be read. */
+  get queued(): number {
+    return (this.nxt - this.read) | 0;
+  }
+
+  /** Payload bytes that can be read. */
+  get bytes(): number {
+    return this.#ring.length;
+  }
+
+  /** Fragments of the first unread message, 0 if nothing can be read. */
+  get headFragments(): number {
+    return this.nxt === this.read ? 0 : this.#table[(this.read & this.#mask) * STRIDE + FRG] + 1;
+  }
+
+  /**
+   * Takes a segment whose payload lies at `offset` of the arena.
+   *
+   * @param sn Its sequence number, not before `nxt`.
+   * @param window Segments that may be held from the first unread one on.
+   */
+  store(sn: number, frg: number, offset: number, length: number, window: number): number {
+    const ahead = (sn - this.read) | 0;
+    if (ahead >= window) return REFUSED;
+    while (ahead >= this.#table.length / STRIDE) this.#grow();
+    const at = (sn & this.#mask) * STRIDE;
+    if (this.#table[at + STATE] !== EMPTY) return DUPLICATE;
+    if (sn !== this.nxt) {
+      if (!this.#storeEarly(sn, at, offset, length)) return REFUSED;
+      this.early++;
+    } else {
+      if (!this.#fits(length) || !this.#ring.appendInside(offset, length)) return REFUSED;
+      this.#table[at + STATE] = QUEUED;
+      this.nxt = (sn + 1) | 0;
+    }
+    this.#table[at + LEN] = length;
+    this.#table[at + FRG] = frg;
+    if (this.early > 0) this.#queueEarly();
+    return STORED;
+  }
+
+  #storeEarly(sn: number, at: number, offset: number, length: number): boolean {
+    const table = this.#table;
+    if (this.#placed === 0) {
+      this.#stride = length;
+      this.#baseSn = this.nxt;
+      this.#base = this.#ring.end;
+    }
+    if (length > 0 && length === this.#stride) {
+      const ahead = ((sn - this.#baseSn) | 0) * length;
+      const position = (this.#base + ahead) | 0;
+      if (ahead < MAX_AHEAD && this.#ring.place(position, offset, length)) {
+        table[at + STATE] = PLACED;
+        table[at + PLACE] = position;
+        this.#placed++;
+        return true;
+      }
+    }
+    let block = 0;
+    if (length > 0) {
+      block = this.#arena.alloc(length);
+      if (block < 0) return false;
+      this.#arena.bytes.copyWithin(block, offset, offset + length);
+    }
+    table[at + STATE] = EARLY;
+    table[at + PLACE] = block;
+    return true;
+  }
+
+  /**
+   * Makes sure that `length` bytes can be appended without running into what is placed ahead: a longer
+   * segment than was expected moves all of that into blocks. False when memory is out.
+   */
+  #fits(length: number): boolean {
+    if (this.#placed === 0 || length <= this.#stride) return true;
+    const table = this.#table;
+    for (let sn = this.nxt; this.#placed > 0; sn = (sn + 1) | 0) {
+      const at = (sn & this.#mask) * STRIDE;
+      if (table[at + STATE] !== PLACED) continue;
+      const block = this.#arena.alloc(table[at + LEN]);
+      if (block < 0) return false;
+      this.#ring.copyInside(table[at + PLACE], table[at + LEN], block);
+      table[at + STATE] = EARLY;
+      table[at + PLACE] = block;
+      this.#unplace();
+    }
+    return true;
+  }
+
+  #unplace(): void {
+    this.#placed--;
+    if (this.#placed === 0) this.#ring.extent = this.#ring.end;
+  }
+
+  /** Moves what follows in order into the byte queue. */
+  #queueEarly(): void {
+    const table = this.#table;
+    const ring = this.#ring;
+    for (; this.early > 0; this.early--, this.nxt = (this.nxt + 1) | 0) {
+      const at = (this.nxt & this.#mask) * STRIDE;
+      const state = table[at + STATE];
+      const length = table[at + LEN];
+      if (state === PLACED) {
+        ring.admit(table[at + PLACE], length);
+        this.#unplace();
+      } else if (state === EARLY) {
+        if (length > 0) {
+          // Short of memory, it stays where it is, and the next segment or read tries again.
+          if (!this.#fits(length) || !ring.appendInside(table[at + PLACE], length)) return;
+          this.#arena.free(table[at + PLACE], length);
+        }
+      } else {
+        return;
+      }
+      table[at + STATE] = QUEUED;
+    }
+  }
+
+  /** Bytes of the first message, less what is read of it; -1 if it is not complete. */
+  peekSize(): number {
+    const fragments = this.headFragments;
+    const { queued } = this;
+    if (fragments === 0) return -1;
+    let size = -this.#readOffset;
+    let sn = this.read;
+    // A message ends with frg 0; a peer whose countdown is wrong can't make it longer than announced.
+    for (let n = 1; n <= queued; n++, sn = (sn + 1) | 0) {
+      const at = (sn & this.#mask) * STRIDE;
+      size += this.#table[at + LEN];
+      if (this.#table[at + FRG] === 0 || n === fragments) return size;
+    }
+    return -1;
+  }
+
+  /** Takes the first message, of `size` bytes as `peekSize` says. */
+  takeMessage(target: Uint8Array, size: number): void {
+    const fragments = this.headFragments;
+    for (let n = 1; n <= fragments; n++) if (this.#pop() === 0) break;
+    this.#ring.take(target, size);
+    if (this.early > 0) this.#queueEarly();
+  }
+
+  /** Takes as many bytes as `target` holds or there are, up to an empty message; counts them. */
+  takeBytes(target: Uint8Array): number {
+    const room = target.length;
+    const table = this.#table;
+    let count = 0;
+    while (this.read !== this.nxt) {
+      const length = table[(this.read & this.#mask) * STRIDE + LEN];
+      const left = length - this.#readOffset;
+      if (length === 0 || count + left > room) {
+        if (length > 0 && count < room) {
+          this.#readOffset += room - count;
+          count = room;
+        }
+        break;
+      }
+      count += left;
+      this.#pop();
+    }
+    if (count > 0) {
+      this.#ring.take(target, count);
+      if (this.early > 0) this.#queueEarly();
+    }
+    return count;
+  }
+
+  /** Steps over the first unread segment, and returns its frg. */
+  #pop(): number {
+    const at = (this.read & this.#mask) * STRIDE;
+    this.#table[at + STATE] = EMPTY;
+    this.read = (this.read + 1) | 0;
+    this.#readOffset = 0;
+    return this.#table[at + FRG];
+  }
+
+  /** Gives memory back if nothing is held. */
+  release(): void {
+    if (this.read !== this.nxt || this.early > 0) return;
+    this.#ring.release();
+    this.#table = new Int32Array(0);
+    this.#mask = 0;
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    const table = this.#table;
+    for (let at = 0; at < table.length; at += STRIDE) {
+      if (table[at + STATE] === EARLY && table[at + LEN] > 0) {
+        this.#arena.free(table[at + PLACE], table[at + LEN]);
+      }
+    }
+    this.early = this.#placed = 0;
+    this.read = this.nxt;
+    this.#readOffset = 0;
+    this.#ring.clear();
+    this.release();
+  }
+
+  #grow(): void {
+    const old = this.#table;
+    const oldCapacity = old.length / STRIDE;
+    const capacity = Math.max(MIN_CAPACITY, 2 * oldCapacity);
+    const table = new Int32Array(capacity * STRIDE);
+    for (let n = 0; n < oldCapacity; n++) {
+      const sn = this.read + n;
+      const from = (sn & this.#mask) * STRIDE;
+      const to = (sn & (capacity - 1)) * STRIDE;
+      for (let i = 0; i < STRIDE; i++) table[to + i] = old[from + i];
+    }
+    this.#table = table;
+    this.#mask = capacity - 1;
+  }
+}

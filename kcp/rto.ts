@@ -1,0 +1,59 @@
+/** The RTO before the first sample, in ms. Source: the C reference. */
+export const RTO_DEFAULT = 200;
+/** No RTO is longer, in ms. Source: the C reference, RFC 6298 §2.5. */
+export const RTO_MAX = 60_000;
+/** Smallest RTO in normal mode, in ms. */
+export const RTO_MIN = 100;
+/** Smallest RTO in nodelay mode, in ms. */
+export const RTO_MIN_NODELAY = 30;
+
+/** Round-trip time estimation and the retransmission timeout, as in RFC 6298 §2. */
+export class RtoEstimator {
+  /** Smoothed round-trip time in ms, -1 before the first sample. */
+  srtt = -1;
+  /** Variation of the round-trip time in ms. */
+  rttvar = 0;
+  /** Shortest round-trip time seen, in ms, `Infinity` before the first sample. */
+  min = Infinity;
+  /** Retransmission timeout of a first transmission, in ms. */
+  rto = RTO_DEFAULT;
+
+  /**
+   * Takes a round-trip sample.
+   *
+   * @param rtt The sample in ms.
+   * @param interval The flush interval in ms, which is how long the peer may sit on an acknowledgment.
+   * @param minRto Lower bound of the timeout in ms.
+   */
+  sample(rtt: number, interval: number, minRto: number): void {
+    if (rtt < this.min) this.min = rtt;
+    if (this.srtt < 0) {
+      this.srtt = rtt;
+      this.rttvar = rtt / 2;
+    } else {
+      this.rttvar += (Math.abs(rtt - this.srtt) - this.rttvar) / 4;
+      this.srtt += (rtt - this.srtt) / 8;
+    }
+    this.bound(interval, minRto);
+  }
+
+  /** Computes the timeout again after `interval` or `minRto` changed. */
+  bound(interval: number, minRto: number): void {
+    const rto = this.srtt < 0 ? RTO_DEFAULT : this.srtt + Math.max(interval, 4 * this.rttvar);
+    this.rto = Math.min(Math.max(rto, minRto), RTO_MAX);
+  }
+}
+
+/**
+ * What `rto` is multiplied by after `timeouts` timeouts of one segment.
+ *
+ * - nodelay 0: ×2 each time, and an eighth on top of the very first wait;
+ * - nodelay 1: ×1.5 each time;
+ * - nodelay 2: half of the first wait is added each time.
+ *
+ * Source: the C reference's rules for `rto` and `resendts`.
+ */
+export function rtoGrowth(nodelay: 0 | 1 | 2, timeouts: number): number {
+  if (nodelay === 0) return timeouts === 0 ? 1.125 : 2 ** timeouts;
+  return nodelay === 1 ? 1.5 ** timeouts : 1 + timeouts / 2;
+}

@@ -1,0 +1,46 @@
+/**
+ * The KCP segment on the wire: 24 bytes of header, little-endian, then the data.
+ *
+ * ```text
+ * conv u32 | cmd u8 | frg u8 | wnd u16 | ts u32 | sn u32 | una u32 | len u32 | data
+ * ```
+ *
+ * Source: the C reference, https://github.com/skywind3000/kcp
+ *
+ * @module
+ */
+
+/** Bytes of a segment header. */
+export const OVERHEAD = 24;
+
+/** Offsets of the header's fields in bytes. */
+export const CONV = 0;
+export const CMD = 4;
+export const FRG = 5;
+export const WND = 6;
+export const TS = 8;
+export const SN = 12;
+export const UNA = 16;
+export const LEN = 20;
+
+/** `cmd` of a segment that carries data. */
+export const CMD_PUSH = 81;
+/** `cmd` of an acknowledgment: `sn` and `ts` are those of the segment that arrived. */
+export const CMD_ACK = 82;
+/** `cmd` of a window probe: asks the peer to tell its window. */
+export const CMD_WASK = 83;
+/** `cmd` of a window report: `wnd` is all it says. */
+export const CMD_WINS = 84;
+
+/** Most fragments of a message: `frg` counts down from 254, a limit of the protocol's u8. */
+export const MAX_FRAGMENTS = 255;
+
+/** Distance from sequence number (or 32-bit time) `b` to `a`, negative when `a` is before `b`. */
+export function distance(a: number, b: number): number {
+  return (a - b) | 0;
+}
+
+/** A monotonic time in milliseconds as the wire carries it: whole milliseconds modulo 2^32. */
+export function timestamp(now: number): number {
+  return Math.floor(now) >>> 0;
+}
