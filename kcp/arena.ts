@@ -32,6 +32,8 @@ export class Arena {
   readonly #free = new Int32Array(CLASSES);
 
   /**
+   * Makes an arena that holds next to nothing yet.
+   *
    * @param limit Most bytes that the arena may hold, 1 KiB to 1 GiB. 1 GiB unless given.
    * @throws {RangeError} When `limit` is out of range.
    */

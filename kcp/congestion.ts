@@ -67,6 +67,8 @@ export class ReferenceController implements CongestionController {
   #incr: number;
 
   /**
+   * Makes a controller in its initial state: a window of one segment.
+   *
    * @param mss Payload bytes of a full segment.
    * @param resend The `resend` option: the window after a fast retransmit is `ssthresh + resend`.
    */

@@ -13,6 +13,7 @@ import {
   type ResolvedKcpOptions,
   resolveOptions,
 } from "./options.ts";
+import { FlightLimit } from "./flight_limit.ts";
 import { Pacer } from "./pacer.ts";
 import type { PacketBatch } from "./packet_batch.ts";
 import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
@@ -94,6 +95,7 @@ export class Kcp {
   readonly #rto = new RtoEstimator();
   readonly #controller: CongestionController;
   readonly #pacer: Pacer;
+  readonly #flight = new FlightLimit();
   #given: KcpLiveOptions;
   #options: ResolvedKcpOptions;
   #mss: number;
@@ -113,6 +115,8 @@ export class Kcp {
   #probeWait = 0;
   #probeAt = Infinity;
   #askWindow = false;
+  #asked = false;
+  #answered = false;
   #tellWindow = false;
 
   /** Pending acknowledgments, sn and ts by turns, from #ackHead to #ackTail. */
@@ -148,6 +152,8 @@ export class Kcp {
   readonly #errors = { short: 0, conv: 0, cmd: 0, length: 0, una: 0, ack: 0 };
 
   /**
+   * Makes one end of a conversation.
+   *
    * @param conv The conversation id that both ends agreed on, 0 to 4294967295.
    * @param options Settings.
    * @param arena Memory to share with other machines.
@@ -258,6 +264,29 @@ export class Kcp {
     return this.#send.una === this.#send.end;
   }
 
+  /** Segments that are queued or sent, and not acknowledged. */
+  get unacknowledged(): number {
+    return distance(this.#send.end, this.#send.una);
+  }
+
+  /** Payload bytes that are queued or sent, and not acknowledged. */
+  get sndBytes(): number {
+    return this.#send.bytes;
+  }
+
+  /** Acknowledgments that wait to be sent. */
+  get pendingAcks(): number {
+    return (this.#ackTail - this.#ackHead) >> 1;
+  }
+
+  /**
+   * Whether the peer has reacted to something that was sent to it: acknowledged data, or told its window
+   * when it was asked. Packets that only pretend to come from its address do not make it so.
+   */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
   /** Segments that the send queue still takes. */
   get sndRoom(): number {
     return Math.max(0, this.#options.sndQueue - this.#send.waiting);
@@ -283,7 +312,7 @@ export class Kcp {
       inFlight: this.#send.inFlight,
       rcvQueue: this.#receive.queued,
       rcvBuffer: this.#receive.early,
-      pendingAcks: this.#ackTail - this.#ackHead >> 1,
+      pendingAcks: this.pendingAcks,
       bytesHeld: this.#send.bytes + this.#receive.bytes,
     };
   }
@@ -388,6 +417,18 @@ export class Kcp {
     return count;
   }
 
+  /**
+   * Drops the first segment that waits to be read, whichever message it belongs to.
+   *
+   * @returns Its unread bytes, -1 if no segment waits.
+   */
+  skip(): number {
+    const full = this.#window() === 0;
+    const count = this.#receive.skip();
+    if (full) this.#tellWindow ||= this.#window() > 0;
+    return count;
+  }
+
   // --- the network's side ---
 
   /**
@@ -466,6 +507,8 @@ export class Kcp {
         }
       } else if (cmd === CMD_WASK) {
         this.#tellWindow = true;
+      } else if (this.#asked) {
+        this.#answered = true;
       }
       if (distance(una, send.una) > 0) ackedBytes += send.acknowledgeUpTo(una);
       // A window that was told before one that is known already says nothing.
@@ -481,7 +524,9 @@ export class Kcp {
     }
     const acked = flightBefore - send.inFlight;
     if (acked > 0) {
+      this.#answered = true;
       this.#pacer.credit(acked);
+      this.#flight.onAcked(this.#now, acked, this.#rto.min);
       this.#controller.onAck(
         this.#now,
         acked,
@@ -494,6 +539,31 @@ export class Kcp {
     }
     this.#watch();
     return true;
+  }
+
+  /**
+   * Whether a packet in the arena, from `start` to before `end`, is one that the peer may send now: what
+   * it acknowledges is on its way or was the last to be, its data lies in the window or just before it.
+   * Nothing is counted. It is what tells a peer that has moved from a stranger.
+   */
+  fits(start: number, end: number): boolean {
+    const { view } = this.arena;
+    let fits = false;
+    for (let at = start; end - at >= OVERHEAD;) {
+      const length = view.getUint32(at + LEN, true);
+      if (view.getUint32(at + CONV, true) !== this.conv) return false;
+      if (length > end - at - OVERHEAD) return false;
+      const acked = distance(view.getInt32(at + UNA, true), this.#rmtUna);
+      if (acked < 0 || acked > distance(this.#send.nxt, this.#rmtUna)) return false;
+      if (view.getUint8(at + CMD) === CMD_PUSH) {
+        const ahead = distance(view.getInt32(at + SN, true), this.#receive.nxt);
+        const window = this.#limit();
+        if (ahead < -window || ahead >= window) return false;
+      }
+      fits = true;
+      at += OVERHEAD + length;
+    }
+    return fits;
   }
 
   /** Whether every segment of a packet is valid; counts what is wrong if not. */
@@ -746,6 +816,7 @@ export class Kcp {
       full = !this.#makeRoom(batch, OVERHEAD);
       if (!full) this.#writeHeader(CMD_WASK, 0, window, 0, 0, 0);
       this.#askWindow = full;
+      this.#asked = true;
     }
     if (this.#tellWindow && !full) {
       full = !this.#makeRoom(batch, OVERHEAD);
@@ -837,12 +908,13 @@ export class Kcp {
   /** New segments that the windows allow now. */
   #room(): number {
     const send = this.#send;
-    const { sndWnd, nc } = this.#options;
+    const { sndWnd, nc, burst } = this.#options;
     const window = nc ? sndWnd : Math.min(sndWnd, this.#controller.window);
     return Math.min(
       send.waiting,
       window - distance(send.nxt, send.una),
       this.#rmtWnd - distance(send.nxt, this.#rmtUna),
+      this.#flight.limit(burst) - send.inFlight,
     );
   }
 
@@ -853,7 +925,7 @@ export class Kcp {
   }
 
   #acksDue(): boolean {
-    const count = (this.#ackTail - this.#ackHead) >> 1;
+    const count = this.pendingAcks;
     return count > 0 &&
       (this.#options.ackNoDelay || this.#now >= this.#nextFlush ||
         count >= Math.floor(this.#options.mtu / OVERHEAD));

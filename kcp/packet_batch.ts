@@ -38,6 +38,8 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   readonly arena: Arena;
   /** Packets in the batch. */
   count = 0;
+  /** Whether the last reservation found no room. */
+  full = false;
   /** Offset in the arena of each packet's first byte. */
   readonly starts: Int32Array;
   /** Offset in the arena after each packet's last byte. */
@@ -55,6 +57,8 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   #top: number;
 
   /**
+   * Makes an empty batch.
+   *
    * @throws {RangeError} When the arena has no room for the batch.
    */
   constructor(options: PacketBatchOptions = {}) {
@@ -79,8 +83,8 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
    */
   reserve(size: number): number {
     const at = this.#top + this.headroom;
-    if (this.count === this.starts.length || at + size + this.tailroom > this.#limit) return -1;
-    return at;
+    this.full = this.count === this.starts.length || at + size + this.tailroom > this.#limit;
+    return this.full ? -1 : at;
   }
 
   /** Completes the packet that was reserved last: the caller wrote up to arena offset `end`. */
@@ -95,6 +99,7 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   /** Empties the batch. */
   clear(): void {
     this.count = 0;
+    this.full = false;
     this.#top = this.#start;
   }
 

@@ -227,6 +227,16 @@ export class ReceiveBuffer {
     return count;
   }
 
+  /** Drops the first unread segment, and returns its payload bytes that were unread; -1 without one. */
+  skip(): number {
+    if (this.read === this.nxt) return -1;
+    const left = this.#table[(this.read & this.#mask) * STRIDE + LEN] - this.#readOffset;
+    this.#pop();
+    this.#ring.discard((this.#ring.start + left) | 0);
+    if (this.early > 0) this.#queueEarly();
+    return left;
+  }
+
   /** Steps over the first unread segment, and returns its frg. */
   #pop(): number {
     const at = (this.read & this.#mask) * STRIDE;

@@ -1,0 +1,52 @@
+/** Rounds that the highest delivery rate is remembered for. */
+const ROUNDS = 8;
+/** What is in flight beside a burst may be so many times what the path is known to hold. */
+const GAIN = 1.25;
+/** The part of the delay, in ms, that loss may double. */
+const SHORT_PATH = 5;
+/** Shortest round in ms: acknowledgments come in bunches, which would pass for a high rate. */
+const MIN_ROUND = 5;
+
+/**
+ * Bounds what is in flight by what the path is known to deliver.
+ *
+ * What is in flight beyond the bandwidth-delay product stands in some queue, in the end in the peer's
+ * receive buffer, and is lost when that is full. So there may be in flight as much as a burst, which the
+ * buffer can hold, and a quarter more than the product as it was measured, so that the bound grows for as
+ * long as the path delivers more. On a path that is longer than a few ms it may be more than twice the
+ * product: there packets get lost for other reasons than a full buffer, and their number must not close
+ * the bound in.
+ *
+ * The rate is the highest of the last rounds, and the delay the shortest round trip, as in BBR
+ * (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14(5), 2016).
+ */
+export class FlightLimit {
+  /** Segments delivered per ms, one value a round. */
+  readonly #rounds = new Float64Array(ROUNDS);
+  #round = 0;
+  #roundStart = -Infinity;
+  #delivered = 0;
+  #best = 0;
+  #minRtt = 0;
+
+  /** `segments` were acknowledged; the shortest round trip so far took `minRtt` ms. */
+  onAcked(now: number, segments: number, minRtt: number): void {
+    this.#delivered += segments;
+    if (minRtt === Infinity) return;
+    this.#minRtt = minRtt;
+    const elapsed = now - this.#roundStart;
+    if (elapsed < Math.max(minRtt, MIN_ROUND)) return;
+    this.#rounds[this.#round] = this.#delivered / elapsed;
+    this.#round = (this.#round + 1) % ROUNDS;
+    this.#best = 0;
+    for (let i = 0; i < ROUNDS; i++) this.#best = Math.max(this.#best, this.#rounds[i]);
+    this.#roundStart = now;
+    this.#delivered = 0;
+  }
+
+  /** Segments that may be in flight, given the packets of a burst. */
+  limit(burst: number): number {
+    const delay = GAIN * this.#minRtt + Math.max(0, this.#minRtt - SHORT_PATH);
+    return burst + Math.ceil(this.#best * delay);
+  }
+}

@@ -1,0 +1,27 @@
+/** Where a UDP socket is. */
+export interface Address {
+  /** An IP address, or a name that the runtime resolves. */
+  readonly hostname: string;
+  /** 0 to 65535. */
+  readonly port: number;
+}
+
+/** An address as one string, the form that the machines know peers by: `10.0.0.1:80` or `[::1]:80`. */
+export function formatAddress(hostname: string, port: number): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+/** Reads what {@linkcode formatAddress} wrote. */
+export function parseAddress(address: string): Address {
+  const colon = address.lastIndexOf(":");
+  const host = address.slice(0, colon);
+  return {
+    hostname: host.startsWith("[") ? host.slice(1, -1) : host,
+    port: Number(address.slice(colon + 1)),
+  };
+}
+
+/** The host part of an address as one string. */
+export function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":"));
+}

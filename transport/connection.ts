@@ -1,0 +1,430 @@
+/**
+ * The asynchronous face of a session.
+ *
+ * @module
+ */
+import type { KcpLiveOptions, ResolvedKcpOptions } from "../kcp/options.ts";
+import type { KcpStats } from "../kcp/stats.ts";
+import { parseAddress } from "./address.ts";
+import type { Driver } from "./driver.ts";
+import { ConnectionError } from "./errors.ts";
+import type { Session } from "./session.ts";
+
+/** An address of a connection or listener, in the form that Deno has. */
+export interface UdpAddress {
+  /** Always `udp`. */
+  readonly transport: "udp";
+  /** An IP address. */
+  readonly hostname: string;
+  /** 1 to 65535. */
+  readonly port: number;
+}
+
+/** Bounds of one read or write. */
+export interface OperationOptions {
+  /** Rejects the operation with the signal's reason when it is aborted; nothing is lost. */
+  signal?: AbortSignal;
+  /** Rejects the operation with a `timeout` {@linkcode ConnectionError} after so many ms. */
+  timeout?: number;
+}
+
+/** Puts an address into the form that connections show. */
+export function udpAddress(address: string): UdpAddress {
+  return { transport: "udp", ...parseAddress(address) };
+}
+
+/** An operation that waits for its turn or for the session. */
+interface Waiter {
+  /** Tries; true when the operation is done or has failed. */
+  attempt(): boolean;
+  reject(reason: unknown): void;
+}
+
+/** Bytes that a stream asks for at a time. */
+const CHUNK = 65_536;
+
+/**
+ * A reliable, ordered connection over UDP. It is used as a `Deno.Conn` is.
+ *
+ * Bytes written come out as a stream ({@linkcode Connection.read}, {@linkcode Connection.readable}).
+ * Whoever needs message boundaries uses {@linkcode Connection.sendMessage} and
+ * {@linkcode Connection.receiveMessage} on both ends.
+ *
+ * Writes wait while the send queue is full, and the peer's writes wait while nobody reads here. When the
+ * connection ends for any other reason than the peer's end of stream, pending and later operations reject
+ * with a {@linkcode ConnectionError} that says which. What had arrived before can still be read.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@lowlatency/kcp";
+ *
+ * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+ * await conn.write(new TextEncoder().encode("hello"));
+ * const buffer = new Uint8Array(1024);
+ * const count = await conn.read(buffer, { timeout: 1000 });
+ * ```
+ */
+export class Connection implements AsyncDisposable, Disposable {
+  /**
+   * Settles when the connection is over and, on the side that dialled, its socket is closed. Rejects with
+   * the reason if it did not end by a close that delivered everything.
+   */
+  readonly closed: Promise<void>;
+  /** ms after which a read is given up, `Infinity` unless set. */
+  readTimeout = Infinity;
+  /** ms after which a write is given up, `Infinity` unless set. */
+  writeTimeout = Infinity;
+  readonly #session: Session;
+  readonly #driver: Driver;
+  readonly #reads: Waiter[] = [];
+  readonly #writes: Waiter[] = [];
+  readonly #drains: Waiter[] = [];
+  readonly #over = Promise.withResolvers<void>();
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
+  #writable: WritableStream<Uint8Array> | null = null;
+  #closed = false;
+
+  /**
+   * Wraps a session; connections are made by `connect` and by a listener.
+   *
+   * @param session The session.
+   * @param driver What runs its endpoint.
+   * @param ownsSocket Whether the socket is there for this connection alone.
+   */
+  constructor(session: Session, driver: Driver, ownsSocket: boolean) {
+    this.#session = session;
+    this.#driver = driver;
+    session.onChange = () => this.#progress();
+    if (ownsSocket) driver.closeWhenIdle();
+    this.closed = ownsSocket ? driver.closed.then(() => this.#over.promise) : this.#over.promise;
+    // Nobody has to look at it.
+    this.closed.catch(() => {});
+    this.#over.promise.catch(() => {});
+    this.#progress();
+  }
+
+  /** The conversation id. */
+  get conv(): number {
+    return this.#session.conv;
+  }
+
+  /** The address of the socket on this side. */
+  get localAddr(): UdpAddress {
+    return udpAddress(this.#driver.socket.address);
+  }
+
+  /** The address of the peer. */
+  get remoteAddr(): UdpAddress {
+    return udpAddress(this.#session.peer);
+  }
+
+  /** Smoothed round-trip time in ms, -1 before the first sample. */
+  get rtt(): number {
+    return this.#session.kcp.srtt;
+  }
+
+  /** What was counted so far, and how the connection stands: a snapshot. */
+  get stats(): KcpStats {
+    return this.#session.kcp.stats;
+  }
+
+  /** The settings in force. */
+  get options(): ResolvedKcpOptions {
+    return this.#session.kcp.options;
+  }
+
+  /**
+   * Changes settings while the connection runs; those not named stay.
+   *
+   * @param change For example `{ sndWnd: 2048 }`, or a preset such as `turbo`.
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+   */
+  configure(change: KcpLiveOptions): void {
+    this.#session.configure(change);
+    this.#progress();
+  }
+
+  /**
+   * Reads bytes of the stream.
+   *
+   * @param p Where the bytes go.
+   * @returns How many bytes were read, at least 1; null at the end of the peer's stream; 0 only if `p` is
+   * empty.
+   * @throws {ConnectionError} When the connection has ended otherwise, or the timeout passed.
+   */
+  read(p: Uint8Array, options: OperationOptions = {}): Promise<number | null> {
+    const session = this.#session;
+    return this.#operate(this.#reads, options, this.readTimeout, "read", () => {
+      if (p.length === 0) return 0;
+      const count = session.read(p);
+      if (count > 0) return count;
+      return session.remoteEnded ? null : undefined;
+    });
+  }
+
+  /**
+   * Writes bytes to the stream; waits while the send queue is full.
+   *
+   * @param p The bytes. They are copied before the promise settles.
+   * @returns How many bytes were taken, from the first on: at least 1 unless `p` is empty, but maybe not
+   * all. {@linkcode Connection.writable} takes all.
+   * @throws {ConnectionError} When the connection has ended, or the timeout passed.
+   */
+  write(p: Uint8Array, options: OperationOptions = {}): Promise<number> {
+    const session = this.#session;
+    return this.#operate(this.#writes, options, this.writeTimeout, "write", () => {
+      this.#checkWritable();
+      if (p.length === 0) return 0;
+      return session.write(p) || undefined;
+    });
+  }
+
+  /**
+   * Sends a message, which {@linkcode Connection.receiveMessage} takes whole; waits while the send queue
+   * is full.
+   *
+   * @param message 1 byte to 255 segments. It is copied before the promise settles.
+   * @throws {RangeError} When the message is empty or too large.
+   * @throws {ConnectionError} When the connection has ended, or the timeout passed.
+   */
+  sendMessage(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
+    return this.#operate(this.#writes, options, this.writeTimeout, "write", () => {
+      this.#checkWritable();
+      return this.#session.send(message) ? VOID : undefined;
+    }).then(() => {});
+  }
+
+  /** Largest message in bytes that {@linkcode Connection.sendMessage} takes. */
+  get maxMessageSize(): number {
+    return 255 * this.#session.kcp.mss;
+  }
+
+  /**
+   * Receives the next message.
+   *
+   * @returns The message; null at the end of the peer's stream.
+   * @throws {ConnectionError} When the connection has ended otherwise, or the timeout passed.
+   */
+  receiveMessage(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
+    const session = this.#session;
+    return this.#operate(this.#reads, options, this.readTimeout, "read", () => {
+      const size = session.peekSize();
+      if (size < 0) return session.remoteEnded ? null : undefined;
+      const message = new Uint8Array(size);
+      session.recv(message);
+      return message;
+    });
+  }
+
+  /** Waits until everything that was written has been acknowledged. */
+  drained(options: OperationOptions = {}): Promise<void> {
+    return this.#operate(this.#drains, options, this.writeTimeout, "drain", () => {
+      this.#checkWritable();
+      return this.#session.kcp.drained ? VOID : undefined;
+    }).then(() => {});
+  }
+
+  /** The stream of bytes that arrive. */
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    this.#readable ??= new ReadableStream({
+      type: "bytes",
+      autoAllocateChunkSize: CHUNK,
+      pull: async (controller) => {
+        const request = controller.byobRequest!;
+        const view = request.view as Uint8Array<ArrayBuffer>;
+        const count = await this.read(
+          new Uint8Array(view.buffer, view.byteOffset, view.byteLength),
+        );
+        if (count === null) controller.close();
+        request.respond(count ?? 0);
+      },
+    }) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    return this.#readable;
+  }
+
+  /** The stream that sends what is written to it. Closing it ends the stream towards the peer. */
+  get writable(): WritableStream<Uint8Array> {
+    this.#writable ??= new WritableStream({
+      write: async (chunk) => {
+        for (let done = 0; done < chunk.length;) {
+          done += await this.write(done === 0 ? chunk : chunk.subarray(done));
+        }
+      },
+      close: () => this.closeWrite(),
+      abort: () => this.close(),
+    });
+    return this.#writable;
+  }
+
+  /**
+   * Ends the stream towards the peer, which reads what was written and then the end. Reading goes on.
+   *
+   * @returns A promise that settles when the peer has acknowledged everything.
+   */
+  closeWrite(): Promise<void> {
+    this.#session.endWrite();
+    return this.#operate(this.#drains, {}, this.writeTimeout, "drain", () => {
+      const session = this.#session;
+      if (session.state === "closed" && session.error) throw session.error;
+      return session.kcp.drained ? VOID : undefined;
+    }).then(() => {});
+  }
+
+  /**
+   * Closes the connection. What was written is still delivered, for up to the `linger` option; pending
+   * reads and writes reject. {@linkcode Connection.closed} tells how it went.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#session.close();
+    this.#progress();
+  }
+
+  /**
+   * Ends the connection at once. What is queued is not delivered, and the peer is not told.
+   *
+   * @param reason What {@linkcode Connection.closed} rejects with.
+   */
+  abort(reason = "The connection was aborted"): void {
+    this.#closed = true;
+    this.#session.abort(new ConnectionError("closed", reason));
+    this.#session.close();
+    this.#progress();
+  }
+
+  /** Lets the process live while the connection is open, as it does from the start. */
+  ref(): void {
+    this.#driver.ref();
+  }
+
+  /**
+   * Lets the process end although the connection is open. Connections of one listener share a socket, and
+   * this with it.
+   */
+  unref(): void {
+    this.#driver.unref();
+  }
+
+  /** {@linkcode Connection.close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** {@linkcode Connection.close}, then waits until it is over, whatever the outcome. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.closed.catch(() => {});
+  }
+
+  #checkWritable(): void {
+    const session = this.#session;
+    if (session.error) throw session.error;
+    if (session.writeEnded) {
+      throw new ConnectionError("closed", "Cannot write: the stream was ended on this side");
+    }
+  }
+
+  /** Lets waiting operations go on, and notices the end. */
+  #progress(): void {
+    const session = this.#session;
+    serve(this.#writes);
+    serve(this.#reads);
+    serve(this.#drains);
+    if (this.#closed) {
+      const error = session.error ??
+        new ConnectionError("closed", "The connection was closed here");
+      fail(this.#reads, error);
+      fail(this.#writes, error);
+    }
+    if (session.state !== "closed") return;
+    const { error } = session;
+    if (error) {
+      fail(this.#reads, error);
+      fail(this.#writes, error);
+      fail(this.#drains, error);
+      this.#over.reject(error);
+    } else {
+      this.#over.resolve();
+    }
+  }
+
+  /** Runs `attempt` now or later, behind the operations of its kind that wait already. */
+  #operate<T>(
+    queue: Waiter[],
+    options: OperationOptions,
+    defaultTimeout: number,
+    name: string,
+    attempt: () => T | undefined,
+  ): Promise<T> {
+    const { signal, timeout = defaultTimeout } = options;
+    return new Promise<T>((resolve, reject) => {
+      signal?.throwIfAborted();
+      if (typeof timeout !== "number" || !(timeout >= 0)) {
+        throw new RangeError(
+          `Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`,
+        );
+      }
+      if (this.#closed && queue !== this.#drains) {
+        throw this.#session.error ??
+          new ConnectionError("closed", `Cannot ${name}: the connection was closed here`);
+      }
+      let stop = () => {};
+      const waiter: Waiter = {
+        attempt: () => {
+          try {
+            const result = attempt();
+            if (result === undefined) {
+              // What has arrived goes before the error that ended the connection.
+              if (this.#session.error) throw this.#session.error;
+              return false;
+            }
+            stop();
+            resolve(result);
+          } catch (error) {
+            stop();
+            reject(error);
+          }
+          return true;
+        },
+        reject: (reason) => {
+          stop();
+          reject(reason);
+        },
+      };
+      if (queue.length === 0 && waiter.attempt()) return;
+      queue.push(waiter);
+      const withdraw = (reason: unknown) => {
+        const index = queue.indexOf(waiter);
+        if (index < 0) return;
+        queue.splice(index, 1);
+        waiter.reject(reason);
+        serve(queue);
+      };
+      const onAbort = () => withdraw(signal!.reason);
+      signal?.addEventListener("abort", onAbort);
+      const cancel = this.#driver.after(
+        timeout,
+        () =>
+          withdraw(
+            new ConnectionError("timeout", `The ${name} was not possible within ${timeout} ms`),
+          ),
+      );
+      stop = () => {
+        signal?.removeEventListener("abort", onAbort);
+        cancel();
+      };
+    });
+  }
+}
+
+/** What an operation without a result gives, since undefined means that it has to wait. */
+const VOID = null;
+
+function serve(queue: Waiter[]): void {
+  while (queue.length > 0 && queue[0].attempt()) queue.shift();
+}
+
+function fail(queue: Waiter[], error: unknown): void {
+  for (const waiter of queue.splice(0)) waiter.reject(error);
+}

@@ -1,0 +1,256 @@
+/**
+ * Connections over UDP on Deno, by `Deno.listenDatagram`.
+ *
+ * Deno counts datagram sockets as unstable: `"unstable": ["net"]` in deno.json, or `--unstable-net`.
+ *
+ * @module
+ */
+import type { PacketBatch } from "../kcp/packet_batch.ts";
+import { type Address, formatAddress, parseAddress } from "./address.ts";
+import type { Connection } from "./connection.ts";
+import type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
+import type { EndpointOptions } from "./endpoint.ts";
+import type { Listener } from "./listener.ts";
+import type { SessionOptions } from "./session.ts";
+import { connectOn, listenOn } from "./sockets.ts";
+
+export * from "./proxy.ts";
+
+/** Where to listen, and settings of the endpoint and of its sessions. */
+export interface ListenOptions extends EndpointOptions {
+  /** The port; 0, one that is free, unless given. */
+  port?: number;
+  /** The IP address to bind: `0.0.0.0`, every IPv4 address, unless given. `::` serves IPv4 and IPv6. */
+  hostname?: string;
+}
+
+/** Whom to connect to, and settings of the session. */
+export interface ConnectOptions extends SessionOptions {
+  /** The listener's port. */
+  port: number;
+  /** The listener's IP address or name; `127.0.0.1` unless given. */
+  hostname?: string;
+  /** The IP address to bind on this side; one that fits the listener's unless given. */
+  localHostname?: string;
+  /** The port to bind on this side; 0, one that is free, unless given. */
+  localPort?: number;
+  /** The conversation id; drawn at random unless given. */
+  conv?: number;
+}
+
+/**
+ * Listens for connections on a UDP port.
+ *
+ * @throws {Error} When the runtime has no datagram sockets, or the address can't be bound.
+ * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ */
+// deno-lint-ignore require-await -- what goes wrong rejects, on this runtime as on others
+export async function listen(options: ListenOptions = {}): Promise<Listener> {
+  const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
+  const socket = bind(hostname, port);
+  try {
+    return listenOn(socket, new SystemClock(), endpoint);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a connection to a listener.
+ *
+ * KCP has no handshake: the promise settles when the socket is there, and the listener learns of the
+ * connection when the first bytes are written to it.
+ *
+ * @throws {Error} When the runtime has no datagram sockets, the name can't be resolved, or the local
+ * address can't be bound.
+ * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ */
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const {
+    port,
+    hostname = "127.0.0.1",
+    localHostname,
+    localPort = 0,
+    conv = crypto.getRandomValues(new Uint32Array(1))[0],
+    ...session
+  } = options;
+  const host = await resolve(hostname);
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new RangeError(`Cannot connect to port ${port}: allowed are 1 to 65535`);
+  }
+  const socket = bind(localHostname ?? localFor(host), localPort);
+  try {
+    return connectOn(socket, new SystemClock(), formatAddress(host, port), conv, session);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+function bind(hostname: string, port: number): DenoSocket {
+  if (typeof Deno === "undefined") {
+    throw new Error(
+      "Cannot open a datagram socket: this runtime is not Deno; use listenOn and connectOn with a socket of your own",
+    );
+  }
+  if (typeof Deno.listenDatagram !== "function") {
+    throw new Error(
+      'Cannot open a datagram socket: run Deno with --unstable-net, or set "unstable": ["net"] in deno.json',
+    );
+  }
+  return new DenoSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
+}
+
+/** The address to bind for a peer: loopback for loopback, so that no wider permission is needed. */
+function localFor(host: string): string {
+  if (host.startsWith("127.")) return "127.0.0.1";
+  if (host === "::1") return "::1";
+  return host.includes(":") ? "::" : "0.0.0.0";
+}
+
+/** Makes an IP address of a name, in the form in which Deno tells addresses. */
+async function resolve(hostname: string): Promise<string> {
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(hostname) || hostname.includes("%")) return hostname;
+  if (hostname.includes(":")) {
+    const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(hostname);
+    return mapped ? mapped[1] : new URL(`http://[${hostname}]`).hostname.slice(1, -1);
+  }
+  if (hostname === "localhost") return "127.0.0.1";
+  const { lookup } = await import("node:dns/promises");
+  return (await lookup(hostname)).address;
+}
+
+/** `Deno.DatagramConn` as a socket for a driver. */
+export class DenoSocket implements DatagramSocket {
+  /** Its own address. */
+  readonly address: string;
+  readonly #conn: Deno.DatagramConn;
+  /** Addresses in Deno's form, by ours. */
+  readonly #addresses = new Map<string, Deno.NetAddr>();
+  #closed = false;
+
+  /**
+   * Takes over a socket.
+   *
+   * @param conn A UDP socket that nobody else receives from.
+   */
+  constructor(conn: Deno.DatagramConn) {
+    const { hostname, port } = conn.addr as Deno.NetAddr;
+    this.address = formatAddress(hostname, port);
+    this.#conn = conn;
+  }
+
+  /** Starts to deliver packets. */
+  open(receiver: DatagramReceiver): void {
+    this.#receive(receiver);
+  }
+
+  async #receive(receiver: DatagramReceiver): Promise<void> {
+    // Receiving into a buffer of one's own saves an allocation of 64 KiB per packet.
+    const buffer = new Uint8Array(65_536);
+    while (!this.#closed) {
+      try {
+        const [packet, from] = await this.#conn.receive(buffer);
+        const { hostname, port } = from as Deno.NetAddr;
+        receiver.packet(packet, formatAddress(hostname, port));
+      } catch (error) {
+        if (this.#closed) return;
+        // Some systems report here that an earlier packet found nobody: it is lost, like others.
+        if (error instanceof Deno.errors.ConnectionRefused) continue;
+        if (error instanceof Deno.errors.ConnectionReset) continue;
+        receiver.failed(error);
+        return;
+      }
+    }
+  }
+
+  /** Sends the packets of a batch; what the system refuses is lost. */
+  async send(batch: PacketBatch): Promise<void> {
+    const sent: Promise<unknown>[] = [];
+    for (let i = 0; i < batch.count; i++) {
+      sent.push(this.#conn.send(batch.packet(i), this.#addressOf(batch.to[i])));
+    }
+    for (const { reason } of await Promise.allSettled(sent) as { reason?: unknown }[]) {
+      if (reason instanceof Deno.errors.BadResource && !this.#closed) throw reason;
+    }
+  }
+
+  #addressOf(to: string): Deno.NetAddr {
+    let address = this.#addresses.get(to);
+    if (!address) {
+      if (this.#addresses.size >= 4096) this.#addresses.clear();
+      const { hostname, port }: Address = parseAddress(to);
+      address = { transport: "udp", hostname, port };
+      this.#addresses.set(to, address);
+    }
+    return address;
+  }
+
+  /** Closes the socket. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#conn.close();
+  }
+
+  /** Lets the process live while the socket is open. */
+  ref(): void {
+    (this.#conn as Partial<RefCounted>).ref?.();
+  }
+
+  /** Lets the process end although the socket is open. */
+  unref(): void {
+    (this.#conn as Partial<RefCounted>).unref?.();
+  }
+}
+
+/** What Deno's sockets have, though the types of the datagram socket do not say so. */
+interface RefCounted {
+  ref(): void;
+  unref(): void;
+}
+
+/** Longest delay that timers take, in ms. */
+const MAX_DELAY = 2 ** 31 - 1;
+
+/** The runtime's monotonic clock, with one timer. */
+export class SystemClock implements Clock {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #counted = true;
+
+  /** Milliseconds since the process started. */
+  now(): number {
+    return performance.now();
+  }
+
+  /** Calls `callback` once, not before `at`; it replaces the call that was asked for before. */
+  wake(at: number, callback: () => void): void {
+    this.stop();
+    if (at === Infinity) return;
+    const delay = Math.min(MAX_DELAY, Math.max(0, Math.ceil(at - performance.now())));
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      callback();
+    }, delay);
+    if (!this.#counted) Deno.unrefTimer(Number(this.#timer));
+  }
+
+  /** Forgets the call. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Lets the process live while a call is pending. */
+  ref(): void {
+    this.#counted = true;
+    if (this.#timer !== undefined) Deno.refTimer(Number(this.#timer));
+  }
+
+  /** Lets the process end although a call is pending. */
+  unref(): void {
+    this.#counted = false;
+    if (this.#timer !== undefined) Deno.unrefTimer(Number(this.#timer));
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * Runs an endpoint on a socket and a clock: what every adapter would otherwise write again.
+ *
+ * @module
+ */
+import { PacketBatch } from "../kcp/packet_batch.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { ConnectionError } from "./errors.ts";
+import { TimerHeap } from "./timer_heap.ts";
+
+/** What a {@linkcode DatagramSocket} tells. */
+export interface DatagramReceiver {
+  /** A packet arrived. It is not kept. */
+  packet(bytes: Uint8Array, from: string): void;
+  /** The socket failed, and delivers nothing more. */
+  failed(error: unknown): void;
+}
+
+/** A UDP socket, as an adapter offers it to a {@linkcode Driver}. It knows nothing of the protocol. */
+export interface DatagramSocket {
+  /** Its own address, as peers are named. */
+  readonly address: string;
+  /** Starts to deliver packets. */
+  open(receiver: DatagramReceiver): void;
+  /**
+   * Sends every packet of the batch to its destination, and returns when the batch may be used again. A
+   * packet that the network refuses is lost, as any packet may be.
+   */
+  send(batch: PacketBatch): void | Promise<void>;
+  /** Closes the socket; nothing is delivered afterwards. */
+  close(): void;
+  /** Lets the process live while the socket is open. */
+  ref(): void;
+  /** Lets the process end although the socket is open. */
+  unref(): void;
+}
+
+/** A monotonic clock with one timer. */
+export interface Clock {
+  /** Milliseconds since some fixed point. */
+  now(): number;
+  /** Calls `callback` once, not before `at`; it replaces the call that was asked for before. */
+  wake(at: number, callback: () => void): void;
+  /** Forgets the call. */
+  stop(): void;
+  /** Lets the process live while a call is pending. */
+  ref(): void;
+  /** Lets the process end although a call is pending. */
+  unref(): void;
+}
+
+/** Rounds of output between two turns of the event loop. */
+const MAX_ROUNDS = 16;
+
+/** A call that was asked for with {@linkcode Driver.after}. */
+interface Call {
+  run: (() => void) | null;
+}
+
+/**
+ * One endpoint, one socket, one timer. Packets go from the socket into the endpoint, what is due goes out
+ * in batches, and the timer wakes it at the endpoint's deadline.
+ */
+export class Driver {
+  /** The machine. */
+  readonly endpoint: Endpoint;
+  /** Settles when the socket is closed. */
+  readonly closed: Promise<void>;
+  readonly socket: DatagramSocket;
+  readonly #clock: Clock;
+  readonly #batch: PacketBatch;
+  readonly #calls = new TimerHeap<Call>();
+  readonly #resolveClosed: () => void;
+  #wakeAt = Infinity;
+  #scheduled = false;
+  #sending = false;
+  #done = false;
+  /** Closes the socket when the last session is over. */
+  #closing = false;
+
+  constructor(endpoint: Endpoint, socket: DatagramSocket, clock: Clock) {
+    this.endpoint = endpoint;
+    this.socket = socket;
+    this.#clock = clock;
+    this.#batch = new PacketBatch({ arena: endpoint.arena });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+    endpoint.onWake = () => this.schedule();
+    socket.open({
+      packet: (bytes, from) => {
+        if (this.#done) return;
+        endpoint.input(bytes, clock.now(), from);
+        this.schedule();
+      },
+      failed: (error) => this.#fail(error),
+    });
+  }
+
+  /** The time. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** Lets the process live while the socket is open. */
+  ref(): void {
+    this.socket.ref();
+    this.#clock.ref();
+  }
+
+  /** Lets the process end although the socket is open. */
+  unref(): void {
+    this.socket.unref();
+    this.#clock.unref();
+  }
+
+  /** Closes the socket as soon as no session is left. */
+  closeWhenIdle(): void {
+    this.#closing = true;
+    this.schedule();
+  }
+
+  /** Calls `run` after `delay` ms, and returns what takes that back. */
+  after(delay: number, run: () => void): () => void {
+    if (delay === Infinity || this.#done) return () => {};
+    const call: Call = { run };
+    this.#calls.push(this.#clock.now() + delay, call);
+    this.#arm();
+    return () => call.run = null;
+  }
+
+  /** Lets the endpoint have its turn soon, once, however often this is called before. */
+  schedule(): void {
+    if (this.#scheduled || this.#done) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    if (this.#done || this.#sending) return;
+    const { endpoint } = this;
+    const batch = this.#batch;
+    const now = this.#clock.now();
+    for (let call; (call = this.#calls.popDue(now)) !== undefined;) call.run?.();
+    endpoint.tick(now);
+    for (let round = 0;; round++) {
+      batch.clear();
+      if (endpoint.output(batch) === 0) break;
+      let sent: void | Promise<void>;
+      try {
+        sent = this.socket.send(batch);
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
+      if (sent) {
+        this.#sending = true;
+        sent.then(() => {
+          this.#sending = false;
+          this.schedule();
+        }, (error) => this.#fail(error));
+        return;
+      }
+      if (round === MAX_ROUNDS) {
+        this.#wake(now);
+        return;
+      }
+    }
+    if (this.#closing && endpoint.size === 0) this.#close();
+    else this.#arm();
+  }
+
+  /** Sets the timer if it stands too late. */
+  #arm(): void {
+    const at = Math.min(this.endpoint.deadline, this.#calls.deadline);
+    if (at < this.#wakeAt) this.#wake(at);
+  }
+
+  #wake(at: number): void {
+    this.#wakeAt = at;
+    this.#clock.wake(at, () => {
+      this.#wakeAt = Infinity;
+      this.#run();
+    });
+  }
+
+  #fail(error: unknown): void {
+    if (this.#done) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.endpoint.abort(
+      new ConnectionError("socket", `The socket failed: ${reason}`, { cause: error }),
+    );
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#clock.stop();
+    this.#calls.clear();
+    this.socket.close();
+    this.#resolveClosed();
+  }
+}

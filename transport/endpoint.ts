@@ -1,0 +1,503 @@
+/**
+ * Many conversations on one socket, without I/O.
+ *
+ * @module
+ */
+import { Arena } from "../kcp/arena.ts";
+import type { PacketBatch } from "../kcp/packet_batch.ts";
+import { CMD, CMD_PUSH, CMD_WINS, CONV, LEN, OVERHEAD, SN, UNA } from "../kcp/segment.ts";
+import { hostOf } from "./address.ts";
+import { ConnectionError } from "./errors.ts";
+import { Session, type SessionOptions } from "./session.ts";
+import { TimerHeap } from "./timer_heap.ts";
+
+/** Settings of an {@linkcode Endpoint}; those of a session are for the sessions that peers open. */
+export interface EndpointOptions extends SessionOptions {
+  /** Sessions that peers opened and {@linkcode Endpoint.accept} has not taken: 128 unless given. */
+  backlog?: number;
+  /** Sessions at one time, 65536 unless given. */
+  maxSessions?: number;
+  /** Sessions at one time whose peer's address has not answered yet, 1024 unless given. */
+  maxUnconfirmed?: number;
+  /** The same from one host, 256 unless given. */
+  maxUnconfirmedPerHost?: number;
+  /**
+   * Whether a session follows its peer to a new address when a fitting packet comes from there. Off
+   * unless given: without authentication, whoever can guess a packet could take a session over.
+   */
+  migrate?: boolean;
+  /** For so many ms, late packets of a session that is over open no new one: 30000 unless given. */
+  timeWait?: number;
+}
+
+/** What an {@linkcode Endpoint} has counted. */
+export interface EndpointStats {
+  /** Packets taken from the network. */
+  packetsIn: number;
+  /** Packets that are no KCP packet, or not one of the session that they name. */
+  invalid: number;
+  /** Packets of a conversation that does not exist, and that open none. */
+  unknown: number;
+  /** Late packets of a session that is over. */
+  late: number;
+  /** Conversations that peers tried to open and that a limit refused. */
+  refused: number;
+  /** Sessions that peers opened. */
+  accepted: number;
+  /** Sessions that followed their peer to a new address. */
+  migrated: number;
+  /** Sessions at the moment. */
+  sessions: number;
+  /** Sessions at the moment whose peer's address has not answered yet. */
+  unconfirmed: number;
+}
+
+/** What the endpoint knows about a session beside the session itself. */
+interface Entry {
+  readonly session: Session;
+  /** The next session with the same peer. */
+  sibling: Entry | null;
+  /** Whether it waits for its turn at `tick` and `output`. */
+  ready: boolean;
+  /** Whether it must be told the time before its turn at `output`. */
+  stale: boolean;
+  /** The earliest wake-up that stands in the heap. */
+  wakeAt: number;
+  unconfirmed: boolean;
+  removed: boolean;
+}
+
+/** Closed conversations that are remembered at one time. */
+const MAX_REMEMBERED = 65_536;
+
+/**
+ * Many conversations on one socket, as a machine without I/O with the four members of a session.
+ *
+ * Peers are known by the string that the adapter makes of their address; a session is found by that and
+ * its conv, so one address may have several, and a conv may come from several addresses.
+ */
+export class Endpoint {
+  /** The memory of all sessions; a {@linkcode PacketBatch} for this machine must share it. */
+  readonly arena: Arena;
+  /** Called when a session that a peer opened can be taken by {@linkcode Endpoint.accept}. */
+  onAccept: (() => void) | null = null;
+  /** Called when the application did something that makes output due. */
+  onWake: (() => void) | null = null;
+  /** Called when a session is over and forgotten. */
+  onRemove: ((session: Session) => void) | null = null;
+  readonly #accepts: boolean;
+  readonly #sessionOptions: SessionOptions;
+  readonly #limits: {
+    readonly backlog: number;
+    readonly maxSessions: number;
+    readonly maxUnconfirmed: number;
+    readonly maxUnconfirmedPerHost: number;
+    readonly timeWait: number;
+  };
+  readonly #migrate: boolean;
+  readonly #peers = new Map<string, Entry>();
+  readonly #entries = new Map<Session, Entry>();
+  /** Sessions by conv, kept only to find those that moved. */
+  readonly #convs = new Map<number, Entry>();
+  readonly #unconfirmedHosts = new Map<string, number>();
+  readonly #backlog: Session[] = [];
+  #accepting: boolean;
+  #ready: Entry[] = [];
+  readonly #timers = new TimerHeap<Entry>();
+  /** When the memory of a session that is over ends, in the order of ending. */
+  readonly #late = new Map<string, number>();
+  #now = -Infinity;
+  #unconfirmed = 0;
+  /** Where a packet is laid down to be parsed. */
+  #scratch = -1;
+  #scratchSize = 0;
+  readonly #stats = {
+    packetsIn: 0,
+    invalid: 0,
+    unknown: 0,
+    late: 0,
+    refused: 0,
+    accepted: 0,
+    migrated: 0,
+  };
+
+  /**
+   * Makes an endpoint without sessions.
+   *
+   * @param options Settings.
+   * @param accepts Whether peers may open sessions.
+   * @param arena Memory to share with other machines.
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+   */
+  constructor(options: EndpointOptions = {}, accepts = false, arena: Arena = new Arena()) {
+    const {
+      backlog = 128,
+      maxSessions = 65_536,
+      maxUnconfirmed = 1024,
+      maxUnconfirmedPerHost = 256,
+      timeWait = 30_000,
+      migrate = false,
+      ...session
+    } = options;
+    const limits = { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost, timeWait };
+    for (const [name, value] of Object.entries(limits)) {
+      if (typeof value !== "number") {
+        throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a number`);
+      }
+      if (!(value >= 0)) {
+        throw new RangeError(`Cannot set ${name} to ${value}: allowed are 0 to Infinity`);
+      }
+    }
+    this.arena = arena;
+    this.#accepts = this.#accepting = accepts;
+    this.#limits = limits;
+    this.#migrate = migrate;
+    this.#sessionOptions = session;
+    // Settings are refused here, not when the first peer comes.
+    new Session(0, "", 0, session, arena);
+  }
+
+  /** What was counted so far: a snapshot. */
+  get stats(): EndpointStats {
+    return { ...this.#stats, sessions: this.#entries.size, unconfirmed: this.#unconfirmed };
+  }
+
+  /** Sessions at the moment. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The sessions at the moment. */
+  get sessions(): IterableIterator<Session> {
+    return this.#entries.keys();
+  }
+
+  /**
+   * Opens a session. Nothing is sent until it has data.
+   *
+   * @param peer Where the peer is.
+   * @param conv The conversation id, which should be hard to guess: draw it at random.
+   * @param now The time in ms.
+   * @param options Settings, those of the endpoint unless given.
+   * @throws {TypeError} When that conversation with that peer exists already.
+   */
+  open(
+    peer: string,
+    conv: number,
+    now: number,
+    options: SessionOptions = this.#sessionOptions,
+  ): Session {
+    if (this.#find(peer, conv)) {
+      throw new TypeError(`Cannot open conversation ${conv} with ${peer}: it exists already`);
+    }
+    return this.#add(new Session(conv, peer, now, options, this.arena)).session;
+  }
+
+  /** Takes the longest waiting session that a peer opened, null if there is none. */
+  accept(): Session | null {
+    return this.#backlog.shift() ?? null;
+  }
+
+  /** Opens no more sessions for peers, and drops those that nobody took. */
+  stopAccepting(): void {
+    this.#accepting = false;
+    for (const session of this.#backlog.splice(0)) {
+      session.abort(
+        new ConnectionError("closed", "The listener was closed before it was accepted"),
+      );
+    }
+  }
+
+  /** Ends every session at once, with `error` as the reason. */
+  abort(error: ConnectionError): void {
+    this.#accepting = false;
+    this.#backlog.length = 0;
+    for (const session of [...this.#entries.keys()]) {
+      session.abort(error);
+      this.#settle(this.#entries.get(session)!);
+    }
+  }
+
+  // --- the network's side ---
+
+  /**
+   * Takes a packet from the network. Hostile bytes never throw: they are counted and dropped.
+   *
+   * @param packet A KCP packet. It is not kept.
+   * @param now The time in ms.
+   * @param from Where it came from.
+   * @returns Whether the packet belonged to a session and was valid.
+   */
+  input(packet: Uint8Array, now: number, from: string): boolean {
+    if (now > this.#now) this.#now = now;
+    this.#stats.packetsIn++;
+    const { arena } = this;
+    const { length } = packet;
+    let start = packet.byteOffset;
+    if (packet.buffer !== arena.bytes.buffer) {
+      if (length > this.#scratchSize && !this.#growScratch(length)) return false;
+      start = this.#scratch;
+      if (length > 0) arena.bytes.set(packet, start);
+    }
+    return this.#dispatch(start, start + length, from);
+  }
+
+  #growScratch(length: number): boolean {
+    if (this.#scratch >= 0) this.arena.free(this.#scratch, this.#scratchSize);
+    this.#scratchSize = Math.max(2048, length);
+    this.#scratch = this.arena.alloc(this.#scratchSize);
+    if (this.#scratch < 0) this.#scratchSize = 0;
+    return this.#scratch >= 0;
+  }
+
+  #dispatch(start: number, end: number, from: string): boolean {
+    if (end - start < OVERHEAD) {
+      this.#stats.invalid++;
+      return false;
+    }
+    const conv = this.arena.view.getUint32(start + CONV, true);
+    const entry = this.#find(from, conv) ?? this.#findMoved(from, conv, start, end) ??
+      this.#admit(from, conv, start, end);
+    if (!entry) return false;
+    const valid = entry.session.inputAt(start, end, this.#now);
+    if (!valid) this.#stats.invalid++;
+    else this.#touch(entry);
+    return valid;
+  }
+
+  #find(peer: string, conv: number): Entry | null {
+    let entry = this.#peers.get(peer) ?? null;
+    while (entry && entry.session.conv !== conv) entry = entry.sibling;
+    return entry;
+  }
+
+  /** The session that the packet's sender had under another address, if the packet fits it. */
+  #findMoved(from: string, conv: number, start: number, end: number): Entry | null {
+    if (!this.#migrate) return null;
+    const entry = this.#convs.get(conv);
+    // A conversation that begins is another peer's that drew the same conv.
+    if (!entry || this.#begins(start, end) || !entry.session.kcp.fits(start, end)) return null;
+    this.#unlink(entry);
+    entry.session.peer = from;
+    this.#link(entry);
+    this.#stats.migrated++;
+    return entry;
+  }
+
+  /** Opens a session for a packet that begins a conversation. */
+  #admit(from: string, conv: number, start: number, end: number): Entry | null {
+    if (!this.#accepting || !this.#begins(start, end)) {
+      const late = this.#late.get(`${from}#${conv}`);
+      if (late !== undefined && late > this.#now) this.#stats.late++;
+      else if (this.#accepts && !this.#isPacket(start, end)) this.#stats.invalid++;
+      else this.#stats.unknown++;
+      return null;
+    }
+    const late = this.#late.get(`${from}#${conv}`);
+    if (late !== undefined && late > this.#now) {
+      this.#stats.late++;
+      return null;
+    }
+    const { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost } = this.#limits;
+    const host = hostOf(from);
+    const ofHost = this.#unconfirmedHosts.get(host) ?? 0;
+    if (
+      this.#backlog.length >= backlog || this.#entries.size >= maxSessions ||
+      this.#unconfirmed >= maxUnconfirmed || ofHost >= maxUnconfirmedPerHost
+    ) {
+      this.#stats.refused++;
+      return null;
+    }
+    const session = new Session(conv, from, this.#now, this.#sessionOptions, this.arena);
+    session.confirm();
+    const entry = this.#add(session);
+    entry.unconfirmed = true;
+    this.#unconfirmed++;
+    this.#unconfirmedHosts.set(host, ofHost + 1);
+    this.#stats.accepted++;
+    this.#backlog.push(session);
+    this.onAccept?.();
+    return entry;
+  }
+
+  /** Whether every segment of the packet is well-formed. */
+  #isPacket(start: number, end: number): boolean {
+    const { view } = this.arena;
+    const conv = view.getUint32(start + CONV, true);
+    for (let at = start; end - at >= OVERHEAD;) {
+      const cmd = view.getUint8(at + CMD);
+      const length = view.getUint32(at + LEN, true);
+      if (
+        view.getUint32(at + CONV, true) !== conv || cmd < CMD_PUSH || cmd > CMD_WINS ||
+        length > end - at - OVERHEAD
+      ) return false;
+      at += OVERHEAD + length;
+    }
+    return true;
+  }
+
+  /**
+   * Whether the packet is one that a peer sends before it has heard anything: data of the first window,
+   * and nothing acknowledged. A late packet of an old conversation hardly ever looks so.
+   */
+  #begins(start: number, end: number): boolean {
+    const { view } = this.arena;
+    if (!this.#isPacket(start, end)) return false;
+    for (let at = start; end - at >= OVERHEAD;) {
+      if (view.getUint32(at + UNA, true) !== (this.#sessionOptions.initialSndSn ?? 0)) return false;
+      if (view.getUint8(at + CMD) === CMD_PUSH) {
+        const ahead = (view.getUint32(at + SN, true) - (this.#sessionOptions.initialRcvSn ?? 0)) |
+          0;
+        return ahead >= 0 && ahead < FIRST_WINDOW;
+      }
+      at += OVERHEAD + view.getUint32(at + LEN, true);
+    }
+    return false;
+  }
+
+  #add(session: Session): Entry {
+    const entry: Entry = {
+      session,
+      sibling: null,
+      ready: false,
+      stale: true,
+      wakeAt: Infinity,
+      unconfirmed: false,
+      removed: false,
+    };
+    this.#entries.set(session, entry);
+    if (this.#migrate) this.#convs.set(session.conv, entry);
+    this.#link(entry);
+    session.onWake = () => {
+      this.#touch(entry);
+      this.onWake?.();
+    };
+    this.#touch(entry);
+    return entry;
+  }
+
+  #link(entry: Entry): void {
+    entry.sibling = this.#peers.get(entry.session.peer) ?? null;
+    this.#peers.set(entry.session.peer, entry);
+  }
+
+  #unlink(entry: Entry): void {
+    const { peer } = entry.session;
+    const first = this.#peers.get(peer);
+    if (first === entry) {
+      if (entry.sibling) this.#peers.set(peer, entry.sibling);
+      else this.#peers.delete(peer);
+    } else {
+      for (let other = first ?? null; other; other = other.sibling) {
+        if (other.sibling === entry) {
+          other.sibling = entry.sibling;
+          break;
+        }
+      }
+    }
+  }
+
+  /** Puts a session in line for `tick` and `output`. */
+  #touch(entry: Entry): void {
+    entry.stale = true;
+    if (entry.ready || entry.removed) return;
+    entry.ready = true;
+    this.#ready.push(entry);
+  }
+
+  /** The time at which {@linkcode Endpoint.tick} is next due, `Infinity` when nothing is pending. */
+  get deadline(): number {
+    return this.#ready.length > 0 ? this.#now : this.#timers.deadline;
+  }
+
+  /** Tells the endpoint that time passed; each session that it concerns is told. */
+  tick(now: number): void {
+    if (now > this.#now) this.#now = now;
+    for (let entry; (entry = this.#timers.popDue(this.#now)) !== undefined;) {
+      // A wake-up that was brought forward has left its old entry behind.
+      if (entry.removed || entry.wakeAt > this.#now) continue;
+      entry.wakeAt = Infinity;
+      this.#touch(entry);
+    }
+    // Sessions that a tick wakes join the line behind those that are in it.
+    for (let i = 0; i < this.#ready.length; i++) this.#refresh(this.#ready[i]);
+  }
+
+  #refresh(entry: Entry): void {
+    if (!entry.stale) return;
+    entry.stale = false;
+    entry.session.tick(this.#now);
+  }
+
+  /**
+   * Appends the packets that are due to `batch`, as many as fit, session by session; a session that has
+   * more than fits waits until the others had their turn.
+   *
+   * @param batch A batch in the arena of this machine.
+   * @returns How many packets were appended. When it is 0, nothing more is due now.
+   */
+  output(batch: PacketBatch): number {
+    const before = batch.count;
+    const line = this.#ready;
+    let served = 0;
+    let full = false;
+    for (; served < line.length && !full; served++) {
+      const entry = line[served];
+      if (entry.removed) continue;
+      this.#refresh(entry);
+      entry.session.output(batch);
+      full = batch.full;
+      if (full) {
+        line.push(entry);
+      } else {
+        entry.ready = false;
+        this.#settle(entry);
+      }
+    }
+    this.#ready = served === line.length ? [] : line.slice(served);
+    return batch.count - before;
+  }
+
+  /** Notes when a session is next due, or forgets it. */
+  #settle(entry: Entry): void {
+    const { session } = entry;
+    if (entry.unconfirmed && (!session.unconfirmed || session.state === "closed")) {
+      entry.unconfirmed = false;
+      this.#unconfirmed--;
+      const host = hostOf(session.peer);
+      const left = this.#unconfirmedHosts.get(host)! - 1;
+      if (left > 0) this.#unconfirmedHosts.set(host, left);
+      else this.#unconfirmedHosts.delete(host);
+    }
+    if (session.state === "closed") {
+      this.#remove(entry);
+      return;
+    }
+    const { deadline } = session;
+    if (deadline < entry.wakeAt) {
+      entry.wakeAt = deadline;
+      this.#timers.push(deadline, entry);
+    }
+  }
+
+  #remove(entry: Entry): void {
+    const { session } = entry;
+    entry.removed = true;
+    this.#unlink(entry);
+    this.#entries.delete(session);
+    if (this.#convs.get(session.conv) === entry) this.#convs.delete(session.conv);
+    const waiting = this.#backlog.indexOf(session);
+    if (waiting >= 0) this.#backlog.splice(waiting, 1);
+    if (this.#accepts && this.#limits.timeWait > 0) {
+      for (const [key, until] of this.#late) {
+        if (until > this.#now && this.#late.size < MAX_REMEMBERED) break;
+        this.#late.delete(key);
+      }
+      this.#late.set(`${session.peer}#${session.conv}`, this.#now + this.#limits.timeWait);
+    }
+    this.onRemove?.(session);
+  }
+}
+
+/** A peer sends at most so many segments before it has heard from us: the C reference's window. */
+const FIRST_WINDOW = 128;

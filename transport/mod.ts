@@ -1,0 +1,13 @@
+/**
+ * Sessions, endpoints, connections and listeners over datagrams of any kind.
+ *
+ * @module
+ */
+export type { Address } from "./address.ts";
+export { Connection, type OperationOptions, type UdpAddress } from "./connection.ts";
+export type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
+export { Endpoint, type EndpointOptions, type EndpointStats } from "./endpoint.ts";
+export { ConnectionError, type ConnectionErrorKind } from "./errors.ts";
+export { Listener } from "./listener.ts";
+export { Session, type SessionOptions, type SessionState } from "./session.ts";
+export { connectOn, listenOn } from "./sockets.ts";

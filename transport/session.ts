@@ -1,0 +1,400 @@
+/**
+ * One conversation with one peer, without I/O: KCP, and around it what the wire does not have.
+ *
+ * @module
+ */
+import type { Arena } from "../kcp/arena.ts";
+import { Kcp } from "../kcp/kcp.ts";
+import type { KcpLiveOptions, KcpOptions } from "../kcp/options.ts";
+import type { PacketBatch } from "../kcp/packet_batch.ts";
+import { ConnectionError } from "./errors.ts";
+
+/** Settings of a {@linkcode Session} beside those of its {@linkcode Kcp}. */
+export interface SessionOptions extends KcpOptions {
+  /** The session ends when nothing was heard for so many ms; `Infinity` for never, 300000 unless given. */
+  idleTimeout?: number;
+  /** The peer is asked for a sign of life after so many ms of silence; `Infinity`, never, unless given. */
+  keepAlive?: number;
+  /** How long a close may take to deliver what is queued, in ms; 5000 unless given. */
+  linger?: number;
+}
+
+/** How far a session has come. */
+export type SessionState =
+  /** Data flows. */
+  | "open"
+  /** Closed on this side; what is queued is still being delivered. */
+  | "closing"
+  /** Over. */
+  | "closed";
+
+const EMPTY = new Uint8Array(0);
+/** An idle session gives back its memory after so many ms. */
+const TRIM_AFTER = 2_000;
+/** Waits between the questions to a peer whose address has not answered, in ms; then it is given up. */
+const CONFIRM_AFTER = [1_000, 2_000, 4_000, 8_000];
+
+/**
+ * One conversation with one peer, as a machine without I/O with the four members of {@linkcode Kcp}.
+ *
+ * What it adds: the end of the stream, an idle timeout, keep-alive, and a close that first delivers what
+ * is queued, in bounded time.
+ *
+ * KCP has no end-of-stream on the wire. A session ends its stream with an empty message behind the last
+ * byte; its peer reads that as the end. An implementation that does not know about it sees an empty
+ * message after everything else, and otherwise a peer that falls silent, as with any other KCP.
+ */
+export class Session {
+  /** The conversation id. */
+  readonly conv: number;
+  /** Where the peer is, as the endpoint's adapter names it. It changes when the peer moves. */
+  peer: string;
+  /** The protocol machine. */
+  readonly kcp: Kcp;
+  /** Called whenever what the application can do may have changed: read, write, or notice the end. */
+  onChange: (() => void) | null = null;
+  /** Called when the application did something that makes output due. */
+  onWake: ((session: Session) => void) | null = null;
+  readonly #idleTimeout: number;
+  readonly #keepAlive: number;
+  readonly #linger: number;
+  readonly #createdAt: number;
+  #now: number;
+  #state: SessionState = "open";
+  #error: ConnectionError | null = null;
+  /** Whether the end of our stream is wanted, and whether it is queued. */
+  #ending = false;
+  #ended = false;
+  /** Whether the end of the peer's stream has been reached. */
+  #remoteEnded = false;
+  #giveUpAt = Infinity;
+  #closingSince = Infinity;
+  #drainedAt = Infinity;
+  #askedAt: number;
+  #trimAt = Infinity;
+  /** When the peer is asked again whether its address is real; Infinity once it has answered. */
+  #confirmAt = Infinity;
+  #confirmTries = 0;
+
+  /**
+   * Makes a session.
+   *
+   * @param conv The conversation id, 0 to 4294967295.
+   * @param peer Where the peer is.
+   * @param now The time in ms.
+   * @param options Settings.
+   * @param arena Memory to share with other machines.
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+   */
+  constructor(
+    conv: number,
+    peer: string,
+    now: number,
+    options: SessionOptions = {},
+    arena?: Arena,
+  ) {
+    const { idleTimeout = 300_000, keepAlive = Infinity, linger = 5_000, ...kcp } = options;
+    this.#idleTimeout = checkTime("idleTimeout", idleTimeout);
+    this.#keepAlive = checkTime("keepAlive", keepAlive);
+    this.#linger = checkTime("linger", linger, 0);
+    this.conv = conv;
+    this.peer = peer;
+    this.kcp = new Kcp(conv, kcp, arena);
+    this.#createdAt = this.#now = this.#askedAt = now;
+  }
+
+  /** The memory that payloads live in; a {@linkcode PacketBatch} for this machine must share it. */
+  get arena(): Arena {
+    return this.kcp.arena;
+  }
+
+  /** How far the session has come. */
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** What ended the session; null while it goes on, and after a close that delivered everything. */
+  get error(): ConnectionError | null {
+    return this.#error;
+  }
+
+  /** Whether the peer has ended its stream and all of it has been read. */
+  get remoteEnded(): boolean {
+    return this.#remoteEnded;
+  }
+
+  /** Whether nothing more can be written. */
+  get writeEnded(): boolean {
+    return this.#ending || this.#state !== "open";
+  }
+
+  /** Whether the peer's address has not been shown to be real yet: see {@linkcode Session.confirm}. */
+  get unconfirmed(): boolean {
+    return this.#confirmAt !== Infinity;
+  }
+
+  /**
+   * Makes the session ask its peer for a sign of life from the start, and end if none comes: a first
+   * datagram may carry any source address.
+   */
+  confirm(): void {
+    this.#confirmAt = this.#createdAt + CONFIRM_AFTER[0];
+    this.kcp.probe();
+  }
+
+  // --- the application's side ---
+
+  /** {@linkcode Kcp.write}; takes nothing after the end. */
+  write(bytes: Uint8Array): number {
+    if (this.writeEnded) return 0;
+    const count = this.kcp.write(bytes);
+    if (count > 0) this.onWake?.(this);
+    return count;
+  }
+
+  /**
+   * {@linkcode Kcp.send}; takes nothing after the end.
+   *
+   * @throws {RangeError} When the message is empty, which is how the end is told, or too large.
+   */
+  send(message: Uint8Array): boolean {
+    if (message.length === 0) {
+      throw new RangeError("Cannot send an empty message: it would be taken for the end");
+    }
+    if (this.writeEnded || !this.kcp.send(message)) return false;
+    this.onWake?.(this);
+    return true;
+  }
+
+  /** {@linkcode Kcp.read}, but 0 at the end: ask {@linkcode Session.remoteEnded}. */
+  read(target: Uint8Array): number {
+    const count = this.kcp.read(target);
+    this.#noticeEnd();
+    if (count > 0 && this.kcp.deadline <= this.#now) this.onWake?.(this);
+    return count;
+  }
+
+  /** {@linkcode Kcp.peekSize}; -1 at the end too. */
+  peekSize(): number {
+    this.#noticeEnd();
+    return this.#remoteEnded ? -1 : this.kcp.peekSize();
+  }
+
+  /** {@linkcode Kcp.recv}, but -1 at the end: ask {@linkcode Session.remoteEnded}. */
+  recv(target: Uint8Array): number {
+    if (this.peekSize() < 0) return -1;
+    const size = this.kcp.recv(target);
+    this.#noticeEnd();
+    if (this.kcp.deadline <= this.#now) this.onWake?.(this);
+    return size;
+  }
+
+  /** Changes settings of the protocol while the session runs: {@linkcode Kcp.configure}. */
+  configure(change: KcpLiveOptions): void {
+    this.kcp.configure(change);
+    this.onWake?.(this);
+  }
+
+  /** Ends the stream towards the peer: it reads what is queued, then the end. Reading goes on. */
+  endWrite(): void {
+    if (this.writeEnded) return;
+    this.#ending = true;
+    this.#queueEnd();
+    this.onWake?.(this);
+  }
+
+  /**
+   * Closes: what is queued is delivered first, then the session is over, after `linger` ms in any case.
+   * What arrives from now on is dropped.
+   */
+  close(): void {
+    if (this.#state === "closed") this.kcp.close();
+    if (this.#state !== "open") return;
+    this.endWrite();
+    this.#state = "closing";
+    this.#closingSince = this.#now;
+    this.#giveUpAt = this.#now + this.#linger;
+    this.#drop();
+    this.onWake?.(this);
+  }
+
+  /** Ends the session at once, with `error` as the reason; nothing more is sent. */
+  abort(error: ConnectionError): void {
+    if (this.#state === "closed") return;
+    this.#finish(error);
+    this.onWake?.(this);
+  }
+
+  /** Takes the empty message at the head of what can be read for the end. */
+  #noticeEnd(): void {
+    if (!this.#remoteEnded && this.kcp.peekSize() === 0) this.#remoteEnded = true;
+  }
+
+  /** Queues the end as soon as there is room. */
+  #queueEnd(): void {
+    if (this.#ending && !this.#ended) this.#ended = this.kcp.send(EMPTY);
+  }
+
+  /** Drops what nobody will read, up to the end. */
+  #drop(): void {
+    for (this.#noticeEnd(); !this.#remoteEnded; this.#noticeEnd()) if (this.kcp.skip() < 0) return;
+  }
+
+  #finish(error: ConnectionError | null): void {
+    const wasOpen = this.#state === "open";
+    this.#state = "closed";
+    this.#error = error;
+    // What arrived before an error can still be read.
+    if (!wasOpen) this.kcp.close();
+    this.onChange?.();
+  }
+
+  // --- the network's side ---
+
+  /**
+   * Takes a packet from the network. Hostile bytes never throw: they are counted and dropped.
+   *
+   * @returns Whether the packet was valid.
+   */
+  input(packet: Uint8Array, now: number): boolean {
+    return this.#took(this.kcp.input(packet, now), now);
+  }
+
+  /** {@linkcode Session.input} for a packet that lies in the arena, from `start` to before `end`. */
+  inputAt(start: number, end: number, now: number): boolean {
+    return this.#took(this.kcp.inputAt(start, end, now), now);
+  }
+
+  #took(valid: boolean, now: number): boolean {
+    if (now > this.#now) this.#now = now;
+    if (!valid || this.#state === "closed") return valid;
+    this.#trimAt = this.#now + TRIM_AFTER;
+    if (this.kcp.answered) this.#confirmAt = Infinity;
+    if (this.#state === "closing") {
+      this.#drop();
+      this.#settle();
+    } else {
+      this.onChange?.();
+    }
+    return true;
+  }
+
+  /** The time at which {@linkcode Session.tick} is next due. */
+  get deadline(): number {
+    if (this.#state === "closed") return Infinity;
+    const heard = Math.max(this.kcp.heardAt, this.#createdAt);
+    let deadline = Math.min(this.kcp.deadline, heard + this.#idleTimeout, this.#giveUpAt);
+    if (this.#state === "closing") {
+      const over = this.#remoteEnded ? this.#peerGoneAt : this.#drainedAt + this.kcp.rto;
+      if (over > this.#now) deadline = Math.min(deadline, over);
+    }
+    if (this.#keepAlive !== Infinity) deadline = Math.min(deadline, this.#keepAliveAt);
+    return Math.min(deadline, this.#trimAt, this.#confirmAt);
+  }
+
+  get #keepAliveAt(): number {
+    return Math.max(this.kcp.heardAt, this.#createdAt, this.#askedAt) + this.#keepAlive;
+  }
+
+  /** When a peer that has ended its own stream is taken for gone, though it owes acknowledgments. */
+  get #peerGoneAt(): number {
+    return this.#closingSince + 3 * this.kcp.rto;
+  }
+
+  /** Tells the session that time passed. */
+  tick(now: number): void {
+    if (now > this.#now) this.#now = now;
+    if (this.#state === "closed") return;
+    this.#queueEnd();
+    this.kcp.tick(now);
+    now = this.#now;
+    const heard = Math.max(this.kcp.heardAt, this.#createdAt);
+    if (this.kcp.dead) {
+      this.#finish(
+        new ConnectionError(
+          "unreachable",
+          this.kcp.dead === "silence"
+            ? `The peer ${this.peer} did not answer for ${Math.round(now - heard)} ms`
+            : `The peer ${this.peer} did not acknowledge a segment after ${this.kcp.options.deadLink} transmissions`,
+        ),
+      );
+    } else if (now >= heard + this.#idleTimeout) {
+      this.#finish(
+        new ConnectionError(
+          "idle",
+          `The peer ${this.peer} was silent for the idle timeout of ${this.#idleTimeout} ms`,
+        ),
+      );
+    } else if (now >= this.#confirmAt) {
+      this.#askForAnswer();
+    } else if (this.#state === "closing") {
+      this.#settle();
+    }
+    if (this.state === "closed") return;
+    if (now >= this.#keepAliveAt) {
+      this.#askedAt = now;
+      this.kcp.probe();
+    }
+    if (now >= this.#trimAt) {
+      this.#trimAt = Infinity;
+      if (this.kcp.deadline === Infinity) this.kcp.trim();
+    }
+  }
+
+  #askForAnswer(): void {
+    this.#confirmTries++;
+    const wait = CONFIRM_AFTER[this.#confirmTries];
+    if (wait === undefined) {
+      this.#finish(
+        new ConnectionError("unconfirmed", `The address ${this.peer} sent data but never answered`),
+      );
+      return;
+    }
+    this.#confirmAt = this.#now + wait;
+    this.kcp.probe();
+  }
+
+  /** Ends a closing session when it has delivered everything, or will not any more. */
+  #settle(): void {
+    const { kcp } = this;
+    if (this.#ended && kcp.drained && kcp.pendingAcks === 0) {
+      // The peer's own end may be on its way, and wants to be acknowledged.
+      if (this.#drainedAt === Infinity) this.#drainedAt = this.#now;
+      if (this.#remoteEnded || this.#now >= this.#drainedAt + kcp.rto) this.#finish(null);
+    } else if (this.#remoteEnded && kcp.unacknowledged <= 1 && this.#now >= this.#peerGoneAt) {
+      // Only the end is open, and the peer has sent its own: it may be gone, with all it needs.
+      this.#finish(null);
+    } else if (this.#now >= this.#giveUpAt) {
+      const left = kcp.sndBytes;
+      this.#finish(
+        new ConnectionError(
+          "closed",
+          `Closed with ${left} bytes undelivered: the peer ${this.peer} did not take them in ${this.#linger} ms`,
+        ),
+      );
+    }
+  }
+
+  /** Appends the packets that are due to `batch`, as many as fit, and returns their number. */
+  output(batch: PacketBatch): number {
+    if (this.#state === "closed") return 0;
+    this.#queueEnd();
+    batch.destination = this.peer;
+    const count = this.kcp.output(batch);
+    if (count > 0) {
+      this.#trimAt = this.#now + TRIM_AFTER;
+      if (this.#state === "closing") this.#settle();
+    }
+    return count;
+  }
+}
+
+function checkTime(name: string, value: number, min = 1): number {
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a number`);
+  }
+  if (!(value >= min)) {
+    throw new RangeError(`Cannot set ${name} to ${value}: allowed are ${min} to Infinity`);
+  }
+  return value;
+}
