@@ -1,0 +1,296 @@
+/**
+ * A verified transfer over real UDP sockets through a bad network, and what KCP's modes cost and buy.
+ *
+ * A listener and a dialler on loopback, and between them a proxy that loses, delays and jitters. See
+ * `--help` for what can be changed.
+ *
+ * @module
+ */
+import { createHash, type Hash } from "node:crypto";
+import { parseArgs } from "node:util";
+import {
+  connect,
+  type Connection,
+  fast,
+  type KcpLiveOptions,
+  listen,
+  type Listener,
+  normal,
+  turbo,
+} from "../mod.ts";
+import { type LossyProxy, startProxy } from "../transport/deno.ts";
+import { Random } from "../transport/simulated.ts";
+
+const HELP = `Sends random bytes over KCP through a lossy network, and compares the modes.
+
+Usage: deno task demo [options]
+
+  --loss PERCENT   packets lost in each direction, 0 to 50 (10)
+  --delay MS       one-way delay, 0 to 500; a sixth of it comes on top as jitter (30)
+  --size MIB       what is transferred, 1 to 4096 (32)
+  --seed TEXT      decides the bytes and the losses (kcp)
+  --help           this text
+
+It exits with 0 when every byte arrived, with 1 and the reason when not.`;
+
+/** No byte for so many ms, and the transfer has stalled. */
+const STALL = 10_000;
+/** Each mode's messages: how long, how often, how large. */
+const MODE_MS = 3_000;
+const MESSAGE_INTERVAL = 1000 / 60;
+const MESSAGE_BYTES = 100;
+/** What is still under way when a mode's time is over may take so many ms to arrive. */
+const MODE_GRACE = 3_000;
+
+interface Settings {
+  loss: number;
+  delay: number;
+  size: number;
+  seed: string;
+}
+
+/** Reads the command line; a person's mistake is answered in a sentence. */
+function readSettings(args: string[]): Settings {
+  const { values } = parseArgs({
+    args,
+    options: {
+      loss: { type: "string", default: "10" },
+      delay: { type: "string", default: "30" },
+      size: { type: "string", default: "32" },
+      seed: { type: "string", default: "kcp" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    Deno.exit(0);
+  }
+  const number = (name: "loss" | "delay" | "size", min: number, max: number): number => {
+    const value = Number(values[name]);
+    if (!(value >= min && value <= max)) {
+      throw new RangeError(`Cannot use --${name} ${values[name]}: allowed are ${min} to ${max}`);
+    }
+    return value;
+  };
+  return {
+    loss: number("loss", 0, 50) / 100,
+    delay: number("delay", 0, 500),
+    size: Math.round(number("size", 1, 4096) * 2 ** 20),
+    seed: values.seed,
+  };
+}
+
+/** A client's and a server's end of one connection through the proxy. */
+interface Pair {
+  client: Connection;
+  server: Connection;
+}
+
+async function dial(listener: Listener, proxy: LossyProxy, mode: KcpLiveOptions): Promise<Pair> {
+  const { hostname, port } = proxy.addr;
+  const window = { sndWnd: 1024, rcvWnd: 1024 };
+  const client = await connect({ hostname, port, ...mode, ...window });
+  // The listener learns of a connection by its first byte.
+  await client.write(new Uint8Array(1));
+  const server = await listener.accept();
+  server.configure({ ...mode, ...window });
+  await server.read(new Uint8Array(1), { timeout: STALL });
+  return { client, server };
+}
+
+/** What is known about the transfer while it runs. */
+interface Progress {
+  sent: Hash;
+  received: Hash;
+  bytes: number;
+}
+
+async function sendBytes(client: Connection, size: number, seed: string, to: Hash): Promise<void> {
+  const random = new Random(seed);
+  const chunk = new Uint8Array(65_536);
+  for (let left = size; left > 0;) {
+    const part = random.fill(chunk.subarray(0, Math.min(left, chunk.length)));
+    to.update(part);
+    for (let done = 0; done < part.length;) done += await client.write(part.subarray(done));
+    left -= part.length;
+  }
+  await client.closeWrite();
+}
+
+async function receiveBytes(server: Connection, progress: Progress): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  for (;;) {
+    const count = await server.read(buffer, { timeout: STALL });
+    if (count === null) return;
+    progress.received.update(buffer.subarray(0, count));
+    progress.bytes += count;
+  }
+}
+
+/** Shows how far the transfer is: one line that changes, or a line a second where there is no terminal. */
+function showProgress(client: Connection, size: number, progress: Progress): () => void {
+  const terminal = Deno.stdout.isTerminal();
+  const started = performance.now();
+  let last = { at: started, bytes: 0 };
+  const show = () => {
+    const now = performance.now();
+    const { timeoutRetransmits, fastRetransmits, earlyRetransmits, srtt } = client.stats;
+    const rate = (progress.bytes - last.bytes) / Math.max(1, now - last.at) / 1000;
+    last = { at: now, bytes: progress.bytes };
+    const line = [
+      `${(progress.bytes / size * 100).toFixed(0).padStart(4)} %`,
+      `${rate.toFixed(1).padStart(6)} MB/s`,
+      `RTT ${srtt.toFixed(0)} ms`,
+      `${timeoutRetransmits + fastRetransmits + earlyRetransmits} retransmissions`,
+    ].join("   ");
+    if (terminal) Deno.stdout.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+    else console.log(line);
+  };
+  const timer = setInterval(show, terminal ? 200 : 1000);
+  return () => {
+    clearInterval(timer);
+    if (terminal) Deno.stdout.writeSync(new TextEncoder().encode("\r\x1b[K"));
+  };
+}
+
+async function transfer(listener: Listener, proxy: LossyProxy, settings: Settings): Promise<void> {
+  const { size, seed } = settings;
+  const { client, server } = await dial(listener, proxy, turbo);
+  const progress = { sent: createHash("sha256"), received: createHash("sha256"), bytes: 0 };
+  const started = performance.now();
+  const stop = showProgress(client, size, progress);
+  try {
+    await Promise.all([
+      sendBytes(client, size, seed, progress.sent),
+      receiveBytes(server, progress),
+    ]);
+  } finally {
+    stop();
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const sent = progress.sent.digest("hex");
+  const received = progress.received.digest("hex");
+  const { payloadOut, bytesOut, timeoutRetransmits, fastRetransmits, earlyRetransmits } =
+    client.stats;
+  console.log(
+    `${progress.bytes} bytes in ${seconds.toFixed(1)} s: ${(size / seconds / 1e6).toFixed(1)} MB/s`,
+  );
+  console.log(
+    `${timeoutRetransmits} timeout, ${fastRetransmits} fast and ${earlyRetransmits} early retransmissions, ` +
+      `${(bytesOut / payloadOut).toFixed(2)} bytes on the wire for each byte`,
+  );
+  console.log(`SHA-256 sent      ${sent}\nSHA-256 received  ${received}`);
+  client.close();
+  server.close();
+  if (sent !== received) throw new Error("what arrived is not what was sent");
+  console.log("every byte arrived, in order, once");
+}
+
+/** One mode's row of the table. */
+interface Row {
+  name: string;
+  sent: number;
+  latencies: number[];
+  wireBytes: number;
+}
+
+/** Sends small messages at a steady rate, and takes the time that each needs to the other end. */
+async function measure(
+  listener: Listener,
+  proxy: LossyProxy,
+  name: string,
+  mode: KcpLiveOptions,
+): Promise<Row> {
+  const { client, server } = await dial(listener, proxy, mode);
+  const latencies: number[] = [];
+  const wireBefore = proxy.stats.bytes;
+  const receiving = (async () => {
+    for (;;) {
+      const message = await server.receiveMessage();
+      if (!message) return;
+      const sentAt = new DataView(message.buffer).getFloat64(0);
+      latencies.push(performance.now() - sentAt);
+    }
+  })();
+  // The end of the measurement aborts it.
+  receiving.catch(() => {});
+  const message = new Uint8Array(MESSAGE_BYTES);
+  const view = new DataView(message.buffer);
+  const started = performance.now();
+  let sent = 0;
+  for (let due = started; due < started + MODE_MS; due += MESSAGE_INTERVAL) {
+    const wait = due - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    view.setFloat64(0, performance.now());
+    await client.sendMessage(message);
+    sent++;
+  }
+  await client.drained({ timeout: MODE_GRACE }).catch(() => {});
+  const wireBytes = proxy.stats.bytes - wireBefore;
+  client.abort();
+  server.abort();
+  return { name, sent, latencies, wireBytes };
+}
+
+function printTable(rows: Row[]): void {
+  const header = ["mode", "arrived", "median", "p99", "worst", "bytes on the wire"];
+  const table = rows.map(({ name, sent, latencies, wireBytes }) => {
+    const sorted = latencies.toSorted((a, b) => a - b);
+    const at = (quantile: number) =>
+      sorted.length === 0
+        ? "-"
+        : `${
+          sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))].toFixed(0)
+        } ms`;
+    return [
+      name,
+      `${latencies.length}/${sent}`,
+      at(0.5),
+      at(0.99),
+      at(1),
+      wireBytes.toLocaleString("en"),
+    ];
+  });
+  const widths = header.map((title, i) =>
+    Math.max(title.length, ...table.map((row) => row[i].length))
+  );
+  for (const row of [header, ...table]) {
+    console.log(
+      row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("   "),
+    );
+  }
+}
+
+async function main(): Promise<void> {
+  const settings = readSettings(Deno.args);
+  const { loss, delay, seed, size } = settings;
+  const link = { loss, latency: delay, jitter: delay / 6 };
+  await using listener = await listen({ hostname: "127.0.0.1" });
+  const { hostname, port } = listener.addr;
+  await using proxy = await startProxy({ target: { hostname, port }, up: link, down: link, seed });
+
+  console.log(
+    `${size / 2 ** 20} MiB, turbo mode, ${loss * 100} % loss and ${delay} to ${
+      (delay * 7 / 6).toFixed(0)
+    } ms delay each way, seed ${seed}`,
+  );
+  await transfer(listener, proxy, settings);
+
+  console.log(
+    `\n${MESSAGE_BYTES}-byte messages, ${Math.round(1000 / MESSAGE_INTERVAL)} a second for ${
+      MODE_MS / 1000
+    } s, one way, over the same network:`,
+  );
+  const rows: Row[] = [];
+  for (const [name, mode] of Object.entries({ normal, fast, turbo })) {
+    rows.push(await measure(listener, proxy, name, mode));
+  }
+  printTable(rows);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`demo failed: ${error instanceof Error ? error.message : error}`);
+  Deno.exit(1);
+}

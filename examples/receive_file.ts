@@ -1,0 +1,121 @@
+/**
+ * Receives files from send_file.ts into a folder. It never overwrites a file, and keeps one only when its
+ * SHA-256 is the one that the sender had.
+ *
+ *     deno run --unstable-net --allow-net --allow-read=FOLDER --allow-write=FOLDER \
+ *       examples/receive_file.ts FOLDER [port]
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { type Connection, listen, turbo } from "../mod.ts";
+
+/** What a sender says first. */
+interface Header {
+  name: string;
+  size: number;
+}
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** Nothing for so many ms, and the sender has given up. */
+const TIMEOUT = 15_000;
+
+async function receive(conn: Connection): Promise<Uint8Array<ArrayBuffer>> {
+  const message = await conn.receiveMessage({ timeout: TIMEOUT });
+  if (!message) throw new Error("the sender ended before the file did");
+  return message;
+}
+
+/** Reads what the sender says of the file; a stranger's name must not lead out of the folder. */
+function parseHeader(message: Uint8Array): Header {
+  const { name, size } = JSON.parse(decoder.decode(message)) as Partial<Header>;
+  if (typeof name !== "string" || !/^[^/\\\0]+$/.test(name) || name === "." || name === "..") {
+    throw new Error(`the file name ${JSON.stringify(name)} is not a plain name`);
+  }
+  if (!Number.isSafeInteger(size) || size! < 0) throw new Error(`the size ${size} is not a size`);
+  return { name, size: size! };
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Receives one file, and returns the path that it is kept under. */
+async function receiveFile(conn: Connection, folder: string): Promise<string> {
+  const { name, size } = parseHeader(await receive(conn));
+  const path = `${folder}/${name}`;
+  if (await exists(path)) throw new Error(`${name} exists already`);
+  const part = `${path}.part`;
+  // createNew: two senders of the same name can't write into one file.
+  const file = await Deno.open(part, { write: true, createNew: true }).catch((error) => {
+    if (error instanceof Deno.errors.AlreadyExists) {
+      throw new Error(`${name} is being received already`);
+    }
+    throw error;
+  });
+  try {
+    const hash = createHash("sha256");
+    await conn.sendMessage(encoder.encode("go"));
+    for (let done = 0; done < size;) {
+      const chunk = await receive(conn);
+      hash.update(chunk);
+      for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+      done += chunk.length;
+      if (done > size) throw new Error(`more arrived than the ${size} bytes that were announced`);
+    }
+    const wanted = decoder.decode(await receive(conn));
+    const got = hash.digest("hex");
+    if (got !== wanted) throw new Error(`the SHA-256 is ${got}, and the sender's is ${wanted}`);
+    await file.sync();
+  } catch (error) {
+    file.close();
+    await Deno.remove(part);
+    throw error;
+  }
+  file.close();
+  // A link, unlike a rename, fails if the name has been taken in the meantime.
+  try {
+    await Deno.link(part, path);
+  } finally {
+    await Deno.remove(part);
+  }
+  return path;
+}
+
+async function serve(conn: Connection, folder: string): Promise<void> {
+  const { hostname, port } = conn.remoteAddr;
+  try {
+    const path = await receiveFile(conn, folder);
+    console.log(`${hostname}:${port}: received ${path}`);
+    await conn.sendMessage(encoder.encode("ok"));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    console.error(`${hostname}:${port}: ${reason}`);
+    // The sender may be gone.
+    await conn.sendMessage(encoder.encode(`refused: ${reason}`)).catch(() => {});
+  }
+  conn.close();
+}
+
+const [folder, port = "4001"] = Deno.args;
+if (!folder) {
+  console.error("Usage: receive_file.ts FOLDER [port]");
+  Deno.exit(2);
+}
+try {
+  if (!(await Deno.stat(folder)).isDirectory) throw new Error("it is not a folder");
+} catch (error) {
+  console.error(`Cannot receive into ${folder}: ${error instanceof Error ? error.message : error}`);
+  Deno.exit(1);
+}
+const listener = await listen({ port: Number(port), ...turbo, sndWnd: 1024, rcvWnd: 1024 });
+console.log(`receiving into ${folder} on UDP port ${listener.addr.port}`);
+for await (const conn of listener) serve(conn, folder);

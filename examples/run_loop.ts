@@ -1,0 +1,56 @@
+/**
+ * The bare state machine and everything that has to run it: two of them, a socket each, ten lines.
+ *
+ *     deno run --unstable-net --allow-net=127.0.0.1 examples/run_loop.ts
+ *
+ * @module
+ */
+import { Kcp, PacketBatch, turbo } from "../mod.ts";
+
+function run(kcp: Kcp, socket: Deno.DatagramConn, peer: Deno.Addr, onData: () => void): () => void {
+  const batch = new PacketBatch({ arena: kcp.arena });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const step = () => {
+    kcp.tick(performance.now());
+    for (batch.clear(); kcp.output(batch) > 0; batch.clear()) {
+      for (const packet of batch) socket.send(packet.slice(), peer);
+    }
+    clearTimeout(timer);
+    if (kcp.deadline < Infinity) timer = setTimeout(step, kcp.deadline - performance.now());
+  };
+  (async () => {
+    for await (const [packet] of socket) {
+      if (kcp.input(packet, performance.now())) onData();
+      step();
+    }
+  })();
+  return step;
+}
+
+const local = { transport: "udp", hostname: "127.0.0.1", port: 0 } as const;
+const alice = new Kcp(1, turbo);
+const bob = new Kcp(1, turbo);
+const aliceSocket = Deno.listenDatagram(local);
+const bobSocket = Deno.listenDatagram(local);
+
+run(bob, bobSocket, aliceSocket.addr, () => {
+  for (let size; (size = bob.peekSize()) >= 0;) {
+    const message = new Uint8Array(size);
+    bob.recv(message);
+    console.log(`bob got "${new TextDecoder().decode(message)}"`);
+    bob.send(new TextEncoder().encode("hello, alice"));
+  }
+});
+const flush = run(alice, aliceSocket, bobSocket.addr, () => {
+  if (alice.peekSize() < 0) return;
+  const message = new Uint8Array(alice.peekSize());
+  alice.recv(message);
+  console.log(`alice got "${new TextDecoder().decode(message)}"`);
+  // Bob still waits for an acknowledgment.
+  setTimeout(() => {
+    aliceSocket.close();
+    bobSocket.close();
+  }, 50);
+});
+alice.send(new TextEncoder().encode("hello, bob"));
+flush();
