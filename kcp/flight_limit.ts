@@ -11,8 +11,8 @@ const MIN_ROUND = 5;
  * Bounds what is in flight by what the path is known to deliver.
  *
  * What is in flight beyond the bandwidth-delay product stands in some queue, in the end in the peer's
- * receive buffer, and is lost when that is full. So there may be in flight as much as a burst, which the
- * buffer can hold, and a quarter more than the product as it was measured, so that the bound grows for as
+ * receive buffer, and is lost when that is full. So a burst may be in flight, which the buffer can hold, or
+ * a quarter of one and a quarter more than the product as it was measured, which lets the bound grow for as
  * long as the path delivers more. On a path that is longer than a few ms it may be more than twice the
  * product: there packets get lost for other reasons than a full buffer, and their number must not close
  * the bound in.
@@ -44,9 +44,14 @@ export class FlightLimit {
     this.#delivered = 0;
   }
 
+  /** Segments that the path delivers per ms: the highest rate of the last rounds. */
+  get rate(): number {
+    return this.#best;
+  }
+
   /** Segments that may be in flight, given the packets of a burst. */
   limit(burst: number): number {
     const delay = GAIN * this.#minRtt + Math.max(0, this.#minRtt - SHORT_PATH);
-    return burst + Math.ceil(this.#best * delay);
+    return Math.max(burst, Math.ceil(burst / 4 + this.#best * delay));
   }
 }

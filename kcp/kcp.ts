@@ -787,10 +787,10 @@ export class Kcp {
     if (this.#dead || this.#now === -Infinity) return 0;
     const send = this.#send;
     const now = this.#now;
-    const { mtu, sndWnd, burst } = this.#options;
+    const { mtu, burst } = this.#options;
     const rate = Math.min(this.#options.pacingRate, this.#controllerRate());
     this.#pacer.configure(burst, rate, mtu);
-    this.#pacer.advance(now, mtu, Math.min(sndWnd, this.#rmtWnd), this.#rto.srtt);
+    this.#pacer.advance(now, mtu, this.#flight.rate);
     let room = this.#held() ? 0 : this.#room();
     const data = (send.due || room > 0) && this.#pacer.ready;
     if (!data && !this.#askWindow && !this.#tellWindow && !this.#acksDue()) return 0;

@@ -4,13 +4,18 @@ export const DEFAULT_BURST = 64;
 /** A rate limit may catch up on this many ms of lost time, since timers are late by one or two. */
 const CATCH_UP = 5;
 
+/** The burst fills by this part per ms at least, as long as little is known of the path. */
+const MIN_REFILL = 1 / 8;
+/** What is known of the path's rate is exceeded by this factor, to find out whether it can do more. */
+const GAIN = 2;
+
 /**
  * Spreads packets out in time, by two token buckets.
  *
- * One counts packets and bounds the burst: it holds `burst` of them and fills by `burst` per
- * millisecond (more when a full window needs it), and by one for each packet that the peer has
- * acknowledged, since that one has left the peer's receive buffer. The other counts bytes and is there
- * only under a rate limit.
+ * One counts packets and bounds the burst: it holds `burst` of them, and fills by one for each packet that
+ * the peer has acknowledged, since that one has left the peer's receive buffer, and with time, at twice
+ * the rate at which the path was seen to deliver. The other counts bytes and is there only under a rate
+ * limit.
  */
 export class Pacer {
   #burst: number;
@@ -27,7 +32,8 @@ export class Pacer {
    * @param mtu Bytes of a full packet.
    */
   constructor(burst: number, rate: number, mtu: number) {
-    this.#burst = this.#packets = this.#packetsPerMs = burst;
+    this.#burst = this.#packets = burst;
+    this.#packetsPerMs = burst * MIN_REFILL;
     this.#rate = rate;
     this.#bytes = this.#depth(mtu);
   }
@@ -39,7 +45,7 @@ export class Pacer {
 
   /** Changes the bounds. */
   configure(burst: number, rate: number, mtu: number): void {
-    this.#burst = this.#packetsPerMs = burst;
+    this.#burst = burst;
     this.#packets = Math.min(this.#packets, burst);
     if (rate !== this.#rate) {
       this.#rate = rate;
@@ -47,14 +53,19 @@ export class Pacer {
     }
   }
 
-  /** Fills the buckets for the time that passed. */
-  advance(now: number, mtu: number, window: number, srtt: number): void {
+  /**
+   * Fills the buckets for the time that passed.
+   *
+   * @param now The time in ms.
+   * @param mtu Bytes of a full packet.
+   * @param deliveryRate Packets that the path delivers per ms, as far as is known.
+   */
+  advance(now: number, mtu: number, deliveryRate: number): void {
     const passed = now - this.#last;
     this.#last = now;
     if (!(passed > 0)) return;
     if (this.#burst !== Infinity) {
-      // A window of thousands over a long path needs more than a burst per millisecond to stay full.
-      this.#packetsPerMs = srtt >= 10 ? Math.max(this.#burst, 1.25 * window / srtt) : this.#burst;
+      this.#packetsPerMs = Math.max(this.#burst * MIN_REFILL, GAIN * deliveryRate);
       this.#packets = Math.min(this.#burst, this.#packets + passed * this.#packetsPerMs);
     }
     if (this.#rate !== Infinity) {

@@ -6,6 +6,7 @@
 import type { KcpLiveOptions, ResolvedKcpOptions } from "../kcp/options.ts";
 import type { KcpStats } from "../kcp/stats.ts";
 import { parseAddress } from "./address.ts";
+import { deferred } from "./deferred.ts";
 import type { Driver } from "./driver.ts";
 import { ConnectionError } from "./errors.ts";
 import type { Session } from "./session.ts";
@@ -71,15 +72,15 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   readonly closed: Promise<void>;
   /** ms after which a read is given up, `Infinity` unless set. */
-  readTimeout = Infinity;
+  readTimeout: number = Infinity;
   /** ms after which a write is given up, `Infinity` unless set. */
-  writeTimeout = Infinity;
+  writeTimeout: number = Infinity;
   readonly #session: Session;
   readonly #driver: Driver;
   readonly #reads: Waiter[] = [];
   readonly #writes: Waiter[] = [];
   readonly #drains: Waiter[] = [];
-  readonly #over = Promise.withResolvers<void>();
+  readonly #over = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
   #closed = false;

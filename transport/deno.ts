@@ -167,12 +167,13 @@ export class DenoSocket implements DatagramSocket {
 
   /** Sends the packets of a batch; what the system refuses is lost. */
   async send(batch: PacketBatch): Promise<void> {
-    const sent: Promise<unknown>[] = [];
-    for (let i = 0; i < batch.count; i++) {
-      sent.push(this.#conn.send(batch.packet(i), this.#addressOf(batch.to[i])));
-    }
-    for (const { reason } of await Promise.allSettled(sent) as { reason?: unknown }[]) {
-      if (reason instanceof Deno.errors.BadResource && !this.#closed) throw reason;
+    // One after the other: Deno does not keep sends in order that wait for the socket together.
+    for (let i = 0; i < batch.count && !this.#closed; i++) {
+      try {
+        await this.#conn.send(batch.packet(i), this.#addressOf(batch.to[i]));
+      } catch (error) {
+        if (error instanceof Deno.errors.BadResource && !this.#closed) throw error;
+      }
     }
   }
 

@@ -5,6 +5,7 @@
  */
 import { PacketBatch } from "../kcp/packet_batch.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { deferred } from "./deferred.ts";
 import { ConnectionError } from "./errors.ts";
 import { TimerHeap } from "./timer_heap.ts";
 
@@ -83,7 +84,7 @@ export class Driver {
     this.socket = socket;
     this.#clock = clock;
     this.#batch = new PacketBatch({ arena: endpoint.arena });
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = deferred<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;
     endpoint.onWake = () => this.schedule();

@@ -1,6 +1,7 @@
 /**
- * One direction of a network path, as a model that reads no clock and sets no timer: a packet goes in
- * with the time at which it is sent, and comes out with the time at which it arrives, or not at all.
+ * One direction of a network path, as a model that reads no clock and sets no timer: a packet goes
+ * in with the time at which it is sent, and comes out with the time at which it arrives, or not at
+ * all.
  *
  * @module
  */
@@ -11,8 +12,8 @@ import type { Random } from "./random.ts";
 export * from "./link_options.ts";
 
 /**
- * What a {@linkcode Link} did so far, in packets where no other unit is given. Each packet has one fate:
- * `packets + duplicated = delivered + lost + lostBurst + overflowed + tooLarge + blackedOut`.
+ * What a {@linkcode Link} did so far, in packets where no other unit is given. Each packet has one
+ * fate: `packets + duplicated = delivered + lost + lostBurst + overflowed + tooLarge + blackedOut`.
  */
 export interface LinkStats {
   /** Packets sent into the link. */
@@ -63,19 +64,20 @@ export function emptyLinkStats(): LinkStats {
   };
 }
 
-/** The most bytes that copies of packets share: an idle link keeps less, a busy one allocates rarely. */
+/** The most bytes that copies share: an idle link keeps less, a busy one allocates rarely. */
 const MAX_SLAB = 65_536;
 
 /**
  * One direction of a network path.
  *
- * A packet meets the parts of the path in this order: the MTU, an outage (`down` or a blackout), the
- * queue in front of the bandwidth, latency and jitter, loss, then being held back, corrupted and
- * duplicated. So a lost packet has used its share of the bandwidth.
+ * A packet meets the parts of the path in this order: the MTU, an outage (`down` or a blackout),
+ * the queue in front of the bandwidth, latency and jitter, loss, then being held back, corrupted
+ * and duplicated. So a lost packet has used its share of the bandwidth.
  *
- * Every packet draws the same count of numbers, and each knob has its own stream. Hence the fate that a
- * knob gives to the n-th packet depends on the seed, on n and on that knob only: to turn on loss takes
- * packets away and changes nothing about the others, and to raise it loses the same packets and more.
+ * Every packet draws the same count of numbers, and each knob has its own stream. Hence the fate
+ * that a knob gives to the n-th packet depends on the seed, on n and on that knob only: to turn on
+ * loss takes packets away and changes nothing about the others, and to raise it loses the same
+ * packets and more.
  *
  * @example A lossy link of 50 ms
  * ```ts
@@ -120,9 +122,10 @@ export class Link {
    * Makes a link.
    *
    * @param options What the link does to packets; by default it delivers each at once.
-   * @param random The seed of all that is random here. The link forks it and draws nothing from it, so
-   * two links need two streams to differ.
-   * @param start The time, on the scale of `now` in {@linkcode transmit}, from which `blackouts` count.
+   * @param random The seed of all that is random here. The link forks it and draws nothing from it,
+   * so two links need two streams to differ.
+   * @param start The time, on the scale of `now` in {@linkcode transmit}, from which `blackouts`
+   * count.
    * @throws {TypeError} If an option is unknown or has the wrong type.
    * @throws {RangeError} If an option is out of range, or `start` is not finite.
    */
@@ -147,10 +150,10 @@ export class Link {
   }
 
   /**
-   * Changes options while the link is in use. Packets that were accepted keep their times: those that
-   * wait are sent at the old bandwidth, and with a shorter latency later packets arrive no earlier than
-   * they do. The order of delivery holds across the change. A queue limit counts what is sent from when
-   * the link first has one.
+   * Changes options while the link is in use. Packets that were accepted keep their times: those
+   * that wait are sent at the old bandwidth, and with a shorter latency later packets arrive no
+   * earlier than they do. The order of delivery holds across the change. A queue limit counts what
+   * is sent from when the link first has one.
    *
    * @param change The options to change; a member that is `undefined` goes back to its default.
    * @throws {TypeError} If an option is unknown or has the wrong type. Nothing is changed then.
@@ -163,8 +166,8 @@ export class Link {
 
   /**
    * Sends one packet. `deliver` is called before this returns: not at all, once, or twice for a
-   * duplicate. It gets a copy that nobody else reads or writes (it may lie in a larger buffer), so the
-   * caller may reuse `packet` at once. The times are not in order where packets are held back.
+   * duplicate. It gets a copy that nobody else reads or writes (it may lie in a larger buffer), so
+   * the caller may reuse `packet` at once. The times are not in order where packets are held back.
    *
    * @param packet The packet, as UDP payload.
    * @param now The time at which it is sent, in ms; never less than in an earlier call.
@@ -232,7 +235,7 @@ export class Link {
     if (second !== undefined) deliver(second, arrival);
   }
 
-  /** Copies a packet into memory that is written once: an allocation for many packets, not for each. */
+  /** Copies a packet into memory that is written once, allocated for many packets together. */
   #copy(packet: Uint8Array): Uint8Array {
     if (this.#slabUsed + packet.length > this.#slab.length) {
       const size = Math.min(2 * this.#slab.length, MAX_SLAB);

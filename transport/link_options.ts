@@ -1,13 +1,14 @@
 /**
- * What a link does to packets: the options, their checks and defaults, and some paths to start from.
+ * What a link does to packets: the options, their checks and defaults, and some paths to start
+ * from.
  *
  * @module
  */
 
 /**
  * Loss in bursts, by the model of Gilbert (1960) and Elliott (1963): the path is good or bad, each
- * packet first moves it from one state to the other with a given probability and is then lost with the
- * probability of the state it finds. A bad spell lasts 1 / `leave` packets on average, and
+ * packet first moves it from one state to the other with a given probability and is then lost with
+ * the probability of the state it finds. A bad spell lasts 1 / `leave` packets on average, and
  * `enter` / (`enter` + `leave`) of all packets meet one.
  */
 export interface BurstLoss {
@@ -38,8 +39,9 @@ export interface LinkOptions {
   /** One-way delay in ms. Default: 0. */
   readonly latency?: number;
   /**
-   * Delay added to the latency, in ms, drawn for each packet from 0 to this. It alone never reorders:
-   * a packet that would overtake another arrives at the same time, right behind it. Default: 0.
+   * Delay added to the latency, in ms, drawn for each packet from 0 to this. It alone never
+   * reorders: a packet that would overtake another arrives at the same time, right behind it.
+   * Default: 0.
    */
   readonly jitter?: number;
   /**
@@ -193,9 +195,9 @@ export interface LinkProfile {
 
 /**
  * Kinds of access to start from. Rates and round-trip times are those of WebPageTest's connectivity
- * profiles (www/settings/connectivity.ini.sample), half of the time in each direction. The queue holds
- * 50 packets, the default of dummynet (ipfw(8): "the typical queue size for Ethernet devices"). None
- * loses packets but by overflow.
+ * profiles (www/settings/connectivity.ini.sample), half of the time in each direction. The queue
+ * holds 50 packets, the default of dummynet (ipfw(8): "the typical queue size for Ethernet
+ * devices"). None loses packets but by overflow.
  */
 export const linkProfiles: Readonly<
   Record<"fiber" | "cable" | "dsl" | "mobile3g" | "mobile3gSlow" | "edge", LinkProfile>

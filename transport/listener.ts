@@ -1,4 +1,5 @@
 import { Connection, type UdpAddress, udpAddress } from "./connection.ts";
+import { type Deferred, deferred } from "./deferred.ts";
 import type { Driver } from "./driver.ts";
 import type { EndpointStats } from "./endpoint.ts";
 import { ConnectionError } from "./errors.ts";
@@ -20,7 +21,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   /** Settles when the listener is closed, its last connection is over, and so is its socket. */
   readonly closed: Promise<void>;
   readonly #driver: Driver;
-  readonly #waiting: PromiseWithResolvers<Connection>[] = [];
+  readonly #waiting: Deferred<Connection>[] = [];
   #error: ConnectionError | null = null;
 
   /**
@@ -54,7 +55,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
    */
   accept(): Promise<Connection> {
     if (this.#error) return Promise.reject(this.#error);
-    const waiting = Promise.withResolvers<Connection>();
+    const waiting = deferred<Connection>();
     this.#waiting.push(waiting);
     this.#serve();
     return waiting.promise;

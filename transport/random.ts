@@ -118,8 +118,8 @@ export class Random {
   }
 
   /**
-   * Decides whether something happens. One number is drawn whatever `p` is, so a changed probability
-   * does not shift the draws that follow.
+   * Decides whether something happens. One number is drawn whatever `p` is, so a changed
+   * probability does not shift the draws that follow.
    *
    * @param p The probability of `true`, from 0 (never) to 1 (always).
    * @returns Whether it happens.
@@ -148,9 +148,9 @@ export class Random {
   }
 
   /**
-   * Makes an independent stream from this one's seed and a label. It depends on nothing else: not on
-   * what has been drawn here, nor on which other streams exist. Hence adding a link to a simulation
-   * does not shift what another link draws. The same label gives the same stream again.
+   * Makes an independent stream from this one's seed and a label. It depends on nothing else: not
+   * on what has been drawn here, nor on which other streams exist. Hence adding a link to a
+   * simulation does not shift what another link draws. The same label gives the same stream again.
    *
    * @param label What the stream is for.
    * @returns The new stream.
@@ -160,7 +160,7 @@ export class Random {
   }
 }
 
-/** MurmurHash3_x86_32 (Austin Appleby, 2011) of a text, with one block for each UTF-16 code unit. */
+/** MurmurHash3_x86_32 (Austin Appleby, 2011) of a text, one block for each UTF-16 code unit. */
 function murmur3(text: string, seed: number): number {
   let hash = seed;
   for (let i = 0; i < text.length; i++) {

@@ -5,10 +5,10 @@
  */
 
 /**
- * A queue of values, each due at a time. Values leave by time and, where times are equal, in the order
- * in which they came: a run is repeatable. It is a binary heap (Williams, "Algorithm 232: Heapsort",
- * CACM 7(6), 1964) keyed by time and sequence number; `push` and `pop` cost O(log n) and allocate
- * nothing but the growth of three arrays.
+ * A queue of values, each due at a time. Values leave by time and, where times are equal, in the
+ * order in which they came: a run is repeatable. It is a binary heap (Williams, "Algorithm 232:
+ * Heapsort", CACM 7(6), 1964) keyed by time and sequence number; `push` and `pop` cost O(log n) and
+ * allocate nothing but the growth of three arrays.
  *
  * It reads no clock: times are whatever scale the caller uses, usually monotonic milliseconds.
  *
@@ -23,8 +23,8 @@
  * console.log(heap.popDue(15), heap.popDue(15)); // first undefined
  * ```
  *
- * @typeParam T What the queue holds. With `undefined` among the values, test `size` rather than what
- * `pop` returns.
+ * @typeParam T What the queue holds. With `undefined` among the values, test `size` rather than
+ * what `pop` returns.
  */
 export class TimerHeap<T> {
   #times: number[] = [];
