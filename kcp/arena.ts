@@ -65,6 +65,7 @@ export class Arena {
    * arena's limit is reached.
    */
   alloc(size: number): number {
+    if (size > this.limit) return -1;
     const cls = sizeClass(size);
     const head = this.#free[cls];
     if (head !== 0) {

@@ -1,8 +1,6 @@
 import type { Arena } from "./arena.ts";
 
 const MIN_CAPACITY = 1024;
-/** Up to so many bytes a segment may be placed ahead, however little the queue holds. */
-const MIN_PLACE = 65536;
 
 /**
  * A first-in, first-out byte queue in one block of an {@linkcode Arena}.
@@ -68,11 +66,10 @@ export class ByteRing {
    * Places `length` bytes that lie at `offset` of the arena at `position`, ahead of `end`; they join the
    * queue when {@linkcode ByteRing.admit} reaches them.
    *
-   * @returns False when that takes much more memory than the queue has, or the arena has no room.
+   * @returns False when the arena has no room.
    */
   place(position: number, offset: number, length: number): boolean {
-    const needed = (position - this.start) + length;
-    if (needed > Math.max(2 * this.#capacity, MIN_PLACE)) return false;
+    const needed = ((position - this.start) | 0) + length;
     if (!this.#reserve(needed - this.length)) return false;
     const at = position & (this.#capacity - 1);
     const first = this.#capacity - at;
@@ -143,8 +140,11 @@ export class ByteRing {
   /** Drops every byte before `position`. */
   discard(position: number): void {
     this.start = position;
-    // An empty queue starts over at the front of its block, which is the warmest memory.
-    if (position === this.extent) this.start = this.end = this.extent = 0;
+  }
+
+  /** Lets an empty queue start over at the front of its block, the warmest memory: positions change. */
+  rewind(): void {
+    if (this.start === this.extent) this.start = this.end = this.extent = 0;
   }
 
   /** Gives the block back to the arena if no byte is kept. */

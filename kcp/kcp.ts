@@ -6,6 +6,7 @@
 import { Arena } from "./arena.ts";
 import { type CongestionController, ReferenceController } from "./congestion.ts";
 import {
+  checkBytes,
   checkUint32,
   type KcpLiveOptions,
   type KcpOptions,
@@ -44,6 +45,8 @@ const INITIAL_REMOTE_WINDOW = 32;
 /** First wait before a window probe, and the longest, in ms. Source: the C reference, kcp-go. */
 const PROBE_INIT = 500;
 const PROBE_LIMIT = 120_000;
+/** The widest window that the wire can tell. */
+const MAX_WINDOW = 65_535;
 /** Acknowledgments that are kept until they are sent; the peer sends again what is not acknowledged. */
 const MIN_PENDING_ACKS = 256;
 
@@ -178,8 +181,10 @@ export class Kcp {
 
   #apply(): void {
     const { nodelay, resend, fastlimit, interval, minRto } = this.#options;
+    this.#mss = this.#options.mtu - OVERHEAD;
     this.#send.configure(nodelay, resend, fastlimit);
     this.#rto.bound(interval, minRto);
+    this.#configurePacer();
   }
 
   /** The settings in force. */
@@ -197,7 +202,6 @@ export class Kcp {
     const given = { ...this.#given, ...change };
     this.#options = resolveOptions(given);
     this.#given = given;
-    this.#mss = this.#options.mtu - OVERHEAD;
     this.#apply();
   }
 
@@ -239,7 +243,10 @@ export class Kcp {
     return this.#receive.nxt >>> 0;
   }
 
-  /** Why the peer is taken for unreachable, null while it is not. A dead machine does nothing more. */
+  /**
+   * Why the peer is taken for unreachable, null while it is not. A dead machine does nothing more; what had
+   * arrived can still be read, and {@linkcode Kcp.close} frees what it holds.
+   */
   get dead(): DeadLink | null {
     return this.#dead;
   }
@@ -328,6 +335,7 @@ export class Kcp {
    * @throws {RangeError} When the message is larger than 255 segments.
    */
   send(message: Uint8Array): boolean {
+    checkBytes(message);
     const size = message.length;
     const fragments = Math.max(1, Math.ceil(size / this.#mss));
     if (fragments > MAX_FRAGMENTS) {
@@ -355,6 +363,7 @@ export class Kcp {
    * none when the peer is unreachable.
    */
   write(bytes: Uint8Array): number {
+    checkBytes(bytes);
     if (this.#dead) return 0;
     const send = this.#send;
     const open = this.#tailOpen && send.waiting > 0;
@@ -390,6 +399,7 @@ export class Kcp {
    * @throws {RangeError} When `target` is too small; the message stays.
    */
   recv(target: Uint8Array): number {
+    checkBytes(target);
     const size = this.#receive.peekSize();
     if (size < 0) return -1;
     if (size > target.length) {
@@ -411,6 +421,7 @@ export class Kcp {
    * one, which only {@linkcode Kcp.recv} takes.
    */
   read(target: Uint8Array): number {
+    checkBytes(target);
     const full = this.#window() === 0;
     const count = this.#receive.takeBytes(target);
     if (full) this.#tellWindow ||= this.#window() > 0;
@@ -512,9 +523,9 @@ export class Kcp {
       }
       if (distance(una, send.una) > 0) ackedBytes += send.acknowledgeUpTo(una);
       // A window that was told before one that is known already says nothing.
-      if (!recovered && distance(una, this.#rmtUna) >= 0) {
+      if (distance(una, this.#rmtUna) >= 0) {
         this.#rmtUna = una;
-        this.#setRemoteWindow(view.getUint16(at + WND, true));
+        if (!recovered) this.#setRemoteWindow(view.getUint16(at + WND, true));
       }
       at += OVERHEAD + length;
     }
@@ -627,7 +638,13 @@ export class Kcp {
     recovered: boolean,
   ): void {
     const receive = this.#receive;
-    if (distance(sn, receive.nxt) < 0) {
+    const ahead = distance(sn, receive.nxt);
+    if (ahead < -MAX_WINDOW) {
+      // Nobody has sent so far back: it is a number from beyond the window, or an invented one.
+      this.#stats.refused++;
+      return;
+    }
+    if (ahead < 0) {
       if (!recovered) this.#stats.duplicates++;
     } else {
       const result = receive.store(sn, frg, at + OVERHEAD, length, this.#limit());
@@ -711,7 +728,7 @@ export class Kcp {
     if (this.#askWindow || this.#tellWindow || this.#acksDue()) return this.#now;
     let deadline = this.#ackTail > 0 ? this.#nextFlush : Infinity;
     if (send.due) {
-      deadline = Math.min(deadline, this.#pacer.readyAt);
+      deadline = Math.min(deadline, Math.max(this.#now, this.#pacer.readyAt));
     } else if (send.waiting > 0) {
       if (this.#room() > 0) {
         const at = this.#held() ? this.#nextFlush : this.#now;
@@ -760,9 +777,12 @@ export class Kcp {
 
   #die(reason: DeadLink): void {
     this.#dead = reason;
-    // What has arrived in order can still be read.
-    this.#send.clear();
     this.#ackHead = this.#ackTail = 0;
+  }
+
+  /** Tells the peer the window, and all that has arrived, at the next output. */
+  tell(): void {
+    this.#tellWindow = true;
   }
 
   /** Asks the peer for its window at the next output: any answer shows that it is there. */
@@ -787,10 +807,9 @@ export class Kcp {
     if (this.#dead || this.#now === -Infinity) return 0;
     const send = this.#send;
     const now = this.#now;
-    const { mtu, burst } = this.#options;
-    const rate = Math.min(this.#options.pacingRate, this.#controllerRate());
-    this.#pacer.configure(burst, rate, mtu);
-    this.#pacer.advance(now, mtu, this.#flight.rate);
+    // A controller may have changed its mind since.
+    this.#configurePacer();
+    this.#pacer.advance(now, this.#options.mtu, this.#flight.rate);
     let room = this.#held() ? 0 : this.#room();
     const data = (send.due || room > 0) && this.#pacer.ready;
     if (!data && !this.#askWindow && !this.#tellWindow && !this.#acksDue()) return 0;
@@ -850,7 +869,8 @@ export class Kcp {
       this.#controller.onSend(now, length, send.inFlight);
     }
     this.#closePacket(batch);
-    this.#nextFlush = now + this.#options.interval;
+    // What the batch had no room for is still due.
+    if (!batch.full) this.#nextFlush = now + this.#options.interval;
     this.#watch();
     return batch.count - before;
   }
@@ -901,8 +921,10 @@ export class Kcp {
     this.#at = at + OVERHEAD + length;
   }
 
-  #controllerRate(): number {
-    return this.#options.nc ? Infinity : this.#controller.pacingRate;
+  #configurePacer(): void {
+    const { burst, pacingRate, mtu, nc } = this.#options;
+    const rate = nc ? pacingRate : Math.min(pacingRate, this.#controller.pacingRate);
+    this.#pacer.configure(burst, rate, mtu);
   }
 
   /** New segments that the windows allow now. */

@@ -146,6 +146,9 @@ export function resolveOptions(given: KcpLiveOptions): ResolvedKcpOptions {
   const options: Record<string, unknown> = { ...DEFAULTS };
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
+    if (!(name in RANGES) && !(name in DEFAULTS)) {
+      throw new TypeError(`Cannot set ${name}: there is no such setting`);
+    }
     const range = RANGES[name];
     if (range) {
       if (typeof value !== "number") {
@@ -157,10 +160,8 @@ export function resolveOptions(given: KcpLiveOptions): ResolvedKcpOptions {
         const kind = FRACTIONAL.has(name) ? "" : "whole numbers ";
         throw new RangeError(`Cannot set ${name} to ${value}: allowed are ${kind}${min} to ${max}`);
       }
-    } else if (name in DEFAULTS && typeof value !== "boolean") {
+    } else if (typeof value !== "boolean") {
       throw new TypeError(`Cannot set ${name} to ${describe(value)}: it must be a boolean`);
-    } else if (!(name in DEFAULTS)) {
-      continue;
     }
     options[name] = value;
   }
@@ -170,7 +171,15 @@ export function resolveOptions(given: KcpLiveOptions): ResolvedKcpOptions {
 }
 
 function describe(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+  if (typeof value === "string") return JSON.stringify(value);
+  return typeof value === "object" ? Object.prototype.toString.call(value) : String(value);
+}
+
+/** Checks what is to be sent, or to be filled. */
+export function checkBytes(bytes: Uint8Array): void {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new TypeError(`Cannot take ${describe(bytes)} for bytes: it must be a Uint8Array`);
+  }
 }
 
 /** Checks a conversation id or sequence number. */

@@ -24,7 +24,7 @@ export class Pacer {
   #packetsPerMs: number;
   /** Bytes that may leave at once; may fall below zero by one packet, which is paid back in time. */
   #bytes = 0;
-  #last = 0;
+  #last = -Infinity;
 
   /**
    * @param burst Packets that may leave back to back; `Infinity` for no bound.
@@ -45,8 +45,11 @@ export class Pacer {
 
   /** Changes the bounds. */
   configure(burst: number, rate: number, mtu: number): void {
-    this.#burst = burst;
-    this.#packets = Math.min(this.#packets, burst);
+    if (burst !== this.#burst) {
+      this.#burst = burst;
+      this.#packetsPerMs = burst * MIN_REFILL;
+      this.#packets = burst === Infinity ? Infinity : Math.min(this.#packets, burst);
+    }
     if (rate !== this.#rate) {
       this.#rate = rate;
       this.#bytes = Math.min(this.#bytes, this.#depth(mtu));

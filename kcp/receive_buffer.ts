@@ -18,8 +18,8 @@ const QUEUED = 2;
 const PLACED = 3;
 
 const MIN_CAPACITY = 16;
-/** No segment is placed further ahead, in bytes. */
-const MAX_AHEAD = 1 << 28;
+/** Up to so many bytes ahead a segment is placed, however little is held. */
+const MIN_AHEAD = 65_536;
 
 /** The segment was stored. */
 export const STORED = 0;
@@ -111,7 +111,9 @@ export class ReceiveBuffer {
     if (length > 0 && length === this.#stride) {
       const ahead = ((sn - this.#baseSn) | 0) * length;
       const position = (this.#base + ahead) | 0;
-      if (ahead < MAX_AHEAD && this.#ring.place(position, offset, length)) {
+      // Far ahead of everything else, it would reserve memory for what may never come.
+      const held = this.#ring.length + this.#placed * length;
+      if (ahead <= MIN_AHEAD + 2 * held && this.#ring.place(position, offset, length)) {
         table[at + STATE] = PLACED;
         table[at + PLACE] = position;
         this.#placed++;
@@ -199,6 +201,7 @@ export class ReceiveBuffer {
     const fragments = this.headFragments;
     for (let n = 1; n <= fragments; n++) if (this.#pop() === 0) break;
     this.#ring.take(target, size);
+    this.#ring.rewind();
     if (this.early > 0) this.#queueEarly();
   }
 
@@ -222,6 +225,7 @@ export class ReceiveBuffer {
     }
     if (count > 0) {
       this.#ring.take(target, count);
+      this.#ring.rewind();
       if (this.early > 0) this.#queueEarly();
     }
     return count;
@@ -233,6 +237,7 @@ export class ReceiveBuffer {
     const left = this.#table[(this.read & this.#mask) * STRIDE + LEN] - this.#readOffset;
     this.#pop();
     this.#ring.discard((this.#ring.start + left) | 0);
+    this.#ring.rewind();
     if (this.early > 0) this.#queueEarly();
     return left;
   }

@@ -234,9 +234,12 @@ export class SendBuffer {
 
   #advance(una: number): void {
     this.una = una;
-    this.#ring.discard(
-      una === this.end ? this.#ring.end : this.#table[(una & this.#mask) * STRIDE + POS],
-    );
+    if (una !== this.end) {
+      this.#ring.discard(this.#table[(una & this.#mask) * STRIDE + POS]);
+    } else {
+      this.#ring.discard(this.#ring.end);
+      this.#ring.rewind();
+    }
   }
 
   /** Notes that the last transmission of `sn` has been acknowledged: earlier ones were skipped. */

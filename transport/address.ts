@@ -25,3 +25,21 @@ export function parseAddress(address: string): Address {
 export function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(":"));
 }
+
+/**
+ * Checks an address that a person gave.
+ *
+ * @param least The smallest port: 0 where it stands for one that is free.
+ * @throws {TypeError | RangeError} When a part has the wrong type or is out of its range.
+ */
+export function checkAddress({ hostname, port }: Address, least: 0 | 1): void {
+  if (typeof hostname !== "string") {
+    throw new TypeError(`Cannot use the hostname ${String(hostname)}: it must be a string`);
+  }
+  if (typeof port !== "number") {
+    throw new TypeError(`Cannot use the port ${JSON.stringify(port)}: it must be a number`);
+  }
+  if (!Number.isInteger(port) || port < least || port > 65_535) {
+    throw new RangeError(`Cannot use the port ${port}: allowed are ${least} to 65535`);
+  }
+}

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { KcpLiveOptions, ResolvedKcpOptions } from "../kcp/options.ts";
+import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../kcp/options.ts";
 import type { KcpStats } from "../kcp/stats.ts";
 import { parseAddress } from "./address.ts";
 import { deferred } from "./deferred.ts";
@@ -67,8 +67,9 @@ const CHUNK = 65_536;
  */
 export class Connection implements AsyncDisposable, Disposable {
   /**
-   * Settles when the connection is over and, on the side that dialled, its socket is closed. Rejects with
-   * the reason if it did not end by a close that delivered everything.
+   * Settles when the connection is over. Rejects with the reason if it did not end by a close that
+   * delivered everything. The socket of the side that dialled may stay open for a second, without keeping
+   * the process alive, to answer a peer that missed the last acknowledgments.
    */
   readonly closed: Promise<void>;
   /** ms after which a read is given up, `Infinity` unless set. */
@@ -83,6 +84,7 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #over = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
+  readonly #ownsSocket: boolean;
   #closed = false;
 
   /**
@@ -97,10 +99,10 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#driver = driver;
     session.onChange = () => this.#progress();
     if (ownsSocket) driver.closeWhenIdle();
-    this.closed = ownsSocket ? driver.closed.then(() => this.#over.promise) : this.#over.promise;
+    this.#ownsSocket = ownsSocket;
+    this.closed = this.#over.promise;
     // Nobody has to look at it.
     this.closed.catch(() => {});
-    this.#over.promise.catch(() => {});
     this.#progress();
   }
 
@@ -156,6 +158,7 @@ export class Connection implements AsyncDisposable, Disposable {
   read(p: Uint8Array, options: OperationOptions = {}): Promise<number | null> {
     const session = this.#session;
     return this.#operate(this.#reads, options, this.readTimeout, "read", () => {
+      checkBytes(p);
       if (p.length === 0) return 0;
       const count = session.read(p);
       if (count > 0) return count;
@@ -174,6 +177,7 @@ export class Connection implements AsyncDisposable, Disposable {
   write(p: Uint8Array, options: OperationOptions = {}): Promise<number> {
     const session = this.#session;
     return this.#operate(this.#writes, options, this.writeTimeout, "write", () => {
+      checkBytes(p);
       this.#checkWritable();
       if (p.length === 0) return 0;
       return session.write(p) || undefined;
@@ -220,8 +224,9 @@ export class Connection implements AsyncDisposable, Disposable {
   /** Waits until everything that was written has been acknowledged. */
   drained(options: OperationOptions = {}): Promise<void> {
     return this.#operate(this.#drains, options, this.writeTimeout, "drain", () => {
-      this.#checkWritable();
-      return this.#session.kcp.drained ? VOID : undefined;
+      const session = this.#session;
+      if (session.error) throw session.error;
+      return session.kcp.drained || session.state === "closed" ? VOID : undefined;
     }).then(() => {});
   }
 
@@ -266,8 +271,8 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#session.endWrite();
     return this.#operate(this.#drains, {}, this.writeTimeout, "drain", () => {
       const session = this.#session;
-      if (session.state === "closed" && session.error) throw session.error;
-      return session.kcp.drained ? VOID : undefined;
+      if (session.error) throw session.error;
+      return session.kcp.drained || session.state === "closed" ? VOID : undefined;
     }).then(() => {});
   }
 
@@ -312,10 +317,14 @@ export class Connection implements AsyncDisposable, Disposable {
     this.close();
   }
 
-  /** {@linkcode Connection.close}, then waits until it is over, whatever the outcome. */
+  /**
+   * {@linkcode Connection.close}, then waits until it is over, whatever the outcome, and, on the side that
+   * dialled, until its socket is closed.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.closed.catch(() => {});
+    if (this.#ownsSocket) await this.#driver.closed;
   }
 
   #checkWritable(): void {
@@ -339,6 +348,7 @@ export class Connection implements AsyncDisposable, Disposable {
       fail(this.#writes, error);
     }
     if (session.state !== "closed") return;
+    if (this.#ownsSocket) this.#driver.unref();
     const { error } = session;
     if (error) {
       fail(this.#reads, error);

@@ -6,7 +6,7 @@
  * @module
  */
 import type { PacketBatch } from "../kcp/packet_batch.ts";
-import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { type Address, checkAddress, formatAddress, parseAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
 import type { EndpointOptions } from "./endpoint.ts";
@@ -47,6 +47,7 @@ export interface ConnectOptions extends SessionOptions {
 // deno-lint-ignore require-await -- what goes wrong rejects, on this runtime as on others
 export async function listen(options: ListenOptions = {}): Promise<Listener> {
   const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
+  checkAddress({ hostname, port }, 0);
   const socket = bind(hostname, port);
   try {
     return listenOn(socket, new SystemClock(), endpoint);
@@ -75,10 +76,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     conv = crypto.getRandomValues(new Uint32Array(1))[0],
     ...session
   } = options;
+  checkAddress({ hostname, port }, 1);
   const host = await resolve(hostname);
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new RangeError(`Cannot connect to port ${port}: allowed are 1 to 65535`);
-  }
   const socket = bind(localHostname ?? localFor(host), localPort);
   try {
     return connectOn(socket, new SystemClock(), formatAddress(host, port), conv, session);

@@ -176,6 +176,8 @@ export class Driver {
 
   /** Sets the timer if it stands too late. */
   #arm(): void {
+    // Calls that were taken back are worth no wake-up.
+    while (this.#calls.peek()?.run === null) this.#calls.pop();
     const at = Math.min(this.endpoint.deadline, this.#calls.deadline);
     if (at < this.#wakeAt) this.#wake(at);
   }

@@ -5,7 +5,7 @@
  */
 import { Arena } from "../kcp/arena.ts";
 import type { PacketBatch } from "../kcp/packet_batch.ts";
-import { CMD, CMD_PUSH, CMD_WINS, CONV, LEN, OVERHEAD, SN, UNA } from "../kcp/segment.ts";
+import { CMD, CMD_ACK, CMD_PUSH, CMD_WINS, CONV, LEN, OVERHEAD, SN, UNA } from "../kcp/segment.ts";
 import { hostOf } from "./address.ts";
 import { ConnectionError } from "./errors.ts";
 import { Session, type SessionOptions } from "./session.ts";
@@ -26,7 +26,10 @@ export interface EndpointOptions extends SessionOptions {
    * unless given: without authentication, whoever can guess a packet could take a session over.
    */
   migrate?: boolean;
-  /** For so many ms, late packets of a session that is over open no new one: 30000 unless given. */
+  /**
+   * For so many ms, late packets of a session that is over open no new one, and a session that ended
+   * first still answers its peer: 30000 unless given.
+   */
   timeWait?: number;
 }
 
@@ -64,6 +67,8 @@ interface Entry {
   /** The earliest wake-up that stands in the heap. */
   wakeAt: number;
   unconfirmed: boolean;
+  /** The host that it is counted for while it is unconfirmed. */
+  host: string;
   removed: boolean;
 }
 
@@ -148,13 +153,16 @@ export class Endpoint {
         throw new RangeError(`Cannot set ${name} to ${value}: allowed are 0 to Infinity`);
       }
     }
+    if (typeof migrate !== "boolean") {
+      throw new TypeError(`Cannot set migrate to ${String(migrate)}: it must be a boolean`);
+    }
     this.arena = arena;
     this.#accepts = this.#accepting = accepts;
     this.#limits = limits;
     this.#migrate = migrate;
-    this.#sessionOptions = session;
+    this.#sessionOptions = { ...session, timeWait: accepts ? timeWait : options.timeWait };
     // Settings are refused here, not when the first peer comes.
-    new Session(0, "", 0, session, arena);
+    new Session(0, "", 0, this.#sessionOptions, arena);
   }
 
   /** What was counted so far: a snapshot. */
@@ -201,6 +209,7 @@ export class Endpoint {
   /** Opens no more sessions for peers, and drops those that nobody took. */
   stopAccepting(): void {
     this.#accepting = false;
+    for (const session of this.#entries.keys()) session.hurry();
     for (const session of this.#backlog.splice(0)) {
       session.abort(
         new ConnectionError("closed", "The listener was closed before it was accepted"),
@@ -275,8 +284,11 @@ export class Endpoint {
   #findMoved(from: string, conv: number, start: number, end: number): Entry | null {
     if (!this.#migrate) return null;
     const entry = this.#convs.get(conv);
-    // A conversation that begins is another peer's that drew the same conv.
-    if (!entry || this.#begins(start, end) || !entry.session.kcp.fits(start, end)) return null;
+    if (!entry || !entry.session.kcp.fits(start, end)) return null;
+    // A first segment that is known already is another peer's that drew the same conv.
+    const first = this.#begins(start, end);
+    if (first >= 0 && first < ((entry.session.kcp.rcvNxt - this.#firstSn) | 0)) return null;
+    this.#remember(entry.session);
     this.#unlink(entry);
     entry.session.peer = from;
     this.#link(entry);
@@ -286,16 +298,14 @@ export class Endpoint {
 
   /** Opens a session for a packet that begins a conversation. */
   #admit(from: string, conv: number, start: number, end: number): Entry | null {
-    if (!this.#accepting || !this.#begins(start, end)) {
-      const late = this.#late.get(`${from}#${conv}`);
-      if (late !== undefined && late > this.#now) this.#stats.late++;
-      else if (this.#accepts && !this.#isPacket(start, end)) this.#stats.invalid++;
-      else this.#stats.unknown++;
-      return null;
-    }
     const late = this.#late.get(`${from}#${conv}`);
     if (late !== undefined && late > this.#now) {
       this.#stats.late++;
+      return null;
+    }
+    if (!this.#accepting || this.#begins(start, end) < 0) {
+      if (this.#accepts && !this.#isPacket(start, end)) this.#stats.invalid++;
+      else this.#stats.unknown++;
       return null;
     }
     const { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost } = this.#limits;
@@ -312,6 +322,7 @@ export class Endpoint {
     session.confirm();
     const entry = this.#add(session);
     entry.unconfirmed = true;
+    entry.host = host;
     this.#unconfirmed++;
     this.#unconfirmedHosts.set(host, ofHost + 1);
     this.#stats.accepted++;
@@ -336,23 +347,31 @@ export class Endpoint {
     return true;
   }
 
+  /** Sequence number that a peer's first segment has. */
+  get #firstSn(): number {
+    return this.#sessionOptions.initialRcvSn ?? 0;
+  }
+
   /**
-   * Whether the packet is one that a peer sends before it has heard anything: data of the first window,
-   * and nothing acknowledged. A late packet of an old conversation hardly ever looks so.
+   * How far from the first the first data segment is of a packet that a peer sends before it has heard
+   * anything: data of the first window, and nothing acknowledged. -1 for any other packet; a late one of
+   * an old conversation hardly ever looks so.
    */
-  #begins(start: number, end: number): boolean {
+  #begins(start: number, end: number): number {
     const { view } = this.arena;
-    if (!this.#isPacket(start, end)) return false;
+    if (!this.#isPacket(start, end)) return -1;
+    const una = this.#sessionOptions.initialSndSn ?? 0;
+    let first = -1;
     for (let at = start; end - at >= OVERHEAD;) {
-      if (view.getUint32(at + UNA, true) !== (this.#sessionOptions.initialSndSn ?? 0)) return false;
-      if (view.getUint8(at + CMD) === CMD_PUSH) {
-        const ahead = (view.getUint32(at + SN, true) - (this.#sessionOptions.initialRcvSn ?? 0)) |
-          0;
-        return ahead >= 0 && ahead < FIRST_WINDOW;
+      const cmd = view.getUint8(at + CMD);
+      if (cmd === CMD_ACK || view.getUint32(at + UNA, true) !== una) return -1;
+      if (cmd === CMD_PUSH && first < 0) {
+        first = (view.getUint32(at + SN, true) - this.#firstSn) | 0;
+        if (first < 0 || first >= FIRST_WINDOW) return -1;
       }
       at += OVERHEAD + view.getUint32(at + LEN, true);
     }
-    return false;
+    return first;
   }
 
   #add(session: Session): Entry {
@@ -363,6 +382,7 @@ export class Endpoint {
       stale: true,
       wakeAt: Infinity,
       unconfirmed: false,
+      host: "",
       removed: false,
     };
     this.#entries.set(session, entry);
@@ -461,15 +481,14 @@ export class Endpoint {
   /** Notes when a session is next due, or forgets it. */
   #settle(entry: Entry): void {
     const { session } = entry;
-    if (entry.unconfirmed && (!session.unconfirmed || session.state === "closed")) {
+    if (entry.unconfirmed && (!session.unconfirmed || session.over)) {
       entry.unconfirmed = false;
       this.#unconfirmed--;
-      const host = hostOf(session.peer);
-      const left = this.#unconfirmedHosts.get(host)! - 1;
-      if (left > 0) this.#unconfirmedHosts.set(host, left);
-      else this.#unconfirmedHosts.delete(host);
+      const left = this.#unconfirmedHosts.get(entry.host)! - 1;
+      if (left > 0) this.#unconfirmedHosts.set(entry.host, left);
+      else this.#unconfirmedHosts.delete(entry.host);
     }
-    if (session.state === "closed") {
+    if (session.over) {
       this.#remove(entry);
       return;
     }
@@ -488,14 +507,22 @@ export class Endpoint {
     if (this.#convs.get(session.conv) === entry) this.#convs.delete(session.conv);
     const waiting = this.#backlog.indexOf(session);
     if (waiting >= 0) this.#backlog.splice(waiting, 1);
-    if (this.#accepts && this.#limits.timeWait > 0) {
-      for (const [key, until] of this.#late) {
-        if (until > this.#now && this.#late.size < MAX_REMEMBERED) break;
-        this.#late.delete(key);
-      }
-      this.#late.set(`${session.peer}#${session.conv}`, this.#now + this.#limits.timeWait);
-    }
+    // What nobody has taken nobody will read.
+    if (!session.onChange) session.kcp.close();
+    this.#remember(session);
     this.onRemove?.(session);
+  }
+
+  /** Lets late packets of a session open no new one. */
+  #remember(session: Session): void {
+    if (!this.#accepts || this.#limits.timeWait === 0) return;
+    for (const [key, until] of this.#late) {
+      if (until > this.#now && this.#late.size < MAX_REMEMBERED) break;
+      this.#late.delete(key);
+    }
+    const key = `${session.peer}#${session.conv}`;
+    this.#late.delete(key);
+    this.#late.set(key, this.#now + this.#limits.timeWait);
   }
 }
 

@@ -9,7 +9,7 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { PacketBatch } from "../kcp/packet_batch.ts";
-import { formatAddress, parseAddress } from "./address.ts";
+import { checkAddress, formatAddress, parseAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectOptions, ListenOptions } from "./deno.ts";
 import type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
@@ -31,6 +31,7 @@ const MAX_DELAY = 2 ** 31 - 1;
  */
 export async function listen(options: ListenOptions = {}): Promise<Listener> {
   const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
+  checkAddress({ hostname, port }, 0);
   const socket = await bind(hostname, port);
   try {
     return listenOn(socket, new NodeClock(), endpoint);
@@ -58,9 +59,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     conv = crypto.getRandomValues(new Uint32Array(1))[0],
     ...session
   } = options;
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new RangeError(`Cannot connect to port ${port}: allowed are 1 to 65535`);
-  }
+  checkAddress({ hostname, port }, 1);
   const { address } = await lookup(hostname);
   const host = address.includes(":") && !address.includes("%")
     ? new URL(`http://[${address}]`).hostname.slice(1, -1)

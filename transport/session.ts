@@ -17,6 +17,11 @@ export interface SessionOptions extends KcpOptions {
   keepAlive?: number;
   /** How long a close may take to deliver what is queued, in ms; 5000 unless given. */
   linger?: number;
+  /**
+   * How long a session that ended first, and is over, still answers a peer that missed the last
+   * acknowledgments, in ms: 1000 unless given, 30000 for sessions that a listener accepted.
+   */
+  timeWait?: number;
 }
 
 /** How far a session has come. */
@@ -29,6 +34,10 @@ export type SessionState =
   | "closed";
 
 const EMPTY = new Uint8Array(0);
+/** A peer that was silent for so many RTOs, when all is said, has nothing more to ask. RFC 9000 §10.2. */
+const QUIET_RTOS = 3;
+/** The same in ms unless given: the peer's RTO may be longer than ours. */
+const TIME_WAIT = 1_000;
 /** An idle session gives back its memory after so many ms. */
 const TRIM_AFTER = 2_000;
 /** Waits between the questions to a peer whose address has not answered, in ms; then it is given up. */
@@ -58,6 +67,7 @@ export class Session {
   readonly #idleTimeout: number;
   readonly #keepAlive: number;
   readonly #linger: number;
+  #timeWait: number;
   readonly #createdAt: number;
   #now: number;
   #state: SessionState = "open";
@@ -68,7 +78,14 @@ export class Session {
   /** Whether the end of the peer's stream has been reached. */
   #remoteEnded = false;
   #giveUpAt = Infinity;
-  #closingSince = Infinity;
+  /** When the end of our stream was queued, and whether the peer's had been read by then. */
+  #endedAt = Infinity;
+  #answersEnd = false;
+  /** Whether nothing more is sent or answered. */
+  #over = false;
+  /** When the last acknowledgment is repeated next, and how often. */
+  #tellAt = Infinity;
+  #tells = QUIET_RTOS;
   #drainedAt = Infinity;
   #askedAt: number;
   #trimAt = Infinity;
@@ -93,10 +110,17 @@ export class Session {
     options: SessionOptions = {},
     arena?: Arena,
   ) {
-    const { idleTimeout = 300_000, keepAlive = Infinity, linger = 5_000, ...kcp } = options;
+    const {
+      idleTimeout = 300_000,
+      keepAlive = Infinity,
+      linger = 5_000,
+      timeWait = TIME_WAIT,
+      ...kcp
+    } = options;
     this.#idleTimeout = checkTime("idleTimeout", idleTimeout);
     this.#keepAlive = checkTime("keepAlive", keepAlive);
     this.#linger = checkTime("linger", linger, 0);
+    this.#timeWait = checkTime("timeWait", timeWait, 0);
     this.conv = conv;
     this.peer = peer;
     this.kcp = new Kcp(conv, kcp, arena);
@@ -111,6 +135,11 @@ export class Session {
   /** How far the session has come. */
   get state(): SessionState {
     return this.#state;
+  }
+
+  /** Whether the session has nothing more to do on the network. It may follow `closed` by a while. */
+  get over(): boolean {
+    return this.#over;
   }
 
   /** What ended the session; null while it goes on, and after a close that delivered everything. */
@@ -169,8 +198,7 @@ export class Session {
   /** {@linkcode Kcp.read}, but 0 at the end: ask {@linkcode Session.remoteEnded}. */
   read(target: Uint8Array): number {
     const count = this.kcp.read(target);
-    this.#noticeEnd();
-    if (count > 0 && this.kcp.deadline <= this.#now) this.onWake?.(this);
+    this.#afterRead(count > 0);
     return count;
   }
 
@@ -184,9 +212,17 @@ export class Session {
   recv(target: Uint8Array): number {
     if (this.peekSize() < 0) return -1;
     const size = this.kcp.recv(target);
-    this.#noticeEnd();
-    if (this.kcp.deadline <= this.#now) this.onWake?.(this);
+    this.#afterRead(true);
     return size;
+  }
+
+  #afterRead(took: boolean): void {
+    const ended = this.#remoteEnded;
+    this.#noticeEnd();
+    // The window may have opened, the session may be over, or its memory may be idle now.
+    const idle = took && this.#trimAt === Infinity && this.kcp.readable === 0;
+    if (idle) this.#trimAt = this.#now + TRIM_AFTER;
+    if (idle || ended !== this.#remoteEnded || this.kcp.deadline <= this.#now) this.onWake?.(this);
   }
 
   /** Changes settings of the protocol while the session runs: {@linkcode Kcp.configure}. */
@@ -212,7 +248,6 @@ export class Session {
     if (this.#state !== "open") return;
     this.endWrite();
     this.#state = "closing";
-    this.#closingSince = this.#now;
     this.#giveUpAt = this.#now + this.#linger;
     this.#drop();
     this.onWake?.(this);
@@ -220,8 +255,9 @@ export class Session {
 
   /** Ends the session at once, with `error` as the reason; nothing more is sent. */
   abort(error: ConnectionError): void {
-    if (this.#state === "closed") return;
-    this.#finish(error);
+    if (this.#over) return;
+    if (this.#state === "closed") this.#over = true;
+    else this.#finish(error);
     this.onWake?.(this);
   }
 
@@ -232,7 +268,10 @@ export class Session {
 
   /** Queues the end as soon as there is room. */
   #queueEnd(): void {
-    if (this.#ending && !this.#ended) this.#ended = this.kcp.send(EMPTY);
+    if (!this.#ending || this.#ended || !this.kcp.send(EMPTY)) return;
+    this.#ended = true;
+    this.#endedAt = this.#now;
+    this.#answersEnd = this.#remoteEnded;
   }
 
   /** Drops what nobody will read, up to the end. */
@@ -240,13 +279,34 @@ export class Session {
     for (this.#noticeEnd(); !this.#remoteEnded; this.#noticeEnd()) if (this.kcp.skip() < 0) return;
   }
 
-  #finish(error: ConnectionError | null): void {
-    const wasOpen = this.#state === "open";
+  #finish(error: ConnectionError | null, over = true): void {
+    // What arrived before an error can still be read.
+    const unread = this.#state === "open" && !this.#remoteEnded;
     this.#state = "closed";
     this.#error = error;
-    // What arrived before an error can still be read.
-    if (!wasOpen) this.kcp.close();
+    this.#over = over;
+    if (!unread && over) this.kcp.close();
     this.onChange?.();
+  }
+
+  /** Ends the session because the peer does not answer. */
+  #giveUp(error: ConnectionError): void {
+    // If it has sent its own end and only ours is open, it has all that it needs, and is gone.
+    const gone = this.#ended && this.#remoteEnded && this.kcp.unacknowledged <= 1;
+    this.#finish(gone ? null : error);
+  }
+
+  /** After both ends: repeats the last acknowledgment a few times, and answers a peer that still asks. */
+  #wait(): void {
+    const { kcp } = this;
+    kcp.tick(this.#now);
+    if (kcp.dead || this.#now >= this.#quietAt) {
+      this.#over = true;
+      kcp.close();
+    } else if (this.#now >= this.#tellAt) {
+      kcp.tell();
+      this.#tellAt = --this.#tells > 0 ? this.#now + kcp.rto : Infinity;
+    }
   }
 
   // --- the network's side ---
@@ -267,27 +327,23 @@ export class Session {
 
   #took(valid: boolean, now: number): boolean {
     if (now > this.#now) this.#now = now;
-    if (!valid || this.#state === "closed") return valid;
+    if (!valid || this.#over) return valid;
+    if (this.#state !== "open") this.#drop();
+    if (this.#state === "closed") return valid;
     this.#trimAt = this.#now + TRIM_AFTER;
     if (this.kcp.answered) this.#confirmAt = Infinity;
-    if (this.#state === "closing") {
-      this.#drop();
-      this.#settle();
-    } else {
-      this.onChange?.();
-    }
+    this.#settle();
+    if (this.state === "open") this.onChange?.();
     return true;
   }
 
   /** The time at which {@linkcode Session.tick} is next due. */
   get deadline(): number {
-    if (this.#state === "closed") return Infinity;
+    if (this.#over) return Infinity;
+    if (this.#state === "closed") return Math.min(this.kcp.deadline, this.#quietAt, this.#tellAt);
     const heard = Math.max(this.kcp.heardAt, this.#createdAt);
     let deadline = Math.min(this.kcp.deadline, heard + this.#idleTimeout, this.#giveUpAt);
-    if (this.#state === "closing") {
-      const over = this.#remoteEnded ? this.#peerGoneAt : this.#drainedAt + this.kcp.rto;
-      if (over > this.#now) deadline = Math.min(deadline, over);
-    }
+    if (this.#doneAt > this.#now) deadline = Math.min(deadline, this.#doneAt);
     if (this.#keepAlive !== Infinity) deadline = Math.min(deadline, this.#keepAliveAt);
     return Math.min(deadline, this.#trimAt, this.#confirmAt);
   }
@@ -296,21 +352,49 @@ export class Session {
     return Math.max(this.kcp.heardAt, this.#createdAt, this.#askedAt) + this.#keepAlive;
   }
 
-  /** When a peer that has ended its own stream is taken for gone, though it owes acknowledgments. */
-  get #peerGoneAt(): number {
-    return this.#closingSince + 3 * this.kcp.rto;
+  /**
+   * When the outcome is known, if nothing more comes: both streams have ended, or the session is closing.
+   * Infinity while there is something to deliver.
+   */
+  get #doneAt(): number {
+    if (!this.#ended) return Infinity;
+    const { kcp } = this;
+    if (!kcp.drained) {
+      // If only our end is open and the peer has sent its own, it may be gone, with all it needs.
+      const content = this.#state === "closing" && this.#remoteEnded && kcp.unacknowledged <= 1;
+      return content ? Math.max(this.#endedAt, kcp.heardAt) + TIME_WAIT : Infinity;
+    }
+    if (this.#remoteEnded) return this.#answersEnd && kcp.pendingAcks > 0 ? Infinity : this.#now;
+    // The peer's own end may be on its way, and wants to be acknowledged.
+    return this.#state === "closing" ? this.#drainedAt + kcp.rto : Infinity;
+  }
+
+  /** When the peer has been silent for long enough to be taken for content. */
+  get #quietAt(): number {
+    const since = Math.max(this.#endedAt, this.kcp.heardAt);
+    return since + Math.max(this.#timeWait, QUIET_RTOS * this.kcp.rto);
+  }
+
+  /** Answers late packets for no longer than a session that was dialled does. */
+  hurry(): void {
+    this.#timeWait = Math.min(this.#timeWait, TIME_WAIT);
+    this.onWake?.(this);
   }
 
   /** Tells the session that time passed. */
   tick(now: number): void {
     if (now > this.#now) this.#now = now;
-    if (this.#state === "closed") return;
+    if (this.#over) return;
+    if (this.#state === "closed") {
+      this.#wait();
+      return;
+    }
     this.#queueEnd();
     this.kcp.tick(now);
     now = this.#now;
     const heard = Math.max(this.kcp.heardAt, this.#createdAt);
     if (this.kcp.dead) {
-      this.#finish(
+      this.#giveUp(
         new ConnectionError(
           "unreachable",
           this.kcp.dead === "silence"
@@ -319,7 +403,7 @@ export class Session {
         ),
       );
     } else if (now >= heard + this.#idleTimeout) {
-      this.#finish(
+      this.#giveUp(
         new ConnectionError(
           "idle",
           `The peer ${this.peer} was silent for the idle timeout of ${this.#idleTimeout} ms`,
@@ -327,7 +411,7 @@ export class Session {
       );
     } else if (now >= this.#confirmAt) {
       this.#askForAnswer();
-    } else if (this.#state === "closing") {
+    } else {
       this.#settle();
     }
     if (this.state === "closed") return;
@@ -354,19 +438,20 @@ export class Session {
     this.kcp.probe();
   }
 
-  /** Ends a closing session when it has delivered everything, or will not any more. */
+  /** Ends a session whose outcome is known, or that is closing and has no more time. */
   #settle(): void {
     const { kcp } = this;
-    if (this.#ended && kcp.drained && kcp.pendingAcks === 0) {
-      // The peer's own end may be on its way, and wants to be acknowledged.
-      if (this.#drainedAt === Infinity) this.#drainedAt = this.#now;
-      if (this.#remoteEnded || this.#now >= this.#drainedAt + kcp.rto) this.#finish(null);
-    } else if (this.#remoteEnded && kcp.unacknowledged <= 1 && this.#now >= this.#peerGoneAt) {
-      // Only the end is open, and the peer has sent its own: it may be gone, with all it needs.
-      this.#finish(null);
+    if (this.#ended && kcp.drained && this.#drainedAt === Infinity) {
+      this.#drainedAt = this.#now;
+      this.#tellAt = this.#now + kcp.rto;
+    }
+    if (this.#now >= this.#doneAt) {
+      // If our end was an answer to the peer's, the peer that acknowledged it knows that its own arrived.
+      // Otherwise it may have missed the last acknowledgments, and asks again.
+      this.#finish(null, this.#answersEnd || !this.#remoteEnded || !kcp.drained);
     } else if (this.#now >= this.#giveUpAt) {
       const left = kcp.sndBytes;
-      this.#finish(
+      this.#giveUp(
         new ConnectionError(
           "closed",
           `Closed with ${left} bytes undelivered: the peer ${this.peer} did not take them in ${this.#linger} ms`,
@@ -377,13 +462,13 @@ export class Session {
 
   /** Appends the packets that are due to `batch`, as many as fit, and returns their number. */
   output(batch: PacketBatch): number {
-    if (this.#state === "closed") return 0;
+    if (this.#over) return 0;
     this.#queueEnd();
     batch.destination = this.peer;
     const count = this.kcp.output(batch);
-    if (count > 0) {
+    if (count > 0 && this.#state !== "closed") {
       this.#trimAt = this.#now + TRIM_AFTER;
-      if (this.#state === "closing") this.#settle();
+      this.#settle();
     }
     return count;
   }

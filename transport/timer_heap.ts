@@ -65,6 +65,11 @@ export class TimerHeap<T> {
     this.#put(hole, at, this.#pushed++, value);
   }
 
+  /** The earliest value, which stays; `undefined` when none is waiting. */
+  peek(): T | undefined {
+    return this.#values[0];
+  }
+
   /**
    * Takes the earliest value, whatever the time is.
    *
