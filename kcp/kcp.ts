@@ -266,6 +266,11 @@ export class Kcp {
     return this.#rto.rto;
   }
 
+  /** Whether nothing was ever queued, sent or heard. */
+  get pristine(): boolean {
+    return this.drained && this.#stats.packetsOut === 0 && this.#heardAt === -Infinity;
+  }
+
   /** Whether everything that was queued has been sent and acknowledged. */
   get drained(): boolean {
     return this.#send.una === this.#send.end;
@@ -288,7 +293,8 @@ export class Kcp {
 
   /**
    * Whether the peer has reacted to something that was sent to it: acknowledged data, or told its window
-   * when it was asked. Packets that only pretend to come from its address do not make it so.
+   * when it was asked. A flood from invented addresses does not make it so; somebody who aims at one
+   * address and knows the protocol can.
    */
   get answered(): boolean {
     return this.#answered;
@@ -721,7 +727,10 @@ export class Kcp {
     return Math.max(this.#owedSince, this.#heardAt) + this.#options.deadLinkTime;
   }
 
-  /** The time at which {@linkcode Kcp.tick} is next due, `Infinity` when nothing is pending. */
+  /**
+   * The time at which {@linkcode Kcp.tick} is next due: `Infinity` when nothing is pending, `-Infinity`
+   * when something is and no time has been told yet.
+   */
   get deadline(): number {
     if (this.#dead) return Infinity;
     const send = this.#send;

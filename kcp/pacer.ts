@@ -96,10 +96,11 @@ export class Pacer {
   /** The time at which packets may leave again. */
   get readyAt(): number {
     if (this.ready) return this.#last;
-    let wait = 0;
+    // At least a step that the clock can show, however far it has run.
+    let wait = 0.001 + Math.abs(this.#last) * 2 ** -50;
     // Not for one packet at a time: a quarter of a burst is worth a wake-up.
     if (this.#packets < 0.99) {
-      wait = (Math.max(1, this.#burst / 4) - this.#packets) / this.#packetsPerMs;
+      wait = Math.max(wait, (Math.max(1, this.#burst / 4) - this.#packets) / this.#packetsPerMs);
     }
     if (this.#rate !== Infinity && this.#bytes <= 0) {
       wait = Math.max(wait, (1 - this.#bytes) * 1000 / this.#rate);

@@ -82,7 +82,7 @@ export class ReceiveBuffer {
    * @param window Segments that may be held from the first unread one on.
    */
   store(sn: number, frg: number, offset: number, length: number, window: number): number {
-    const ahead = (sn - this.read) | 0;
+    const ahead = (sn - this.read) >>> 0;
     if (ahead >= window) return REFUSED;
     while (ahead >= this.#table.length / STRIDE) this.#grow();
     const at = (sn & this.#mask) * STRIDE;

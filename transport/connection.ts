@@ -244,6 +244,7 @@ export class Connection implements AsyncDisposable, Disposable {
         if (count === null) controller.close();
         request.respond(count ?? 0);
       },
+      cancel: () => this.#session.endRead(),
     }) as ReadableStream<Uint8Array<ArrayBuffer>>;
     return this.#readable;
   }
@@ -272,7 +273,7 @@ export class Connection implements AsyncDisposable, Disposable {
     return this.#operate(this.#drains, {}, this.writeTimeout, "drain", () => {
       const session = this.#session;
       if (session.error) throw session.error;
-      return session.kcp.drained || session.state === "closed" ? VOID : undefined;
+      return session.endDelivered || session.state === "closed" ? VOID : undefined;
     }).then(() => {});
   }
 

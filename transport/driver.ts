@@ -72,6 +72,8 @@ export class Driver {
   readonly #batch: PacketBatch;
   readonly #calls = new TimerHeap<Call>();
   readonly #resolveClosed: () => void;
+  /** Calls in the heap that were taken back. */
+  #cancelled = 0;
   #wakeAt = Infinity;
   #scheduled = false;
   #sending = false;
@@ -127,7 +129,23 @@ export class Driver {
     const call: Call = { run };
     this.#calls.push(this.#clock.now() + delay, call);
     this.#arm();
-    return () => call.run = null;
+    return () => {
+      if (!call.run) return;
+      call.run = null;
+      this.#cancelled++;
+      if (this.#cancelled > 64 && this.#cancelled > this.#calls.size / 2) this.#sweep();
+    };
+  }
+
+  /** Drops the calls that were taken back. */
+  #sweep(): void {
+    const live: [number, Call][] = [];
+    for (let at = this.#calls.deadline; at < Infinity; at = this.#calls.deadline) {
+      const call = this.#calls.pop()!;
+      if (call.run) live.push([at, call]);
+    }
+    for (const [at, call] of live) this.#calls.push(at, call);
+    this.#cancelled = 0;
   }
 
   /** Lets the endpoint have its turn soon, once, however often this is called before. */
@@ -145,7 +163,15 @@ export class Driver {
     const { endpoint } = this;
     const batch = this.#batch;
     const now = this.#clock.now();
-    for (let call; (call = this.#calls.popDue(now)) !== undefined;) call.run?.();
+    for (let call; (call = this.#calls.popDue(now)) !== undefined;) {
+      const { run } = call;
+      if (run) {
+        call.run = null;
+        run();
+      } else {
+        this.#cancelled--;
+      }
+    }
     endpoint.tick(now);
     for (let round = 0;; round++) {
       batch.clear();
@@ -177,7 +203,10 @@ export class Driver {
   /** Sets the timer if it stands too late. */
   #arm(): void {
     // Calls that were taken back are worth no wake-up.
-    while (this.#calls.peek()?.run === null) this.#calls.pop();
+    while (this.#calls.peek()?.run === null) {
+      this.#calls.pop();
+      this.#cancelled--;
+    }
     const at = Math.min(this.endpoint.deadline, this.#calls.deadline);
     if (at < this.#wakeAt) this.#wake(at);
   }

@@ -49,7 +49,7 @@ export interface EndpointStats {
   accepted: number;
   /** Sessions that followed their peer to a new address. */
   migrated: number;
-  /** Sessions at the moment. */
+  /** Sessions at the moment, those included that are over but still answer their peer. */
   sessions: number;
   /** Sessions at the moment whose peer's address has not answered yet. */
   unconfirmed: number;

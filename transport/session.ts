@@ -81,6 +81,8 @@ export class Session {
   /** When the end of our stream was queued, and whether the peer's had been read by then. */
   #endedAt = Infinity;
   #answersEnd = false;
+  /** Whether what arrives is dropped though the session is open. */
+  #discards = false;
   /** Whether nothing more is sent or answered. */
   #over = false;
   /** When the last acknowledgment is repeated next, and how often. */
@@ -124,6 +126,7 @@ export class Session {
     this.conv = conv;
     this.peer = peer;
     this.kcp = new Kcp(conv, kcp, arena);
+    this.kcp.tick(now);
     this.#createdAt = this.#now = this.#askedAt = now;
   }
 
@@ -155,6 +158,11 @@ export class Session {
   /** Whether nothing more can be written. */
   get writeEnded(): boolean {
     return this.#ending || this.#state !== "open";
+  }
+
+  /** Whether the peer has acknowledged everything, the end included. */
+  get endDelivered(): boolean {
+    return this.#ended && this.kcp.drained;
   }
 
   /** Whether the peer's address has not been shown to be real yet: see {@linkcode Session.confirm}. */
@@ -239,6 +247,13 @@ export class Session {
     this.onWake?.(this);
   }
 
+  /** Drops what has arrived and what arrives from now on, so that the peer is not held up. */
+  endRead(): void {
+    this.#discards = true;
+    this.#drop();
+    this.onWake?.(this);
+  }
+
   /**
    * Closes: what is queued is delivered first, then the session is over, after `linger` ms in any case.
    * What arrives from now on is dropped.
@@ -246,6 +261,12 @@ export class Session {
   close(): void {
     if (this.#state === "closed") this.kcp.close();
     if (this.#state !== "open") return;
+    if (this.kcp.pristine) {
+      // Nobody knows of it.
+      this.#finish(null);
+      this.onWake?.(this);
+      return;
+    }
     this.endWrite();
     this.#state = "closing";
     this.#giveUpAt = this.#now + this.#linger;
@@ -328,7 +349,7 @@ export class Session {
   #took(valid: boolean, now: number): boolean {
     if (now > this.#now) this.#now = now;
     if (!valid || this.#over) return valid;
-    if (this.#state !== "open") this.#drop();
+    if (this.#discards || this.#state !== "open") this.#drop();
     if (this.#state === "closed") return valid;
     this.#trimAt = this.#now + TRIM_AFTER;
     if (this.kcp.answered) this.#confirmAt = Infinity;

@@ -1,0 +1,141 @@
+import { assert, assertEquals } from "@std/assert";
+import { ACK, decode, End, opened, pattern, PUSH, queue, range, sent } from "./harness.ts";
+
+const push = (end: End, now: number, sn: number) =>
+  end.input(now, { sn, ts: 1000 + sn, data: pattern(10, 10 * sn) });
+
+Deno.test("acknowledge: acknowledgments are collected for up to an interval", () => {
+  const b = new End({ interval: 40 });
+  push(b, 0, 0);
+  assertEquals(b.segments(0).length, 1, "the first after a pause leaves at once");
+  push(b, 10, 1);
+  assertEquals(b.kcp.deadline, 40);
+  assertEquals(b.segments(10), []);
+  push(b, 20, 2);
+  assertEquals(b.segments(39), []);
+  assertEquals(b.segments(40).map((s) => [s.cmd, s.sn, s.una]), [[ACK, 2, 3]]);
+  assertEquals(b.kcp.deadline, Infinity);
+});
+
+Deno.test("acknowledge: those that fill a packet go at once", () => {
+  for (const mtu of [50, 100, 1400]) {
+    const full = Math.floor(mtu / 24);
+    const b = new End({ interval: 1000, mtu });
+    push(b, 0, 0);
+    b.segments(0);
+    for (let n = 1; n < full; n++) {
+      push(b, 1, 2 * n);
+      assertEquals(b.segments(1), [], `${n} of ${full} at an MTU of ${mtu}`);
+    }
+    push(b, 2, 2 * full);
+    assert(b.kcp.deadline <= 2);
+    const packets = b.packets(2);
+    assertEquals(packets.map((p) => p.length), [24 * full]);
+  }
+});
+
+Deno.test("acknowledge: ackNoDelay acknowledges every packet at once", () => {
+  const b = new End({ interval: 1000, ackNoDelay: true });
+  for (let sn = 0; sn < 5; sn++) {
+    push(b, sn, sn);
+    assert(b.kcp.deadline <= sn);
+    assertEquals(b.segments(sn).map((s) => [s.cmd, s.sn, s.ts]), [[ACK, sn, 1000 + sn]]);
+  }
+});
+
+Deno.test("acknowledge: data that leaves takes pending acknowledgments along", () => {
+  const b = opened({ interval: 1000 });
+  push(b, 0, 0);
+  b.segments(0);
+  push(b, 5, 1);
+  b.kcp.send(pattern(1));
+  const packets = b.packets(5);
+  assertEquals(packets.map(decode).map((p) => p.map((s) => s.cmd)), [[ACK, PUSH]]);
+  assertEquals(b.kcp.stats.pendingAcks, 0);
+});
+
+Deno.test("acknowledge: una speaks for what is in order; each early segment has its own ACK", () => {
+  const b = new End({ interval: 50 });
+  b.segments(0);
+  for (const sn of [0, 1, 5, 2, 7]) push(b, 0, sn);
+  const segments = b.segments(0);
+  assertEquals(segments.map((s) => [s.sn, s.ts]), [[5, 1005], [7, 1007]]);
+  assert(segments.every((s) => s.una === 3));
+});
+
+Deno.test("acknowledge: the newest is sent for its ts even if una says it already", () => {
+  const b = new End({ interval: 50 });
+  for (const sn of [0, 1, 2]) push(b, 0, sn);
+  assertEquals(b.segments(0).map((s) => [s.sn, s.ts, s.una]), [[2, 1002, 3]]);
+});
+
+Deno.test("acknowledge: a duplicate is acknowledged again, with its own ts", () => {
+  const b = new End({ ackNoDelay: true });
+  push(b, 0, 0);
+  push(b, 0, 4);
+  b.segments(0);
+  b.input(1, { sn: 0, ts: 77, data: pattern(10) });
+  assertEquals(b.segments(1).map((s) => [s.cmd, s.sn, s.ts]), [[ACK, 0, 77]]);
+  b.input(2, { sn: 4, ts: 88, data: pattern(10) });
+  assertEquals(b.segments(2).map((s) => [s.cmd, s.sn, s.ts]), [[ACK, 4, 88]]);
+  assertEquals(b.kcp.stats.duplicates, 2);
+  assertEquals(b.kcp.stats.payloadIn, 20);
+});
+
+Deno.test("acknowledge: those that a full batch has no room for leave with the next", () => {
+  const b = new End({ ackNoDelay: true, mtu: 100, rcvWnd: 100 }, undefined, { packets: 2 });
+  for (let n = 0; n < 20; n++) push(b, 0, 1 + 2 * n);
+  b.kcp.tick(0);
+  const batches = [];
+  for (b.batch.clear(); b.kcp.output(b.batch) > 0; b.batch.clear()) {
+    batches.push([...b.batch].flatMap(decode).map((s) => s.sn));
+  }
+  assertEquals(batches.map((batch) => batch.length), [8, 8, 4]);
+  assertEquals(batches.flat(), range(0, 20).map((n) => 1 + 2 * n));
+});
+
+Deno.test("acknowledge: new data leaves at once without writeDelay, and with it after a pause", () => {
+  for (const writeDelay of [false, true]) {
+    const a = opened({ writeDelay, interval: 30 });
+    queue(a, 1);
+    assertEquals(sent(a.segments(100)), [0]);
+    queue(a, 1);
+    assertEquals(sent(a.segments(101)), writeDelay ? [] : [1]);
+  }
+});
+
+Deno.test("acknowledge: writeDelay gathers small writes until the interval ends or the window fills", () => {
+  const a = opened({ writeDelay: true, interval: 30, sndWnd: 8 });
+  a.kcp.write(pattern(1));
+  a.segments(0);
+  for (let i = 0; i < 10; i++) a.kcp.write(pattern(10, 1 + 10 * i));
+  assertEquals(a.kcp.deadline, 30);
+  assertEquals(sent(a.segments(29)), []);
+  assertEquals(a.segments(30).map((s) => s.data), [pattern(100, 1)]);
+  queue(a, 8);
+  assertEquals(sent(a.segments(31)), range(2, 8), "a full window does not wait");
+});
+
+Deno.test("acknowledge: with writeDelay all that is due leaves, whatever the size of the batch", () => {
+  const a = opened({ writeDelay: true, interval: 1000, mtu: 50, sndWnd: 100 });
+  const b = new End(
+    { writeDelay: true, interval: 1000, mtu: 50, sndWnd: 100, nc: true },
+    undefined,
+    {
+      packets: 4,
+    },
+  );
+  b.input(0, { cmd: 84, wnd: 60000 });
+  for (const end of [a, b]) {
+    end.kcp.write(pattern(26 * 40));
+    assertEquals(sent(end.segments(0)), range(0, 40));
+  }
+});
+
+Deno.test("acknowledge: a retransmission does not wait for writeDelay", () => {
+  const a = opened({ writeDelay: true, interval: 5000, resend: 1, minRto: 100 });
+  queue(a, 3);
+  a.segments(0);
+  a.input(20, { cmd: ACK, sn: 2, ts: 0 });
+  assertEquals(sent(a.segments(20)), [0, 1]);
+});

@@ -1,0 +1,217 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Arena, PacketBatch } from "../../kcp/mod.ts";
+import { Random } from "../../transport/random.ts";
+import { End, opened, pattern, WINS } from "./harness.ts";
+
+Deno.test("arena: blocks are powers of two from 64 bytes, at multiples of 64", () => {
+  const arena = new Arena();
+  for (const [size, block] of [[0, 64], [1, 64], [64, 64], [65, 128], [128, 128], [5000, 8192]]) {
+    const before = arena.used;
+    const at = arena.alloc(size);
+    assertEquals(at % 64, 0);
+    assertEquals(arena.used - before, block, `a block for ${size} bytes`);
+    arena.free(at, size);
+    assertEquals(arena.used, before);
+  }
+});
+
+Deno.test("arena: a freed block is used again before the arena grows", () => {
+  const arena = new Arena();
+  const blocks = [arena.alloc(100), arena.alloc(100), arena.alloc(100)];
+  const { capacity } = arena;
+  for (const at of blocks) arena.free(at, 100);
+  assertEquals(arena.used, 0);
+  const again = [arena.alloc(128), arena.alloc(65), arena.alloc(100)];
+  assertEquals([...again].sort(), [...blocks].sort());
+  assertEquals(arena.capacity, capacity);
+});
+
+Deno.test("arena: blocks never overlap, and keep their bytes when the arena grows", () => {
+  const arena = new Arena();
+  const random = new Random("arena");
+  const blocks: { at: number; size: number; from: number }[] = [];
+  for (let n = 0; n < 3000; n++) {
+    if (blocks.length > 50 || blocks.length > 0 && random.chance(0.4)) {
+      const [{ at, size, from }] = blocks.splice(random.below(blocks.length), 1);
+      assertEquals(arena.bytes.slice(at, at + size), pattern(size, from), `step ${n}`);
+      arena.free(at, size);
+    } else {
+      const size = random.below(random.chance(0.1) ? 20_000 : 300);
+      const at = arena.alloc(size);
+      assert(at >= 0 && at + size <= arena.capacity);
+      arena.bytes.set(pattern(size, n), at);
+      blocks.push({ at, size, from: n });
+    }
+  }
+  for (const { at, size } of blocks) arena.free(at, size);
+  assertEquals(arena.used, 0);
+});
+
+Deno.test("arena: it refuses with -1 at its limit, and goes on with what is freed", () => {
+  const arena = new Arena(4096);
+  const blocks = [];
+  for (let at; (at = arena.alloc(1000)) >= 0;) blocks.push(at);
+  assertEquals([blocks.length, arena.used, arena.capacity], [4, 4096, 4096]);
+  assertEquals([arena.alloc(1), arena.alloc(1 << 20), arena.alloc(2 ** 30)], [-1, -1, -1]);
+  arena.free(blocks[2], 1000);
+  assertEquals(arena.alloc(1024), blocks[2]);
+});
+
+Deno.test("arena: a block of more than 1 GiB is refused, not handed out", () => {
+  const arena = new Arena();
+  for (const size of [2 ** 30 + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 + 5]) {
+    assertEquals(arena.alloc(size), -1, `${size} bytes`);
+  }
+  assertEquals([arena.used, arena.capacity], [0, 1024]);
+});
+
+Deno.test("arena: its limit is 1 KiB to 1 GiB", () => {
+  for (const limit of [1024, 5000, 2 ** 30]) assertEquals(new Arena(limit).limit, limit);
+  for (const limit of [1023, 2 ** 30 + 1, NaN, 2000.5, -1]) {
+    assertThrows(() => new Arena(limit), RangeError, String(limit));
+  }
+});
+
+Deno.test("arena: the integer view and the bytes are the same memory, before and after growth", () => {
+  const arena = new Arena();
+  const at = arena.alloc(64);
+  arena.view.setUint32(at, 0x01020304, true);
+  arena.alloc(100_000);
+  assertEquals(arena.bytes.slice(at, at + 4), Uint8Array.of(4, 3, 2, 1));
+  assertEquals(arena.view.getUint32(at, true), 0x01020304);
+});
+
+/** Sends `bytes` from `a` to `b`, the first packet last, and reads none of it. */
+function fill(a: End, b: End, bytes: number): void {
+  a.kcp.write(pattern(bytes));
+  const packets = a.packets(0);
+  packets.push(packets.shift()!);
+  for (const packet of packets) b.kcp.input(packet, 0);
+}
+
+Deno.test("memory: an idle machine that is trimmed holds nothing, and works on", () => {
+  const a = opened();
+  const b = new End({ rcvWnd: 200 });
+  for (let round = 0; round < 3; round++) {
+    fill(a, b, 100_000);
+    assertEquals(b.read(), pattern(100_000));
+    for (const packet of b.packets(round)) a.kcp.input(packet, round);
+    assert(a.kcp.drained);
+    for (const { kcp } of [a, b]) {
+      kcp.trim();
+      assertEquals(kcp.arena.used, 65536, "the batch");
+    }
+  }
+});
+
+Deno.test("memory: trim keeps what is queued, in flight, early or unread", () => {
+  const a = opened({ sndWnd: 3 });
+  const b = new End();
+  for (let i = 0; i < 6; i++) a.kcp.send(pattern(1000, i));
+  const packets = a.packets(0);
+  b.kcp.input(packets[0], 0);
+  b.kcp.input(packets[2], 0);
+  a.kcp.trim();
+  b.kcp.trim();
+  b.kcp.input(packets[1], 1);
+  a.input(1, { cmd: WINS, wnd: 100, una: 3 });
+  a.kcp.trim();
+  for (const packet of a.packets(1)) b.kcp.input(packet, 1);
+  b.kcp.trim();
+  for (let i = 0; i < 6; i++) assertEquals(b.recv(), pattern(1000, i));
+});
+
+Deno.test("memory: close gives all back, whatever is queued, in flight, early or unread", () => {
+  const a = opened({ sndWnd: 30 });
+  const b = new End({ rcvWnd: 200 });
+  a.kcp.write(pattern(100_000));
+  const packets = a.packets(0);
+  for (const packet of packets.slice(0, 5)) b.kcp.input(packet, 0);
+  for (const packet of packets.slice(7, 20)) b.kcp.input(packet, 0);
+  // Early ones of another size wait in blocks of their own.
+  b.input(0, { sn: 100, data: pattern(7) }, { sn: 105, data: pattern(3000) }, { sn: 107 });
+  b.read(1500);
+  for (const { kcp } of [a, b]) {
+    assert(kcp.arena.used > 65536 + 10_000);
+    kcp.close();
+    assertEquals(kcp.arena.used, 65536);
+    assertEquals(kcp.stats.bytesHeld, 0);
+    assertEquals(kcp.deadline, Infinity);
+    kcp.close();
+    assertEquals(kcp.arena.used, 65536, "a second close does nothing");
+  }
+});
+
+Deno.test("memory: many rounds do not make the arena grow", () => {
+  const a = opened();
+  const b = new End({ rcvWnd: 200 }, a.kcp.arena);
+  let capacity = 0;
+  for (let round = 0; round < 200; round++) {
+    fill(a, b, 50_000);
+    assertEquals(b.read().length, 50_000);
+    for (const packet of b.packets(round)) a.kcp.input(packet, round);
+    if (round === 5) capacity = a.kcp.arena.capacity;
+  }
+  assertEquals(a.kcp.arena.capacity, capacity);
+});
+
+Deno.test("memory: without room, send and write refuse, segments are not acknowledged, nothing breaks", () => {
+  const arena = new Arena(1 << 17);
+  const a = new End({ nc: true, burst: Infinity }, arena);
+  a.input(0, { cmd: WINS, wnd: 100 });
+  let queued = 0;
+  while (a.kcp.send(pattern(1000, queued))) queued++;
+  assert(queued > 3 && queued < 128, `${queued} messages`);
+  assertEquals(a.kcp.write(pattern(1000)), 0);
+  const data = a.segments(0).map((s) => s.data);
+  assertEquals(data, Array.from({ length: queued }, (_, n) => pattern(1000, n)));
+  for (let sn = 60; sn >= 0; sn--) a.input(1, { sn, data: pattern(1000, sn) });
+  const { refused, rcvQueue, rcvBuffer } = a.kcp.stats;
+  assert(refused > 0, "some were refused");
+  const acknowledged = a.segments(1).filter((s) => s.cmd === 82);
+  assert(acknowledged.length <= rcvQueue + rcvBuffer + 1, "only what is kept is acknowledged");
+  a.input(2, { cmd: WINS, una: queued });
+  a.kcp.trim();
+  for (let sn = 0; sn <= 60; sn++) {
+    a.input(3, { sn, una: queued, data: pattern(1000, sn) });
+    const message = a.recv();
+    assertEquals(message, pattern(1000, sn), `message ${sn}, once there was room`);
+  }
+  a.kcp.close();
+  assertEquals(arena.used, 65536);
+});
+
+Deno.test("batch: it holds what fits, and says when it is full", () => {
+  const batch = new PacketBatch({ bytes: 200, packets: 3 });
+  assertEquals(batch.reserve(201), -1);
+  const at = batch.reserve(100);
+  batch.commit(at + 60);
+  assertEquals(batch.reserve(141), -1);
+  const second = batch.reserve(140);
+  assertEquals(second, at + 60);
+  batch.commit(second + 1);
+  batch.commit(batch.reserve(1) + 1);
+  assertEquals(batch.reserve(1), -1, "3 packets");
+  assertEquals([...batch].map((packet) => packet.length), [60, 1, 1]);
+  batch.clear();
+  assertEquals([batch.count, batch.reserve(200)], [0, at]);
+});
+
+Deno.test("batch: headroom and tailroom are kept free around each packet, and counted in", () => {
+  const a = opened({ mtu: 100 });
+  a.batch.headroom = 20;
+  a.batch.tailroom = 5;
+  for (let i = 0; i < 3; i++) a.kcp.send(pattern(76, i));
+  a.kcp.tick(0);
+  assertEquals(a.kcp.output(a.batch), 3);
+  for (const [i, packet] of [...a.batch].entries()) {
+    assertEquals(packet.length, 125);
+    assertEquals(packet.slice(44, 120), pattern(76, i));
+  }
+});
+
+Deno.test("batch: one in another arena is refused", () => {
+  const a = new End();
+  assertThrows(() => a.kcp.output(new PacketBatch()), TypeError, "arena");
+  assertThrows(() => new PacketBatch({ arena: new Arena(1024) }), RangeError, "65536");
+});

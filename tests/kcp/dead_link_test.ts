@@ -1,0 +1,138 @@
+import { assert, assertEquals } from "@std/assert";
+import { ACK, End, opened, pattern, queue, sent, WASK, WINS } from "./harness.ts";
+
+/** Runs on deadlines until the machine dies or `until` has come; returns the time of death. */
+function diesAt(
+  a: End,
+  from: number,
+  until: number,
+  each: (now: number) => void = () => {},
+): number {
+  for (let now = from; now < until; now = Math.max(now, a.kcp.deadline)) {
+    a.segments(now);
+    if (a.kcp.dead) return now;
+    each(now);
+  }
+  return Infinity;
+}
+
+Deno.test("dead link: a segment sent deadLink times into silence", () => {
+  for (const deadLink of [1, 3, 20]) {
+    const a = opened({ deadLink, nodelay: 2, deadLinkTime: 1e6 });
+    queue(a, 1);
+    let times = 0;
+    for (let now = 10; a.kcp.dead === null; now = a.kcp.deadline) {
+      times += sent(a.segments(now)).length;
+    }
+    assertEquals(times, deadLink);
+    assertEquals(a.kcp.dead, "retransmissions");
+  }
+});
+
+Deno.test("dead link: not by count while the peer is heard, however bad the link", () => {
+  const a = opened({ deadLink: 4, nodelay: 2, deadLinkTime: 60_000 });
+  queue(a, 1);
+  // The peer's own packets arrive; what is sent to it is lost again and again.
+  const at = diesAt(a, 10, 50_000, (now) => a.input(now + 1, { cmd: WINS, wnd: 100, una: 0 }));
+  assertEquals(at, Infinity);
+  assert(a.kcp.stats.timeoutRetransmits > 10, "the count was passed");
+});
+
+Deno.test("dead link: by age when the peer is heard but never acknowledges", () => {
+  const a = opened({ deadLink: 4, nodelay: 2, deadLinkTime: 20_000 });
+  queue(a, 1);
+  const at = diesAt(a, 10, 60_000, (now) => a.input(now + 1, { cmd: WINS, wnd: 100, una: 0 }));
+  assertEquals(a.kcp.dead, "retransmissions");
+  assert(at >= 20_010 && at < 30_000, `died at ${at}`);
+});
+
+Deno.test("dead link: by silence of deadLinkTime while an answer is due, whatever the count", () => {
+  for (const deadLinkTime of [500, 30_000]) {
+    const a = opened({ deadLink: 0, deadLinkTime });
+    queue(a, 1);
+    assertEquals(diesAt(a, 100, 1e6), 100 + deadLinkTime);
+    assertEquals(a.kcp.dead, "silence");
+  }
+});
+
+Deno.test("dead link: the silence counts from the last packet heard", () => {
+  const a = opened({ deadLink: 0, deadLinkTime: 5000 });
+  queue(a, 2);
+  a.segments(0);
+  a.input(3000, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+  assertEquals(a.kcp.heardAt, 3000);
+  assertEquals(diesAt(a, 3000, 1e6), 8000);
+});
+
+Deno.test("dead link: an idle link lives, and has no deadline", () => {
+  const a = opened({ deadLinkTime: 1000 });
+  queue(a, 1);
+  a.segments(0);
+  a.input(20, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+  assertEquals(a.kcp.deadline, Infinity);
+  a.segments(1e9);
+  assertEquals(a.kcp.dead, null);
+  queue(a, 1);
+  a.segments(1e9 + 1);
+  assertEquals(a.kcp.dead, null, "the silence before anything was sent does not count");
+});
+
+Deno.test("dead link: a closed window with an unanswered probe is silence", () => {
+  const a = opened({ deadLinkTime: 10_000 });
+  a.input(0, { cmd: WINS, wnd: 0 });
+  queue(a, 1);
+  assertEquals(diesAt(a, 0, 1e6), 10_000);
+  assertEquals(a.kcp.dead, "silence");
+});
+
+Deno.test("dead link: a closed window whose probes are answered is a slow reader, and lives", () => {
+  const a = opened({ deadLinkTime: 10_000, deadLink: 3 });
+  a.input(0, { cmd: WINS, wnd: 0 });
+  queue(a, 1);
+  let now = 0;
+  for (let n = 0; n < 8; n++) {
+    now = a.kcp.deadline;
+    if (a.segments(now).some((s) => s.cmd === WASK)) a.input(now, { cmd: WINS, wnd: 0 });
+  }
+  assert(now > 20_000);
+  assertEquals(a.kcp.dead, null);
+});
+
+Deno.test("dead link: 0 and Infinity switch it off", () => {
+  const a = opened({ deadLink: 0, deadLinkTime: Infinity });
+  queue(a, 1);
+  assertEquals(diesAt(a, 0, 1e7), Infinity);
+});
+
+Deno.test("dead link: a dead machine does nothing more, and what had arrived can be read", () => {
+  const a = opened({ deadLinkTime: 1000, ackNoDelay: true });
+  a.input(0, { sn: 0, data: pattern(20) });
+  queue(a, 3);
+  diesAt(a, 0, 1e6);
+  assertEquals(a.kcp.dead, "silence");
+  assertEquals(a.kcp.deadline, Infinity);
+  assertEquals(a.kcp.send(pattern(1)), false);
+  assertEquals(a.kcp.write(pattern(1)), 0);
+  a.input(2000, { sn: 1, data: pattern(1) }, { cmd: WASK });
+  assertEquals(a.segments(3000), []);
+  assertEquals(a.recv(), pattern(20));
+  assertEquals(a.recv(), null);
+  assertEquals(a.kcp.stats.pendingAcks, 0);
+});
+
+Deno.test("dead link: the limits can change while it runs", () => {
+  const a = opened({ deadLink: 0, deadLinkTime: 1e6 });
+  queue(a, 1);
+  a.segments(0);
+  a.kcp.configure({ deadLinkTime: 300 });
+  assertEquals(diesAt(a, 1, 1e6), 300);
+});
+
+Deno.test("dead link: probe() asks the peer for a sign of life", () => {
+  const a = new End();
+  a.segments(0);
+  a.kcp.probe();
+  assert(a.kcp.deadline <= 0);
+  assertEquals(a.segments(5).map((s) => s.cmd), [WASK]);
+  assertEquals(a.kcp.deadline, Infinity);
+});

@@ -1,0 +1,61 @@
+import { assert, assertEquals } from "@std/assert";
+import { FlightLimit } from "../../kcp/flight_limit.ts";
+import { Link } from "../../transport/link.ts";
+import { Random } from "../../transport/random.ts";
+import { End, Network } from "./harness.ts";
+
+Deno.test("flight limit: before the path is known, a burst may be in flight", () => {
+  for (const burst of [1, 64, Infinity]) assertEquals(new FlightLimit().limit(burst), burst);
+  const a = new End({ nc: true, sndWnd: 1000, sndQueue: 1000 });
+  a.input(0, { cmd: 84, wnd: 1000 });
+  for (let i = 0; i < 500; i++) a.kcp.send(new Uint8Array(1));
+  for (let now = 0; now < 100; now++) a.packets(now);
+  assertEquals(a.kcp.stats.inFlight, 64);
+});
+
+Deno.test("flight limit: it is a burst at least, and infinite without a bound on bursts", () => {
+  const limit = new FlightLimit();
+  for (let n = 1; n < 100; n++) {
+    limit.onAcked(n, n % 7, 3);
+    assert(limit.limit(64) >= 64);
+    assertEquals(limit.limit(Infinity), Infinity);
+  }
+});
+
+Deno.test("flight limit: it lets the window be used on a long path that delivers all", () => {
+  const a = new End({ nc: true, sndWnd: 1000, deadLink: 0 });
+  // An acknowledgment tells the window as it is before the application reads.
+  const b = new End({ rcvWnd: 4000, interval: 10 });
+  const random = new Random(1);
+  const path = { latency: 50 };
+  const network = new Network(a, b, new Link(path, random), new Link(path, random));
+  let most = 0;
+  network.onStep = () => {
+    while (a.kcp.send(new Uint8Array(100)));
+    while (b.recv());
+    most = Math.max(most, a.kcp.stats.inFlight);
+  };
+  network.run(5000);
+  assert(most > 900, `${most} segments of 1000 were in flight`);
+});
+
+Deno.test("flight limit: a sender never comes to a stop with it, whatever the burst and the loss", () => {
+  for (const burst of [1, 3, 64]) {
+    const a = new End({ nc: true, nodelay: 1, resend: 2, burst, interval: 10 });
+    const b = new End({ interval: 10 });
+    const random = new Random(burst);
+    const path = { latency: 30, loss: 0.2 };
+    const network = new Network(
+      a,
+      b,
+      new Link(path, random.fork("a")),
+      new Link(path, random.fork("b")),
+    );
+    let got = 0;
+    for (let i = 0; i < 200; i++) a.kcp.send(new Uint8Array(1));
+    network.onStep = () => {
+      while (b.recv()) got++;
+    };
+    assert(network.run(600_000, () => got === 200), `burst ${burst}: ${got} of 200 arrived`);
+  }
+});

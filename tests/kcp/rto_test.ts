@@ -1,0 +1,176 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { RtoEstimator, rtoGrowth } from "../../kcp/rto.ts";
+import { ACK, encode, End, opened, queue, sent, WINS } from "./harness.ts";
+
+Deno.test("rto: it is 200 ms before the first sample", () => {
+  assertEquals(new End().kcp.rto, 200);
+  assertEquals(new End({ nodelay: 1 }).kcp.rto, 200);
+  assertEquals(new End({ minRto: 500 }).kcp.rto, 500, "but not below minRto");
+});
+
+Deno.test("rto: srtt and rttvar follow RFC 6298 §2", () => {
+  const estimator = new RtoEstimator();
+  estimator.sample(100, 10, 30);
+  assertEquals([estimator.srtt, estimator.rttvar, estimator.rto], [100, 50, 300]);
+  estimator.sample(200, 10, 30);
+  assertEquals([estimator.srtt, estimator.rttvar], [112.5, 62.5]);
+  assertEquals(estimator.rto, 112.5 + 4 * 62.5);
+  estimator.sample(100, 10, 30);
+  assertEquals(
+    estimator.rttvar,
+    62.5 * 0.75 + 12.5 * 0.25,
+    "rttvar takes the srtt before the sample",
+  );
+  assertEquals(estimator.srtt, 112.5 * 0.875 + 100 * 0.125);
+  assertEquals(estimator.min, 100);
+});
+
+Deno.test("rto: the flush interval takes the place of the clock granularity", () => {
+  const estimator = new RtoEstimator();
+  for (let i = 0; i < 200; i++) estimator.sample(50, 40, 1);
+  assertAlmostEquals(estimator.rto, 90, 1e-6);
+});
+
+Deno.test("rto: it is 100 ms at least, 30 ms with nodelay, minRto if given, and 60 s at most", () => {
+  const sampled = (options: object, rtt: number) => {
+    const a = opened({ interval: 1, ...options });
+    queue(a, 1);
+    a.segments(0);
+    a.input(rtt, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+    return a.kcp.rto;
+  };
+  assertEquals(sampled({}, 2), 100);
+  assertEquals(sampled({ nodelay: 1 }, 2), 30);
+  assertEquals(sampled({ nodelay: 2 }, 2), 30);
+  assertEquals(sampled({ minRto: 7 }, 1), 7);
+  assertEquals(sampled({ minRto: 250, nodelay: 1 }, 2), 250);
+  assertEquals(sampled({}, 29_000), 60_000, "29 s + 4 × 14.5 s");
+});
+
+Deno.test("rto: a live change of interval, nodelay or minRto counts at once", () => {
+  const a = opened({ interval: 1 });
+  queue(a, 1);
+  a.segments(0);
+  a.input(4, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+  assertEquals(a.kcp.rto, 100);
+  a.kcp.configure({ nodelay: 1 });
+  assertEquals(a.kcp.rto, 30);
+  a.kcp.configure({ minRto: 10 });
+  assertEquals(a.kcp.rto, 12);
+  a.kcp.configure({ interval: 50 });
+  assertEquals(a.kcp.rto, 54);
+});
+
+/** The times at which a lone segment is sent, with an RTO of 200 ms, until `until`. */
+function transmissions(options: object, until: number): number[] {
+  const a = opened({ deadLink: 0, deadLinkTime: Infinity, ...options });
+  queue(a, 1);
+  const times = [];
+  for (let now = 0; now < until; now = a.kcp.deadline) {
+    const segments = a.segments(now);
+    assertEquals(sent(segments), [0], `the deadline ${now} was for a transmission`);
+    assertEquals(segments[0].ts, Math.floor(now), "each has the time of its own departure");
+    times.push(now);
+  }
+  return times;
+}
+
+const waits = (times: number[]) => times.slice(1).map((time, i) => time - times[i]);
+
+Deno.test("rto: normal mode doubles it at each timeout, with an eighth on top of the first wait", () => {
+  assertEquals(waits(transmissions({}, 400_000)), [
+    225,
+    400,
+    800,
+    1600,
+    3200,
+    6400,
+    12_800,
+    25_600,
+    51_200,
+    60_000,
+    60_000,
+    60_000,
+    60_000,
+  ]);
+});
+
+Deno.test("rto: nodelay 1 multiplies it by 1.5 at each timeout, up to 60 s", () => {
+  const got = waits(transmissions({ nodelay: 1 }, 500_000));
+  for (let n = 0; n < got.length; n++) {
+    assertAlmostEquals(got[n], Math.min(60_000, 200 * 1.5 ** n), 1e-6, `wait ${n}`);
+  }
+  assert(got.length > 18);
+});
+
+Deno.test("rto: nodelay 2 adds half of the first wait at each timeout", () => {
+  assertEquals(waits(transmissions({ nodelay: 2 }, 3000)), [200, 300, 400, 500, 600, 700]);
+});
+
+Deno.test("rto: the growth belongs to the segment, not to the connection", () => {
+  const a = opened({ nodelay: 1 });
+  queue(a, 1);
+  a.segments(0);
+  assertEquals(sent(a.segments(200)), [0]);
+  queue(a, 1);
+  assertEquals(sent(a.segments(210)), [1]);
+  assertEquals(sent(a.segments(409)), []);
+  assertEquals(sent(a.segments(410)), [1], "the first wait of segment 1");
+  assertEquals(sent(a.segments(500)), [0], "the second wait of segment 0");
+});
+
+Deno.test("rto: a sample is the time since the transmission whose ts is echoed", () => {
+  const a = opened({ minRto: 1, interval: 1 });
+  queue(a, 1);
+  a.segments(10);
+  assertEquals(sent(a.segments(300)), [0]);
+  a.input(340, { cmd: ACK, sn: 0, ts: 300, una: 1 });
+  assertEquals(a.kcp.srtt, 40, "of the second transmission");
+  const b = opened({ minRto: 1, interval: 1 });
+  queue(b, 1);
+  b.segments(10);
+  b.segments(300);
+  b.input(340, { cmd: ACK, sn: 0, ts: 10, una: 1 });
+  assertEquals(b.kcp.srtt, 330, "of the first");
+});
+
+Deno.test("rto: with a fractional clock the sample is exact", () => {
+  const a = opened({}, 0.25);
+  queue(a, 1);
+  a.segments(10.75);
+  a.input(11, { cmd: ACK, sn: 0, ts: 10, una: 1 });
+  assertEquals(a.kcp.srtt, 0.25);
+});
+
+Deno.test("rto: no sample comes from una alone, from a second ACK, or from a recovered packet", () => {
+  const a = opened();
+  queue(a, 3);
+  a.segments(0);
+  a.input(50, { cmd: WINS, una: 1 });
+  assertEquals(a.kcp.srtt, -1, "una alone");
+  a.input(60, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+  assertEquals(a.kcp.srtt, -1, "an ACK of what una acknowledged before");
+  a.kcp.input(encode({ cmd: ACK, sn: 1, ts: 0, una: 1 }), 70, true);
+  assertEquals([a.kcp.srtt, a.kcp.stats.inFlight], [-1, 1], "a recovered ACK");
+  a.input(80, { cmd: ACK, sn: 2, ts: 0, una: 1 });
+  assertEquals(a.kcp.srtt, 80);
+  a.input(5000, { cmd: ACK, sn: 2, ts: 0, una: 1 });
+  assertEquals(a.kcp.srtt, 80, "a duplicate of an ACK out of order");
+});
+
+Deno.test("rto: a ts that no transmission of the segment can have gives no sample", () => {
+  for (const ts of [0, 999, 1101, 2 ** 31 + 5, 2 ** 32 - 1]) {
+    const a = opened({}, 900);
+    queue(a, 1);
+    a.segments(1001);
+    a.input(1100, { cmd: ACK, sn: 0, ts, una: 1 });
+    assertEquals(a.kcp.srtt, -1, `sent at 1001, acknowledged at 1100 with ts ${ts}`);
+    assert(a.kcp.drained, "the acknowledgment itself counts");
+  }
+});
+
+Deno.test("rto: rtoGrowth is that of the three modes", () => {
+  assertEquals([0, 1, 2, 3].map((n) => rtoGrowth(0, n)), [1.125, 2, 4, 8]);
+  assertEquals([0, 1, 2, 3].map((n) => rtoGrowth(1, n)), [1, 1.5, 2.25, 3.375]);
+  assertEquals([0, 1, 2, 3].map((n) => rtoGrowth(2, n)), [1, 1.5, 2, 2.5]);
+});
