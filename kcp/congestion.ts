@@ -38,9 +38,9 @@ export interface CongestionController {
     rtt: number,
     remoteWindow: number,
   ): void;
-  /** Fast retransmit took `segments` segments for lost while `inFlight` were unacknowledged. */
+  /** Fast retransmit took `segments` segments for lost; `inFlight` lay between `una` and `nxt`. */
   onLoss(now: number, segments: number, inFlight: number): void;
-  /** The retransmission timer expired for `segments` segments. */
+  /** The retransmission timer expired for `segments` segments; `inFlight` lay between `una` and `nxt`. */
   onTimeout(now: number, segments: number, inFlight: number): void;
 }
 

@@ -199,7 +199,8 @@ export class Kcp {
    * nothing is changed.
    */
   configure(change: KcpLiveOptions): void {
-    const given = { ...this.#given, ...change };
+    const named = Object.entries(change).filter(([, value]) => value !== undefined);
+    const given = { ...this.#given, ...Object.fromEntries(named) };
     this.#options = resolveOptions(given);
     this.#given = given;
     this.#apply();
@@ -470,6 +471,7 @@ export class Kcp {
       this.#scratch = arena.alloc(this.#scratchSize);
       if (this.#scratch < 0) {
         this.#scratchSize = 0;
+        this.#stats.refused++;
         return false;
       }
     }
@@ -806,11 +808,17 @@ export class Kcp {
    * @param batch A batch in the arena of this machine.
    * @returns How many packets were appended. When it is 0, nothing more is due now.
    * @throws {TypeError} When the batch lies in another arena.
+   * @throws {RangeError} When the batch can't hold a packet of the MTU.
    */
   output(batch: PacketBatch): number {
     if (batch.arena !== this.arena) {
       throw new TypeError(
         "Cannot fill a batch of another arena: make it with { arena: kcp.arena }",
+      );
+    }
+    if (batch.largest < this.#options.mtu) {
+      throw new RangeError(
+        `Cannot fill a batch whose largest packet is ${batch.largest} bytes: the MTU is ${this.#options.mtu}`,
       );
     }
     if (this.#dead || this.#now === -Infinity) return 0;
@@ -878,8 +886,9 @@ export class Kcp {
       this.#controller.onSend(now, length, send.inFlight);
     }
     this.#closePacket(batch);
-    // What the batch had no room for is still due.
-    if (!batch.full) this.#nextFlush = now + this.#options.interval;
+    // What the batch had no room for, or what is paced, is still due.
+    const left = batch.full || (room > 0 && this.#options.writeDelay);
+    if (!left) this.#nextFlush = now + this.#options.interval;
     this.#watch();
     return batch.count - before;
   }

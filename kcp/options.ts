@@ -13,8 +13,9 @@ export interface NodelayOptions {
   /** Flush interval in ms, 1 to 5000: how long acknowledgments may be collected. */
   interval?: number;
   /**
-   * Fast retransmit: a segment is sent again once `resend` segments that were sent after it have been
+   * Fast and early retransmit: a segment is sent again once `resend` segments that were sent after it have been
    * acknowledged. 0 to 255, 0 waits for the timeout.
+   * When nothing new is queued, one is enough.
    */
   resend?: number;
   /** Whether congestion control is off. */
@@ -45,7 +46,10 @@ export interface KcpLiveOptions extends NodelayOptions {
   ackNoDelay?: boolean;
   /** Let new data wait for the interval, so that small writes share packets. Off unless given. */
   writeDelay?: boolean;
-  /** Bytes per second that may leave, headers included; `Infinity` unless given. */
+  /**
+   * Bytes per second that may leave in packets with data, headers included; `Infinity` unless given. Mere
+   * acknowledgments do not wait.
+   */
   pacingRate?: number;
   /**
    * Packets that may leave back to back; 64 unless given, which a receive buffer of 208 KiB (the

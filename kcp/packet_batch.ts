@@ -87,6 +87,11 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
     return this.full ? -1 : at;
   }
 
+  /** Bytes of the largest packet that an empty batch can hold, headroom and tailroom not counted. */
+  get largest(): number {
+    return this.#limit - this.#start - this.headroom - this.tailroom;
+  }
+
   /** Completes the packet that was reserved last: the caller wrote up to arena offset `end`. */
   commit(end: number): void {
     const { count } = this;

@@ -109,8 +109,8 @@ export class ReceiveBuffer {
       this.#base = this.#ring.end;
     }
     if (length > 0 && length === this.#stride) {
-      const ahead = ((sn - this.#baseSn) | 0) * length;
-      const position = (this.#base + ahead) | 0;
+      const position = (this.#base + Math.imul(sn - this.#baseSn, length)) | 0;
+      const ahead = (position - this.#ring.end) | 0;
       // Far ahead of everything else, it would reserve memory for what may never come.
       const held = this.#ring.length + this.#placed * length;
       if (ahead <= MIN_AHEAD + 2 * held && this.#ring.place(position, offset, length)) {
