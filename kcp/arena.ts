@@ -75,18 +75,37 @@ export class Arena {
     }
     const offset = this.#top;
     const top = offset + 2 ** cls;
-    if (top > this.bytes.length && !this.#grow(top)) return -1;
+    if (top > this.bytes.length && !this.#grow(top)) return this.#split(cls);
     this.#top = top;
     this.#used += 1 << cls;
     return offset;
   }
 
+  /** Cuts a block of `cls` off the smallest larger one that is free; -1 if there is none. */
+  #split(cls: number): number {
+    for (let larger = cls + 1; larger < CLASSES; larger++) {
+      const head = this.#free[larger];
+      if (head === 0) continue;
+      const offset = head - 1;
+      this.#free[larger] = this.view.getInt32(offset, true);
+      // Of what is left, each half is a block of the class below.
+      for (let rest = larger - 1; rest >= cls; rest--) this.#release(offset + 2 ** rest, rest);
+      this.#used += 1 << cls;
+      return offset;
+    }
+    return -1;
+  }
+
   /** Takes back a block that {@linkcode Arena.alloc} handed out for the same `size`. */
   free(offset: number, size: number): void {
     const cls = sizeClass(size);
+    this.#release(offset, cls);
+    this.#used -= 1 << cls;
+  }
+
+  #release(offset: number, cls: number): void {
     this.view.setInt32(offset, this.#free[cls], true);
     this.#free[cls] = offset + 1;
-    this.#used -= 1 << cls;
   }
 
   #grow(needed: number): boolean {

@@ -6,6 +6,8 @@ const GAIN = 1.25;
 const SHORT_PATH = 5;
 /** Shortest round in ms: acknowledgments come in bunches, which would pass for a high rate. */
 const MIN_ROUND = 5;
+/** The shortest round trip is forgotten after one to two of these, in ms. BBR takes 10 s. */
+const PERIOD = 5_000;
 
 /**
  * Bounds what is in flight by what the path is known to deliver.
@@ -27,21 +29,37 @@ export class FlightLimit {
   #roundStart = -Infinity;
   #delivered = 0;
   #best = 0;
-  #minRtt = 0;
+  /** Shortest round trip of this period and of the one before; the path may have become longer. */
+  #minRtt = Infinity;
+  #lastMinRtt = Infinity;
+  #periodEnds = -Infinity;
 
-  /** `segments` were acknowledged; the shortest round trip so far took `minRtt` ms. */
-  onAcked(now: number, segments: number, minRtt: number): void {
+  /** `segments` were acknowledged; `rtt` is the round-trip sample that came with it, -1 if none did. */
+  onAcked(now: number, segments: number, rtt: number): void {
     this.#delivered += segments;
-    if (minRtt === Infinity) return;
-    this.#minRtt = minRtt;
+    if (rtt >= 0) {
+      if (now >= this.#periodEnds) {
+        this.#lastMinRtt = this.#minRtt;
+        this.#minRtt = Infinity;
+        this.#periodEnds = now + PERIOD;
+      }
+      this.#minRtt = Math.min(this.#minRtt, rtt);
+    }
+    const { delay } = this;
+    if (delay === Infinity) return;
     const elapsed = now - this.#roundStart;
-    if (elapsed < Math.max(minRtt, MIN_ROUND)) return;
+    if (elapsed < Math.max(delay, MIN_ROUND)) return;
     this.#rounds[this.#round] = this.#delivered / elapsed;
     this.#round = (this.#round + 1) % ROUNDS;
     this.#best = 0;
     for (let i = 0; i < ROUNDS; i++) this.#best = Math.max(this.#best, this.#rounds[i]);
     this.#roundStart = now;
     this.#delivered = 0;
+  }
+
+  /** Shortest round trip of the last seconds in ms, Infinity before the first sample. */
+  get delay(): number {
+    return Math.min(this.#minRtt, this.#lastMinRtt);
   }
 
   /** Segments that the path delivers per ms: the highest rate of the last rounds. */
@@ -51,7 +69,9 @@ export class FlightLimit {
 
   /** Segments that may be in flight, given the packets of a burst. */
   limit(burst: number): number {
-    const delay = GAIN * this.#minRtt + Math.max(0, this.#minRtt - SHORT_PATH);
-    return Math.max(burst, Math.ceil(burst / 4 + this.#best * delay));
+    const { delay } = this;
+    if (delay === Infinity) return burst;
+    const span = GAIN * delay + Math.max(0, delay - SHORT_PATH);
+    return Math.max(burst, Math.ceil(burst / 4 + this.#best * span));
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { AckList } from "./ack_list.ts";
 import { Arena } from "./arena.ts";
 import { type CongestionController, ReferenceController } from "./congestion.ts";
 import {
@@ -16,9 +17,13 @@ import {
 } from "./options.ts";
 import { FlightLimit } from "./flight_limit.ts";
 import { Pacer } from "./pacer.ts";
+import { findFault } from "./packet.ts";
 import type { PacketBatch } from "./packet_batch.ts";
+import { PacketWriter } from "./packet_writer.ts";
 import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
+import { RemoteWindow } from "./remote_window.ts";
 import { RtoEstimator } from "./rto.ts";
+import { Scratch } from "./scratch.ts";
 import {
   CMD,
   CMD_ACK,
@@ -40,15 +45,10 @@ import {
 import { REASON_FAST, REASON_TIMEOUT, SendBuffer } from "./send_buffer.ts";
 import type { KcpStats } from "./stats.ts";
 
-/** The peer's window until it tells it. Source: kcp-go. */
-const INITIAL_REMOTE_WINDOW = 32;
-/** First wait before a window probe, and the longest, in ms. Source: the C reference, kcp-go. */
-const PROBE_INIT = 500;
-const PROBE_LIMIT = 120_000;
+/** A receive window of segments is one of so many bytes each, at least. */
+const USUAL_SEGMENT = 1476;
 /** The widest window that the wire can tell. */
 const MAX_WINDOW = 65_535;
-/** Acknowledgments that are kept until they are sent; the peer sends again what is not acknowledged. */
-const MIN_PENDING_ACKS = 256;
 
 /** Why a {@linkcode Kcp} took its peer for unreachable. */
 export type DeadLink =
@@ -93,6 +93,10 @@ export class Kcp {
   readonly conv: number;
   /** The memory that payloads live in; a {@linkcode PacketBatch} for this machine must share it. */
   readonly arena: Arena;
+  /** Payload bytes that may be held for reading, beside what the window allows; `Infinity` at first. */
+  rcvLimit: number = Infinity;
+  /** Bytes of packets with data that may still leave; `Infinity` at first. */
+  sndLimit: number = Infinity;
   readonly #send: SendBuffer;
   readonly #receive: ReceiveBuffer;
   readonly #rto = new RtoEstimator();
@@ -110,39 +114,26 @@ export class Kcp {
   #heardAt = -Infinity;
   /** Since when the peer owes an answer; Infinity when it owes none. */
   #owedSince = Infinity;
+  /** When the peer was asked whether its window is still closed, and has said nothing since. */
+  #askedAt = Infinity;
+  /** The peer's silence is not judged before: the machine itself was not run for a while. */
+  #graceEnds = -Infinity;
   #dead: DeadLink | null = null;
 
-  #rmtWnd = INITIAL_REMOTE_WINDOW;
-  /** The highest `una` that the peer sent; `#rmtWnd` counts from it. */
-  #rmtUna: number;
-  #probeWait = 0;
-  #probeAt = Infinity;
+  readonly #remote: RemoteWindow;
+  readonly #acks = new AckList();
+  readonly #writer: PacketWriter;
+  readonly #scratch: Scratch;
   #askWindow = false;
   #asked = false;
   #answered = false;
   #tellWindow = false;
 
-  /** Pending acknowledgments, sn and ts by turns, from #ackHead to #ackTail. */
-  #acks = new Int32Array(32);
-  #ackHead = 0;
-  #ackTail = 0;
   /** Whether the segment queued last belongs to the byte stream and may grow. */
   #tailOpen = false;
-  /** The packet that is being written: its start, the next segment, and where it must end. */
-  #packetStart = 0;
-  #at = 0;
-  #packetLimit = 0;
-  #carriesData = false;
-  /** Where a packet from elsewhere is laid down to be parsed. */
-  #scratch = -1;
-  #scratchSize = 0;
-
   readonly #stats = {
-    packetsOut: 0,
     packetsIn: 0,
-    bytesOut: 0,
     bytesIn: 0,
-    segmentsOut: 0,
     segmentsIn: 0,
     payloadOut: 0,
     payloadIn: 0,
@@ -172,7 +163,9 @@ export class Kcp {
     this.#mss = mtu - OVERHEAD;
     this.#send = new SendBuffer(arena, checkUint32("initialSndSn", initialSndSn));
     this.#receive = new ReceiveBuffer(arena, checkUint32("initialRcvSn", initialRcvSn));
-    this.#rmtUna = this.#send.una;
+    this.#remote = new RemoteWindow(this.#send.una);
+    this.#writer = new PacketWriter(conv);
+    this.#scratch = new Scratch(arena);
     this.#controller = congestion?.(this.#mss, resend) ??
       new ReferenceController(this.#mss, resend);
     this.#pacer = new Pacer(burst, pacingRate, mtu);
@@ -269,7 +262,7 @@ export class Kcp {
 
   /** Whether nothing was ever queued, sent or heard. */
   get pristine(): boolean {
-    return this.drained && this.#stats.packetsOut === 0 && this.#heardAt === -Infinity;
+    return this.drained && this.#writer.packets === 0 && this.#heardAt === -Infinity;
   }
 
   /** Whether everything that was queued has been sent and acknowledged. */
@@ -289,7 +282,7 @@ export class Kcp {
 
   /** Acknowledgments that wait to be sent. */
   get pendingAcks(): number {
-    return (this.#ackTail - this.#ackHead) >> 1;
+    return this.#acks.count;
   }
 
   /**
@@ -312,6 +305,9 @@ export class Kcp {
     const { srtt, rttvar, rto, min } = this.#rto;
     return {
       ...this.#stats,
+      packetsOut: this.#writer.packets,
+      bytesOut: this.#writer.bytes,
+      segmentsOut: this.#writer.segments,
       inputErrors: { ...this.#errors },
       srtt,
       rttvar,
@@ -321,7 +317,7 @@ export class Kcp {
       ssthresh: nc ? Infinity : this.#controller.ssthresh,
       sndWnd,
       rcvWnd,
-      rmtWnd: this.#rmtWnd,
+      rmtWnd: this.#remote.wnd,
       sndQueue: this.#send.waiting,
       inFlight: this.#send.inFlight,
       rcvQueue: this.#receive.queued,
@@ -393,6 +389,11 @@ export class Kcp {
     return this.#receive.peekSize();
   }
 
+  /** Whether {@linkcode Kcp.recv} takes an empty message next, where {@linkcode Kcp.read} stops. */
+  get atEmptyMessage(): boolean {
+    return this.#receive.atEmptyMessage;
+  }
+
   /** Bytes that {@linkcode Kcp.read} can take now, at least until an empty message. */
   get readable(): number {
     return this.#receive.bytes;
@@ -460,23 +461,12 @@ export class Kcp {
    * @returns Whether the packet was valid.
    */
   input(packet: Uint8Array, now: number, recovered = false): boolean {
-    const { arena } = this;
-    const { length } = packet;
-    if (packet.buffer === arena.bytes.buffer) {
-      return this.inputAt(packet.byteOffset, packet.byteOffset + length, now, recovered);
+    const start = this.#scratch.lay(packet);
+    if (start < 0) {
+      this.#stats.refused++;
+      return false;
     }
-    if (length > this.#scratchSize) {
-      if (this.#scratch >= 0) arena.free(this.#scratch, this.#scratchSize);
-      this.#scratchSize = Math.max(length, 2048);
-      this.#scratch = arena.alloc(this.#scratchSize);
-      if (this.#scratch < 0) {
-        this.#scratchSize = 0;
-        this.#stats.refused++;
-        return false;
-      }
-    }
-    if (length > 0) arena.bytes.set(packet, this.#scratch);
-    return this.inputAt(this.#scratch, this.#scratch + length, now, recovered);
+    return this.inputAt(start, start + packet.length, now, recovered);
   }
 
   /**
@@ -490,22 +480,28 @@ export class Kcp {
    */
   inputAt(start: number, end: number, now: number, recovered = false): boolean {
     this.#advance(now);
-    if (!this.#check(start, end)) return false;
+    const fault = findFault(this.arena.view, start, end, this.conv, this.#send.nxt);
+    if (fault) {
+      this.#errors[fault]++;
+      return false;
+    }
     if (this.#dead) return true;
     this.#heardAt = this.#now;
+    this.#askedAt = Infinity;
     this.#stats.packetsIn++;
     this.#stats.bytesIn += end - start;
 
     const send = this.#send;
     const unaBefore = send.una;
     const flightBefore = send.inFlight;
+    let una = send.una;
     let ackedBytes = 0;
     let rtt = -1;
     for (let at = start; end - at >= OVERHEAD;) {
       // Storing a payload can replace the arena's buffer.
       const { view } = this.arena;
       const sn = view.getInt32(at + SN, true);
-      const una = view.getInt32(at + UNA, true);
+      const told = view.getInt32(at + UNA, true);
       const length = view.getInt32(at + LEN, true);
       this.#stats.segmentsIn++;
       const cmd = view.getUint8(at + CMD);
@@ -529,14 +525,13 @@ export class Kcp {
       } else if (this.#asked) {
         this.#answered = true;
       }
-      if (distance(una, send.una) > 0) ackedBytes += send.acknowledgeUpTo(una);
-      // A window that was told before one that is known already says nothing.
-      if (distance(una, this.#rmtUna) >= 0) {
-        this.#rmtUna = una;
-        if (!recovered) this.#setRemoteWindow(view.getUint16(at + WND, true));
-      }
+      if (distance(told, una) > 0) una = told;
+      this.#remote.hear(told, view.getUint16(at + WND, true), this.#now, recovered);
       at += OVERHEAD + length;
     }
+
+    // After the acknowledgments of single segments, which give round-trip samples.
+    if (distance(una, send.una) > 0) ackedBytes += send.acknowledgeUpTo(una);
 
     if (rtt >= 0 && !recovered) {
       this.#rto.sample(rtt, this.#options.interval, this.#options.minRto);
@@ -545,14 +540,14 @@ export class Kcp {
     if (acked > 0) {
       this.#answered = true;
       this.#pacer.credit(acked);
-      this.#flight.onAcked(this.#now, acked, this.#rto.min);
+      this.#flight.onAcked(this.#now, acked, recovered ? -1 : rtt);
       this.#controller.onAck(
         this.#now,
         acked,
         distance(send.una, unaBefore),
         ackedBytes,
         recovered ? -1 : rtt,
-        this.#rmtWnd,
+        this.#remote.wnd,
       );
       this.#collectSkipped();
     }
@@ -572,8 +567,8 @@ export class Kcp {
       const length = view.getUint32(at + LEN, true);
       if (view.getUint32(at + CONV, true) !== this.conv) return false;
       if (length > end - at - OVERHEAD) return false;
-      const acked = distance(view.getInt32(at + UNA, true), this.#rmtUna);
-      if (acked < 0 || acked > distance(this.#send.nxt, this.#rmtUna)) return false;
+      const told = view.getInt32(at + UNA, true);
+      if (distance(told, this.#remote.una) < 0 || distance(told, this.#send.nxt) > 0) return false;
       if (view.getUint8(at + CMD) === CMD_PUSH) {
         const ahead = distance(view.getInt32(at + SN, true), this.#receive.nxt);
         const window = this.#limit();
@@ -583,42 +578,6 @@ export class Kcp {
       at += OVERHEAD + length;
     }
     return fits;
-  }
-
-  /** Whether every segment of a packet is valid; counts what is wrong if not. */
-  #check(start: number, end: number): boolean {
-    const { view } = this.arena;
-    const errors = this.#errors;
-    if (end - start < OVERHEAD) {
-      errors.short++;
-      return false;
-    }
-    for (let at = start; end - at >= OVERHEAD;) {
-      const cmd = view.getUint8(at + CMD);
-      if (view.getUint32(at + CONV, true) !== this.conv) {
-        errors.conv++;
-        return false;
-      }
-      if (cmd < CMD_PUSH || cmd > CMD_WINS) {
-        errors.cmd++;
-        return false;
-      }
-      const length = view.getUint32(at + LEN, true);
-      if (length > end - at - OVERHEAD) {
-        errors.length++;
-        return false;
-      }
-      if (distance(view.getInt32(at + UNA, true), this.#send.nxt) > 0) {
-        errors.una++;
-        return false;
-      }
-      if (cmd === CMD_ACK && distance(view.getInt32(at + SN, true), this.#send.nxt) >= 0) {
-        errors.ack++;
-        return false;
-      }
-      at += OVERHEAD + length;
-    }
-    return true;
   }
 
   /**
@@ -655,7 +614,14 @@ export class Kcp {
     if (ahead < 0) {
       if (!recovered) this.#stats.duplicates++;
     } else {
-      const result = receive.store(sn, frg, at + OVERHEAD, length, this.#limit());
+      const result = receive.store(
+        sn,
+        frg,
+        at + OVERHEAD,
+        length,
+        this.#limit(),
+        Math.min(this.rcvLimit, this.#limit() * Math.max(this.#mss, USUAL_SEGMENT)),
+      );
       if (result === REFUSED) {
         this.#stats.refused++;
         return;
@@ -666,30 +632,7 @@ export class Kcp {
         this.#stats.payloadIn += length;
       }
     }
-    this.#acknowledge(sn, ts);
-  }
-
-  #acknowledge(sn: number, ts: number): void {
-    if (this.#ackTail === this.#acks.length) {
-      if (this.#ackTail >= 2 * Math.max(MIN_PENDING_ACKS, 2 * this.#options.rcvWnd)) return;
-      const acks = new Int32Array(2 * this.#acks.length);
-      acks.set(this.#acks);
-      this.#acks = acks;
-    }
-    this.#acks[this.#ackTail] = sn;
-    this.#acks[this.#ackTail + 1] = ts;
-    this.#ackTail += 2;
-  }
-
-  #setRemoteWindow(window: number): void {
-    this.#rmtWnd = window;
-    if (window > 0) {
-      this.#probeWait = 0;
-      this.#probeAt = Infinity;
-    } else if (this.#probeWait === 0) {
-      this.#probeWait = PROBE_INIT;
-      this.#probeAt = this.#now + PROBE_INIT;
-    }
+    this.#acks.push(sn, ts, this.#options.rcvWnd);
   }
 
   #collectSkipped(): void {
@@ -719,14 +662,20 @@ export class Kcp {
   /** Notes since when the peer owes an answer. */
   #watch(): void {
     const send = this.#send;
-    const owed = send.inFlight > 0 || (this.#rmtWnd === 0 && send.waiting > 0);
+    const owed = send.inFlight > 0 || this.#askedAt !== Infinity;
     if (!owed) this.#owedSince = Infinity;
     else if (this.#owedSince === Infinity) this.#owedSince = this.#now;
   }
 
+  /** The longest wait before the next try, in ms: a link is given up only after several. */
+  get #longestWait(): number {
+    return this.#options.deadLinkTime / 4;
+  }
+
   /** When the peer's silence has lasted too long; Infinity while it owes no answer. */
   get #silenceEnds(): number {
-    return Math.max(this.#owedSince, this.#heardAt) + this.#options.deadLinkTime;
+    const since = Math.max(this.#owedSince, this.#heardAt);
+    return Math.max(since + this.#options.deadLinkTime, this.#graceEnds);
   }
 
   /**
@@ -737,17 +686,21 @@ export class Kcp {
     if (this.#dead) return Infinity;
     const send = this.#send;
     if (this.#askWindow || this.#tellWindow || this.#acksDue()) return this.#now;
-    let deadline = this.#ackTail > 0 ? this.#nextFlush : Infinity;
-    if (send.due) {
+    let deadline = this.#acks.count > 0 ? this.#nextFlush : Infinity;
+    if (this.sndLimit <= 0) {
+      // Nothing leaves until the limit is raised.
+    } else if (send.due) {
       deadline = Math.min(deadline, Math.max(this.#now, this.#pacer.readyAt));
     } else if (send.waiting > 0) {
       if (this.#room() > 0) {
         const at = this.#held() ? this.#nextFlush : this.#now;
         deadline = Math.min(deadline, Math.max(at, this.#pacer.readyAt));
       }
-      if (this.#rmtWnd === 0) deadline = Math.min(deadline, this.#probeAt);
+      if (this.#remote.wnd === 0) deadline = Math.min(deadline, this.#remote.probeAt);
     }
-    if (send.inFlight > 0) deadline = Math.min(deadline, send.nextTimeout(this.#rto.rto));
+    if (send.inFlight > 0) {
+      deadline = Math.min(deadline, send.nextTimeout(this.#rto.rto, this.#longestWait));
+    }
     if (this.#owedSince !== Infinity) deadline = Math.min(deadline, this.#silenceEnds);
     return deadline;
   }
@@ -760,12 +713,19 @@ export class Kcp {
    * @throws {TypeError} When `now` is NaN.
    */
   tick(now: number): void {
+    const before = this.#now;
     this.#advance(now);
     if (this.#dead) return;
     const send = this.#send;
+    if (this.#owedSince !== Infinity && this.#now >= this.#silenceEnds) {
+      // Whoever runs the machine slept through its deadlines: the answer may be there already.
+      const slept = this.#now - before > this.#longestWait;
+      if (slept) this.#graceEnds = this.#now + this.#longestWait;
+    }
     if (send.inFlight > 0) {
       const inFlight = distance(send.nxt, send.una);
-      const count = send.collectTimeouts(this.#now, this.#rto.rto, this.#options.deadLink);
+      const { deadLink } = this.#options;
+      const count = send.collectTimeouts(this.#now, this.#rto.rto, this.#longestWait, deadLink);
       if (count > 0) this.#controller.onTimeout(this.#now, count, inFlight);
       // A link is given up for silence, or for age; one that is merely bad is not.
       const since = send.exhaustedSince;
@@ -777,10 +737,10 @@ export class Kcp {
         return;
       }
     }
-    if (this.#rmtWnd === 0 && send.waiting > 0 && this.#now >= this.#probeAt) {
-      this.#probeWait = Math.min(PROBE_LIMIT, this.#probeWait * 1.5);
-      this.#probeAt = this.#now + this.#probeWait;
+    if (this.#remote.wnd === 0 && send.waiting > 0 && this.#now >= this.#remote.probeAt) {
+      this.#remote.probed(this.#now, this.#longestWait);
       this.#askWindow = true;
+      this.#askedAt = Math.min(this.#askedAt, this.#now);
     }
     this.#watch();
     if (this.#owedSince !== Infinity && this.#now >= this.#silenceEnds) this.#die("silence");
@@ -788,7 +748,7 @@ export class Kcp {
 
   #die(reason: DeadLink): void {
     this.#dead = reason;
-    this.#ackHead = this.#ackTail = 0;
+    this.#acks.clear();
   }
 
   /** Tells the peer the window, and all that has arrived, at the next output. */
@@ -828,35 +788,31 @@ export class Kcp {
     this.#configurePacer();
     this.#pacer.advance(now, this.#options.mtu, this.#flight.rate);
     let room = this.#held() ? 0 : this.#room();
-    const data = (send.due || room > 0) && this.#pacer.ready;
+    const data = (send.due || room > 0) && this.#pacer.ready && this.sndLimit > 0;
     if (!data && !this.#askWindow && !this.#tellWindow && !this.#acksDue()) return 0;
 
     const before = batch.count;
-    const window = this.#window();
+    const writer = this.#writer;
+    const { nxt } = this.#receive;
+    writer.start(batch, this.#options.mtu, this.#window(), nxt);
     let full = false;
 
     // Acknowledgments. `una` speaks for what is before it; only the newest of those goes, for its ts.
-    const acks = this.#acks;
-    const { nxt } = this.#receive;
-    for (; this.#ackHead < this.#ackTail && !full; this.#ackHead += 2) {
-      const sn = acks[this.#ackHead];
-      if (distance(sn, nxt) < 0 && this.#ackHead + 2 < this.#ackTail) continue;
-      if (!this.#makeRoom(batch, OVERHEAD)) {
-        full = true;
-        break;
-      }
-      this.#writeHeader(CMD_ACK, 0, window, acks[this.#ackHead + 1], sn, 0);
+    for (const acks = this.#acks; acks.count > 0; acks.shift()) {
+      if (distance(acks.sn, nxt) < 0 && acks.count > 1) continue;
+      full = !writer.reserve(OVERHEAD);
+      if (full) break;
+      writer.write(CMD_ACK, 0, acks.ts, acks.sn, 0);
     }
-    if (this.#ackHead === this.#ackTail) this.#ackHead = this.#ackTail = 0;
     if (this.#askWindow && !full) {
-      full = !this.#makeRoom(batch, OVERHEAD);
-      if (!full) this.#writeHeader(CMD_WASK, 0, window, 0, 0, 0);
+      full = !writer.reserve(OVERHEAD);
+      if (!full) writer.write(CMD_WASK, 0, 0, 0, 0);
       this.#askWindow = full;
       this.#asked = true;
     }
     if (this.#tellWindow && !full) {
-      full = !this.#makeRoom(batch, OVERHEAD);
-      if (!full) this.#writeHeader(CMD_WINS, 0, window, 0, 0, 0);
+      full = !writer.reserve(OVERHEAD);
+      if (!full) writer.write(CMD_WINS, 0, 0, 0, 0);
       this.#tellWindow = full;
     }
 
@@ -864,15 +820,16 @@ export class Kcp {
     const ts = timestamp(now);
     while (!full) {
       const again = send.due;
-      if (!again && room <= 0) break;
+      if ((!again && room <= 0) || this.sndLimit <= 0) break;
       const sn = again ? send.firstDue : send.nxt;
       const length = send.length(sn);
-      if (this.#at + OVERHEAD + length > this.#packetLimit) this.#closePacket(batch);
-      if (!this.#carriesData && !this.#pacer.ready) break;
-      if (!this.#makeRoom(batch, OVERHEAD + length)) break;
-      send.copyPayload(sn, this.#at + OVERHEAD);
-      this.#writeHeader(CMD_PUSH, send.frg(sn), window, ts, sn, length);
-      this.#carriesData = true;
+      if (!writer.fits(OVERHEAD + length)) this.#closePacket();
+      if (!writer.carriesData && !this.#pacer.ready) break;
+      if (!writer.reserve(OVERHEAD + length)) break;
+      send.copyPayload(sn, writer.dataAt);
+      writer.write(CMD_PUSH, send.frg(sn), ts, sn, length);
+      writer.carriesData = true;
+      this.sndLimit -= OVERHEAD + length;
       if (again) {
         const reason = send.reason(sn);
         if (reason === REASON_TIMEOUT) this.#stats.timeoutRetransmits++;
@@ -885,7 +842,7 @@ export class Kcp {
       send.transmit(sn, now);
       this.#controller.onSend(now, length, send.inFlight);
     }
-    this.#closePacket(batch);
+    this.#closePacket();
     // What the batch had no room for, or what is paced, is still due.
     const left = batch.full || (room > 0 && this.#options.writeDelay);
     if (!left) this.#nextFlush = now + this.#options.interval;
@@ -893,50 +850,9 @@ export class Kcp {
     return batch.count - before;
   }
 
-  /** Makes room for a segment of `size` bytes in the open packet or in a new one. */
-  #makeRoom(batch: PacketBatch, size: number): boolean {
-    if (this.#at + size <= this.#packetLimit) return true;
-    this.#closePacket(batch);
-    // A segment that was queued under a larger MTU leaves in a packet of its own.
-    const most = Math.max(this.#options.mtu, size);
-    const start = batch.reserve(most);
-    if (start < 0) return false;
-    this.#packetStart = this.#at = start;
-    this.#packetLimit = start + most;
-    return true;
-  }
-
-  #closePacket(batch: PacketBatch): void {
-    const bytes = this.#at - this.#packetStart;
-    if (bytes > 0) {
-      batch.commit(this.#at);
-      this.#stats.packetsOut++;
-      this.#stats.bytesOut += bytes;
-    }
-    if (this.#carriesData) this.#pacer.spend(bytes);
-    this.#carriesData = false;
-    this.#at = this.#packetStart = this.#packetLimit = 0;
-  }
-
-  /** Writes a segment header, and steps behind the segment. */
-  #writeHeader(
-    cmd: number,
-    frg: number,
-    window: number,
-    ts: number,
-    sn: number,
-    length: number,
-  ): void {
-    const { view } = this.arena;
-    const at = this.#at;
-    view.setUint32(at + CONV, this.conv, true);
-    view.setUint32(at + CMD, cmd | frg << 8 | window << 16, true);
-    view.setUint32(at + TS, ts, true);
-    view.setUint32(at + SN, sn, true);
-    view.setUint32(at + UNA, this.#receive.nxt, true);
-    view.setUint32(at + LEN, length, true);
-    this.#stats.segmentsOut++;
-    this.#at = at + OVERHEAD + length;
+  #closePacket(): void {
+    const bytes = this.#writer.close();
+    if (bytes >= 0) this.#pacer.spend(bytes);
   }
 
   #configurePacer(): void {
@@ -953,7 +869,7 @@ export class Kcp {
     return Math.min(
       send.waiting,
       window - distance(send.nxt, send.una),
-      this.#rmtWnd - distance(send.nxt, this.#rmtUna),
+      this.#remote.wnd - distance(send.nxt, this.#remote.una),
       this.#flight.limit(burst) - send.inFlight,
     );
   }
@@ -975,18 +891,21 @@ export class Kcp {
   trim(): void {
     this.#send.release();
     this.#receive.release();
-    if (this.#scratch >= 0) this.arena.free(this.#scratch, this.#scratchSize);
-    this.#scratch = -1;
-    this.#scratchSize = 0;
-    if (this.#ackTail === 0) this.#acks = new Int32Array(32);
+    this.#scratch.release();
+    this.#acks.release();
+  }
+
+  /** Stops sending: drops what is queued or in flight; what has arrived can still be read. */
+  abandon(): void {
+    this.#send.clear();
+    this.#acks.clear();
+    this.#owedSince = Infinity;
   }
 
   /** Drops all that is queued, in flight or unread, and gives the memory back to the arena. */
   close(): void {
-    this.#send.clear();
+    this.abandon();
     this.#receive.clear();
-    this.#ackHead = this.#ackTail = 0;
-    this.#owedSince = Infinity;
     this.trim();
   }
 }

@@ -25,7 +25,7 @@ export interface NodelayOptions {
 /** Settings of a {@linkcode Kcp} that can change while it runs. */
 export interface KcpLiveOptions extends NodelayOptions {
   /**
-   * Largest packet in bytes, segment headers included: 50 to 65535, 1400 unless given. A change applies
+   * Largest packet in bytes, segment headers included: 50 to 65507, 1400 unless given. A change applies
    * to segments that are queued after it; those queued before keep their size.
    */
   mtu?: number;
@@ -128,7 +128,7 @@ const RANGES: { readonly [name: string]: readonly [min: number, max: number] } =
   nodelay: [0, 2],
   interval: [1, 5000],
   resend: [0, 255],
-  mtu: [50, 65535],
+  mtu: [50, 65507],
   sndWnd: [1, 65535],
   rcvWnd: [1, 65535],
   sndQueue: [MAX_FRAGMENTS, 1 << 20],

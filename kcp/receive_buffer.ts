@@ -48,6 +48,10 @@ export class ReceiveBuffer {
   #table = new Int32Array(0);
   /** Bytes of the first unread segment that are read already. */
   #readOffset = 0;
+  /** Payload bytes of the segments that arrived ahead of their turn. */
+  #earlyBytes = 0;
+  /** Whether the segment read last has more fragments behind it. */
+  #midMessage = false;
   /** Segments placed ahead in the ring: each has #stride bytes, and #baseSn would lie at #base. */
   #placed = 0;
   #stride = 0;
@@ -80,16 +84,28 @@ export class ReceiveBuffer {
    *
    * @param sn Its sequence number, not before `nxt`.
    * @param window Segments that may be held from the first unread one on.
+   * @param budget Bytes that may be held. The next segment in order is taken if as much is free without
+   * those that came early: these must not keep it out.
    */
-  store(sn: number, frg: number, offset: number, length: number, window: number): number {
+  store(
+    sn: number,
+    frg: number,
+    offset: number,
+    length: number,
+    window: number,
+    budget: number,
+  ): number {
     const ahead = (sn - this.read) >>> 0;
     if (ahead >= window) return REFUSED;
+    const held = this.bytes + length + (sn === this.nxt ? 0 : this.#earlyBytes);
+    if (held > budget && held > length) return REFUSED;
     while (ahead >= this.#table.length / STRIDE) this.#grow();
     const at = (sn & this.#mask) * STRIDE;
     if (this.#table[at + STATE] !== EMPTY) return DUPLICATE;
     if (sn !== this.nxt) {
       if (!this.#storeEarly(sn, at, offset, length)) return REFUSED;
       this.early++;
+      this.#earlyBytes += length;
     } else {
       if (!this.#fits(length) || !this.#ring.appendInside(offset, length)) return REFUSED;
       this.#table[at + STATE] = QUEUED;
@@ -177,7 +193,15 @@ export class ReceiveBuffer {
         return;
       }
       table[at + STATE] = QUEUED;
+      this.#earlyBytes -= length;
     }
+  }
+
+  /** Whether an empty message is next, one of a single empty segment. */
+  get atEmptyMessage(): boolean {
+    if (this.read === this.nxt || this.#midMessage) return false;
+    const at = (this.read & this.#mask) * STRIDE;
+    return this.#table[at + LEN] === 0 && this.#table[at + FRG] === 0;
   }
 
   /** Bytes of the first message, less what is read of it; -1 if it is not complete. */
@@ -200,6 +224,7 @@ export class ReceiveBuffer {
   takeMessage(target: Uint8Array, size: number): void {
     const fragments = this.headFragments;
     for (let n = 1; n <= fragments; n++) if (this.#pop() === 0) break;
+    this.#midMessage = false;
     this.#ring.take(target, size);
     this.#ring.rewind();
     if (this.early > 0) this.#queueEarly();
@@ -211,13 +236,12 @@ export class ReceiveBuffer {
     const table = this.#table;
     let count = 0;
     while (this.read !== this.nxt) {
+      if (this.atEmptyMessage) break;
       const length = table[(this.read & this.#mask) * STRIDE + LEN];
       const left = length - this.#readOffset;
-      if (length === 0 || count + left > room) {
-        if (length > 0 && count < room) {
-          this.#readOffset += room - count;
-          count = room;
-        }
+      if (count + left > room) {
+        this.#readOffset += room - count;
+        count = room;
         break;
       }
       count += left;
@@ -248,6 +272,7 @@ export class ReceiveBuffer {
     this.#table[at + STATE] = EMPTY;
     this.read = (this.read + 1) | 0;
     this.#readOffset = 0;
+    this.#midMessage = this.#table[at + FRG] > 0;
     return this.#table[at + FRG];
   }
 
@@ -267,7 +292,8 @@ export class ReceiveBuffer {
         this.#arena.free(table[at + PLACE], table[at + LEN]);
       }
     }
-    this.early = this.#placed = 0;
+    this.early = this.#earlyBytes = this.#placed = 0;
+    this.#midMessage = false;
     this.read = this.nxt;
     this.#readOffset = 0;
     this.#ring.clear();

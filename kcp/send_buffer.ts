@@ -142,10 +142,6 @@ export class SendBuffer {
     return this.#table[(sn & this.#mask) * STRIDE + FRG];
   }
 
-  xmit(sn: number): number {
-    return this.#table[(sn & this.#mask) * STRIDE + XMIT];
-  }
-
   /** Time of the last transmission of a segment in flight. */
   sentAt(sn: number): number {
     return this.#times[(sn & this.#mask) * TIMES + SENT];
@@ -271,14 +267,15 @@ export class SendBuffer {
   }
 
   /** Makes the segments due whose timeout has passed; counts them. */
-  collectTimeouts(now: number, rto: number, deadLink: number): number {
+  collectTimeouts(now: number, rto: number, longest: number, deadLink: number): number {
     let count = 0;
     this.exhaustedSince = Infinity;
+    const most = Math.min(RTO_MAX, longest);
     for (let half = 0; half < 2; half++) {
       for (let bits = half === 0 ? this.#occupied : this.#occupiedSlow; bits !== 0;) {
         const level = 31 - Math.clz32(bits);
         bits &= ~(1 << level);
-        const timeout = Math.min(RTO_MAX, rto * this.#growth[level]);
+        const timeout = Math.min(most, rto * this.#growth[level]);
         for (let slot; (slot = this.#heads[level + half * LEVELS]) !== NONE;) {
           if (this.#times[slot * TIMES + SENT] + timeout > now) break;
           this.#table[slot * STRIDE + TIMEOUTS]++;
@@ -295,14 +292,15 @@ export class SendBuffer {
   }
 
   /** The time of the next timeout. */
-  nextTimeout(rto: number): number {
+  nextTimeout(rto: number, longest: number): number {
+    const most = Math.min(RTO_MAX, longest);
     let next = Infinity;
     for (let half = 0; half < 2; half++) {
       for (let bits = half === 0 ? this.#occupied : this.#occupiedSlow; bits !== 0;) {
         const level = 31 - Math.clz32(bits);
         bits &= ~(1 << level);
         const sent = this.#times[this.#heads[level + half * LEVELS] * TIMES + SENT];
-        next = Math.min(next, sent + Math.min(RTO_MAX, rto * this.#growth[level]));
+        next = Math.min(next, sent + Math.min(most, rto * this.#growth[level]));
       }
     }
     return next;

@@ -43,3 +43,32 @@ export function checkAddress({ hostname, port }: Address, least: 0 | 1): void {
     throw new RangeError(`Cannot use the port ${port}: allowed are ${least} to 65535`);
   }
 }
+
+/** Whether a hostname is an IP address. */
+export function isAddress(hostname: string): boolean {
+  return hostname.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+/** An IP address as the system tells it, for one that packets are sent to. */
+export function canonical(hostname: string): string {
+  // The address of a socket that listens everywhere: sending to it reaches this machine.
+  if (hostname === "0.0.0.0") return "127.0.0.1";
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(hostname);
+  if (mapped) return mapped[1];
+  // A zone is not for the parser of URLs, which knows the short form of the others.
+  if (!hostname.includes(":") || /[.%]/.test(hostname)) return hostname;
+  let short: string;
+  try {
+    short = new URL(`http://[${hostname}]`).hostname.slice(1, -1);
+  } catch {
+    throw new TypeError(`Cannot use the hostname ${hostname}: it is not an IP address`);
+  }
+  return short === "::" ? "::1" : short;
+}
+
+/** The address to bind for a peer: loopback for loopback, so that no wider permission is needed. */
+export function localFor(host: string): string {
+  if (host.startsWith("127.")) return "127.0.0.1";
+  if (host === "::1") return "::1";
+  return host.includes(":") ? "::" : "0.0.0.0";
+}

@@ -258,7 +258,10 @@ export class Connection implements AsyncDisposable, Disposable {
         }
       },
       close: () => this.closeWrite(),
-      abort: () => this.close(),
+      abort: (reason) =>
+        this.abort(
+          `The writable stream was aborted: ${reason instanceof Error ? reason.message : reason}`,
+        ),
     });
     return this.#writable;
   }

@@ -6,13 +6,22 @@
  * @module
  */
 import type { PacketBatch } from "../kcp/packet_batch.ts";
-import { type Address, checkAddress, formatAddress, parseAddress } from "./address.ts";
+import {
+  type Address,
+  canonical,
+  checkAddress,
+  formatAddress,
+  isAddress,
+  localFor,
+  parseAddress,
+} from "./address.ts";
 import type { Connection } from "./connection.ts";
-import type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
+import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import type { EndpointOptions } from "./endpoint.ts";
 import type { Listener } from "./listener.ts";
 import type { SessionOptions } from "./session.ts";
-import { connectOn, listenOn } from "./sockets.ts";
+import { connectOn, listenOn, orClose } from "./sockets.ts";
+import { SystemClock } from "./system_clock.ts";
 
 export * from "./proxy.ts";
 
@@ -49,12 +58,7 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
   const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
   checkAddress({ hostname, port }, 0);
   const socket = bind(hostname, port);
-  try {
-    return listenOn(socket, new SystemClock(), endpoint);
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
+  return orClose(socket, () => listenOn(socket, new SystemClock(), endpoint));
 }
 
 /**
@@ -79,12 +83,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   checkAddress({ hostname, port }, 1);
   const host = await resolve(hostname);
   const socket = bind(localHostname ?? localFor(host), localPort);
-  try {
-    return connectOn(socket, new SystemClock(), formatAddress(host, port), conv, session);
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
+  const peer = formatAddress(host, port);
+  return orClose(socket, () => connectOn(socket, new SystemClock(), peer, conv, session));
 }
 
 function bind(hostname: string, port: number): DenoSocket {
@@ -101,23 +101,12 @@ function bind(hostname: string, port: number): DenoSocket {
   return new DenoSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
 }
 
-/** The address to bind for a peer: loopback for loopback, so that no wider permission is needed. */
-function localFor(host: string): string {
-  if (host.startsWith("127.")) return "127.0.0.1";
-  if (host === "::1") return "::1";
-  return host.includes(":") ? "::" : "0.0.0.0";
-}
-
 /** Makes an IP address of a name, in the form in which Deno tells addresses. */
 async function resolve(hostname: string): Promise<string> {
-  if (/^\d+\.\d+\.\d+\.\d+$/.test(hostname) || hostname.includes("%")) return hostname;
-  if (hostname.includes(":")) {
-    const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(hostname);
-    return mapped ? mapped[1] : new URL(`http://[${hostname}]`).hostname.slice(1, -1);
-  }
   if (hostname === "localhost") return "127.0.0.1";
+  if (isAddress(hostname)) return canonical(hostname);
   const { lookup } = await import("node:dns/promises");
-  return (await lookup(hostname)).address;
+  return canonical((await lookup(hostname)).address);
 }
 
 /** `Deno.DatagramConn` as a socket for a driver. */
@@ -148,11 +137,12 @@ export class DenoSocket implements DatagramSocket {
   async #receive(receiver: DatagramReceiver): Promise<void> {
     // Receiving into a buffer of one's own saves an allocation of 64 KiB per packet.
     const buffer = new Uint8Array(65_536);
+    // Packets mostly come from the one that the last came from.
+    let lastHostname = "", lastPort = 0, address = "";
     while (!this.#closed) {
+      let packet: Uint8Array, from: Deno.Addr;
       try {
-        const [packet, from] = await this.#conn.receive(buffer);
-        const { hostname, port } = from as Deno.NetAddr;
-        receiver.packet(packet, formatAddress(hostname, port));
+        [packet, from] = await this.#conn.receive(buffer);
       } catch (error) {
         if (this.#closed) return;
         // Some systems report here that an earlier packet found nobody: it is lost, like others.
@@ -161,6 +151,13 @@ export class DenoSocket implements DatagramSocket {
         receiver.failed(error);
         return;
       }
+      const { hostname, port } = from as Deno.NetAddr;
+      if (port !== lastPort || hostname !== lastHostname) {
+        lastHostname = hostname;
+        lastPort = port;
+        address = formatAddress(hostname, port);
+      }
+      receiver.packet(packet, address);
     }
   }
 
@@ -209,48 +206,4 @@ export class DenoSocket implements DatagramSocket {
 interface RefCounted {
   ref(): void;
   unref(): void;
-}
-
-/** Longest delay that timers take, in ms. */
-const MAX_DELAY = 2 ** 31 - 1;
-
-/** The runtime's monotonic clock, with one timer. */
-export class SystemClock implements Clock {
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #counted = true;
-
-  /** Milliseconds since the process started. */
-  now(): number {
-    return performance.now();
-  }
-
-  /** Calls `callback` once, not before `at`; it replaces the call that was asked for before. */
-  wake(at: number, callback: () => void): void {
-    this.stop();
-    if (at === Infinity) return;
-    const delay = Math.min(MAX_DELAY, Math.max(0, Math.ceil(at - performance.now())));
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      callback();
-    }, delay);
-    if (!this.#counted) Deno.unrefTimer(Number(this.#timer));
-  }
-
-  /** Forgets the call. */
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
-  /** Lets the process live while a call is pending. */
-  ref(): void {
-    this.#counted = true;
-    if (this.#timer !== undefined) Deno.refTimer(Number(this.#timer));
-  }
-
-  /** Lets the process end although a call is pending. */
-  unref(): void {
-    this.#counted = false;
-    if (this.#timer !== undefined) Deno.unrefTimer(Number(this.#timer));
-  }
 }

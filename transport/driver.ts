@@ -139,12 +139,7 @@ export class Driver {
 
   /** Drops the calls that were taken back. */
   #sweep(): void {
-    const live: [number, Call][] = [];
-    for (let at = this.#calls.deadline; at < Infinity; at = this.#calls.deadline) {
-      const call = this.#calls.pop()!;
-      if (call.run) live.push([at, call]);
-    }
-    for (const [at, call] of live) this.#calls.push(at, call);
+    this.#calls.retain(({ run }) => run !== null);
     this.#cancelled = 0;
   }
 

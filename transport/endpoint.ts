@@ -4,8 +4,10 @@
  * @module
  */
 import { Arena } from "../kcp/arena.ts";
+import { findFault } from "../kcp/packet.ts";
 import type { PacketBatch } from "../kcp/packet_batch.ts";
-import { CMD, CMD_ACK, CMD_PUSH, CMD_WINS, CONV, LEN, OVERHEAD, SN, UNA } from "../kcp/segment.ts";
+import { Scratch } from "../kcp/scratch.ts";
+import { CMD, CMD_ACK, CMD_PUSH, CONV, LEN, OVERHEAD, SN, UNA } from "../kcp/segment.ts";
 import { hostOf } from "./address.ts";
 import { ConnectionError } from "./errors.ts";
 import { Session, type SessionOptions } from "./session.ts";
@@ -72,6 +74,8 @@ interface Entry {
   removed: boolean;
 }
 
+/** So many sessions that are over may stand in the heap, however few others do. */
+const MIN_SWEEP = 256;
 /** Closed conversations that are remembered at one time. */
 const MAX_REMEMBERED = 65_536;
 
@@ -111,11 +115,11 @@ export class Endpoint {
   readonly #timers = new TimerHeap<Entry>();
   /** When the memory of a session that is over ends, in the order of ending. */
   readonly #late = new Map<string, number>();
+  /** Sessions that are over and still stand in the heap, about. */
+  #stale = 0;
   #now = -Infinity;
   #unconfirmed = 0;
-  /** Where a packet is laid down to be parsed. */
-  #scratch = -1;
-  #scratchSize = 0;
+  readonly #scratch: Scratch;
   readonly #stats = {
     packetsIn: 0,
     invalid: 0,
@@ -157,6 +161,7 @@ export class Endpoint {
       throw new TypeError(`Cannot set migrate to ${String(migrate)}: it must be a boolean`);
     }
     this.arena = arena;
+    this.#scratch = new Scratch(arena);
     this.#accepts = this.#accepting = accepts;
     this.#limits = limits;
     this.#migrate = migrate;
@@ -221,9 +226,9 @@ export class Endpoint {
   abort(error: ConnectionError): void {
     this.#accepting = false;
     this.#backlog.length = 0;
-    for (const session of [...this.#entries.keys()]) {
+    for (const [session, entry] of [...this.#entries]) {
       session.abort(error);
-      this.#settle(this.#entries.get(session)!);
+      if (!entry.removed) this.#settle(entry);
     }
   }
 
@@ -240,23 +245,9 @@ export class Endpoint {
   input(packet: Uint8Array, now: number, from: string): boolean {
     if (now > this.#now) this.#now = now;
     this.#stats.packetsIn++;
-    const { arena } = this;
-    const { length } = packet;
-    let start = packet.byteOffset;
-    if (packet.buffer !== arena.bytes.buffer) {
-      if (length > this.#scratchSize && !this.#growScratch(length)) return false;
-      start = this.#scratch;
-      if (length > 0) arena.bytes.set(packet, start);
-    }
-    return this.#dispatch(start, start + length, from);
-  }
-
-  #growScratch(length: number): boolean {
-    if (this.#scratch >= 0) this.arena.free(this.#scratch, this.#scratchSize);
-    this.#scratchSize = Math.max(2048, length);
-    this.#scratch = this.arena.alloc(this.#scratchSize);
-    if (this.#scratch < 0) this.#scratchSize = 0;
-    return this.#scratch >= 0;
+    const start = this.#scratch.lay(packet);
+    if (start < 0) return false;
+    return this.#dispatch(start, start + packet.length, from);
   }
 
   #dispatch(start: number, end: number, from: string): boolean {
@@ -331,20 +322,11 @@ export class Endpoint {
     return entry;
   }
 
-  /** Whether every segment of the packet is well-formed. */
+  /** Whether the packet could be the first of a conversation or a later one: it is well-formed. */
   #isPacket(start: number, end: number): boolean {
     const { view } = this.arena;
-    const conv = view.getUint32(start + CONV, true);
-    for (let at = start; end - at >= OVERHEAD;) {
-      const cmd = view.getUint8(at + CMD);
-      const length = view.getUint32(at + LEN, true);
-      if (
-        view.getUint32(at + CONV, true) !== conv || cmd < CMD_PUSH || cmd > CMD_WINS ||
-        length > end - at - OVERHEAD
-      ) return false;
-      at += OVERHEAD + length;
-    }
-    return true;
+    const fault = findFault(view, start, end, view.getUint32(start + CONV, true), 0);
+    return fault === null || fault === "una" || fault === "ack";
   }
 
   /** Sequence number that a peer's first segment has. */
@@ -359,8 +341,8 @@ export class Endpoint {
    */
   #begins(start: number, end: number): number {
     const { view } = this.arena;
-    if (!this.#isPacket(start, end)) return -1;
     const una = this.#sessionOptions.initialSndSn ?? 0;
+    if (findFault(view, start, end, view.getUint32(start + CONV, true), una)) return -1;
     let first = -1;
     for (let at = start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
@@ -435,6 +417,7 @@ export class Endpoint {
     if (now > this.#now) this.#now = now;
     for (let entry; (entry = this.#timers.popDue(this.#now)) !== undefined;) {
       // A wake-up that was brought forward has left its old entry behind.
+      if (entry.removed) this.#stale--;
       if (entry.removed || entry.wakeAt > this.#now) continue;
       entry.wakeAt = Infinity;
       this.#touch(entry);
@@ -502,6 +485,11 @@ export class Endpoint {
   #remove(entry: Entry): void {
     const { session } = entry;
     entry.removed = true;
+    if (entry.wakeAt !== Infinity) this.#stale++;
+    if (this.#stale > MIN_SWEEP && this.#stale > this.#timers.size / 2) {
+      this.#timers.retain((waiting) => !waiting.removed);
+      this.#stale = 0;
+    }
     this.#unlink(entry);
     this.#entries.delete(session);
     if (this.#convs.get(session.conv) === entry) this.#convs.delete(session.conv);

@@ -81,15 +81,17 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     this.#driver.unref();
   }
 
-  /** Iterates over the connections as they come; ends when the listener is closed. */
+  /**
+   * Iterates over the connections as they come; ends when the listener is closed. Leaving the loop closes
+   * it, as with a `Deno.Listener`.
+   */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Connection> {
-    for (;;) {
-      try {
-        yield await this.accept();
-      } catch (error) {
-        if (error instanceof ConnectionError && error.kind === "closed") return;
-        throw error;
-      }
+    try {
+      for (;;) yield await this.accept();
+    } catch (error) {
+      if (!(error instanceof ConnectionError && error.kind === "closed")) throw error;
+    } finally {
+      this.close();
     }
   }
 

@@ -11,3 +11,4 @@ export { ConnectionError, type ConnectionErrorKind } from "./errors.ts";
 export { Listener } from "./listener.ts";
 export { Session, type SessionOptions, type SessionState } from "./session.ts";
 export { connectOn, listenOn } from "./sockets.ts";
+export { SystemClock } from "./system_clock.ts";

@@ -9,19 +9,18 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { PacketBatch } from "../kcp/packet_batch.ts";
-import { checkAddress, formatAddress, parseAddress } from "./address.ts";
+import { canonical, checkAddress, formatAddress, localFor, parseAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectOptions, ListenOptions } from "./deno.ts";
-import type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
+import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import type { Listener } from "./listener.ts";
-import { connectOn, listenOn } from "./sockets.ts";
+import { connectOn, listenOn, orClose } from "./sockets.ts";
+import { SystemClock } from "./system_clock.ts";
 
 export type { ConnectOptions, ListenOptions };
 
 /** Bytes that the socket's receive and send buffers should have; the system may give less. */
 const BUFFER_SIZE = 4 << 20;
-/** Longest delay that timers take, in ms. */
-const MAX_DELAY = 2 ** 31 - 1;
 
 /**
  * Listens for connections on a UDP port.
@@ -33,12 +32,7 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
   const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
   checkAddress({ hostname, port }, 0);
   const socket = await bind(hostname, port);
-  try {
-    return listenOn(socket, new NodeClock(), endpoint);
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
+  return orClose(socket, () => listenOn(socket, new SystemClock(), endpoint));
 }
 
 /**
@@ -60,17 +54,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     ...session
   } = options;
   checkAddress({ hostname, port }, 1);
-  const { address } = await lookup(hostname);
-  const host = address.includes(":") && !address.includes("%")
-    ? new URL(`http://[${address}]`).hostname.slice(1, -1)
-    : address;
-  const socket = await bind(localHostname ?? (host.includes(":") ? "::" : "0.0.0.0"), localPort);
-  try {
-    return connectOn(socket, new NodeClock(), formatAddress(host, port), conv, session);
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
+  const host = canonical((await lookup(hostname)).address);
+  const socket = await bind(localHostname ?? localFor(host), localPort);
+  const peer = formatAddress(host, port);
+  return orClose(socket, () => connectOn(socket, new SystemClock(), peer, conv, session));
 }
 
 async function bind(hostname: string, port: number): Promise<NodeSocket> {
@@ -158,46 +145,4 @@ export class NodeSocket implements DatagramSocket {
   unref(): void {
     this.#socket.unref();
   }
-}
-
-/** The runtime's monotonic clock, with one timer. */
-class NodeClock implements Clock {
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #counted = true;
-
-  now(): number {
-    return performance.now();
-  }
-
-  wake(at: number, callback: () => void): void {
-    this.stop();
-    if (at === Infinity) return;
-    const delay = Math.min(MAX_DELAY, Math.max(0, Math.ceil(at - performance.now())));
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      callback();
-    }, delay);
-    if (!this.#counted) this.unref();
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
-  ref(): void {
-    this.#counted = true;
-    (this.#timer as RefCounted | undefined)?.ref();
-  }
-
-  unref(): void {
-    this.#counted = false;
-    (this.#timer as RefCounted | undefined)?.unref();
-  }
-}
-
-/** What a timer of Node.js is; elsewhere the type may be a number. */
-interface RefCounted {
-  ref(): void;
-  unref(): void;
 }

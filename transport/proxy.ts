@@ -5,6 +5,7 @@
  * @module
  */
 
+import { canonical, isAddress, localFor } from "./address.ts";
 import { DelayedSender, type Route } from "./delayed_sender.ts";
 import type { Link, LinkOptions, LinkStats } from "./link.ts";
 import { addLinkStats, type LinkControl, LinkGroup } from "./link_group.ts";
@@ -283,7 +284,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   }
 
   #openUpstream(client: () => Client): Deno.DatagramConn {
-    const socket = open(sourceFor(this.#target.hostname), 0);
+    const socket = open(localFor(this.#target.hostname), 0);
     this.#listen(socket, (packet, from) => this.#fromTarget(client(), packet, from));
     return socket;
   }
@@ -320,26 +321,6 @@ function open(hostname: string, port: number): Deno.DatagramConn {
     throw new TypeError("Cannot open a UDP socket: run Deno with --unstable-net");
   }
   return Deno.listenDatagram({ transport: "udp", hostname, port });
-}
-
-function isAddress(hostname: string): boolean {
-  return hostname.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
-}
-
-/** An address as the operating system will write it in what comes from there. */
-function canonical(hostname: string): string {
-  // The address of a socket that listens everywhere: sending to it reaches this machine.
-  if (hostname === "0.0.0.0") return "127.0.0.1";
-  if (hostname === "::") return "::1";
-  // IPv6 without an IPv4 part has one short form, which the parser of URLs knows.
-  const url = hostname.includes(".") ? null : URL.parse(`http://[${hostname}]`);
-  return url === null ? hostname : url.hostname.slice(1, -1);
-}
-
-/** Where to bind a socket that sends to an address: nowhere wider than it takes. */
-function sourceFor(address: string): string {
-  if (address.includes(":")) return address === "::1" ? "::1" : "::";
-  return address.startsWith("127.") ? "127.0.0.1" : "0.0.0.0";
 }
 
 function checkRange(name: string, value: number, low: number, high: number): number {

@@ -34,6 +34,10 @@ export type SessionState =
   | "closed";
 
 const EMPTY = new Uint8Array(0);
+/** Bytes that may be sent for each that came from an address that has not answered. RFC 9000 §8.1. */
+const AMPLIFICATION = 3;
+/** Bytes that are kept for reading of such an address. */
+const UNCONFIRMED_BYTES = 65_536;
 /** A peer that was silent for so many RTOs, when all is said, has nothing more to ask. RFC 9000 §10.2. */
 const QUIET_RTOS = 3;
 /** The same in ms unless given: the peer's RTO may be longer than ours. */
@@ -176,6 +180,8 @@ export class Session {
    */
   confirm(): void {
     this.#confirmAt = this.#createdAt + CONFIRM_AFTER[0];
+    this.kcp.sndLimit = 0;
+    this.kcp.rcvLimit = UNCONFIRMED_BYTES;
     this.kcp.probe();
   }
 
@@ -227,6 +233,10 @@ export class Session {
   #afterRead(took: boolean): void {
     const ended = this.#remoteEnded;
     this.#noticeEnd();
+    if (this.#over) {
+      if (this.kcp.peekSize() < 0) this.kcp.close();
+      return;
+    }
     // The window may have opened, the session may be over, or its memory may be idle now.
     const idle = took && this.#trimAt === Infinity && this.kcp.readable === 0;
     if (idle) this.#trimAt = this.#now + TRIM_AFTER;
@@ -284,7 +294,7 @@ export class Session {
 
   /** Takes the empty message at the head of what can be read for the end. */
   #noticeEnd(): void {
-    if (!this.#remoteEnded && this.kcp.peekSize() === 0) this.#remoteEnded = true;
+    if (this.kcp.atEmptyMessage) this.#remoteEnded = true;
   }
 
   /** Queues the end as soon as there is room. */
@@ -306,7 +316,10 @@ export class Session {
     this.#state = "closed";
     this.#error = error;
     this.#over = over;
-    if (!unread && over) this.kcp.close();
+    if (over) {
+      if (unread && this.kcp.peekSize() >= 0) this.kcp.abandon();
+      else this.kcp.close();
+    }
     this.onChange?.();
   }
 
@@ -338,21 +351,23 @@ export class Session {
    * @returns Whether the packet was valid.
    */
   input(packet: Uint8Array, now: number): boolean {
-    return this.#took(this.kcp.input(packet, now), now);
+    if (this.#over) return true;
+    return this.#took(this.kcp.input(packet, now), now, packet.length);
   }
 
   /** {@linkcode Session.input} for a packet that lies in the arena, from `start` to before `end`. */
   inputAt(start: number, end: number, now: number): boolean {
-    return this.#took(this.kcp.inputAt(start, end, now), now);
+    if (this.#over) return true;
+    return this.#took(this.kcp.inputAt(start, end, now), now, end - start);
   }
 
-  #took(valid: boolean, now: number): boolean {
+  #took(valid: boolean, now: number, bytes: number): boolean {
     if (now > this.#now) this.#now = now;
     if (!valid || this.#over) return valid;
     if (this.#discards || this.#state !== "open") this.#drop();
     if (this.#state === "closed") return valid;
     this.#trimAt = this.#now + TRIM_AFTER;
-    if (this.kcp.answered) this.#confirmAt = Infinity;
+    if (this.unconfirmed) this.#heardUnconfirmed(bytes);
     this.#settle();
     if (this.state === "open") this.onChange?.();
     return true;
@@ -364,13 +379,24 @@ export class Session {
     if (this.#state === "closed") return Math.min(this.kcp.deadline, this.#quietAt, this.#tellAt);
     const heard = Math.max(this.kcp.heardAt, this.#createdAt);
     let deadline = Math.min(this.kcp.deadline, heard + this.#idleTimeout, this.#giveUpAt);
-    if (this.#doneAt > this.#now) deadline = Math.min(deadline, this.#doneAt);
+    deadline = Math.min(deadline, this.#doneAt);
     if (this.#keepAlive !== Infinity) deadline = Math.min(deadline, this.#keepAliveAt);
     return Math.min(deadline, this.#trimAt, this.#confirmAt);
   }
 
   get #keepAliveAt(): number {
     return Math.max(this.kcp.heardAt, this.#createdAt, this.#askedAt) + this.#keepAlive;
+  }
+
+  /** A peer that may be invented is sent little for what came in its name, and little of it is kept. */
+  #heardUnconfirmed(bytes: number): void {
+    const { kcp } = this;
+    if (kcp.answered) {
+      this.#confirmAt = Infinity;
+      kcp.sndLimit = kcp.rcvLimit = Infinity;
+    } else {
+      kcp.sndLimit += AMPLIFICATION * bytes;
+    }
   }
 
   /**

@@ -34,7 +34,7 @@ import { emptyLinkStats, Link, type LinkOptions, type LinkStats } from "./link.t
 import type { Listener } from "./listener.ts";
 import { Random } from "./random.ts";
 import type { SessionOptions } from "./session.ts";
-import { connectOn, listenOn } from "./sockets.ts";
+import { connectOn, listenOn, orClose } from "./sockets.ts";
 import { TimerHeap } from "./timer_heap.ts";
 import { TraceHash } from "./trace_hash.ts";
 
@@ -268,7 +268,8 @@ export class SimulatedNetwork {
   /** Listens on the network, as `listen` does on a real one. */
   listen(options: EndpointOptions & { hostname: string; port?: number }): Listener {
     const { hostname, port = 0, ...endpoint } = options;
-    return listenOn(this.#bind(hostname, port), this.clock(), endpoint);
+    const socket = this.#bind(hostname, port);
+    return orClose(socket, () => listenOn(socket, this.clock(), endpoint));
   }
 
   /** Opens a connection on the network, as `connect` does on a real one. */
@@ -285,7 +286,10 @@ export class SimulatedNetwork {
     const { hostname, port, localHostname = "10.0.0.2", localPort = 0, ...rest } = options;
     const { conv = this.#convs.uint32(), ...session } = rest;
     const socket = this.#bind(localHostname, localPort);
-    return connectOn(socket, this.clock(), formatAddress(hostname, port), conv, session);
+    return orClose(
+      socket,
+      () => connectOn(socket, this.clock(), formatAddress(hostname, port), conv, session),
+    );
   }
 
   /**

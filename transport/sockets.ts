@@ -45,3 +45,13 @@ export function connectOn(
   const driver = new Driver(new Endpoint(options), socket, clock);
   return new Connection(driver.endpoint.open(peer, conv, clock.now()), driver, true);
 }
+
+/** What `make` makes of a socket; the socket is closed if that fails. */
+export function orClose<T>(socket: DatagramSocket, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}

@@ -109,6 +109,19 @@ export class TimerHeap<T> {
     return this.deadline <= now ? this.pop() : undefined;
   }
 
+  /** Drops the values that `keep` refuses; the order of the others stays. */
+  retain(keep: (value: T) => boolean): void {
+    const times = this.#times;
+    const orders = this.#orders;
+    const values = this.#values;
+    const kept = values.map((_, i) => i).filter((i) => keep(values[i]))
+      .sort((a, b) => times[a] - times[b] || orders[a] - orders[b]);
+    // What is sorted is a heap.
+    this.#times = kept.map((i) => times[i]);
+    this.#orders = kept.map((i) => orders[i]);
+    this.#values = kept.map((i) => values[i]);
+  }
+
   /** Drops every value. */
   clear(): void {
     this.#times.length = this.#orders.length = this.#values.length = 0;

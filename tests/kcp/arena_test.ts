@@ -181,6 +181,31 @@ Deno.test("memory: without room, send and write refuse, segments are not acknowl
   assertEquals(arena.used, 65536);
 });
 
+Deno.test("arena: where nothing larger can be had, free blocks are cut into smaller ones", () => {
+  const arena = new Arena(1 << 16);
+  const large = arena.alloc(1 << 16);
+  arena.free(large, 1 << 16);
+  const small = new Set<number>();
+  for (let n = 0; n < 1024; n++) small.add(arena.alloc(64));
+  assertEquals(small.size, 1024, "each is another place");
+  assert([...small].every((offset) => offset >= 0 && offset < 1 << 16 && offset % 64 === 0));
+  assertEquals([arena.alloc(64), arena.used], [-1, 1 << 16]);
+});
+
+Deno.test("memory: oversized segments are held to the bytes of a window of usual ones", () => {
+  const b = new End({ rcvWnd: 32, ackNoDelay: true });
+  for (let sn = 31; sn >= 0; sn--) b.input(0, { sn, data: pattern(60_000, sn) });
+  assert(b.kcp.stats.refused > 20, `${b.kcp.stats.refused} of 32 were refused`);
+  assert(b.kcp.arena.used < 1 << 19, `${b.kcp.arena.used} bytes are in use`);
+  // In order, every one gets through to a reader all the same.
+  while (b.recv());
+  for (let sn = b.kcp.rcvNxt; sn < 32; sn = b.kcp.rcvNxt) {
+    b.input(1, { sn, data: pattern(60_000, sn) });
+    assert(b.kcp.rcvNxt > sn, `segment ${sn} is kept out`);
+    while (b.recv());
+  }
+});
+
 Deno.test("batch: it holds what fits, and says when it is full", () => {
   const batch = new PacketBatch({ bytes: 200, packets: 3 });
   assertEquals(batch.reserve(201), -1);

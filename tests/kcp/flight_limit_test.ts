@@ -39,6 +39,27 @@ Deno.test("flight limit: it lets the window be used on a long path that delivers
   assert(most > 900, `${most} segments of 1000 were in flight`);
 });
 
+Deno.test("flight limit: it follows a path that becomes longer", () => {
+  const a = new End({ nc: true, nodelay: 1, interval: 10, sndWnd: 1000, deadLink: 0 });
+  const b = new End({ rcvWnd: 4000, interval: 10 });
+  const random = new Random(1);
+  const up = new Link({ latency: 1 }, random);
+  const down = new Link({ latency: 1 }, random);
+  const network = new Network(a, b, up, down);
+  let most = 0;
+  network.onStep = () => {
+    while (a.kcp.send(new Uint8Array(100)));
+    while (b.recv());
+    most = Math.max(most, a.kcp.stats.inFlight);
+  };
+  network.run(2000);
+  for (const link of [up, down]) link.configure({ latency: 50 });
+  network.run(15_000);
+  most = 0;
+  network.run(5000);
+  assert(most > 900, `${most} segments of 1000 were in flight`);
+});
+
 Deno.test("flight limit: a sender never comes to a stop with it, whatever the burst and the loss", () => {
   for (const burst of [1, 3, 64]) {
     const a = new End({ nc: true, nodelay: 1, resend: 2, burst, interval: 10 });

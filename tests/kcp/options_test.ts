@@ -53,7 +53,7 @@ const RANGES: [name: string, min: number, max: number][] = [
   ["nodelay", 0, 2],
   ["interval", 1, 5000],
   ["resend", 0, 255],
-  ["mtu", 50, 65535],
+  ["mtu", 50, 65507],
   ["sndWnd", 1, 65535],
   ["rcvWnd", 1, 65535],
   ["sndQueue", 255, 1048576],

@@ -16,7 +16,7 @@ class Receiver {
 
   store(n: number, data: Uint8Array, frg = 0): number {
     this.arena.bytes.set(data, this.#at);
-    return this.buffer.store(this.start + n | 0, frg, this.#at, data.length, this.window);
+    return this.buffer.store(this.start + n | 0, frg, this.#at, data.length, this.window, Infinity);
   }
 
   read(most = 1 << 20): Uint8Array {

@@ -19,7 +19,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     for (let n = 0; n < 12; n++) buffer.transmit(sn(n), n);
     buffer.acknowledge(sn(0));
     buffer.acknowledge(sn(5));
-    buffer.collectTimeouts(204, 200, 0);
+    buffer.collectTimeouts(204, 200, Infinity, 0);
     assertEquals(buffer.firstDue, sn(1));
     for (let n = 16; n < 100; n++) add(n);
     assertEquals([buffer.una, buffer.nxt, buffer.end], [sn(1), sn(12), sn(100)]);
@@ -27,7 +27,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     for (; buffer.due; buffer.transmit(buffer.firstDue, 300)) due.push(buffer.firstDue);
     assertEquals(due, [1, 2, 3, 4].map(sn));
     for (let n = 12; n < 100; n++) buffer.transmit(sn(n), 301);
-    assertEquals(buffer.nextTimeout(200), 206, "segment 6, sent at 6");
+    assertEquals(buffer.nextTimeout(200, Infinity), 206, "segment 6, sent at 6");
     const at = arena.alloc(30);
     for (let n = 1; n < 100; n++) {
       buffer.copyPayload(sn(n), at);
@@ -35,7 +35,11 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
       assertEquals(buffer.frg(sn(n)), n % 3);
     }
     buffer.acknowledgeUpTo(sn(100));
-    assertEquals([buffer.inFlight, buffer.bytes, buffer.nextTimeout(200)], [0, 0, Infinity]);
+    assertEquals([buffer.inFlight, buffer.bytes, buffer.nextTimeout(200, Infinity)], [
+      0,
+      0,
+      Infinity,
+    ]);
     buffer.release();
     arena.free(at, 30);
     assertEquals(arena.used, 0);
@@ -120,7 +124,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         now += random.below(400);
         if (random.chance(0.1)) rto = 50 + random.below(500);
         const late = flight().filter((s) => timeout(s) <= now);
-        assertEquals(buffer.collectTimeouts(now, rto, 0), late.length, context);
+        assertEquals(buffer.collectTimeouts(now, rto, Infinity, 0), late.length, context);
         for (const s of late) {
           s.state = "due";
           s.reason = REASON_TIMEOUT;
@@ -170,7 +174,6 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
           assertEquals(arena.bytes.slice(at, at + s.data.length), s.data, context);
           buffer.transmit(first, now);
           Object.assign(s, { state: "flight", sentAt: now, order: ++order, xmit: s.xmit + 1 });
-          assertEquals(buffer.xmit(first), s.xmit);
         }
       }
       const inFlight = model.filter((s) => s.state === "flight" || s.state === "due").length;
@@ -179,7 +182,11 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         [sn(una), sn(nxt), sn(model.length), inFlight, model.length - nxt],
         context,
       );
-      assertEquals(buffer.nextTimeout(rto), Math.min(Infinity, ...flight().map(timeout)), context);
+      assertEquals(
+        buffer.nextTimeout(rto, Infinity),
+        Math.min(Infinity, ...flight().map(timeout)),
+        context,
+      );
     }
     for (let n = una; n < model.length; n++) {
       buffer.copyPayload(sn(n), at);

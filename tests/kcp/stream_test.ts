@@ -157,3 +157,22 @@ Deno.test("stream: a merged segment is sent again with the bytes that it was sen
   assertEquals(sent(again), [0]);
   assertEquals(again[0].data, pattern(20));
 });
+
+Deno.test("stream: empty fragments are stepped over, only an empty message stops a read", () => {
+  const b = new End();
+  b.input(
+    0,
+    { sn: 0, frg: 1 },
+    { sn: 1, frg: 0, data: pattern(5) },
+    { sn: 2, frg: 1, data: pattern(5, 5) },
+    { sn: 3, frg: 0 },
+    { sn: 4, frg: 0, data: pattern(5, 10) },
+    { sn: 5, frg: 0 },
+    { sn: 6, frg: 0, data: pattern(5, 20) },
+  );
+  assertEquals(b.read(100), pattern(15));
+  assertEquals(b.kcp.atEmptyMessage, true);
+  assertEquals(b.read(100), new Uint8Array());
+  assertEquals(b.recv(), new Uint8Array());
+  assertEquals(b.read(100), pattern(5, 20));
+});

@@ -52,7 +52,7 @@ Deno.test("window: a packet that was overtaken does not bring back an old window
 });
 
 Deno.test("window: a closed one is probed after 500 ms, then ×1.5 each time up to 120 s", () => {
-  const a = new End({ nc: true });
+  const a = new End({ nc: true, deadLinkTime: Infinity });
   queue(a, 1);
   a.input(1000, { cmd: WINS, wnd: 0 });
   assertEquals(sent(a.segments(1000)), [], "nothing is sent into a closed window");

@@ -16,7 +16,7 @@ import {
   type ListenOptions,
   turbo,
 } from "../../mod.ts";
-import { decode, encode, pattern, PUSH, WINS } from "../kcp/harness.ts";
+import { decode, encode, pattern, PUSH, WASK, WINS } from "../kcp/harness.ts";
 import { readAll, readExactly } from "./harness.ts";
 
 const V4 = "127.0.0.1";
@@ -124,6 +124,8 @@ test("UDP: a listener sets one timer, however many connections it has", async ()
     for (let again = false; !again;) {
       const [packet] = await socket.receive();
       for (const { cmd, conv } of decode(packet)) {
+        // An address that does not answer is sent no more than three times what came from it.
+        if (cmd === WASK) await socket.send(encode({ conv, cmd: WINS, wnd: 100 }), to);
         if (cmd !== PUSH) continue;
         again ||= seen.has(conv);
         seen.add(conv);

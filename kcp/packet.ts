@@ -1,0 +1,46 @@
+import {
+  CMD,
+  CMD_ACK,
+  CMD_PUSH,
+  CMD_WINS,
+  CONV,
+  distance,
+  LEN,
+  OVERHEAD,
+  SN,
+  UNA,
+} from "./segment.ts";
+import type { InputErrors } from "./stats.ts";
+
+/**
+ * Looks at every segment of a packet, so that a bad one is found before a good one has any effect.
+ *
+ * @param view The arena.
+ * @param start Offset of the packet's first byte.
+ * @param end Offset after its last byte. A rest that is shorter than a header is ignored, as in the C
+ * reference.
+ * @param conv The conversation that the packet must belong to.
+ * @param sndNxt The first sequence number that has not been sent: nothing from it on can be
+ * acknowledged.
+ * @returns What is wrong with the packet, null if nothing is.
+ */
+export function findFault(
+  view: DataView,
+  start: number,
+  end: number,
+  conv: number,
+  sndNxt: number,
+): keyof InputErrors | null {
+  if (end - start < OVERHEAD) return "short";
+  for (let at = start; end - at >= OVERHEAD;) {
+    const cmd = view.getUint8(at + CMD);
+    if (view.getUint32(at + CONV, true) !== conv) return "conv";
+    if (cmd < CMD_PUSH || cmd > CMD_WINS) return "cmd";
+    const length = view.getUint32(at + LEN, true);
+    if (length > end - at - OVERHEAD) return "length";
+    if (distance(view.getInt32(at + UNA, true), sndNxt) > 0) return "una";
+    if (cmd === CMD_ACK && distance(view.getInt32(at + SN, true), sndNxt) >= 0) return "ack";
+    at += OVERHEAD + length;
+  }
+  return null;
+}

@@ -1,0 +1,85 @@
+import type { PacketBatch } from "./packet_batch.ts";
+import { CMD, CONV, LEN, OVERHEAD, SN, TS, UNA } from "./segment.ts";
+
+/** Writes segments into the packets of a batch, as many into each as fit. */
+export class PacketWriter {
+  /** Packets, bytes and segments written so far. */
+  packets = 0;
+  bytes = 0;
+  segments = 0;
+  /** Whether the open packet carries data. */
+  carriesData = false;
+  readonly #conv: number;
+  #batch!: PacketBatch;
+  #mtu = 0;
+  #window = 0;
+  #una = 0;
+  /** The open packet: its start, the next segment, and where it must end. */
+  #start = 0;
+  #at = 0;
+  #limit = 0;
+
+  constructor(conv: number) {
+    this.#conv = conv;
+  }
+
+  /** Starts on a batch; every segment until the next start tells `window` and `una`. */
+  start(batch: PacketBatch, mtu: number, window: number, una: number): void {
+    this.#batch = batch;
+    this.#mtu = mtu;
+    this.#window = window;
+    this.#una = una;
+  }
+
+  /** Whether the open packet has room for a segment of `size` bytes. */
+  fits(size: number): boolean {
+    return this.#at + size <= this.#limit;
+  }
+
+  /** Makes room for a segment of `size` bytes, in the open packet or in a new one; false if it is full. */
+  reserve(size: number): boolean {
+    if (this.fits(size)) return true;
+    this.close();
+    // A segment that was queued under a larger MTU leaves in a packet of its own.
+    const most = Math.max(this.#mtu, size);
+    const start = this.#batch.reserve(most);
+    if (start < 0) return false;
+    this.#start = this.#at = start;
+    this.#limit = start + most;
+    return true;
+  }
+
+  /** Arena offset of the data of the next segment. */
+  get dataAt(): number {
+    return this.#at + OVERHEAD;
+  }
+
+  /** Writes the header of a segment whose `length` bytes of data are in place, and steps behind it. */
+  write(cmd: number, frg: number, ts: number, sn: number, length: number): void {
+    const { view } = this.#batch.arena;
+    const at = this.#at;
+    view.setUint32(at + CONV, this.#conv, true);
+    // cmd, frg and wnd lie side by side.
+    view.setUint32(at + CMD, cmd | frg << 8 | this.#window << 16, true);
+    view.setUint32(at + TS, ts, true);
+    view.setUint32(at + SN, sn, true);
+    view.setUint32(at + UNA, this.#una, true);
+    view.setUint32(at + LEN, length, true);
+    this.segments++;
+    this.#at = at + OVERHEAD + length;
+  }
+
+  /** Completes the open packet, and returns its bytes if it carries data, -1 if not. */
+  close(): number {
+    const bytes = this.#at - this.#start;
+    const data = this.carriesData ? bytes : -1;
+    if (bytes > 0) {
+      this.#batch.commit(this.#at);
+      this.packets++;
+      this.bytes += bytes;
+    }
+    this.carriesData = false;
+    this.#at = this.#start = this.#limit = 0;
+    return data;
+  }
+}
