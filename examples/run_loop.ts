@@ -13,7 +13,8 @@ function run(kcp: Kcp, socket: Deno.DatagramConn, peer: Deno.Addr, onData: () =>
   const step = () => {
     kcp.tick(performance.now());
     for (batch.clear(); kcp.output(batch) > 0; batch.clear()) {
-      for (const packet of batch) socket.send(packet.slice(), peer);
+      // A packet that the system refuses is lost, as any may be.
+      for (const packet of batch) socket.send(packet.slice(), peer).catch(() => {});
     }
     clearTimeout(timer);
     if (kcp.deadline < Infinity) timer = setTimeout(step, kcp.deadline - performance.now());

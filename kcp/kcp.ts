@@ -669,7 +669,7 @@ export class Kcp {
 
   /** The longest wait before the next try, in ms: a link is given up only after several. */
   get #longestWait(): number {
-    return this.#options.deadLinkTime / 4;
+    return this.#options.deadLinkTime / 8;
   }
 
   /** When the peer's silence has lasted too long; Infinity while it owes no answer. */
