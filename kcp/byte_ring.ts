@@ -49,15 +49,7 @@ export class ByteRing {
   /** Appends `length` bytes that lie at `offset` of the arena; false when it has no room for them. */
   appendInside(offset: number, length: number): boolean {
     if (!this.#reserve(length)) return false;
-    const at = this.end & (this.#capacity - 1);
-    const first = this.#capacity - at;
-    const bytes = this.#arena.bytes;
-    if (length <= first) {
-      bytes.copyWithin(this.#block + at, offset, offset + length);
-    } else {
-      bytes.copyWithin(this.#block + at, offset, offset + first);
-      bytes.copyWithin(this.#block, offset + first, offset + length);
-    }
+    this.#lay(this.end, offset, length);
     this.#extend(length);
     return true;
   }
@@ -71,15 +63,7 @@ export class ByteRing {
   place(position: number, offset: number, length: number): boolean {
     const needed = ((position - this.start) | 0) + length;
     if (!this.#reserve(needed - this.length)) return false;
-    const at = position & (this.#capacity - 1);
-    const first = this.#capacity - at;
-    const bytes = this.#arena.bytes;
-    if (length <= first) {
-      bytes.copyWithin(this.#block + at, offset, offset + length);
-    } else {
-      bytes.copyWithin(this.#block + at, offset, offset + first);
-      bytes.copyWithin(this.#block, offset + first, offset + length);
-    }
+    this.#lay(position, offset, length);
     const extent = (position + length) | 0;
     if (((extent - this.extent) | 0) > 0) this.extent = extent;
     return true;
@@ -99,6 +83,19 @@ export class ByteRing {
       }
     }
     this.#extend(length);
+  }
+
+  /** Copies `length` bytes from `offset` of the arena to `position`, which is reserved. */
+  #lay(position: number, offset: number, length: number): void {
+    const at = position & (this.#capacity - 1);
+    const first = this.#capacity - at;
+    const bytes = this.#arena.bytes;
+    if (length <= first) {
+      bytes.copyWithin(this.#block + at, offset, offset + length);
+    } else {
+      bytes.copyWithin(this.#block + at, offset, offset + first);
+      bytes.copyWithin(this.#block, offset + first, offset + length);
+    }
   }
 
   #extend(length: number): void {

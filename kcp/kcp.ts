@@ -614,14 +614,9 @@ export class Kcp {
     if (ahead < 0) {
       if (!recovered) this.#stats.duplicates++;
     } else {
-      const result = receive.store(
-        sn,
-        frg,
-        at + OVERHEAD,
-        length,
-        this.#limit(),
-        Math.min(this.rcvLimit, this.#limit() * Math.max(this.#mss, USUAL_SEGMENT)),
-      );
+      const window = this.#limit();
+      const budget = Math.min(this.rcvLimit, window * Math.max(this.#mss, USUAL_SEGMENT));
+      const result = receive.store(sn, frg, at + OVERHEAD, length, window, budget);
       if (result === REFUSED) {
         this.#stats.refused++;
         return;

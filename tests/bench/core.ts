@@ -1,9 +1,9 @@
 /**
  * How many segments per second two state machines carry, both in this process, on a link in memory.
  *
- * The sender fills its window, the link carries everything at once, the receiver reads after each batch of
- * packets and acknowledges, and a millisecond of virtual time has passed: so a window's worth of data is in
- * flight all the time. The clock starts when three windows have been carried and memory has grown to what
+ * The sender's queue is kept full, the link carries at once all that the window allows, the receiver reads
+ * after each batch of packets and acknowledges, and a millisecond of virtual time has passed: so a window's
+ * worth of data is in flight all the time. The clock starts when three windows have been carried and memory has grown to what
  * it will be.
  *
  * @module
@@ -21,7 +21,7 @@ export function runCore(window: number, loss: number, total: number): number {
     ...turbo,
     sndWnd: window,
     rcvWnd: window,
-    sndQueue: Math.max(255, window),
+    sndQueue: 255,
     // A link in memory has no receive buffer that could overflow.
     burst: Infinity,
   };
@@ -34,9 +34,9 @@ export function runCore(window: number, loss: number, total: number): number {
   let now = 0;
   let received = 0;
 
-  const carry = (from: Kcp, to: Kcp) => {
+  const carry = (from: Kcp, to: Kcp, fill: () => void) => {
     from.tick(now);
-    for (batch.clear(); from.output(batch) > 0; batch.clear()) {
+    for (fill(), batch.clear(); from.output(batch) > 0; fill(), batch.clear()) {
       for (let i = 0; i < batch.count; i++) {
         if (loss > 0 && random.chance(loss)) continue;
         to.inputAt(batch.starts[i], batch.ends[i], now);
@@ -45,11 +45,13 @@ export function runCore(window: number, loss: number, total: number): number {
     }
   };
 
+  const fill = () => {
+    while (sender.send(message));
+  };
   const round = () => {
     now++;
-    while (sender.send(message));
-    carry(sender, receiver);
-    carry(receiver, sender);
+    carry(sender, receiver, fill);
+    carry(receiver, sender, () => {});
   };
   while (received < 3 * window) round();
   const before = received;
