@@ -9,6 +9,7 @@ import { parseAddress } from "./address.ts";
 import { deferred } from "./deferred.ts";
 import type { Driver } from "./driver.ts";
 import { ConnectionError } from "./errors.ts";
+import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
 import type { Session } from "./session.ts";
 
 /** An address of a connection or listener, in the form that Deno has. */
@@ -21,24 +22,9 @@ export interface UdpAddress {
   readonly port: number;
 }
 
-/** Bounds of one read or write. */
-export interface OperationOptions {
-  /** Rejects the operation with the signal's reason when it is aborted; nothing is lost. */
-  signal?: AbortSignal;
-  /** Rejects the operation with a `timeout` {@linkcode ConnectionError} after so many ms. */
-  timeout?: number;
-}
-
 /** Puts an address into the form that connections show. */
 export function udpAddress(address: string): UdpAddress {
   return { transport: "udp", ...parseAddress(address) };
-}
-
-/** An operation that waits for its turn or for the session. */
-interface Waiter {
-  /** Tries; true when the operation is done or has failed. */
-  attempt(): boolean;
-  reject(reason: unknown): void;
 }
 
 /** Bytes that a stream asks for at a time. */
@@ -78,9 +64,9 @@ export class Connection implements AsyncDisposable, Disposable {
   writeTimeout: number = Infinity;
   readonly #session: Session;
   readonly #driver: Driver;
-  readonly #reads: Waiter[] = [];
-  readonly #writes: Waiter[] = [];
-  readonly #drains: Waiter[] = [];
+  readonly #reads: OperationQueue;
+  readonly #writes: OperationQueue;
+  readonly #drains: OperationQueue;
   readonly #over = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
@@ -97,6 +83,10 @@ export class Connection implements AsyncDisposable, Disposable {
   constructor(session: Session, driver: Driver, ownsSocket: boolean) {
     this.#session = session;
     this.#driver = driver;
+    const after = (delay: number, run: () => void) => driver.after(delay, run);
+    this.#reads = new OperationQueue("read", after);
+    this.#writes = new OperationQueue("write", after);
+    this.#drains = new OperationQueue("drain", after);
     session.onChange = () => this.#progress();
     if (ownsSocket) driver.closeWhenIdle();
     this.#ownsSocket = ownsSocket;
@@ -157,7 +147,7 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   read(p: Uint8Array, options: OperationOptions = {}): Promise<number | null> {
     const session = this.#session;
-    return this.#operate(this.#reads, options, this.readTimeout, "read", () => {
+    return this.#operate(this.#reads, options, this.readTimeout, () => {
       checkBytes(p);
       if (p.length === 0) return 0;
       const count = session.read(p);
@@ -176,7 +166,7 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   write(p: Uint8Array, options: OperationOptions = {}): Promise<number> {
     const session = this.#session;
-    return this.#operate(this.#writes, options, this.writeTimeout, "write", () => {
+    return this.#operate(this.#writes, options, this.writeTimeout, () => {
       checkBytes(p);
       this.#checkWritable();
       if (p.length === 0) return 0;
@@ -193,7 +183,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * @throws {ConnectionError} When the connection has ended, or the timeout passed.
    */
   sendMessage(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
-    return this.#operate(this.#writes, options, this.writeTimeout, "write", () => {
+    return this.#operate(this.#writes, options, this.writeTimeout, () => {
       this.#checkWritable();
       return this.#session.send(message) ? VOID : undefined;
     }).then(() => {});
@@ -212,7 +202,7 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   receiveMessage(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
     const session = this.#session;
-    return this.#operate(this.#reads, options, this.readTimeout, "read", () => {
+    return this.#operate(this.#reads, options, this.readTimeout, () => {
       const size = session.peekSize();
       if (size < 0) return session.remoteEnded ? null : undefined;
       const message = new Uint8Array(size);
@@ -223,7 +213,7 @@ export class Connection implements AsyncDisposable, Disposable {
 
   /** Waits until everything that was written has been acknowledged. */
   drained(options: OperationOptions = {}): Promise<void> {
-    return this.#operate(this.#drains, options, this.writeTimeout, "drain", () => {
+    return this.#operate(this.#drains, options, this.writeTimeout, () => {
       const session = this.#session;
       if (session.error) throw session.error;
       return session.kcp.drained || session.state === "closed" ? VOID : undefined;
@@ -273,7 +263,7 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   closeWrite(): Promise<void> {
     this.#session.endWrite();
-    return this.#operate(this.#drains, {}, this.writeTimeout, "drain", () => {
+    return this.#operate(this.#drains, {}, this.writeTimeout, () => {
       const session = this.#session;
       if (session.error) throw session.error;
       return session.endDelivered || session.state === "closed" ? VOID : undefined;
@@ -342,22 +332,21 @@ export class Connection implements AsyncDisposable, Disposable {
   /** Lets waiting operations go on, and notices the end. */
   #progress(): void {
     const session = this.#session;
-    serve(this.#writes);
-    serve(this.#reads);
-    serve(this.#drains);
+    this.#writes.serve();
+    this.#reads.serve();
+    this.#drains.serve();
     if (this.#closed) {
-      const error = session.error ??
-        new ConnectionError("closed", "The connection was closed here");
-      fail(this.#reads, error);
-      fail(this.#writes, error);
+      const error = session.error ?? closedHere();
+      this.#reads.fail(error);
+      this.#writes.fail(error);
     }
     if (session.state !== "closed") return;
     if (this.#ownsSocket) this.#driver.unref();
     const { error } = session;
     if (error) {
-      fail(this.#reads, error);
-      fail(this.#writes, error);
-      fail(this.#drains, error);
+      this.#reads.fail(error);
+      this.#writes.fail(error);
+      this.#drains.fail(error);
       this.#over.reject(error);
     } else {
       this.#over.resolve();
@@ -366,80 +355,25 @@ export class Connection implements AsyncDisposable, Disposable {
 
   /** Runs `attempt` now or later, behind the operations of its kind that wait already. */
   #operate<T>(
-    queue: Waiter[],
+    queue: OperationQueue,
     options: OperationOptions,
-    defaultTimeout: number,
-    name: string,
+    timeout: number,
     attempt: () => T | undefined,
   ): Promise<T> {
-    const { signal, timeout = defaultTimeout } = options;
-    return new Promise<T>((resolve, reject) => {
-      signal?.throwIfAborted();
-      if (typeof timeout !== "number" || !(timeout >= 0)) {
-        throw new RangeError(
-          `Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`,
-        );
-      }
-      if (this.#closed && queue !== this.#drains) {
-        throw this.#session.error ??
-          new ConnectionError("closed", `Cannot ${name}: the connection was closed here`);
-      }
-      let stop = () => {};
-      const waiter: Waiter = {
-        attempt: () => {
-          try {
-            const result = attempt();
-            if (result === undefined) {
-              // What has arrived goes before the error that ended the connection.
-              if (this.#session.error) throw this.#session.error;
-              return false;
-            }
-            stop();
-            resolve(result);
-          } catch (error) {
-            stop();
-            reject(error);
-          }
-          return true;
-        },
-        reject: (reason) => {
-          stop();
-          reject(reason);
-        },
-      };
-      if (queue.length === 0 && waiter.attempt()) return;
-      queue.push(waiter);
-      const withdraw = (reason: unknown) => {
-        const index = queue.indexOf(waiter);
-        if (index < 0) return;
-        queue.splice(index, 1);
-        waiter.reject(reason);
-        serve(queue);
-      };
-      const onAbort = () => withdraw(signal!.reason);
-      signal?.addEventListener("abort", onAbort);
-      const cancel = this.#driver.after(
-        timeout,
-        () =>
-          withdraw(
-            new ConnectionError("timeout", `The ${name} was not possible within ${timeout} ms`),
-          ),
-      );
-      stop = () => {
-        signal?.removeEventListener("abort", onAbort);
-        cancel();
-      };
-    });
+    return queue.run(() => {
+      const session = this.#session;
+      if (this.#closed && queue !== this.#drains) throw session.error ?? closedHere();
+      const result = attempt();
+      // What has arrived goes before the error that ended the connection.
+      if (result === undefined && session.error) throw session.error;
+      return result;
+    }, { signal: options.signal, timeout: options.timeout ?? timeout });
   }
+}
+
+function closedHere(): ConnectionError {
+  return new ConnectionError("closed", "The connection was closed here");
 }
 
 /** What an operation without a result gives, since undefined means that it has to wait. */
 const VOID = null;
-
-function serve(queue: Waiter[]): void {
-  while (queue.length > 0 && queue[0].attempt()) queue.shift();
-}
-
-function fail(queue: Waiter[], error: unknown): void {
-  for (const waiter of queue.splice(0)) waiter.reject(error);
-}

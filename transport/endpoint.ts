@@ -111,7 +111,9 @@ export class Endpoint {
   readonly #unconfirmedHosts = new Map<string, number>();
   readonly #backlog: Session[] = [];
   #accepting: boolean;
-  #ready: Entry[] = [];
+  /** The line of sessions that wait for their turn, from #readyHead on. */
+  readonly #ready: Entry[] = [];
+  #readyHead = 0;
   readonly #timers = new TimerHeap<Entry>();
   /** When the memory of a session that is over ends, in the order of ending. */
   readonly #late = new Map<string, number>();
@@ -409,7 +411,7 @@ export class Endpoint {
 
   /** The time at which {@linkcode Endpoint.tick} is next due, `Infinity` when nothing is pending. */
   get deadline(): number {
-    return this.#ready.length > 0 ? this.#now : this.#timers.deadline;
+    return this.#ready.length > this.#readyHead ? this.#now : this.#timers.deadline;
   }
 
   /** Tells the endpoint that time passed; each session that it concerns is told. */
@@ -423,7 +425,7 @@ export class Endpoint {
       this.#touch(entry);
     }
     // Sessions that a tick wakes join the line behind those that are in it.
-    for (let i = 0; i < this.#ready.length; i++) this.#refresh(this.#ready[i]);
+    for (let i = this.#readyHead; i < this.#ready.length; i++) this.#refresh(this.#ready[i]);
   }
 
   #refresh(entry: Entry): void {
@@ -442,10 +444,9 @@ export class Endpoint {
   output(batch: PacketBatch): number {
     const before = batch.count;
     const line = this.#ready;
-    let served = 0;
     let full = false;
-    for (; served < line.length && !full; served++) {
-      const entry = line[served];
+    while (this.#readyHead < line.length && !full) {
+      const entry = line[this.#readyHead++];
       if (entry.removed) continue;
       this.#refresh(entry);
       entry.session.output(batch);
@@ -457,7 +458,10 @@ export class Endpoint {
         this.#settle(entry);
       }
     }
-    this.#ready = served === line.length ? [] : line.slice(served);
+    if (2 * this.#readyHead >= line.length) {
+      line.splice(0, this.#readyHead);
+      this.#readyHead = 0;
+    }
     return batch.count - before;
   }
 

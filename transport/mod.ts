@@ -4,11 +4,12 @@
  * @module
  */
 export type { Address } from "./address.ts";
-export { Connection, type OperationOptions, type UdpAddress } from "./connection.ts";
+export { Connection, type UdpAddress } from "./connection.ts";
 export type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
 export { Endpoint, type EndpointOptions, type EndpointStats } from "./endpoint.ts";
 export { ConnectionError, type ConnectionErrorKind } from "./errors.ts";
 export { Listener } from "./listener.ts";
+export type { OperationOptions } from "./operation_queue.ts";
 export { Session, type SessionOptions, type SessionState } from "./session.ts";
 export { connectOn, listenOn } from "./sockets.ts";
 export { SystemClock } from "./system_clock.ts";

@@ -279,7 +279,8 @@ export class Session {
     }
     this.endWrite();
     this.#state = "closing";
-    this.#giveUpAt = this.#now + this.#linger;
+    // Even without any patience, what is queued is sent once.
+    this.#giveUpAt = this.#now + Math.max(1, this.#linger);
     this.#drop();
     this.onWake?.(this);
   }
