@@ -17,6 +17,7 @@ import {
 } from "./options.ts";
 import { FlightLimit } from "./flight_limit.ts";
 import { Pacer } from "./pacer.ts";
+import { type DeadLink, Liveness } from "./liveness.ts";
 import { findFault } from "./packet.ts";
 import type { PacketBatch } from "./packet_batch.ts";
 import { PacketWriter } from "./packet_writer.ts";
@@ -49,13 +50,6 @@ import type { KcpStats } from "./stats.ts";
 const USUAL_SEGMENT = 1476;
 /** The widest window that the wire can tell. */
 const MAX_WINDOW = 65_535;
-
-/** Why a {@linkcode Kcp} took its peer for unreachable. */
-export type DeadLink =
-  /** A segment was sent `deadLink` times without an answer. */
-  | "retransmissions"
-  /** Nothing was heard for `deadLinkTime` while an answer was due. */
-  | "silence";
 
 /**
  * One end of a KCP conversation, as a machine without I/O: it reads no clock, sets no timer, draws no
@@ -110,15 +104,7 @@ export class Kcp {
   #now = -Infinity;
   /** When what is collected for up to an interval may leave. */
   #nextFlush = -Infinity;
-  /** When a packet of the peer was last accepted. */
-  #heardAt = -Infinity;
-  /** Since when the peer owes an answer; Infinity when it owes none. */
-  #owedSince = Infinity;
-  /** When the peer was asked whether its window is still closed, and has said nothing since. */
-  #askedAt = Infinity;
-  /** The peer's silence is not judged before: the machine itself was not run for a while. */
-  #graceEnds = -Infinity;
-  #dead: DeadLink | null = null;
+  readonly #liveness = new Liveness();
 
   readonly #remote: RemoteWindow;
   readonly #acks = new AckList();
@@ -177,6 +163,7 @@ export class Kcp {
     this.#mss = this.#options.mtu - OVERHEAD;
     this.#send.configure(nodelay, resend, fastlimit);
     this.#rto.bound(interval, minRto);
+    this.#liveness.configure(this.#options.deadLinkTime);
     this.#configurePacer();
   }
 
@@ -242,12 +229,12 @@ export class Kcp {
    * arrived can still be read, and {@linkcode Kcp.close} frees what it holds.
    */
   get dead(): DeadLink | null {
-    return this.#dead;
+    return this.#liveness.dead;
   }
 
   /** When a valid packet last arrived, `-Infinity` if none did. */
   get heardAt(): number {
-    return this.#heardAt;
+    return this.#liveness.heardAt;
   }
 
   /** Smoothed round-trip time in ms, -1 before the first sample. */
@@ -262,7 +249,7 @@ export class Kcp {
 
   /** Whether nothing was ever queued, sent or heard. */
   get pristine(): boolean {
-    return this.drained && this.#writer.packets === 0 && this.#heardAt === -Infinity;
+    return this.drained && this.#writer.packets === 0 && this.heardAt === -Infinity;
   }
 
   /** Whether everything that was queued has been sent and acknowledged. */
@@ -346,7 +333,7 @@ export class Kcp {
         `Cannot send a message of ${size} bytes in ${fragments} fragments: the limit is 255 of ${this.#mss} bytes`,
       );
     }
-    if (this.#dead || fragments > this.sndRoom) return false;
+    if (this.dead || fragments > this.sndRoom) return false;
     if (size > 0 && !this.#send.store(message, size)) return false;
     let left = size;
     for (let frg = fragments - 1; frg >= 0; frg--) {
@@ -367,7 +354,7 @@ export class Kcp {
    */
   write(bytes: Uint8Array): number {
     checkBytes(bytes);
-    if (this.#dead) return 0;
+    if (this.dead) return 0;
     const send = this.#send;
     const open = this.#tailOpen && send.waiting > 0;
     const fill = open ? Math.max(0, this.#mss - send.lastLength) : 0;
@@ -485,9 +472,8 @@ export class Kcp {
       this.#errors[fault]++;
       return false;
     }
-    if (this.#dead) return true;
-    this.#heardAt = this.#now;
-    this.#askedAt = Infinity;
+    if (this.dead) return true;
+    this.#liveness.heard(this.#now);
     this.#stats.packetsIn++;
     this.#stats.bytesIn += end - start;
 
@@ -551,7 +537,7 @@ export class Kcp {
       );
       this.#collectSkipped();
     }
-    this.#watch();
+    this.#liveness.watch(this.#now, send.inFlight > 0);
     return true;
   }
 
@@ -654,31 +640,12 @@ export class Kcp {
     else if (Number.isNaN(now)) throw new TypeError("Cannot take NaN for the time");
   }
 
-  /** Notes since when the peer owes an answer. */
-  #watch(): void {
-    const send = this.#send;
-    const owed = send.inFlight > 0 || this.#askedAt !== Infinity;
-    if (!owed) this.#owedSince = Infinity;
-    else if (this.#owedSince === Infinity) this.#owedSince = this.#now;
-  }
-
-  /** The longest wait before the next try, in ms: a link is given up only after several. */
-  get #longestWait(): number {
-    return this.#options.deadLinkTime / 8;
-  }
-
-  /** When the peer's silence has lasted too long; Infinity while it owes no answer. */
-  get #silenceEnds(): number {
-    const since = Math.max(this.#owedSince, this.#heardAt);
-    return Math.max(since + this.#options.deadLinkTime, this.#graceEnds);
-  }
-
   /**
    * The time at which {@linkcode Kcp.tick} is next due: `Infinity` when nothing is pending, `-Infinity`
    * when something is and no time has been told yet.
    */
   get deadline(): number {
-    if (this.#dead) return Infinity;
+    if (this.dead) return Infinity;
     const send = this.#send;
     if (this.#askWindow || this.#tellWindow || this.#acksDue()) return this.#now;
     let deadline = this.#acks.count > 0 ? this.#nextFlush : Infinity;
@@ -694,10 +661,9 @@ export class Kcp {
       if (this.#remote.wnd === 0) deadline = Math.min(deadline, this.#remote.probeAt);
     }
     if (send.inFlight > 0) {
-      deadline = Math.min(deadline, send.nextTimeout(this.#rto.rto, this.#longestWait));
+      deadline = Math.min(deadline, send.nextTimeout(this.#rto.rto, this.#liveness.longestWait));
     }
-    if (this.#owedSince !== Infinity) deadline = Math.min(deadline, this.#silenceEnds);
-    return deadline;
+    return Math.min(deadline, this.#liveness.silenceEnds);
   }
 
   /**
@@ -710,40 +676,30 @@ export class Kcp {
   tick(now: number): void {
     const before = this.#now;
     this.#advance(now);
-    if (this.#dead) return;
+    if (this.dead) return;
     const send = this.#send;
-    if (this.#owedSince !== Infinity && this.#now >= this.#silenceEnds) {
-      // Whoever runs the machine slept through its deadlines: the answer may be there already.
-      const slept = this.#now - before > this.#longestWait;
-      if (slept) this.#graceEnds = this.#now + this.#longestWait;
-    }
+    const liveness = this.#liveness;
+    liveness.excuse(before, this.#now);
     if (send.inFlight > 0) {
       const inFlight = distance(send.nxt, send.una);
       const { deadLink } = this.#options;
-      const count = send.collectTimeouts(this.#now, this.#rto.rto, this.#longestWait, deadLink);
+      const count = send.collectTimeouts(
+        this.#now,
+        this.#rto.rto,
+        liveness.longestWait,
+        deadLink,
+      );
       if (count > 0) this.#controller.onTimeout(this.#now, count, inFlight);
-      // A link is given up for silence, or for age; one that is merely bad is not.
-      const since = send.exhaustedSince;
-      if (
-        this.#heardAt <= since && since < Infinity ||
-        this.#now - since >= this.#options.deadLinkTime
-      ) {
-        this.#die("retransmissions");
-        return;
-      }
+      liveness.judgeSegment(this.#now, send.exhaustedSince);
     }
     if (this.#remote.wnd === 0 && send.waiting > 0 && this.#now >= this.#remote.probeAt) {
-      this.#remote.probed(this.#now, this.#longestWait);
+      this.#remote.probed(this.#now, liveness.longestWait);
       this.#askWindow = true;
-      this.#askedAt = Math.min(this.#askedAt, this.#now);
+      liveness.asked(this.#now);
     }
-    this.#watch();
-    if (this.#owedSince !== Infinity && this.#now >= this.#silenceEnds) this.#die("silence");
-  }
-
-  #die(reason: DeadLink): void {
-    this.#dead = reason;
-    this.#acks.clear();
+    liveness.watch(this.#now, send.inFlight > 0);
+    liveness.judgeSilence(this.#now);
+    if (liveness.dead) this.#acks.clear();
   }
 
   /** Tells the peer the window, and all that has arrived, at the next output. */
@@ -776,7 +732,7 @@ export class Kcp {
         `Cannot fill a batch whose largest packet is ${batch.largest} bytes: the MTU is ${this.#options.mtu}`,
       );
     }
-    if (this.#dead || this.#now === -Infinity) return 0;
+    if (this.dead || this.#now === -Infinity) return 0;
     const send = this.#send;
     const now = this.#now;
     // A controller may have changed its mind since.
@@ -841,7 +797,7 @@ export class Kcp {
     // What the batch had no room for, or what is paced, is still due.
     const left = batch.full || (room > 0 && this.#options.writeDelay);
     if (!left) this.#nextFlush = now + this.#options.interval;
-    this.#watch();
+    this.#liveness.watch(this.#now, send.inFlight > 0);
     return batch.count - before;
   }
 
@@ -894,7 +850,7 @@ export class Kcp {
   abandon(): void {
     this.#send.clear();
     this.#acks.clear();
-    this.#owedSince = Infinity;
+    this.#liveness.settle();
   }
 
   /** Drops all that is queued, in flight or unread, and gives the memory back to the arena. */

@@ -7,7 +7,8 @@
  */
 export { Arena } from "./arena.ts";
 export * from "./congestion.ts";
-export { type DeadLink, Kcp } from "./kcp.ts";
+export { Kcp } from "./kcp.ts";
+export type { DeadLink } from "./liveness.ts";
 export {
   fast,
   type KcpLiveOptions,

@@ -1,0 +1,80 @@
+/** Why a machine took its peer for unreachable. */
+export type DeadLink =
+  /** A segment was sent `deadLink` times without an answer. */
+  | "retransmissions"
+  /** Nothing was heard for `deadLinkTime` while an answer was due. */
+  | "silence";
+
+/** Judges whether the peer is still there, from when it was heard and since when it owes an answer. */
+export class Liveness {
+  /** The verdict; null while the peer is taken for alive. */
+  dead: DeadLink | null = null;
+  /** When a packet of the peer was last accepted. */
+  heardAt = -Infinity;
+  /** Since when the peer owes an answer; Infinity while it owes none. */
+  #owedSince = Infinity;
+  /** When the peer was asked whether its window is still closed, and has said nothing since. */
+  #askedAt = Infinity;
+  /** Silence is not judged before: the machine itself was not run for a while. */
+  #graceEnds = -Infinity;
+  #time = 0;
+
+  /** Takes over `deadLinkTime`, in ms. */
+  configure(time: number): void {
+    this.#time = time;
+  }
+
+  /** The longest wait before the next try, in ms: a link is given up only after several. */
+  get longestWait(): number {
+    return this.#time / 8;
+  }
+
+  /** A valid packet came. */
+  heard(now: number): void {
+    this.heardAt = now;
+    this.#askedAt = Infinity;
+  }
+
+  /** The peer is asked whether its window is still closed. */
+  asked(now: number): void {
+    this.#askedAt = Math.min(this.#askedAt, now);
+  }
+
+  /** Notes whether the peer owes an answer, given whether something is in flight. */
+  watch(now: number, inFlight: boolean): void {
+    if (!inFlight && this.#askedAt === Infinity) this.#owedSince = Infinity;
+    else if (this.#owedSince === Infinity) this.#owedSince = now;
+  }
+
+  /** The peer owes nothing any more. */
+  settle(): void {
+    this.#owedSince = this.#askedAt = Infinity;
+  }
+
+  /** When the peer's silence has lasted too long; Infinity while it owes no answer. */
+  get silenceEnds(): number {
+    if (this.#owedSince === Infinity) return Infinity;
+    return Math.max(Math.max(this.#owedSince, this.heardAt) + this.#time, this.#graceEnds);
+  }
+
+  /** Grants another try if whoever runs the machine slept through its deadlines since `before`. */
+  excuse(before: number, now: number): void {
+    if (now >= this.silenceEnds && now - before > this.longestWait) {
+      this.#graceEnds = now + this.longestWait;
+    }
+  }
+
+  /** Gives the peer up if it was silent for too long. */
+  judgeSilence(now: number): void {
+    if (now >= this.silenceEnds) this.dead = "silence";
+  }
+
+  /**
+   * Gives the peer up for a segment first sent at `since` that timed out too often: if the peer was silent
+   * all along, or the segment is older than `deadLinkTime`. A link that is merely bad is not given up.
+   */
+  judgeSegment(now: number, since: number): void {
+    if (since === Infinity) return;
+    if (this.heardAt <= since || now - since >= this.#time) this.dead = "retransmissions";
+  }
+}
