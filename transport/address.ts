@@ -72,3 +72,22 @@ export function localFor(host: string): string {
   if (host === "::1") return "::1";
   return host.includes(":") ? "::" : "0.0.0.0";
 }
+
+/** Addresses kept at one time. */
+const MAX_ADDRESSES = 4096;
+
+/** Addresses as sockets take them, by the strings that the machines know. */
+export class AddressBook {
+  readonly #addresses = new Map<string, Address & { transport: "udp" }>();
+
+  /** The address that a string stands for. */
+  get(text: string): Address & { transport: "udp" } {
+    let address = this.#addresses.get(text);
+    if (!address) {
+      if (this.#addresses.size >= MAX_ADDRESSES) this.#addresses.clear();
+      address = { transport: "udp", ...parseAddress(text) };
+      this.#addresses.set(text, address);
+    }
+    return address;
+  }
+}

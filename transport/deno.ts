@@ -6,46 +6,15 @@
  * @module
  */
 import type { PacketBatch } from "../kcp/packet_batch.ts";
-import {
-  type Address,
-  canonical,
-  checkAddress,
-  formatAddress,
-  isAddress,
-  localFor,
-  parseAddress,
-} from "./address.ts";
+import { AddressBook, formatAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
-import type { EndpointOptions } from "./endpoint.ts";
 import type { Listener } from "./listener.ts";
-import type { SessionOptions } from "./session.ts";
-import { connectOn, listenOn, orClose } from "./sockets.ts";
-import { SystemClock } from "./system_clock.ts";
+import { type ConnectOptions, connectUdp, type ListenOptions, listenUdp } from "./udp.ts";
 
 export * from "./proxy.ts";
 
-/** Where to listen, and settings of the endpoint and of its sessions. */
-export interface ListenOptions extends EndpointOptions {
-  /** The port; 0, one that is free, unless given. */
-  port?: number;
-  /** The IP address to bind: `0.0.0.0`, every IPv4 address, unless given. `::` serves IPv4 and IPv6. */
-  hostname?: string;
-}
-
-/** Whom to connect to, and settings of the session. */
-export interface ConnectOptions extends SessionOptions {
-  /** The listener's port. */
-  port: number;
-  /** The listener's IP address or name; `127.0.0.1` unless given. */
-  hostname?: string;
-  /** The IP address to bind on this side; one that fits the listener's unless given. */
-  localHostname?: string;
-  /** The port to bind on this side; 0, one that is free, unless given. */
-  localPort?: number;
-  /** The conversation id; drawn at random unless given. */
-  conv?: number;
-}
+export type { ConnectOptions, ListenOptions };
 
 /**
  * Listens for connections on a UDP port.
@@ -53,12 +22,8 @@ export interface ConnectOptions extends SessionOptions {
  * @throws {Error} When the runtime has no datagram sockets, or the address can't be bound.
  * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
  */
-// deno-lint-ignore require-await -- what goes wrong rejects, on this runtime as on others
-export async function listen(options: ListenOptions = {}): Promise<Listener> {
-  const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
-  checkAddress({ hostname, port }, 0);
-  const socket = bind(hostname, port);
-  return orClose(socket, () => listenOn(socket, new SystemClock(), endpoint));
+export function listen(options: ListenOptions = {}): Promise<Listener> {
+  return listenUdp(options, bind);
 }
 
 /**
@@ -71,20 +36,8 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
  * address can't be bound.
  * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
  */
-export async function connect(options: ConnectOptions): Promise<Connection> {
-  const {
-    port,
-    hostname = "127.0.0.1",
-    localHostname,
-    localPort = 0,
-    conv = crypto.getRandomValues(new Uint32Array(1))[0],
-    ...session
-  } = options;
-  checkAddress({ hostname, port }, 1);
-  const host = await resolve(hostname);
-  const socket = bind(localHostname ?? localFor(host), localPort);
-  const peer = formatAddress(host, port);
-  return orClose(socket, () => connectOn(socket, new SystemClock(), peer, conv, session));
+export function connect(options: ConnectOptions): Promise<Connection> {
+  return connectUdp(options, bind, resolve);
 }
 
 function bind(hostname: string, port: number): DenoSocket {
@@ -101,12 +54,9 @@ function bind(hostname: string, port: number): DenoSocket {
   return new DenoSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
 }
 
-/** Makes an IP address of a name, in the form in which Deno tells addresses. */
 async function resolve(hostname: string): Promise<string> {
-  if (hostname === "localhost") return "127.0.0.1";
-  if (isAddress(hostname)) return canonical(hostname);
   const { lookup } = await import("node:dns/promises");
-  return canonical((await lookup(hostname)).address);
+  return (await lookup(hostname)).address;
 }
 
 /** `Deno.DatagramConn` as a socket for a driver. */
@@ -114,8 +64,7 @@ export class DenoSocket implements DatagramSocket {
   /** Its own address. */
   readonly address: string;
   readonly #conn: Deno.DatagramConn;
-  /** Addresses in Deno's form, by ours. */
-  readonly #addresses = new Map<string, Deno.NetAddr>();
+  readonly #addresses = new AddressBook();
   #closed = false;
 
   /**
@@ -166,22 +115,11 @@ export class DenoSocket implements DatagramSocket {
     // One after the other: Deno does not keep sends in order that wait for the socket together.
     for (let i = 0; i < batch.count && !this.#closed; i++) {
       try {
-        await this.#conn.send(batch.packet(i), this.#addressOf(batch.to[i]));
+        await this.#conn.send(batch.packet(i), this.#addresses.get(batch.to[i]));
       } catch (error) {
         if (error instanceof Deno.errors.BadResource && !this.#closed) throw error;
       }
     }
-  }
-
-  #addressOf(to: string): Deno.NetAddr {
-    let address = this.#addresses.get(to);
-    if (!address) {
-      if (this.#addresses.size >= 4096) this.#addresses.clear();
-      const { hostname, port }: Address = parseAddress(to);
-      address = { transport: "udp", hostname, port };
-      this.#addresses.set(to, address);
-    }
-    return address;
   }
 
   /** Closes the socket. */

@@ -9,13 +9,11 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { PacketBatch } from "../kcp/packet_batch.ts";
-import { canonical, checkAddress, formatAddress, localFor, parseAddress } from "./address.ts";
+import { AddressBook, formatAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
-import type { ConnectOptions, ListenOptions } from "./deno.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import type { Listener } from "./listener.ts";
-import { connectOn, listenOn, orClose } from "./sockets.ts";
-import { SystemClock } from "./system_clock.ts";
+import { type ConnectOptions, connectUdp, type ListenOptions, listenUdp } from "./udp.ts";
 
 export type { ConnectOptions, ListenOptions };
 
@@ -28,11 +26,8 @@ const BUFFER_SIZE = 4 << 20;
  * @throws {Error} When the address can't be bound.
  * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
  */
-export async function listen(options: ListenOptions = {}): Promise<Listener> {
-  const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
-  checkAddress({ hostname, port }, 0);
-  const socket = await bind(hostname, port);
-  return orClose(socket, () => listenOn(socket, new SystemClock(), endpoint));
+export function listen(options: ListenOptions = {}): Promise<Listener> {
+  return listenUdp(options, bind);
 }
 
 /**
@@ -44,20 +39,8 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
  * @throws {Error} When the name can't be resolved, or the local address can't be bound.
  * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
  */
-export async function connect(options: ConnectOptions): Promise<Connection> {
-  const {
-    port,
-    hostname = "127.0.0.1",
-    localHostname,
-    localPort = 0,
-    conv = crypto.getRandomValues(new Uint32Array(1))[0],
-    ...session
-  } = options;
-  checkAddress({ hostname, port }, 1);
-  const host = canonical((await lookup(hostname)).address);
-  const socket = await bind(localHostname ?? localFor(host), localPort);
-  const peer = formatAddress(host, port);
-  return orClose(socket, () => connectOn(socket, new SystemClock(), peer, conv, session));
+export function connect(options: ConnectOptions): Promise<Connection> {
+  return connectUdp(options, bind, async (hostname) => (await lookup(hostname)).address);
 }
 
 async function bind(hostname: string, port: number): Promise<NodeSocket> {
@@ -81,7 +64,7 @@ export class NodeSocket implements DatagramSocket {
   /** Its own address. */
   readonly address: string;
   readonly #socket: Socket;
-  readonly #addresses = new Map<string, { hostname: string; port: number }>();
+  readonly #addresses = new AddressBook();
   #closed = false;
 
   /**
@@ -113,20 +96,10 @@ export class NodeSocket implements DatagramSocket {
         if (--left === 0) resolve();
       };
       for (let i = 0; i < batch.count; i++) {
-        const { hostname, port } = this.#addressOf(batch.to[i]);
+        const { hostname, port } = this.#addresses.get(batch.to[i]);
         this.#socket.send(batch.packet(i), port, hostname, done);
       }
     });
-  }
-
-  #addressOf(to: string): { hostname: string; port: number } {
-    let address = this.#addresses.get(to);
-    if (!address) {
-      if (this.#addresses.size >= 4096) this.#addresses.clear();
-      address = parseAddress(to);
-      this.#addresses.set(to, address);
-    }
-    return address;
   }
 
   /** Closes the socket. */

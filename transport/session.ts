@@ -234,7 +234,7 @@ export class Session {
     const ended = this.#remoteEnded;
     this.#noticeEnd();
     if (this.#over) {
-      if (this.kcp.peekSize() < 0) this.kcp.close();
+      if (!this.#readable) this.kcp.close();
       return;
     }
     // The window may have opened, the session may be over, or its memory may be idle now.
@@ -311,6 +311,11 @@ export class Session {
     for (this.#noticeEnd(); !this.#remoteEnded; this.#noticeEnd()) if (this.kcp.skip() < 0) return;
   }
 
+  /** Whether anything can be read, be it the end, or a part of a message that never became whole. */
+  get #readable(): boolean {
+    return this.kcp.readable > 0 || this.kcp.atEmptyMessage;
+  }
+
   #finish(error: ConnectionError | null, over = true): void {
     // What arrived before an error can still be read.
     const unread = this.#state === "open" && !this.#remoteEnded;
@@ -318,7 +323,7 @@ export class Session {
     this.#error = error;
     this.#over = over;
     if (over) {
-      if (unread && this.kcp.peekSize() >= 0) this.kcp.abandon();
+      if (unread && this.#readable) this.kcp.abandon();
       else this.kcp.close();
     }
     this.onChange?.();

@@ -75,6 +75,18 @@ Deno.test("bounds: a session that failed holds nothing that could only have been
   assertLess(a.machine.arena.used, before);
 });
 
+Deno.test("bounds: after an error a reader of the stream still gets part of a message", () => {
+  const a = new Runner(new Endpoint({ ...turbo, idleTimeout: 1000 }, true));
+  a.machine.input(encode({ sn: 0, frg: 1, data: pattern(10) }, { cmd: WINS }), 0, PEER);
+  const session = a.machine.accept()!;
+  session.onChange = () => {};
+  a.idle(0, 5000);
+  assertEquals([session.state, session.peekSize()], ["closed", -1]);
+  const bytes = new Uint8Array(10);
+  assertEquals(session.read(bytes), 10);
+  assertEquals(bytes, pattern(10));
+});
+
 Deno.test("bounds: a peer that does not read for minutes is no dead peer", async () => {
   const network = new SimulatedNetwork({ link: { latency: 20 } });
   const listener = network.listen({ ...SERVER, ...turbo, rcvWnd: 32 });

@@ -1,0 +1,76 @@
+/**
+ * What the adapters for UDP sockets share: which socket to open for whom.
+ *
+ * @module
+ */
+import { canonical, checkAddress, formatAddress, isAddress, localFor } from "./address.ts";
+import type { Connection } from "./connection.ts";
+import type { DatagramSocket } from "./driver.ts";
+import type { EndpointOptions } from "./endpoint.ts";
+import type { Listener } from "./listener.ts";
+import type { SessionOptions } from "./session.ts";
+import { connectOn, listenOn, orClose } from "./sockets.ts";
+import { SystemClock } from "./system_clock.ts";
+
+/** Where to listen, and settings of the endpoint and of its sessions. */
+export interface ListenOptions extends EndpointOptions {
+  /** The port; 0, one that is free, unless given. */
+  port?: number;
+  /** The IP address to bind: `0.0.0.0`, every IPv4 address, unless given. `::` serves IPv4 and IPv6. */
+  hostname?: string;
+}
+
+/** Whom to connect to, and settings of the session. */
+export interface ConnectOptions extends SessionOptions {
+  /** The listener's port. */
+  port: number;
+  /** The listener's IP address or name; `127.0.0.1` unless given. */
+  hostname?: string;
+  /** The IP address to bind on this side; one that fits the listener's unless given. */
+  localHostname?: string;
+  /** The port to bind on this side; 0, one that is free, unless given. */
+  localPort?: number;
+  /** The conversation id; drawn at random unless given. */
+  conv?: number;
+}
+
+/** Opens a UDP socket. */
+type Bind = (hostname: string, port: number) => DatagramSocket | Promise<DatagramSocket>;
+
+/** `listen` on the sockets that `bind` opens. */
+export async function listenUdp(options: ListenOptions, bind: Bind): Promise<Listener> {
+  const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
+  checkAddress({ hostname, port }, 0);
+  const socket = await bind(hostname, port);
+  return orClose(socket, () => listenOn(socket, new SystemClock(), endpoint));
+}
+
+/** `connect` on the sockets that `bind` opens; `lookUp` gives the IP address of a name. */
+export async function connectUdp(
+  options: ConnectOptions,
+  bind: Bind,
+  lookUp: (name: string) => Promise<string>,
+): Promise<Connection> {
+  const {
+    port,
+    hostname = "127.0.0.1",
+    localHostname,
+    localPort = 0,
+    conv = crypto.getRandomValues(new Uint32Array(1))[0],
+    ...session
+  } = options;
+  checkAddress({ hostname, port }, 1);
+  const host = canonical(await resolve(hostname, lookUp));
+  const socket = await bind(localHostname ?? localFor(host), localPort);
+  const peer = formatAddress(host, port);
+  return orClose(socket, () => connectOn(socket, new SystemClock(), peer, conv, session));
+}
+
+async function resolve(
+  hostname: string,
+  lookUp: (name: string) => Promise<string>,
+): Promise<string> {
+  // Both loopback addresses have this name; a listener is on the IPv4 one unless told otherwise.
+  if (hostname === "localhost") return "127.0.0.1";
+  return isAddress(hostname) ? hostname : await lookUp(hostname);
+}
