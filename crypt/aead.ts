@@ -1,0 +1,315 @@
+import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { Aes } from "./aes.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
+
+/** Random bytes at the start of a packet. */
+const NONCE_SIZE = 12;
+/** The authentication tag at its end. */
+const TAG_SIZE = 16;
+/** What is not payload. */
+const OVERHEAD = NONCE_SIZE + TAG_SIZE;
+
+/** What no packet lies in. */
+const NOTHING = new DataView(new ArrayBuffer(0));
+
+/**
+ * What the ciphers that authenticate have in common: a packet is `nonce 12 | ciphertext | tag 16`, and there
+ * is no additional data.
+ */
+abstract class AeadCipher implements PacketCipher {
+  /** The name by which `createCipher` knows it. */
+  readonly name: string;
+  /** Random bytes that a packet begins with. */
+  readonly nonceSize = NONCE_SIZE;
+  /** Bytes in front of the payload. */
+  readonly headroom = NONCE_SIZE;
+  /** Bytes behind the payload. */
+  readonly tailroom = TAG_SIZE;
+  /** Forged packets are told from real ones. */
+  readonly authenticates = true;
+
+  /** @param name The name by which `createCipher` knows it. */
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Encrypts the payload in place, and writes the tag. */
+  protected abstract encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void;
+
+  /** Decrypts the payload in place if the tag is right, and otherwise leaves it as it is. */
+  protected abstract decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean;
+
+  /**
+   * Seals a packet in place.
+   *
+   * @param bytes The memory that the packet lies in.
+   * @param start Offset of the packet's first byte, which is the nonce's.
+   * @param end Offset after its last byte, which is the tag's.
+   * @throws {RangeError} If the packet has no room for nonce and tag.
+   */
+  seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    if (end - start < OVERHEAD) {
+      throw new RangeError(
+        `Cannot seal ${end - start} bytes with ${this.name}: allowed are ${OVERHEAD} or more`,
+      );
+    }
+    this.encrypt(bytes, start, end);
+  }
+
+  /**
+   * Opens a packet in place. One that fails stays encrypted; the nonce of one that does not stays as it was.
+   *
+   * @param bytes The memory that the packet lies in.
+   * @param start Offset of the packet's first byte.
+   * @param end Offset after its last byte.
+   * @returns Whether the tag is right: someone with the key sealed this packet.
+   */
+  open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
+    return end - start >= OVERHEAD && this.decrypt(bytes, start, end);
+  }
+}
+
+/**
+ * Packets under ChaCha20-Poly1305 (RFC 8439 §2.8), with the implementation of `@noble/ciphers`.
+ *
+ * It works in place, checks the tag before it decrypts, and compares tags in constant time.
+ */
+export class ChaCha20Poly1305Cipher extends AeadCipher {
+  readonly #key: Uint8Array;
+
+  /**
+   * @param key 32 bytes, which are kept.
+   * @throws {RangeError} If the key has another length.
+   */
+  constructor(key: Uint8Array) {
+    super("chacha20-poly1305");
+    if (key.length !== 32) {
+      throw new RangeError(`Cannot key ChaCha20-Poly1305 with ${key.length} bytes: allowed are 32`);
+    }
+    this.#key = key;
+  }
+
+  /** Encrypts the payload in place, and writes the tag. */
+  protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    const payload = start + NONCE_SIZE;
+    chacha20poly1305(this.#key, bytes.subarray(start, payload))
+      .encrypt(bytes.subarray(payload, end - TAG_SIZE), bytes.subarray(payload, end));
+  }
+
+  /** Decrypts the payload in place if the tag is right. */
+  protected override decrypt(
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    end: number,
+  ): boolean {
+    const payload = start + NONCE_SIZE;
+    const cipher = chacha20poly1305(this.#key, bytes.subarray(start, payload));
+    try {
+      cipher.decrypt(bytes.subarray(payload, end), bytes.subarray(payload, end - TAG_SIZE));
+      return true;
+    } catch {
+      // All that it throws for is the tag. A packet that fails costs no more than one that opens.
+      return false;
+    }
+  }
+}
+
+/** Swaps the bytes of a word. */
+function swap(word: number): number {
+  return word << 24 | (word & 0xff00) << 8 | word >>> 8 & 0xff00 | word >>> 24;
+}
+
+/**
+ * The products of the hash key of GHASH with every byte at every place of a block: 16 · 256 blocks of four
+ * big-endian words, 64 KiB. XORing 16 of them multiplies a block, without a reduction.
+ *
+ * Source: D. McGrew, J. Viega, "The Galois/Counter Mode of Operation", 2005, §4.1. In GHASH the first bit of
+ * a block is the power x^0, and the modulus is x^128 + x^7 + x^2 + x + 1 (NIST SP 800-38D §6.3).
+ */
+function ghashTable(h0: number, h1: number, h2: number, h3: number): Int32Array {
+  const table = new Int32Array(16 * 256 * 4);
+  for (let place = 0; place < 16; place++) {
+    const base = place << 10;
+    // The bytes with one bit are the powers of x, each of which is the one before times x.
+    for (let bit = 0x80; bit > 0; bit >>= 1) {
+      const entry = base + 4 * bit;
+      table[entry] = h0;
+      table[entry + 1] = h1;
+      table[entry + 2] = h2;
+      table[entry + 3] = h3;
+      const carry = h3 & 1;
+      h3 = h3 >>> 1 | h2 << 31;
+      h2 = h2 >>> 1 | h1 << 31;
+      h1 = h1 >>> 1 | h0 << 31;
+      h0 = h0 >>> 1 ^ (carry ? 0xe1000000 : 0);
+    }
+    // All others are the sum of one with one bit and of one that is smaller than that.
+    for (let byte = 3; byte < 256; byte++) {
+      const high = 1 << 31 - Math.clz32(byte);
+      for (let word = 0; word < 4; word++) {
+        table[base + 4 * byte + word] = table[base + 4 * high + word] ^
+          table[base + 4 * (byte ^ high) + word];
+      }
+    }
+  }
+  return table;
+}
+
+/** The authentication of GCM (NIST SP 800-38D §6.4), of one segment of data without additional data. */
+class Ghash {
+  readonly #table: Int32Array;
+  /** The state, as four big-endian words; after {@linkcode Ghash.digest} it is the hash. */
+  readonly state: Int32Array = new Int32Array(4);
+
+  /** @param key The hash key, as four big-endian words. */
+  constructor(key: Int32Array) {
+    this.#table = ghashTable(key[0], key[1], key[2], key[3]);
+  }
+
+  /** Adds a block to the state, and multiplies by the key. */
+  #block(w0: number, w1: number, w2: number, w3: number): void {
+    const t = this.#table;
+    const y = this.state;
+    let y0 = 0, y1 = 0, y2 = 0, y3 = 0;
+    for (let word = 0, base = 0; word < 4; word++) {
+      let w = y[word] ^ (word < 2 ? word === 0 ? w0 : w1 : word === 2 ? w2 : w3);
+      for (let byte = 0; byte < 4; byte++, base += 1024, w <<= 8) {
+        const entry = base + (w >>> 24 << 2);
+        y0 ^= t[entry];
+        y1 ^= t[entry + 1];
+        y2 ^= t[entry + 2];
+        y3 ^= t[entry + 3];
+      }
+    }
+    y[0] = y0;
+    y[1] = y1;
+    y[2] = y2;
+    y[3] = y3;
+  }
+
+  /** Hashes the bytes from `start` to before `end`, filled up to whole blocks with zeros, and their number. */
+  digest(view: DataView, start: number, end: number): void {
+    this.state.fill(0);
+    let i = start;
+    for (; i + 16 <= end; i += 16) {
+      this.#block(
+        view.getInt32(i),
+        view.getInt32(i + 4),
+        view.getInt32(i + 8),
+        view.getInt32(i + 12),
+      );
+    }
+    if (i < end) {
+      const rest = [0, 0, 0, 0];
+      for (let k = 0; i + k < end; k++) rest[k >> 2] |= view.getUint8(i + k) << 24 - 8 * (k & 3);
+      this.#block(rest[0], rest[1], rest[2], rest[3]);
+    }
+    // The lengths in bits, as two numbers of 64 bits: that of the additional data, and that of the data.
+    const length = end - start;
+    this.#block(0, 0, length >>> 29, length << 3);
+  }
+}
+
+/**
+ * Packets under AES in Galois/Counter Mode (NIST SP 800-38D).
+ *
+ * The block function is that of `@noble/ciphers`. Its GCM is not used: it expands the key and builds the tables
+ * of GHASH anew for each message, and seals 31 MB/s in packets of 1400 bytes where this seals 95.
+ *
+ * GHASH looks bytes up in tables that depend on the key, as AES does: see {@linkcode Aes} on time.
+ */
+export class GcmCipher extends AeadCipher {
+  readonly #aes: Aes;
+  readonly #ghash: Ghash;
+  /** The counter block, and then the key stream. */
+  readonly #block: Int32Array = new Int32Array(4);
+  /** The memory of the last packet, which is mostly that of the next one too. */
+  #bytes: Uint8Array<ArrayBuffer> | null = null;
+  #view = NOTHING;
+
+  /**
+   * @param name The name by which `createCipher` knows it.
+   * @param key 16, 24 or 32 bytes, which are expanded and not kept.
+   * @throws {RangeError} If the key has another length.
+   */
+  constructor(name: string, key: Uint8Array) {
+    super(name);
+    this.#aes = new Aes(key);
+    const block = this.#block;
+    this.#aes.encrypt(block);
+    this.#ghash = new Ghash(block.map(swap));
+  }
+
+  #viewOf(bytes: Uint8Array<ArrayBuffer>): DataView {
+    if (this.#bytes !== bytes) {
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    return this.#view;
+  }
+
+  /** Leaves the key stream of a packet's block `counter` in the block. */
+  #keyStream(view: DataView, nonce: number, counter: number): Int32Array {
+    const block = this.#block;
+    // AES takes words whose low byte is first, and the counter has its high byte first.
+    block[0] = view.getInt32(nonce, true);
+    block[1] = view.getInt32(nonce + 4, true);
+    block[2] = view.getInt32(nonce + 8, true);
+    block[3] = swap(counter);
+    this.#aes.encrypt(block);
+    return block;
+  }
+
+  /** XORs the payload with the key stream: it begins with counter 2, as 1 is that of the tag. */
+  #crypt(view: DataView, start: number, end: number): void {
+    let i = start + NONCE_SIZE;
+    let counter = 2;
+    for (; i + 16 <= end; i += 16) {
+      const block = this.#keyStream(view, start, counter++);
+      view.setInt32(i, view.getInt32(i, true) ^ block[0], true);
+      view.setInt32(i + 4, view.getInt32(i + 4, true) ^ block[1], true);
+      view.setInt32(i + 8, view.getInt32(i + 8, true) ^ block[2], true);
+      view.setInt32(i + 12, view.getInt32(i + 12, true) ^ block[3], true);
+    }
+    if (i === end) return;
+    const block = this.#keyStream(view, start, counter);
+    for (let k = 0; i + k < end; k++) {
+      view.setUint8(i + k, view.getUint8(i + k) ^ block[k >> 2] >>> 8 * (k & 3));
+    }
+  }
+
+  /** Computes the tag of a packet with the ciphertext that ends before `end`, as four big-endian words. */
+  #tag(view: DataView, start: number, end: number): Int32Array {
+    const tag = this.#ghash.state;
+    this.#ghash.digest(view, start + NONCE_SIZE, end);
+    const mask = this.#keyStream(view, start, 1);
+    for (let word = 0; word < 4; word++) tag[word] ^= swap(mask[word]);
+    return tag;
+  }
+
+  /** Encrypts the payload in place, and writes the tag. */
+  protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    const view = this.#viewOf(bytes);
+    const at = end - TAG_SIZE;
+    this.#crypt(view, start, at);
+    const tag = this.#tag(view, start, at);
+    for (let word = 0; word < 4; word++) view.setInt32(at + 4 * word, tag[word]);
+  }
+
+  /** Decrypts the payload in place if the tag is right. */
+  protected override decrypt(
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    end: number,
+  ): boolean {
+    const view = this.#viewOf(bytes);
+    const at = end - TAG_SIZE;
+    const tag = this.#tag(view, start, at);
+    // All of it, wherever the first difference is: the time must not tell how much of a guess was right.
+    let difference = 0;
+    for (let word = 0; word < 4; word++) difference |= view.getInt32(at + 4 * word) ^ tag[word];
+    if (difference !== 0) return false;
+    this.#crypt(view, start, at);
+    return true;
+  }
+}

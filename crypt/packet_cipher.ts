@@ -1,0 +1,51 @@
+/**
+ * What every packet cipher has in common.
+ *
+ * @module
+ */
+
+/**
+ * Fills the target with bytes that nobody can foresee, as `crypto.getRandomValues` does.
+ *
+ * @param target At most 65536 bytes.
+ */
+export type Entropy = (target: Uint8Array<ArrayBuffer>) => void;
+
+/**
+ * Encrypts and decrypts whole packets in place.
+ *
+ * A sealed packet is `nonce | checksum? | payload | tag?`. The cipher draws no randomness: whoever seals
+ * has written {@linkcode PacketCipher.nonceSize} random bytes at the packet's start.
+ */
+export interface PacketCipher {
+  /** The name by which `createCipher` knows it, such as `aes-128` or `chacha20-poly1305`. */
+  readonly name: string;
+  /** Random bytes that a packet begins with, drawn anew for each packet. */
+  readonly nonceSize: number;
+  /** Bytes in front of the payload: the nonce, and the checksum where there is one. */
+  readonly headroom: number;
+  /** Bytes behind the payload: the authentication tag, where there is one. */
+  readonly tailroom: number;
+  /** Whether a forged packet is told from a real one. A checksum finds accidents, not forgers. */
+  readonly authenticates: boolean;
+  /**
+   * Seals a packet in place.
+   *
+   * @param bytes The memory that the packet lies in.
+   * @param start Offset of the packet's first byte, which is the nonce's.
+   * @param end Offset after its last byte: after the tag, where there is one.
+   * @throws {RangeError} If the packet is shorter than `headroom + tailroom`.
+   */
+  seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void;
+  /**
+   * Opens a packet in place. Hostile bytes never throw. In a packet that opens the nonce is what the
+   * sender drew.
+   *
+   * @param bytes The memory that the packet lies in.
+   * @param start Offset of the packet's first byte.
+   * @param end Offset after its last byte.
+   * @returns Whether the packet is whole; then its payload lies from `start + headroom` to before
+   * `end - tailroom`. If not, what the packet's bytes are now is undefined.
+   */
+  open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean;
+}

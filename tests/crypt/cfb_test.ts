@@ -1,0 +1,213 @@
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { Aes } from "../../crypt/aes.ts";
+import type { BlockCipher } from "../../crypt/block_cipher.ts";
+import { Cfb, CfbCipher } from "../../crypt/cfb.ts";
+import { crc32 } from "../../crypt/crc32.ts";
+
+/** The bytes that a string of hexadecimal digits stands for. */
+function bytes(hex: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
+}
+
+/** A permutation of blocks that mixes all bytes with a key; a cipher only in what CFB asks of one. */
+class Toy implements BlockCipher {
+  readonly blockSize: 8 | 16;
+  readonly littleEndian: boolean;
+  readonly #key: number;
+  calls = 0;
+
+  constructor(blockSize: 8 | 16, littleEndian: boolean, key = 0x2545f491) {
+    this.blockSize = blockSize;
+    this.littleEndian = littleEndian;
+    this.#key = key;
+  }
+
+  encrypt(block: Int32Array): void {
+    this.calls++;
+    assertEquals(block.length, this.blockSize / 4, "the words of one block");
+    for (let round = 0; round < 3 * block.length; round++) {
+      const before = block[(round + 1) % block.length];
+      const mixed = Math.imul(before ^ before >>> 15, this.#key + 2 * round | 1);
+      block[round % block.length] ^= mixed ^ mixed >>> 13;
+    }
+  }
+}
+
+const TOYS: [8 | 16, boolean][] = [[8, false], [8, true], [16, false], [16, true]];
+
+/** Encrypts the bytes of one block, through words in the cipher's byte order. */
+function blockOf(cipher: BlockCipher, input: Uint8Array): Uint8Array<ArrayBuffer> {
+  const from = new DataView(Uint8Array.from(input).buffer);
+  const words = Int32Array.from(
+    { length: cipher.blockSize / 4 },
+    (_, i) => from.getInt32(4 * i, cipher.littleEndian),
+  );
+  cipher.encrypt(words);
+  const to = new DataView(new ArrayBuffer(cipher.blockSize));
+  words.forEach((word, i) => to.setInt32(4 * i, word, cipher.littleEndian));
+  return new Uint8Array(to.buffer);
+}
+
+/** CFB encryption as NIST SP 800-38A §6.3 writes it, block by block: C = P ^ E(previous C), starting from the IV. */
+function defined(cipher: BlockCipher, iv: Uint8Array, plain: Uint8Array): Uint8Array {
+  const out = new Uint8Array(plain.length);
+  let previous = iv;
+  for (let at = 0; at < plain.length; at += cipher.blockSize) {
+    const stream = blockOf(cipher, previous);
+    for (let i = at; i < Math.min(at + cipher.blockSize, plain.length); i++) {
+      out[i] = plain[i] ^ stream[i - at];
+    }
+    previous = out.subarray(at, at + cipher.blockSize);
+  }
+  return out;
+}
+
+Deno.test("cfb: the CFB128-AES examples of NIST SP 800-38A F.3.13 to F.3.18", () => {
+  const iv = bytes("000102030405060708090a0b0c0d0e0f");
+  const plain = bytes(
+    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51" +
+      "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
+  );
+  const examples: [string, string][] = [
+    [
+      "2b7e151628aed2a6abf7158809cf4f3c",
+      "3b3fd92eb72dad20333449f8e83cfb4ac8a64537a0b3a93fcde3cdad9f1ce58b" +
+      "26751f67a3cbb140b1808cf187a4f4dfc04b05357c5d1c0eeac4c66f9ff7f2e6",
+    ],
+    [
+      "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
+      "cdc80d6fddf18cab34c25909c99a417467ce7f7f81173621961a2b70171d3d7a" +
+      "2e1e8a1dd59b88b1c8e60fed1efac4c9c05f9f9ca9834fa042ae8fba584b09ff",
+    ],
+    [
+      "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+      "dc7e84bfda79164b7ecd8486985d386039ffed143b28b1c832113c6331e5407b" +
+      "df10132415e54b92a13ed0a8267ae2f975a385741ab9cef82031623d55b1e471",
+    ],
+  ];
+  for (const [key, expected] of examples) {
+    const cfb = new Cfb(new Aes(bytes(key)), iv);
+    // Each prefix of the example too: CFB needs no padding, so the end just misses.
+    for (let length = 0; length <= plain.length; length++) {
+      const data = plain.slice(0, length);
+      cfb.encrypt(data, 0, length);
+      assertEquals(data, bytes(expected).slice(0, length), `${length} bytes encrypted`);
+      cfb.decrypt(data, 0, length);
+      assertEquals(data, plain.slice(0, length), `${length} bytes decrypted`);
+    }
+  }
+});
+
+Deno.test("cfb: for both block sizes and byte orders it is what the definition says, and is undone", () => {
+  for (const [blockSize, littleEndian] of TOYS) {
+    const toy = new Toy(blockSize, littleEndian);
+    fc.assert(fc.property(
+      fc.uint8Array({ minLength: blockSize, maxLength: blockSize }),
+      fc.uint8Array({ maxLength: 70 }),
+      fc.nat(9),
+      (iv, plain, at) => {
+        const cfb = new Cfb(toy, iv);
+        const memory = new Uint8Array(plain.length + at + 5).fill(0xee);
+        memory.set(plain, at);
+        cfb.encrypt(memory, at, at + plain.length);
+        assertEquals(
+          Array.from(memory.subarray(at, at + plain.length)),
+          Array.from(defined(toy, iv, plain)),
+        );
+        cfb.decrypt(memory, at, at + plain.length);
+        const expected = new Uint8Array(memory.length).fill(0xee);
+        expected.set(plain, at);
+        assertEquals(memory, expected, "and what lies around is left alone");
+      },
+    ));
+  }
+});
+
+Deno.test("cfb: each call starts anew from the IV, whatever memory the one before was in", () => {
+  for (const [blockSize, littleEndian] of TOYS) {
+    const cfb = new Cfb(new Toy(blockSize, littleEndian), new Uint8Array(blockSize));
+    const plain = Uint8Array.from({ length: 43 }, (_, i) => i);
+    const whole = new Uint8Array(200);
+    const copies = [plain.slice(), whole.subarray(3, 46), whole.subarray(101, 144), plain.slice()];
+    for (const copy of copies) {
+      copy.set(plain);
+      cfb.encrypt(copy, 0, 43);
+      assertEquals(copy, copies[0]);
+    }
+    for (const copy of copies.reverse()) cfb.decrypt(copy, 0, 43);
+    for (const copy of copies) assertEquals(copy, plain);
+  }
+});
+
+Deno.test("cfb: the IV is encrypted once, and no block that nobody needs", () => {
+  for (const [blockSize, littleEndian] of TOYS) {
+    for (let length = 0; length < 50; length++) {
+      const toy = new Toy(blockSize, littleEndian);
+      const cfb = new Cfb(toy, new Uint8Array(blockSize));
+      assertEquals(toy.calls, 1);
+      const expected = Math.max(0, Math.ceil(length / blockSize) - 1);
+      cfb.encrypt(new Uint8Array(length), 0, length);
+      assertEquals(toy.calls, 1 + expected, `${length} bytes encrypted`);
+      cfb.decrypt(new Uint8Array(length), 0, length);
+      assertEquals(toy.calls, 1 + 2 * expected, `${length} bytes decrypted`);
+    }
+  }
+});
+
+Deno.test("cfb: an IV that is no block is refused", () => {
+  assertThrows(
+    () => new Cfb(new Toy(8, false), new Uint8Array(16)),
+    RangeError,
+    "Cannot start CFB from an IV of 16 bytes: allowed are 8",
+  );
+});
+
+Deno.test("cfb: a packet is nonce, checksum and payload, all under the fixed IV", () => {
+  const iv = bytes("a7734f9c12ac1b01a415f2c1fc78e66b");
+  for (const [blockSize, littleEndian] of TOYS) {
+    const toy = new Toy(blockSize, littleEndian);
+    const cipher = new CfbCipher("toy", toy);
+    assertEquals(
+      [cipher.name, cipher.nonceSize, cipher.headroom, cipher.tailroom, cipher.authenticates],
+      ["toy", 16, 20, 0, false],
+    );
+    const plain = Uint8Array.from({ length: 20 + 33 }, (_, i) => 11 * i);
+    const packet = plain.slice();
+    cipher.seal(packet, 0, packet.length);
+    new DataView(plain.buffer).setUint32(16, crc32(plain, 20), true);
+    assertEquals(packet, defined(toy, iv.subarray(0, blockSize), plain));
+    assert(cipher.open(packet, 0, packet.length));
+    assertEquals(packet, plain);
+  }
+});
+
+Deno.test("cfb: a flipped bit is noticed by the checksum, and no payload is left behind", () => {
+  const cipher = new CfbCipher("toy", new Toy(16, false));
+  const sealed = Uint8Array.from({ length: 60 }, (_, i) => i);
+  cipher.seal(sealed, 0, 60);
+  // In the nonce too: it is noticed by what it does to the blocks after it.
+  for (let bit = 0; bit < 8 * 60; bit++) {
+    const packet = sealed.slice();
+    packet[bit >> 3] ^= 1 << (bit & 7);
+    assertFalse(cipher.open(packet, 0, 60), `bit ${bit}`);
+    assertEquals(packet, new Uint8Array(60), `bit ${bit}`);
+  }
+});
+
+Deno.test("cfb: the checksum stops no forger, as the documentation says", () => {
+  const cipher = new CfbCipher("toy", new Toy(16, false));
+  // Checksum and payload fill the last block, in which a bit that is flipped is flipped, and nothing else.
+  const packet = new Uint8Array(20 + 12);
+  packet.set(new TextEncoder().encode("pay 10 coins"), 20);
+  const before = crc32(packet, 20);
+  cipher.seal(packet, 0, 32);
+  const change = new Uint8Array(12);
+  change[5] = "0".charCodeAt(0) ^ "9".charCodeAt(0);
+  const difference = (crc32(change) ^ crc32(new Uint8Array(12))) >>> 0;
+  for (let i = 0; i < 12; i++) packet[20 + i] ^= change[i];
+  for (let i = 0; i < 4; i++) packet[16 + i] ^= difference >>> 8 * i;
+  assert(cipher.open(packet, 0, 32), "without the key");
+  assertEquals(new TextDecoder().decode(packet.subarray(20)), "pay 19 coins");
+  assertEquals(crc32(packet, 20), (before ^ difference) >>> 0);
+});
