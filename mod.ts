@@ -25,6 +25,8 @@
  *
  * @module
  */
+export * from "./crypt/mod.ts";
+export * from "./fec/mod.ts";
 export * from "./kcp/mod.ts";
 export * from "./transport/mod.ts";
 export { connect, type ConnectOptions, listen, type ListenOptions } from "./transport/deno.ts";

@@ -262,6 +262,16 @@ export class Kcp {
     return distance(this.#send.end, this.#send.una);
   }
 
+  /** Segments that were acknowledged. */
+  get acknowledged(): number {
+    return this.#send.acknowledged;
+  }
+
+  /** Segments among them that had to be sent again, as far as the acknowledgments tell. */
+  get lost(): number {
+    return this.#send.lost;
+  }
+
   /** Payload bytes that are queued or sent, and not acknowledged. */
   get sndBytes(): number {
     return this.#send.bytes;
@@ -305,6 +315,8 @@ export class Kcp {
       sndWnd,
       rcvWnd,
       rmtWnd: this.#remote.wnd,
+      acknowledged: this.#send.acknowledged,
+      lost: this.#send.lost,
       sndQueue: this.#send.waiting,
       inFlight: this.#send.inFlight,
       rcvQueue: this.#receive.queued,
@@ -502,9 +514,10 @@ export class Kcp {
         );
       } else if (cmd === CMD_ACK) {
         if (distance(sn, send.una) >= 0 && !send.isAcked(sn)) {
-          const sample = this.#sampleRtt(sn, view.getInt32(at + TS, true));
+          const ts = view.getInt32(at + TS, true);
+          const sample = this.#sampleRtt(sn, ts);
           if (sample >= 0) rtt = sample;
-          ackedBytes += send.acknowledge(sn);
+          ackedBytes += send.acknowledge(sn, ts);
         }
       } else if (cmd === CMD_WASK) {
         this.#tellWindow = true;
@@ -517,7 +530,10 @@ export class Kcp {
     }
 
     // After the acknowledgments of single segments, which give round-trip samples.
-    if (distance(una, send.una) > 0) ackedBytes += send.acknowledgeUpTo(una);
+    if (distance(una, send.una) > 0) {
+      const { min } = this.#rto;
+      ackedBytes += send.acknowledgeUpTo(una, min < Infinity ? this.#now - min : this.#now);
+    }
 
     if (rtt >= 0 && !recovered) {
       this.#rto.sample(rtt, this.#options.interval, this.#options.minRto);

@@ -18,5 +18,5 @@ export {
   type ResolvedKcpOptions,
   turbo,
 } from "./options.ts";
-export { PacketBatch, type PacketBatchOptions } from "./packet_batch.ts";
+export { PacketBatch, type PacketBatchOptions, type PacketLayer } from "./packet_batch.ts";
 export type { InputErrors, KcpStats } from "./stats.ts";

@@ -16,6 +16,27 @@ export interface PacketBatchOptions {
 }
 
 /**
+ * What lies around the packets of a machine: headers, trailers, and packets of its own. The machine
+ * writes as if there was nothing.
+ */
+export interface PacketLayer {
+  /** Bytes that the layer writes in front of a packet. */
+  readonly headroom: number;
+  /** Bytes that the layer writes behind a packet. */
+  readonly tailroom: number;
+  /** Whether packets of the layer itself must leave before the machine's next one. */
+  readonly pending: boolean;
+  /**
+   * Completes a packet of the machine; it may append others.
+   *
+   * @param batch The batch that the packet was appended to.
+   * @param start Arena offset of the headroom.
+   * @param end Arena offset after the tailroom.
+   */
+  complete(batch: PacketBatch, start: number, end: number): void;
+}
+
+/**
  * A run of outgoing packets, one behind the other in one piece of memory.
  *
  * A machine's `output(batch)` appends to the batch and returns how many packets it appended; whoever
@@ -46,10 +67,8 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   readonly ends: Int32Array;
   /** Where each packet goes; empty for a machine that has one peer. */
   readonly to: string[] = [];
-  /** Bytes that are kept free in front of what is reserved, for the headers of outer layers. */
-  headroom = 0;
-  /** Bytes that are kept free behind what is reserved, for the trailers of outer layers. */
-  tailroom = 0;
+  /** What lies around the packets of the machine that fills the batch at the moment. */
+  layer: PacketLayer | null = null;
   /** Destination of the packets that are committed next. */
   destination = "";
   readonly #start: number;
@@ -76,27 +95,55 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   }
 
   /**
-   * Reserves room for one packet.
+   * Reserves room for one packet, and for what the layer adds to it.
    *
-   * @param size Most bytes that the caller writes, headroom and tailroom not counted.
+   * @param size Most bytes that the caller writes.
    * @returns The arena offset to write at, or -1 when the batch is full.
    */
   reserve(size: number): number {
-    const at = this.#top + this.headroom;
-    this.full = this.count === this.starts.length || at + size + this.tailroom > this.#limit;
-    return this.full ? -1 : at;
+    const { layer } = this;
+    if (!layer) return this.place(size);
+    if (layer.pending) {
+      this.full = true;
+      return -1;
+    }
+    const at = this.place(layer.headroom + size + layer.tailroom);
+    return at < 0 ? -1 : at + layer.headroom;
   }
 
-  /** Bytes of the largest packet that an empty batch can hold, headroom and tailroom not counted. */
+  /** Bytes of the largest packet that an empty batch can hold, what the layer adds not counted. */
   get largest(): number {
-    return this.#limit - this.#start - this.headroom - this.tailroom;
+    const { layer } = this;
+    return this.#limit - this.#start - (layer ? layer.headroom + layer.tailroom : 0);
   }
 
   /** Completes the packet that was reserved last: the caller wrote up to arena offset `end`. */
   commit(end: number): void {
+    const { layer } = this;
+    const start = this.#top;
+    if (!layer) {
+      this.append(end);
+      return;
+    }
+    this.append(end + layer.tailroom);
+    layer.complete(this, start, end + layer.tailroom);
+  }
+
+  /**
+   * {@linkcode PacketBatch.reserve} for the layer itself.
+   *
+   * @param size Bytes of the whole packet.
+   */
+  place(size: number): number {
+    this.full = this.count === this.starts.length || this.#top + size > this.#limit;
+    return this.full ? -1 : this.#top;
+  }
+
+  /** {@linkcode PacketBatch.commit} for the layer itself: the whole packet ends at arena offset `end`. */
+  append(end: number): void {
     const { count } = this;
     this.starts[count] = this.#top;
-    this.ends[count] = this.#top = end + this.tailroom;
+    this.ends[count] = this.#top = end;
     this.to[count] = this.destination;
     this.count = count + 1;
   }

@@ -15,7 +15,7 @@ export class Scratch {
     const arena = this.#arena;
     if (packet.buffer === arena.bytes.buffer) return packet.byteOffset;
     const { length } = packet;
-    if (length > this.#size) {
+    if (length > this.#size || this.#block < 0) {
       this.release();
       const size = Math.max(length, 2048);
       this.#block = arena.alloc(size);

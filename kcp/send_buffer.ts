@@ -1,6 +1,7 @@
 import type { Arena } from "./arena.ts";
 import { ByteRing } from "./byte_ring.ts";
 import { RTO_MAX, rtoGrowth } from "./rto.ts";
+import { distance, timestamp } from "./segment.ts";
 
 /** Why a segment is due to be sent again. */
 export const REASON_TIMEOUT = 0;
@@ -55,6 +56,9 @@ export class SendBuffer {
   end: number;
   /** Segments that are sent and not acknowledged, on their way or due to be sent again. */
   inFlight = 0;
+  /** Segments acknowledged so far, and how many of them had to be sent again for that. */
+  acknowledged = 0;
+  lost = 0;
   /** First transmission of the oldest segment that timed out after too many, as last collected. */
   exhaustedSince = Infinity;
   /** Payload bytes that are queued or unacknowledged. */
@@ -196,19 +200,30 @@ export class SendBuffer {
     return this.#table[(sn & this.#mask) * STRIDE + LIST] === ACKED;
   }
 
-  /** Takes a segment in flight as acknowledged, and returns its payload bytes. */
-  acknowledge(sn: number): number {
+  /**
+   * Takes a segment in flight as acknowledged, and returns its payload bytes.
+   *
+   * @param ts The `ts` that the acknowledgment echoes. If it is the first transmission's, that one arrived.
+   */
+  acknowledge(sn: number, ts: number): number {
     const slot = sn & this.#mask;
     const at = slot * STRIDE;
     this.#unlink(slot);
+    this.acknowledged++;
+    const again = this.#table[at + XMIT] > 1;
+    if (again && distance(ts, timestamp(this.firstSentAt(sn))) !== 0) this.lost++;
     this.#table[at + LIST] = ACKED;
     this.inFlight--;
     if (sn === this.una) this.#advance(this.#nextUnacked((sn + 1) | 0));
     return this.#table[at + LEN];
   }
 
-  /** Takes every segment before `una` as acknowledged, and returns the payload bytes of those new. */
-  acknowledgeUpTo(una: number): number {
+  /**
+   * Takes every segment before `una` as acknowledged, and returns the payload bytes of those new.
+   *
+   * @param arrivable When the last transmission was after this time, this acknowledges an earlier one.
+   */
+  acknowledgeUpTo(una: number, arrivable: number): number {
     let bytes = 0;
     const table = this.#table;
     for (let sn = this.una; sn !== una; sn = (sn + 1) | 0) {
@@ -216,6 +231,8 @@ export class SendBuffer {
       if (table[slot * STRIDE + LIST] === ACKED) continue;
       this.#unlink(slot);
       this.inFlight--;
+      this.acknowledged++;
+      if (table[slot * STRIDE + XMIT] > 1 && this.sentAt(sn) <= arrivable) this.lost++;
       bytes += table[slot * STRIDE + LEN];
     }
     this.#advance(this.#nextUnacked(una));

@@ -38,6 +38,10 @@ export interface KcpStats {
   fastRetransmits: number;
   /** Segments sent again because a later one was acknowledged and nothing new was queued. */
   earlyRetransmits: number;
+  /** Segments acknowledged. */
+  acknowledged: number;
+  /** Segments among them whose first transmission was lost, as far as the acknowledgments tell. */
+  lost: number;
   /** Data segments that arrived more than once. */
   duplicates: number;
   /** Data segments beyond the receive window, or that memory had no room for. */

@@ -10,11 +10,14 @@ const TRANSPORT = [
   "link.ts",
   "link_options.ts",
   "listener.ts",
+  "packet_protection.ts",
+  "pipeline.ts",
   "random.ts",
   "session.ts",
   "sockets.ts",
   "timer_heap.ts",
   "trace_hash.ts",
+  "wire_options.ts",
 ];
 
 const FORBIDDEN =
@@ -29,7 +32,11 @@ async function code(path: string): Promise<string> {
 Deno.test("the machines read no clock, set no timer, draw no randomness and know no runtime", async () => {
   const root = new URL("../", import.meta.url).pathname;
   const paths = TRANSPORT.map((name) => `${root}transport/${name}`);
-  for await (const { name } of Deno.readDir(`${root}kcp`)) paths.push(`${root}kcp/${name}`);
+  for (const folder of ["kcp", "fec", "crypt"]) {
+    for await (const { name } of Deno.readDir(root + folder)) {
+      paths.push(`${root}${folder}/${name}`);
+    }
+  }
   const found: string[] = [];
   for (const path of paths) {
     const hit = FORBIDDEN.exec(await code(path));

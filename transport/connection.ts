@@ -4,13 +4,12 @@
  * @module
  */
 import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../kcp/options.ts";
-import type { KcpStats } from "../kcp/stats.ts";
 import { parseAddress } from "./address.ts";
 import { deferred } from "./deferred.ts";
 import type { Driver } from "./driver.ts";
 import { ConnectionError } from "./errors.ts";
 import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionStats } from "./session.ts";
 
 /** An address of a connection or listener, in the form that Deno has. */
 export interface UdpAddress {
@@ -67,6 +66,7 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #reads: OperationQueue;
   readonly #writes: OperationQueue;
   readonly #drains: OperationQueue;
+  readonly #datagrams: OperationQueue;
   readonly #over = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
@@ -84,9 +84,11 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#session = session;
     this.#driver = driver;
     const after = (delay: number, run: () => void) => driver.after(delay, run);
-    this.#reads = new OperationQueue("read", after);
-    this.#writes = new OperationQueue("write", after);
-    this.#drains = new OperationQueue("drain", after);
+    const hint = () => session.diagnosis;
+    this.#reads = new OperationQueue("read", after, hint);
+    this.#writes = new OperationQueue("write", after, hint);
+    this.#drains = new OperationQueue("drain", after, hint);
+    this.#datagrams = new OperationQueue("datagram read", after, hint);
     session.onChange = () => this.#progress();
     if (ownsSocket) driver.closeWhenIdle();
     this.#ownsSocket = ownsSocket;
@@ -117,13 +119,13 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /** What was counted so far, and how the connection stands: a snapshot. */
-  get stats(): KcpStats {
-    return this.#session.kcp.stats;
+  get stats(): SessionStats {
+    return this.#session.stats;
   }
 
   /** The settings in force. */
   get options(): ResolvedKcpOptions {
-    return this.#session.kcp.options;
+    return this.#session.options;
   }
 
   /**
@@ -208,6 +210,44 @@ export class Connection implements AsyncDisposable, Disposable {
       const message = new Uint8Array(size);
       session.recv(message);
       return message;
+    });
+  }
+
+  /**
+   * Sends a datagram beside the stream: a packet that may be lost, arrive twice, or overtake others, and that
+   * waits for nothing. For data that is worthless when it is late.
+   *
+   * kcp-go calls these packets out-of-band; its end must have error correction on to take them.
+   *
+   * @param payload At most {@linkcode Connection.maxDatagramSize} bytes, maybe none. It is copied.
+   * @returns Whether it is on its way; false when it was dropped because too many wait to leave.
+   * @throws {RangeError} When it is too large.
+   * @throws {ConnectionError} When the connection has ended.
+   */
+  sendDatagram(payload: Uint8Array): boolean {
+    if (this.#closed || this.#session.state !== "open") {
+      throw this.#session.error ?? closedHere();
+    }
+    return this.#session.sendDatagram(payload);
+  }
+
+  /** Bytes of the largest datagram that {@linkcode Connection.sendDatagram} takes: what fits the MTU. */
+  get maxDatagramSize(): number {
+    return this.#session.maxDatagramSize;
+  }
+
+  /**
+   * Waits for the next datagram. The newest 256 are kept until they are read.
+   *
+   * @returns The datagram; null when the connection has been closed in order.
+   * @throws {ConnectionError} When the connection has ended otherwise, or the timeout passed.
+   */
+  readDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
+    const session = this.#session;
+    return this.#operate(this.#datagrams, options, this.readTimeout, () => {
+      const datagram = session.receiveDatagram();
+      if (datagram) return datagram;
+      return session.state === "closed" && !session.error ? null : undefined;
     });
   }
 
@@ -335,10 +375,12 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#writes.serve();
     this.#reads.serve();
     this.#drains.serve();
+    this.#datagrams.serve();
     if (this.#closed) {
       const error = session.error ?? closedHere();
       this.#reads.fail(error);
       this.#writes.fail(error);
+      this.#datagrams.fail(error);
     }
     if (session.state !== "closed") return;
     if (this.#ownsSocket) this.#driver.unref();
@@ -347,6 +389,7 @@ export class Connection implements AsyncDisposable, Disposable {
       this.#reads.fail(error);
       this.#writes.fail(error);
       this.#drains.fail(error);
+      this.#datagrams.fail(error);
       this.#over.reject(error);
     } else {
       this.#over.resolve();

@@ -3,6 +3,14 @@
  *
  * @module
  */
+import {
+  DATA_HEADER,
+  packetType,
+  TYPE_DATA,
+  TYPE_INVALID,
+  TYPE_OOB,
+  TYPE_PARITY,
+} from "../fec/header.ts";
 import { Arena } from "../kcp/arena.ts";
 import { findFault } from "../kcp/packet.ts";
 import type { PacketBatch } from "../kcp/packet_batch.ts";
@@ -10,6 +18,7 @@ import { Scratch } from "../kcp/scratch.ts";
 import { CMD, CMD_ACK, CMD_PUSH, CONV, LEN, OVERHEAD, SN, UNA } from "../kcp/segment.ts";
 import { hostOf } from "./address.ts";
 import { ConnectionError } from "./errors.ts";
+import { OPENED, PacketProtection, REPLAYED } from "./packet_protection.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { TimerHeap } from "./timer_heap.ts";
 
@@ -39,6 +48,10 @@ export interface EndpointOptions extends SessionOptions {
 export interface EndpointStats {
   /** Packets taken from the network. */
   packetsIn: number;
+  /** Packets that failed the check of the cipher: of somebody with another key, or damaged. */
+  forged: number;
+  /** Packets that the cipher let pass, but that were seen before. */
+  replayed: number;
   /** Packets that are no KCP packet, or not one of the session that they name. */
   invalid: number;
   /** Packets of a conversation that does not exist, and that open none. */
@@ -69,6 +82,11 @@ interface Entry {
   /** The earliest wake-up that stands in the heap. */
   wakeAt: number;
   unconfirmed: boolean;
+  /** The address that it moved from last, and when. */
+  leftFrom: string;
+  movedAt: number;
+  /** When its last data shard came, in an order of all. */
+  lastShard: number;
   /** The host that it is counted for while it is unconfirmed. */
   host: string;
   removed: boolean;
@@ -76,6 +94,8 @@ interface Entry {
 
 /** So many sessions that are over may stand in the heap, however few others do. */
 const MIN_SWEEP = 256;
+/** For so many ms after a peer has moved, packets still come from where it was. */
+const MOVING = 1_000;
 /** Closed conversations that are remembered at one time. */
 const MAX_REMEMBERED = 65_536;
 
@@ -104,6 +124,7 @@ export class Endpoint {
     readonly timeWait: number;
   };
   readonly #migrate: boolean;
+  readonly #protection: PacketProtection | null;
   readonly #peers = new Map<string, Entry>();
   readonly #entries = new Map<Session, Entry>();
   /** Sessions by conv, kept only to find those that moved. */
@@ -121,9 +142,13 @@ export class Endpoint {
   #stale = 0;
   #now = -Infinity;
   #unconfirmed = 0;
+  /** Data shards that came. */
+  #shards = 0;
   readonly #scratch: Scratch;
   readonly #stats = {
     packetsIn: 0,
+    forged: 0,
+    replayed: 0,
     invalid: 0,
     unknown: 0,
     late: 0,
@@ -168,8 +193,9 @@ export class Endpoint {
     this.#limits = limits;
     this.#migrate = migrate;
     this.#sessionOptions = { ...session, timeWait: accepts ? timeWait : options.timeWait };
+    this.#protection = PacketProtection.of(session);
     // Settings are refused here, not when the first peer comes.
-    new Session(0, "", 0, this.#sessionOptions, arena);
+    new Session(0, "", 0, this.#sessionOptions, arena, this.#protection);
   }
 
   /** What was counted so far: a snapshot. */
@@ -193,7 +219,7 @@ export class Endpoint {
    * @param peer Where the peer is.
    * @param conv The conversation id, which should be hard to guess: draw it at random.
    * @param now The time in ms.
-   * @param options Settings, those of the endpoint unless given.
+   * @param options Settings, those of the endpoint unless given. The encryption is always the endpoint's.
    * @throws {TypeError} When that conversation with that peer exists already.
    */
   open(
@@ -205,7 +231,7 @@ export class Endpoint {
     if (this.#find(peer, conv)) {
       throw new TypeError(`Cannot open conversation ${conv} with ${peer}: it exists already`);
     }
-    return this.#add(new Session(conv, peer, now, options, this.arena)).session;
+    return this.#add(new Session(conv, peer, now, options, this.arena, this.#protection)).session;
   }
 
   /** Takes the longest waiting session that a peer opened, null if there is none. */
@@ -239,7 +265,7 @@ export class Endpoint {
   /**
    * Takes a packet from the network. Hostile bytes never throw: they are counted and dropped.
    *
-   * @param packet A KCP packet. It is not kept.
+   * @param packet As it came: encrypted, if the endpoint is. It is not kept.
    * @param now The time in ms.
    * @param from Where it came from.
    * @returns Whether the packet belonged to a session and was valid.
@@ -247,24 +273,75 @@ export class Endpoint {
   input(packet: Uint8Array, now: number, from: string): boolean {
     if (now > this.#now) this.#now = now;
     this.#stats.packetsIn++;
-    const start = this.#scratch.lay(packet);
+    let start = this.#scratch.lay(packet);
     if (start < 0) return false;
-    return this.#dispatch(start, start + packet.length, from);
+    let end = start + packet.length;
+    const protection = this.#protection;
+    if (protection) {
+      const result = protection.open(this.arena.bytes, start, end);
+      if (result !== OPENED) {
+        if (result === REPLAYED) this.#stats.replayed++;
+        else this.#stats.forged++;
+        this.#suspect(from);
+        return false;
+      }
+      start += protection.headroom;
+      end -= protection.tailroom;
+    }
+    return this.#dispatch(start, end, from);
   }
 
   #dispatch(start: number, end: number, from: string): boolean {
-    if (end - start < OVERHEAD) {
+    const { view } = this.arena;
+    const type = packetType(view, start, end);
+    // Where the KCP packet begins, or the conv of an out-of-band packet, which has nothing more.
+    const inner = type === 0 ? start : start + DATA_HEADER;
+    let entry: Entry | null;
+    if (type === TYPE_PARITY) {
+      entry = this.#findParity(from, view.getUint32(start, true));
+      if (!entry) this.#stats.unknown++;
+    } else if (type === TYPE_INVALID || type !== TYPE_OOB && end - inner < OVERHEAD) {
       this.#stats.invalid++;
+      this.#suspect(from);
       return false;
+    } else {
+      const conv = view.getUint32(inner + CONV, true);
+      entry = this.#find(from, conv);
+      if (!entry && type !== TYPE_OOB) entry = this.#findMoved(from, conv, inner, end);
+      // A datagram does not show that its sender is the peer that has moved.
+      const moves = type === TYPE_OOB && this.#convs.has(conv);
+      if (!moves) entry ??= this.#admit(from, conv, inner, end, type === TYPE_OOB);
+      else if (!entry) this.#stats.unknown++;
+      if (!entry) this.#suspect(from);
     }
-    const conv = this.arena.view.getUint32(start + CONV, true);
-    const entry = this.#find(from, conv) ?? this.#findMoved(from, conv, start, end) ??
-      this.#admit(from, conv, start, end);
     if (!entry) return false;
     const valid = entry.session.inputAt(start, end, this.#now);
     if (!valid) this.#stats.invalid++;
     else this.#touch(entry);
+    if (valid && type === TYPE_DATA) entry.lastShard = ++this.#shards;
     return valid;
+  }
+
+  /** Lets the sessions with a peer know that something came from there that was not for them. */
+  #suspect(from: string): void {
+    for (let entry = this.#peers.get(from) ?? null; entry; entry = entry.sibling) {
+      entry.session.suspect();
+    }
+  }
+
+  /**
+   * The session that a parity shard belongs to. It names none: among several at one address it is of one that
+   * lacks data of that group, and rather of the one whose data came last, since parity follows it.
+   */
+  #findParity(from: string, seqid: number): Entry | null {
+    const first = this.#peers.get(from) ?? null;
+    if (!first?.sibling) return first;
+    let found: Entry | null = null;
+    for (let entry: Entry | null = first; entry; entry = entry.sibling) {
+      if (found && found.lastShard > entry.lastShard) continue;
+      if (entry.session.awaits(seqid)) found = entry;
+    }
+    return found;
   }
 
   #find(peer: string, conv: number): Entry | null {
@@ -278,9 +355,10 @@ export class Endpoint {
     if (!this.#migrate) return null;
     const entry = this.#convs.get(conv);
     if (!entry || !entry.session.kcp.fits(start, end)) return null;
-    // A first segment that is known already is another peer's that drew the same conv.
-    const first = this.#begins(start, end);
-    if (first >= 0 && first < ((entry.session.kcp.rcvNxt - this.#firstSn) | 0)) return null;
+    // What was on its way when the peer moved does not take it back.
+    if (from === entry.leftFrom && this.#now < entry.movedAt + MOVING) return entry;
+    entry.leftFrom = entry.session.peer;
+    entry.movedAt = this.#now;
     this.#remember(entry.session);
     this.#unlink(entry);
     entry.session.peer = from;
@@ -290,14 +368,20 @@ export class Endpoint {
   }
 
   /** Opens a session for a packet that begins a conversation. */
-  #admit(from: string, conv: number, start: number, end: number): Entry | null {
+  #admit(
+    from: string,
+    conv: number,
+    start: number,
+    end: number,
+    datagram: boolean,
+  ): Entry | null {
     const late = this.#late.get(`${from}#${conv}`);
     if (late !== undefined && late > this.#now) {
       this.#stats.late++;
       return null;
     }
-    if (!this.#accepting || this.#begins(start, end) < 0) {
-      if (this.#accepts && !this.#isPacket(start, end)) this.#stats.invalid++;
+    if (!this.#accepting || !datagram && this.#begins(start, end) < 0) {
+      if (this.#accepts && !datagram && !this.#isPacket(start, end)) this.#stats.invalid++;
       else this.#stats.unknown++;
       return null;
     }
@@ -311,7 +395,14 @@ export class Endpoint {
       this.#stats.refused++;
       return null;
     }
-    const session = new Session(conv, from, this.#now, this.#sessionOptions, this.arena);
+    const session = new Session(
+      conv,
+      from,
+      this.#now,
+      this.#sessionOptions,
+      this.arena,
+      this.#protection,
+    );
     session.confirm();
     const entry = this.#add(session);
     entry.unconfirmed = true;
@@ -366,6 +457,9 @@ export class Endpoint {
       stale: true,
       wakeAt: Infinity,
       unconfirmed: false,
+      leftFrom: "",
+      movedAt: -Infinity,
+      lastShard: 0,
       host: "",
       removed: false,
     };

@@ -10,6 +10,8 @@ export { Endpoint, type EndpointOptions, type EndpointStats } from "./endpoint.t
 export { ConnectionError, type ConnectionErrorKind } from "./errors.ts";
 export { Listener } from "./listener.ts";
 export type { OperationOptions } from "./operation_queue.ts";
-export { Session, type SessionOptions, type SessionState } from "./session.ts";
+export type { ProtectionOptions } from "./packet_protection.ts";
+export type { DatagramStats, FecOptions, FecStats } from "./pipeline.ts";
+export { Session, type SessionOptions, type SessionState, type SessionStats } from "./session.ts";
 export { connectOn, listenOn } from "./sockets.ts";
-export { SystemClock } from "./system_clock.ts";
+export { SystemClock, systemEntropy } from "./system_clock.ts";

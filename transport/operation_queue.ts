@@ -19,15 +19,22 @@ interface Waiter {
 export class OperationQueue {
   readonly #name: string;
   readonly #after: (delay: number, run: () => void) => () => void;
+  readonly #hint: () => string;
   readonly #waiting: Waiter[] = [];
 
   /**
    * @param name What an operation is called in messages.
    * @param after Calls `run` after `delay` ms, and returns what takes that back.
+   * @param hint What else there is to say when an operation took too long.
    */
-  constructor(name: string, after: (delay: number, run: () => void) => () => void) {
+  constructor(
+    name: string,
+    after: (delay: number, run: () => void) => () => void,
+    hint: () => string = () => "",
+  ) {
     this.#name = name;
     this.#after = after;
+    this.#hint = hint;
   }
 
   /**
@@ -79,7 +86,7 @@ export class OperationQueue {
       const onAbort = () => withdraw(signal!.reason);
       signal?.addEventListener("abort", onAbort);
       const cancel = this.#after(timeout, () => {
-        const message = `The ${this.#name} was not possible within ${timeout} ms`;
+        const message = `The ${this.#name} was not possible within ${timeout} ms${this.#hint()}`;
         withdraw(new ConnectionError("timeout", message));
       });
       const stop = () => {

@@ -5,12 +5,37 @@
  */
 import type { Arena } from "../kcp/arena.ts";
 import { Kcp } from "../kcp/kcp.ts";
-import type { KcpLiveOptions, KcpOptions } from "../kcp/options.ts";
+import {
+  checkBytes,
+  type KcpLiveOptions,
+  type KcpOptions,
+  type ResolvedKcpOptions,
+} from "../kcp/options.ts";
 import type { PacketBatch } from "../kcp/packet_batch.ts";
+import { Scratch } from "../kcp/scratch.ts";
+import type { KcpStats } from "../kcp/stats.ts";
 import { ConnectionError } from "./errors.ts";
+import { OPENED, PacketProtection, type ProtectionOptions } from "./packet_protection.ts";
+import {
+  type DatagramStats,
+  type FecOptions,
+  type FecStats,
+  INVALID,
+  overheadOf,
+  Pipeline,
+  resolveFec,
+  VALID,
+} from "./pipeline.ts";
+import { kcpOptions, wireOptions } from "./wire_options.ts";
 
 /** Settings of a {@linkcode Session} beside those of its {@linkcode Kcp}. */
-export interface SessionOptions extends KcpOptions {
+export interface SessionOptions extends KcpOptions, ProtectionOptions {
+  /**
+   * Error correction of what is sent: a ratio such as `{ dataShards: 10, parityShards: 3 }`, or `"auto"` for
+   * as much parity as the losses call for. None unless given. The ratio of what is received is the peer's
+   * choice, and is learned from its packets.
+   */
+  fec?: FecOptions | "auto";
   /** The session ends when nothing was heard for so many ms; `Infinity` for never, 300000 unless given. */
   idleTimeout?: number;
   /** The peer is asked for a sign of life after so many ms of silence; `Infinity`, never, unless given. */
@@ -22,6 +47,14 @@ export interface SessionOptions extends KcpOptions {
    * acknowledgments, in ms: 1000 unless given, 30000 for sessions that a listener accepted.
    */
   timeWait?: number;
+}
+
+/** What a {@linkcode Session} has counted, and how it stands. */
+export interface SessionStats extends KcpStats {
+  /** What was counted of error correction. */
+  fec: FecStats;
+  /** What was counted of datagrams. */
+  datagrams: DatagramStats;
 }
 
 /** How far a session has come. */
@@ -68,6 +101,15 @@ export class Session {
   onChange: (() => void) | null = null;
   /** Called when the application did something that makes output due. */
   onWake: ((session: Session) => void) | null = null;
+  readonly #pipeline: Pipeline;
+  readonly #protection: PacketProtection | null;
+  readonly #scratch: Scratch;
+  /** The settings of the protocol as given, before the pipeline has its share. */
+  #given: KcpLiveOptions;
+  #share = 1;
+  /** When a datagram last arrived, and how many packets of the peer were no valid ones. */
+  #datagramAt = -Infinity;
+  #suspects = 0;
   readonly #idleTimeout: number;
   readonly #keepAlive: number;
   readonly #linger: number;
@@ -107,6 +149,7 @@ export class Session {
    * @param now The time in ms.
    * @param options Settings.
    * @param arena Memory to share with other machines.
+   * @param protection The encryption, if it is shared with other sessions; made from the settings unless given.
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
   constructor(
@@ -115,21 +158,38 @@ export class Session {
     now: number,
     options: SessionOptions = {},
     arena?: Arena,
+    protection: PacketProtection | null = PacketProtection.of(options),
   ) {
     const {
       idleTimeout = 300_000,
       keepAlive = Infinity,
       linger = 5_000,
       timeWait = TIME_WAIT,
-      ...kcp
+      fec,
+      crypt: _crypt,
+      entropy: _entropy,
+      replayWindow: _replayWindow,
+      ...given
     } = options;
+    const { congestion, initialSndSn, initialRcvSn, ...live } = given;
+    const correction = resolveFec(fec);
     this.#idleTimeout = checkTime("idleTimeout", idleTimeout);
     this.#keepAlive = checkTime("keepAlive", keepAlive);
     this.#linger = checkTime("linger", linger, 0);
     this.#timeWait = checkTime("timeWait", timeWait, 0);
     this.conv = conv;
     this.peer = peer;
-    this.kcp = new Kcp(conv, kcp, arena);
+    const overhead = overheadOf(protection, correction);
+    this.#given = live;
+    this.kcp = new Kcp(
+      conv,
+      { congestion, initialSndSn, initialRcvSn, ...kcpOptions(live, overhead, 1) },
+      arena,
+    );
+    this.#protection = protection;
+    this.#scratch = new Scratch(this.kcp.arena);
+    this.#pipeline = new Pipeline(this.kcp, protection, correction);
+    this.#fit();
     this.kcp.tick(now);
     this.#createdAt = this.#now = this.#askedAt = now;
   }
@@ -243,10 +303,70 @@ export class Session {
     if (idle || ended !== this.#remoteEnded || this.kcp.deadline <= this.#now) this.onWake?.(this);
   }
 
-  /** Changes settings of the protocol while the session runs: {@linkcode Kcp.configure}. */
+  /**
+   * Changes settings of the protocol while the session runs: {@linkcode Kcp.configure}.
+   *
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range; then
+   * nothing is changed.
+   */
   configure(change: KcpLiveOptions): void {
-    this.kcp.configure(change);
+    const named = Object.entries(change).filter(([, value]) => value !== undefined);
+    const given = { ...this.#given, ...Object.fromEntries(named) };
+    this.kcp.configure(kcpOptions(given, this.#pipeline.overhead, this.#share));
+    this.#given = given;
     this.onWake?.(this);
+  }
+
+  /** The settings of the protocol in force. */
+  get options(): ResolvedKcpOptions {
+    return wireOptions(this.kcp.options, this.#given, this.#pipeline.overhead);
+  }
+
+  /** What was counted so far, and how the session stands: a snapshot. */
+  get stats(): SessionStats {
+    return {
+      ...this.kcp.stats,
+      fec: this.#pipeline.fecStats,
+      datagrams: this.#pipeline.datagramStats,
+    };
+  }
+
+  /** Lets the machine have what parity leaves of the bounds. */
+  #fit(): void {
+    const { share, overhead } = this.#pipeline;
+    if (share === this.#share) return;
+    this.#share = share;
+    this.kcp.configure(kcpOptions(this.#given, overhead, share));
+  }
+
+  /** Bytes of the largest datagram that {@linkcode Session.sendDatagram} takes. */
+  get maxDatagramSize(): number {
+    return this.#pipeline.maxDatagramSize;
+  }
+
+  /**
+   * Queues a datagram: a packet beside the stream that may be lost, arrive twice, or in another order, and that does
+   * not wait for anything. kcp-go calls it out-of-band; there, error correction must be on.
+   *
+   * @param payload At most {@linkcode Session.maxDatagramSize} bytes. It is copied.
+   * @returns Whether it was queued; false when too many wait, or the session is no longer open.
+   * @throws {RangeError} When it is too large.
+   */
+  sendDatagram(payload: Uint8Array): boolean {
+    checkBytes(payload);
+    if (payload.length > this.maxDatagramSize) {
+      throw new RangeError(
+        `Cannot send a datagram of ${payload.length} bytes: the limit is ${this.maxDatagramSize}`,
+      );
+    }
+    if (this.#state !== "open" || !this.#pipeline.sendDatagram(payload)) return false;
+    this.onWake?.(this);
+    return true;
+  }
+
+  /** Takes the datagram that arrived first of those not taken, null if there is none. */
+  receiveDatagram(): Uint8Array<ArrayBuffer> | null {
+    return this.#pipeline.takeDatagram() ?? null;
   }
 
   /** Ends the stream towards the peer: it reads what is queued, then the end. Reading goes on. */
@@ -271,7 +391,7 @@ export class Session {
   close(): void {
     if (this.#state === "closed") this.kcp.close();
     if (this.#state !== "open") return;
-    if (this.kcp.pristine) {
+    if (this.kcp.pristine && !this.#pipeline.usedDatagrams) {
       // Nobody knows of it.
       this.#finish(null);
       this.onWake?.(this);
@@ -288,8 +408,12 @@ export class Session {
   /** Ends the session at once, with `error` as the reason; nothing more is sent. */
   abort(error: ConnectionError): void {
     if (this.#over) return;
-    if (this.#state === "closed") this.#over = true;
-    else this.#finish(error);
+    if (this.#state === "closed") {
+      this.#over = true;
+      this.#release();
+    } else {
+      this.#finish(error);
+    }
     this.onWake?.(this);
   }
 
@@ -322,11 +446,18 @@ export class Session {
     this.#state = "closed";
     this.#error = error;
     this.#over = over;
+    this.#release();
     if (over) {
       if (unread && this.#readable) this.kcp.abandon();
       else this.kcp.close();
     }
     this.onChange?.();
+  }
+
+  /** Gives back what only the way of packets needs. */
+  #release(): void {
+    this.#pipeline.close();
+    this.#scratch.release();
   }
 
   /** Ends the session because the peer does not answer. */
@@ -342,6 +473,7 @@ export class Session {
     kcp.tick(this.#now);
     if (kcp.dead || this.#now >= this.#quietAt) {
       this.#over = true;
+      this.#release();
       kcp.close();
     } else if (this.#now >= this.#tellAt) {
       kcp.tell();
@@ -354,44 +486,93 @@ export class Session {
   /**
    * Takes a packet from the network. Hostile bytes never throw: they are counted and dropped.
    *
+   * @param packet As it came from the network: encrypted, if the session is. It is not kept.
    * @returns Whether the packet was valid.
    */
   input(packet: Uint8Array, now: number): boolean {
     if (this.#over) return true;
-    return this.#took(this.kcp.input(packet, now), now, packet.length);
+    let start = this.#scratch.lay(packet);
+    if (start < 0) return false;
+    let end = start + packet.length;
+    const protection = this.#protection;
+    if (protection) {
+      if (protection.open(this.arena.bytes, start, end) !== OPENED) {
+        this.suspect();
+        return false;
+      }
+      start += protection.headroom;
+      end -= protection.tailroom;
+    }
+    return this.inputAt(start, end, now);
   }
 
-  /** {@linkcode Session.input} for a packet that lies in the arena, from `start` to before `end`. */
+  /** {@linkcode Session.input} for a decrypted packet that lies in the arena, from `start` to before `end`. */
   inputAt(start: number, end: number, now: number): boolean {
     if (this.#over) return true;
-    return this.#took(this.kcp.inputAt(start, end, now), now, end - start);
+    const result = this.#pipeline.input(start, end, now);
+    if (now > this.#now) this.#now = now;
+    if (result === INVALID) {
+      this.suspect();
+      return false;
+    }
+    if (result !== VALID) this.#datagramAt = this.#now;
+    this.#took(end - start);
+    return true;
   }
 
-  #took(valid: boolean, now: number, bytes: number): boolean {
-    if (now > this.#now) this.#now = now;
-    if (!valid || this.#over) return valid;
+  /** Notes that a packet came from the peer's address that is no valid one. */
+  suspect(): void {
+    this.#suspects++;
+  }
+
+  /** Whether a parity shard with that `seqid` may belong to this session. */
+  awaits(seqid: number): boolean {
+    return this.#pipeline.awaits(seqid);
+  }
+
+  #took(bytes: number): void {
+    if (this.#over) return;
     if (this.#discards || this.#state !== "open") this.#drop();
-    if (this.#state === "closed") return valid;
+    if (this.#state === "closed") return;
     this.#trimAt = this.#now + TRIM_AFTER;
     if (this.unconfirmed) this.#heardUnconfirmed(bytes);
     this.#settle();
     if (this.state === "open") this.onChange?.();
-    return true;
+  }
+
+  /** When the peer was last heard, or the session was made. */
+  get #heardAt(): number {
+    return Math.max(this.kcp.heardAt, this.#datagramAt, this.#createdAt);
+  }
+
+  /** What was seen of a peer that nothing valid came from; empty if something did. */
+  get diagnosis(): string {
+    if (this.kcp.heardAt !== -Infinity || this.#datagramAt !== -Infinity) return "";
+    const count = this.#suspects;
+    if (count > 0) {
+      const packets = count === 1 ? "1 packet" : `${count} packets`;
+      return this.#protection
+        ? `; ${packets} came from there, but none passed the check of the cipher: has the peer another key or cipher, or none?`
+        : `; ${packets} came from there, but none was a KCP packet of this conversation: does the peer encrypt?`;
+    }
+    return this.#protection
+      ? "; nothing came from there: nobody is there, or the peer drops what it can't decrypt, having another key or cipher"
+      : "; nothing came from there: nobody is there, or the peer expects encrypted packets";
   }
 
   /** The time at which {@linkcode Session.tick} is next due. */
   get deadline(): number {
     if (this.#over) return Infinity;
     if (this.#state === "closed") return Math.min(this.kcp.deadline, this.#quietAt, this.#tellAt);
-    const heard = Math.max(this.kcp.heardAt, this.#createdAt);
-    let deadline = Math.min(this.kcp.deadline, heard + this.#idleTimeout, this.#giveUpAt);
+    let deadline = Math.min(this.kcp.deadline, this.#heardAt + this.#idleTimeout, this.#giveUpAt);
+    if (this.#pipeline.waiting && this.kcp.sndLimit > 0) deadline = Math.min(deadline, this.#now);
     deadline = Math.min(deadline, this.#doneAt);
     if (this.#keepAlive !== Infinity) deadline = Math.min(deadline, this.#keepAliveAt);
     return Math.min(deadline, this.#trimAt, this.#confirmAt);
   }
 
   get #keepAliveAt(): number {
-    return Math.max(this.kcp.heardAt, this.#createdAt, this.#askedAt) + this.#keepAlive;
+    return Math.max(this.#heardAt, this.#askedAt) + this.#keepAlive;
   }
 
   /** A peer that may be invented is sent little for what came in its name, and little of it is kept. */
@@ -445,21 +626,23 @@ export class Session {
     this.#queueEnd();
     this.kcp.tick(now);
     now = this.#now;
-    const heard = Math.max(this.kcp.heardAt, this.#createdAt);
+    const heard = this.#heardAt;
     if (this.kcp.dead) {
       this.#giveUp(
         new ConnectionError(
           "unreachable",
           this.kcp.dead === "silence"
-            ? `The peer ${this.peer} did not answer for ${Math.round(now - heard)} ms`
-            : `The peer ${this.peer} did not acknowledge a segment after ${this.kcp.options.deadLink} transmissions`,
+            ? `The peer ${this.peer} did not answer for ${
+              Math.round(now - heard)
+            } ms${this.diagnosis}`
+            : `The peer ${this.peer} did not acknowledge a segment after ${this.kcp.options.deadLink} transmissions${this.diagnosis}`,
         ),
       );
     } else if (now >= heard + this.#idleTimeout) {
       this.#giveUp(
         new ConnectionError(
           "idle",
-          `The peer ${this.peer} was silent for the idle timeout of ${this.#idleTimeout} ms`,
+          `The peer ${this.peer} was silent for the idle timeout of ${this.#idleTimeout} ms${this.diagnosis}`,
         ),
       );
     } else if (now >= this.#confirmAt) {
@@ -474,7 +657,11 @@ export class Session {
     }
     if (now >= this.#trimAt) {
       this.#trimAt = Infinity;
-      if (this.kcp.deadline === Infinity) this.kcp.trim();
+      if (this.kcp.deadline === Infinity) {
+        this.kcp.trim();
+        this.#pipeline.trim();
+        this.#scratch.release();
+      }
     }
   }
 
@@ -518,7 +705,8 @@ export class Session {
     if (this.#over) return 0;
     this.#queueEnd();
     batch.destination = this.peer;
-    const count = this.kcp.output(batch);
+    const count = this.#pipeline.output(batch, this.#now);
+    this.#fit();
     if (count > 0 && this.#state !== "closed") {
       this.#trimAt = this.#now + TRIM_AFTER;
       this.#settle();

@@ -24,6 +24,7 @@
  *
  * @module
  */
+import type { Entropy } from "../crypt/packet_cipher.ts";
 import type { Arena } from "../kcp/arena.ts";
 import { PacketBatch } from "../kcp/packet_batch.ts";
 import { formatAddress, hostOf } from "./address.ts";
@@ -109,6 +110,7 @@ export class SimulatedNetwork {
   readonly trace: TraceEntry[] = [];
   readonly #random: Random;
   readonly #convs: Random;
+  readonly #nonces: Random;
   readonly #start: number;
   readonly #events = new TimerHeap<Event>();
   readonly #links = new Map<string, Link>();
@@ -133,6 +135,7 @@ export class SimulatedNetwork {
     }
     this.#random = new Random(seed);
     this.#convs = this.#random.fork("conv");
+    this.#nonces = this.#random.fork("nonce");
     this.#start = this.#now = start;
     this.#traced = trace;
     this.#defaults = { ...link };
@@ -269,7 +272,7 @@ export class SimulatedNetwork {
   listen(options: EndpointOptions & { hostname: string; port?: number }): Listener {
     const { hostname, port = 0, ...endpoint } = options;
     const socket = this.#bind(hostname, port);
-    return orClose(socket, () => listenOn(socket, this.clock(), endpoint));
+    return orClose(socket, () => listenOn(socket, this.clock(), this.#withEntropy(endpoint)));
   }
 
   /** Opens a connection on the network, as `connect` does on a real one. */
@@ -288,8 +291,21 @@ export class SimulatedNetwork {
     const socket = this.#bind(localHostname, localPort);
     return orClose(
       socket,
-      () => connectOn(socket, this.clock(), formatAddress(hostname, port), conv, session),
+      () =>
+        connectOn(
+          socket,
+          this.clock(),
+          formatAddress(hostname, port),
+          conv,
+          this.#withEntropy(session),
+        ),
     );
+  }
+
+  /** Nonces come from the network's seed, so that a run with encryption can be repeated too. */
+  #withEntropy<T extends SessionOptions>(options: T): T {
+    const entropy: Entropy = (target) => this.#nonces.fill(target);
+    return { ...options, entropy: options.entropy ?? entropy };
   }
 
   /**

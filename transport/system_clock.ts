@@ -56,3 +56,8 @@ export class SystemClock implements Clock {
     // Elsewhere nothing keeps a page or a worker alive.
   }
 }
+
+/** Fills bytes with randomness of the runtime, as nonces need it. */
+export function systemEntropy(target: Uint8Array<ArrayBuffer>): void {
+  crypto.getRandomValues(target);
+}

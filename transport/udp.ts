@@ -10,7 +10,7 @@ import type { EndpointOptions } from "./endpoint.ts";
 import type { Listener } from "./listener.ts";
 import type { SessionOptions } from "./session.ts";
 import { connectOn, listenOn, orClose } from "./sockets.ts";
-import { SystemClock } from "./system_clock.ts";
+import { SystemClock, systemEntropy } from "./system_clock.ts";
 
 /** Where to listen, and settings of the endpoint and of its sessions. */
 export interface ListenOptions extends EndpointOptions {
@@ -42,7 +42,7 @@ export async function listenUdp(options: ListenOptions, bind: Bind): Promise<Lis
   const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
   checkAddress({ hostname, port }, 0);
   const socket = await bind(hostname, port);
-  return orClose(socket, () => listenOn(socket, new SystemClock(), endpoint));
+  return orClose(socket, () => listenOn(socket, new SystemClock(), withEntropy(endpoint)));
 }
 
 /** `connect` on the sockets that `bind` opens; `lookUp` gives the IP address of a name. */
@@ -63,7 +63,14 @@ export async function connectUdp(
   const host = canonical(await resolve(hostname, lookUp));
   const socket = await bind(localHostname ?? localFor(host), localPort);
   const peer = formatAddress(host, port);
-  return orClose(socket, () => connectOn(socket, new SystemClock(), peer, conv, session));
+  return orClose(
+    socket,
+    () => connectOn(socket, new SystemClock(), peer, conv, withEntropy(session)),
+  );
+}
+
+function withEntropy<T extends SessionOptions>(options: T): T {
+  return { ...options, entropy: options.entropy ?? systemEntropy };
 }
 
 async function resolve(

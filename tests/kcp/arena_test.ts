@@ -222,17 +222,52 @@ Deno.test("batch: it holds what fits, and says when it is full", () => {
   assertEquals([batch.count, batch.reserve(200)], [0, at]);
 });
 
-Deno.test("batch: headroom and tailroom are kept free around each packet, and counted in", () => {
+Deno.test("batch: a layer gets its room around each packet, and is told of each", () => {
   const a = opened({ mtu: 100 });
-  a.batch.headroom = 20;
-  a.batch.tailroom = 5;
+  const completed: [number, number][] = [];
+  a.batch.layer = {
+    headroom: 20,
+    tailroom: 5,
+    pending: false,
+    complete: (_, start, end) => completed.push([start, end]),
+  };
   for (let i = 0; i < 3; i++) a.kcp.send(pattern(76, i));
   a.kcp.tick(0);
   assertEquals(a.kcp.output(a.batch), 3);
   for (const [i, packet] of [...a.batch].entries()) {
     assertEquals(packet.length, 125);
     assertEquals(packet.slice(44, 120), pattern(76, i));
+    assertEquals(completed[i], [a.batch.starts[i], a.batch.ends[i]]);
   }
+});
+
+Deno.test("batch: what a layer appends counts, and a layer that is not done holds the machine back", () => {
+  const a = opened({ mtu: 100 });
+  const { batch } = a;
+  const layer = {
+    headroom: 1,
+    tailroom: 0,
+    pending: false,
+    complete: () => {
+      // Behind each packet comes one of the layer's; from the second on it finds no room for it.
+      if (batch.count === 3) {
+        layer.pending = true;
+        return;
+      }
+      const at = batch.place(7);
+      batch.append(at + 7);
+    },
+  };
+  batch.layer = layer;
+  for (let i = 0; i < 3; i++) a.kcp.send(pattern(76, i));
+  a.kcp.tick(0);
+  assertEquals(a.kcp.output(batch), 3);
+  assertEquals([...batch].map((packet) => packet.length), [101, 7, 101]);
+  assertEquals([batch.full, a.kcp.deadline], [true, 0], "the third packet is still due");
+  batch.clear();
+  assertEquals(a.kcp.output(batch), 0);
+  layer.pending = false;
+  assertEquals(a.kcp.output(batch), 2);
 });
 
 Deno.test("batch: one in another arena is refused", () => {

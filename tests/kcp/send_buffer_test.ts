@@ -17,8 +17,8 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     };
     for (let n = 0; n < 16; n++) add(n);
     for (let n = 0; n < 12; n++) buffer.transmit(sn(n), n);
-    buffer.acknowledge(sn(0));
-    buffer.acknowledge(sn(5));
+    buffer.acknowledge(sn(0), 0);
+    buffer.acknowledge(sn(5), 0);
     buffer.collectTimeouts(204, 200, Infinity, 0);
     assertEquals(buffer.firstDue, sn(1));
     for (let n = 16; n < 100; n++) add(n);
@@ -34,7 +34,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
       assertEquals(arena.bytes.slice(at, at + 30), pattern(30, n), `payload ${n} from ${start}`);
       assertEquals(buffer.frg(sn(n)), n % 3);
     }
-    buffer.acknowledgeUpTo(sn(100));
+    buffer.acknowledgeUpTo(sn(100), 0);
     assertEquals([buffer.inFlight, buffer.bytes, buffer.nextTimeout(200, Infinity)], [
       0,
       0,
@@ -54,16 +54,16 @@ Deno.test("send buffer: what is acknowledged leaves at once, from the middle too
     buffer.enqueue(10, 0, 0);
     buffer.transmit(n, n);
   }
-  assertEquals(buffer.acknowledge(2), 10);
-  assertEquals(buffer.acknowledge(4), 10);
+  assertEquals(buffer.acknowledge(2, 0), 10);
+  assertEquals(buffer.acknowledge(4, 0), 10);
   assertEquals([buffer.una, buffer.inFlight], [0, 4]);
-  assertEquals(buffer.acknowledgeUpTo(2), 20);
+  assertEquals(buffer.acknowledgeUpTo(2, 0), 20);
   assertEquals(
     [buffer.una, buffer.inFlight, buffer.bytes],
     [3, 2, 30],
     "2 was acknowledged before",
   );
-  assertEquals(buffer.acknowledge(3), 10);
+  assertEquals(buffer.acknowledge(3, 0), 10);
   assertEquals([buffer.una, buffer.bytes], [5, 10], "4 was acknowledged before");
 });
 
@@ -140,7 +140,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
             acked.push(s.order);
             acked.sort((x, y) => y - x);
           }
-          assertEquals(buffer.acknowledge(sn(n)), s.data.length);
+          assertEquals(buffer.acknowledge(sn(n), 0), s.data.length);
           s.state = "acked";
           advance();
         }
@@ -148,7 +148,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         const to = una + 1 + random.below(nxt - una);
         const fresh = model.slice(una, to).filter((s) => s.state !== "acked");
         const bytes = fresh.reduce((sum, s) => sum + s.data.length, 0);
-        assertEquals(buffer.acknowledgeUpTo(sn(to)), bytes, context);
+        assertEquals(buffer.acknowledgeUpTo(sn(to), 0), bytes, context);
         for (const s of fresh) s.state = "acked";
         advance();
       } else if (what === 5) {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ACK, encode, End, opened, pattern, queue, WASK, WINS } from "./harness.ts";
+import { ACK, encode, End, opened, pattern, queue, sent, WASK, WINS } from "./harness.ts";
 
 Deno.test("stats: a new machine has counted nothing", () => {
   const { stats } = new End().kcp;
@@ -15,6 +15,8 @@ Deno.test("stats: a new machine has counted nothing", () => {
     timeoutRetransmits: 0,
     fastRetransmits: 0,
     earlyRetransmits: 0,
+    acknowledged: 0,
+    lost: 0,
     duplicates: 0,
     refused: 0,
     inputErrors: { short: 0, conv: 0, cmd: 0, length: 0, una: 0, ack: 0 },
@@ -90,6 +92,39 @@ Deno.test("stats: retransmissions by their reason, and payload only once", () =>
   );
   assertEquals(stats.timeoutRetransmits, 2, "3 and 5");
   assertEquals(stats.payloadOut, 6);
+});
+
+Deno.test("stats: a segment counts as lost if a copy was needed, not if its first transmission came late", () => {
+  const a = opened({ resend: 1, sndWnd: 20 });
+  queue(a, 6);
+  a.segments(0);
+  // 0, 1 and 2 are taken for lost and sent again at 10.
+  a.input(10, { cmd: ACK, sn: 3, ts: 0 });
+  assertEquals(sent(a.segments(10)), [0, 1, 2]);
+  a.input(20, { cmd: ACK, sn: 0, ts: 0 });
+  assertEquals([a.kcp.stats.acknowledged, a.kcp.stats.lost], [2, 0], "it was only late");
+  a.input(30, { cmd: ACK, sn: 1, ts: 10 });
+  assertEquals([a.kcp.stats.acknowledged, a.kcp.stats.lost], [3, 1], "the copy was needed");
+  assertEquals(a.kcp.stats.minRtt, 10);
+  queue(a, 2);
+  a.segments(30);
+  a.input(31, { cmd: WINS, una: 5 });
+  assertEquals([a.kcp.stats.acknowledged, a.kcp.stats.lost], [5, 2], "una does not tell which");
+});
+
+Deno.test("stats: a copy that was sent too late to be what una acknowledges was not needed", () => {
+  const a = opened({ nodelay: 1, minRto: 30, sndWnd: 20 });
+  queue(a, 1);
+  a.segments(0);
+  a.input(40, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+  queue(a, 2);
+  a.segments(50);
+  const timeout = a.kcp.deadline;
+  assertEquals(sent(a.segments(timeout)), [1, 2]);
+  a.input(timeout + 39, { cmd: WINS, una: 2 });
+  assertEquals(a.kcp.stats.lost, 0, "no answer comes back in 39 ms");
+  a.input(timeout + 40, { cmd: WINS, una: 3 });
+  assertEquals(a.kcp.stats.lost, 1);
 });
 
 Deno.test("stats: duplicates and refused segments; recovered duplicates are no news", () => {

@@ -1,0 +1,95 @@
+import { NoncePool } from "../crypt/nonce_pool.ts";
+import type { Entropy, PacketCipher } from "../crypt/packet_cipher.ts";
+import { ReplayWindow } from "../crypt/replay_window.ts";
+
+/** Settings of the encryption of packets. */
+export interface ProtectionOptions {
+  /**
+   * Encrypts every packet, with the key that both ends share: made by `createCipher`. Packets that fail its check
+   * are dropped. None unless given.
+   */
+  crypt?: PacketCipher;
+  /**
+   * Fills bytes with randomness that nobody can foresee: for nonces. `listen` and `connect` bring the
+   * runtime's, {@linkcode systemEntropy}.
+   */
+  entropy?: Entropy;
+  /**
+   * With a cipher that authenticates, packets that were seen before, or that were sent from here, are refused: so
+   * many of both together are remembered at least, 65536 unless given; 0 for none.
+   */
+  replayWindow?: number;
+}
+
+/** What became of a packet that was opened. */
+export const OPENED = 0;
+export const FORGED = 1;
+export const REPLAYED = 2;
+
+/** A cipher with all that it needs around it: nonces, and a memory of packets that were seen. */
+export class PacketProtection {
+  /** Bytes that it adds in front of a packet. */
+  readonly headroom: number;
+  /** Bytes that it adds behind a packet. */
+  readonly tailroom: number;
+  readonly #cipher: PacketCipher;
+  readonly #nonces: NoncePool;
+  readonly #seen: ReplayWindow | null;
+
+  constructor(cipher: PacketCipher, entropy: Entropy, replayWindow: number) {
+    this.#cipher = cipher;
+    this.headroom = cipher.headroom;
+    this.tailroom = cipher.tailroom;
+    this.#nonces = new NoncePool(entropy);
+    this.#seen = cipher.authenticates && replayWindow > 0 ? new ReplayWindow(replayWindow) : null;
+  }
+
+  /**
+   * What the settings ask for, null for none.
+   *
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+   */
+  static of(options: ProtectionOptions): PacketProtection | null {
+    const { crypt, entropy, replayWindow = 65_536 } = options;
+    if (typeof replayWindow !== "number") {
+      throw new TypeError(
+        `Cannot set replayWindow to ${String(replayWindow)}: it must be a number`,
+      );
+    }
+    if (!Number.isInteger(replayWindow) || replayWindow < 0 || replayWindow > 1 << 24) {
+      throw new RangeError(
+        `Cannot set replayWindow to ${replayWindow}: allowed are whole numbers 0 to ${1 << 24}`,
+      );
+    }
+    if (crypt === undefined) return null;
+    if (typeof crypt?.seal !== "function" || typeof crypt.open !== "function") {
+      throw new TypeError(
+        `Cannot set crypt to ${String(crypt)}: it must be a cipher that createCipher made`,
+      );
+    }
+    if (typeof entropy !== "function") {
+      throw new TypeError(
+        "Cannot encrypt without entropy: pass { entropy: systemEntropy }, or another source of unforeseeable bytes",
+      );
+    }
+    return new PacketProtection(crypt, entropy, replayWindow);
+  }
+
+  /** Seals a packet in place: see {@linkcode PacketCipher.seal}. */
+  seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    this.#nonces.fill(bytes, start, this.#cipher.nonceSize);
+    this.#cipher.seal(bytes, start, end);
+    // Both directions have the same key: what was sent could be thrown back.
+    this.#seen?.add(bytes, start);
+  }
+
+  /** Opens a packet in place: see {@linkcode PacketCipher.open}. Tells what became of it. */
+  open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): number {
+    if (end - start < this.headroom + this.tailroom) return FORGED;
+    // The nonce stays as it is when an authenticated packet is opened.
+    if (this.#seen?.has(bytes, start)) return REPLAYED;
+    if (!this.#cipher.open(bytes, start, end)) return FORGED;
+    this.#seen?.add(bytes, start);
+    return OPENED;
+  }
+}

@@ -1,0 +1,354 @@
+import { AdaptiveParity } from "../fec/adaptive_parity.ts";
+import { FecDecoder, type FecDecoderStats } from "../fec/decoder.ts";
+import { FecEncoder, type FecEncoderStats } from "../fec/encoder.ts";
+import {
+  DATA_HEADER,
+  FEC_HEADER,
+  OOB_HEADER,
+  OOB_SEQID,
+  packetType,
+  SIZE,
+  TYPE,
+  TYPE_DATA,
+  TYPE_INVALID,
+  TYPE_OOB,
+  TYPE_PARITY,
+} from "../fec/header.ts";
+import { checkRatio, type FecRatio } from "../fec/ratio.ts";
+import type { Kcp } from "../kcp/kcp.ts";
+import type { PacketBatch, PacketLayer } from "../kcp/packet_batch.ts";
+import type { PacketProtection } from "./packet_protection.ts";
+
+/** Error correction of what is sent: a ratio of data to parity shards. */
+export interface FecOptions extends FecRatio {
+  /**
+   * Whether only as much parity is sent as the losses call for, from none to
+   * {@linkcode FecOptions.parityShards}. Off unless given.
+   */
+  readonly adaptive?: boolean;
+}
+
+/** What `"auto"` means: small groups, so that parity comes soon, and as much parity as data at most. */
+export const AUTO: FecOptions = Object.freeze({ dataShards: 5, parityShards: 5, adaptive: true });
+
+/** What was counted of error correction. */
+export interface FecStats extends FecEncoderStats, FecDecoderStats {
+  /** The peer's ratio as far as it is known; null if the peer sends none. */
+  peerRatio: FecRatio | null;
+  /** Parity shards that each group gets at the moment. */
+  parityLevel: number;
+}
+
+/** What was counted of datagrams. */
+export interface DatagramStats {
+  /** Datagrams given out. */
+  sent: number;
+  /** Datagrams that arrived. */
+  received: number;
+  /** Datagrams that were dropped because nobody read them, or because too many waited to leave. */
+  dropped: number;
+}
+
+/** Datagrams that wait to be read, and to leave, at most. */
+const MAX_DATAGRAMS = 256;
+/** Bytes of datagrams that wait to be read, at most. */
+const MAX_DATAGRAM_BYTES = 1 << 20;
+
+/** What became of a packet. */
+export const INVALID = 0;
+/** It was valid, and the KCP machine may have changed. */
+export const VALID = 1;
+/** It was valid, and was not for the KCP machine. */
+export const VALID_OTHER = 2;
+
+/** Checks the `fec` setting, and gives the plain form of it. */
+export function resolveFec(fec: FecOptions | "auto" | undefined): FecOptions | null {
+  if (fec === undefined) return null;
+  if (fec === "auto") return AUTO;
+  if (typeof fec !== "object" || fec === null) {
+    throw new TypeError(
+      `Cannot set fec to ${String(fec)}: it must be "auto" or { dataShards, parityShards }`,
+    );
+  }
+  const { adaptive = false } = fec;
+  if (typeof adaptive !== "boolean") {
+    throw new TypeError(`Cannot set fec.adaptive to ${String(adaptive)}: it must be a boolean`);
+  }
+  return Object.freeze({ ...checkRatio(fec), adaptive });
+}
+
+/** Bytes that each packet has more than KCP's. */
+export function overheadOf(protection: PacketProtection | null, fec: FecOptions | null): number {
+  const { headroom, tailroom } = protection ?? NO_PROTECTION;
+  return headroom + tailroom + (fec ? DATA_HEADER : 0);
+}
+
+const NO_PROTECTION = { headroom: 0, tailroom: 0 };
+
+/**
+ * What lies between a KCP machine and the network, for one session: error correction, datagrams beside the
+ * stream, and encryption on the way out. (On the way in a packet is decrypted before its session is known.)
+ */
+export class Pipeline implements PacketLayer {
+  readonly headroom: number;
+  readonly tailroom: number;
+  /** Bytes that each packet has more than KCP's. */
+  readonly overhead: number;
+  /** Whether there is nothing to do but to pass packets on. */
+  readonly #plain: boolean;
+  readonly #kcp: Kcp;
+  readonly #protection: PacketProtection | null;
+  readonly #front: number;
+  readonly #encoder: FecEncoder | null;
+  readonly #adaptive: AdaptiveParity | null;
+  #decoder: FecDecoder | null = null;
+  readonly #guess: FecRatio | undefined;
+  #now = -Infinity;
+  /** Datagrams that wait to leave, and that wait to be read. */
+  readonly #outgoing: Uint8Array[] = [];
+  readonly #incoming: Uint8Array<ArrayBuffer>[] = [];
+  #incomingBytes = 0;
+  readonly #datagrams: DatagramStats = { sent: 0, received: 0, dropped: 0 };
+
+  constructor(kcp: Kcp, protection: PacketProtection | null, fec: FecOptions | null) {
+    this.#kcp = kcp;
+    this.#protection = protection;
+    const { headroom, tailroom } = protection ?? NO_PROTECTION;
+    this.#front = headroom;
+    this.tailroom = tailroom;
+    this.overhead = overheadOf(protection, fec);
+    this.headroom = this.overhead - tailroom;
+    this.#plain = !protection && !fec;
+    this.#encoder = fec ? new FecEncoder(fec) : null;
+    this.#adaptive = fec?.adaptive ? new AdaptiveParity(fec) : null;
+    this.#guess = fec ?? undefined;
+  }
+
+  // --- out ---
+
+  /** Whether packets wait that are not the KCP machine's. */
+  get waiting(): boolean {
+    return this.pending || this.#outgoing.length > 0;
+  }
+
+  /** Whether parity must leave before the next packet. */
+  get pending(): boolean {
+    return this.#encoder !== null && this.#encoder.pending > 0;
+  }
+
+  /** Appends what is due to a batch, and returns the number of packets. */
+  output(batch: PacketBatch, now: number): number {
+    this.#now = now;
+    const before = batch.count;
+    this.#flushParity(batch);
+    this.#flushDatagrams(batch);
+    if (this.pending) return batch.count - before;
+    if (this.#plain) {
+      this.#kcp.output(batch);
+      return batch.count - before;
+    }
+    const { mtu } = this.#kcp.options;
+    if (batch.largest < mtu + this.overhead) {
+      throw new RangeError(
+        `Cannot fill a batch whose largest packet is ${batch.largest} bytes: the MTU is ${
+          mtu + this.overhead
+        }`,
+      );
+    }
+    batch.layer = this;
+    this.#kcp.output(batch);
+    batch.layer = null;
+    return batch.count - before;
+  }
+
+  /** {@linkcode PacketLayer.complete}. */
+  complete(batch: PacketBatch, start: number, end: number): void {
+    const encoder = this.#encoder;
+    if (encoder) {
+      if (this.#adaptive && encoder.atGroupStart) {
+        const { acknowledged, lost } = this.#kcp;
+        encoder.parityLimit = this.#adaptive.next(acknowledged, lost);
+      }
+      encoder.seal(batch.arena, start + this.#front, end - this.tailroom, this.#now);
+    }
+    // The machine counts its segments only.
+    this.#kcp.sndLimit -= this.overhead;
+    this.#protection?.seal(batch.arena.bytes, start, end);
+    if (encoder) this.#flushParity(batch);
+  }
+
+  #flushParity(batch: PacketBatch): void {
+    const encoder = this.#encoder;
+    while (encoder && encoder.pending > 0) {
+      if (this.#kcp.sndLimit <= 0) encoder.skipParity();
+      if (encoder.pending === 0) return;
+      const start = batch.place(this.#front + encoder.paritySize + this.tailroom);
+      if (start < 0) return;
+      const end = encoder.takeParity(batch.arena, start + this.#front) + this.tailroom;
+      this.#protection?.seal(batch.arena.bytes, start, end);
+      batch.append(end);
+      this.#kcp.sndLimit -= end - start;
+    }
+  }
+
+  #flushDatagrams(batch: PacketBatch): void {
+    const outgoing = this.#outgoing;
+    const kcp = this.#kcp;
+    let sent = 0;
+    while (sent < outgoing.length && kcp.sndLimit > 0) {
+      const payload = outgoing[sent];
+      const size = this.#front + OOB_HEADER + payload.length + this.tailroom;
+      const start = batch.place(size);
+      if (start < 0) break;
+      const { bytes, view } = batch.arena;
+      const at = start + this.#front;
+      view.setUint32(at, OOB_SEQID, true);
+      view.setUint16(at + TYPE, TYPE_OOB, true);
+      view.setUint16(at + SIZE, OOB_HEADER - FEC_HEADER + payload.length, true);
+      view.setUint32(at + DATA_HEADER, kcp.conv, true);
+      bytes.set(payload, at + OOB_HEADER);
+      this.#protection?.seal(bytes, start, start + size);
+      batch.append(start + size);
+      kcp.sndLimit -= size;
+      sent++;
+    }
+    outgoing.splice(0, sent);
+    this.#datagrams.sent += sent;
+  }
+
+  // --- in ---
+
+  /**
+   * Takes a packet that has been decrypted.
+   *
+   * @param start Arena offset of its first byte.
+   * @param end Arena offset after its last byte.
+   * @returns {@linkcode INVALID}, {@linkcode VALID} or {@linkcode VALID_OTHER}.
+   */
+  input(start: number, end: number, now: number): number {
+    const kcp = this.#kcp;
+    const { view } = kcp.arena;
+    this.#now = now;
+    const type = packetType(view, start, end);
+    if (type === 0) return kcp.inputAt(start, end, now) ? VALID : INVALID;
+    if (type === TYPE_INVALID) return INVALID;
+    if (type === TYPE_PARITY) {
+      this.#correct(start, end);
+      return VALID;
+    }
+    if (type === TYPE_DATA) {
+      if (!kcp.inputAt(start + DATA_HEADER, end, now)) return INVALID;
+      this.#correct(start, end);
+      return VALID;
+    }
+    if (view.getUint32(start + DATA_HEADER, true) !== kcp.conv) return INVALID;
+    this.#receive(kcp.arena.bytes.slice(start + OOB_HEADER, end));
+    return VALID_OTHER;
+  }
+
+  #receive(payload: Uint8Array<ArrayBuffer>): void {
+    const incoming = this.#incoming;
+    this.#datagrams.received++;
+    incoming.push(payload);
+    this.#incomingBytes += payload.length;
+    const limit = Math.min(this.#kcp.rcvLimit, MAX_DATAGRAM_BYTES);
+    while (incoming.length > MAX_DATAGRAMS || this.#incomingBytes > limit) {
+      // What is old is worth least.
+      this.#incomingBytes -= incoming.shift()!.length;
+      this.#datagrams.dropped++;
+    }
+  }
+
+  #correct(start: number, end: number): void {
+    this.#decoder ??= new FecDecoder(this.#kcp.arena, this.#recovered, this.#guess, true);
+    this.#decoder.limit = this.#kcp.rcvLimit;
+    this.#decoder.input(start, end);
+  }
+
+  readonly #recovered = (packet: Uint8Array): void => {
+    this.#kcp.input(packet, this.#now, true);
+  };
+
+  /** Whether a parity shard with that number may belong to this session. */
+  awaits(seqid: number): boolean {
+    return this.#decoder?.awaits(seqid) ?? false;
+  }
+
+  // --- datagrams ---
+
+  /** Bytes of the largest datagram. */
+  get maxDatagramSize(): number {
+    const bare = this.#kcp.options.mtu + this.headroom - this.#front;
+    return bare - OOB_HEADER;
+  }
+
+  /** Whether a datagram was ever queued, or arrived. */
+  get usedDatagrams(): boolean {
+    const { sent, received } = this.#datagrams;
+    return sent + received + this.#outgoing.length > 0;
+  }
+
+  /** Queues a datagram; false when too many wait. */
+  sendDatagram(payload: Uint8Array): boolean {
+    if (this.#outgoing.length === MAX_DATAGRAMS) {
+      this.#datagrams.dropped++;
+      return false;
+    }
+    this.#outgoing.push(payload.slice());
+    return true;
+  }
+
+  /** The datagram that arrived first of those not read. */
+  takeDatagram(): Uint8Array<ArrayBuffer> | undefined {
+    const datagram = this.#incoming.shift();
+    this.#incomingBytes -= datagram?.length ?? 0;
+    return datagram;
+  }
+
+  // --- the whole ---
+
+  /** The share of KCP's packets among those with data or parity. */
+  get share(): number {
+    if (!this.#encoder) return 1;
+    const { dataShards } = this.#encoder.ratio;
+    return dataShards / (dataShards + this.#parityLevel);
+  }
+
+  get #parityLevel(): number {
+    return this.#adaptive?.level ?? this.#encoder?.ratio.parityShards ?? 0;
+  }
+
+  /** What was counted of error correction: a snapshot. */
+  get fecStats(): FecStats {
+    return {
+      ...(this.#encoder?.stats ?? { dataOut: 0, parityOut: 0 }),
+      ...(this.#decoder?.stats ?? NOTHING_IN),
+      peerRatio: this.#decoder?.ratio ?? null,
+      parityLevel: this.#parityLevel,
+    };
+  }
+
+  /** What was counted of datagrams: a snapshot. */
+  get datagramStats(): DatagramStats {
+    return { ...this.#datagrams };
+  }
+
+  /** Gives back memory that an idle session does not need. */
+  trim(): void {
+    this.#decoder?.clear();
+  }
+
+  /** Drops what waits to leave. */
+  close(): void {
+    this.#outgoing.length = 0;
+    this.trim();
+  }
+}
+
+const NOTHING_IN: FecDecoderStats = {
+  dataIn: 0,
+  parityIn: 0,
+  recovered: 0,
+  failures: 0,
+  incomplete: 0,
+};
