@@ -1,0 +1,107 @@
+/**
+ * Reads the test vectors. kcp-go itself made them, by `tests/interop/peer`, which says what is in each file:
+ *
+ * ```sh
+ * cd tests/interop/peer
+ * go run . vectors ../../vectors # ciphers, checksums, derived keys, Reed-Solomon: the same each time
+ * go run . record ../../vectors # packets of live sessions, with timestamps: new ones each time
+ * ```
+ *
+ * @module
+ */
+
+/** What kcp-go's ciphers make of some packets. */
+export interface CipherVector {
+  cipher: string;
+  /** In hexadecimal, as are the nonces and the packets. */
+  key: string;
+  packets: { seed: number; length: number; nonce: string; sealed: string }[];
+}
+
+/** CRC-32 of a pattern. */
+export interface ChecksumVector {
+  seed: number;
+  length: number;
+  crc32: number;
+}
+
+/** A password and the key that kcptun derives from it, in hexadecimal. */
+export interface KeyVector {
+  password: string;
+  key: string;
+}
+
+/** What klauspost/reedsolomon makes of some shards. */
+export interface CodeVector {
+  data: number;
+  parity: number;
+  size: number;
+  seed: number;
+  /** The parity shards, one behind the other, in base64. */
+  shards: string;
+  /** The coefficients of the parity shards, a row each, in hexadecimal. */
+  matrix?: string[];
+  /** Indices of shards that may be missing together. */
+  erasures: number[][];
+}
+
+/** A packet that kcp-go sent. */
+export interface RecordedPacket {
+  from: "client" | "server";
+  /** In ms since the start. */
+  at: number;
+  /** In base64. */
+  bytes: string;
+}
+
+/** Data and parity shards of a client. */
+export interface FecRecording {
+  name: string;
+  data: number;
+  parity: number;
+  packets: RecordedPacket[];
+}
+
+/** A client that sends a pattern, and a server that sends it back once it has all. */
+export interface ExchangeRecording {
+  name: string;
+  cipher: string;
+  key: string;
+  data: number;
+  parity: number;
+  conv: number;
+  seed: number;
+  writes: number[];
+  sha256: string;
+  packets: RecordedPacket[];
+}
+
+/** Each file of vectors, and what it holds. */
+export interface VectorFiles {
+  "ciphers.json": CipherVector[];
+  "checksums.json": ChecksumVector[];
+  "derive_key.json": KeyVector[];
+  "reed_solomon.json": CodeVector[];
+  "fec.json": FecRecording[];
+  "exchange.json": ExchangeRecording[];
+}
+
+/** Reads a file of vectors. */
+export function readVectors<N extends keyof VectorFiles>(name: N): VectorFiles[N] {
+  return JSON.parse(Deno.readTextFileSync(new URL(name, import.meta.url)));
+}
+
+/** Bytes from base64. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.fromBase64(text);
+}
+
+/** Bytes from hexadecimal. */
+export function fromHex(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.fromHex(text);
+}
+
+/** SHA-256 in hexadecimal. */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
