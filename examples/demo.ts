@@ -9,13 +9,18 @@
 import { createHash, type Hash } from "node:crypto";
 import { parseArgs } from "node:util";
 import {
+  CIPHER_NAMES,
+  type CipherName,
   connect,
   type Connection,
+  createCipherFromPassword,
   fast,
+  type FecOptions,
   type KcpLiveOptions,
   listen,
   type Listener,
   normal,
+  type PacketCipher,
   turbo,
 } from "../mod.ts";
 import { type LossyProxy, startProxy } from "../transport/deno.ts";
@@ -29,6 +34,7 @@ Usage: deno task demo [options]
   --delay MS       one-way delay, 0 to 500; a sixth of it comes on top as jitter (30)
   --size MIB       what is transferred, 1 to 4096 (32)
   --seed TEXT      decides the bytes and the losses (kcp)
+  --cipher NAME    encrypts every packet, with chacha20-poly1305 for example (no encryption)
   --help           this text
 
 It exits with 0 when every byte arrived, with 1 and the reason when not.`;
@@ -47,6 +53,7 @@ interface Settings {
   delay: number;
   size: number;
   seed: string;
+  crypt?: PacketCipher;
 }
 
 /** Reads the command line; a person's mistake is answered in a sentence. */
@@ -58,6 +65,7 @@ function readSettings(args: string[]): Settings {
       delay: { type: "string", default: "30" },
       size: { type: "string", default: "32" },
       seed: { type: "string", default: "kcp" },
+      cipher: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -72,11 +80,16 @@ function readSettings(args: string[]): Settings {
     }
     return value;
   };
+  const { cipher, seed } = values;
+  if (cipher !== undefined && !(CIPHER_NAMES as readonly string[]).includes(cipher)) {
+    throw new RangeError(`Cannot use --cipher ${cipher}: allowed are ${CIPHER_NAMES.join(", ")}`);
+  }
   return {
+    crypt: cipher === undefined ? undefined : createCipherFromPassword(cipher as CipherName, seed),
     loss: number("loss", 0, 50) / 100,
     delay: number("delay", 0, 500),
     size: Math.round(number("size", 1, 4096) * 2 ** 20),
-    seed: values.seed,
+    seed,
   };
 }
 
@@ -86,10 +99,18 @@ interface Pair {
   server: Connection;
 }
 
-async function dial(listener: Listener, proxy: LossyProxy, mode: KcpLiveOptions): Promise<Pair> {
+/** What the connections go through. */
+interface Path {
+  listener: Listener;
+  proxy: LossyProxy;
+  crypt?: PacketCipher;
+}
+
+async function dial(path: Path, mode: KcpLiveOptions, fec?: FecOptions | "auto"): Promise<Pair> {
+  const { listener, proxy, crypt } = path;
   const { hostname, port } = proxy.addr;
   const window = { sndWnd: 1024, rcvWnd: 1024 };
-  const client = await connect({ hostname, port, ...mode, ...window });
+  const client = await connect({ hostname, port, crypt, fec, ...mode, ...window });
   // The listener learns of a connection by its first byte.
   await client.write(new Uint8Array(1));
   const server = await listener.accept();
@@ -153,9 +174,9 @@ function showProgress(client: Connection, size: number, progress: Progress): () 
   };
 }
 
-async function transfer(listener: Listener, proxy: LossyProxy, settings: Settings): Promise<void> {
+async function transfer(path: Path, settings: Settings): Promise<void> {
   const { size, seed } = settings;
-  const { client, server } = await dial(listener, proxy, turbo);
+  const { client, server } = await dial(path, turbo);
   const progress = { sent: createHash("sha256"), received: createHash("sha256"), bytes: 0 };
   const started = performance.now();
   const stop = showProgress(client, size, progress);
@@ -196,12 +217,13 @@ interface Row {
 
 /** Sends small messages at a steady rate, and takes the time that each needs to the other end. */
 async function measure(
-  listener: Listener,
-  proxy: LossyProxy,
+  path: Path,
   name: string,
   mode: KcpLiveOptions,
+  fec?: FecOptions | "auto",
 ): Promise<Row> {
-  const { client, server } = await dial(listener, proxy, mode);
+  const { proxy } = path;
+  const { client, server } = await dial(path, mode, fec);
   const latencies: number[] = [];
   const wireBefore = proxy.stats.bytes;
   const receiving = (async () => {
@@ -263,18 +285,19 @@ function printTable(rows: Row[]): void {
 
 async function main(): Promise<void> {
   const settings = readSettings(Deno.args);
-  const { loss, delay, seed, size } = settings;
+  const { loss, delay, seed, size, crypt } = settings;
   const link = { loss, latency: delay, jitter: delay / 6 };
-  await using listener = await listen({ hostname: "127.0.0.1" });
+  await using listener = await listen({ hostname: "127.0.0.1", crypt });
   const { hostname, port } = listener.addr;
   await using proxy = await startProxy({ target: { hostname, port }, up: link, down: link, seed });
+  const path: Path = { listener, proxy, crypt };
 
   console.log(
-    `${size / 2 ** 20} MiB, turbo mode, ${loss * 100} % loss and ${delay} to ${
-      (delay * 7 / 6).toFixed(0)
-    } ms delay each way, seed ${seed}`,
+    `${size / 2 ** 20} MiB, turbo mode, ${crypt ? `${crypt.name}, ` : ""}${
+      loss * 100
+    } % loss and ${delay} to ${(delay * 7 / 6).toFixed(0)} ms delay each way, seed ${seed}`,
   );
-  await transfer(listener, proxy, settings);
+  await transfer(path, settings);
 
   console.log(
     `\n${MESSAGE_BYTES}-byte messages, ${Math.round(1000 / MESSAGE_INTERVAL)} a second for ${
@@ -283,8 +306,9 @@ async function main(): Promise<void> {
   );
   const rows: Row[] = [];
   for (const [name, mode] of Object.entries({ normal, fast, turbo })) {
-    rows.push(await measure(listener, proxy, name, mode));
+    rows.push(await measure(path, name, mode));
   }
+  rows.push(await measure(path, "turbo, fec auto", turbo, "auto"));
   printTable(rows);
 }
 
