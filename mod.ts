@@ -25,7 +25,7 @@
  *
  * @module
  */
-export * from "./crypt/mod.ts";
+export type { CipherName, Entropy, PacketCipher } from "./crypt/mod.ts";
 export * from "./fec/mod.ts";
 export * from "./kcp/mod.ts";
 export * from "./transport/mod.ts";

@@ -8,12 +8,10 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { parseArgs } from "node:util";
+import { CIPHER_NAMES, type CipherName, createCipherFromPassword } from "../crypt/mod.ts";
 import {
-  CIPHER_NAMES,
-  type CipherName,
   connect,
   type Connection,
-  createCipherFromPassword,
   fast,
   type FecOptions,
   type KcpLiveOptions,

@@ -2,7 +2,7 @@ import type { Arena } from "../kcp/arena.ts";
 import { FEC_HEADER, seqidLimit, TYPE, TYPE_PARITY } from "./header.ts";
 import { checkRatio, type FecRatio } from "./ratio.ts";
 import { RatioTuner } from "./ratio_tuner.ts";
-import { type ReedSolomon, reedSolomon } from "./reed_solomon.ts";
+import { reedSolomon } from "./reed_solomon.ts";
 import { ShardSum } from "./shard_sum.ts";
 
 /** About so many packets are remembered, in groups: as many as may overtake one another on a fast path. */
@@ -15,6 +15,9 @@ const STRAYS = 3;
 const CONTRADICTIONS = 2;
 /** Most bytes of shards that are kept. */
 const MAX_BYTES = 1 << 22;
+/** What restored packets lie in during the callback; kept if it is not large. */
+let scratch = new Uint8Array(0);
+const MAX_SCRATCH = 65_536;
 /** From this `seqid` on not every ratio has numbers, so that they tell nothing of the ratio. */
 const LAST_SEQIDS = 0xffffff00;
 /** Adds up shards of one group at a time, whoever's it is. */
@@ -66,6 +69,7 @@ export class FecDecoder {
   limit: number = Infinity;
   readonly #arena: Arena;
   readonly #onRecovered: (packet: Uint8Array<ArrayBuffer>) => void;
+  readonly #accepts: (packet: Uint8Array<ArrayBuffer>) => boolean;
   readonly #tuner = new RatioTuner();
   /** Whether packets have shown that the ratio is the peer's, and how many have contradicted it since. */
   #proven = false;
@@ -77,7 +81,6 @@ export class FecDecoder {
   /** Bytes of the shards that are kept. */
   #held = 0;
   #ratio: FecRatio | null = null;
-  #code!: ReedSolomon;
   #total = 0;
   #seqidLimit = 0;
   /** Numbers of groups before they wrap. */
@@ -91,7 +94,6 @@ export class FecDecoder {
   #strayNumber = 0;
   readonly #missing: number[] = [];
   readonly #rows: number[] = [];
-  #scratch = NO_BYTES;
   readonly #stats = { dataIn: 0, parityIn: 0, recovered: 0, failures: 0, incomplete: 0 };
 
   /**
@@ -102,6 +104,7 @@ export class FecDecoder {
    * @param ratio The peer's ratio if it is known or can be guessed; it is learned otherwise.
    * @param guess Whether the ratio is a guess: what arrives is kept accordingly, but nothing is restored until
    * the packets have shown that it is right.
+   * @param accepts Says whether a restored packet may be one of the peer's. Of a group that has another, none is delivered.
    * @throws {TypeError | RangeError} When the ratio is none.
    */
   constructor(
@@ -109,9 +112,11 @@ export class FecDecoder {
     onRecovered: (packet: Uint8Array<ArrayBuffer>) => void,
     ratio?: FecRatio,
     guess = false,
+    accepts: (packet: Uint8Array<ArrayBuffer>) => boolean = () => true,
   ) {
     this.#arena = arena;
     this.#onRecovered = onRecovered;
+    this.#accepts = accepts;
     if (ratio) this.#adopt(checkRatio(ratio));
     this.#proven = ratio !== undefined && !guess;
   }
@@ -195,7 +200,6 @@ export class FecDecoder {
     const { dataShards, parityShards } = ratio;
     const total = dataShards + parityShards;
     this.#ratio = ratio;
-    this.#code = reedSolomon(dataShards, parityShards);
     this.#total = total;
     this.#seqidLimit = seqidLimit(total);
     this.#numbers = this.#seqidLimit / total;
@@ -233,8 +237,12 @@ export class FecDecoder {
       return;
     }
     const length = end - start - FEC_HEADER;
-    if (this.#held + length > Math.min(this.limit, MAX_BYTES)) return;
-    const block = this.#arena.alloc(length);
+    const arena = this.#arena;
+    // Data that can be delivered is worth more than what may never be needed.
+    if (this.#held + length > Math.min(this.limit, MAX_BYTES) || arena.used > arena.limit / 2) {
+      return;
+    }
+    const block = arena.alloc(length);
     if (block < 0) return;
     this.#held += length;
     this.#arena.bytes.copyWithin(block, start + FEC_HEADER, end);
@@ -310,7 +318,8 @@ export class FecDecoder {
       this.#end(group);
       return;
     }
-    const coefficients = this.#code.recovery(missing, rows);
+    // The code of a ratio costs something to make: it is made when it is needed.
+    const coefficients = reedSolomon(dataShards, this.#ratio!.parityShards).recovery(missing, rows);
     const sum = shared ??= new ShardSum(coefficients);
     sum.reset(coefficients);
     for (let i = 0; i < dataShards; i++) {
@@ -322,25 +331,31 @@ export class FecDecoder {
       sum.add(missing[i], this.#arena.bytes, block, block + length);
     }
     this.#end(group);
-    // All of them first: the sum is everybody's.
+    // All of them first: the sum is everybody's, and so are these bytes.
     const count = missing.length;
-    let scratch = this.#scratch;
-    if (scratch.length < count * length) scratch = new Uint8Array(count * length);
-    // The callback may come back here.
-    this.#scratch = NO_BYTES;
-    for (let i = 0; i < count; i++) sum.write(i, scratch, i * length, length);
-    let failed = false;
-    for (let at = 0; at < count * length; at += length) {
-      const size = scratch[at] | scratch[at + 1] << 8;
-      if (size < SIZE_FIELD || size > length) {
-        failed = true;
-        continue;
-      }
-      this.#stats.recovered++;
-      this.#onRecovered(scratch.subarray(at + SIZE_FIELD, at + size));
+    const packets = scratch.length < count * length ? new Uint8Array(count * length) : scratch;
+    scratch = NO_BYTES;
+    for (let i = 0; i < count; i++) sum.write(i, packets, i * length, length);
+    if (this.#areWhole(packets, count, length)) {
+      this.#stats.recovered += count;
+      for (let i = 0; i < count; i++) this.#onRecovered(packetAt(packets, i * length));
+    } else {
+      this.#stats.failures++;
     }
-    if (failed) this.#stats.failures++;
-    this.#scratch = scratch;
+    if (packets.length <= MAX_SCRATCH) scratch = packets;
+  }
+
+  /**
+   * Whether all that was restored of a group can have been sent. If one parity shard was another peer's, or forged, what
+   * is restored is wrong here and there, and must not be taken for the rest.
+   */
+  #areWhole(packets: Uint8Array<ArrayBuffer>, count: number, length: number): boolean {
+    for (let at = 0; at < count * length; at += length) {
+      const size = packets[at] | packets[at + 1] << 8;
+      if (size < SIZE_FIELD || size > length) return false;
+      if (!this.#accepts(packetAt(packets, at))) return false;
+    }
+    return true;
   }
 
   /** Ends the work for a group; what still comes of it is ignored. */
@@ -375,4 +390,9 @@ export class FecDecoder {
     this.#newest = this.#skipped = -1;
     this.#strays = 0;
   }
+}
+
+/** The packet of a restored shard. */
+function packetAt(shards: Uint8Array<ArrayBuffer>, at: number): Uint8Array<ArrayBuffer> {
+  return shards.subarray(at + SIZE_FIELD, at + (shards[at] | shards[at + 1] << 8));
 }

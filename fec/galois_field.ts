@@ -39,55 +39,12 @@ export function multiply(a: number, b: number): number {
   return exp[log[a] + log[b]];
 }
 
-/**
- * The byte whose product with `a` is 1.
- *
- * @throws {RangeError} When `a` is 0, which has none.
- */
-export function inverse(a: number): number {
-  if (a === 0) throw new RangeError("Cannot invert 0: allowed are 1 to 255");
-  const { exp, log } = tables();
-  return exp[ORDER - log[a]];
+/** The exponent that makes a byte of the generator, 0 to 254; that of 0 means nothing. */
+export function logarithm(a: number): number {
+  return tables().log[a];
 }
 
-/**
- * The product of `exponent` factors `a`, which is 1 for none of them, even if `a` is 0.
- *
- * @param a A byte.
- * @param exponent A whole number, 0 or more.
- */
-export function power(a: number, exponent: number): number {
-  if (exponent === 0) return 1;
-  if (a === 0) return 0;
-  const { exp, log } = tables();
-  return exp[log[a] * exponent % ORDER];
-}
-
-/**
- * Adds a multiple of some bytes to others: `target[to + i] += factor × source[from + i]`.
- *
- * The two may be the same bytes, which are multiplied by `factor + 1` then.
- *
- * @param target Where the sums go.
- * @param to Index of the first of them.
- * @param source What is multiplied.
- * @param from Index of the first of it.
- * @param count How many bytes.
- * @param factor A byte.
- */
-export function addProducts(
-  target: Uint8Array,
-  to: number,
-  source: Uint8Array,
-  from: number,
-  count: number,
-  factor: number,
-): void {
-  if (factor === 0) return;
-  const { exp, log } = tables();
-  const shift = log[factor];
-  for (let i = 0; i < count; i++) {
-    const value = source[from + i];
-    if (value !== 0) target[to + i] ^= exp[shift + log[value]];
-  }
+/** The generator to the power of `exponent`, 0 to 509. */
+export function powerOfGenerator(exponent: number): number {
+  return tables().exp[exponent];
 }

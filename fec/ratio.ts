@@ -12,16 +12,19 @@ export const MAX_SHARDS = 256;
 /**
  * Checks a ratio.
  *
+ * @param prefix What stands before the names of its members in errors.
  * @throws {TypeError | RangeError} When it is none, or has too many shards.
  */
-export function checkRatio(ratio: FecRatio): FecRatio {
+export function checkRatio(ratio: FecRatio, prefix = ""): FecRatio {
   const { dataShards, parityShards } = ratio;
   for (const [name, value] of Object.entries({ dataShards, parityShards })) {
     if (typeof value !== "number") {
-      throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a number`);
+      throw new TypeError(`Cannot set ${prefix}${name} to ${String(value)}: it must be a number`);
     }
     if (!Number.isInteger(value) || value < 1 || value >= MAX_SHARDS) {
-      throw new RangeError(`Cannot set ${name} to ${value}: allowed are whole numbers 1 to 255`);
+      throw new RangeError(
+        `Cannot set ${prefix}${name} to ${value}: allowed are whole numbers 1 to 255`,
+      );
     }
   }
   if (dataShards + parityShards > MAX_SHARDS) {

@@ -1,5 +1,4 @@
-import { addProducts } from "./galois_field.ts";
-import { Matrix } from "./matrix.ts";
+import { lagrange } from "./lagrange.ts";
 import { checkRatio } from "./ratio.ts";
 import { Coefficients, ShardSum } from "./shard_sum.ts";
 
@@ -23,9 +22,9 @@ interface Pattern {
  * are as many as the data shards restore all data.
  *
  * The code is that of klauspost/reedsolomon `New(dataShards, parityShards)`: a Vandermonde matrix of one
- * row a shard, multiplied by the inverse of its top square, so that the data shards stay as they are. Source
- * of the construction: J. S. Plank and Y. Ding, "Note: Correction to the 1997 Tutorial on Reed-Solomon Coding",
- * 2003.
+ * row a shard, multiplied by the inverse of its top square, so that the data shards stay as they are (J. S. Plank and
+ * Y. Ding, "Note: Correction to the 1997 Tutorial on Reed-Solomon Coding", 2003). In other words, shard i holds the
+ * value at i of a polynomial of a degree below the number of data shards; it is computed that way.
  *
  * @example
  * ```ts
@@ -53,7 +52,6 @@ export class ReedSolomon {
    * @internal
    */
   readonly parityCoefficients: Coefficients;
-  readonly #parity: Matrix;
   readonly #sum: ShardSum;
   /** Solutions by the hash of their pattern; the one that was used last is the last. */
   readonly #patterns = new Map<number, Pattern>();
@@ -71,10 +69,10 @@ export class ReedSolomon {
     this.dataShards = dataShards;
     this.parityShards = parityShards;
     this.total = dataShards + parityShards;
-    const points = Matrix.vandermonde(this.total, dataShards);
-    const toPoints = points.slice(0, dataShards).inverse();
-    this.#parity = points.slice(dataShards, this.total).multiply(toPoints);
-    this.parityCoefficients = new Coefficients(this.#parity);
+    const points = Uint8Array.from({ length: this.total }, (_, shard) => shard);
+    this.parityCoefficients = new Coefficients(
+      lagrange(points.subarray(0, dataShards), points.subarray(dataShards)),
+    );
     this.#sum = new ShardSum(this.parityCoefficients);
     const bytes = dataShards * Math.min(dataShards, parityShards);
     this.#maxPatterns = Math.min(MAX_PATTERNS, Math.floor(MAX_PATTERN_BYTES / bytes));
@@ -178,33 +176,13 @@ export class ReedSolomon {
     return pattern.coefficients;
   }
 
-  /**
-   * Solves for the missing shards.
-   *
-   * Parity P is A × missing + B × present, by columns of the coding matrix; so the missing ones are
-   * A⁻¹ × P + A⁻¹ × B × present, since to subtract is to add. A is no larger than what is missing.
-   */
+  /** Interpolates at the missing points, from those of the data that is there and of the parity used. */
   #solve(missing: ArrayLike<number>, parity: ArrayLike<number>): Coefficients {
     const { dataShards } = this;
-    const count = missing.length;
-    const square = new Matrix(count, count);
-    for (let r = 0; r < count; r++) {
-      for (let c = 0; c < count; c++) {
-        square.values[r * count + c] = this.#parity.at(parity[r], missing[c]);
-      }
-    }
-    const solved = square.inverse();
-    const result = new Matrix(count, dataShards);
-    for (let r = 0; r < count; r++) {
-      const at = r * dataShards;
-      for (let i = 0; i < count; i++) {
-        const from = parity[i] * dataShards;
-        addProducts(result.values, at, this.#parity.values, from, dataShards, solved.at(r, i));
-      }
-      for (let i = 0; i < count; i++) result.values[at + missing[i]] = solved.at(r, i);
-    }
+    const points = Uint8Array.from({ length: dataShards }, (_, shard) => shard);
+    for (let i = 0; i < missing.length; i++) points[missing[i]] = dataShards + parity[i];
     // Patterns are many, and each of them is rare: no tables are kept for them.
-    return new Coefficients(result, false);
+    return new Coefficients(lagrange(points, Uint8Array.from(missing)), false);
   }
 
   #checkPattern(missing: ArrayLike<number>, parity: ArrayLike<number>): void {

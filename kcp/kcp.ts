@@ -665,7 +665,7 @@ export class Kcp {
     const send = this.#send;
     if (this.#askWindow || this.#tellWindow || this.#acksDue()) return this.#now;
     let deadline = this.#acks.count > 0 ? this.#nextFlush : Infinity;
-    if (this.sndLimit <= 0) {
+    if (this.#limited) {
       // Nothing leaves until the limit is raised.
     } else if (send.due) {
       deadline = Math.min(deadline, Math.max(this.#now, this.#pacer.readyAt));
@@ -755,7 +755,7 @@ export class Kcp {
     this.#configurePacer();
     this.#pacer.advance(now, this.#options.mtu, this.#flight.rate);
     let room = this.#held() ? 0 : this.#room();
-    const data = (send.due || room > 0) && this.#pacer.ready && this.sndLimit > 0;
+    const data = (send.due || room > 0) && this.#pacer.ready && !this.#limited;
     if (!data && !this.#askWindow && !this.#tellWindow && !this.#acksDue()) return 0;
 
     const before = batch.count;
@@ -787,9 +787,10 @@ export class Kcp {
     const ts = timestamp(now);
     while (!full) {
       const again = send.due;
-      if ((!again && room <= 0) || this.sndLimit <= 0) break;
+      if (!again && room <= 0) break;
       const sn = again ? send.firstDue : send.nxt;
       const length = send.length(sn);
+      if (OVERHEAD + length > this.sndLimit) break;
       if (!writer.fits(OVERHEAD + length)) this.#closePacket();
       if (!writer.carriesData && !this.#pacer.ready) break;
       if (!writer.reserve(OVERHEAD + length)) break;
@@ -826,6 +827,33 @@ export class Kcp {
     const { burst, pacingRate, mtu, nc } = this.#options;
     const rate = nc ? pacingRate : Math.min(pacingRate, this.#controller.pacingRate);
     this.#pacer.configure(burst, rate, mtu);
+  }
+
+  /** Whether the next segment is more than may leave. */
+  get #limited(): boolean {
+    if (this.sndLimit === Infinity) return false;
+    const send = this.#send;
+    if (!send.due && send.waiting === 0) return false;
+    return OVERHEAD + send.length(send.due ? send.firstDue : send.nxt) > this.sndLimit;
+  }
+
+  /**
+   * When a packet may leave that is none of this machine's, but shares its bounds on bursts and rate. It is not after the last
+   * time told if it may leave at once.
+   */
+  readyAt(): number {
+    this.#pacer.advance(this.#now, this.#options.mtu, this.#flight.rate);
+    return this.#pacer.readyAt;
+  }
+
+  /** Counts such a packet. */
+  spend(bytes: number): void {
+    this.#pacer.spend(bytes);
+  }
+
+  /** Counts bytes that outer layers add to the packet that leaves. */
+  charge(bytes: number): void {
+    this.#pacer.charge(bytes);
   }
 
   /** New segments that the windows allow now. */

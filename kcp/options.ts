@@ -105,13 +105,18 @@ export const turbo: Readonly<Required<NodelayOptions>> = Object.freeze({
   nc: true,
 });
 
+/** Bounds of `mtu`, the upper of which is what UDP over IPv4 can carry, and what it is unless given. */
+export const MIN_MTU = 50;
+export const MAX_MTU = 65_507;
+export const DEFAULT_MTU = 1400;
+
 /** The C reference's defaults, where it has the setting. */
 const DEFAULTS = {
   nodelay: 0,
   interval: 100,
   resend: 0,
   nc: false,
-  mtu: 1400,
+  mtu: DEFAULT_MTU,
   sndWnd: 128,
   rcvWnd: 256,
   fastlimit: 5,
@@ -128,7 +133,7 @@ const RANGES: { readonly [name: string]: readonly [min: number, max: number] } =
   nodelay: [0, 2],
   interval: [1, 5000],
   resend: [0, 255],
-  mtu: [50, 65507],
+  mtu: [MIN_MTU, MAX_MTU],
   sndWnd: [1, 65535],
   rcvWnd: [1, 65535],
   sndQueue: [MAX_FRAGMENTS, 1 << 20],

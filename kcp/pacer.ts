@@ -93,6 +93,11 @@ export class Pacer {
     if (this.#rate !== Infinity) this.#bytes -= bytes;
   }
 
+  /** A packet that left was larger by so many bytes. */
+  charge(bytes: number): void {
+    if (this.#rate !== Infinity) this.#bytes -= bytes;
+  }
+
   /** The time at which packets may leave again. */
   get readyAt(): number {
     if (this.ready) return this.#last;

@@ -27,9 +27,9 @@ export interface PacketLayer {
   /** Whether packets of the layer itself must leave before the machine's next one. */
   readonly pending: boolean;
   /**
-   * Completes a packet of the machine; it may append others.
+   * Completes a packet of the machine and appends it to the batch; it may append others.
    *
-   * @param batch The batch that the packet was appended to.
+   * @param batch The batch.
    * @param start Arena offset of the headroom.
    * @param end Arena offset after the tailroom.
    */
@@ -125,7 +125,6 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
       this.append(end);
       return;
     }
-    this.append(end + layer.tailroom);
     layer.complete(this, start, end + layer.tailroom);
   }
 

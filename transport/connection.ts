@@ -239,7 +239,7 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * Waits for the next datagram. The newest 256 are kept until they are read.
    *
-   * @returns The datagram; null when the connection has been closed in order.
+   * @returns The datagram; null when both ends have ended their streams, and no more will come.
    * @throws {ConnectionError} When the connection has ended otherwise, or the timeout passed.
    */
   readDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {

@@ -265,7 +265,8 @@ export class Endpoint {
   /**
    * Takes a packet from the network. Hostile bytes never throw: they are counted and dropped.
    *
-   * @param packet As it came: encrypted, if the endpoint is. It is not kept.
+   * @param packet As it came: encrypted, if the endpoint is. It is not kept; if it lies in the arena, it is decrypted
+   * there.
    * @param now The time in ms.
    * @param from Where it came from.
    * @returns Whether the packet belonged to a session and was valid.
@@ -274,9 +275,13 @@ export class Endpoint {
     if (now > this.#now) this.#now = now;
     this.#stats.packetsIn++;
     let start = this.#scratch.lay(packet);
-    if (start < 0) return false;
+    if (start < 0) {
+      this.#stats.refused++;
+      return false;
+    }
     let end = start + packet.length;
     const protection = this.#protection;
+    const first = start;
     if (protection) {
       const result = protection.open(this.arena.bytes, start, end);
       if (result !== OPENED) {
@@ -288,7 +293,9 @@ export class Endpoint {
       start += protection.headroom;
       end -= protection.tailroom;
     }
-    return this.#dispatch(start, end, from);
+    const valid = this.#dispatch(start, end, from);
+    if (valid) protection?.remember(this.arena.bytes, first);
+    return valid;
   }
 
   #dispatch(start: number, end: number, from: string): boolean {

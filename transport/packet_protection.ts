@@ -64,7 +64,10 @@ export class PacketProtection {
     if (crypt === undefined) return null;
     if (typeof crypt?.seal !== "function" || typeof crypt.open !== "function") {
       throw new TypeError(
-        `Cannot set crypt to ${String(crypt)}: it must be a cipher that createCipher made`,
+        // Not the value: it may be the key.
+        `Cannot set crypt to a value of type ${
+          crypt === null ? "null" : typeof crypt
+        }: it must be a cipher that createCipher made`,
       );
     }
     if (typeof entropy !== "function") {
@@ -88,8 +91,14 @@ export class PacketProtection {
     if (end - start < this.headroom + this.tailroom) return FORGED;
     // The nonce stays as it is when an authenticated packet is opened.
     if (this.#seen?.has(bytes, start)) return REPLAYED;
-    if (!this.#cipher.open(bytes, start, end)) return FORGED;
+    return this.#cipher.open(bytes, start, end) ? OPENED : FORGED;
+  }
+
+  /**
+   * Notes that a packet that was opened is taken: when it comes again, it is refused. Until then a copy from elsewhere
+   * does not take its place.
+   */
+  remember(bytes: Uint8Array<ArrayBuffer>, start: number): void {
     this.#seen?.add(bytes, start);
-    return OPENED;
   }
 }

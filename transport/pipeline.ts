@@ -17,6 +17,7 @@ import {
 import { checkRatio, type FecRatio } from "../fec/ratio.ts";
 import type { Kcp } from "../kcp/kcp.ts";
 import type { PacketBatch, PacketLayer } from "../kcp/packet_batch.ts";
+import { CMD, CMD_PUSH, CMD_WINS, CONV, LEN, OVERHEAD } from "../kcp/segment.ts";
 import type { PacketProtection } from "./packet_protection.ts";
 
 /** Error correction of what is sent: a ratio of data to parity shards. */
@@ -54,6 +55,9 @@ const MAX_DATAGRAMS = 256;
 /** Bytes of datagrams that wait to be read, at most. */
 const MAX_DATAGRAM_BYTES = 1 << 20;
 
+/** A receive window of packets is one of so many bytes each, at least. */
+const USUAL_PACKET = 1500;
+
 /** What became of a packet. */
 export const INVALID = 0;
 /** It was valid, and the KCP machine may have changed. */
@@ -74,7 +78,7 @@ export function resolveFec(fec: FecOptions | "auto" | undefined): FecOptions | n
   if (typeof adaptive !== "boolean") {
     throw new TypeError(`Cannot set fec.adaptive to ${String(adaptive)}: it must be a boolean`);
   }
-  return Object.freeze({ ...checkRatio(fec), adaptive });
+  return Object.freeze({ ...checkRatio(fec, "fec."), adaptive });
 }
 
 /** Bytes that each packet has more than KCP's. */
@@ -126,9 +130,16 @@ export class Pipeline implements PacketLayer {
 
   // --- out ---
 
-  /** Whether packets wait that are not the KCP machine's. */
+  /** Whether packets wait that are not the KCP machine's, and may leave some time. */
   get waiting(): boolean {
-    return this.pending || this.#outgoing.length > 0;
+    if (this.pending) return true;
+    const [first] = this.#outgoing;
+    return first !== undefined && this.#wireSize(first) <= this.#kcp.sndLimit;
+  }
+
+  /** When what waits may leave. */
+  get readyAt(): number {
+    return this.pending ? this.#now : Math.max(this.#now, this.#kcp.readyAt());
   }
 
   /** Whether parity must leave before the next packet. */
@@ -156,8 +167,11 @@ export class Pipeline implements PacketLayer {
       );
     }
     batch.layer = this;
-    this.#kcp.output(batch);
-    batch.layer = null;
+    try {
+      this.#kcp.output(batch);
+    } finally {
+      batch.layer = null;
+    }
     return batch.count - before;
   }
 
@@ -174,20 +188,26 @@ export class Pipeline implements PacketLayer {
     // The machine counts its segments only.
     this.#kcp.sndLimit -= this.overhead;
     this.#protection?.seal(batch.arena.bytes, start, end);
+    batch.append(end);
+    this.#kcp.charge(this.overhead);
     if (encoder) this.#flushParity(batch);
   }
 
   #flushParity(batch: PacketBatch): void {
     const encoder = this.#encoder;
     while (encoder && encoder.pending > 0) {
-      if (this.#kcp.sndLimit <= 0) encoder.skipParity();
-      if (encoder.pending === 0) return;
-      const start = batch.place(this.#front + encoder.paritySize + this.tailroom);
+      const size = this.#front + encoder.paritySize + this.tailroom;
+      if (size > this.#kcp.sndLimit) {
+        encoder.skipParity();
+        return;
+      }
+      const start = batch.place(size);
       if (start < 0) return;
       const end = encoder.takeParity(batch.arena, start + this.#front) + this.tailroom;
       this.#protection?.seal(batch.arena.bytes, start, end);
       batch.append(end);
-      this.#kcp.sndLimit -= end - start;
+      this.#kcp.sndLimit -= size;
+      this.#kcp.charge(size);
     }
   }
 
@@ -195,9 +215,10 @@ export class Pipeline implements PacketLayer {
     const outgoing = this.#outgoing;
     const kcp = this.#kcp;
     let sent = 0;
-    while (sent < outgoing.length && kcp.sndLimit > 0) {
+    while (sent < outgoing.length && kcp.readyAt() <= this.#now) {
       const payload = outgoing[sent];
-      const size = this.#front + OOB_HEADER + payload.length + this.tailroom;
+      const size = this.#wireSize(payload);
+      if (size > kcp.sndLimit) break;
       const start = batch.place(size);
       if (start < 0) break;
       const { bytes, view } = batch.arena;
@@ -210,10 +231,15 @@ export class Pipeline implements PacketLayer {
       this.#protection?.seal(bytes, start, start + size);
       batch.append(start + size);
       kcp.sndLimit -= size;
+      kcp.spend(size);
       sent++;
     }
-    outgoing.splice(0, sent);
+    if (sent > 0) outgoing.splice(0, sent);
     this.#datagrams.sent += sent;
+  }
+
+  #wireSize(payload: Uint8Array): number {
+    return this.#front + OOB_HEADER + payload.length + this.tailroom;
   }
 
   // --- in ---
@@ -260,8 +286,17 @@ export class Pipeline implements PacketLayer {
   }
 
   #correct(start: number, end: number): void {
-    this.#decoder ??= new FecDecoder(this.#kcp.arena, this.#recovered, this.#guess, true);
-    this.#decoder.limit = this.#kcp.rcvLimit;
+    const kcp = this.#kcp;
+    this.#decoder ??= new FecDecoder(
+      kcp.arena,
+      this.#recovered,
+      this.#guess,
+      true,
+      (packet) => isPacketOf(packet, kcp.conv),
+    );
+    // As much as the window may hold.
+    const { rcvWnd, mtu } = kcp.options;
+    this.#decoder.limit = Math.min(kcp.rcvLimit, rcvWnd * Math.max(mtu, USUAL_PACKET));
     this.#decoder.input(start, end);
   }
 
@@ -343,6 +378,18 @@ export class Pipeline implements PacketLayer {
     this.#outgoing.length = 0;
     this.trim();
   }
+}
+
+/** Whether bytes are whole segments of a conversation, and nothing else. */
+function isPacketOf(packet: Uint8Array, conv: number): boolean {
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
+  let at = 0;
+  while (packet.length - at >= OVERHEAD) {
+    const cmd = view.getUint8(at + CMD);
+    if (view.getUint32(at + CONV, true) !== conv || cmd < CMD_PUSH || cmd > CMD_WINS) return false;
+    at += OVERHEAD + view.getUint32(at + LEN, true);
+  }
+  return at > 0 && at === packet.length;
 }
 
 const NOTHING_IN: FecDecoderStats = {

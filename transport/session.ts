@@ -240,8 +240,9 @@ export class Session {
    */
   confirm(): void {
     this.#confirmAt = this.#createdAt + CONFIRM_AFTER[0];
-    this.kcp.sndLimit = 0;
     this.kcp.rcvLimit = UNCONFIRMED_BYTES;
+    this.kcp.sndLimit = 0;
+    // The few questions of 24 bytes are not counted: one that is lost must not be the last.
     this.kcp.probe();
   }
 
@@ -486,7 +487,8 @@ export class Session {
   /**
    * Takes a packet from the network. Hostile bytes never throw: they are counted and dropped.
    *
-   * @param packet As it came from the network: encrypted, if the session is. It is not kept.
+   * @param packet As it came from the network: encrypted, if the session is. It is not kept; if it lies in the arena, it
+   * is decrypted there.
    * @returns Whether the packet was valid.
    */
   input(packet: Uint8Array, now: number): boolean {
@@ -500,8 +502,12 @@ export class Session {
         this.suspect();
         return false;
       }
+      const first = start;
       start += protection.headroom;
       end -= protection.tailroom;
+      const valid = this.inputAt(start, end, now);
+      if (valid) protection.remember(this.arena.bytes, first);
+      return valid;
     }
     return this.inputAt(start, end, now);
   }
@@ -565,7 +571,7 @@ export class Session {
     if (this.#over) return Infinity;
     if (this.#state === "closed") return Math.min(this.kcp.deadline, this.#quietAt, this.#tellAt);
     let deadline = Math.min(this.kcp.deadline, this.#heardAt + this.#idleTimeout, this.#giveUpAt);
-    if (this.#pipeline.waiting && this.kcp.sndLimit > 0) deadline = Math.min(deadline, this.#now);
+    if (this.#pipeline.waiting) deadline = Math.min(deadline, this.#pipeline.readyAt);
     deadline = Math.min(deadline, this.#doneAt);
     if (this.#keepAlive !== Infinity) deadline = Math.min(deadline, this.#keepAliveAt);
     return Math.min(deadline, this.#trimAt, this.#confirmAt);

@@ -3,13 +3,8 @@
  *
  * @module
  */
-import {
-  CIPHER_NAMES,
-  type CipherName,
-  type ConnectOptions,
-  createCipher,
-  turbo,
-} from "../../mod.ts";
+import { CIPHER_NAMES, type CipherName, createCipher } from "../../crypt/mod.ts";
+import { type ConnectOptions, turbo } from "../../mod.ts";
 import type { LinkOptions } from "../../transport/link.ts";
 import { pattern } from "../vectors/pattern.ts";
 import type { PeerSettings } from "./peer.ts";

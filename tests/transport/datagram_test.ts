@@ -142,7 +142,13 @@ Deno.test("256 datagrams may wait to leave; a further one is false, and counted"
   for (let i = 0; i < MAX; i++) assert(a.machine.sendDatagram(numbered(i)), `datagram ${i}`);
   assertEquals(a.machine.sendDatagram(numbered(999)), false);
   assertEquals(a.machine.stats.datagrams, { sent: 0, received: 0, dropped: 1 });
-  assertEquals(a.read(0).map(({ payload }) => payload), range(0, MAX).map(numbered));
+  const burst = a.read(0).map(({ payload }) => payload);
+  assertEquals(burst, range(0, 64).map(numbered), "no more than a burst leaves at once");
+  const rest: unknown[] = [];
+  for (let now = 0; rest.length < MAX - 64 && now < 1000; now = a.machine.deadline) {
+    rest.push(...a.read(now).map(({ payload }) => payload));
+  }
+  assertEquals(rest, range(64, MAX).map(numbered));
   assertEquals(a.machine.stats.datagrams.sent, MAX);
   assert(a.machine.sendDatagram(numbered(0)), "there is room again");
 });
@@ -245,11 +251,12 @@ Deno.test("an address that has not answered is sent three times what it sent, da
   assertEquals(taken, MAX);
   const sent = b.packets(0).map(({ packet }) => packet.length);
   const bytes = sent.reduce((sum, length) => sum + length);
-  // One packet may go beyond it, beside the question of 24 bytes.
-  assert(bytes > 2 * first.length && bytes <= 3 * first.length + 102 + 24, `${bytes} bytes`);
+  // The question of 24 bytes comes on top.
+  assert(bytes > 2 * first.length && bytes <= 3 * first.length + 24, `${bytes} bytes`);
   assert(b.machine.deadline > 0, "it is due, but may not send");
   b.machine.input(encode({ cmd: WINS, wnd: 100 }), 10, PEER);
-  const rest = b.packets(10).length;
+  let rest = 0;
+  for (let now = 10; now < 500; now += 10) rest += b.packets(now).length;
   assertEquals(sent.length - 1 + rest, MAX, "what waited was not sent once the peer answered");
 });
 

@@ -271,26 +271,59 @@ Deno.test("by hand: a restored packet acknowledges and delivers, but tells no ro
   assertEquals([known.srtt, known.rmtWnd], [90, 7], "the test would not notice");
 });
 
-Deno.test("by hand: a restored packet that is nonsense is counted, and does nothing", () => {
-  const nonsense = [
-    pattern(40),
-    encode({ conv: CONV + 1, sn: 1, data: pattern(9) }),
-    encode({ cmd: ACK, sn: 900, una: 0 }),
-  ];
-  for (const packet of nonsense) {
-    const a = session({ fec: FEC });
-    teach(a);
-    const packets = [encode({ sn: 0, data: pattern(1) }), packet, encode({ sn: 2 })];
-    const [parity] = parityOf(packets.map((packet) => shard(packet)), 1);
-    a.machine.input(dataPacket(10, packets[0]), 1);
-    a.machine.input(dataPacket(12, packets[2]), 1);
-    a.machine.input(parityPacket(13, parity), 1);
-    assertEquals(a.machine.stats.fec.recovered, 1);
-    const errors = Object.values(a.machine.stats.inputErrors);
-    assertEquals(errors.reduce((sum, count) => sum + count), 1);
-    assertEquals(drain(a.machine), pattern(1));
-    assertEquals(a.machine.state, "open");
+/** A group whose second shard is lost, and whatever a peer may have sent as that. */
+function restore(packet: Uint8Array): ReturnType<typeof session> {
+  const a = session({ fec: FEC });
+  teach(a);
+  const packets = [encode({ sn: 0, data: pattern(1) }), packet, encode({ sn: 2 })];
+  const [parity] = parityOf(packets.map((packet) => shard(packet)), 1);
+  a.machine.input(dataPacket(10, packets[0]), 1);
+  a.machine.input(dataPacket(12, packets[2]), 1);
+  a.machine.input(parityPacket(13, parity), 1);
+  assertEquals(drain(a.machine), pattern(1));
+  assertEquals(a.machine.state, "open");
+  return a;
+}
+
+Deno.test("by hand: what no peer can have sent is not delivered, and counts as a failure", () => {
+  const whole = encode({ sn: 1, data: pattern(9) });
+  for (
+    const packet of [
+      pattern(40),
+      encode({ conv: CONV + 1, sn: 1, data: pattern(9) }),
+      whole.subarray(0, 32),
+      Uint8Array.of(...whole, 0),
+      whole.with(4, 85),
+    ]
+  ) {
+    const { stats } = restore(packet).machine;
+    assertEquals([stats.fec.recovered, stats.fec.failures], [0, 1]);
+    assertEquals(Object.values(stats.inputErrors).reduce((sum, count) => sum + count), 0);
   }
+});
+
+Deno.test("by hand: a restored packet that acknowledges what was never sent is counted, and does nothing", () => {
+  const { stats } = restore(encode({ cmd: ACK, sn: 900, una: 0 })).machine;
+  assertEquals([stats.fec.recovered, stats.fec.failures], [1, 0]);
+  assertEquals(stats.inputErrors.ack, 1);
+});
+
+Deno.test("by hand: of a group in which one restored packet is wrong, none is delivered", () => {
+  const a = session({ fec: FEC });
+  teach(a);
+  const packets = [0, 1, 2].map((sn) => encode({ sn, data: pattern(20, sn) }));
+  const parity = parityOf(packets.map((packet) => shard(packet)), 2);
+  a.machine.input(dataPacket(10, packets[0]), 1);
+  a.machine.input(parityPacket(13, parity[0]), 1);
+  // The second parity shard is another group's.
+  const other = parityOf(
+    [7, 8, 9].map((sn) => shard(encode({ sn, conv: 77, data: pattern(20) }))),
+    2,
+  );
+  a.machine.input(parityPacket(14, other[1]), 1);
+  const { fec } = a.machine.stats;
+  assertEquals([fec.recovered, fec.failures], [0, 1]);
+  assertEquals(drain(a.machine), pattern(20));
 });
 
 Deno.test("by hand: random shards never throw, and never deliver what the peer did not send", () => {

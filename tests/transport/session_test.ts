@@ -265,7 +265,7 @@ Deno.test("Session: what arrived before an error can still be read", () => {
 Deno.test("Session: an unconfirmed peer is asked at 0, 1, 3 and 7 s, and given up at 15 s", () => {
   const a = session({});
   a.machine.confirm();
-  a.machine.input(encode({ sn: 0, data: pattern(1) }), 0);
+  a.machine.input(encode({ sn: 0, data: pattern(9) }), 0);
   const asked = a.idle(0, 14_999).filter(({ segments }) =>
     segments.some(({ cmd }) => cmd === WASK)
   );
