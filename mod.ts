@@ -29,4 +29,11 @@ export type { CipherName, Entropy, PacketCipher } from "./crypt/mod.ts";
 export * from "./fec/mod.ts";
 export * from "./kcp/mod.ts";
 export * from "./transport/mod.ts";
-export { connect, type ConnectOptions, listen, type ListenOptions } from "./transport/deno.ts";
+export {
+  type Bind,
+  type BindOptions,
+  connect,
+  type ConnectOptions,
+  listen,
+  type ListenOptions,
+} from "./transport/deno.ts";

@@ -10,11 +10,18 @@ import { AddressBook, formatAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import type { Listener } from "./listener.ts";
-import { type ConnectOptions, connectUdp, type ListenOptions, listenUdp } from "./udp.ts";
+import {
+  type Bind,
+  type BindOptions,
+  type ConnectOptions,
+  connectUdp,
+  type ListenOptions,
+  listenUdp,
+} from "./udp.ts";
 
 export * from "./proxy.ts";
 
-export type { ConnectOptions, ListenOptions };
+export type { Bind, BindOptions, ConnectOptions, ListenOptions };
 
 /**
  * Listens for connections on a UDP port.

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { PacketBatch } from "../kcp/packet_batch.ts";
+import type { Arena } from "../kcp/arena.ts";
+import { PacketBatch, type PacketBatchOptions } from "../kcp/packet_batch.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { deferred } from "./deferred.ts";
 import { ConnectionError } from "./errors.ts";
@@ -11,8 +12,16 @@ import { TimerHeap } from "./timer_heap.ts";
 
 /** What a {@linkcode DatagramSocket} tells. */
 export interface DatagramReceiver {
+  /** The machine's memory, for sockets that receive into it. */
+  readonly arena: Arena;
   /** A packet arrived. It is not kept. */
   packet(bytes: Uint8Array, from: string): void;
+  /**
+   * Packets arrived, and lie one behind the other in the arena, from `start` to before `end`. They are changed.
+   *
+   * @param size Bytes of each but the last, which may be shorter.
+   */
+  packets(start: number, end: number, size: number, from: string): void;
   /** The socket failed, and delivers nothing more. */
   failed(error: unknown): void;
 }
@@ -21,6 +30,8 @@ export interface DatagramReceiver {
 export interface DatagramSocket {
   /** Its own address, as peers are named. */
   readonly address: string;
+  /** How large a batch it likes; as large as they are by default unless given. */
+  readonly batch?: PacketBatchOptions;
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void;
   /**
@@ -28,8 +39,8 @@ export interface DatagramSocket {
    * packet that the network refuses is lost, as any packet may be.
    */
   send(batch: PacketBatch): void | Promise<void>;
-  /** Closes the socket; nothing is delivered afterwards. */
-  close(): void;
+  /** Closes the socket; nothing is delivered afterwards. It is closed when the promise settles, if it gives one. */
+  close(): void | Promise<void>;
   /** Lets the process live while the socket is open. */
   ref(): void;
   /** Lets the process end although the socket is open. */
@@ -85,12 +96,21 @@ export class Driver {
     this.endpoint = endpoint;
     this.socket = socket;
     this.#clock = clock;
-    this.#batch = new PacketBatch({ arena: endpoint.arena });
+    this.#batch = new PacketBatch({ ...socket.batch, arena: endpoint.arena });
     const { promise, resolve } = deferred<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;
     endpoint.onWake = () => this.schedule();
     socket.open({
+      arena: endpoint.arena,
+      packets: (start, end, size, from) => {
+        if (this.#done) return;
+        const now = clock.now();
+        for (let at = start; at < end; at += size) {
+          endpoint.inputAt(at, Math.min(at + size, end), now, from);
+        }
+        this.schedule();
+      },
       packet: (bytes, from) => {
         if (this.#done) return;
         endpoint.input(bytes, clock.now(), from);
@@ -228,7 +248,8 @@ export class Driver {
     this.#done = true;
     this.#clock.stop();
     this.#calls.clear();
-    this.socket.close();
-    this.#resolveClosed();
+    const closing = this.socket.close();
+    if (closing) closing.then(this.#resolveClosed);
+    else this.#resolveClosed();
   }
 }

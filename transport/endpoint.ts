@@ -272,14 +272,19 @@ export class Endpoint {
    * @returns Whether the packet belonged to a session and was valid.
    */
   input(packet: Uint8Array, now: number, from: string): boolean {
-    if (now > this.#now) this.#now = now;
-    this.#stats.packetsIn++;
-    let start = this.#scratch.lay(packet);
+    const start = this.#scratch.lay(packet);
     if (start < 0) {
+      this.#stats.packetsIn++;
       this.#stats.refused++;
       return false;
     }
-    let end = start + packet.length;
+    return this.inputAt(start, start + packet.length, now, from);
+  }
+
+  /** {@linkcode Endpoint.input} for a packet that lies in the arena, from `start` to before `end`; it is changed there. */
+  inputAt(start: number, end: number, now: number, from: string): boolean {
+    if (now > this.#now) this.#now = now;
+    this.#stats.packetsIn++;
     const protection = this.#protection;
     const first = start;
     if (protection) {

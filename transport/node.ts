@@ -13,9 +13,16 @@ import { AddressBook, formatAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import type { Listener } from "./listener.ts";
-import { type ConnectOptions, connectUdp, type ListenOptions, listenUdp } from "./udp.ts";
+import {
+  type Bind,
+  type BindOptions,
+  type ConnectOptions,
+  connectUdp,
+  type ListenOptions,
+  listenUdp,
+} from "./udp.ts";
 
-export type { ConnectOptions, ListenOptions };
+export type { Bind, BindOptions, ConnectOptions, ListenOptions };
 
 /** Bytes that the socket's receive and send buffers should have; the system may give less. */
 const BUFFER_SIZE = 4 << 20;

@@ -338,6 +338,9 @@ export class SimulatedNetwork {
       clock.wake(machine.deadline, flush);
     };
     socket.open({
+      arena: machine.arena,
+      // Sockets of this network deliver one packet at a time.
+      packets: () => {},
       packet: (packet, from) => {
         // A machine with one peer has no use for the address.
         if (to === undefined) (machine as EndpointMachine).input(packet, this.#now, from);

@@ -12,8 +12,14 @@ import type { SessionOptions } from "./session.ts";
 import { connectOn, listenOn, orClose } from "./sockets.ts";
 import { SystemClock, systemEntropy } from "./system_clock.ts";
 
+/** What opens sockets. */
+export interface BindOptions {
+  /** Opens the socket: the runtime's own kind unless given; `linux()` of `/linux` makes a faster one. */
+  bind?: Bind;
+}
+
 /** Where to listen, and settings of the endpoint and of its sessions. */
-export interface ListenOptions extends EndpointOptions {
+export interface ListenOptions extends EndpointOptions, BindOptions {
   /** The port; 0, one that is free, unless given. */
   port?: number;
   /** The IP address to bind: `0.0.0.0`, every IPv4 address, unless given. `::` serves IPv4 and IPv6. */
@@ -21,7 +27,7 @@ export interface ListenOptions extends EndpointOptions {
 }
 
 /** Whom to connect to, and settings of the session. */
-export interface ConnectOptions extends SessionOptions {
+export interface ConnectOptions extends SessionOptions, BindOptions {
   /** The listener's port. */
   port: number;
   /** The listener's IP address or name; `127.0.0.1` unless given. */
@@ -34,21 +40,21 @@ export interface ConnectOptions extends SessionOptions {
   conv?: number;
 }
 
-/** Opens a UDP socket. */
-type Bind = (hostname: string, port: number) => DatagramSocket | Promise<DatagramSocket>;
+/** Opens a UDP socket at an IP address and port; port 0 is one that is free. */
+export type Bind = (hostname: string, port: number) => DatagramSocket | Promise<DatagramSocket>;
 
-/** `listen` on the sockets that `bind` opens. */
-export async function listenUdp(options: ListenOptions, bind: Bind): Promise<Listener> {
-  const { port = 0, hostname = "0.0.0.0", ...endpoint } = options;
+/** `listen` on the sockets that `own` opens unless the options bring others. */
+export async function listenUdp(options: ListenOptions, own: Bind): Promise<Listener> {
+  const { port = 0, hostname = "0.0.0.0", bind = own, ...endpoint } = options;
   checkAddress({ hostname, port }, 0);
   const socket = await bind(hostname, port);
   return orClose(socket, () => listenOn(socket, new SystemClock(), withEntropy(endpoint)));
 }
 
-/** `connect` on the sockets that `bind` opens; `lookUp` gives the IP address of a name. */
+/** `connect` likewise; `lookUp` gives the IP address of a name. */
 export async function connectUdp(
   options: ConnectOptions,
-  bind: Bind,
+  own: Bind,
   lookUp: (name: string) => Promise<string>,
 ): Promise<Connection> {
   const {
@@ -57,6 +63,7 @@ export async function connectUdp(
     localHostname,
     localPort = 0,
     conv = crypto.getRandomValues(new Uint32Array(1))[0],
+    bind = own,
     ...session
   } = options;
   checkAddress({ hostname, port }, 1);

@@ -87,6 +87,8 @@ function answering(network: SimulatedNetwork, answer: () => Uint8Array[]): Datag
   const socket = network.socket(SERVER.hostname, SERVER.port);
   const batch = new PacketBatch();
   socket.open({
+    arena: batch.arena,
+    packets: () => {},
     packet: (_, from) => {
       batch.clear();
       batch.destination = from;

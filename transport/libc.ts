@@ -1,0 +1,132 @@
+/**
+ * The system calls of Linux that the fast transport needs, through `Deno.dlopen`.
+ *
+ * @module
+ */
+
+const SYMBOLS = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  sendmmsg: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  recvmmsg: { parameters: ["i32", "buffer", "u32", "i32", "pointer"], result: "i32" },
+  poll: { parameters: ["buffer", "usize", "i32"], result: "i32", nonblocking: true },
+  eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  close: { parameters: ["i32"], result: "i32" },
+  strerror: { parameters: ["i32"], result: "pointer" },
+  __errno_location: { parameters: [], result: "pointer" },
+} as const;
+
+/** The functions of libc. */
+export type LibcFunctions = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+// Numbers of the kernel's interface, the same on x86-64 and arm64. Source: the headers of Linux.
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const SOCK_DGRAM = 2;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SO_SNDBUF = 7;
+export const SO_RCVBUF = 8;
+export const SO_REUSEPORT = 15;
+export const SO_SNDBUFFORCE = 32;
+export const SO_RCVBUFFORCE = 33;
+export const SOL_IPV6 = 41;
+export const IPV6_V6ONLY = 26;
+export const SOL_UDP = 17;
+export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
+export const MSG_DONTWAIT = 0x40;
+export const EFD_NONBLOCK = 0o4000;
+export const EFD_CLOEXEC = 0o2000000;
+export const POLLIN = 1;
+export const POLLOUT = 4;
+export const EINTR = 4;
+export const EIO = 5;
+export const EBADF = 9;
+export const EAGAIN = 11;
+export const ENOMEM = 12;
+export const EFAULT = 14;
+export const EINVAL = 22;
+export const ENOTSOCK = 88;
+export const EMSGSIZE = 90;
+export const ENOBUFS = 105;
+
+/** libc, opened once for all sockets and closed with the last. */
+export class Libc {
+  static #shared: Libc | null = null;
+  /** The functions. */
+  readonly symbols: LibcFunctions;
+  readonly #library: Deno.DynamicLibrary<typeof SYMBOLS>;
+  readonly #errno: Deno.UnsafePointerView;
+  #users = 0;
+
+  private constructor() {
+    this.#library = Deno.dlopen("libc.so.6", SYMBOLS);
+    this.symbols = this.#library.symbols;
+    this.#errno = new Deno.UnsafePointerView(this.symbols.__errno_location()!);
+  }
+
+  /**
+   * Opens libc, or takes it as it is open; {@linkcode Libc.release} gives it back.
+   *
+   * @throws {Error} When the runtime or the system can't, or may not.
+   */
+  static acquire(): Libc {
+    const plain = "use the plain adapter, which is what listen and connect do without `bind`";
+    if (typeof Deno === "undefined" || Deno.build.os !== "linux") {
+      throw new Error(`Cannot use the Linux transport: this is not Deno on Linux; ${plain}`);
+    }
+    if (!["x86_64", "aarch64"].includes(Deno.build.arch)) {
+      throw new Error(
+        `Cannot use the Linux transport: it knows x86_64 and aarch64, not ${Deno.build.arch}; ${plain}`,
+      );
+    }
+    if (!Libc.#shared) {
+      try {
+        Libc.#shared = new Libc();
+      } catch (error) {
+        const denied = error instanceof Deno.errors.NotCapable ||
+          error instanceof Deno.errors.PermissionDenied;
+        const reason = denied
+          ? "it needs --allow-ffi"
+          : `libc.so.6 can't be opened (${error instanceof Error ? error.message : error})`;
+        throw new Error(`Cannot use the Linux transport: ${reason}, or ${plain}`, {
+          cause: error,
+        });
+      }
+    }
+    Libc.#shared.#users++;
+    return Libc.#shared;
+  }
+
+  /** Gives back what {@linkcode Libc.acquire} gave. */
+  release(): void {
+    if (--this.#users > 0) return;
+    this.#library.close();
+    if (Libc.#shared === this) Libc.#shared = null;
+  }
+
+  /** The error number of the call that failed last. */
+  get errno(): number {
+    return this.#errno.getInt32();
+  }
+
+  /** The error of a call that failed. */
+  error(call: string, errno: number = this.errno): Error {
+    const text = this.symbols.strerror(errno);
+    const reason = text ? new Deno.UnsafePointerView(text).getCString() : `error ${errno}`;
+    return new Error(`${call} failed: ${reason}`);
+  }
+}
+
+/** The address of a byte in memory. */
+export function addressOf(bytes: Uint8Array<ArrayBuffer>): number {
+  // User space ends below 2^48, which a number holds exactly.
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
+}
