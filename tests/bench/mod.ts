@@ -1,30 +1,74 @@
 /**
  * Measures: `deno task bench [--json] [--runs N] [name…]`.
  *
- * Each figure is the median of several runs after a warm-up; the runs of all figures take turns, so that a
- * machine that is slow for a while is slow for all of them.
+ * Each figure is the median of several runs after a warm-up, and so is kcp-go's beside it where there is a Go to build it with;
+ * the runs of all figures, ours and theirs, take turns, so that a machine that is slow for a while is slow for all of them. The
+ * ratio is the median of those of the pairs.
  *
  * @module
  */
 import { parseArgs } from "node:util";
+import { CIPHER_NAMES } from "../../crypt/mod.ts";
+import { buildPeer, hasGo } from "../interop/peer.ts";
 import { runCore } from "./core.ts";
+import { keyOf, PACKET, runChecksum, runDecode, runEncode, runOpen, runSeal } from "./packets.ts";
+import { KcpGo, type Load, measureOurs, type PeerJob } from "./throughput.ts";
 
 /** One figure, as `--json` prints it. */
 interface Result {
   name: string;
   value: number;
   unit: string;
+  peer?: string;
+  peerValue?: number;
+  ratio?: number;
 }
 
 /** Something that can be measured again and again. */
 interface Benchmark {
   name: string;
-  unit: string;
-  run(): number;
+  unit: "segments/s" | "B/s";
+  run(): number | Promise<number>;
+  /** The same of kcp-go. */
+  peer?: PeerJob;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: "boolean", default: false },
+    runs: { type: "string", default: "5" },
+    flags: { type: "string", default: "" },
+  },
+});
+const runs = Number(values.runs);
+if (!Number.isInteger(runs) || runs < 1) {
+  console.error(`Cannot make ${values.runs} runs: allowed are whole numbers from 1`);
+  Deno.exit(2);
+}
+/** What the processes of their own need to find the packages. */
+const flags = values.flags.split(" ").filter((flag) => flag !== "");
+
+const RATIO = { dataShards: 10, parityShards: 3 };
+const SALSA20 = { cipher: "salsa20", key: keyOf("salsa20").toHex() } as const;
+/** Packets back to back: what kcp-go does without a bound, and what sockets with large buffers hold. */
+const WIDE = 1024;
+
+function network(load: Load): Benchmark[] {
+  const name = `${load.mode}-${load.size >> 10}K${load.cipher ? `-${load.cipher}` : ""}${
+    load.fec ? "-10/3" : ""
+  }`;
+  const ours = (sockets: "linux" | "deno", burst: number): Benchmark => ({
+    name: `${sockets}/${name}`,
+    unit: "B/s",
+    run: () => measureOurs(load, sockets, burst, flags),
+    peer: { ...load, data: load.fec?.dataShards, parity: load.fec?.parityShards, seconds: 2 },
+  });
+  return [...Deno.build.os === "linux" ? [ours("linux", WIDE)] : [], ours("deno", 64)];
 }
 
 const benchmarks: Benchmark[] = [
-  ...[128, 1024, 4096, 16_384].map((window) => ({
+  ...[128, 1024, 4096, 16_384].map((window): Benchmark => ({
     name: `core/window-${window}`,
     unit: "segments/s",
     run: () => runCore(window, 0, 400_000),
@@ -34,20 +78,44 @@ const benchmarks: Benchmark[] = [
     unit: "segments/s",
     run: () => runCore(16_384, 0.05, 400_000),
   },
+  ...CIPHER_NAMES.flatMap((cipher) =>
+    (["seal", "open"] as const).map((mode): Benchmark => ({
+      name: `${mode}/${cipher}`,
+      unit: "B/s",
+      run: () => mode === "seal" ? runSeal(cipher) : runOpen(cipher),
+      peer: { mode, size: PACKET, cipher, key: keyOf(cipher).toHex(), seconds: 0.3 },
+    }))
+  ),
+  {
+    name: "crc-32",
+    unit: "B/s",
+    run: runChecksum,
+    peer: { mode: "crc", size: PACKET, seconds: 0.3 },
+  },
+  ...[[10, 3], [3, 1], [20, 8]].map(([data, parity]): Benchmark => ({
+    name: `encode/${data}/${parity}`,
+    unit: "B/s",
+    run: () => runEncode(data, parity),
+    peer: { mode: "encode", size: PACKET, data, parity, seconds: 0.3 },
+  })),
+  ...[0, 1, 3].map((lost): Benchmark => ({
+    name: `decode/10/3-lost-${lost}`,
+    unit: "B/s",
+    run: () => runDecode(10, 3, lost),
+  })),
+  ...[4, 64, 256, 1024].flatMap((size) => network({ mode: "sink", size: size << 10 })),
+  ...[4, 64, 512, 1024].flatMap((size) =>
+    network({ mode: "echo", size: size << 10, ...SALSA20, fec: RATIO })
+  ),
+  ...network({ mode: "echo", size: 64 << 10 }),
+  ...network({
+    mode: "sink",
+    size: 64 << 10,
+    cipher: "chacha20-poly1305",
+    key: keyOf("chacha20-poly1305").toHex(),
+  }),
 ];
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: "boolean", default: false },
-    runs: { type: "string", default: "7" },
-  },
-});
-const runs = Number(values.runs);
-if (!Number.isInteger(runs) || runs < 1) {
-  console.error(`Cannot make ${values.runs} runs: allowed are whole numbers from 1`);
-  Deno.exit(2);
-}
 const chosen = benchmarks.filter(({ name }) =>
   positionals.length === 0 || positionals.some((part) => name.includes(part))
 );
@@ -56,22 +124,53 @@ if (chosen.length === 0) {
   Deno.exit(2);
 }
 
-const samples = chosen.map((): number[] => []);
-for (const { run } of chosen) run();
-for (let i = 0; i < runs; i++) chosen.forEach(({ run }, n) => samples[n].push(run()));
+const needed = chosen.some(({ peer }) => peer);
+if (needed && !hasGo) {
+  console.error("kcp-go is left out: there is no Go on the PATH to build it with");
+}
+const kcpGo = needed && hasGo ? new KcpGo(await buildPeer()) : null;
+
+const ours = chosen.map((): number[] => []);
+const theirs = chosen.map((): number[] => []);
+for (let i = -1; i < runs; i++) {
+  for (const [n, { run, peer, unit }] of chosen.entries()) {
+    // What runs for seconds in processes of its own warms up by itself.
+    const alone = peer?.mode === "sink" || peer?.mode === "echo";
+    if (i < 0 && (alone || unit !== "B/s" && runs === 1)) continue;
+    const value = await run();
+    const peerValue = peer && i >= 0 ? await kcpGo?.measure(peer) : undefined;
+    if (i < 0) continue;
+    ours[n].push(value);
+    if (peerValue !== undefined) theirs[n].push(peerValue);
+  }
+}
+await kcpGo?.close();
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}
 
 const width = Math.max(...chosen.map(({ name }) => name.length));
-chosen.forEach(({ name, unit }, n) => {
-  const sorted = samples[n].toSorted((a, b) => a - b);
-  const result: Result = { name, value: sorted[Math.floor(runs / 2)], unit };
+for (const [n, { name, unit }] of chosen.entries()) {
+  const result: Result = { name, value: median(ours[n]), unit };
+  if (theirs[n].length > 0) {
+    result.peer = "kcp-go";
+    result.peerValue = median(theirs[n]);
+    result.ratio = median(ours[n].map((value, i) => value / theirs[n][i]));
+  }
   if (values.json) {
     console.log(JSON.stringify(result));
-  } else {
-    const figure = (value: number) => (value / 1e6).toFixed(2);
-    console.log(
-      `${name.padEnd(width)}   ${figure(result.value)} M ${unit}   (${figure(sorted[0])} to ${
-        figure(sorted[runs - 1])
-      })`,
-    );
+    continue;
   }
-});
+  const figure = (value: number) =>
+    unit === "B/s"
+      ? `${(value / 1e6).toFixed(0).padStart(6)} MB/s`
+      : `${(value / 1e6).toFixed(2).padStart(6)} M ${unit}`;
+  const { peerValue, ratio } = result;
+  const beside = peerValue === undefined
+    ? ""
+    : `   kcp-go ${figure(peerValue)}   ratio ${ratio!.toFixed(2)}`;
+  const spread = `${figure(Math.min(...ours[n])).trim()} to ${figure(Math.max(...ours[n])).trim()}`;
+  console.log(`${name.padEnd(width)}   ${figure(result.value)}   (${spread})${beside}`);
+}
+Deno.exit();

@@ -7,7 +7,8 @@ import { AssertionError } from "@std/assert";
 
 /** With this value a missing Go is a failure, and no reason to leave the tests out. */
 const required = Deno.env.get("KCP_INTEROP") === "required";
-const hasGo = await findGo();
+/** Whether there is a Go to build the peer with. */
+export const hasGo = await findGo();
 
 async function findGo(): Promise<boolean> {
   try {
@@ -19,7 +20,9 @@ async function findGo(): Promise<boolean> {
 }
 
 if (!hasGo && !required) {
-  console.log("The tests against kcp-go are left out: there is no Go on the PATH to build it with");
+  console.error(
+    "The tests against kcp-go are left out: there is no Go on the PATH to build it with",
+  );
 }
 
 /** A test that needs the peer. */
@@ -30,7 +33,7 @@ export function interopTest(name: string, fn: (t: Deno.TestContext) => Promise<v
 let built: Promise<string> | null = null;
 
 /** The path of the program. */
-function build(): Promise<string> {
+export function buildPeer(): Promise<string> {
   return built ??= (async () => {
     if (!hasGo) {
       throw new AssertionError(
@@ -142,7 +145,7 @@ class PeerProcess implements AsyncDisposable {
   }
 
   protected static async spawn(mode: string): Promise<Deno.ChildProcess> {
-    return new Deno.Command(await build(), { args: [mode], stdin: "piped", stdout: "piped" })
+    return new Deno.Command(await buildPeer(), { args: [mode], stdin: "piped", stdout: "piped" })
       .spawn();
   }
 

@@ -3,6 +3,7 @@
 //	peer serve        listeners, as the JSON on stdin asks for them
 //	peer dial         clients, likewise
 //	peer vectors DIR  writes the test vectors that are the same each time
+//	peer bench        measures throughput, as the JSON on stdin asks for it
 //	peer record DIR   writes the recordings, which have timestamps in them
 package main
 
@@ -25,10 +26,12 @@ func run(args []string) error {
 		return serve()
 	case len(args) == 1 && args[0] == "dial":
 		return dial()
+	case len(args) == 1 && args[0] == "bench":
+		return bench()
 	case len(args) == 2 && args[0] == "vectors":
 		return writeVectors(args[1])
 	case len(args) == 2 && args[0] == "record":
 		return writeRecordings(args[1])
 	}
-	return errors.New("usage: peer serve | dial | vectors DIR | record DIR")
+	return errors.New("usage: peer serve | dial | bench | vectors DIR | record DIR")
 }

@@ -1,0 +1,104 @@
+/**
+ * One end of a connection whose throughput is measured, in a process of its own. It takes its task as JSON in the
+ * first argument, and prints what it counted, or its port, as a line of JSON.
+ *
+ * @module
+ */
+import { type CipherName, createCipher } from "../../crypt/mod.ts";
+import { type Bind, connect, type Connection, listen, turbo } from "../../mod.ts";
+import { linux } from "../../transport/linux.ts";
+
+/** What an end has to do. */
+export interface EndTask {
+  role: "server" | "client";
+  mode: "sink" | "echo";
+  /** The sockets: Deno's own, or those of the Linux transport. */
+  sockets: "deno" | "linux";
+  port: number;
+  /** Bytes written at a time, and read back before the next in an echo. */
+  size: number;
+  /** Seconds before the count begins, and of the count. */
+  warmup: number;
+  seconds: number;
+  burst: number;
+  cipher?: CipherName;
+  /** In hexadecimal. */
+  key?: string;
+  fec?: { dataShards: number; parityShards: number };
+}
+
+/** What was counted. */
+export interface Counted {
+  bytes: number;
+  seconds: number;
+}
+
+function settingsOf({ sockets, burst, cipher, key, fec }: EndTask) {
+  const bind: Bind | undefined = sockets === "linux" ? linux() : undefined;
+  const crypt = cipher && createCipher(cipher, Uint8Array.fromHex(key ?? ""));
+  return { ...turbo, sndWnd: 1024, rcvWnd: 1024, mtu: 1400, bind, crypt, fec, burst };
+}
+
+/** Counts bytes between two moments. */
+class Counter {
+  #bytes = 0;
+  readonly #from: number;
+  readonly #until: number;
+  /** What was counted, once the time is over. */
+  result: Counted | null = null;
+
+  constructor({ warmup, seconds }: EndTask) {
+    this.#from = performance.now() + warmup * 1000;
+    this.#until = this.#from + seconds * 1000;
+  }
+
+  add(count: number): void {
+    const now = performance.now();
+    if (now >= this.#until) {
+      this.result ??= { bytes: this.#bytes, seconds: (now - this.#from) / 1000 };
+    } else if (now >= this.#from) this.#bytes += count;
+  }
+}
+
+async function writeAll(conn: Connection, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await conn.write(bytes.subarray(done));
+}
+
+async function serve(task: EndTask): Promise<void> {
+  const listener = await listen({ hostname: "127.0.0.1", port: task.port, ...settingsOf(task) });
+  console.log(JSON.stringify({ port: listener.addr.port }));
+  const conn = await listener.accept();
+  const buffer = new Uint8Array(1 << 18);
+  const counter = new Counter(task);
+  while (!counter.result) {
+    const count = await conn.read(buffer);
+    if (count === null) return;
+    if (task.mode === "sink") counter.add(count);
+    else await writeAll(conn, buffer.subarray(0, count));
+  }
+  console.log(JSON.stringify(counter.result));
+}
+
+async function dial(task: EndTask): Promise<void> {
+  const conn = await connect({ hostname: "127.0.0.1", ...settingsOf(task), port: task.port });
+  const bytes = new Uint8Array(task.size);
+  const buffer = new Uint8Array(1 << 18);
+  const counter = new Counter(task);
+  while (!counter.result) {
+    const writing = writeAll(conn, bytes);
+    if (task.mode === "echo") {
+      for (let got = 0; got < task.size;) {
+        const count = await conn.read(buffer);
+        if (count === null) return;
+        got += count;
+        counter.add(count);
+      }
+    }
+    await writing;
+  }
+  console.log(JSON.stringify(counter.result));
+}
+
+const task: EndTask = JSON.parse(Deno.args[0]);
+await (task.role === "server" ? serve(task) : dial(task));
+Deno.exit();

@@ -1,0 +1,120 @@
+/**
+ * Throughput between two processes over the loopback, and kcp-go's beside it.
+ *
+ * @module
+ */
+import type { Counted, EndTask } from "./end.ts";
+
+/** What is measured. */
+export type Load = Pick<EndTask, "mode" | "size" | "cipher" | "key" | "fec">;
+
+/** What kcp-go is to measure: see its `bench`. */
+export interface PeerJob {
+  mode: "sink" | "echo" | "seal" | "open" | "crc" | "encode";
+  size: number;
+  seconds: number;
+  cipher?: string;
+  key?: string;
+  data?: number;
+  parity?: number;
+}
+
+const TIMES = { warmup: 0.5, seconds: 2 };
+
+/** Reads lines of JSON. */
+async function* jsonLines(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<unknown> {
+  let text = "";
+  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    for (let end; (end = text.indexOf("\n")) >= 0; text = text.slice(end + 1)) {
+      yield JSON.parse(text.slice(0, end));
+    }
+  }
+}
+
+function spawn(task: EndTask, flags: readonly string[]): Deno.ChildProcess {
+  const script = new URL("end.ts", import.meta.url).pathname;
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-lock",
+      "--unstable-net",
+      ...flags,
+      "--allow-net=127.0.0.1",
+      "--allow-ffi",
+      script,
+      JSON.stringify(task),
+    ],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+}
+
+/**
+ * Measures ours: a listener and a dialler, each in a process of its own.
+ *
+ * @param flags What `deno run` needs beside permissions.
+ * @returns Bytes a second, counted where they arrive.
+ */
+export async function measureOurs(
+  load: Load,
+  sockets: EndTask["sockets"],
+  burst: number,
+  flags: readonly string[],
+): Promise<number> {
+  const common = { ...load, ...TIMES, sockets, burst };
+  const server = spawn({ ...common, role: "server", port: 0 }, flags);
+  const lines = jsonLines(server.stdout);
+  const { port } = (await lines.next()).value as { port: number };
+  const client = spawn({ ...common, role: "client", port }, flags);
+  const counting = load.mode === "sink" ? lines : jsonLines(client.stdout);
+  const { value, done } = await counting.next();
+  for (const end of [server, client]) {
+    try {
+      end.kill("SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+    await end.status;
+  }
+  if (load.mode === "sink") await client.stdout.cancel();
+  else await lines.return(undefined);
+  if (done) throw new Error(`The ${load.mode} of ${load.size} bytes ended without a count`);
+  return rate(value as Counted);
+}
+
+/** kcp-go, both ends in one process, as its own benchmarks have it. */
+export class KcpGo {
+  readonly #process: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #output: AsyncGenerator<unknown>;
+
+  /** @param program The peer of the interop tests. */
+  constructor(program: string) {
+    this.#process = new Deno.Command(program, { args: ["bench"], stdin: "piped", stdout: "piped" })
+      .spawn();
+    this.#input = this.#process.stdin.getWriter();
+    this.#output = jsonLines(this.#process.stdout);
+  }
+
+  /** Bytes a second; those of a network are counted where they arrive. */
+  async measure(job: PeerJob): Promise<number> {
+    const whole = { ...job, stream: true, warmup: job.seconds / 4 };
+    await this.#input.write(new TextEncoder().encode(JSON.stringify(whole)));
+    const { value, done } = await this.#output.next();
+    if (done) throw new Error(`kcp-go gave no count for ${JSON.stringify(job)}`);
+    return rate(value as Counted);
+  }
+
+  /** Ends the process. */
+  async close(): Promise<void> {
+    await this.#input.close();
+    await this.#process.status;
+  }
+}
+
+function rate({ bytes, seconds }: Counted): number {
+  return bytes / seconds;
+}
