@@ -1,6 +1,6 @@
 /**
  * Everything that `deno task check` looks at: format, lint, types (of the code blocks in JSDoc and
- * in the README too), doc lint, and the publish dry run. Runs every step, whatever the earlier ones
+ * in the README too), doc lint, the WebAssembly kernels, and the publish dry run. Runs every step, whatever the earlier ones
  * say, and exits with 1 if one of them failed.
  *
  * Its arguments are the flags from tests/std/flags.ts; without any, JSR answers.
@@ -27,6 +27,14 @@ await step("fmt", ["fmt", "--check"]);
 await step("lint", ["lint"], jsr ? undefined : nowhere);
 await step("types", ["check", "--doc", ...flags, ".", "README.md"]);
 await step("doc lint", ["doc", "--lint", ...flags, ...Object.values(config.exports)]);
+await step("kernels", [
+  "run",
+  ...flags,
+  "--allow-read",
+  "--allow-env",
+  "tests/kernels.ts",
+  "--check",
+]);
 if (jsr) {
   await step("publish", ["publish", "--dry-run", "--allow-dirty"]);
 } else {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { crc32 } from "../../crypt/crc32.ts";
 import { Salsa20Cipher } from "../../crypt/salsa20.ts";
+import { Random } from "../../transport/random.ts";
 
 /** The bytes that a string of hexadecimal digits stands for. */
 function bytes(hex: string): Uint8Array<ArrayBuffer> {
@@ -8,10 +9,16 @@ function bytes(hex: string): Uint8Array<ArrayBuffer> {
 }
 
 /** The key stream: what a packet of zeros with this nonce becomes behind its first 8 bytes. */
-function keyStream(key: Uint8Array, nonce: Uint8Array, length: number, at = 0): Uint8Array {
+function keyStream(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  length: number,
+  at = 0,
+  portable = false,
+): Uint8Array {
   const memory = new Uint8Array(at + 8 + length + 3);
   memory.set(nonce, at);
-  new Salsa20Cipher(key).seal(memory, at, at + 8 + length);
+  new Salsa20Cipher(key, portable).seal(memory, at, at + 8 + length);
   assertEquals(memory.slice(at, at + 8), nonce, "the nonce of Salsa20 stays clear");
   assertEquals(memory.slice(at + 8 + length), new Uint8Array(3));
   // The checksum of the zeros lies in the packet's bytes 16 to 19.
@@ -46,10 +53,10 @@ Deno.test("salsa20: ECRYPT's test vectors for 256 bits, set 1 vector 0 and set 5
     ],
   ] as const;
   // However the packet lies in memory: words are read faster where they are aligned.
-  for (let at = 0; at < 5; at++) {
-    const stream = keyStream(key, new Uint8Array(8), 512, at);
+  for (let at = 0; at < 10; at++) {
+    const stream = keyStream(key, new Uint8Array(8), 512, at >> 1, at % 2 === 1);
     for (const [from, expected] of first) {
-      assertEquals(stream.slice(from, from + 64), bytes(expected), `from ${from}, at ${at}`);
+      assertEquals(stream.slice(from, from + 64), bytes(expected), `from ${from}, at ${at >> 1}`);
     }
   }
   assertEquals(
@@ -81,5 +88,38 @@ Deno.test("salsa20: keys have 32 bytes: kcp-go fills up shorter ones, which is n
       RangeError,
       `Cannot key Salsa20 with ${length} bytes: allowed are 32`,
     );
+  }
+});
+
+Deno.test("salsa20: with and without the kernel the bytes are the same, of every length up to 1500", () => {
+  const random = new Random("salsa20");
+  const ciphers = [1, 2, 3].map((seed) => {
+    const key = random.fork(`${seed}`).fill(new Uint8Array(32));
+    return [new Salsa20Cipher(key), new Salsa20Cipher(key, true)];
+  });
+  for (const [fast, portable] of ciphers) {
+    assertEquals([fast.accelerated, portable.accelerated], [true, false], "Deno has SIMD");
+  }
+  for (let length = 20; length <= 1500; length++) {
+    // Three keys in turn, at any place in memory.
+    const [fast, portable] = ciphers[length % 3];
+    const at = length & 7;
+    const packet = random.fill(new Uint8Array(length + 16)) as Uint8Array<ArrayBuffer>;
+    const other = packet.slice();
+    fast.seal(packet, at, at + length);
+    portable.seal(other, at, at + length);
+    assertEquals(packet, other, `${length} bytes`);
+    assert(fast.open(packet, at, at + length));
+  }
+});
+
+Deno.test("salsa20: a packet that is too long for the kernel is sealed all the same", () => {
+  for (const length of [65_507, 126_000, 130_000, 200_000]) {
+    const key = new Uint8Array(32).fill(5);
+    const packet = new Uint8Array(length);
+    const other = new Uint8Array(length);
+    new Salsa20Cipher(key).seal(packet, 0, length);
+    new Salsa20Cipher(key, true).seal(other, 0, length);
+    assert(packet.every((byte, i) => byte === other[i]), `${length} bytes`);
   }
 });
