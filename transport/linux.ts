@@ -68,6 +68,12 @@ export interface LinuxOptions {
   sendBuffer?: number;
   /** Whether several sockets may be bound to the port, which then share the packets; off unless given. */
   reusePort?: boolean;
+  /**
+   * Busy polling: for so many ms after a packet, the next one is looked for between the turns of the event loop, which finds
+   * it sooner than being woken; 0.2 unless given, 0 for never. It costs that much of a processor for each packet that comes
+   * alone, and nothing when none come.
+   */
+  busyPoll?: number;
   /** Whether runs of packets may be cut and joined by the kernel (GSO, GRO); on unless given. */
   segmentation?: boolean;
 }
@@ -101,6 +107,7 @@ const RECEIVE_CALLS = 8;
 /** How often a socket that must not keep the process alive is looked at, in ms. */
 const IDLE_LOOK = 5;
 const DEFAULT_BUFFER = 4 << 20;
+const DEFAULT_BUSY_POLL = 0.2;
 
 /** What the socket itself has done wrong; other errors are those of an earlier packet. */
 const FATAL: ReadonlySet<number> = new Set([EBADF, ENOMEM, EFAULT, EINVAL, ENOTSOCK]);
@@ -155,6 +162,7 @@ export function linux(options: LinuxOptions = {}): Bind {
     sendBuffer = DEFAULT_BUFFER,
     reusePort = false,
     segmentation = true,
+    busyPoll = DEFAULT_BUSY_POLL,
   } = options;
   for (const [name, value] of Object.entries({ receiveBuffer, sendBuffer })) {
     if (!Number.isInteger(value) || value < 4096 || value > 1 << 30) {
@@ -163,13 +171,22 @@ export function linux(options: LinuxOptions = {}): Bind {
       );
     }
   }
+  if (typeof busyPoll !== "number" || !(busyPoll >= 0 && busyPoll <= 1000)) {
+    throw new RangeError(`Cannot set busyPoll to ${String(busyPoll)}: allowed are 0 to 1000`);
+  }
   for (const [name, value] of Object.entries({ reusePort, segmentation })) {
     if (typeof value !== "boolean") {
       throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a boolean`);
     }
   }
   return (hostname, port) =>
-    new LinuxSocket(hostname, port, { receiveBuffer, sendBuffer, reusePort, segmentation });
+    new LinuxSocket(hostname, port, {
+      receiveBuffer,
+      sendBuffer,
+      reusePort,
+      segmentation,
+      busyPoll,
+    });
 }
 
 /** A UDP socket of Linux as a socket for a driver. */
@@ -185,6 +202,7 @@ export class LinuxSocket implements DatagramSocket {
   readonly #book: SockaddrBook;
   #gso: boolean;
   readonly #gro: boolean;
+  readonly #busyPoll: number;
   readonly #out: Messages;
   /** First packet of each message, and after the last. */
   readonly #firsts = new Int32Array(MESSAGES + 1);
@@ -222,6 +240,7 @@ export class LinuxSocket implements DatagramSocket {
       if (wakeFd < 0) throw libc.error("eventfd");
       this.#fd = fd;
       this.#wakeFd = wakeFd;
+      this.#busyPoll = options.busyPoll;
       this.#out = new Messages(MESSAGES);
       this.#book = new SockaddrBook(family);
       if (family === AF_INET6) this.#set(SOL_IPV6, IPV6_V6ONLY, 0);
@@ -286,13 +305,16 @@ export class LinuxSocket implements DatagramSocket {
     const block = arena.alloc(size);
     if (block < 0) throw new RangeError("Cannot receive: the arena has no room");
     try {
+      let lookUntil = -Infinity;
       for (let calls = 0; !this.#closed;) {
         const count = this.#receiveSome(arena, block);
         if (count === 0) {
           calls = 0;
-          await this.#wait(POLLIN);
+          if (this.#counted && performance.now() < lookUntil) await turn();
+          else await this.#wait(POLLIN);
           continue;
         }
+        lookUntil = performance.now() + this.#busyPoll;
         for (let i = 0; i < count && !this.#closed; i++) this.#deliver(receiver, i, block);
         if (count === RECEIVE_MESSAGES && ++calls < RECEIVE_CALLS) {
           // What is due is sent in between.

@@ -1,3 +1,4 @@
+import process from "node:process";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connect, type Connection, listen, type PacketBatch, turbo } from "../../mod.ts";
 import { Arena, PacketBatch as Batch } from "../../kcp/mod.ts";
@@ -15,6 +16,7 @@ const DEFAULTS = {
   sendBuffer: 1 << 20,
   reusePort: false,
   segmentation: true,
+  busyPoll: 0.2,
 };
 
 /** The lowest descriptor that is free: it grows when one is left open below it. */
@@ -76,6 +78,7 @@ Deno.test({
     const hostname = "127.0.0.1";
     await echo({ hostname, bind: linux() }, { hostname }, 200_000);
     await echo({ hostname }, { hostname, bind: linux() }, 200_000);
+    await echo({ hostname, bind: linux({ busyPoll: 0 }) }, { hostname, bind: linux() }, 200_000);
   },
 });
 
@@ -271,6 +274,38 @@ Deno.test({
 });
 
 Deno.test({
+  name: "linux: nothing runs while no packet comes",
+  ...SANITIZED,
+  async fn() {
+    const socket = new LinuxSocket("127.0.0.1", 0, { ...DEFAULTS, busyPoll: 20 });
+    const other = new LinuxSocket("127.0.0.1", 0, DEFAULTS);
+    let arrived = 0;
+    socket.open({
+      arena: new Arena(),
+      packet: () => {},
+      packets: () => arrived++,
+      failed: (error) => {
+        throw error;
+      },
+    });
+    other.send(batchOf([[socket.address, 10]]));
+    for (let tries = 0; arrived === 0 && tries < 200; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    assertEquals(arrived, 1);
+    // The time of busy polling passes.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { user, system } = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { user: userAfter, system: systemAfter } = process.cpuUsage();
+    const spent = (userAfter + systemAfter - user - system) / 1000;
+    assert(spent < 150, `${spent} ms of processor time in 300 ms without a packet`);
+    await socket.close();
+    await other.close();
+  },
+});
+
+Deno.test({
   name: "linux: several sockets share a port if they all ask for it",
   ...SANITIZED,
   fn() {
@@ -288,6 +323,7 @@ Deno.test({
   async fn() {
     const before = lowestFree();
     assertThrows(() => linux({ receiveBuffer: 1 }), RangeError, "4096");
+    assertThrows(() => linux({ busyPoll: -1 }), RangeError, "busyPoll");
     assertThrows(() => linux({ reusePort: 1 as unknown as boolean }), TypeError, "reusePort");
     const bind = linux();
     await assertRejects(() => listen({ hostname: "192.0.2.1", bind }), Error, "bind of 192.0.2.1");
