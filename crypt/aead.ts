@@ -1,5 +1,6 @@
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { Aes } from "./aes.ts";
+import { MemoryView } from "./memory_view.ts";
 import type { PacketCipher } from "./packet_cipher.ts";
 
 /** Random bytes at the start of a packet. */
@@ -8,9 +9,6 @@ const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
 /** What is not payload. */
 const OVERHEAD = NONCE_SIZE + TAG_SIZE;
-
-/** What no packet lies in. */
-const NOTHING = new DataView(new ArrayBuffer(0));
 
 /**
  * What the ciphers that authenticate have in common: a packet is `nonce 12 | ciphertext | tag 16`, and there
@@ -223,9 +221,7 @@ export class GcmCipher extends AeadCipher {
   readonly #ghash: Ghash;
   /** The counter block, and then the key stream. */
   readonly #block: Int32Array = new Int32Array(4);
-  /** The memory of the last packet, which is mostly that of the next one too. */
-  #bytes: Uint8Array<ArrayBuffer> | null = null;
-  #view = NOTHING;
+  readonly #memory = new MemoryView();
 
   /**
    * @param name The name by which `createCipher` knows it.
@@ -238,14 +234,6 @@ export class GcmCipher extends AeadCipher {
     const block = this.#block;
     this.#aes.encrypt(block);
     this.#ghash = new Ghash(block.map(swap));
-  }
-
-  #viewOf(bytes: Uint8Array<ArrayBuffer>): DataView {
-    if (this.#bytes !== bytes) {
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    return this.#view;
   }
 
   /** Leaves the key stream of a packet's block `counter` in the block. */
@@ -289,7 +277,7 @@ export class GcmCipher extends AeadCipher {
 
   /** Encrypts the payload in place, and writes the tag. */
   protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
-    const view = this.#viewOf(bytes);
+    const view = this.#memory.of(bytes);
     const at = end - TAG_SIZE;
     this.#crypt(view, start, at);
     const tag = this.#tag(view, start, at);
@@ -302,7 +290,7 @@ export class GcmCipher extends AeadCipher {
     start: number,
     end: number,
   ): boolean {
-    const view = this.#viewOf(bytes);
+    const view = this.#memory.of(bytes);
     const at = end - TAG_SIZE;
     const tag = this.#tag(view, start, at);
     // All of it, wherever the first difference is: the time must not tell how much of a guess was right.

@@ -1,4 +1,5 @@
 import type { BlockCipher } from "./block_cipher.ts";
+import { MemoryView } from "./memory_view.ts";
 import { ChecksumCipher } from "./none.ts";
 
 /**
@@ -8,9 +9,6 @@ import { ChecksumCipher } from "./none.ts";
  * back into all that follows.
  */
 const PACKET_IV = [167, 115, 79, 156, 18, 172, 27, 1, 164, 21, 242, 193, 252, 120, 230, 107];
-
-/** What no packet lies in. */
-const NOTHING = new DataView(new ArrayBuffer(0));
 
 /**
  * Cipher feedback with whole blocks fed back: CFB128 or CFB64 of NIST SP 800-38A §6.3, in place.
@@ -23,9 +21,7 @@ export class Cfb {
   readonly #first: Int32Array;
   /** The key stream of one block, and then the ciphertext that is fed back. */
   readonly #block: Int32Array;
-  /** The memory of the last packet, which is mostly that of the next one too. */
-  #bytes: Uint8Array<ArrayBuffer> | null = null;
-  #view = NOTHING;
+  readonly #memory = new MemoryView();
 
   /**
    * @param cipher A block cipher with its key.
@@ -46,14 +42,6 @@ export class Cfb {
     cipher.encrypt(this.#first);
   }
 
-  #viewOf(bytes: Uint8Array<ArrayBuffer>): DataView {
-    if (this.#bytes !== bytes) {
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    return this.#view;
-  }
-
   /** XORs what is left of the data, less than a block, with the key stream. */
   #finish(bytes: Uint8Array, start: number, end: number): void {
     const block = this.#block;
@@ -68,7 +56,7 @@ export class Cfb {
   encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     const cipher = this.#cipher;
     const le = cipher.littleEndian;
-    const view = this.#viewOf(bytes);
+    const view = this.#memory.of(bytes);
     const block = this.#block;
     const first = this.#first;
     block[0] = first[0];
@@ -98,7 +86,7 @@ export class Cfb {
   decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     const cipher = this.#cipher;
     const le = cipher.littleEndian;
-    const view = this.#viewOf(bytes);
+    const view = this.#memory.of(bytes);
     const block = this.#block;
     const first = this.#first;
     block[0] = first[0];

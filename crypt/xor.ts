@@ -1,5 +1,6 @@
 import { sha1 } from "@noble/hashes/legacy.js";
 import { pbkdf2 } from "@noble/hashes/pbkdf2.js";
+import { MemoryView } from "./memory_view.ts";
 import { ChecksumCipher } from "./none.ts";
 
 /** Makes the table another one than that of any other use of the key. Source: kcp-go. */
@@ -19,9 +20,7 @@ const TABLE_SIZE = 1500;
 export class XorCipher extends ChecksumCipher {
   readonly #table: Uint8Array;
   readonly #tableView: DataView;
-  /** The memory of the last packet, which is mostly that of the next one too. */
-  #bytes: Uint8Array<ArrayBuffer> | null = null;
-  #view: DataView;
+  readonly #memory = new MemoryView();
 
   /**
    * @param key At least 1 byte.
@@ -33,16 +32,12 @@ export class XorCipher extends ChecksumCipher {
       throw new RangeError("Cannot key xor with 0 bytes: allowed are 1 or more");
     }
     this.#table = pbkdf2(sha1, key, SALT, { c: ROUNDS, dkLen: TABLE_SIZE });
-    this.#tableView = this.#view = new DataView(this.#table.buffer);
+    this.#tableView = new DataView(this.#table.buffer);
   }
 
   /** Encrypts a packet in place. */
   protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
-    if (this.#bytes !== bytes) {
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    const view = this.#view;
+    const view = this.#memory.of(bytes);
     const tableView = this.#tableView;
     const length = Math.min(end - start, TABLE_SIZE);
     let i = 0;

@@ -57,13 +57,21 @@ export function canonical(hostname: string): string {
   if (mapped) return mapped[1];
   // A zone is not for the parser of URLs, which knows the short form of the others.
   if (!hostname.includes(":") || /[.%]/.test(hostname)) return hostname;
-  let short: string;
+  const short = shortForm(hostname);
+  return short === "::" ? "::1" : short;
+}
+
+/**
+ * The short form of an IPv6 address without a zone. RFC 5952 §4.
+ *
+ * @throws {TypeError} When it is none.
+ */
+export function shortForm(hostname: string): string {
   try {
-    short = new URL(`http://[${hostname}]`).hostname.slice(1, -1);
+    return new URL(`http://[${hostname}]`).hostname.slice(1, -1);
   } catch {
     throw new TypeError(`Cannot use the hostname ${hostname}: it is not an IP address`);
   }
-  return short === "::" ? "::1" : short;
 }
 
 /** The address to bind for a peer: loopback for loopback, so that no wider permission is needed. */

@@ -1,4 +1,4 @@
-import { formatAddress, parseAddress } from "./address.ts";
+import { formatAddress, parseAddress, shortForm } from "./address.ts";
 import { AF_INET, AF_INET6 } from "./libc.ts";
 
 /** Bytes of `sockaddr_in6`, the longer of the two. */
@@ -69,21 +69,8 @@ export function decodeSockaddr(view: DataView, at: number): string {
   const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
   if (mapped) return formatAddress(dotted(at + 20), port);
   const scope = view.getUint32(at + 24, true);
-  const host = compress(groups);
+  const host = shortForm(groups.map((group) => group.toString(16)).join(":"));
   return formatAddress(scope === 0 ? host : `${host}%${scope}`, port);
-}
-
-/** The short form of an IPv6 address. RFC 5952 §4. */
-function compress(groups: readonly number[]): string {
-  let best = -1, longest = 1;
-  for (let i = 0; i < 8; i++) {
-    let length = 0;
-    while (i + length < 8 && groups[i + length] === 0) length++;
-    if (length > longest) [best, longest] = [i, length];
-  }
-  const hex = (part: readonly number[]) => part.map((group) => group.toString(16)).join(":");
-  if (best < 0) return hex(groups);
-  return `${hex(groups.slice(0, best))}::${hex(groups.slice(best + longest))}`;
 }
 
 /** Addresses in both forms, each of which is worked out once. */

@@ -5,8 +5,9 @@
  * @module
  */
 import { type CipherName, createCipher } from "../../crypt/mod.ts";
-import { type Bind, connect, type Connection, listen, turbo } from "../../mod.ts";
+import { type Bind, connect, listen, turbo } from "../../mod.ts";
 import { linux } from "../../transport/linux.ts";
+import { writeAll } from "../transport/harness.ts";
 
 /** What an end has to do. */
 export interface EndTask {
@@ -58,10 +59,6 @@ class Counter {
       this.result ??= { bytes: this.#bytes, seconds: (now - this.#from) / 1000 };
     } else if (now >= this.#from) this.#bytes += count;
   }
-}
-
-async function writeAll(conn: Connection, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await conn.write(bytes.subarray(done));
 }
 
 async function serve(task: EndTask): Promise<void> {

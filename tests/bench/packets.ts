@@ -8,6 +8,7 @@ import { type CipherName, createCipher } from "../../crypt/mod.ts";
 import { FecDecoder } from "../../fec/decoder.ts";
 import { FecEncoder } from "../../fec/encoder.ts";
 import { Arena } from "../../kcp/mod.ts";
+import { KEY_SIZES } from "../crypt/key_sizes.ts";
 
 /** Bytes of a full packet. */
 export const PACKET = 1400;
@@ -25,27 +26,6 @@ function measure(bytes: number, step: () => void): number {
   } while (passed < DURATION);
   return count * bytes / passed * 1000;
 }
-
-/** Bytes of a key that a cipher takes. */
-export const KEY_SIZES: Readonly<Record<CipherName, number>> = {
-  "aes-128": 16,
-  "aes-192": 24,
-  "aes-256": 32,
-  "sm4": 16,
-  "twofish": 32,
-  "3des": 24,
-  "blowfish": 32,
-  "cast5": 16,
-  "tea": 16,
-  "xtea": 16,
-  "salsa20": 32,
-  "xor": 32,
-  "none": 32,
-  "aes-128-gcm": 16,
-  "aes-192-gcm": 24,
-  "aes-256-gcm": 32,
-  "chacha20-poly1305": 32,
-};
 
 /** A key for measurements. */
 export function keyOf(name: CipherName): Uint8Array<ArrayBuffer> {

@@ -2,11 +2,7 @@ import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ChaCha20Poly1305Cipher, GcmCipher } from "../../crypt/aead.ts";
 import type { PacketCipher } from "../../crypt/packet_cipher.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
+import { bytes } from "./harness.ts";
 
 function hexadecimal(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,10 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Aes } from "../../crypt/aes.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
+import { bytes } from "./harness.ts";
 
 /** Encrypts a block, whose words are little-endian, and returns the encrypted one, both in hexadecimal. */
 function encrypted(cipher: Aes, hex: string): string {

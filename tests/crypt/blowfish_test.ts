@@ -1,19 +1,7 @@
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import type { BlockCipher } from "../../crypt/block_cipher.ts";
+import { assertEquals, assertThrows } from "@std/assert";
 import { Blowfish } from "../../crypt/blowfish.ts";
 import { piWords } from "../../crypt/pi_digits.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
-
-/** Encrypts a block, given and returned in hexadecimal. */
-function encrypted(cipher: BlockCipher, hex: string): string {
-  const block = Int32Array.from(hex.match(/.{8}/g) ?? [], (word) => parseInt(word, 16));
-  cipher.encrypt(block);
-  return Array.from(block, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
-}
+import { bytes, encrypted, testBlockCipher } from "./harness.ts";
 
 /** E. Young's vectors, which B. Schneier publishes as vectors.txt: key, plaintext, ciphertext. */
 const VECTORS = `
@@ -127,35 +115,8 @@ Deno.test("blowfish: a key of another length is an error that says what is allow
   }
 });
 
-Deno.test("blowfish: it has blocks of 8 bytes and big-endian words", () => {
-  const cipher = new Blowfish(new Uint8Array(16));
-  assertEquals([cipher.blockSize, cipher.littleEndian], [8, false]);
-});
-
-Deno.test("blowfish: ciphers with different keys don't disturb each other, and each repeats itself", () => {
-  const blocks = ["0000000000000000", "0123456789abcdef", "ffffffffffffffff"];
-  const keys = [new Uint8Array(16).fill(0x35), new Uint8Array(16).fill(0x9c)];
-  const alone = keys.map((key) => blocks.map((block) => encrypted(new Blowfish(key), block)));
-  const ciphers = keys.map((key) => new Blowfish(key));
-  for (let round = 0; round < 3; round++) {
-    for (let i = 0; i < blocks.length; i++) {
-      for (const [n, cipher] of ciphers.entries()) {
-        assertEquals(encrypted(cipher, blocks[i]), alone[n][i], `round ${round}, cipher ${n}`);
-      }
-    }
-  }
-  assertNotEquals(alone[0], alone[1]);
-});
-
-Deno.test("blowfish: the key is read once, from where it lies in its buffer", () => {
-  const key = new Uint8Array(16).fill(0x35);
-  const expected = encrypted(new Blowfish(key), "0123456789abcdef");
-  const buffer = new Uint8Array(16 + 8).fill(0xff);
-  const inside = buffer.subarray(3, 3 + 16);
-  inside.set(key);
-  const cipher = new Blowfish(inside);
-  assertEquals(encrypted(cipher, "0123456789abcdef"), expected);
-  buffer.fill(0);
-  assertEquals(encrypted(cipher, "0123456789abcdef"), expected, "after the key was erased");
-  assertEquals(key, new Uint8Array(16).fill(0x35), "the constructor leaves the key alone");
+testBlockCipher("blowfish", (key) => new Blowfish(key), {
+  keyLength: 16,
+  blockSize: 8,
+  littleEndian: false,
 });

@@ -1,18 +1,6 @@
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import type { BlockCipher } from "../../crypt/block_cipher.ts";
+import { assertEquals, assertThrows } from "@std/assert";
 import { Cast5 } from "../../crypt/cast5.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
-
-/** Encrypts a block, given and returned in hexadecimal. */
-function encrypted(cipher: BlockCipher, hex: string): string {
-  const block = Int32Array.from(hex.match(/.{8}/g) ?? [], (word) => parseInt(word, 16));
-  cipher.encrypt(block);
-  return Array.from(block, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
-}
+import { bytes, encrypted, testBlockCipher } from "./harness.ts";
 
 Deno.test("cast5: the example of RFC 2144 appendix B.1", () => {
   const cipher = new Cast5(bytes("0123456712345678234567893456789a"));
@@ -53,35 +41,8 @@ Deno.test("cast5: a key of another length is an error that says what is allowed"
   }
 });
 
-Deno.test("cast5: it has blocks of 8 bytes and big-endian words", () => {
-  const cipher = new Cast5(new Uint8Array(16));
-  assertEquals([cipher.blockSize, cipher.littleEndian], [8, false]);
-});
-
-Deno.test("cast5: ciphers with different keys don't disturb each other, and each repeats itself", () => {
-  const blocks = ["0000000000000000", "0123456789abcdef", "ffffffffffffffff"];
-  const keys = [new Uint8Array(16).fill(0x35), new Uint8Array(16).fill(0x9c)];
-  const alone = keys.map((key) => blocks.map((block) => encrypted(new Cast5(key), block)));
-  const ciphers = keys.map((key) => new Cast5(key));
-  for (let round = 0; round < 3; round++) {
-    for (let i = 0; i < blocks.length; i++) {
-      for (const [n, cipher] of ciphers.entries()) {
-        assertEquals(encrypted(cipher, blocks[i]), alone[n][i], `round ${round}, cipher ${n}`);
-      }
-    }
-  }
-  assertNotEquals(alone[0], alone[1]);
-});
-
-Deno.test("cast5: the key is read once, from where it lies in its buffer", () => {
-  const key = new Uint8Array(16).fill(0x35);
-  const expected = encrypted(new Cast5(key), "0123456789abcdef");
-  const buffer = new Uint8Array(16 + 8).fill(0xff);
-  const inside = buffer.subarray(3, 3 + 16);
-  inside.set(key);
-  const cipher = new Cast5(inside);
-  assertEquals(encrypted(cipher, "0123456789abcdef"), expected);
-  buffer.fill(0);
-  assertEquals(encrypted(cipher, "0123456789abcdef"), expected, "after the key was erased");
-  assertEquals(key, new Uint8Array(16).fill(0x35), "the constructor leaves the key alone");
+testBlockCipher("cast5", (key) => new Cast5(key), {
+  keyLength: 16,
+  blockSize: 8,
+  littleEndian: false,
 });

@@ -4,11 +4,7 @@ import { Aes } from "../../crypt/aes.ts";
 import type { BlockCipher } from "../../crypt/block_cipher.ts";
 import { Cfb, CfbCipher } from "../../crypt/cfb.ts";
 import { crc32 } from "../../crypt/crc32.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
+import { bytes } from "./harness.ts";
 
 /** A permutation of blocks that mixes all bytes with a key; a cipher only in what CFB asks of one. */
 class Toy implements BlockCipher {

@@ -8,11 +8,7 @@ import {
   deriveKey,
   type PacketCipher,
 } from "../../crypt/mod.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
+import { bytes } from "./harness.ts";
 
 function hexadecimal(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -2,11 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { sha1 } from "@noble/hashes/legacy.js";
 import { pbkdf2 } from "@noble/hashes/pbkdf2.js";
 import { deriveKey } from "../../crypt/derive_key.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
+import { bytes } from "./harness.ts";
 
 Deno.test("derive key: keys that golang.org/x/crypto/pbkdf2 makes with kcptun's settings", () => {
   assertEquals(

@@ -2,11 +2,7 @@ import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { crc32 } from "../../crypt/crc32.ts";
 import { Salsa20Cipher } from "../../crypt/salsa20.ts";
 import { Random } from "../../transport/random.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
+import { bytes } from "./harness.ts";
 
 /** The key stream: what a packet of zeros with this nonce becomes behind its first 8 bytes. */
 function keyStream(

@@ -1,18 +1,6 @@
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import type { BlockCipher } from "../../crypt/block_cipher.ts";
+import { assertEquals, assertThrows } from "@std/assert";
 import { Tea } from "../../crypt/tea.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
-
-/** Encrypts a block, given and returned in hexadecimal, as often as told. */
-function encrypted(cipher: BlockCipher, hex: string, times = 1): string {
-  const block = Int32Array.from(hex.match(/.{8}/g) ?? [], (word) => parseInt(word, 16));
-  for (let i = 0; i < times; i++) cipher.encrypt(block);
-  return Array.from(block, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
-}
+import { bytes, encrypted, testBlockCipher } from "./harness.ts";
 
 Deno.test("tea: 64 rounds, the vectors of ironclad, Bouncy Castle and TeaCrypt", () => {
   for (
@@ -77,11 +65,6 @@ Deno.test("tea: a number of rounds that is odd, fractional, or below 2 is an err
   }
 });
 
-Deno.test("tea: it has blocks of 8 bytes and big-endian words", () => {
-  const cipher = new Tea(new Uint8Array(16));
-  assertEquals([cipher.blockSize, cipher.littleEndian], [8, false]);
-});
-
 Deno.test("tea: a key of another length is an error that says what is allowed", () => {
   for (const length of [0, 8, 15, 17, 32]) {
     assertThrows(
@@ -92,23 +75,8 @@ Deno.test("tea: a key of another length is an error that says what is allowed", 
   }
 });
 
-Deno.test("tea: the key may lie anywhere in its memory, and is copied", () => {
-  const key = bytes("00112233445566778899aabbccddeeff");
-  const memory = new Uint8Array(key.length + 7).fill(0xee);
-  memory.set(key, 5);
-  const cipher = new Tea(memory.subarray(5, 5 + key.length));
-  memory.fill(0);
-  assertEquals(encrypted(cipher, "0123456789abcdef"), encrypted(new Tea(key), "0123456789abcdef"));
-});
-
-Deno.test("tea: encrypting is repeatable, and ciphers of two keys do not disturb each other", () => {
-  const a = new Tea(bytes("00112233445566778899aabbccddeeff"));
-  const ofA = encrypted(a, "0123456789abcdef");
-  const b = new Tea(bytes("000102030405060708090a0b0c0d0e0f"));
-  const ofB = encrypted(b, "0123456789abcdef");
-  assertNotEquals(ofA, ofB);
-  for (let i = 0; i < 3; i++) {
-    assertEquals(encrypted(a, "0123456789abcdef"), ofA);
-    assertEquals(encrypted(b, "0123456789abcdef"), ofB);
-  }
+testBlockCipher("tea", (key) => new Tea(key), {
+  keyLength: 16,
+  blockSize: 8,
+  littleEndian: false,
 });

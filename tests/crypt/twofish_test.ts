@@ -1,11 +1,7 @@
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import type { BlockCipher } from "../../crypt/block_cipher.ts";
 import { Twofish } from "../../crypt/twofish.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
+import { bytes, testBlockCipher } from "./harness.ts";
 
 function hexadecimal(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -103,11 +99,6 @@ Deno.test("twofish: the examples of the submission's ecb_ival.txt", () => {
   );
 });
 
-Deno.test("twofish: it has blocks of 16 bytes and little-endian words", () => {
-  const cipher = new Twofish(new Uint8Array(32));
-  assertEquals([cipher.blockSize, cipher.littleEndian], [16, true]);
-});
-
 Deno.test("twofish: a key of another length is an error that says what is allowed", () => {
   for (const length of [0, 8, 15, 17, 23, 25, 31, 33]) {
     assertThrows(
@@ -118,26 +109,8 @@ Deno.test("twofish: a key of another length is an error that says what is allowe
   }
 });
 
-Deno.test("twofish: the key may lie anywhere in its memory, and is copied", () => {
-  const key = bytes("0123456789abcdeffedcba987654321000112233445566778899aabbccddeeff");
-  const memory = new Uint8Array(key.length + 7).fill(0xee);
-  memory.set(key, 5);
-  const cipher = new Twofish(memory.subarray(5, 5 + key.length));
-  memory.fill(0);
-  assertEquals(
-    encrypted(cipher, new Uint8Array(16)),
-    encrypted(new Twofish(key), new Uint8Array(16)),
-  );
-});
-
-Deno.test("twofish: encrypting is repeatable, and ciphers of two keys do not disturb each other", () => {
-  const a = new Twofish(bytes("0123456789abcdeffedcba987654321000112233445566778899aabbccddeeff"));
-  const ofA = encrypted(a, new Uint8Array(16));
-  const b = new Twofish(bytes("d43bb7556ea32e46f2a282b7d45b4e0d57ff739d4dc92c1bd7fc01700cc8216f"));
-  const ofB = encrypted(b, new Uint8Array(16));
-  assertNotEquals(ofA, ofB);
-  for (let i = 0; i < 3; i++) {
-    assertEquals(encrypted(a, new Uint8Array(16)), ofA);
-    assertEquals(encrypted(b, new Uint8Array(16)), ofB);
-  }
+testBlockCipher("twofish", (key) => new Twofish(key), {
+  keyLength: 32,
+  blockSize: 16,
+  littleEndian: true,
 });

@@ -1,18 +1,6 @@
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import type { BlockCipher } from "../../crypt/block_cipher.ts";
+import { assertEquals, assertThrows } from "@std/assert";
 import { Xtea } from "../../crypt/xtea.ts";
-
-/** The bytes that a string of hexadecimal digits stands for. */
-function bytes(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
-
-/** Encrypts a block, given and returned in hexadecimal, as often as told. */
-function encrypted(cipher: BlockCipher, hex: string, times = 1): string {
-  const block = Int32Array.from(hex.match(/.{8}/g) ?? [], (word) => parseInt(word, 16));
-  for (let i = 0; i < times; i++) cipher.encrypt(block);
-  return Array.from(block, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
-}
+import { bytes, encrypted, testBlockCipher } from "./harness.ts";
 
 Deno.test("xtea: the vectors of Go, Bouncy Castle and TeaCrypt", () => {
   for (
@@ -50,11 +38,6 @@ Deno.test("xtea: 1000 encryptions in a row, as Go's xtea package does them", () 
   }
 });
 
-Deno.test("xtea: it has blocks of 8 bytes and big-endian words", () => {
-  const cipher = new Xtea(new Uint8Array(16));
-  assertEquals([cipher.blockSize, cipher.littleEndian], [8, false]);
-});
-
 Deno.test("xtea: a key of another length is an error that says what is allowed", () => {
   for (const length of [0, 8, 15, 17, 32]) {
     assertThrows(
@@ -65,23 +48,8 @@ Deno.test("xtea: a key of another length is an error that says what is allowed",
   }
 });
 
-Deno.test("xtea: the key may lie anywhere in its memory, and is copied", () => {
-  const key = bytes("00112233445566778899aabbccddeeff");
-  const memory = new Uint8Array(key.length + 7).fill(0xee);
-  memory.set(key, 5);
-  const cipher = new Xtea(memory.subarray(5, 5 + key.length));
-  memory.fill(0);
-  assertEquals(encrypted(cipher, "0123456789abcdef"), encrypted(new Xtea(key), "0123456789abcdef"));
-});
-
-Deno.test("xtea: encrypting is repeatable, and ciphers of two keys do not disturb each other", () => {
-  const a = new Xtea(bytes("00112233445566778899aabbccddeeff"));
-  const ofA = encrypted(a, "0123456789abcdef");
-  const b = new Xtea(bytes("000102030405060708090a0b0c0d0e0f"));
-  const ofB = encrypted(b, "0123456789abcdef");
-  assertNotEquals(ofA, ofB);
-  for (let i = 0; i < 3; i++) {
-    assertEquals(encrypted(a, "0123456789abcdef"), ofA);
-    assertEquals(encrypted(b, "0123456789abcdef"), ofB);
-  }
+testBlockCipher("xtea", (key) => new Xtea(key), {
+  keyLength: 16,
+  blockSize: 8,
+  littleEndian: false,
 });

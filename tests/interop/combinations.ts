@@ -6,6 +6,7 @@
 import { CIPHER_NAMES, type CipherName, createCipher } from "../../crypt/mod.ts";
 import { type ConnectOptions, turbo } from "../../mod.ts";
 import type { LinkOptions } from "../../transport/link.ts";
+import { KEY_SIZES } from "../crypt/key_sizes.ts";
 import { pattern } from "../vectors/pattern.ts";
 import type { PeerSettings } from "./peer.ts";
 
@@ -26,16 +27,10 @@ export interface SharedCipher {
 }
 
 /** Each cipher with a key of the length that kcptun gives it, and none at all. */
-export const CIPHERS: SharedCipher[] = ["", ...CIPHER_NAMES].map((name, i) => ({
-  name,
-  key: pattern(50_000 + i, keySize(name)),
-}));
-
-function keySize(name: string): number {
-  if (/^(aes-128|sm4|cast5|tea|xtea)/.test(name)) return 16;
-  if (/^(aes-192|3des)/.test(name)) return 24;
-  return name === "" ? 0 : 32;
-}
+export const CIPHERS: SharedCipher[] = [
+  { name: "", key: new Uint8Array() },
+  ...CIPHER_NAMES.map((name, i) => ({ name, key: pattern(50_001 + i, KEY_SIZES[name]) })),
+];
 
 /** Ways to correct errors. */
 export const CORRECTIONS: Correction[] = [

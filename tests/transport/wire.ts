@@ -53,26 +53,7 @@ export function keyOf(length: number, salt = 0): Bytes {
   return Uint8Array.from({ length }, (_, i) => 7 * i + 31 * salt + 11);
 }
 
-/** Bytes of a key of each cipher. */
-export const KEY_SIZES: Readonly<Record<CipherName, number>> = {
-  "aes-128": 16,
-  "aes-192": 24,
-  "aes-256": 32,
-  "sm4": 16,
-  "twofish": 32,
-  "3des": 24,
-  "blowfish": 32,
-  "cast5": 16,
-  "tea": 16,
-  "xtea": 16,
-  "salsa20": 32,
-  "xor": 32,
-  "none": 0,
-  "aes-128-gcm": 16,
-  "aes-192-gcm": 24,
-  "aes-256-gcm": 32,
-  "chacha20-poly1305": 32,
-};
+export { KEY_SIZES } from "../crypt/key_sizes.ts";
 
 /** CRC-32 of IEEE 802.3, bit by bit. */
 export function crc32(bytes: Uint8Array): number {
