@@ -1,5 +1,5 @@
 import { salsa20 } from "@noble/ciphers/salsa.js";
-import { type KernelMemory, startKernel } from "./kernel.ts";
+import { type KernelMemory, startKernel } from "../kcp/kernel.ts";
 import { ChecksumCipher } from "./none.ts";
 import { WASM } from "./salsa20_wasm.ts";
 

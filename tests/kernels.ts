@@ -3,57 +3,98 @@
  * text, so that every runtime loads it without a file or a fetch. With `--check` nothing is written, and a difference is a
  * failure.
  *
+ * A source may import others of its folder. One that asks for `ASC_FEATURE_RELAXED_SIMD` is compiled with relaxed SIMD and
+ * without, since not every runtime has it. One that begins with `// Shared` is for the others, and gives
+ * no module. A line `// Pages: N` says how many pages of memory it needs, if not 2.
+ *
  * @module
  */
 import asc from "assemblyscript/asc";
 
-const SOURCES = ["crypt/salsa20"];
+const FOLDERS = ["crypt", "fec"];
 const OPTIONS = [
   "--optimizeLevel=3",
   "--shrinkLevel=0",
   "--runtime=stub",
   "--enable=simd",
-  "--initialMemory=2",
   "--noAssert",
 ];
+/** 64 KiB each. */
+const PAGES = 2;
 
 const check = Deno.args.includes("--check");
 const root = new URL("../", import.meta.url);
 let different = 0;
 
-for (const name of SOURCES) {
-  const source = await Deno.readTextFile(new URL(`${name}.as.ts`, root));
+/** Compiles a source of a folder, and returns the module. */
+async function compile(folder: string, file: string, options: string[]): Promise<Uint8Array> {
   let binary: Uint8Array | null = null;
-  const { error, stderr } = await asc.main(["kernel.ts", "--outFile=kernel.wasm", ...OPTIONS], {
-    readFile: (path: string) => path === "kernel.ts" ? source : null,
-    writeFile: (path: string, contents: string | Uint8Array) => {
-      if (path === "kernel.wasm") binary = contents as Uint8Array;
+  const { error, stderr } = await asc.main(
+    [file, "--outFile=kernel.wasm", ...OPTIONS, ...options],
+    {
+      readFile: async (path: string) => {
+        if (!path.endsWith(".as.ts")) return null;
+        return await Deno.readTextFile(new URL(`${folder}/${path}`, root)).catch(() => null);
+      },
+      writeFile: (path: string, contents: string | Uint8Array) => {
+        if (path === "kernel.wasm") binary = contents as Uint8Array;
+      },
+      listFiles: () => [],
     },
-    listFiles: () => [],
-  });
+  );
   if (error || !binary) {
-    console.error(`${name}.as.ts: ${error?.message ?? "nothing came out"}\n${stderr.toString()}`);
+    console.error(
+      `${folder}/${file}: ${error?.message ?? "nothing came out"}\n${stderr.toString()}`,
+    );
     Deno.exit(1);
   }
-  const lines = (binary as Uint8Array).toBase64().match(/.{1,88}/g)!;
-  const module = [
-    `// Compiled from ${name.replace(/.*\//, "")}.as.ts by \`deno task kernels\`. Do not edit.`,
+  return binary;
+}
+
+/** The module as a constant of TypeScript. */
+function constant(name: string, doc: string, binary: Uint8Array): string[] {
+  return [
     "",
-    "/** A WebAssembly module, in base64. */",
-    "export const WASM: string = [",
-    ...lines.map((line) => `  "${line}",`),
+    `/** ${doc} */`,
+    `export const ${name}: string = [`,
+    ...binary.toBase64().match(/.{1,88}/g)!.map((line) => `  "${line}",`),
     `].join("");`,
-    "",
-  ].join("\n");
-  const target = new URL(`${name}_wasm.ts`, root);
-  const before = await Deno.readTextFile(target).catch(() => "");
-  if (before === module) continue;
-  if (check) {
-    console.error(`${name}_wasm.ts is not what ${name}.as.ts compiles to: run deno task kernels`);
-    different++;
-  } else {
-    await Deno.writeTextFile(target, module);
-    console.log(`${name}_wasm.ts: ${(binary as Uint8Array).length} bytes of WebAssembly`);
+  ];
+}
+
+for (const folder of FOLDERS) {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(new URL(folder, root))) {
+    if (name.endsWith(".as.ts")) names.push(name.slice(0, -".as.ts".length));
+  }
+  for (const name of names.sort()) {
+    const file = `${name}.as.ts`;
+    const source = await Deno.readTextFile(new URL(`${folder}/${file}`, root));
+    if (source.startsWith("// Shared")) continue;
+    const pages = /^\/\/ Pages: (\d+)/m.exec(source)?.[1] ?? PAGES;
+    const options = [`--initialMemory=${pages}`];
+    const plain = await compile(folder, file, options);
+    const lines = [
+      `// Compiled from ${file} by \`deno task kernels\`. Do not edit.`,
+      ...constant("WASM", "A WebAssembly module, in base64.", plain),
+    ];
+    if (source.includes("ASC_FEATURE_RELAXED_SIMD")) {
+      const relaxed = await compile(folder, file, [...options, "--enable=relaxed-simd"]);
+      lines.push(...constant("RELAXED_WASM", "The same with relaxed SIMD.", relaxed));
+    }
+    const module = `${lines.join("\n")}\n`;
+    const target = new URL(`${folder}/${name}_wasm.ts`, root);
+    const before = await Deno.readTextFile(target).catch(() => "");
+    if (before === module) continue;
+    if (check) {
+      console.error(
+        `${folder}/${name}_wasm.ts is not what ${file} compiles to: run deno task kernels`,
+      );
+      different++;
+    } else {
+      await Deno.writeTextFile(target, module);
+      console.log(`${folder}/${name}_wasm.ts: ${plain.length} bytes of WebAssembly`);
+    }
   }
 }
 if (different > 0) Deno.exit(1);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { startKernel } from "../../crypt/kernel.ts";
+import { startKernel } from "../../kcp/kernel.ts";
 import { WASM } from "../../crypt/salsa20_wasm.ts";
 
 Deno.test("kernel: where WebAssembly is missing, refuses to compile, or lacks a feature, there is none", () => {
