@@ -76,6 +76,8 @@ export interface LinuxOptions {
   busyPoll?: number;
   /** Whether runs of packets may be cut and joined by the kernel (GSO, GRO); on unless given. */
   segmentation?: boolean;
+  /** Whether one call may carry many messages (`sendmmsg`, `recvmmsg`); on unless given. */
+  batching?: boolean;
 }
 
 // Sizes of the kernel's structures on 64-bit systems.
@@ -116,6 +118,8 @@ const FATAL: ReadonlySet<number> = new Set([EBADF, ENOMEM, EFAULT, EINVAL, ENOTS
 class Messages {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
+  /** The header of each message, and what follows. */
+  readonly headers: readonly Uint8Array<ArrayBuffer>[];
   readonly #base: number;
   readonly #count: number;
 
@@ -124,6 +128,7 @@ class Messages {
     this.bytes = new Uint8Array(count * (MMSGHDR + IOVEC + CONTROL + 32));
     this.view = new DataView(this.bytes.buffer);
     this.#base = addressOf(this.bytes);
+    this.headers = Array.from({ length: count }, (_, i) => this.bytes.subarray(i * MMSGHDR));
     for (let i = 0; i < count; i++) {
       this.pointer(i * MMSGHDR + NAME, this.#base + this.name(i));
       this.pointer(i * MMSGHDR + IOV, this.#base + this.iovec(i));
@@ -162,6 +167,7 @@ export function linux(options: LinuxOptions = {}): Bind {
     sendBuffer = DEFAULT_BUFFER,
     reusePort = false,
     segmentation = true,
+    batching = true,
     busyPoll = DEFAULT_BUSY_POLL,
   } = options;
   for (const [name, value] of Object.entries({ receiveBuffer, sendBuffer })) {
@@ -174,7 +180,7 @@ export function linux(options: LinuxOptions = {}): Bind {
   if (typeof busyPoll !== "number" || !(busyPoll >= 0 && busyPoll <= 1000)) {
     throw new RangeError(`Cannot set busyPoll to ${String(busyPoll)}: allowed are 0 to 1000`);
   }
-  for (const [name, value] of Object.entries({ reusePort, segmentation })) {
+  for (const [name, value] of Object.entries({ reusePort, segmentation, batching })) {
     if (typeof value !== "boolean") {
       throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a boolean`);
     }
@@ -185,6 +191,7 @@ export function linux(options: LinuxOptions = {}): Bind {
       sendBuffer,
       reusePort,
       segmentation,
+      batching,
       busyPoll,
     });
 }
@@ -202,6 +209,8 @@ export class LinuxSocket implements DatagramSocket {
   readonly #book: SockaddrBook;
   #gso: boolean;
   readonly #gro: boolean;
+  /** Whether many messages go and come in one call. */
+  readonly #batching: boolean;
   readonly #busyPoll: number;
   readonly #out: Messages;
   /** First packet of each message, and after the last. */
@@ -252,6 +261,9 @@ export class LinuxSocket implements DatagramSocket {
       // Both are asked for once; what the kernel does not know, it refuses.
       this.#gso = options.segmentation && this.#set(SOL_UDP, UDP_SEGMENT, 0);
       this.#gro = options.segmentation && this.#set(SOL_UDP, UDP_GRO, 1);
+      // No messages at all: where a kernel or a sandbox lacks the calls, they fail all the same.
+      this.#batching = options.batching && symbols.sendmmsg(fd, this.#out.bytes, 0, 0) === 0 &&
+        symbols.recvmmsg(fd, this.#out.bytes, 0, MSG_DONTWAIT, null) === 0;
       if (symbols.bind(fd, address, address.length) < 0) {
         throw libc.error(`bind of ${hostname} port ${port}`);
       }
@@ -271,6 +283,11 @@ export class LinuxSocket implements DatagramSocket {
   /** Whether runs of packets are handed to the kernel as one message, and taken from it likewise. */
   get segmentation(): { readonly send: boolean; readonly receive: boolean } {
     return { send: this.#gso, receive: this.#gro };
+  }
+
+  /** Whether one call carries many messages. */
+  get batching(): boolean {
+    return this.#batching;
   }
 
   #set(level: number, option: number, value: number): boolean {
@@ -344,14 +361,7 @@ export class LinuxSocket implements DatagramSocket {
       view.setUint32(at + FLAGS, 0, true);
     }
     for (;;) {
-      const { symbols } = this.#libc;
-      const count = symbols.recvmmsg(
-        this.#fd,
-        messages.bytes,
-        RECEIVE_MESSAGES,
-        MSG_DONTWAIT,
-        null,
-      );
+      const count = this.#receiveMessages(messages);
       if (count >= 0) return count;
       const { errno } = this.#libc;
       if (errno === EAGAIN) return 0;
@@ -359,6 +369,21 @@ export class LinuxSocket implements DatagramSocket {
       if (errno === EINTR || !FATAL.has(errno)) continue;
       throw this.#libc.error("recvmmsg", errno);
     }
+  }
+
+  /** Receives as `recvmmsg` does: returns the number of messages, -1 for an error. */
+  #receiveMessages(messages: Messages): number {
+    const { symbols } = this.#libc;
+    if (this.#batching) {
+      return symbols.recvmmsg(this.#fd, messages.bytes, RECEIVE_MESSAGES, MSG_DONTWAIT, null);
+    }
+    for (let i = 0; i < RECEIVE_MESSAGES; i++) {
+      const length = Number(symbols.recvmsg(this.#fd, messages.headers[i], MSG_DONTWAIT));
+      // An error is told by the next call, unless it came first.
+      if (length < 0) return i > 0 ? i : -1;
+      messages.view.setUint32(i * MMSGHDR + LENGTH, length, true);
+    }
+    return RECEIVE_MESSAGES;
   }
 
   #deliver(receiver: DatagramReceiver, i: number, block: number): void {
@@ -402,8 +427,6 @@ export class LinuxSocket implements DatagramSocket {
 
   /** Sends packets from one on, until the system has no room; returns the first that is left. */
   #sendFrom(batch: PacketBatch, next: number): number {
-    const { symbols } = this.#libc;
-    const messages = this.#out;
     const base = addressOf(batch.arena.bytes);
     while (next < batch.count && !this.#closed) {
       const count = this.#collect(batch, next, base);
@@ -411,7 +434,7 @@ export class LinuxSocket implements DatagramSocket {
         next = this.#firsts[0];
         continue;
       }
-      const sent = symbols.sendmmsg(this.#fd, messages.bytes, count, MSG_DONTWAIT);
+      const sent = this.#sendMessages(count);
       if (sent > 0) {
         next = this.#firsts[sent];
         continue;
@@ -428,6 +451,17 @@ export class LinuxSocket implements DatagramSocket {
       }
     }
     return next;
+  }
+
+  /** Sends as `sendmmsg` does: returns the number of messages that were sent, -1 for an error of the first. */
+  #sendMessages(count: number): number {
+    const { symbols } = this.#libc;
+    const { bytes, headers } = this.#out;
+    if (this.#batching) return symbols.sendmmsg(this.#fd, bytes, count, MSG_DONTWAIT);
+    for (let i = 0; i < count; i++) {
+      if (symbols.sendmsg(this.#fd, headers[i], MSG_DONTWAIT) < 0) return i > 0 ? i : -1;
+    }
+    return count;
   }
 
   /** Writes headers for the packets from `next` on, as many as fit; returns the number of messages. */
