@@ -147,6 +147,13 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
     this.count = count + 1;
   }
 
+  /** Takes back the packets from `count` on. */
+  cut(count: number): void {
+    if (count >= this.count) return;
+    this.#top = this.starts[count];
+    this.count = count;
+  }
+
   /** Empties the batch. */
   clear(): void {
     this.count = 0;

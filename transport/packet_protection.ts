@@ -1,6 +1,7 @@
 import { NoncePool } from "../crypt/nonce_pool.ts";
 import type { Entropy, PacketCipher } from "../crypt/packet_cipher.ts";
 import { ReplayWindow } from "../crypt/replay_window.ts";
+import type { PacketBatch } from "../kcp/packet_batch.ts";
 
 /** Settings of the encryption of packets. */
 export interface ProtectionOptions {
@@ -78,12 +79,17 @@ export class PacketProtection {
     return new PacketProtection(crypt, entropy, replayWindow);
   }
 
-  /** Seals a packet in place: see {@linkcode PacketCipher.seal}. */
-  seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
-    this.#nonces.fill(bytes, start, this.#cipher.nonceSize);
-    this.#cipher.seal(bytes, start, end);
+  /** Seals the packets of a batch from `first` on: see {@linkcode PacketCipher.seal}. */
+  seal(batch: PacketBatch, first: number): void {
+    const { starts, ends, count } = batch;
+    const { bytes } = batch.arena;
+    const cipher = this.#cipher;
+    for (let i = first; i < count; i++) this.#nonces.fill(bytes, starts[i], cipher.nonceSize);
+    if (cipher.sealAll && count - first > 1) cipher.sealAll(bytes, starts, ends, first, count);
+    else for (let i = first; i < count; i++) cipher.seal(bytes, starts[i], ends[i]);
+    if (!this.#seen) return;
     // Both directions have the same key: what was sent could be thrown back.
-    this.#seen?.add(bytes, start);
+    for (let i = first; i < count; i++) this.#seen.add(bytes, starts[i]);
   }
 
   /** Opens a packet in place: see {@linkcode PacketCipher.open}. Tells what became of it. */

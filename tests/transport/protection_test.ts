@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { CIPHER_NAMES, createCipher } from "../../crypt/mod.ts";
 import { Endpoint, Session, type SessionOptions, systemEntropy } from "../../transport/mod.ts";
 import { Random, SimulatedNetwork } from "../../transport/simulated.ts";
+import { PacketBatch } from "../../kcp/mod.ts";
 import { ACK, CONV, encode, pattern, PUSH, range } from "../kcp/harness.ts";
 import { drain, readExactly, writeAll } from "./harness.ts";
 import {
@@ -409,3 +410,33 @@ Deno.test("what was sent long ago is not taken either when it is thrown back", (
   for (const packet of sent) a.machine.input(packet.slice(), 2);
   assertEquals(a.machine.stats.datagrams.received, 0);
 });
+
+for (const fec of [undefined, { dataShards: 2, parityShards: 1 }]) {
+  Deno.test(`what could not be encrypted does not leave; it is sent later (FEC ${fec !== undefined})`, () => {
+    let fails = true;
+    const draw = countingEntropy();
+    const entropy: typeof draw = (target) => {
+      if (fails) throw new Error("no randomness yet");
+      draw(target);
+    };
+    const hand = handChaCha();
+    const options = keyed(hand, { fec });
+    const sender = new Session(CONV, PEER, 0, { ...options, entropy });
+    const receiver = new Session(CONV, PEER, 0, options);
+    const batch = new PacketBatch({ arena: sender.arena });
+    for (let i = 0; i < 3; i++) sender.write(pattern(1000, i));
+    sender.tick(0);
+    assertThrows(() => sender.output(batch), Error, "no randomness yet");
+    assertEquals(batch.count, 0, "packets that are not sealed");
+    fails = false;
+    const received: number[] = [];
+    for (let now = 0; now < 1000 && received.length < 3000; now += 10) {
+      sender.tick(now);
+      batch.clear();
+      while (sender.output(batch) > 0);
+      for (const packet of batch) assert(receiver.input(packet.slice(), now));
+      received.push(...drain(receiver));
+    }
+    assertEquals(received, [...pattern(1000, 0), ...pattern(1000, 1), ...pattern(1000, 2)]);
+  });
+}
