@@ -64,6 +64,14 @@ export interface Clock {
 /** Rounds of output between two turns of the event loop. */
 const MAX_ROUNDS = 16;
 
+/** Packets of a batch, unless the socket likes fewer. */
+const DEFAULT_PACKETS = 256;
+/**
+ * The same for packets that take longer to make than to send: the peer works on the first ones while the next are made. A
+ * few at a time are sealed faster than one.
+ */
+const ELABORATE_PACKETS = 16;
+
 /** A call that was asked for with {@linkcode Driver.after}. */
 interface Call {
   run: (() => void) | null;
@@ -96,7 +104,13 @@ export class Driver {
     this.endpoint = endpoint;
     this.socket = socket;
     this.#clock = clock;
-    this.#batch = new PacketBatch({ ...socket.batch, arena: endpoint.arena });
+    const { packets = Infinity, ...rest } = socket.batch ?? {};
+    const most = endpoint.elaborate ? ELABORATE_PACKETS : DEFAULT_PACKETS;
+    this.#batch = new PacketBatch({
+      ...rest,
+      packets: Math.min(packets, most),
+      arena: endpoint.arena,
+    });
     const { promise, resolve } = deferred<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;

@@ -203,6 +203,11 @@ export class Endpoint {
     return { ...this.#stats, sessions: this.#entries.size, unconfirmed: this.#unconfirmed };
   }
 
+  /** Whether packets are encrypted or have parity, so that to make them takes longer than to send them. */
+  get elaborate(): boolean {
+    return this.#protection !== null || this.#sessionOptions.fec !== undefined;
+  }
+
   /** Sessions at the moment. */
   get size(): number {
     return this.#entries.size;

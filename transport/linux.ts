@@ -200,8 +200,8 @@ export function linux(options: LinuxOptions = {}): Bind {
 export class LinuxSocket implements DatagramSocket {
   /** Its own address. */
   readonly address: string;
-  /** The driver's batch: as much as the kernel takes in a few calls. */
-  readonly batch: PacketBatchOptions = { bytes: 1 << 18, packets: 1024 };
+  /** The driver's batch: what the kernel takes in one call, so that it has work while the next one is made. */
+  readonly batch: PacketBatchOptions = { bytes: 1 << 17, packets: MESSAGES };
   readonly #libc: Libc;
   readonly #fd: number;
   /** Written to when a wait must end. */
