@@ -216,6 +216,12 @@ export class LinuxSocket implements DatagramSocket {
   /** First packet of each message, and after the last. */
   readonly #firsts = new Int32Array(MESSAGES + 1);
   #in: Messages | null = null;
+  /** Where the first message is received to, and how many the last call has filled. */
+  #receiveBase = -1;
+  #received = 0;
+  /** The memory that was used last, and its address. */
+  #memory: Uint8Array<ArrayBuffer> | null = null;
+  #address = 0;
   /** `struct pollfd` of the socket and of the wake-up: descriptor, then events and what came of them. */
   readonly #pollIn = new Int32Array(4);
   readonly #pollOut = new Int32Array(4);
@@ -346,23 +352,39 @@ export class LinuxSocket implements DatagramSocket {
     }
   }
 
+  /** The address of an arena, which moves when it grows. */
+  #addressOf({ bytes }: Arena): number {
+    if (bytes !== this.#memory) {
+      this.#memory = bytes;
+      this.#address = addressOf(bytes);
+    }
+    return this.#address;
+  }
+
   /** Receives what is there into the block of the arena, and returns the number of messages. */
   #receiveSome(arena: Arena, block: number): number {
     const messages = this.#in ??= new Messages(RECEIVE_MESSAGES);
     const { view } = messages;
-    // The arena moves when it grows.
-    const base = addressOf(arena.bytes) + block;
-    for (let i = 0; i < RECEIVE_MESSAGES; i++) {
+    const base = this.#addressOf(arena) + block;
+    if (base !== this.#receiveBase) {
+      this.#receiveBase = base;
+      this.#received = RECEIVE_MESSAGES;
+      for (let i = 0; i < RECEIVE_MESSAGES; i++) {
+        messages.pointer(messages.iovec(i), base + i * RECEIVE_BYTES);
+        view.setUint32(messages.iovec(i) + 8, RECEIVE_BYTES, true);
+      }
+    }
+    // What the last call has written over.
+    for (let i = 0; i < this.#received; i++) {
       const at = i * MMSGHDR;
-      messages.pointer(messages.iovec(i), base + i * RECEIVE_BYTES);
-      view.setUint32(messages.iovec(i) + 8, RECEIVE_BYTES, true);
       view.setUint32(at + NAMELEN, SOCKADDR_SIZE, true);
       view.setUint32(at + CONTROLLEN, CONTROL, true);
       view.setUint32(at + FLAGS, 0, true);
     }
+    this.#received = 0;
     for (;;) {
       const count = this.#receiveMessages(messages);
-      if (count >= 0) return count;
+      if (count >= 0) return this.#received = count;
       const { errno } = this.#libc;
       if (errno === EAGAIN) return 0;
       // An error that an earlier packet brought about is told once.
@@ -427,7 +449,7 @@ export class LinuxSocket implements DatagramSocket {
 
   /** Sends packets from one on, until the system has no room; returns the first that is left. */
   #sendFrom(batch: PacketBatch, next: number): number {
-    const base = addressOf(batch.arena.bytes);
+    const base = this.#addressOf(batch.arena);
     while (next < batch.count && !this.#closed) {
       const count = this.#collect(batch, next, base);
       if (count === 0) {
