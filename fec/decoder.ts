@@ -322,13 +322,11 @@ export class FecDecoder {
     const coefficients = reedSolomon(dataShards, this.#ratio!.parityShards).recovery(missing, rows);
     const sum = shared ??= new ShardSum(coefficients);
     sum.reset(coefficients);
-    for (let i = 0; i < dataShards; i++) {
-      const block = group.blocks[i];
-      if (block !== NONE) sum.add(i, this.#arena.bytes, block, block + group.lengths[i]);
-    }
-    for (let i = 0; i < missing.length; i++) {
-      const block = group.blocks[dataShards + rows[i]];
-      sum.add(missing[i], this.#arena.bytes, block, block + length);
+    for (let i = 0, used = 0; i < dataShards; i++) {
+      // In the place of each shard that is missing there is one of the parity.
+      const shard = group.blocks[i] === NONE ? dataShards + rows[used++] : i;
+      const block = group.blocks[shard];
+      sum.add(i, this.#arena.bytes, block, block + group.lengths[shard]);
     }
     this.#end(group);
     // All of them first: the sum is everybody's, and so are these bytes.

@@ -1,4 +1,6 @@
+import { type KernelMemory, startKernel } from "../kcp/kernel.ts";
 import { multiply } from "./galois_field.ts";
+import { RELAXED_WASM, WASM } from "./galois_field_wasm.ts";
 import type { Matrix } from "./matrix.ts";
 
 /** Rows whose products of one byte lie side by side in the four bytes of one integer. */
@@ -37,6 +39,7 @@ export class Coefficients {
   readonly columns: number;
   readonly #matrix: Matrix;
   readonly #tables: (Int32Array | undefined)[] | null;
+  #kernelTables: Uint8Array<ArrayBuffer> | null | undefined;
 
   /**
    * Makes coefficients of a matrix.
@@ -50,6 +53,33 @@ export class Coefficients {
     this.rows = matrix.rows;
     this.columns = matrix.columns;
     this.#tables = keepTables ? [] : null;
+  }
+
+  /**
+   * The tables of the kernel: for each four rows, column by column, those of up to four factors; each has the products of 0
+   * to 15, and of 0, 16, 32 and so on to 240. Null when they are more than the kernel takes.
+   */
+  get kernelTables(): Uint8Array<ArrayBuffer> | null {
+    const { rows, columns } = this;
+    if (this.#kernelTables !== undefined) return this.#kernelTables;
+    const size = Math.ceil(rows / LANES) * columns * LANES * 32;
+    if (rows > KERNEL_ROWS || size > TABLES_END - TABLES) return this.#kernelTables = null;
+    const tables = new Uint8Array(size);
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const at = ((row >> 2) * columns + column) * LANES * 32 + row % LANES * 32;
+        const factor = this.at(row, column);
+        // Those of powers of two are computed; the others are sums of them.
+        for (let bit = 1; bit < 16; bit <<= 1) {
+          const low = multiply(factor, bit), high = multiply(factor, bit << 4);
+          for (let i = 0; i < bit; i++) {
+            tables[at + bit + i] = tables[at + i] ^ low;
+            tables[at + 16 + bit + i] = tables[at + 16 + i] ^ high;
+          }
+        }
+      }
+    }
+    return this.#kernelTables = tables;
   }
 
   /** The factor of a shard in a combination. */
@@ -107,11 +137,73 @@ function accumulate(
   for (let i = old; i < size; i++) sums[i] = table[bytes[start + i | 0]];
 }
 
+// Where the kernel has what: see its source.
+const TABLES = 4096;
+const TABLES_END = 131_072;
+const STRIDE = 65_536 + 192;
+/** Shards that it combines in one pass, and rows of sums. */
+const KERNEL_SHARDS = 16;
+const KERNEL_ROWS = 16;
+const SUMS = TABLES_END + KERNEL_SHARDS * STRIDE;
+/** Bytes of a shard at most, and those that it takes at a time. */
+const MAX_SIZE = 65_536;
+const STEP = 32;
+
+/** The kernel: 32 bytes of all shards at once with SIMD. */
+interface Kernel extends KernelMemory {
+  /**
+   * Adds the products of the shards that lie there to the sums.
+   *
+   * @param rows Rows of sums.
+   * @param first Column of the first shard.
+   * @param shards How many there are.
+   * @param columns Columns of the tables.
+   * @param length Bytes of each, a multiple of 32.
+   * @param fresh 1 if the sums hold nothing yet, else 0.
+   */
+  combine(
+    rows: number,
+    first: number,
+    shards: number,
+    columns: number,
+    length: number,
+    fresh: number,
+  ): void;
+}
+
+/** The running kernel. It works on one {@linkcode ShardSum} at a time, its resident; the others keep their sums. */
+class SumKernel {
+  readonly combine: Kernel["combine"];
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  resident: ShardSum | null = null;
+  /** Whose tables lie there. */
+  coefficients: Coefficients | null = null;
+  /** Behind this index each shard's place holds zeros, up to where the sums have been. */
+  readonly used = new Int32Array(KERNEL_SHARDS);
+
+  constructor({ combine, memory }: Kernel) {
+    this.combine = combine;
+    this.bytes = new Uint8Array(memory.buffer as ArrayBuffer);
+  }
+}
+
+let kernel: SumKernel | null | undefined;
+
+/** The kernel, started at first use; null where it can't be. */
+function sumKernel(): SumKernel | null {
+  if (kernel === undefined) {
+    const started = startKernel<Kernel>(RELAXED_WASM, WASM);
+    kernel = started && new SumKernel(started);
+  }
+  return kernel;
+}
+
 /**
  * Sums up linear combinations of shards over GF(2^8), as the shards come along.
  *
- * Shards may differ in length: the shorter ones count as if zeros followed. The products of a byte for
- * four rows come from one table of integers, so that four rows cost hardly more than one.
+ * Shards may differ in length: the shorter ones count as if zeros followed. Where there is WebAssembly with SIMD, a kernel
+ * combines up to 16 shards in one pass. Elsewhere, the products of a byte for four rows come from one table of integers,
+ * so that four rows cost hardly more than one.
  */
 export class ShardSum {
   /** Length in bytes of the longest shard that was added. */
@@ -119,14 +211,32 @@ export class ShardSum {
   #coefficients: Coefficients;
   /** Four rows each, side by side; up to `length` they hold sums, and beyond it anything. */
   readonly #sums: Int32Array[] = [];
+  readonly #kernel: SumKernel | null;
+  /** Whether the sums are the kernel's, which has them or has put them into `#rows`. */
+  #accelerated: boolean;
+  /** Shards in the kernel that are not in the sums yet: how many, and the column of the first. */
+  #waiting = 0;
+  #first = 0;
+  /** Bytes of each row that the kernel has summed up, 0 for none yet. */
+  #summed = 0;
+  /** The kernel's rows, one behind the other, while another one is resident there. */
+  #rows: Uint8Array<ArrayBuffer> | null = null;
 
   /**
    * Makes a sum of nothing yet.
    *
    * @param coefficients The factor of each shard in each combination.
+   * @param portable Whether the kernel is left alone.
    */
-  constructor(coefficients: Coefficients) {
+  constructor(coefficients: Coefficients, portable = false) {
     this.#coefficients = coefficients;
+    this.#kernel = portable ? null : sumKernel();
+    this.#accelerated = this.#kernel !== null && coefficients.kernelTables !== null;
+  }
+
+  /** Whether the kernel does the work. */
+  get accelerated(): boolean {
+    return this.#accelerated;
   }
 
   /** The factor of each shard in each combination. */
@@ -154,12 +264,100 @@ export class ShardSum {
       );
     }
     const size = end - start;
+    if (this.#accelerated && size > MAX_SIZE) this.#leaveKernel();
+    if (this.#accelerated) {
+      this.#hold(this.#kernel!, column, bytes, start, end);
+      return;
+    }
     const fresh = Math.min(end, start + this.length);
     for (let pass = 0; pass * LANES < rows; pass++) {
       const table = this.#coefficients.table(pass, column);
       accumulate(this.#room(pass, size), table, bytes, start, fresh, end);
     }
     if (size > this.length) this.length = size;
+  }
+
+  /** Puts a shard where the kernel will find it. */
+  #hold(kernel: SumKernel, column: number, bytes: Uint8Array, start: number, end: number): void {
+    if (kernel.resident !== this) this.#moveIn(kernel);
+    // Shards whose columns follow each other are combined in one pass.
+    if (this.#waiting === KERNEL_SHARDS || column !== this.#first + this.#waiting) {
+      this.#combine(kernel);
+    }
+    if (this.#waiting === 0) this.#first = column;
+    const place = this.#waiting++;
+    const size = end - start;
+    const at = TABLES_END + place * STRIDE;
+    kernel.bytes.set(bytes.subarray(start, end), at);
+    if (size < kernel.used[place]) kernel.bytes.fill(0, at + size, at + kernel.used[place]);
+    kernel.used[place] = size;
+    if (size > this.length) this.length = size;
+  }
+
+  /** Adds the shards that wait to the sums. */
+  #combine(kernel: SumKernel): void {
+    const shards = this.#waiting;
+    if (shards === 0) return;
+    this.#waiting = 0;
+    const { rows, columns, kernelTables } = this.#coefficients;
+    if (kernel.coefficients !== this.#coefficients) {
+      kernel.bytes.set(kernelTables!, TABLES);
+      kernel.coefficients = this.#coefficients;
+    }
+    const length = (this.length + STEP - 1) & -STEP;
+    const summed = this.#summed;
+    if (summed > 0 && summed < length) {
+      for (let row = 0; row < rows; row++) {
+        const at = SUMS + row * STRIDE;
+        kernel.bytes.fill(0, at + summed, at + length);
+      }
+    }
+    kernel.combine(rows, this.#first, shards, columns, length, summed === 0 ? 1 : 0);
+    this.#summed = length;
+  }
+
+  /** Becomes the kernel's resident. */
+  #moveIn(kernel: SumKernel): void {
+    if (kernel.resident) kernel.resident.#moveOut(kernel);
+    kernel.resident = this;
+    const summed = this.#summed;
+    if (summed === 0) return;
+    for (let row = 0; row < this.#coefficients.rows; row++) {
+      const sums = this.#rows!.subarray(row * summed, (row + 1) * summed);
+      kernel.bytes.set(sums, SUMS + row * STRIDE);
+    }
+  }
+
+  /** Makes room for another resident. */
+  #moveOut(kernel: SumKernel): void {
+    this.#combine(kernel);
+    kernel.resident = null;
+    const summed = this.#summed;
+    if (summed === 0) return;
+    const { rows } = this.#coefficients;
+    if (!this.#rows || this.#rows.length < rows * summed) {
+      this.#rows = new Uint8Array(rows * summed);
+    }
+    for (let row = 0; row < rows; row++) {
+      const at = SUMS + row * STRIDE;
+      this.#rows.set(kernel.bytes.subarray(at, at + summed), row * summed);
+    }
+  }
+
+  /** Goes on without the kernel, which does not take shards as long as this. */
+  #leaveKernel(): void {
+    const kernel = this.#kernel!;
+    if (kernel.resident === this) this.#moveOut(kernel);
+    this.#accelerated = false;
+    const summed = this.#summed;
+    if (summed === 0) return;
+    for (let row = 0; row < this.#coefficients.rows; row++) {
+      const sums = this.#room(row >> 2, this.length);
+      if (row % LANES === 0) sums.fill(0, 0, this.length);
+      for (let i = 0; i < this.length; i++) {
+        sums[i] |= this.#rows![row * summed + i] << row % LANES * 8;
+      }
+    }
   }
 
   /** The accumulators of four rows, with room for so many bytes. */
@@ -192,11 +390,19 @@ export class ShardSum {
     }
     const summed = Math.min(length, this.length);
     if (summed > 0) {
-      const sums = this.#sums[Math.floor(row / LANES)];
-      const shift = row % LANES * 8;
-      for (let i = 0; i < summed; i++) target[at + i | 0] = sums[i] >>> shift;
+      if (this.#accelerated) {
+        const kernel = this.#kernel!;
+        if (kernel.resident !== this) this.#moveIn(kernel);
+        this.#combine(kernel);
+        const from = SUMS + row * STRIDE;
+        target.set(kernel.bytes.subarray(from, from + summed), at);
+      } else {
+        const sums = this.#sums[Math.floor(row / LANES)];
+        const shift = row % LANES * 8;
+        for (let i = 0; i < summed; i++) target[at + i | 0] = sums[i] >>> shift;
+      }
     }
-    target.fill(0, at + summed, at + length);
+    if (summed < length) target.fill(0, at + summed, at + length);
   }
 
   /**
@@ -207,5 +413,7 @@ export class ShardSum {
   reset(coefficients: Coefficients = this.#coefficients): void {
     this.#coefficients = coefficients;
     this.length = 0;
+    this.#waiting = this.#summed = 0;
+    this.#accelerated = this.#kernel !== null && coefficients.kernelTables !== null;
   }
 }

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { multiply } from "../../fec/galois_field.ts";
 import { Matrix } from "../../fec/matrix.ts";
 import { Coefficients, ShardSum } from "../../fec/shard_sum.ts";
+import { RELAXED_WASM, WASM } from "../../fec/galois_field_wasm.ts";
+import { type KernelMemory, startKernel } from "../../kcp/kernel.ts";
 import { Random } from "../../transport/random.ts";
 
 function randomMatrix(random: Random, rows: number, columns: number): Matrix {
@@ -39,7 +41,7 @@ Deno.test("shard sum: combinations of shards of any lengths, in any order, group
     fc.property(groups, rows, fc.boolean(), fc.integer(), (groups, rows, keepTables, seed) => {
       const random = new Random(seed);
       const matrix = randomMatrix(random, rows, 7);
-      const sum = new ShardSum(new Coefficients(matrix, keepTables));
+      const sum = new ShardSum(new Coefficients(matrix, keepTables), seed % 2 === 0);
       for (const shards of groups) {
         const order = shards.map((_, i) => i).sort(() => random.chance(0.5) ? 1 : -1);
         for (const column of order) {
@@ -181,5 +183,105 @@ Deno.test("shard sum: columns, rows and ranges that do not exist throw, and chan
       RangeError,
       `Cannot write ${length} bytes at ${at}`,
     );
+  }
+});
+
+Deno.test("shard sum: with and without the kernel, of every length, number of rows and of columns, it is the same", () => {
+  const random = new Random("kernel");
+  for (let rows = 1; rows <= 17; rows++) {
+    const columns = [1, 2, 15, 16, 17, 33, 230][rows % 7];
+    const matrix = randomMatrix(random, rows, columns);
+    const coefficients = new Coefficients(matrix);
+    const [fast, portable] = [new ShardSum(coefficients), new ShardSum(coefficients, true)];
+    assertEquals([fast.accelerated, portable.accelerated], [rows <= 16, false], "Deno has SIMD");
+    for (let round = 0; round < 12; round++) {
+      for (let column = 0; column < columns; column++) {
+        const bytes = random.fill(new Uint8Array(random.below(round < 6 ? 1500 : 70) + 5));
+        const start = random.below(5);
+        fast.add(column, bytes, start, bytes.length);
+        portable.add(column, bytes, start, bytes.length);
+        // What is written on the way is the sum so far.
+        if (random.chance(0.02)) assertEquals(written(fast), written(portable));
+      }
+      const { length } = portable;
+      assertEquals(fast.length, length);
+      assertEquals(written(fast, length + 40), written(portable, length + 40));
+      fast.reset();
+      portable.reset();
+    }
+  }
+});
+
+Deno.test("shard sum: many that take turns do not mix, though only one is in the kernel", () => {
+  const random = new Random("turns");
+  const pairs = Array.from({ length: 12 }, (_, i) => {
+    const matrix = randomMatrix(random, 1 + i % 5, 40);
+    const coefficients = new Coefficients(matrix);
+    return [new ShardSum(coefficients), new ShardSum(coefficients, true)];
+  });
+  const columns = pairs.map(() => 0);
+  for (let step = 0; step < 4000; step++) {
+    const i = random.below(pairs.length);
+    if (columns[i] === 40 || random.chance(0.03)) {
+      const [fast, portable] = pairs[i].map((sum) => written(sum));
+      assertEquals(fast, portable);
+      if (random.chance(0.5)) {
+        for (const sum of pairs[i]) sum.reset();
+        columns[i] = 0;
+        continue;
+      }
+    }
+    if (columns[i] === 40) continue;
+    const bytes = random.fill(new Uint8Array(random.below(300)));
+    for (const sum of pairs[i]) sum.add(columns[i], bytes, 0, bytes.length);
+    columns[i]++;
+  }
+});
+
+Deno.test("shard sum: a shard that is longer than the kernel takes is added without it", () => {
+  const random = new Random("long");
+  const coefficients = new Coefficients(randomMatrix(random, 6, 5));
+  for (const before of [0, 1, 3]) {
+    const sums = [new ShardSum(coefficients), new ShardSum(coefficients, true)];
+    const sizes = [...Array(before).fill(1000), 65_537, 65_536, 10].slice(0, 5);
+    sizes.forEach((size, column) => {
+      const bytes = random.fill(new Uint8Array(size));
+      for (const sum of sums) sum.add(column, bytes, 0, size);
+    });
+    assertEquals(sums[0].accelerated, false);
+    const [fast, portable] = sums.map((sum) => written(sum));
+    assertEquals(fast.every((row, i) => row.every((byte, k) => byte === portable[i][k])), true);
+    sums[0].reset();
+    assertEquals(sums[0].accelerated, true, "the next group may have it again");
+  }
+});
+
+Deno.test("shard sum: 65,536 bytes are the most that the kernel takes", () => {
+  const random = new Random("most");
+  const coefficients = new Coefficients(randomMatrix(random, 16, 16));
+  const sums = [new ShardSum(coefficients), new ShardSum(coefficients, true)];
+  for (let column = 0; column < 16; column++) {
+    const bytes = random.fill(new Uint8Array(65_536));
+    for (const sum of sums) sum.add(column, bytes, 0, bytes.length);
+  }
+  assertEquals(sums[0].accelerated, true);
+  const [fast, portable] = sums.map((sum) => written(sum));
+  assertEquals(fast.every((row, i) => row.every((byte, k) => byte === portable[i][k])), true);
+});
+
+Deno.test("shard sum: with relaxed SIMD and without, the kernel does the same", () => {
+  interface Kernel extends KernelMemory {
+    combine(...args: number[]): void;
+  }
+  const random = new Random("relaxed");
+  const kernels = [startKernel<Kernel>(WASM)!, startKernel<Kernel>(RELAXED_WASM)!];
+  const memories = kernels.map(({ memory }) => new Uint8Array(memory.buffer as ArrayBuffer));
+  random.fill(memories[0].subarray(4096));
+  memories[1].set(memories[0]);
+  for (let rows = 1; rows <= 16; rows++) {
+    for (const fresh of [0, 1]) {
+      for (const kernel of kernels) kernel.combine(rows, 3, 16, 20, 1408, fresh);
+      assertEquals(memories[0].every((byte, i) => byte === memories[1][i]), true, `${rows} rows`);
+    }
   }
 });
