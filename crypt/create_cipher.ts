@@ -1,4 +1,5 @@
-import { ChaCha20Poly1305Cipher, GcmCipher } from "./aead.ts";
+import { GcmCipher } from "./aead.ts";
+import { ChaCha20Poly1305Cipher } from "./chacha20_poly1305.ts";
 import { Aes } from "./aes.ts";
 import type { BlockCipher } from "./block_cipher.ts";
 import { Blowfish } from "./blowfish.ts";

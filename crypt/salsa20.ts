@@ -10,7 +10,7 @@ const DATA = 4096;
 /** Most bytes that it takes at once, more than a UDP packet has: two pages of memory, less what is before and behind. */
 const MAX_DATA = 2 * 65_536 - DATA - 256;
 /** "expand 32-byte k", the constants of the state. */
-const SIGMA = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
+export const SIGMA = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
 
 /** The kernel: four blocks at once with SIMD. */
 interface Kernel extends KernelMemory {

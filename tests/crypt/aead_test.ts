@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { ChaCha20Poly1305Cipher, GcmCipher } from "../../crypt/aead.ts";
+import { GcmCipher } from "../../crypt/aead.ts";
+import { ChaCha20Poly1305Cipher } from "../../crypt/chacha20_poly1305.ts";
 import type { PacketCipher } from "../../crypt/packet_cipher.ts";
 import { bytes } from "./harness.ts";
 
