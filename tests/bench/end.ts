@@ -13,8 +13,8 @@ import { writeAll } from "../transport/harness.ts";
 export interface EndTask {
   role: "server" | "client";
   mode: "sink" | "echo";
-  /** The sockets: Deno's own, or those of the Linux transport. */
-  sockets: "deno" | "linux";
+  /** The sockets: Deno's own, or those of the Linux transport; or a stream of Deno's QUIC instead, for a sink. */
+  sockets: "deno" | "linux" | "quic";
   port: number;
   /** Bytes written at a time, and read back before the next in an echo. */
   size: number;
@@ -96,6 +96,45 @@ async function dial(task: EndTask): Promise<void> {
   console.log(JSON.stringify(counter.result));
 }
 
+/** A certificate for localhost, and its key: both are public, and good for nothing else. */
+const CERTIFICATE = new URL("localhost.crt", import.meta.url);
+const CERTIFICATE_KEY = new URL("localhost.key", import.meta.url);
+const ALPN = ["sink"];
+
+async function serveQuic(task: EndTask): Promise<void> {
+  const endpoint = new Deno.QuicEndpoint({ hostname: "127.0.0.1", port: 0 });
+  const listener = endpoint.listen({
+    cert: await Deno.readTextFile(CERTIFICATE),
+    key: await Deno.readTextFile(CERTIFICATE_KEY),
+    alpnProtocols: ALPN,
+  });
+  console.log(JSON.stringify({ port: endpoint.addr.port }));
+  const connection = await listener.accept();
+  for await (const { readable } of connection.incomingBidirectionalStreams) {
+    const counter = new Counter(task);
+    for await (const bytes of readable) {
+      counter.add(bytes.length);
+      if (counter.result) break;
+    }
+    console.log(JSON.stringify(counter.result));
+  }
+}
+
+async function dialQuic({ port, size }: EndTask): Promise<void> {
+  const connection = await Deno.connectQuic({
+    hostname: "localhost",
+    port,
+    alpnProtocols: ALPN,
+    caCerts: [await Deno.readTextFile(CERTIFICATE)],
+  });
+  const { writable } = await connection.createBidirectionalStream();
+  const writer = writable.getWriter();
+  const bytes = new Uint8Array(size);
+  for (;;) await writer.write(bytes);
+}
+
 const task: EndTask = JSON.parse(Deno.args[0]);
-await (task.role === "server" ? serve(task) : dial(task));
+const server = task.role === "server";
+if (task.sockets === "quic") await (server ? serveQuic(task) : dialQuic(task));
+else await (server ? serve(task) : dial(task));
 Deno.exit();

@@ -1,9 +1,10 @@
 /**
- * Measures: `deno task bench [--json] [--runs N] [name…]`.
+ * Measures: `deno task bench [--json] [--save FILE] [--runs N] [name…]`.
  *
  * Each figure is the median of several runs after a warm-up, and so is kcp-go's beside it where there is a Go to build it with;
  * the runs of all figures, ours and theirs, take turns, so that a machine that is slow for a while is slow for all of them. The
- * ratio is the median of those of the pairs.
+ * ratio is the median of those of the pairs. With `--save`, the results go into a file, too, as lines of JSON behind one that
+ * names the machine.
  *
  * @module
  */
@@ -31,12 +32,15 @@ interface Benchmark {
   run(): number | Promise<number>;
   /** The same of kcp-go. */
   peer?: PeerJob;
+  /** What else may be compared: its name, and how it is measured. */
+  rival?: { name: string; run(): Promise<number> };
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: "boolean", default: false },
+    save: { type: "string" },
     runs: { type: "string", default: "5" },
     flags: { type: "string", default: "" },
   },
@@ -50,6 +54,10 @@ if (!Number.isInteger(runs) || runs < 1) {
 const flags = values.flags.split(" ").filter((flag) => flag !== "");
 
 const RATIO = { dataShards: 10, parityShards: 3 };
+const CHACHA20_POLY1305 = {
+  cipher: "chacha20-poly1305",
+  key: keyOf("chacha20-poly1305").toHex(),
+} as const;
 const SALSA20 = { cipher: "salsa20", key: keyOf("salsa20").toHex() } as const;
 /** Packets back to back: what kcp-go does without a bound, and what sockets with large buffers hold. */
 const WIDE = 1024;
@@ -108,11 +116,17 @@ const benchmarks: Benchmark[] = [
     network({ mode: "echo", size: size << 10, ...SALSA20, fec: RATIO })
   ),
   ...network({ mode: "echo", size: 64 << 10 }),
-  ...network({
-    mode: "sink",
-    size: 64 << 10,
-    cipher: "chacha20-poly1305",
-    key: keyOf("chacha20-poly1305").toHex(),
+  ...network({ mode: "sink", size: 64 << 10, ...CHACHA20_POLY1305 }),
+  ...[64, 1024].map((size): Benchmark => {
+    // QUIC encrypts, too.
+    const load: Load = { mode: "sink", size: size << 10, ...CHACHA20_POLY1305 };
+    const sockets = Deno.build.os === "linux" ? "linux" : "deno";
+    return {
+      name: `${sockets}/sink-${size}K-chacha20-poly1305/quic`,
+      unit: "B/s",
+      run: () => measureOurs(load, sockets, sockets === "linux" ? WIDE : 64, flags),
+      rival: { name: "Deno QUIC", run: () => measureOurs(load, "quic", 0, flags) },
+    };
   }),
 ];
 
@@ -133,13 +147,13 @@ const kcpGo = needed && hasGo ? new KcpGo(await buildPeer()) : null;
 const ours = chosen.map((): number[] => []);
 const theirs = chosen.map((): number[] => []);
 for (let i = -1; i < runs; i++) {
-  for (const [n, { run, peer, unit }] of chosen.entries()) {
+  for (const [n, { run, peer, rival, unit }] of chosen.entries()) {
     // What runs for seconds in processes of its own warms up by itself.
-    const alone = peer?.mode === "sink" || peer?.mode === "echo";
+    const alone = rival || peer?.mode === "sink" || peer?.mode === "echo";
     if (i < 0 && (alone || unit !== "B/s" && runs === 1)) continue;
     const value = await run();
-    const peerValue = peer && i >= 0 ? await kcpGo?.measure(peer) : undefined;
     if (i < 0) continue;
+    const peerValue = peer ? await kcpGo?.measure(peer) : await rival?.run();
     ours[n].push(value);
     if (peerValue !== undefined) theirs[n].push(peerValue);
   }
@@ -150,14 +164,39 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
+/** The machine, and the versions of what was measured. */
+async function machine(): Promise<Record<string, unknown>> {
+  const cpu = /^model name\s*: (.*)$/m.exec(
+    await Deno.readTextFile("/proc/cpuinfo").catch(() => ""),
+  );
+  const modules = await Deno.readTextFile(new URL("../interop/peer/go.mod", import.meta.url));
+  const go = await new Deno.Command("go", { args: ["version"] }).output().catch(() => null);
+  return {
+    machine: {
+      cpu: cpu?.[1] ?? "unknown",
+      cores: navigator.hardwareConcurrency,
+      memory: Deno.systemMemoryInfo().total,
+      system: `${Deno.build.os} ${Deno.osRelease()} ${Deno.build.arch}`,
+    },
+    deno: Deno.version.deno,
+    v8: Deno.version.v8,
+    go: go ? /go[\d.]+/.exec(new TextDecoder().decode(go.stdout))?.[0] : null,
+    kcpGo: /kcp-go\/v5 (\S+)/.exec(modules)?.[1],
+    runs,
+    date: new Date().toISOString().slice(0, 10),
+  };
+}
+
+const saved = [JSON.stringify(await machine())];
 const width = Math.max(...chosen.map(({ name }) => name.length));
-for (const [n, { name, unit }] of chosen.entries()) {
+for (const [n, { name, unit, rival }] of chosen.entries()) {
   const result: Result = { name, value: median(ours[n]), unit };
   if (theirs[n].length > 0) {
-    result.peer = "kcp-go";
+    result.peer = rival?.name ?? "kcp-go";
     result.peerValue = median(theirs[n]);
     result.ratio = median(ours[n].map((value, i) => value / theirs[n][i]));
   }
+  saved.push(JSON.stringify(result));
   if (values.json) {
     console.log(JSON.stringify(result));
     continue;
@@ -166,11 +205,12 @@ for (const [n, { name, unit }] of chosen.entries()) {
     unit === "B/s"
       ? `${(value / 1e6).toFixed(0).padStart(6)} MB/s`
       : `${(value / 1e6).toFixed(2).padStart(6)} M ${unit}`;
-  const { peerValue, ratio } = result;
+  const { peer, peerValue, ratio } = result;
   const beside = peerValue === undefined
     ? ""
-    : `   kcp-go ${figure(peerValue)}   ratio ${ratio!.toFixed(2)}`;
+    : `   ${peer} ${figure(peerValue)}   ratio ${ratio!.toFixed(2)}`;
   const spread = `${figure(Math.min(...ours[n])).trim()} to ${figure(Math.max(...ours[n])).trim()}`;
   console.log(`${name.padEnd(width)}   ${figure(result.value)}   (${spread})${beside}`);
 }
+if (values.save) await Deno.writeTextFile(values.save, `${saved.join("\n")}\n`);
 Deno.exit();
