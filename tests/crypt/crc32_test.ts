@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { crc32 } from "../../crypt/crc32.ts";
+import { crc32, portableCrc32 } from "../../crypt/crc32.ts";
+import { Random } from "../../transport/random.ts";
 
 /** The remainder of a polynomial division, bit by bit, as the definition has it. */
 function divided(bytes: Uint8Array): number {
@@ -66,4 +67,15 @@ Deno.test("crc32: every single changed bit is seen", () => {
     bytes[bit >> 3] ^= 1 << (bit & 7);
   }
   assertEquals(seen.size, 1 + 8 * bytes.length, "and all give different checksums");
+});
+
+Deno.test("crc-32: with and without the kernel it is the same, of every length and at every place", () => {
+  const bytes = new Random("kernel").fill(new Uint8Array(130_000));
+  for (let length = 0; length <= 1500; length++) {
+    const start = length % 9;
+    assertEquals(crc32(bytes, start, start + length), portableCrc32(bytes, start, start + length));
+  }
+  for (const length of [65_507, 114_687, 114_688, 114_689, 130_000]) {
+    assertEquals(crc32(bytes, 0, length), portableCrc32(bytes, 0, length), `${length} bytes`);
+  }
 });
