@@ -4,6 +4,13 @@ import type { BlockCipher } from "./block_cipher.ts";
 // Looked up once, and not for each block: a tenth faster.
 const { expandKeyLE, encrypt } = unsafe;
 
+/** @throws {RangeError} If the key has another length than 16, 24 or 32 bytes. */
+export function checkAesKey(key: Uint8Array): void {
+  if (key.length !== 16 && key.length !== 24 && key.length !== 32) {
+    throw new RangeError(`Cannot key AES with ${key.length} bytes: allowed are 16, 24 or 32`);
+  }
+}
+
 /**
  * The AES block cipher of FIPS 197: 16-byte blocks, keys of 16, 24 or 32 bytes.
  *
@@ -25,9 +32,7 @@ export class Aes implements BlockCipher {
    * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array) {
-    if (key.length !== 16 && key.length !== 24 && key.length !== 32) {
-      throw new RangeError(`Cannot key AES with ${key.length} bytes: allowed are 16, 24 or 32`);
-    }
+    checkAesKey(key);
     this.#roundKeys = expandKeyLE(key);
   }
 

@@ -8,7 +8,7 @@ import { ChecksumCipher } from "./none.ts";
  * It may be fixed, since each packet begins with 16 random bytes: they are encrypted first and are fed
  * back into all that follows.
  */
-const PACKET_IV = [167, 115, 79, 156, 18, 172, 27, 1, 164, 21, 242, 193, 252, 120, 230, 107];
+export const PACKET_IV = [167, 115, 79, 156, 18, 172, 27, 1, 164, 21, 242, 193, 252, 120, 230, 107];
 
 /**
  * Cipher feedback with whole blocks fed back: CFB128 or CFB64 of NIST SP 800-38A §6.3, in place.
@@ -40,6 +40,11 @@ export class Cfb {
     this.#block = new Int32Array(blockSize / 4);
     this.#first = this.#block.map((_, word) => view.getInt32(4 * word, littleEndian));
     cipher.encrypt(this.#first);
+  }
+
+  /** CFB as packets have it, from their IV. */
+  static ofPackets(cipher: BlockCipher): Cfb {
+    return new Cfb(cipher, Uint8Array.from(PACKET_IV.slice(0, cipher.blockSize)));
   }
 
   /** XORs what is left of the data, less than a block, with the key stream. */
@@ -138,7 +143,7 @@ export class CfbCipher extends ChecksumCipher {
    */
   constructor(name: string, cipher: BlockCipher) {
     super(name);
-    this.#cfb = new Cfb(cipher, Uint8Array.from(PACKET_IV.slice(0, cipher.blockSize)));
+    this.#cfb = Cfb.ofPackets(cipher);
   }
 
   /** Encrypts a packet in place. */

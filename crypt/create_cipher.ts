@@ -1,11 +1,11 @@
-import { GcmCipher } from "./aead.ts";
-import { ChaCha20Poly1305Cipher } from "./chacha20_poly1305.ts";
-import { Aes } from "./aes.ts";
+import { AesCfbCipher } from "./aes_cfb.ts";
 import type { BlockCipher } from "./block_cipher.ts";
 import { Blowfish } from "./blowfish.ts";
 import { Cast5 } from "./cast5.ts";
 import { CfbCipher } from "./cfb.ts";
+import { ChaCha20Poly1305Cipher } from "./chacha20_poly1305.ts";
 import { deriveKey } from "./derive_key.ts";
+import { GcmCipher } from "./gcm.ts";
 import { NoneCipher } from "./none.ts";
 import type { PacketCipher } from "./packet_cipher.ts";
 import { Salsa20Cipher } from "./salsa20.ts";
@@ -58,15 +58,20 @@ function cfb(
   return { keySizes, derived, create: (key) => new CfbCipher(name, block(key)) };
 }
 
+/** AES in CFB mode. */
+function aes(name: CipherName, keySize: 16 | 24 | 32): Entry {
+  return { keySizes: [keySize], derived: keySize, create: (key) => new AesCfbCipher(name, key) };
+}
+
 /** AES in Galois/Counter Mode. */
 function gcm(name: CipherName, keySize: 16 | 24 | 32): Entry {
   return { keySizes: [keySize], derived: keySize, create: (key) => new GcmCipher(name, key) };
 }
 
 const CIPHERS: Readonly<Record<CipherName, Entry>> = {
-  "aes-128": cfb("aes-128", [16], 16, (key) => new Aes(key)),
-  "aes-192": cfb("aes-192", [24], 24, (key) => new Aes(key)),
-  "aes-256": cfb("aes-256", [32], 32, (key) => new Aes(key)),
+  "aes-128": aes("aes-128", 16),
+  "aes-192": aes("aes-192", 24),
+  "aes-256": aes("aes-256", 32),
   "sm4": cfb("sm4", [16], 16, (key) => new Sm4(key)),
   "twofish": cfb("twofish", [16, 24, 32], 32, (key) => new Twofish(key)),
   "3des": cfb("3des", [24], 24, (key) => new TripleDes(key)),
@@ -132,9 +137,9 @@ function allowedSizes(keySizes: Entry["keySizes"], size: number): string | null 
  * | `xor` | 1 or more | what a look at two packets undoes; a checksum |
  * | `none` | none | a checksum; packets are readable |
  *
- * Which to choose: `chacha20-poly1305`, or one of `aes-*-gcm`, when both ends can. ChaCha20 looks nothing up in
- * tables, so its time tells nothing of the key; AES does, and someone who runs code on the same CPU may learn from
- * that. All others are there for peers that are configured so: whoever can alter their packets can flip bits of the
+ * Which to choose: `chacha20-poly1305`, or one of `aes-*-gcm`, when both ends can. Neither looks anything up in memory by
+ * secret bytes, so their time tells nothing of the key; but where there is no WebAssembly with SIMD, AES does, as the
+ * other block ciphers do everywhere, and someone who runs code on the same CPU may learn from that. All others are there for peers that are configured so: whoever can alter their packets can flip bits of the
  * payload through the cipher and correct the checksum to match, and can send recorded packets again.
  *
  * What none of them gives:

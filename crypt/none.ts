@@ -37,14 +37,11 @@ export abstract class ChecksumCipher implements PacketCipher {
   protected abstract decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void;
 
   /**
-   * Seals a packet in place.
+   * Writes the checksum of a packet.
    *
-   * @param bytes The memory that the packet lies in.
-   * @param start Offset of the packet's first byte, which is the nonce's.
-   * @param end Offset after its last byte.
    * @throws {RangeError} If the packet has no room for its header.
    */
-  seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+  protected stamp(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     if (end - start < HEADER_SIZE) {
       throw new RangeError(
         `Cannot seal ${end - start} bytes with ${this.name}: allowed are ${HEADER_SIZE} or more`,
@@ -56,6 +53,18 @@ export abstract class ChecksumCipher implements PacketCipher {
     bytes[at + 1] = checksum >>> 8;
     bytes[at + 2] = checksum >>> 16;
     bytes[at + 3] = checksum >>> 24;
+  }
+
+  /**
+   * Seals a packet in place.
+   *
+   * @param bytes The memory that the packet lies in.
+   * @param start Offset of the packet's first byte, which is the nonce's.
+   * @param end Offset after its last byte.
+   * @throws {RangeError} If the packet has no room for its header.
+   */
+  seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    this.stamp(bytes, start, end);
     this.encrypt(bytes, start, end);
   }
 

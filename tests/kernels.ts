@@ -26,15 +26,22 @@ const check = Deno.args.includes("--check");
 const root = new URL("../", import.meta.url);
 let different = 0;
 
-/** Compiles a source of a folder, and returns the module. */
-async function compile(folder: string, file: string, options: string[]): Promise<Uint8Array> {
+/** Compiles a source of a folder. Returns the module, and whether relaxed SIMD would make another. */
+async function compile(
+  folder: string,
+  file: string,
+  options: string[],
+): Promise<{ binary: Uint8Array; relaxes: boolean }> {
   let binary: Uint8Array | null = null;
+  let relaxes = false;
   const { error, stderr } = await asc.main(
     [file, "--outFile=kernel.wasm", ...OPTIONS, ...options],
     {
       readFile: async (path: string) => {
         if (!path.endsWith(".as.ts")) return null;
-        return await Deno.readTextFile(new URL(`${folder}/${path}`, root)).catch(() => null);
+        const text = await Deno.readTextFile(new URL(`${folder}/${path}`, root)).catch(() => null);
+        relaxes ||= text?.includes("ASC_FEATURE_RELAXED_SIMD") ?? false;
+        return text;
       },
       writeFile: (path: string, contents: string | Uint8Array) => {
         if (path === "kernel.wasm") binary = contents as Uint8Array;
@@ -48,7 +55,7 @@ async function compile(folder: string, file: string, options: string[]): Promise
     );
     Deno.exit(1);
   }
-  return binary;
+  return { binary, relaxes };
 }
 
 /** The module as a constant of TypeScript. */
@@ -73,14 +80,14 @@ for (const folder of FOLDERS) {
     if (source.startsWith("// Shared")) continue;
     const pages = /^\/\/ Pages: (\d+)/m.exec(source)?.[1] ?? PAGES;
     const options = [`--initialMemory=${pages}`];
-    const plain = await compile(folder, file, options);
+    const { binary: plain, relaxes } = await compile(folder, file, options);
     const lines = [
       `// Compiled from ${file} by \`deno task kernels\`. Do not edit.`,
       ...constant("WASM", "A WebAssembly module, in base64.", plain),
     ];
-    if (source.includes("ASC_FEATURE_RELAXED_SIMD")) {
-      const relaxed = await compile(folder, file, [...options, "--enable=relaxed-simd"]);
-      lines.push(...constant("RELAXED_WASM", "The same with relaxed SIMD.", relaxed));
+    if (relaxes) {
+      const { binary } = await compile(folder, file, [...options, "--enable=relaxed-simd"]);
+      lines.push(...constant("RELAXED_WASM", "The same with relaxed SIMD.", binary));
     }
     const module = `${lines.join("\n")}\n`;
     const target = new URL(`${folder}/${name}_wasm.ts`, root);

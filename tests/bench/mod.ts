@@ -12,7 +12,16 @@ import { parseArgs } from "node:util";
 import { CIPHER_NAMES } from "../../crypt/mod.ts";
 import { buildPeer, hasGo } from "../interop/peer.ts";
 import { runCore } from "./core.ts";
-import { keyOf, PACKET, runChecksum, runDecode, runEncode, runOpen, runSeal } from "./packets.ts";
+import {
+  keyOf,
+  PACKET,
+  runChecksum,
+  runDecode,
+  runEncode,
+  runNobleSeal,
+  runOpen,
+  runSeal,
+} from "./packets.ts";
 import { KcpGo, type Load, measureOurs, type PeerJob } from "./throughput.ts";
 
 /** One figure, as `--json` prints it. */
@@ -94,6 +103,12 @@ const benchmarks: Benchmark[] = [
       peer: { mode, size: PACKET, cipher, key: keyOf(cipher).toHex(), seconds: 0.3 },
     }))
   ),
+  {
+    name: "seal/aes-128/noble",
+    unit: "B/s",
+    run: () => runSeal("aes-128"),
+    rival: { name: "noble", run: () => Promise.resolve(runNobleSeal()) },
+  },
   {
     name: "crc-32",
     unit: "B/s",

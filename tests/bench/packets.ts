@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { cfb } from "@noble/ciphers/aes.js";
 import { crc32 } from "../../crypt/crc32.ts";
 import { type CipherName, createCipher } from "../../crypt/mod.ts";
 import { FecDecoder } from "../../fec/decoder.ts";
@@ -12,6 +13,8 @@ import { KEY_SIZES } from "../crypt/key_sizes.ts";
 
 /** Bytes of a full packet. */
 export const PACKET = 1400;
+/** Packets that an endpoint with a cipher has in a batch. */
+const BATCH = 16;
 /** How long a measurement takes, in ms. */
 const DURATION = 300;
 
@@ -32,11 +35,27 @@ export function keyOf(name: CipherName): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: KEY_SIZES[name] }, (_, i) => i);
 }
 
-/** Seals packets in place. */
+/** Seals packets in place: as many at a time as an endpoint does. */
 export function runSeal(name: CipherName): number {
   const cipher = createCipher(name, keyOf(name));
+  const packets = new Uint8Array(BATCH * PACKET);
+  const starts = Int32Array.from({ length: BATCH }, (_, i) => i * PACKET);
+  const ends = starts.map((start) => start + PACKET);
+  return measure(BATCH * PACKET, () => {
+    if (cipher.sealAll) cipher.sealAll(packets, starts, ends, 0, BATCH);
+    else for (let i = 0; i < BATCH; i++) cipher.seal(packets, starts[i], ends[i]);
+  });
+}
+
+/** What `@noble/ciphers` does in AES-128-CFB, with the checksum that a packet has. */
+export function runNobleSeal(): number {
+  const key = keyOf("aes-128");
   const packet = new Uint8Array(PACKET);
-  return measure(PACKET, () => cipher.seal(packet, 0, PACKET));
+  const iv = new Uint8Array(16);
+  return measure(PACKET, () => {
+    packet[16] = crc32(packet, 20, PACKET);
+    packet.set(cfb(key, iv).encrypt(packet));
+  });
 }
 
 /** Opens packets in place; a fresh copy each time, as they come from the network. */

@@ -1,5 +1,6 @@
 import { AeadCipher, NONCE_SIZE, TAG_SIZE } from "./aead_cipher.ts";
-import { Aes } from "./aes.ts";
+import { Aes, checkAesKey } from "./aes.ts";
+import { AesKernel, type ExpandedKey, sharedAesKernel } from "./aes_kernel.ts";
 import { MemoryView } from "./memory_view.ts";
 
 /** Swaps the bytes of a word. */
@@ -99,27 +100,17 @@ class Ghash {
 }
 
 /**
- * Packets under AES in Galois/Counter Mode (NIST SP 800-38D).
- *
- * The block function is that of `@noble/ciphers`. Its GCM is not used: it expands the key and builds the tables
- * of GHASH anew for each message, and seals 31 MB/s in packets of 1400 bytes where this seals 95.
- *
- * GHASH looks bytes up in tables that depend on the key, as AES does: see {@linkcode Aes} on time.
+ * GCM without a kernel. The block function is that of `@noble/ciphers`. Its GCM is not used: it expands the key and
+ * builds the tables of GHASH anew for each message, and seals 31 MB/s in packets of 1400 bytes where this seals 95.
  */
-export class GcmCipher extends AeadCipher {
+class PortableGcm {
   readonly #aes: Aes;
   readonly #ghash: Ghash;
   /** The counter block, and then the key stream. */
   readonly #block: Int32Array = new Int32Array(4);
   readonly #memory = new MemoryView();
 
-  /**
-   * @param name The name by which `createCipher` knows it.
-   * @param key 16, 24 or 32 bytes, which are expanded and not kept.
-   * @throws {RangeError} If the key has another length.
-   */
-  constructor(name: string, key: Uint8Array) {
-    super(name);
+  constructor(key: Uint8Array) {
     this.#aes = new Aes(key);
     const block = this.#block;
     this.#aes.encrypt(block);
@@ -166,7 +157,7 @@ export class GcmCipher extends AeadCipher {
   }
 
   /** Encrypts the payload in place, and writes the tag. */
-  protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+  seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     const view = this.#memory.of(bytes);
     const at = end - TAG_SIZE;
     this.#crypt(view, start, at);
@@ -175,11 +166,7 @@ export class GcmCipher extends AeadCipher {
   }
 
   /** Decrypts the payload in place if the tag is right. */
-  protected override decrypt(
-    bytes: Uint8Array<ArrayBuffer>,
-    start: number,
-    end: number,
-  ): boolean {
+  open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
     const view = this.#memory.of(bytes);
     const at = end - TAG_SIZE;
     const tag = this.#tag(view, start, at);
@@ -189,5 +176,60 @@ export class GcmCipher extends AeadCipher {
     if (difference !== 0) return false;
     this.#crypt(view, start, at);
     return true;
+  }
+}
+
+/**
+ * Packets under AES in Galois/Counter Mode (NIST SP 800-38D).
+ *
+ * Where there is WebAssembly with SIMD, a kernel does all of it, and takes a time that depends on nothing but the packet's
+ * length. Elsewhere both AES and GHASH look bytes up in tables, and their time depends on key and data: see
+ * {@linkcode Aes}.
+ */
+export class GcmCipher extends AeadCipher {
+  readonly #key: Uint8Array;
+  readonly #kernel: AesKernel | null;
+  readonly #expanded: ExpandedKey | null;
+  /** Made when it is needed, as it has tables of 64 KiB. */
+  #portable: PortableGcm | null = null;
+
+  /**
+   * @param name The name by which `createCipher` knows it.
+   * @param key 16, 24 or 32 bytes, which are kept.
+   * @param kernel The kernel; null for none.
+   * @throws {RangeError} If the key has another length.
+   */
+  constructor(name: string, key: Uint8Array, kernel: AesKernel | null = sharedAesKernel()) {
+    super(name);
+    checkAesKey(key);
+    this.#key = key;
+    this.#kernel = kernel;
+    this.#expanded = kernel && kernel.expand(key, true);
+  }
+
+  /** Whether a kernel does the work. */
+  get accelerated(): boolean {
+    return this.#kernel !== null;
+  }
+
+  #withoutKernel(): PortableGcm {
+    return this.#portable ??= new PortableGcm(this.#key);
+  }
+
+  /** Encrypts the payload in place, and writes the tag. */
+  protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    if (this.#kernel && this.#expanded && end - start <= AesKernel.MAX_PACKET) {
+      this.#kernel.sealGcm(this.#expanded, bytes, start, end);
+    } else {
+      this.#withoutKernel().seal(bytes, start, end);
+    }
+  }
+
+  /** Decrypts the payload in place if the tag is right. */
+  protected override decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
+    if (this.#kernel && this.#expanded && end - start <= AesKernel.MAX_PACKET) {
+      return this.#kernel.openGcm(this.#expanded, bytes, start, end);
+    }
+    return this.#withoutKernel().open(bytes, start, end);
   }
 }

@@ -1,9 +1,14 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { GcmCipher } from "../../crypt/aead.ts";
+import { startAesKernel } from "../../crypt/aes_kernel.ts";
+import { RELAXED_WASM, WASM } from "../../crypt/aes_wasm.ts";
 import { ChaCha20Poly1305Cipher } from "../../crypt/chacha20_poly1305.ts";
+import { GcmCipher } from "../../crypt/gcm.ts";
 import type { PacketCipher } from "../../crypt/packet_cipher.ts";
 import { bytes } from "./harness.ts";
+
+/** The kernels of AES, and none. */
+const KERNELS = [startAesKernel(RELAXED_WASM), startAesKernel(WASM), null];
 
 function hexadecimal(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -31,66 +36,68 @@ function check(cipher: PacketCipher, nonce: string, plain: string, ciphertextAnd
   }
 }
 
-Deno.test("aead: the examples of the GCM specification without additional data", () => {
-  // D. McGrew, J. Viega, "The Galois/Counter Mode of Operation", appendix B, which NIST refers to.
-  const zero = "00".repeat(12);
-  const nonce = "cafebabefacedbaddecaf888";
-  const key = "feffe9928665731c6d6a8f9467308308";
-  const plain = "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72" +
-    "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255";
-  const cipher = (key: string) => new GcmCipher("gcm", bytes(key));
+for (const [n, kernel] of KERNELS.entries()) {
+  Deno.test(`aead: the examples of the GCM specification without additional data, kernel ${n}`, () => {
+    // D. McGrew, J. Viega, "The Galois/Counter Mode of Operation", appendix B, which NIST refers to.
+    const zero = "00".repeat(12);
+    const nonce = "cafebabefacedbaddecaf888";
+    const key = "feffe9928665731c6d6a8f9467308308";
+    const plain = "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72" +
+      "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255";
+    const cipher = (key: string) => new GcmCipher("gcm", bytes(key), kernel);
 
-  const test1 = cipher("00".repeat(16));
-  check(test1, zero, "", "58e2fccefa7e3061367f1d57a4e7455a");
-  check(
-    test1,
-    zero,
-    "00".repeat(16),
-    "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf",
-  );
-  check(
-    cipher(key),
-    nonce,
-    plain,
-    "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e" +
-      "21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091473f5985" +
-      "4d5c2af327cd64a62cf35abd2ba6fab4",
-  );
+    const test1 = cipher("00".repeat(16));
+    check(test1, zero, "", "58e2fccefa7e3061367f1d57a4e7455a");
+    check(
+      test1,
+      zero,
+      "00".repeat(16),
+      "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf",
+    );
+    check(
+      cipher(key),
+      nonce,
+      plain,
+      "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e" +
+        "21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091473f5985" +
+        "4d5c2af327cd64a62cf35abd2ba6fab4",
+    );
 
-  const test7 = cipher("00".repeat(24));
-  check(test7, zero, "", "cd33b28ac773f74ba00ed1f312572435");
-  check(
-    test7,
-    zero,
-    "00".repeat(16),
-    "98e7247c07f0fe411c267e4384b0f6002ff58d80033927ab8ef4d4587514f0fb",
-  );
-  check(
-    cipher(key + key.slice(0, 16)),
-    nonce,
-    plain,
-    "3980ca0b3c00e841eb06fac4872a2757859e1ceaa6efd984628593b40ca1e19c" +
-      "7d773d00c144c525ac619d18c84a3f4718e2448b2fe324d9ccda2710acade256" +
-      "9924a7c8587336bfb118024db8674a14",
-  );
+    const test7 = cipher("00".repeat(24));
+    check(test7, zero, "", "cd33b28ac773f74ba00ed1f312572435");
+    check(
+      test7,
+      zero,
+      "00".repeat(16),
+      "98e7247c07f0fe411c267e4384b0f6002ff58d80033927ab8ef4d4587514f0fb",
+    );
+    check(
+      cipher(key + key.slice(0, 16)),
+      nonce,
+      plain,
+      "3980ca0b3c00e841eb06fac4872a2757859e1ceaa6efd984628593b40ca1e19c" +
+        "7d773d00c144c525ac619d18c84a3f4718e2448b2fe324d9ccda2710acade256" +
+        "9924a7c8587336bfb118024db8674a14",
+    );
 
-  const test13 = cipher("00".repeat(32));
-  check(test13, zero, "", "530f8afbc74536b9a963b4f1c4cb738b");
-  check(
-    test13,
-    zero,
-    "00".repeat(16),
-    "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919",
-  );
-  check(
-    cipher(key + key),
-    nonce,
-    plain,
-    "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa" +
-      "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad" +
-      "b094dac5d93471bdec1a502270e3cc6c",
-  );
-});
+    const test13 = cipher("00".repeat(32));
+    check(test13, zero, "", "530f8afbc74536b9a963b4f1c4cb738b");
+    check(
+      test13,
+      zero,
+      "00".repeat(16),
+      "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919",
+    );
+    check(
+      cipher(key + key),
+      nonce,
+      plain,
+      "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa" +
+        "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad" +
+        "b094dac5d93471bdec1a502270e3cc6c",
+    );
+  });
+}
 
 Deno.test("aead: AES-GCM is that of the runtime, for keys, nonces and payloads of any kind", async () => {
   await fc.assert(
@@ -106,7 +113,10 @@ Deno.test("aead: AES-GCM is that of the runtime, for keys, nonces and payloads o
         const expected = new Uint8Array(
           await crypto.subtle.encrypt({ name: "AES-GCM", iv }, imported, data),
         );
-        assertEquals(sealed(new GcmCipher("gcm", k), iv, data, at).slice(12), expected);
+        for (const kernel of KERNELS) {
+          const packet = sealed(new GcmCipher("gcm", k, kernel), iv, data, at);
+          assertEquals(packet.slice(12), expected);
+        }
       },
     ),
     { numRuns: 300 },
@@ -155,7 +165,7 @@ Deno.test("aead: ChaCha20 is that of RFC 8439 §2.4.2, which counts from 1 as th
 });
 
 const CIPHERS: PacketCipher[] = [
-  new GcmCipher("aes-128-gcm", new Uint8Array(16).fill(9)),
+  ...KERNELS.map((kernel) => new GcmCipher("aes-128-gcm", new Uint8Array(16).fill(9), kernel)),
   new GcmCipher("aes-256-gcm", new Uint8Array(32).fill(9)),
   new ChaCha20Poly1305Cipher(new Uint8Array(32).fill(9)),
 ];

@@ -1,0 +1,132 @@
+/**
+ * The tables of the AES kernel, computed from what they mean.
+ *
+ * The kernel works on a byte as i·t + k, in GF(16)[t] / (t² + a·t + a), where i and k are of the 16 elements of GF(2^8)
+ * that are a field themselves. With j = i + k, u = 1/(1/i + a/k) + j and w = 1/(1/j + a/k) + i, the inverse of
+ * the byte is 1/u + (1/u · (1/a + 1/a²) + 1/w · 1/a²) · t. Here 1/0 is infinity, and 1/infinity is 0.
+ *
+ * Source: M. Hamburg, "Accelerating AES with Vector Permute Instructions", CHES 2009.
+ */
+
+/** Infinity: the top bit, where the kernel's lookup gives zero. */
+const INFINITE = 0x80;
+
+/** A product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (FIPS 197 §4.2). */
+function multiply(a: number, b: number): number {
+  let product = 0;
+  for (; b > 0; b >>= 1, a = a << 1 ^ (a >> 7) * 0x11b) if (b & 1) product ^= a;
+  return product;
+}
+
+/** The inverse of each byte; that of 0 is 0. */
+const INVERSES = Array.from({ length: 256 }, (_, a) => {
+  for (let b = 1; b < 256; b++) if (multiply(a, b) === 1) return b;
+  return 0;
+});
+
+/** The S-box (FIPS 197 §5.1.1) of a byte's inverse, without its constant. */
+function affine(inverse: number): number {
+  let out = inverse;
+  for (let n = 1; n <= 4; n++) out ^= (inverse << n | inverse >> 8 - n) & 0xff;
+  return out;
+}
+
+/** The elements of GF(2^8) that are the field GF(16), each in the place of the four bits that stand for it. */
+const SMALL = (() => {
+  const cubes = (a: number) => multiply(a, multiply(a, a));
+  const fifth = (a: number) => multiply(cubes(a), multiply(a, a));
+  // The multiplicative group has 255 elements: one of order 15 generates that of GF(16).
+  const of15 = (a: number) => {
+    const powers = [1];
+    while (powers.length < 15) powers.push(multiply(powers.at(-1)!, a));
+    return multiply(powers.at(-1)!, a) === 1 && cubes(a) !== 1 && fifth(a) !== 1 ? powers : null;
+  };
+  let powers: number[] | null = null;
+  for (let a = 2; !powers; a++) powers = of15(a);
+  const basis = powers.slice(0, 4);
+  return Array.from(
+    { length: 16 },
+    (_, bits) => basis.reduce((sum, element, n) => bits >> n & 1 ? sum ^ element : sum, 0),
+  );
+})();
+
+/** An element t outside of GF(16), and the `a` in it for which t² = a·t + a. */
+const [T, A] = (() => {
+  for (let t = 2;; t++) {
+    const a = multiply(multiply(t, t), INVERSES[t ^ 1]);
+    if (!SMALL.includes(t) && SMALL.includes(a)) return [t, a];
+  }
+})();
+
+/** The four bits of i and then those of k that stand for each byte. */
+const ENTERED = (() => {
+  const entered = new Array<number>(256);
+  SMALL.forEach((i, high) =>
+    SMALL.forEach((k, low) => entered[multiply(i, T) ^ k] = high << 4 | low)
+  );
+  return entered;
+})();
+
+/** Where in a block the byte is that ShiftRows takes to each place (FIPS 197 §5.1.2), when done `times` times. */
+function shifted(place: number, times: number): number {
+  const row = place & 3;
+  return (place + 4 * row * times) & 12 | row;
+}
+
+/** A table with the value of each of the 16 indices. */
+function table(value: (index: number) => number): number[] {
+  return Array.from({ length: 16 }, (_, index) => value(index));
+}
+
+/** What is added for u or for w to anything that is linear in the inverse: as four bits stand for u or w. */
+function addend(of: "u" | "w", linear: (inverse: number) => number): number[] {
+  const byA = INVERSES[A];
+  const byA2 = multiply(byA, byA);
+  return table((index) => {
+    const inverse = INVERSES[SMALL[index]];
+    return linear(
+      of === "u"
+        ? inverse ^ multiply(T, multiply(inverse, byA ^ byA2))
+        : multiply(T, multiply(inverse, byA2)),
+    );
+  });
+}
+
+/** All tables, as they lie from address 0 of the kernel on: the names there are those of `aes.as.ts`. */
+export function aesTables(): Uint8Array {
+  const small = (element: number) => SMALL.indexOf(element);
+  const inverse = (bits: number) => bits === 0 ? INFINITE : small(INVERSES[SMALL[bits]]);
+  const double = (byte: number) => multiply(2, byte);
+  const inside = (byte: number) => ENTERED[byte];
+  return Uint8Array.from([
+    // INVERSE and SCALED_INVERSE: 1/x and a/x.
+    table(inverse),
+    table((bits) => bits === 0 ? INFINITE : small(multiply(A, INVERSES[SMALL[bits]]))),
+    // ENTER: from a byte to i and k.
+    table((low) => ENTERED[low]),
+    table((high) => ENTERED[high << 4]),
+    // SINGLE and DOUBLE: i and k of the S-box, and of twice that.
+    addend("u", (byte) => inside(affine(byte))),
+    addend("w", (byte) => inside(affine(byte))),
+    addend("u", (byte) => inside(double(affine(byte)))),
+    addend("w", (byte) => inside(double(affine(byte)))),
+    // LEAVE: the S-box as a byte.
+    addend("u", affine),
+    addend("w", affine),
+    // ROW: ShiftRows where four blocks have their rows side by side.
+    ...[1, 2, 3].map((row) => table((place) => place & 12 | (place + row) & 3)),
+    // TURN: rows into columns.
+    table((place) => place << 2 & 12 | place >> 2),
+    // SHIFTS: ShiftRows, none to three times.
+    ...[0, 1, 2, 3].map((times) => table((place) => shifted(place, times))),
+    // NEIGHBOURS: the next rows of a column where ShiftRows was left out so many times.
+    ...[0, 1, 2, 3].flatMap((times) =>
+      [1, 2, 3].map((row) =>
+        table((place) => {
+          const column = shifted(place, 4 - times);
+          return shifted(column & 12 | (column + row) & 3, times);
+        })
+      )
+    ),
+  ].flat());
+}
