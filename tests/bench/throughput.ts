@@ -4,6 +4,7 @@
  * @module
  */
 import type { Counted, EndTask } from "./end.ts";
+import { jsonLines, startScript } from "./process.ts";
 
 /** What is measured. */
 export type Load = Pick<EndTask, "mode" | "size" | "cipher" | "key" | "fec">;
@@ -21,38 +22,6 @@ export interface PeerJob {
 
 const TIMES = { warmup: 0.5, seconds: 2 };
 
-/** Reads lines of JSON. */
-async function* jsonLines(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<unknown> {
-  let text = "";
-  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
-    text += part;
-    for (let end; (end = text.indexOf("\n")) >= 0; text = text.slice(end + 1)) {
-      yield JSON.parse(text.slice(0, end));
-    }
-  }
-}
-
-function spawn(task: EndTask, flags: readonly string[]): Deno.ChildProcess {
-  const script = new URL("end.ts", import.meta.url).pathname;
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-lock",
-      "--unstable-net",
-      ...flags,
-      "--allow-net=127.0.0.1,localhost",
-      "--allow-read",
-      "--allow-ffi",
-      script,
-      JSON.stringify(task),
-    ],
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-}
-
 /**
  * Measures ours: a listener and a dialler, each in a process of its own.
  *
@@ -66,22 +35,11 @@ export async function measureOurs(
   flags: readonly string[],
 ): Promise<number> {
   const common = { ...load, ...TIMES, sockets, burst };
-  const server = spawn({ ...common, role: "server", port: 0 }, flags);
-  const lines = jsonLines(server.stdout);
-  const { port } = (await lines.next()).value as { port: number };
-  const client = spawn({ ...common, role: "client", port }, flags);
-  const counting = load.mode === "sink" ? lines : jsonLines(client.stdout);
-  const { value, done } = await counting.next();
-  for (const end of [server, client]) {
-    try {
-      end.kill("SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
-    await end.status;
-  }
-  if (load.mode === "sink") await client.stdout.cancel();
-  else await lines.return(undefined);
+  const server = startScript("end.ts", { ...common, role: "server", port: 0 }, flags);
+  const { port } = (await server.lines.next()).value as { port: number };
+  const client = startScript("end.ts", { ...common, role: "client", port }, flags);
+  const { value, done } = await (load.mode === "sink" ? server : client).lines.next();
+  await Promise.all([server.stop(), client.stop()]);
   if (done) throw new Error(`The ${load.mode} of ${load.size} bytes ended without a count`);
   return rate(value as Counted);
 }
