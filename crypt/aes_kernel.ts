@@ -2,6 +2,7 @@ import { type KernelMemory, startKernel } from "../kcp/kernel.ts";
 import { aesTables } from "./aes_tables.ts";
 import { RELAXED_WASM, WASM } from "./aes_wasm.ts";
 import { PACKET_IV } from "./cfb.ts";
+import { fitting } from "./packet_cipher.ts";
 
 /** Where the kernel has the IV of CFB, and where what belongs to a key begins and ends. */
 const IV = 640;
@@ -100,19 +101,19 @@ export class AesKernel {
     last: number,
   ): void {
     this.#take(key);
-    for (let next = first; next < last; first = next) {
-      // As many as fit.
+    while (first < last) {
+      const next = fitting(starts, ends, first, Math.min(last, first + MAX_PACKETS), CAPACITY);
       const base = starts[first];
-      let count = 0;
-      for (; next < last && count < MAX_PACKETS && ends[next] - base <= CAPACITY; next++) {
-        this.#packets[count * 2] = starts[next] - base;
-        this.#packets[count * 2 + 1] = ends[next] - base;
-        count++;
+      const count = next - first;
+      for (let i = 0; i < count; i++) {
+        this.#packets[2 * i] = starts[first + i] - base;
+        this.#packets[2 * i + 1] = ends[first + i] - base;
       }
       const end = ends[next - 1];
       this.#bytes.set(bytes.subarray(base, end), DATA);
       this.#kernel.encryptCfbs(count);
       bytes.set(this.#bytes.subarray(DATA, DATA + end - base), base);
+      first = next;
     }
   }
 

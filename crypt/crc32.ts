@@ -30,17 +30,23 @@ function tables(): Int32Array {
   return shared = built;
 }
 
-/** Where the kernel has its data, behind its tables. */
-const DATA = 16_384;
-/** Bytes that it takes at most: two pages of memory, less the tables. */
-const MAX_DATA = 2 * 65_536 - DATA;
+/** Where kernels have the tables, and where they have their data, behind these. */
+const TABLES = 1024;
+export const KERNEL_DATA = 24_576;
+/** Bytes that they take at most. */
+export const MAX_KERNEL_DATA = 65_536;
 /** Of fewer bytes than this, TypeScript is as fast. */
 const MIN_DATA = 256;
 
-/** The kernel: four remainders at once. */
+/** The kernel, which drops bytes without dividing. */
 interface Kernel extends KernelMemory {
   /** The checksum of so many bytes, as a signed number. */
   crc32(length: number): number;
+}
+
+/** Gives a kernel the tables. */
+export function setChecksumTables({ memory }: KernelMemory): void {
+  new Int32Array(memory.buffer as ArrayBuffer).set(tables(), TABLES / 4);
 }
 
 /** The running kernel. */
@@ -48,18 +54,10 @@ class ChecksumKernel {
   readonly crc32: Kernel["crc32"];
   readonly bytes: Uint8Array<ArrayBuffer>;
 
-  constructor({ crc32, memory }: Kernel) {
-    this.crc32 = crc32;
-    this.bytes = new Uint8Array(memory.buffer as ArrayBuffer);
-    // It takes words of 8 bytes, which 0 to 7 bytes follow, or 24 to 31 of the next three words.
-    const words = new Int32Array(memory.buffer as ArrayBuffer);
-    const near = tables().subarray(0, 8 << 8);
-    words.set(near);
-    let table = tables().subarray(15 << 8);
-    for (let k = 16; k < 32; k++) {
-      table = table.map((before) => before >>> 8 ^ near[before & 0xff]);
-      if (k >= 24) words.set(table, (k - 16) << 8);
-    }
+  constructor(kernel: Kernel) {
+    this.crc32 = kernel.crc32;
+    this.bytes = new Uint8Array(kernel.memory.buffer as ArrayBuffer);
+    setChecksumTables(kernel);
   }
 }
 
@@ -90,10 +88,10 @@ function checksumKernel(): ChecksumKernel | null {
  */
 export function crc32(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
   const size = end - start;
-  if (size >= MIN_DATA && size <= MAX_DATA) {
+  if (size >= MIN_DATA && size <= MAX_KERNEL_DATA) {
     const kernel = checksumKernel();
     if (kernel) {
-      kernel.bytes.set(bytes.subarray(start, end), DATA);
+      kernel.bytes.set(bytes.subarray(start, end), KERNEL_DATA);
       return kernel.crc32(size) >>> 0;
     }
   }

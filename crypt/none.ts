@@ -4,7 +4,7 @@ import type { PacketCipher } from "./packet_cipher.ts";
 /** Random bytes at the start of a packet. */
 const NONCE_SIZE = 16;
 /** The nonce and the checksum. */
-const HEADER_SIZE = NONCE_SIZE + 4;
+export const HEADER_SIZE = NONCE_SIZE + 4;
 
 /**
  * What the ciphers that do not authenticate have in common: a packet is `nonce 16 | checksum 4 | payload`,
@@ -36,17 +36,21 @@ export abstract class ChecksumCipher implements PacketCipher {
   /** Undoes {@linkcode ChecksumCipher.encrypt}. */
   protected abstract decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void;
 
+  /** @throws {RangeError} If a packet has no room for its header. */
+  protected check(start: number, end: number): void {
+    if (end - start >= HEADER_SIZE) return;
+    throw new RangeError(
+      `Cannot seal ${end - start} bytes with ${this.name}: allowed are ${HEADER_SIZE} or more`,
+    );
+  }
+
   /**
    * Writes the checksum of a packet.
    *
    * @throws {RangeError} If the packet has no room for its header.
    */
   protected stamp(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
-    if (end - start < HEADER_SIZE) {
-      throw new RangeError(
-        `Cannot seal ${end - start} bytes with ${this.name}: allowed are ${HEADER_SIZE} or more`,
-      );
-    }
+    this.check(start, end);
     const checksum = crc32(bytes, start + HEADER_SIZE, end);
     const at = start + NONCE_SIZE;
     bytes[at] = checksum;

@@ -67,3 +67,24 @@ export interface PacketCipher {
    */
   open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean;
 }
+
+/**
+ * Index after the last of some packets that fit together, from the start of the first one on; but one at least.
+ *
+ * @param starts Offset of each packet's first byte: each lies behind the one before.
+ * @param ends Offset after each packet's last byte.
+ * @param first Index of the first packet.
+ * @param last Index after the last one.
+ * @param capacity Bytes that there is room for.
+ */
+export function fitting(
+  starts: Int32Array,
+  ends: Int32Array,
+  first: number,
+  last: number,
+  capacity: number,
+): number {
+  let next = first + 1;
+  while (next < last && ends[next] - starts[first] <= capacity) next++;
+  return next;
+}

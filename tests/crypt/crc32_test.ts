@@ -75,7 +75,7 @@ Deno.test("crc-32: with and without the kernel it is the same, of every length a
     const start = length % 9;
     assertEquals(crc32(bytes, start, start + length), portableCrc32(bytes, start, start + length));
   }
-  for (const length of [65_507, 114_687, 114_688, 114_689, 130_000]) {
+  for (const length of [65_507, 65_535, 65_536, 65_537, 130_000]) {
     assertEquals(crc32(bytes, 0, length), portableCrc32(bytes, 0, length), `${length} bytes`);
   }
 });
