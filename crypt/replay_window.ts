@@ -47,9 +47,12 @@ class Generation {
 
   /** Returns whether the fingerprint is in the table now. */
   add(low: number, high: number): boolean {
-    if (this.has(low, high)) return true;
-    if (2 * this.count > this.#mask && !this.#grow()) return false;
-    const slot = this.#slot(this.#slots, this.#mask, low, high);
+    let slot = this.#slot(this.#slots, this.#mask, low, high);
+    if (slot >= 0 && (this.#slots[2 * slot] | this.#slots[2 * slot + 1]) !== 0) return true;
+    if (2 * this.count > this.#mask) {
+      if (!this.#grow()) return false;
+      slot = this.#slot(this.#slots, this.#mask, low, high);
+    }
     if (slot < 0) return false;
     this.#slots[2 * slot] = low;
     this.#slots[2 * slot + 1] = high;
