@@ -4,16 +4,12 @@
 // The 16 words of the state lie at 0, of which the constants and the key are there already; the packet, `nonce 12 |
 // payload | tag 16`, lies at PACKET. What is behind the payload is overwritten up to 256 bytes.
 
+import { add, put, rotate } from "./lanes.as";
+
 const PACKET: usize = 4096;
 const PAYLOAD: usize = PACKET + 12;
 // The key stream of the first four blocks; the first 32 bytes are the key of Poly1305.
 const STREAM: usize = 256;
-
-// @ts-ignore: decorator
-@inline
-function rotate(x: v128, n: i32): v128 {
-  return v128.or(i32x4.shl(x, n), i32x4.shr_u(x, 32 - n));
-}
 
 // @ts-ignore: decorator
 @inline
@@ -25,26 +21,6 @@ function rotate16(x: v128): v128 {
 @inline
 function rotate8(x: v128): v128 {
   return v128.shuffle<u8>(x, x, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14);
-}
-
-// Turns the same four words of four blocks into four consecutive words of each block, and XORs them there.
-// @ts-ignore: decorator
-@inline
-function put(at: usize, a: v128, b: v128, c: v128, d: v128): void {
-  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
-  const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-  const gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  add(at, v128.shuffle<i64>(ab, cd, 0, 2));
-  add(at + 64, v128.shuffle<i64>(ab, cd, 1, 3));
-  add(at + 128, v128.shuffle<i64>(ef, gh, 0, 2));
-  add(at + 192, v128.shuffle<i64>(ef, gh, 1, 3));
-}
-
-// @ts-ignore: decorator
-@inline
-function add(at: usize, stream: v128): void {
-  v128.store(at, v128.xor(v128.load(at), stream));
 }
 
 // XORs 256 bytes, and as many more until `end` is reached, with the key stream from block `counter` on.

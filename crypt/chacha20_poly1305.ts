@@ -2,7 +2,7 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { type KernelMemory, startKernel } from "../kcp/kernel.ts";
 import { AeadCipher, NONCE_SIZE, OVERHEAD, TAG_SIZE } from "./aead_cipher.ts";
 import { WASM } from "./chacha20_poly1305_wasm.ts";
-import { SIGMA } from "./salsa20.ts";
+import { keyWords, SIGMA } from "./salsa20.ts";
 
 /** Where the kernel has the packet; the state is at 0. */
 const PACKET = 4096;
@@ -86,12 +86,8 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
    */
   constructor(key: Uint8Array, portable = false) {
     super("chacha20-poly1305");
-    if (key.length !== 32) {
-      throw new RangeError(`Cannot key ChaCha20-Poly1305 with ${key.length} bytes: allowed are 32`);
-    }
     this.#key = key;
-    const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-    this.#words = Uint32Array.from({ length: 8 }, (_, i) => view.getUint32(4 * i, true));
+    this.#words = keyWords("ChaCha20-Poly1305", key);
     this.#kernel = portable ? null : sharedKernel();
   }
 

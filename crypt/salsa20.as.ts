@@ -7,6 +7,7 @@
 // Pages: 3
 
 import { checksum } from "./checksum.as";
+import { add, put, rotate } from "./lanes.as";
 
 const DATA: usize = 24_576;
 const CLEAR = 8;
@@ -17,34 +18,8 @@ const BEHIND: usize = 512;
 
 // @ts-ignore: decorator
 @inline
-function rotate(x: v128, n: i32): v128 {
-  return v128.or(i32x4.shl(x, n), i32x4.shr_u(x, 32 - n));
-}
-
-// @ts-ignore: decorator
-@inline
 function mix(x: v128, a: v128, b: v128, n: i32): v128 {
   return v128.xor(x, rotate(i32x4.add(a, b), n));
-}
-
-// Turns the same four words of four blocks into four consecutive words of each block, and XORs them there.
-// @ts-ignore: decorator
-@inline
-function put(at: usize, a: v128, b: v128, c: v128, d: v128): void {
-  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
-  const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-  const gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  add(at, v128.shuffle<i64>(ab, cd, 0, 2));
-  add(at + 64, v128.shuffle<i64>(ab, cd, 1, 3));
-  add(at + 128, v128.shuffle<i64>(ef, gh, 0, 2));
-  add(at + 192, v128.shuffle<i64>(ef, gh, 1, 3));
-}
-
-// @ts-ignore: decorator
-@inline
-function add(at: usize, stream: v128): void {
-  v128.store(at, v128.xor(v128.load(at), stream));
 }
 
 // Turns the diagonals of a block into its rows of words, and XORs them there.

@@ -10,6 +10,19 @@ const CLEAR = 8;
 /** "expand 32-byte k", the constants of the state. */
 export const SIGMA = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
 
+/**
+ * The 8 words of a key of 32 bytes, low byte first.
+ *
+ * @throws {RangeError} If it has another length.
+ */
+export function keyWords(name: string, key: Uint8Array): Uint32Array {
+  if (key.length !== 32) {
+    throw new RangeError(`Cannot key ${name} with ${key.length} bytes: allowed are 32`);
+  }
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  return Uint32Array.from({ length: 8 }, (_, i) => view.getUint32(4 * i, true));
+}
+
 /** The kernel: four blocks at once with SIMD, and the checksum. */
 interface Kernel extends KernelMemory {
   /** Seals a packet that lies there. */
@@ -100,12 +113,8 @@ export class Salsa20Cipher extends ChecksumCipher {
    */
   constructor(key: Uint8Array, portable = false) {
     super("salsa20");
-    if (key.length !== 32) {
-      throw new RangeError(`Cannot key Salsa20 with ${key.length} bytes: allowed are 32`);
-    }
     this.#key = key;
-    const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-    this.#words = Uint32Array.from({ length: 8 }, (_, i) => view.getUint32(4 * i, true));
+    this.#words = keyWords("Salsa20", key);
     this.#kernel = portable ? null : sharedKernel();
   }
 
