@@ -2,19 +2,23 @@
 //
 // Modulo the polynomial, 1 is the sum of x^(-8d) for the six d of DISTANCES: so a byte may be dropped if it is added to
 // the six bytes that lie so far behind it. That takes neither tables nor products, and 16 bytes at once; only the last
-// REACH XX//
-// The 16 tables lie at TABLES, 256 entries each: of 0 to 15 bytes that follow. What is dropped lies at SUMS.
+// nine blocks are divided by way of tables, as M. Kounavis and F. Berry do (see crc32.ts).
+//
+// A number of bytes that does not fill blocks has zeros in front, which change nothing while the remainder is zero. It
+// begins with ones, which is the same as to add them to the first four bytes.
 
-// DISTANCES: 53, 57, 67, 108, 129 and 137.
-const REACH = 137;
+// The 16 tables, 256 entries each: of 0 to 15 bytes that follow.
 const TABLES: usize = 1024;
-/** The last bytes, with all that was added to them. */
+/** The last blocks, with all that was added to them. */
 const REST: usize = 17_408;
-const REST_SIZE: usize = 160;
-/** There are zeros in front of it, as nothing is dropped before the first byte. */
-const SUMS: usize = 90_880;
-/** Of fewer bytes than this, the tables are as fast. */
-const MIN_LENGTH = 320;
+/** 16 zeros, and then ones: 4 bytes of them for the start of the remainder, 16 for what is no zero in front. */
+const START: usize = 17_568;
+const TAKEN: usize = 17_616;
+
+/** Blocks that the last dropped byte reaches: DISTANCES are 53, 57, 67, 108, 129 and 137. */
+const REACH = 9;
+/** Of fewer blocks than this, the tables are as fast. */
+const MIN_BLOCKS = 20;
 
 // @ts-ignore: decorator
 @inline
@@ -31,43 +35,88 @@ function step(k: usize, word: u64): u32 {
     entry(k + 1, word, 6) ^ entry(k, word, 7);
 }
 
+// The remainder of whole blocks behind others whose remainder is `crc`.
 function divide(at: usize, end: usize, crc: u32): u32 {
-  for (; at + 16 <= end; at += 16) {
-    crc = step(8, load<u64>(at) ^ <u64> crc) ^ step(0, load<u64>(at, 8));
-  }
-  for (; at < end; at++) crc = crc >> 8 ^ load<u32>(TABLES + (((crc ^ load<u8>(at)) & 255) << 2));
+  for (; at < end; at += 16) crc = step(8, load<u64>(at) ^ <u64> crc) ^ step(0, load<u64>(at, 8));
   return crc;
 }
 
-// What has been added to 16 bytes.
+// What is added to a block: each name says how many blocks before it another one lies.
 // @ts-ignore: decorator
 @inline
-function added(sum: usize): v128 {
+function added(b9: v128, b8: v128, b7: v128, b6: v128, b5: v128, b4: v128, b3: v128): v128 {
+  // deno-fmt-ignore
+  const by137 = v128.shuffle<u8>(b9, b8, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22);
+  // deno-fmt-ignore
+  const by129 = v128.shuffle<u8>(b9, b8, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+  // deno-fmt-ignore
+  const by108 = v128.shuffle<u8>(b7, b6, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+  // deno-fmt-ignore
+  const by67 = v128.shuffle<u8>(b5, b4, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28);
+  // deno-fmt-ignore
+  const by57 = v128.shuffle<u8>(b4, b3, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22);
+  // deno-fmt-ignore
+  const by53 = v128.shuffle<u8>(b4, b3, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26);
   return v128.xor(
-    v128.xor(
-      v128.xor(v128.load(sum - 137), v128.load(sum - 129)),
-      v128.xor(v128.load(sum - 108), v128.load(sum - 67)),
-    ),
-    v128.xor(v128.load(sum - 57), v128.load(sum - 53)),
+    v128.xor(v128.xor(by137, by129), by108),
+    v128.xor(v128.xor(by57, by53), by67),
   );
 }
 
-// The checksum of so many bytes that lie at `at`, at most 64 KiB.
+// The checksum of so many bytes that lie at `at`. At least 15 others lie before them.
 export function checksum(at: usize, length: i32): u32 {
-  if (length < MIN_LENGTH) return ~divide(at, at + length, 0xffffffff);
-  const whole = (length - REACH) & -16;
-  const end = SUMS + whole;
-  const offset = at - SUMS;
-  // The remainder begins with ones.
-  v128.store(SUMS, v128.xor(v128.load(at), i32x4(-1, 0, 0, 0)));
-  let sum = SUMS + 16;
-  for (; sum < end; sum += 16) {
-    v128.store(sum, v128.xor(v128.load(sum + offset), added(sum)));
+  if (length < 4) {
+    let crc: u32 = 0xffffffff;
+    for (const end = at + length; at < end; at++) {
+      crc = crc >> 8 ^ load<u32>(TABLES + (((crc ^ load<u8>(at)) & 255) << 2));
+    }
+    return ~crc;
   }
-  // What is left is not dropped. Behind it may be anything.
-  for (let n: usize = 0; n < REST_SIZE; n += 16) v128.store(end + n, i8x16.splat(0));
-  for (let n: usize = 0; n < REST_SIZE; n += 16) {
-    v128.store(REST + n, v128.xor(v128.load(end + offset + n), added(end + n)));
+  const end = at + length;
+  const pad: usize = -length & 15;
+  // The first block, and what the ones at the start are of the second one.
+  const first = v128.xor(
+    v128.and(v128.load(at - pad), v128.load(TAKEN + 16 - pad)),
+    v128.load(START + 16 - pad),
+  );
+  let second = v128.load(START + 32 - pad);
+  const blocks = (length + 15) >> 4;
+  at += 16 - pad;
+  if (blocks < MIN_BLOCKS) {
+    v128.store(REST, first);
+    let crc = divide(REST, REST + 16, 0);
+    if (at < end) {
+      v128.store(REST, v128.xor(v128.load(at), second));
+      crc = divide(at + 16, end, divide(REST, REST + 16, crc));
+    }
+    return ~crc;
   }
-  return ~divide(REST, REST + length - whole, 0);
+  const zero = i64x2.splat(0);
+  let b9 = zero, b8 = zero, b7 = zero, b6 = zero, b5 = zero, b4 = zero, b3 = zero, b2 = zero;
+  let b1 = first;
+  const whole = end - 16 * REACH;
+  // The oldest block makes room for the newest one.
+  for (; at + 144 <= whole; at += 144) {
+    b9 = v128.xor(v128.xor(v128.load(at), second), added(b9, b8, b7, b6, b5, b4, b3));
+    second = zero;
+    b8 = v128.xor(v128.load(at, 16), added(b8, b7, b6, b5, b4, b3, b2));
+    b7 = v128.xor(v128.load(at, 32), added(b7, b6, b5, b4, b3, b2, b1));
+    b6 = v128.xor(v128.load(at, 48), added(b6, b5, b4, b3, b2, b1, b9));
+    b5 = v128.xor(v128.load(at, 64), added(b5, b4, b3, b2, b1, b9, b8));
+    b4 = v128.xor(v128.load(at, 80), added(b4, b3, b2, b1, b9, b8, b7));
+    b3 = v128.xor(v128.load(at, 96), added(b3, b2, b1, b9, b8, b7, b6));
+    b2 = v128.xor(v128.load(at, 112), added(b2, b1, b9, b8, b7, b6, b5));
+    b1 = v128.xor(v128.load(at, 128), added(b1, b9, b8, b7, b6, b5, b4));
+  }
+  for (; at < whole; at += 16) {
+    const b0 = v128.xor(v128.xor(v128.load(at), second), added(b9, b8, b7, b6, b5, b4, b3));
+    second = zero;
+    b9 = b8, b8 = b7, b7 = b6, b6 = b5, b5 = b4, b4 = b3, b3 = b2, b2 = b1, b1 = b0;
+  }
+  // What is left is not dropped.
+  for (let rest = REST; at < end; at += 16, rest += 16) {
+    v128.store(rest, v128.xor(v128.load(at), added(b9, b8, b7, b6, b5, b4, b3)));
+    b9 = b8, b8 = b7, b7 = b6, b6 = b5, b5 = b4, b4 = b3, b3 = b2, b2 = b1, b1 = zero;
+  }
+  return ~divide(REST, REST + 16 * REACH, 0);
 }

@@ -1,6 +1,4 @@
 // The CRC-32 of bytes that lie at DATA: see checksum.as.ts.
-//
-// Pages: 3
 
 import { checksum } from "./checksum.as";
 

@@ -30,8 +30,10 @@ function tables(): Int32Array {
   return shared = built;
 }
 
-/** Where kernels have the tables, and where they have their data, behind these. */
+/** Where kernels have the tables, and ones behind zeros; and where they have their data, behind these. */
 const TABLES = 1024;
+const START = 17_584;
+const TAKEN = 17_632;
 export const KERNEL_DATA = 24_576;
 /** Bytes that they take at most. */
 export const MAX_KERNEL_DATA = 65_536;
@@ -44,9 +46,12 @@ interface Kernel extends KernelMemory {
   crc32(length: number): number;
 }
 
-/** Gives a kernel the tables. */
+/** Gives a kernel what its checksums need: see `checksum.as.ts`. */
 export function setChecksumTables({ memory }: KernelMemory): void {
-  new Int32Array(memory.buffer as ArrayBuffer).set(tables(), TABLES / 4);
+  const words = new Int32Array(memory.buffer as ArrayBuffer);
+  words.set(tables(), TABLES / 4);
+  words[START / 4] = -1;
+  words.fill(-1, TAKEN / 4, TAKEN / 4 + 4);
 }
 
 /** The running kernel. */

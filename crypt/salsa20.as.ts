@@ -3,8 +3,6 @@
 //
 // The 16 words of the state lie at 0, of which the constants and the key are there already. Packets, `nonce 16 | checksum 4 |
 // payload`, lie from DATA on: the first 8 bytes of each are the nonce of Salsa20, and stay clear.
-//
-// Pages: 3
 
 import { checksum } from "./checksum.as";
 import { add, put, rotate } from "./lanes.as";
