@@ -8,6 +8,7 @@ import { crc32 } from "../../crypt/crc32.ts";
 import { type CipherName, createCipher } from "../../crypt/mod.ts";
 import { FecDecoder } from "../../fec/decoder.ts";
 import { FecEncoder } from "../../fec/encoder.ts";
+import { ReedSolomon } from "../../fec/mod.ts";
 import { Arena } from "../../kcp/mod.ts";
 import { KEY_SIZES } from "../crypt/key_sizes.ts";
 
@@ -87,6 +88,13 @@ export function runEncode(dataShards: number, parityShards: number): number {
     encoder.seal(arena, at, at + PACKET, 0);
     while (encoder.pending > 0) encoder.takeParity(arena, at + 2048);
   });
+}
+
+/** Shards through the code alone, without packets. */
+export function runCode(dataShards: number, parityShards: number): number {
+  const code = new ReedSolomon(dataShards, parityShards);
+  const shards = Array.from({ length: code.total }, () => new Uint8Array(PACKET));
+  return measure(dataShards * PACKET, () => code.encode(shards));
 }
 
 /** Shards through a decoder, with `lost` data shards of each group missing. */

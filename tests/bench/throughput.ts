@@ -11,7 +11,7 @@ export type Load = Pick<EndTask, "mode" | "size" | "cipher" | "key" | "fec">;
 
 /** What kcp-go is to measure: see its `bench`. */
 export interface PeerJob {
-  mode: "sink" | "echo" | "seal" | "open" | "crc" | "encode";
+  mode: "sink" | "echo" | "seal" | "open" | "crc" | "fec" | "encode";
   size: number;
   seconds: number;
   cipher?: string;

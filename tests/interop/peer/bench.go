@@ -19,7 +19,8 @@ import (
 type benchJob struct {
 	settings
 	// Mode is "sink", where the server counts what arrives, or "echo", where the client counts what comes back; or,
-	// without a network, "seal" or "open" for packets of a cipher, "crc", and "encode" for Reed-Solomon.
+	// without a network, "seal" or "open" for packets of a cipher, "crc", "fec" for packets through kcp-go's encoder, and
+	// "encode" for Reed-Solomon alone.
 	Mode string `json:"mode"`
 	// Size is how many bytes are written at a time, and read back before the next in an echo; or those of a packet.
 	Size int `json:"size"`
@@ -103,6 +104,12 @@ func (job *benchJob) step() (func() int, error) {
 				panic(err)
 			}
 			return job.Data * job.Size
+		}, nil
+	case "fec":
+		encoder := newFECEncoder(job.Data, job.Parity, 0)
+		return func() int {
+			fecEncode(encoder, packet, 500)
+			return len(packet)
 		}, nil
 	case "seal", "open":
 	default:
