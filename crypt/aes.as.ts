@@ -12,7 +12,7 @@
 //
 // Pages: 4
 
-import { buildHashTables, hash, HASH, high, look, low } from "./ghash.as";
+import { buildHashTables, hash, HASH, high, look, low, NIBBLE } from "./ghash.as";
 
 // The tables of aes_tables.ts.
 const INVERSE: usize = 0;
@@ -70,7 +70,8 @@ const MASK: usize = 4592;
 // @ts-ignore: decorator
 @inline
 function linear(x: v128, lowTable: v128, highTable: v128): v128 {
-  return v128.xor(look(lowTable, low(x)), look(highTable, high(x)));
+  const nibble = v128.load(NIBBLE);
+  return v128.xor(look(lowTable, low(x, nibble)), look(highTable, high(x, nibble)));
 }
 
 // 1/(1/x + scaled) + y.
@@ -101,6 +102,7 @@ function enter(x: v128): v128 {
 // Encrypts a block. ShiftRows is never carried out: in round n the bytes lie where n of them would have taken them
 // from, which the permutations of MixColumns take into account; there are four different ones.
 function encrypt(block: v128): v128 {
+  const nibble = v128.load(NIBBLE);
   const inverse = v128.load(INVERSE), scaledInverse = v128.load(SCALED_INVERSE);
   const singleU = v128.load(SINGLE_U), singleW = v128.load(SINGLE_W);
   const doubleU = v128.load(DOUBLE_U), doubleW = v128.load(DOUBLE_W);
@@ -108,7 +110,7 @@ function encrypt(block: v128): v128 {
   let x = enter(v128.xor(block, v128.load(FIRST_KEY)));
   let key = BLOCK_KEYS;
   for (let round = 1; round < rounds; round++, key += 16) {
-    const k = low(x), i = high(x), j = v128.xor(i, k);
+    const k = low(x, nibble), i = high(x, nibble), j = v128.xor(i, k);
     const scaled = look(scaledInverse, k);
     const u = fraction(inverse, i, j, scaled);
     const w = fraction(inverse, j, i, scaled);
@@ -121,7 +123,7 @@ function encrypt(block: v128): v128 {
       look(v128.xor(single, double), v128.load(at)),
     );
   }
-  const k = low(x), i = high(x), j = v128.xor(i, k);
+  const k = low(x, nibble), i = high(x, nibble), j = v128.xor(i, k);
   const scaled = look(scaledInverse, k);
   const u = fraction(inverse, i, j, scaled);
   const w = fraction(inverse, j, i, scaled);
@@ -132,6 +134,7 @@ function encrypt(block: v128): v128 {
 // Encrypts four blocks, and leaves them at STREAM. Inside, a vector has the same row of all four blocks: so MixColumns
 // needs no permutation, and ShiftRows only three for all of them.
 function encrypt4(a: v128, b: v128, c: v128, d: v128): void {
+  const nibble = v128.load(NIBBLE);
   const inverse = v128.load(INVERSE), scaledInverse = v128.load(SCALED_INVERSE);
   const singleU = v128.load(SINGLE_U), singleW = v128.load(SINGLE_W);
   const doubleU = v128.load(DOUBLE_U), doubleW = v128.load(DOUBLE_W);
@@ -151,22 +154,22 @@ function encrypt4(a: v128, b: v128, c: v128, d: v128): void {
   let k: v128, i: v128, j: v128, scaled: v128, u: v128, w: v128;
   const end = ROW_KEYS + 64 * (load<i32>(ROUNDS) - 1);
   for (let key = ROW_KEYS; key < end; key += 64) {
-    k = low(a), i = high(a), j = v128.xor(i, k), scaled = look(scaledInverse, k);
+    k = low(a, nibble), i = high(a, nibble), j = v128.xor(i, k), scaled = look(scaledInverse, k);
     u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
     const a1 = sum(singleU, u, singleW, w), a2 = sum(doubleU, u, doubleW, w);
 
     b = look(b, v128.load(ROW_1));
-    k = low(b), i = high(b), j = v128.xor(i, k), scaled = look(scaledInverse, k);
+    k = low(b, nibble), i = high(b, nibble), j = v128.xor(i, k), scaled = look(scaledInverse, k);
     u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
     const b1 = sum(singleU, u, singleW, w), b2 = sum(doubleU, u, doubleW, w);
 
     c = look(c, v128.load(ROW_2));
-    k = low(c), i = high(c), j = v128.xor(i, k), scaled = look(scaledInverse, k);
+    k = low(c, nibble), i = high(c, nibble), j = v128.xor(i, k), scaled = look(scaledInverse, k);
     u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
     const c1 = sum(singleU, u, singleW, w), c2 = sum(doubleU, u, doubleW, w);
 
     d = look(d, v128.load(ROW_3));
-    k = low(d), i = high(d), j = v128.xor(i, k), scaled = look(scaledInverse, k);
+    k = low(d, nibble), i = high(d, nibble), j = v128.xor(i, k), scaled = look(scaledInverse, k);
     u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
     const d1 = sum(singleU, u, singleW, w), d2 = sum(doubleU, u, doubleW, w);
 
@@ -179,19 +182,19 @@ function encrypt4(a: v128, b: v128, c: v128, d: v128): void {
   }
 
   const leaveU = v128.load(LEAVE_U), leaveW = v128.load(LEAVE_W);
-  k = low(a), i = high(a), j = v128.xor(i, k), scaled = look(scaledInverse, k);
+  k = low(a, nibble), i = high(a, nibble), j = v128.xor(i, k), scaled = look(scaledInverse, k);
   u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
   a = sum(leaveU, u, leaveW, w);
   b = look(b, v128.load(ROW_1));
-  k = low(b), i = high(b), j = v128.xor(i, k), scaled = look(scaledInverse, k);
+  k = low(b, nibble), i = high(b, nibble), j = v128.xor(i, k), scaled = look(scaledInverse, k);
   u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
   b = sum(leaveU, u, leaveW, w);
   c = look(c, v128.load(ROW_2));
-  k = low(c), i = high(c), j = v128.xor(i, k), scaled = look(scaledInverse, k);
+  k = low(c, nibble), i = high(c, nibble), j = v128.xor(i, k), scaled = look(scaledInverse, k);
   u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
   c = sum(leaveU, u, leaveW, w);
   d = look(d, v128.load(ROW_3));
-  k = low(d), i = high(d), j = v128.xor(i, k), scaled = look(scaledInverse, k);
+  k = low(d, nibble), i = high(d, nibble), j = v128.xor(i, k), scaled = look(scaledInverse, k);
   u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
   d = sum(leaveU, u, leaveW, w);
 
@@ -207,8 +210,8 @@ function encrypt4(a: v128, b: v128, c: v128, d: v128): void {
 // The S-box on the four bytes of a word.
 function substitute(word: u32): u32 {
   const x = enter(i32x4.splat(<i32> word));
-  const inverse = v128.load(INVERSE);
-  const k = low(x), i = high(x), j = v128.xor(i, k);
+  const inverse = v128.load(INVERSE), nibble = v128.load(NIBBLE);
+  const k = low(x, nibble), i = high(x, nibble), j = v128.xor(i, k);
   const scaled = look(v128.load(SCALED_INVERSE), k);
   const u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
   const out = sum(v128.load(LEAVE_U), u, v128.load(LEAVE_W), w);

@@ -128,5 +128,7 @@ export function aesTables(): Uint8Array {
         })
       )
     ),
+    // NIBBLE: what is left of a byte by its low bits.
+    table(() => 15),
   ].flat());
 }
