@@ -5,7 +5,7 @@ export const NONCE_SIZE = 12;
 /** The authentication tag at its end. */
 export const TAG_SIZE = 16;
 /** What is not payload. */
-export const OVERHEAD = NONCE_SIZE + TAG_SIZE;
+const OVERHEAD = NONCE_SIZE + TAG_SIZE;
 
 /**
  * What the ciphers that authenticate have in common: a packet is `nonce 12 | ciphertext | tag 16`, and there
@@ -31,8 +31,16 @@ export abstract class AeadCipher implements PacketCipher {
   /** Encrypts the payload in place, and writes the tag. */
   protected abstract encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void;
 
-  /** Decrypts the payload in place if the tag is right, and otherwise leaves it as it is. */
+  /** Decrypts the payload in place if the tag is right; otherwise what it is then means nothing. */
   protected abstract decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean;
+
+  /** @throws {RangeError} If a packet has no room for nonce and tag. */
+  protected check(start: number, end: number): void {
+    if (end - start >= OVERHEAD) return;
+    throw new RangeError(
+      `Cannot seal ${end - start} bytes with ${this.name}: allowed are ${OVERHEAD} or more`,
+    );
+  }
 
   /**
    * Seals a packet in place.
@@ -43,16 +51,12 @@ export abstract class AeadCipher implements PacketCipher {
    * @throws {RangeError} If the packet has no room for nonce and tag.
    */
   seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
-    if (end - start < OVERHEAD) {
-      throw new RangeError(
-        `Cannot seal ${end - start} bytes with ${this.name}: allowed are ${OVERHEAD} or more`,
-      );
-    }
+    this.check(start, end);
     this.encrypt(bytes, start, end);
   }
 
   /**
-   * Opens a packet in place. One that fails stays encrypted; the nonce of one that does not stays as it was.
+   * Opens a packet in place. One that fails is wiped; the nonce of one that does not stays as it was.
    *
    * @param bytes The memory that the packet lies in.
    * @param start Offset of the packet's first byte.
@@ -60,6 +64,9 @@ export abstract class AeadCipher implements PacketCipher {
    * @returns Whether the tag is right: someone with the key sealed this packet.
    */
   open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
-    return end - start >= OVERHEAD && this.decrypt(bytes, start, end);
+    if (end - start < OVERHEAD) return false;
+    if (this.decrypt(bytes, start, end)) return true;
+    bytes.fill(0, start, end);
+    return false;
   }
 }

@@ -1,4 +1,4 @@
-import { type KernelMemory, startKernel } from "../kcp/kernel.ts";
+import { type OwnMemory, startKernel } from "../kcp/kernel.ts";
 import { aesTables } from "./aes_tables.ts";
 import { RELAXED_WASM, WASM } from "./aes_wasm.ts";
 import { PACKET_IV } from "./cfb.ts";
@@ -18,7 +18,7 @@ const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
 
 /** The functions of the kernel: `aes.as.ts` says what each does. */
-interface Kernel extends KernelMemory {
+interface Kernel extends OwnMemory {
   setKey(words: number, hashes: boolean): void;
   encryptCfb(length: number): void;
   encryptCfbs(count: number): void;

@@ -1,83 +1,49 @@
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { type KernelMemory, startKernel } from "../kcp/kernel.ts";
-import { AeadCipher, NONCE_SIZE, OVERHEAD, TAG_SIZE } from "./aead_cipher.ts";
-import { WASM } from "./chacha20_poly1305_wasm.ts";
+import { type KernelMemory, KernelModule } from "../kcp/kernel.ts";
+import { AeadCipher, NONCE_SIZE, TAG_SIZE } from "./aead_cipher.ts";
+import { RELAXED_WASM, WASM } from "./chacha20_poly1305_wasm.ts";
+import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
 import { keyWords, SIGMA } from "./salsa20.ts";
 
-/** Where the kernel has the packet; the state is at 0. */
-const PACKET = 4096;
-/** Bytes of the longest packet that it takes: two pages of memory, less what is before and behind. */
-const MAX_PACKET = 2 * 65_536 - PACKET - 288;
-
-/** The kernel: four blocks at once with SIMD. */
-interface Kernel extends KernelMemory {
-  /** Seals the packet, whose payload has so many bytes. */
-  seal(length: number): void;
-  /** Opens it, and returns 1; 0, and nothing is decrypted, if the tag is wrong. */
-  open(length: number): number;
+/** The functions of the kernel. */
+interface Functions extends PacketFunctions {
+  /** Prepares the memory, once. */
+  prepare(): void;
 }
 
-/** The running kernel, which works on one packet at a time, whoever's it is. */
-class ChaCha20Poly1305Kernel {
-  readonly #kernel: Kernel;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #state: Uint32Array<ArrayBuffer>;
-  /** The cipher whose key the kernel has. */
-  #owner: Uint32Array | null = null;
+/** The kernel in a memory: four blocks at once with SIMD, and Poly1305 beside them. */
+class ChaCha20Poly1305Kernel extends PacketKernel {
+  readonly #state: Uint32Array;
 
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-    this.#bytes = new Uint8Array(kernel.memory.buffer as ArrayBuffer);
-    this.#state = new Uint32Array(kernel.memory.buffer as ArrayBuffer, 0, 16);
+  constructor(functions: Functions, memory: KernelMemory) {
+    super(functions, memory);
+    functions.prepare();
+    // See `memory.as.ts`.
+    this.#state = new Uint32Array(memory.bytes.buffer, 0, 16);
     this.#state.set(SIGMA);
   }
 
-  #take(key: Uint32Array, packet: Uint8Array): void {
-    if (this.#owner !== key) {
-      this.#state.set(key, 4);
-      this.#owner = key;
-    }
-    this.#bytes.set(packet, PACKET);
-  }
-
-  /** Seals a packet under a key: its 8 words, low byte first. */
-  seal(key: Uint32Array, bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
-    this.#take(key, bytes.subarray(start, end - TAG_SIZE));
-    this.#kernel.seal(end - start - OVERHEAD);
-    bytes.set(this.#bytes.subarray(PACKET + NONCE_SIZE, PACKET + end - start), start + NONCE_SIZE);
-  }
-
-  /** Opens a packet, if its tag is right. */
-  open(key: Uint32Array, bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
-    this.#take(key, bytes.subarray(start, end));
-    if (this.#kernel.open(end - start - OVERHEAD) === 0) return false;
-    const payload = this.#bytes.subarray(PACKET + NONCE_SIZE, PACKET + end - start - TAG_SIZE);
-    bytes.set(payload, start + NONCE_SIZE);
-    return true;
+  /** Takes a key. */
+  protected override setKey(words: Uint32Array): void {
+    this.#state.set(words, 4);
   }
 }
 
-let shared: ChaCha20Poly1305Kernel | null | undefined;
-
-/** The kernel, started at first use; null where it can't be. */
-function sharedKernel(): ChaCha20Poly1305Kernel | null {
-  if (shared === undefined) {
-    const kernel = startKernel<Kernel>(WASM);
-    shared = kernel && new ChaCha20Poly1305Kernel(kernel);
-  }
-  return shared;
-}
+const KERNEL = new KernelModule<Functions, ChaCha20Poly1305Kernel>(
+  [RELAXED_WASM, WASM],
+  (functions, memory) => new ChaCha20Poly1305Kernel(functions, memory),
+);
 
 /**
  * Packets under ChaCha20-Poly1305 (RFC 8439 §2.8).
  *
- * Where there is WebAssembly with SIMD, a kernel does all of it; elsewhere `@noble/ciphers` does. Both check the tag
- * before they decrypt, and take a time that depends on nothing but the packet's length.
+ * Where there is WebAssembly with SIMD, a kernel does all of it; elsewhere `@noble/ciphers` does. Both take a time that
+ * depends on nothing but the packet's length.
  */
 export class ChaCha20Poly1305Cipher extends AeadCipher {
   readonly #key: Uint8Array;
   readonly #words: Uint32Array;
-  readonly #kernel: ChaCha20Poly1305Kernel | null;
+  readonly #portable: boolean;
 
   /**
    * @param key 32 bytes, which are kept.
@@ -88,18 +54,52 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
     super("chacha20-poly1305");
     this.#key = key;
     this.#words = keyWords("ChaCha20-Poly1305", key);
-    this.#kernel = portable ? null : sharedKernel();
+    this.#portable = portable;
   }
 
   /** Whether the kernel does the work. */
   get accelerated(): boolean {
-    return this.#kernel !== null;
+    return this.#kernelFor(this.#key, 0) !== null;
+  }
+
+  /** The kernel for what lies in `bytes`, if it takes so much of it. */
+  #kernelFor(bytes: Uint8Array, length: number): ChaCha20Poly1305Kernel | null {
+    const kernel = this.#portable ? null : KERNEL.for(bytes);
+    return kernel?.takes(bytes, length) ? kernel : null;
+  }
+
+  /**
+   * Seals several packets in place, as `seal` does one after the other.
+   *
+   * @param bytes The memory that the packets lie in, each behind the one before.
+   * @param starts Offset of each packet's first byte.
+   * @param ends Offset after each packet's last byte.
+   * @param first Index of the first packet.
+   * @param last Index after the last packet.
+   * @throws {RangeError} If a packet has no room for nonce and tag.
+   */
+  sealAll(
+    bytes: Uint8Array<ArrayBuffer>,
+    starts: Int32Array,
+    ends: Int32Array,
+    first: number,
+    last: number,
+  ): void {
+    let longest = 0;
+    for (let i = first; i < last; i++) {
+      this.check(starts[i], ends[i]);
+      longest = Math.max(longest, ends[i] - starts[i]);
+    }
+    const kernel = this.#kernelFor(bytes, longest);
+    if (kernel) kernel.sealAll(this.#words, bytes, starts, ends, first, last);
+    else for (let i = first; i < last; i++) this.encrypt(bytes, starts[i], ends[i]);
   }
 
   /** Encrypts the payload in place, and writes the tag. */
   protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
-    if (this.#kernel && end - start <= MAX_PACKET) {
-      this.#kernel.seal(this.#words, bytes, start, end);
+    const kernel = this.#kernelFor(bytes, end - start);
+    if (kernel) {
+      kernel.seal(this.#words, bytes, start, end);
       return;
     }
     const payload = start + NONCE_SIZE;
@@ -109,9 +109,8 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
 
   /** Decrypts the payload in place if the tag is right. */
   protected override decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
-    if (this.#kernel && end - start <= MAX_PACKET) {
-      return this.#kernel.open(this.#words, bytes, start, end);
-    }
+    const kernel = this.#kernelFor(bytes, end - start);
+    if (kernel) return kernel.open(this.#words, bytes, start, end);
     const payload = start + NONCE_SIZE;
     const cipher = chacha20poly1305(this.#key, bytes.subarray(start, payload));
     try {

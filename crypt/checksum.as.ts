@@ -7,13 +7,15 @@
 // A number of bytes that does not fill blocks has zeros in front, which change nothing while the remainder is zero. It
 // begins with ones, which is the same as to add them to the first four bytes.
 
+import { CHECKSUM } from "./memory.as";
+
 // The 16 tables, 256 entries each: of 0 to 15 bytes that follow.
-const TABLES: usize = 1024;
-/** The last blocks, with all that was added to them. */
-const REST: usize = 17_408;
+const TABLES: usize = CHECKSUM;
 /** 16 zeros, and then ones: 4 bytes of them for the start of the remainder, 16 for what is no zero in front. */
-const START: usize = 17_568;
-const TAKEN: usize = 17_616;
+const START: usize = CHECKSUM + 16_384;
+const TAKEN: usize = CHECKSUM + 16_432;
+/** The last blocks, with all that was added to them. */
+const REST: usize = CHECKSUM + 16_464;
 
 /** Blocks that the last dropped byte reaches: DISTANCES are 53, 57, 67, 108, 129 and 137. */
 const REACH = 9;
@@ -63,7 +65,7 @@ function added(b9: v128, b8: v128, b7: v128, b6: v128, b5: v128, b4: v128, b3: v
   );
 }
 
-// The checksum of so many bytes that lie at `at`. At least 15 others lie before them.
+// The checksum of so many bytes that lie at `at`.
 export function checksum(at: usize, length: i32): u32 {
   if (length < 4) {
     let crc: u32 = 0xffffffff;

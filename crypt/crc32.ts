@@ -1,4 +1,4 @@
-import { type KernelMemory, startKernel } from "../kcp/kernel.ts";
+import { type KernelMemory, KernelModule } from "../kcp/kernel.ts";
 import { WASM } from "./crc32_wasm.ts";
 
 /** The polynomial of IEEE 802.3, x^32 + x^26 + … + x + 1, with its low power first. */
@@ -30,52 +30,50 @@ function tables(): Int32Array {
   return shared = built;
 }
 
-/** Where kernels have the tables, and ones behind zeros; and where they have their data, behind these. */
+/** Where kernels have the tables, and behind zeros two runs of ones: see `checksum.as.ts`. */
 const TABLES = 1024;
-const START = 17_584;
-const TAKEN = 17_632;
-export const KERNEL_DATA = 24_576;
-/** Bytes that they take at most. */
-export const MAX_KERNEL_DATA = 65_536;
+const START = TABLES + 16_384 + 16;
+const TAKEN = TABLES + 16_432 + 16;
 /** Of fewer bytes than this, TypeScript is as fast. */
 const MIN_DATA = 256;
 
 /** The kernel, which drops bytes without dividing. */
-interface Kernel extends KernelMemory {
-  /** The checksum of so many bytes, as a signed number. */
-  crc32(length: number): number;
+interface Functions {
+  /** The checksum of what lies from `start` to before `end`, as a signed number. */
+  crc32(start: number, end: number): number;
 }
 
-/** Gives a kernel what its checksums need: see `checksum.as.ts`. */
-export function setChecksumTables({ memory }: KernelMemory): void {
-  const words = new Int32Array(memory.buffer as ArrayBuffer);
+/** Gives a memory what checksums in it need. */
+export function setChecksumTables({ bytes }: KernelMemory): void {
+  const words = new Int32Array(bytes.buffer);
   words.set(tables(), TABLES / 4);
   words[START / 4] = -1;
   words.fill(-1, TAKEN / 4, TAKEN / 4 + 4);
 }
 
-/** The running kernel. */
+/** The kernel in a memory. */
 class ChecksumKernel {
-  readonly crc32: Kernel["crc32"];
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #crc32: Functions["crc32"];
+  readonly #memory: KernelMemory;
 
-  constructor(kernel: Kernel) {
-    this.crc32 = kernel.crc32;
-    this.bytes = new Uint8Array(kernel.memory.buffer as ArrayBuffer);
-    setChecksumTables(kernel);
+  constructor({ crc32 }: Functions, memory: KernelMemory) {
+    this.#crc32 = crc32;
+    this.#memory = memory;
+    setChecksumTables(memory);
+  }
+
+  /** The checksum, unless it takes less at a time. */
+  checksum(bytes: Uint8Array, start: number, end: number): number | null {
+    if (end - start > this.#memory.capacity(bytes)) return null;
+    const offset = this.#memory.enter(bytes, start, end);
+    return this.#crc32(start + offset, end + offset) >>> 0;
   }
 }
 
-let kernel: ChecksumKernel | null | undefined;
-
-/** The kernel, started at first use; null where it can't be. */
-function checksumKernel(): ChecksumKernel | null {
-  if (kernel === undefined) {
-    const started = startKernel<Kernel>(WASM);
-    kernel = started && new ChecksumKernel(started);
-  }
-  return kernel;
-}
+const KERNEL = new KernelModule<Functions, ChecksumKernel>(
+  [WASM],
+  (functions, memory) => new ChecksumKernel(functions, memory),
+);
 
 /**
  * The CRC-32 of IEEE 802.3, as Ethernet, gzip and kcp-go have it.
@@ -92,15 +90,8 @@ function checksumKernel(): ChecksumKernel | null {
  * @returns The checksum, from 0 to 2^32 - 1.
  */
 export function crc32(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
-  const size = end - start;
-  if (size >= MIN_DATA && size <= MAX_KERNEL_DATA) {
-    const kernel = checksumKernel();
-    if (kernel) {
-      kernel.bytes.set(bytes.subarray(start, end), KERNEL_DATA);
-      return kernel.crc32(size) >>> 0;
-    }
-  }
-  return portableCrc32(bytes, start, end);
+  const kernel = end - start >= MIN_DATA ? KERNEL.for(bytes) : null;
+  return kernel?.checksum(bytes, start, end) ?? portableCrc32(bytes, start, end);
 }
 
 /** {@linkcode crc32} without the kernel, for few bytes and where there is no WebAssembly. */

@@ -1,18 +1,18 @@
 // Salsa20 in AssemblyScript, for WebAssembly with SIMD: the key stream of four blocks at once, one in each
 // lane of a vector. D. Bernstein, "Salsa20 specification", 2005.
 //
-// The 16 words of the state lie at 0, of which the constants and the key are there already. Packets, `nonce 16 | checksum 4 |
-// payload`, lie from DATA on: the first 8 bytes of each are the nonce of Salsa20, and stay clear.
+// Of the 16 words of the state, the constants and the key are there already. Packets are `nonce 16 | checksum 4 |
+// payload`; the first 8 bytes of each are the nonce of Salsa20, and stay clear.
 
 import { checksum } from "./checksum.as";
 import { add, put, rotate } from "./lanes.as";
+import { SALSA } from "./memory.as";
 
-const DATA: usize = 24_576;
 const CLEAR = 8;
 const NONCE_SIZE = 16;
 const HEADER_SIZE = 20;
 /** What is behind a packet: steps of 256 bytes go beyond its end. */
-const BEHIND: usize = 512;
+const BEHIND: usize = SALSA + 256;
 
 // @ts-ignore: decorator
 @inline
@@ -35,7 +35,12 @@ function undiagonal(at: usize, a: v128, b: v128, c: v128, d: v128): void {
 // @ts-ignore: decorator
 @inline
 function diagonal(w: usize, x: usize, y: usize, z: usize): v128 {
-  return i32x4(load<i32>(4 * w), load<i32>(4 * x), load<i32>(4 * y), load<i32>(4 * z));
+  return i32x4(
+    load<i32>(SALSA + 4 * w),
+    load<i32>(SALSA + 4 * x),
+    load<i32>(SALSA + 4 * y),
+    load<i32>(SALSA + 4 * z),
+  );
 }
 
 // XORs the last 128 bytes or less with two blocks, which takes little more than half as long as four. Here a vector has
@@ -68,17 +73,17 @@ function cryptPair(at: usize, counter: i32): void {
 // XORs all of a packet but what stays clear with the key stream.
 function crypt(packet: usize, end: usize): void {
   for (let n: usize = 0; n < 256; n += 16) v128.store(BEHIND + n, v128.load(end + n));
-  store<u64>(24, load<u64>(packet));
-  const s0 = v128.load32_splat(0), s1 = v128.load32_splat(4);
-  const s2 = v128.load32_splat(8), s3 = v128.load32_splat(12);
-  const s4 = v128.load32_splat(16), s5 = v128.load32_splat(20);
-  const s6 = v128.load32_splat(24), s7 = v128.load32_splat(28);
+  store<u64>(SALSA + 24, load<u64>(packet));
+  const s0 = v128.load32_splat(SALSA), s1 = v128.load32_splat(SALSA + 4);
+  const s2 = v128.load32_splat(SALSA + 8), s3 = v128.load32_splat(SALSA + 12);
+  const s4 = v128.load32_splat(SALSA + 16), s5 = v128.load32_splat(SALSA + 20);
+  const s6 = v128.load32_splat(SALSA + 24), s7 = v128.load32_splat(SALSA + 28);
   // A packet has less than 2^32 blocks, so the upper word of the counter stays.
-  let s8 = i32x4.add(v128.load32_splat(32), i32x4(0, 1, 2, 3));
-  const s9 = v128.load32_splat(36);
-  const s10 = v128.load32_splat(40), s11 = v128.load32_splat(44);
-  const s12 = v128.load32_splat(48), s13 = v128.load32_splat(52);
-  const s14 = v128.load32_splat(56), s15 = v128.load32_splat(60);
+  let s8 = i32x4.add(v128.load32_splat(SALSA + 32), i32x4(0, 1, 2, 3));
+  const s9 = v128.load32_splat(SALSA + 36);
+  const s10 = v128.load32_splat(SALSA + 40), s11 = v128.load32_splat(SALSA + 44);
+  const s12 = v128.load32_splat(SALSA + 48), s13 = v128.load32_splat(SALSA + 52);
+  const s14 = v128.load32_splat(SALSA + 56), s15 = v128.load32_splat(SALSA + 60);
   let at = packet + CLEAR;
   for (; at + 128 < end; at += 256) {
     let x0 = s0, x1 = s1, x2 = s2, x3 = s3, x4 = s4, x5 = s5, x6 = s6, x7 = s7;

@@ -1,8 +1,8 @@
 import { salsa20 } from "@noble/ciphers/salsa.js";
-import { type KernelMemory, startKernel } from "../kcp/kernel.ts";
-import { KERNEL_DATA, MAX_KERNEL_DATA, setChecksumTables } from "./crc32.ts";
+import { type KernelMemory, KernelModule } from "../kcp/kernel.ts";
+import { setChecksumTables } from "./crc32.ts";
 import { ChecksumCipher, HEADER_SIZE } from "./none.ts";
-import { fitting } from "./packet_cipher.ts";
+import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
 import { WASM } from "./salsa20_wasm.ts";
 
 /** Bytes of a packet that stay clear, which are the nonce of Salsa20. */
@@ -23,75 +23,31 @@ export function keyWords(name: string, key: Uint8Array): Uint32Array {
   return Uint32Array.from({ length: 8 }, (_, i) => view.getUint32(4 * i, true));
 }
 
-/** The kernel: four blocks at once with SIMD, and the checksum. */
-interface Kernel extends KernelMemory {
-  /** Seals a packet that lies there. */
-  seal(start: number, end: number): void;
-  /** Opens it, and returns 1 if its checksum is right. */
-  open(start: number, end: number): number;
-}
+/** Where the kernel has its state: see `memory.as.ts`. */
+const STATE = 18_432;
 
-/** The running kernel, which works on one packet at a time, whoever's it is. */
-class Salsa20Kernel {
-  readonly #kernel: Kernel;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #state: Uint32Array<ArrayBuffer>;
+/** The kernel in a memory: four blocks at once with SIMD, and the checksum. */
+class Salsa20Kernel extends PacketKernel {
+  readonly #state: Uint32Array;
 
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-    this.#bytes = new Uint8Array(kernel.memory.buffer as ArrayBuffer);
-    this.#state = new Uint32Array(kernel.memory.buffer as ArrayBuffer, 0, 16);
-    setChecksumTables(kernel);
+  constructor(functions: PacketFunctions, memory: KernelMemory) {
+    super(functions, memory);
+    setChecksumTables(memory);
+    this.#state = new Uint32Array(memory.bytes.buffer, STATE, 16);
+    SIGMA.forEach((word, i) => this.#state[5 * i] = word);
   }
 
-  /** Takes a key: its 8 words, low byte first. */
-  setKey(words: Uint32Array): void {
-    const state = this.#state;
-    for (let i = 0; i < 4; i++) {
-      state[5 * i] = SIGMA[i];
-      state[1 + i] = words[i];
-      state[11 + i] = words[4 + i];
-    }
-    state[8] = state[9] = 0;
-  }
-
-  /** Seals some packets in place, which all fit. */
-  seal(
-    bytes: Uint8Array<ArrayBuffer>,
-    starts: ArrayLike<number>,
-    ends: ArrayLike<number>,
-    first: number,
-    last: number,
-  ): void {
-    const base = starts[first];
-    const end = ends[last - 1];
-    this.#bytes.set(bytes.subarray(base, end), KERNEL_DATA);
-    const offset = KERNEL_DATA - base;
-    for (let i = first; i < last; i++) this.#kernel.seal(starts[i] + offset, ends[i] + offset);
-    bytes.set(this.#bytes.subarray(KERNEL_DATA, end + offset), base);
-  }
-
-  /** Opens a packet in place, and returns whether its checksum is right. If not, it stays as it is. */
-  open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
-    this.#bytes.set(bytes.subarray(start, end), KERNEL_DATA);
-    if (this.#kernel.open(KERNEL_DATA, KERNEL_DATA + end - start) === 0) return false;
-    bytes.set(this.#bytes.subarray(KERNEL_DATA, KERNEL_DATA + end - start), start);
-    return true;
+  /** Takes a key. */
+  protected override setKey(words: Uint32Array): void {
+    this.#state.set(words.subarray(0, 4), 1);
+    this.#state.set(words.subarray(4), 11);
   }
 }
 
-let shared: Salsa20Kernel | null | undefined;
-/** The cipher whose key the kernel has. */
-let owner: Salsa20Cipher | null = null;
-
-/** The kernel, started at first use; null where it can't be. */
-function sharedKernel(): Salsa20Kernel | null {
-  if (shared === undefined) {
-    const kernel = startKernel<Kernel>(WASM);
-    shared = kernel && new Salsa20Kernel(kernel);
-  }
-  return shared;
-}
+const KERNEL = new KernelModule<PacketFunctions, Salsa20Kernel>(
+  [WASM],
+  (functions, memory) => new Salsa20Kernel(functions, memory),
+);
 
 /**
  * Packets under Salsa20, as kcp-go has them: `nonce 16 | checksum 4 | payload`, of which the first 8 bytes stay
@@ -104,7 +60,7 @@ function sharedKernel(): Salsa20Kernel | null {
 export class Salsa20Cipher extends ChecksumCipher {
   readonly #key: Uint8Array;
   readonly #words: Uint32Array;
-  readonly #kernel: Salsa20Kernel | null;
+  readonly #portable: boolean;
 
   /**
    * @param key 32 bytes, which are kept.
@@ -115,23 +71,18 @@ export class Salsa20Cipher extends ChecksumCipher {
     super("salsa20");
     this.#key = key;
     this.#words = keyWords("Salsa20", key);
-    this.#kernel = portable ? null : sharedKernel();
+    this.#portable = portable;
   }
 
   /** Whether the kernel does the work. */
   get accelerated(): boolean {
-    return this.#kernel !== null;
+    return this.#kernelFor(this.#key, 0) !== null;
   }
 
-  /** The kernel with this key, if it can take a packet of so many bytes. */
-  #kernelFor(length: number): Salsa20Kernel | null {
-    const kernel = this.#kernel;
-    if (!kernel || length > MAX_KERNEL_DATA) return null;
-    if (owner !== this) {
-      kernel.setKey(this.#words);
-      owner = this;
-    }
-    return kernel;
+  /** The kernel for what lies in `bytes`, if it takes so much of it. */
+  #kernelFor(bytes: Uint8Array, length: number): Salsa20Kernel | null {
+    const kernel = this.#portable ? null : KERNEL.for(bytes);
+    return kernel?.takes(bytes, length) ? kernel : null;
   }
 
   /**
@@ -144,8 +95,8 @@ export class Salsa20Cipher extends ChecksumCipher {
    */
   override seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     this.check(start, end);
-    const kernel = this.#kernelFor(end - start);
-    if (kernel) kernel.seal(bytes, [start], [end], 0, 1);
+    const kernel = this.#kernelFor(bytes, end - start);
+    if (kernel) kernel.seal(this.#words, bytes, start, end);
     else super.seal(bytes, start, end);
   }
 
@@ -166,14 +117,14 @@ export class Salsa20Cipher extends ChecksumCipher {
     first: number,
     last: number,
   ): void {
-    for (let i = first; i < last; i++) this.check(starts[i], ends[i]);
-    while (first < last) {
-      const next = fitting(starts, ends, first, last, MAX_KERNEL_DATA);
-      const kernel = this.#kernelFor(ends[next - 1] - starts[first]);
-      if (kernel) kernel.seal(bytes, starts, ends, first, next);
-      else super.seal(bytes, starts[first], ends[first]);
-      first = kernel ? next : first + 1;
+    let longest = 0;
+    for (let i = first; i < last; i++) {
+      this.check(starts[i], ends[i]);
+      longest = Math.max(longest, ends[i] - starts[i]);
     }
+    const kernel = this.#kernelFor(bytes, longest);
+    if (kernel) kernel.sealAll(this.#words, bytes, starts, ends, first, last);
+    else for (let i = first; i < last; i++) this.seal(bytes, starts[i], ends[i]);
   }
 
   /**
@@ -185,9 +136,9 @@ export class Salsa20Cipher extends ChecksumCipher {
    * @returns Whether the checksum is that of the payload.
    */
   override open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
-    const kernel = end - start < HEADER_SIZE ? null : this.#kernelFor(end - start);
+    const kernel = end - start < HEADER_SIZE ? null : this.#kernelFor(bytes, end - start);
     if (!kernel) return super.open(bytes, start, end);
-    if (kernel.open(bytes, start, end)) return true;
+    if (kernel.open(this.#words, bytes, start, end)) return true;
     bytes.fill(0, start, end);
     return false;
   }

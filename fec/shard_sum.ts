@@ -1,4 +1,4 @@
-import { type KernelMemory, startKernel } from "../kcp/kernel.ts";
+import { type OwnMemory, startKernel } from "../kcp/kernel.ts";
 import { multiply } from "./galois_field.ts";
 import { RELAXED_WASM, WASM } from "./galois_field_wasm.ts";
 import type { Matrix } from "./matrix.ts";
@@ -150,7 +150,7 @@ const MAX_SIZE = 65_536;
 const STEP = 32;
 
 /** The kernel: 32 bytes of all shards at once with SIMD. */
-interface Kernel extends KernelMemory {
+interface Kernel extends OwnMemory {
   /**
    * Adds the products of the shards that lie there to the sums.
    *

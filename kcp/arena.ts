@@ -4,9 +4,13 @@
  * @module
  */
 
+import { KernelMemory } from "./kernel.ts";
+
 /** log2 of the smallest block that an {@linkcode Arena} hands out. */
 const MIN_CLASS = 6;
 const CLASSES = 31;
+/** Bytes from which on an arena may lie in memory that kernels reach, which comes in pages. */
+const MIN_KERNEL_SIZE = 32_768;
 
 /**
  * One growable byte buffer, cut into blocks whose sizes are powers of two.
@@ -26,6 +30,7 @@ export class Arena {
   view: DataView<ArrayBuffer>;
   /** The arena never grows past this many bytes. */
   readonly limit: number;
+  readonly #forKernels: boolean;
   #top = 0;
   #used = 0;
   /** Offset + 1 of the first free block of each class; the block holds the next one's. */
@@ -35,15 +40,18 @@ export class Arena {
    * Makes an arena that holds next to nothing yet.
    *
    * @param limit Most bytes that the arena may hold, 1 KiB to 1 GiB. 1 GiB unless given.
+   * @param forKernels Whether it shall lie where the WebAssembly kernels of ciphers reach it, so that they need no copy
+   * of a packet. That costs some 20 KiB more. Not so unless given.
    * @throws {RangeError} When `limit` is out of range.
    */
-  constructor(limit: number = 2 ** 30) {
+  constructor(limit: number = 2 ** 30, forKernels = false) {
     if (!Number.isInteger(limit) || limit < 1024 || limit > 2 ** 30) {
       throw new RangeError(
         `Cannot limit an arena to ${limit} bytes: allowed are 1024 to 1073741824`,
       );
     }
     this.limit = limit;
+    this.#forKernels = forKernels;
     this.bytes = new Uint8Array(1024);
     this.view = new DataView(this.bytes.buffer);
   }
@@ -112,10 +120,12 @@ export class Arena {
     if (needed > this.limit) return false;
     let size = this.bytes.length;
     while (size < needed) size *= 2;
-    const bytes = new Uint8Array(Math.min(size, this.limit));
+    size = Math.min(size, this.limit);
+    const memory = this.#forKernels && size >= MIN_KERNEL_SIZE ? KernelMemory.create(size) : null;
+    const bytes = memory?.data ?? new Uint8Array(size);
     bytes.set(this.bytes);
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, size);
     return true;
   }
 }

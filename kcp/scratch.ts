@@ -13,7 +13,7 @@ export class Scratch {
   /** The arena offset of the packet, copied there unless it lies in the arena; -1 when memory is out. */
   lay(packet: Uint8Array): number {
     const arena = this.#arena;
-    if (packet.buffer === arena.bytes.buffer) return packet.byteOffset;
+    if (packet.buffer === arena.bytes.buffer) return packet.byteOffset - arena.bytes.byteOffset;
     const { length } = packet;
     if (length > this.#size || this.#block < 0) {
       this.release();

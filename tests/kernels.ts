@@ -5,7 +5,7 @@
  *
  * A source may import others of its folder. One that asks for `ASC_FEATURE_RELAXED_SIMD` is compiled with relaxed SIMD and
  * without, since not every runtime has it. One that begins with `// Shared` is for the others, and gives
- * no module. A line `// Pages: N` says how many pages of memory it needs, if not 2.
+ * no module. Memory is imported, unless a line `// Pages: N` says how many pages of its own it has.
  *
  * @module
  */
@@ -19,8 +19,6 @@ const OPTIONS = [
   "--enable=simd",
   "--noAssert",
 ];
-/** 64 KiB each. */
-const PAGES = 2;
 
 const check = Deno.args.includes("--check");
 const root = new URL("../", import.meta.url);
@@ -78,8 +76,8 @@ for (const folder of FOLDERS) {
     const file = `${name}.as.ts`;
     const source = await Deno.readTextFile(new URL(`${folder}/${file}`, root));
     if (source.startsWith("// Shared")) continue;
-    const pages = /^\/\/ Pages: (\d+)/m.exec(source)?.[1] ?? PAGES;
-    const options = [`--initialMemory=${pages}`];
+    const pages = /^\/\/ Pages: (\d+)/m.exec(source)?.[1];
+    const options = pages ? [`--initialMemory=${pages}`] : ["--importMemory"];
     const { binary: plain, relaxes } = await compile(folder, file, options);
     const lines = [
       `// Compiled from ${file} by \`deno task kernels\`. Do not edit.`,

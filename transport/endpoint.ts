@@ -165,7 +165,11 @@ export class Endpoint {
    * @param arena Memory to share with other machines.
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
-  constructor(options: EndpointOptions = {}, accepts = false, arena: Arena = new Arena()) {
+  constructor(
+    options: EndpointOptions = {},
+    accepts = false,
+    arena: Arena = new Arena(undefined, options.crypt !== undefined),
+  ) {
     const {
       backlog = 128,
       maxSessions = 65_536,

@@ -57,7 +57,7 @@ Deno.test("chacha20-poly1305: the sums of Poly1305 carry as far as they can", ()
   }
 });
 
-Deno.test("chacha20-poly1305: a packet with any bit altered stays as it is, with and without the kernel", () => {
+Deno.test("chacha20-poly1305: a packet with any bit altered is wiped, with and without the kernel", () => {
   const key = new Uint8Array(32).fill(7);
   for (const portable of [false, true]) {
     const cipher = new ChaCha20Poly1305Cipher(key, portable);
@@ -65,9 +65,8 @@ Deno.test("chacha20-poly1305: a packet with any bit altered stays as it is, with
     for (let bit = 0; bit < packet.length * 8; bit++) {
       const forged = packet.slice() as Uint8Array<ArrayBuffer>;
       forged[bit >> 3] ^= 1 << (bit & 7);
-      const before = forged.slice();
       assertFalse(cipher.open(forged, 0, forged.length), `bit ${bit}`);
-      assertEquals(forged, before);
+      assertEquals(forged, new Uint8Array(forged.length));
     }
   }
 });

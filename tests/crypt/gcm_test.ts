@@ -170,16 +170,19 @@ const CIPHERS: PacketCipher[] = [
   new ChaCha20Poly1305Cipher(new Uint8Array(32).fill(9)),
 ];
 
-Deno.test("aead: a packet of which any bit was altered is refused, and stays encrypted", () => {
+Deno.test("aead: a packet of which any bit was altered is refused, and wiped", () => {
   const plain = Uint8Array.from({ length: 37 }, (_, i) => i);
   for (const cipher of CIPHERS) {
     const packet = sealed(cipher, new Uint8Array(12).fill(7), plain);
     for (let bit = 0; bit < 8 * packet.length; bit++) {
       const forged = Uint8Array.from(packet);
       forged[bit >> 3] ^= 1 << (bit & 7);
-      const before = forged.slice();
       assertFalse(cipher.open(forged, 0, forged.length), `${cipher.name}: bit ${bit}`);
-      assertEquals(forged, before, "no plaintext is there to be taken for one");
+      assertEquals(
+        forged,
+        new Uint8Array(forged.length),
+        "no plaintext is there to be taken for one",
+      );
     }
     const whole = Uint8Array.from(packet);
     assert(cipher.open(whole, 0, whole.length), "after all the forgeries");

@@ -4,7 +4,7 @@ import { multiply } from "../../fec/galois_field.ts";
 import { Matrix } from "../../fec/matrix.ts";
 import { Coefficients, ShardSum } from "../../fec/shard_sum.ts";
 import { RELAXED_WASM, WASM } from "../../fec/galois_field_wasm.ts";
-import { type KernelMemory, startKernel } from "../../kcp/kernel.ts";
+import { type OwnMemory, startKernel } from "../../kcp/kernel.ts";
 import { Random } from "../../transport/random.ts";
 
 function randomMatrix(random: Random, rows: number, columns: number): Matrix {
@@ -270,7 +270,7 @@ Deno.test("shard sum: 65,536 bytes are the most that the kernel takes", () => {
 });
 
 Deno.test("shard sum: with relaxed SIMD and without, the kernel does the same", () => {
-  interface Kernel extends KernelMemory {
+  interface Kernel extends OwnMemory {
     combine(...args: number[]): void;
   }
   const random = new Random("relaxed");
