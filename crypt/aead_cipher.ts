@@ -5,7 +5,7 @@ export const NONCE_SIZE = 12;
 /** The authentication tag at its end. */
 export const TAG_SIZE = 16;
 /** What is not payload. */
-const OVERHEAD = NONCE_SIZE + TAG_SIZE;
+export const OVERHEAD = NONCE_SIZE + TAG_SIZE;
 
 /**
  * What the ciphers that authenticate have in common: a packet is `nonce 12 | ciphertext | tag 16`, and there

@@ -9,15 +9,19 @@ import { add, put, rotate } from "./lanes.as";
 import { CHACHA } from "./memory.as";
 
 const NONCE_SIZE = 12;
+const TAG_SIZE = 16;
 /** By how many bytes the words of a vector are rotated: places for `turn`. */
 const TURN_16: usize = CHACHA + 64;
 const TURN_8: usize = CHACHA + 80;
-/** The key stream of the first four blocks, of which the first 32 bytes are the key of Poly1305. */
-const FIRST_STREAM: usize = CHACHA + 256;
-/** That of the last ones, if less than 256 bytes are left for them. */
-const REST_STREAM: usize = CHACHA + 512;
 /** The last bytes of a payload, filled up to a block, and the block with the lengths. */
-const LAST: usize = CHACHA + 768;
+const LAST: usize = CHACHA + 96;
+/** The key stream of the first four blocks, of which the first 32 bytes are the key of Poly1305: of two packets. */
+const EVEN_STREAM: usize = CHACHA + 256;
+const ODD_STREAM: usize = CHACHA + 512;
+/** That of the last ones, if less than 256 bytes are left for them. */
+const REST_STREAM: usize = CHACHA + 768;
+/** Start and end of each packet, 64 of them at most. */
+const LIST: usize = CHACHA + 1024;
 /** Bytes of four blocks of key stream, and of those of the first four that are for the payload. */
 const STEP: usize = 256;
 const FIRST: usize = 192;
@@ -215,19 +219,29 @@ function mix(at: usize, end: usize, from: usize): void {
   if (at < end) add(at, v128.and(v128.load(from), before(end - at)));
 }
 
-// Takes the nonce of a packet, makes the key stream of its first blocks, and starts Poly1305.
-function begin(packet: usize): void {
+// Takes the nonce of a packet.
+function setNonce(packet: usize): void {
   store<u32>(CHACHA + 52, load<u32>(packet));
   store<u32>(CHACHA + 56, load<u32>(packet, 4));
   store<u32>(CHACHA + 60, load<u32>(packet, 8));
-  fill(FIRST_STREAM, 0, 0);
-  key0 = <u64> load<u32>(FIRST_STREAM) & 0x0fffffff;
-  key1 = <u64> load<u32>(FIRST_STREAM, 4) & 0x0ffffffc;
-  key2 = <u64> load<u32>(FIRST_STREAM, 8) & 0x0ffffffc;
-  key3 = <u64> load<u32>(FIRST_STREAM, 12) & 0x0ffffffc;
+}
+
+// Leaves the first key stream of a packet at `to`, and authenticates as many blocks as it can up to `end` meanwhile.
+function draw(packet: usize, to: usize, end: usize): void {
+  setNonce(packet);
+  fill(to, 0, min(10, <i32> (end - place) >> 5));
+}
+
+// Goes on with a packet whose first key stream is at `from`.
+function begin(packet: usize, from: usize): void {
+  setNonce(packet);
+  key0 = <u64> load<u32>(from) & 0x0fffffff;
+  key1 = <u64> load<u32>(from, 4) & 0x0ffffffc;
+  key2 = <u64> load<u32>(from, 8) & 0x0ffffffc;
+  key3 = <u64> load<u32>(from, 12) & 0x0ffffffc;
   sum0 = sum1 = sum2 = sum3 = sum4 = 0;
   // What is added at the end.
-  tag0 = load<u64>(FIRST_STREAM, 16), tag1 = load<u64>(FIRST_STREAM, 24);
+  tag0 = load<u64>(from, 16), tag1 = load<u64>(from, 24);
   place = packet + NONCE_SIZE;
 }
 
@@ -265,46 +279,69 @@ function finish(payload: usize, end: usize): void {
   tag1 = (h2 & LOW) | (h3 << 32);
 }
 
-// Seals the packet from `start` to before `end`.
-export function seal(start: usize, end: usize): void {
-  const payload = start + NONCE_SIZE;
-  end -= 16;
-  begin(start);
-  const first = min(end, payload + FIRST);
-  mix(payload, first, FIRST_STREAM + 64);
-  if (first < end) {
-    // What is encrypted is authenticated during the next step.
-    const whole = (end - first) & -STEP;
-    stream(first, first + whole, 4, 6);
-    const rest = first + whole;
-    if (rest < end) {
-      fill(REST_STREAM, 4 + <i32> (whole >> 6), whole > 0 ? 8 : 6);
-      mix(rest, end, REST_STREAM);
+// Seals so many packets. While the next one begins, this one is finished.
+export function sealAll(count: i32): void {
+  const last = LIST + 8 * count;
+  let first = EVEN_STREAM;
+  place = 0;
+  draw(load<u32>(LIST), first, 0);
+  for (let at = LIST; at < last;) {
+    const start: usize = load<u32>(at), end: usize = load<u32>(at, 4) - TAG_SIZE;
+    const payload = start + NONCE_SIZE;
+    begin(start, first);
+    const middle = min(end, payload + FIRST);
+    mix(payload, middle, first + 64);
+    if (middle < end) {
+      // What is encrypted is authenticated during the next step.
+      const whole = (end - middle) & -STEP;
+      const rest = middle + whole;
+      stream(middle, rest, 4, 6);
+      if (rest < end) {
+        fill(REST_STREAM, 4 + <i32> (whole >> 6), whole > 0 ? 8 : 6);
+        mix(rest, end, REST_STREAM);
+      }
     }
+    at += 8;
+    first ^= EVEN_STREAM ^ ODD_STREAM;
+    if (at < last) draw(load<u32>(at), first, end);
+    finish(payload, end);
+    store<u64>(end, tag0);
+    store<u64>(end, tag1, 8);
   }
-  finish(payload, end);
-  store<u64>(end, tag0);
-  store<u64>(end, tag1, 8);
 }
 
-// Opens the packet from `start` to before `end`, and returns 1; 0 if the tag is wrong: what its payload is then means nothing.
-export function open(start: usize, end: usize): i32 {
-  const payload = start + NONCE_SIZE;
-  end -= 16;
-  begin(start);
-  const first = min(end, payload + FIRST);
-  const whole = (end - first) & -STEP;
-  const rest = first + whole;
-  if (whole > 0) {
-    // 20 blocks are authenticated during the first step, and these before, so that nothing is decrypted too soon.
-    authenticate(payload + 8 * 16);
-    stream(first, rest, 4, 10);
+// Opens so many packets, and leaves 1 in place of the start of each whose tag is right, and else 0: what such a packet is then
+// means nothing.
+export function openAll(count: i32): void {
+  const last = LIST + 8 * count;
+  let first = EVEN_STREAM;
+  place = 0;
+  draw(load<u32>(LIST), first, 0);
+  for (let at = LIST; at < last; at += 8) {
+    const start: usize = load<u32>(at), end: usize = load<u32>(at, 4) - TAG_SIZE;
+    const payload = start + NONCE_SIZE;
+    const own = first;
+    begin(start, own);
+    first ^= EVEN_STREAM ^ ODD_STREAM;
+    if (at + 8 < last) {
+      draw(load<u32>(at + 8), first, end);
+      setNonce(start);
+    }
+    const middle = min(end, payload + FIRST);
+    const whole = (end - middle) & -STEP;
+    const rest = middle + whole;
+    if (whole > 0) {
+      // All that a step decrypts is authenticated by its end: 20 blocks is what the first one can do.
+      authenticate(middle + STEP - 20 * 16);
+      stream(middle, rest, 4, <i32> (middle + STEP - place) >> 5);
+    }
+    if (rest < end) fill(REST_STREAM, 4 + <i32> (whole >> 6), min(10, <i32> (end - place) >> 5));
+    const stated0 = load<u64>(end), stated1 = load<u64>(end, 8);
+    finish(payload, end);
+    const right = ((stated0 ^ tag0) | (stated1 ^ tag1)) === 0;
+    store<u32>(at, <u32> right);
+    if (!right) continue;
+    mix(payload, middle, own + 64);
+    mix(rest, end, REST_STREAM);
   }
-  if (rest < end) fill(REST_STREAM, 4 + <i32> (whole >> 6), min(10, <i32> (end - place) >> 5));
-  const stated0 = load<u64>(end), stated1 = load<u64>(end, 8);
-  finish(payload, end);
-  if (((stated0 ^ tag0) | (stated1 ^ tag1)) !== 0) return 0;
-  mix(payload, first, FIRST_STREAM + 64);
-  mix(rest, end, REST_STREAM);
-  return 1;
 }

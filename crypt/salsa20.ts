@@ -23,15 +23,16 @@ export function keyWords(name: string, key: Uint8Array): Uint32Array {
   return Uint32Array.from({ length: 8 }, (_, i) => view.getUint32(4 * i, true));
 }
 
-/** Where the kernel has its state: see `memory.as.ts`. */
-const STATE = 18_432;
+/** Where the kernel has its state and its list: see `memory.as.ts`. */
+const STATE = 19_456;
+const LIST = STATE + 512;
 
 /** The kernel in a memory: four blocks at once with SIMD, and the checksum. */
 class Salsa20Kernel extends PacketKernel {
   readonly #state: Uint32Array;
 
   constructor(functions: PacketFunctions, memory: KernelMemory) {
-    super(functions, memory);
+    super(functions, memory, LIST);
     setChecksumTables(memory);
     this.#state = new Uint32Array(memory.bytes.buffer, STATE, 16);
     SIGMA.forEach((word, i) => this.#state[5 * i] = word);

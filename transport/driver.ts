@@ -70,7 +70,7 @@ const DEFAULT_PACKETS = 256;
  * The same for packets that take longer to make than to send: the peer works on the first ones while the next are made. A
  * few at a time are sealed faster than one.
  */
-const ELABORATE_PACKETS = 16;
+const ELABORATE_PACKETS = 32;
 
 /** A call that was asked for with {@linkcode Driver.after}. */
 interface Call {
@@ -119,10 +119,7 @@ export class Driver {
       arena: endpoint.arena,
       packets: (start, end, size, from) => {
         if (this.#done) return;
-        const now = clock.now();
-        for (let at = start; at < end; at += size) {
-          endpoint.inputAt(at, Math.min(at + size, end), now, from);
-        }
+        endpoint.inputRun(start, end, size, clock.now(), from);
         this.schedule();
       },
       packet: (bytes, from) => {

@@ -15,7 +15,7 @@ import type { PacketBatch } from "../kcp/packet_batch.ts";
 import { Scratch } from "../kcp/scratch.ts";
 import type { KcpStats } from "../kcp/stats.ts";
 import { ConnectionError } from "./errors.ts";
-import { OPENED, PacketProtection, type ProtectionOptions } from "./packet_protection.ts";
+import { PacketProtection, type ProtectionOptions } from "./packet_protection.ts";
 import {
   type DatagramStats,
   type FecOptions,
@@ -498,7 +498,9 @@ export class Session {
     let end = start + packet.length;
     const protection = this.#protection;
     if (protection) {
-      if (protection.open(this.arena.bytes, start, end) !== OPENED) {
+      const { bytes } = this.arena;
+      const [opened] = protection.openRun(bytes, start, end, packet.length);
+      if (opened !== 1 || protection.isReplay(bytes, start)) {
         this.suspect();
         return false;
       }

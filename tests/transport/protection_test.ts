@@ -235,6 +235,31 @@ for (const make of AEAD) {
     assertEquals(drain(conn), pattern(20));
   });
 
+  Deno.test(`${name}: in a run of packets each is judged by itself, and a copy in the same run is refused`, () => {
+    const sealer = new Sealer(hand);
+    const b = listener(hand);
+    const whole = range(0, 150).map((sn) => sealer.seal(encode({ sn, data: pattern(50, sn) })));
+    const forged = whole[149].slice();
+    forged[20] ^= 1;
+    const [{ length }] = whole;
+    // More than are opened at once, and what is left of a packet at the end.
+    const run = [
+      ...whole.slice(0, 100),
+      whole[3],
+      forged,
+      whole[99],
+      ...whole.slice(100),
+      whole[7],
+    ];
+    const start = b.arena.alloc(run.length * length);
+    run.forEach((packet, i) => b.arena.bytes.set(packet, start + i * length));
+    const end = start + run.length * length - 5;
+    assertEquals(b.inputRun(start, end, length, 1, PEER), 150);
+    assertEquals(counts(b), [154, 2, 2, 0, 1]);
+    const expected = range(0, 150).flatMap((sn) => [...pattern(50, sn)]);
+    assertEquals(drain(b.accept()!), Uint8Array.from(expected));
+  });
+
   Deno.test(`${name}: a first packet that is replayed from elsewhere opens no second session`, () => {
     const sealer = new Sealer(hand);
     const b = listener(hand);
