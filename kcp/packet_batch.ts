@@ -59,6 +59,8 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   readonly arena: Arena;
   /** Packets in the batch. */
   count = 0;
+  /** Packets that the batch may hold at the moment; as many as it has room for unless set to fewer. */
+  limit: number;
   /** Whether the last reservation found no room. */
   full = false;
   /** Offset in the arena of each packet's first byte. */
@@ -90,6 +92,7 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
       );
     }
     this.#limit = this.#start + bytes;
+    this.limit = packets;
     this.starts = new Int32Array(packets);
     this.ends = new Int32Array(packets);
   }
@@ -134,7 +137,7 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
    * @param size Bytes of the whole packet.
    */
   place(size: number): number {
-    this.full = this.count === this.starts.length || this.#top + size > this.#limit;
+    this.full = this.count >= this.limit || this.#top + size > this.#limit;
     return this.full ? -1 : this.#top;
   }
 

@@ -67,10 +67,12 @@ const MAX_ROUNDS = 16;
 /** Packets of a batch, unless the socket likes fewer. */
 const DEFAULT_PACKETS = 256;
 /**
- * The same for packets that take longer to make than to send: the peer works on the first ones while the next are made. A
- * few at a time are sealed faster than one.
+ * The same for packets that take longer to make than to send, in the first round and in all further ones, each of which has
+ * twice as many as the one before: the peer works on the first ones while the next are made, and of a long run most leave in
+ * a few large batches, which cost the system less.
  */
-const ELABORATE_PACKETS = 32;
+const FIRST_ELABORATE_PACKETS = 8;
+const ELABORATE_PACKETS = 64;
 
 /** A call that was asked for with {@linkcode Driver.after}. */
 interface Call {
@@ -89,6 +91,8 @@ export class Driver {
   readonly socket: DatagramSocket;
   readonly #clock: Clock;
   readonly #batch: PacketBatch;
+  /** Packets that it has at most. */
+  readonly #most: number;
   readonly #calls = new TimerHeap<Call>();
   readonly #resolveClosed: () => void;
   /** Calls in the heap that were taken back. */
@@ -105,12 +109,8 @@ export class Driver {
     this.socket = socket;
     this.#clock = clock;
     const { packets = Infinity, ...rest } = socket.batch ?? {};
-    const most = endpoint.elaborate ? ELABORATE_PACKETS : DEFAULT_PACKETS;
-    this.#batch = new PacketBatch({
-      ...rest,
-      packets: Math.min(packets, most),
-      arena: endpoint.arena,
-    });
+    this.#most = Math.min(packets, endpoint.elaborate ? ELABORATE_PACKETS : DEFAULT_PACKETS);
+    this.#batch = new PacketBatch({ ...rest, packets: this.#most, arena: endpoint.arena });
     const { promise, resolve } = deferred<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -201,6 +201,7 @@ export class Driver {
     endpoint.tick(now);
     for (let round = 0;; round++) {
       batch.clear();
+      if (endpoint.elaborate) batch.limit = Math.min(FIRST_ELABORATE_PACKETS << round, this.#most);
       if (endpoint.output(batch) === 0) break;
       let sent: void | Promise<void>;
       try {
