@@ -48,6 +48,8 @@ import type { KcpStats } from "./stats.ts";
 
 /** A receive window of segments is one of so many bytes each, at least. */
 const USUAL_SEGMENT = 1476;
+/** So many new segments, or fewer, may leave before the acknowledgments that wait. */
+const FEW_SEGMENTS = 8;
 /** The widest window that the wire can tell. */
 const MAX_WINDOW = 65_535;
 
@@ -114,6 +116,11 @@ export class Kcp {
   #asked = false;
   #answered = false;
   #tellWindow = false;
+  /**
+   * The last segment that `una` acknowledged, and when: what leaves together with an acknowledgment may come before it. The
+   * acknowledgment then tells which transmission it was.
+   */
+  readonly #told = { sn: 0, sentAt: 0, toldAt: 0, open: false };
 
   /** Whether the segment queued last belongs to the byte stream and may grow. */
   #tailOpen = false;
@@ -518,6 +525,12 @@ export class Kcp {
           const sample = this.#sampleRtt(sn, ts);
           if (sample >= 0) rtt = sample;
           ackedBytes += send.acknowledge(sn, ts);
+        } else if (this.#told.open && sn === this.#told.sn) {
+          const { sentAt, toldAt } = this.#told;
+          if (distance(view.getInt32(at + TS, true), timestamp(sentAt)) === 0) {
+            rtt = toldAt - sentAt;
+          }
+          this.#told.open = false;
         }
       } else if (cmd === CMD_WASK) {
         this.#tellWindow = true;
@@ -531,6 +544,13 @@ export class Kcp {
 
     // After the acknowledgments of single segments, which give round-trip samples.
     if (distance(una, send.una) > 0) {
+      const newest = (una - 1) | 0;
+      if (!send.isAcked(newest)) {
+        this.#told.sn = newest;
+        this.#told.sentAt = send.sentAt(newest);
+        this.#told.toldAt = this.#now;
+        this.#told.open = true;
+      }
       const { min } = this.#rto;
       ackedBytes += send.acknowledgeUpTo(una, min < Infinity ? this.#now - min : this.#now);
     }
@@ -729,8 +749,8 @@ export class Kcp {
   }
 
   /**
-   * Appends the packets that are due to `batch`, as many as fit: acknowledgments first, then window
-   * probes, retransmissions and new data.
+   * Appends the packets that are due to `batch`, as many as fit: acknowledgments first, unless a few full
+   * segments leave at once, then window probes, retransmissions and new data.
    *
    * @param batch A batch in the arena of this machine.
    * @returns How many packets were appended. When it is 0, nothing more is due now.
@@ -762,15 +782,10 @@ export class Kcp {
     const writer = this.#writer;
     const { nxt } = this.#receive;
     writer.start(batch, this.#options.mtu, this.#window(), nxt);
-    let full = false;
-
-    // Acknowledgments. `una` speaks for what is before it; only the newest of those goes, for its ts.
-    for (const acks = this.#acks; acks.count > 0; acks.shift()) {
-      if (distance(acks.sn, nxt) < 0 && acks.count > 1) continue;
-      full = !writer.reserve(OVERHEAD);
-      if (full) break;
-      writer.write(CMD_ACK, 0, acks.ts, acks.sn, 0);
-    }
+    // An acknowledgment that the first segment has no room for may go behind the last one of a few, which is often shorter.
+    const behind = data && !send.due && room <= FEW_SEGMENTS &&
+      2 * OVERHEAD + send.length(send.nxt) > this.#options.mtu;
+    let full = !behind && !this.#writeAcks(nxt);
     if (this.#askWindow && !full) {
       full = !writer.reserve(OVERHEAD);
       if (!full) writer.write(CMD_WASK, 0, 0, 0, 0);
@@ -810,12 +825,26 @@ export class Kcp {
       send.transmit(sn, now);
       this.#controller.onSend(now, length, send.inFlight);
     }
+    if (behind) this.#writeAcks(nxt);
     this.#closePacket();
     // What the batch had no room for, or what is paced, is still due.
     const left = batch.full || (room > 0 && this.#options.writeDelay);
     if (!left) this.#nextFlush = now + this.#options.interval;
     this.#liveness.watch(this.#now, send.inFlight > 0);
     return batch.count - before;
+  }
+
+  /** Writes the acknowledgments that wait, those before `nxt` as one; false if the batch has no room for all. */
+  #writeAcks(nxt: number): boolean {
+    const acks = this.#acks;
+    const writer = this.#writer;
+    for (; acks.count > 0; acks.shift()) {
+      // `una` speaks for what is before it; only the newest of those goes, for its ts.
+      if (distance(acks.sn, nxt) < 0 && acks.count > 1) continue;
+      if (!writer.reserve(OVERHEAD)) return false;
+      writer.write(CMD_ACK, 0, acks.ts, acks.sn, 0);
+    }
+    return true;
   }
 
   #closePacket(): void {

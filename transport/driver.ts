@@ -17,11 +17,17 @@ export interface DatagramReceiver {
   /** A packet arrived. It is not kept. */
   packet(bytes: Uint8Array, from: string): void;
   /**
-   * Packets arrived, and lie one behind the other in the arena, from `start` to before `end`. They are changed.
+   * Packets arrived, and lie one behind the other in the arena, from `start` to before `end`. They are changed. What they
+   * call for leaves once `settled` is called, unless the application has something to send before.
    *
    * @param size Bytes of each but the last, which may be shorter.
    */
   packets(start: number, end: number, size: number, from: string): void;
+  /**
+   * The application has had its turn since the last packets came. If it had answered them, the answer has taken their
+   * acknowledgments along.
+   */
+  settled(): void;
   /** The socket failed, and delivers nothing more. */
   failed(error: unknown): void;
 }
@@ -120,8 +126,8 @@ export class Driver {
       packets: (start, end, size, from) => {
         if (this.#done) return;
         endpoint.inputRun(start, end, size, clock.now(), from);
-        this.schedule();
       },
+      settled: () => this.schedule(),
       packet: (bytes, from) => {
         if (this.#done) return;
         endpoint.input(bytes, clock.now(), from);

@@ -352,12 +352,12 @@ export class LinuxSocket implements DatagramSocket {
         last = now;
         for (let i = 0; i < count && !this.#closed; i++) this.#deliver(receiver, i, block);
         if (count === RECEIVE_MESSAGES && ++calls < RECEIVE_CALLS) {
-          // What is due is sent in between.
           await null;
         } else {
           calls = 0;
           await turn();
         }
+        receiver.settled();
       }
     } finally {
       arena.free(block, size);

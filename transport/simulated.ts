@@ -341,6 +341,7 @@ export class SimulatedNetwork {
       arena: machine.arena,
       // Sockets of this network deliver one packet at a time.
       packets: () => {},
+      settled: () => {},
       packet: (packet, from) => {
         // A machine with one peer has no use for the address.
         if (to === undefined) (machine as EndpointMachine).input(packet, this.#now, from);

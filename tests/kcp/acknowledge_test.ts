@@ -54,6 +54,30 @@ Deno.test("acknowledge: data that leaves takes pending acknowledgments along", (
   assertEquals(b.kcp.stats.pendingAcks, 0);
 });
 
+Deno.test("acknowledge: behind a few segments that fill packets they share the last one, else they go first", () => {
+  const cases: [size: number, expected: string][] = [
+    // The first segment has room for them in front.
+    [50, "AP"],
+    [76, "P A"],
+    [76 * 2 + 50, "P P PA"],
+    [76 * 3, "P P P A"],
+    [76 * 7 + 1, "P P P P P P P PA"],
+    [76 * 8 + 1, "A P P P P P P P P P"],
+  ];
+  for (const [size, expected] of cases) {
+    const b = opened({ interval: 1000, mtu: 100 });
+    push(b, 0, 0);
+    b.segments(0);
+    push(b, 5, 1);
+    b.kcp.send(pattern(size));
+    const letters = b.packets(5).map(decode).map((packet) =>
+      packet.map(({ cmd }) => cmd === ACK ? "A" : "P").join("")
+    );
+    assertEquals(letters.join(" "), expected, `${size} bytes`);
+    assertEquals(b.kcp.stats.pendingAcks, 0);
+  }
+});
+
 Deno.test("acknowledge: una speaks for what is in order; each early segment has its own ACK", () => {
   const b = new End({ interval: 50 });
   b.segments(0);

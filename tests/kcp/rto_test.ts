@@ -142,14 +142,31 @@ Deno.test("rto: with a fractional clock the sample is exact", () => {
   assertEquals(a.kcp.srtt, 0.25);
 });
 
+Deno.test("rto: an ACK that comes behind una confirms when una came, once, if it names that transmission", () => {
+  const sent = (ts: number) => {
+    const a = opened({}, 900);
+    queue(a, 3);
+    a.segments(1000);
+    a.input(1050, { cmd: WINS, una: 2 });
+    assertEquals(a.kcp.srtt, -1, "una alone");
+    a.input(1060, { cmd: ACK, sn: 0, ts, una: 2 });
+    assertEquals(a.kcp.srtt, -1, "one that is not the last of those that una acknowledged");
+    a.input(1060, { cmd: ACK, sn: 1, ts, una: 2 });
+    const { srtt } = a.kcp;
+    a.input(1070, { cmd: ACK, sn: 1, ts: 1000, una: 2 });
+    assertEquals(a.kcp.srtt, srtt, "a second ACK");
+    return srtt;
+  };
+  assertEquals(sent(1000), 50);
+  for (const ts of [0, 999, 1001]) assertEquals(sent(ts), -1);
+});
+
 Deno.test("rto: no sample comes from una alone, from a second ACK, or from a recovered packet", () => {
   const a = opened();
   queue(a, 3);
   a.segments(0);
   a.input(50, { cmd: WINS, una: 1 });
   assertEquals(a.kcp.srtt, -1, "una alone");
-  a.input(60, { cmd: ACK, sn: 0, ts: 0, una: 1 });
-  assertEquals(a.kcp.srtt, -1, "an ACK of what una acknowledged before");
   a.kcp.input(encode({ cmd: ACK, sn: 1, ts: 0, una: 1 }), 70, true);
   assertEquals([a.kcp.srtt, a.kcp.stats.inFlight], [-1, 1], "a recovered ACK");
   a.input(80, { cmd: ACK, sn: 2, ts: 0, una: 1 });

@@ -89,6 +89,7 @@ function answering(network: SimulatedNetwork, answer: () => Uint8Array[]): Datag
   socket.open({
     arena: batch.arena,
     packets: () => {},
+    settled: () => {},
     packet: (_, from) => {
       batch.clear();
       batch.destination = from;

@@ -61,6 +61,7 @@ self.onmessage = async ({ data }: MessageEvent<number>) => {
     receiver.open({
       arena: new Arena(),
       packet: () => {},
+      settled: () => {},
       packets: (start, end, size) => {
         arrived += Math.ceil((end - start) / size);
         if (arrived >= 40) resolve();

@@ -102,6 +102,7 @@ Deno.test({
         socket.open({
           arena: new Arena(),
           packet: () => {},
+          settled: () => {},
           packets: () => {},
           failed: (error) => {
             throw error;
@@ -147,6 +148,7 @@ async function pass(
       receiver.open({
         arena,
         packet: () => reject(new Error("It was not received into the arena")),
+        settled: () => {},
         packets: (start, end, size, sent) => {
           runs++;
           from.add(sent);
@@ -233,6 +235,7 @@ Deno.test({
     receiver.open({
       arena: new Arena(),
       packet: () => {},
+      settled: () => {},
       packets: (start, end, size) => count += Math.ceil((end - start) / size),
       failed: (error) => {
         throw error;
@@ -292,6 +295,7 @@ Deno.test({
     socket.open({
       arena: new Arena(),
       packet: () => {},
+      settled: () => {},
       packets: () => arrived++,
       failed: (error) => {
         throw error;
