@@ -101,8 +101,11 @@ const MESSAGES = 64;
 const MAX_SEGMENTS = 64;
 /** Bytes of one message. */
 const MAX_MESSAGE = 65_507;
-/** Messages received in one call, and bytes that each may have: GRO joins up to 64 KiB. */
-const RECEIVE_MESSAGES = 16;
+/**
+ * Messages received in one call, and bytes that each may have: GRO joins up to 64 KiB. More of them would not stay in the cache
+ * of a processor until they are read.
+ */
+const RECEIVE_MESSAGES = 8;
 const RECEIVE_BYTES = 65_536;
 /** Calls that receive, before the event loop has its turn. */
 const RECEIVE_CALLS = 8;
