@@ -48,6 +48,11 @@ import type { KcpStats } from "./stats.ts";
 
 /** A receive window of segments is one of so many bytes each, at least. */
 const USUAL_SEGMENT = 1476;
+/**
+ * So many acknowledgments, or those that fill a packet, do not wait for the interval. A sender may have no more than a burst or
+ * its window in flight, some of which is parity: it would wait, too.
+ */
+const MAX_HELD_ACKS = 16;
 /** So many new segments, or fewer, may leave before the acknowledgments that wait. */
 const FEW_SEGMENTS = 8;
 /** The widest window that the wire can tell. */
@@ -908,7 +913,7 @@ export class Kcp {
     const count = this.pendingAcks;
     return count > 0 &&
       (this.#options.ackNoDelay || this.#now >= this.#nextFlush ||
-        count >= Math.floor(this.#options.mtu / OVERHEAD));
+        count >= Math.min(MAX_HELD_ACKS, Math.floor(this.#options.mtu / OVERHEAD)));
   }
 
   /** Gives memory that an idle machine does not need back to the arena; it is taken again on demand. */

@@ -17,9 +17,9 @@ Deno.test("acknowledge: acknowledgments are collected for up to an interval", ()
   assertEquals(b.kcp.deadline, Infinity);
 });
 
-Deno.test("acknowledge: those that fill a packet go at once", () => {
-  for (const mtu of [50, 100, 1400]) {
-    const full = Math.floor(mtu / 24);
+Deno.test("acknowledge: sixteen, or those that fill a packet, go at once", () => {
+  for (const mtu of [50, 100, 383, 384, 1400]) {
+    const full = Math.min(16, Math.floor(mtu / 24));
     const b = new End({ interval: 1000, mtu });
     push(b, 0, 0);
     b.segments(0);
