@@ -13,7 +13,7 @@ const NONCE_SIZE = 16;
 const HEADER_SIZE = 20;
 /** Start and end of each packet, 64 of them at most. */
 const LIST: usize = SALSA + 512;
-/** What is behind a packet: steps of 256 bytes go beyond its end. */
+/** What is behind a packet: steps of 128 or 256 bytes go beyond its end. */
 const BEHIND: usize = SALSA + 256;
 
 // @ts-ignore: decorator
@@ -74,7 +74,10 @@ function cryptPair(at: usize, counter: i32): void {
 
 // XORs all of a packet but what stays clear with the key stream.
 function crypt(packet: usize, end: usize): void {
-  for (let n: usize = 0; n < 256; n += 16) v128.store(BEHIND + n, v128.load(end + n));
+  // What the last step reaches of it.
+  const rest: usize = (end - packet - CLEAR) & 255;
+  const over: usize = rest === 0 ? 0 : rest <= 128 ? 128 - rest : 256 - rest;
+  for (let n: usize = 0; n < over; n += 16) v128.store(BEHIND + n, v128.load(end + n));
   store<u64>(SALSA + 24, load<u64>(packet));
   const s0 = v128.load32_splat(SALSA), s1 = v128.load32_splat(SALSA + 4);
   const s2 = v128.load32_splat(SALSA + 8), s3 = v128.load32_splat(SALSA + 12);
@@ -132,7 +135,7 @@ function crypt(packet: usize, end: usize): void {
     s8 = i32x4.add(s8, i32x4.splat(4));
   }
   if (at < end) cryptPair(at, i32x4.extract_lane(s8, 0));
-  for (let n: usize = 0; n < 256; n += 16) v128.store(end + n, v128.load(BEHIND + n));
+  for (let n: usize = 0; n < over; n += 16) v128.store(end + n, v128.load(BEHIND + n));
 }
 
 // Seals so many packets.
