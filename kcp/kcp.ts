@@ -122,8 +122,8 @@ export class Kcp {
   #answered = false;
   #tellWindow = false;
   /**
-   * The last segment that `una` acknowledged, and when: what leaves together with an acknowledgment may come before it. The
-   * acknowledgment then tells which transmission it was.
+   * The last segment that `una` acknowledged, and when: what leaves together with an acknowledgment may come before it, which
+   * then shows that it was on its way, too.
    */
   readonly #told = { sn: 0, sentAt: 0, toldAt: 0, open: false };
 
@@ -550,7 +550,8 @@ export class Kcp {
     // After the acknowledgments of single segments, which give round-trip samples.
     if (distance(una, send.una) > 0) {
       const newest = (una - 1) | 0;
-      if (!send.isAcked(newest)) {
+      // Of one that was sent again it may be an earlier transmission that `una` tells of.
+      if (!send.isAcked(newest) && send.sentAt(newest) === send.firstSentAt(newest)) {
         this.#told.sn = newest;
         this.#told.sentAt = send.sentAt(newest);
         this.#told.toldAt = this.#now;

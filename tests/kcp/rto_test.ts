@@ -161,6 +161,17 @@ Deno.test("rto: an ACK that comes behind una confirms when una came, once, if it
   for (const ts of [0, 999, 1001]) assertEquals(sent(ts), -1);
 });
 
+Deno.test("rto: una that tells of a segment before its retransmission can have arrived gives no sample", () => {
+  const a = opened({ nodelay: 1 }, 900);
+  queue(a, 1);
+  a.segments(1000);
+  let again = 1001;
+  while (a.segments(again).length === 0) again++;
+  a.input(again + 2, { cmd: WINS, una: 1 });
+  a.input(again + 90, { cmd: ACK, sn: 0, ts: again, una: 1 });
+  assertEquals(a.kcp.srtt, -1);
+});
+
 Deno.test("rto: no sample comes from una alone, from a second ACK, or from a recovered packet", () => {
   const a = opened();
   queue(a, 3);
