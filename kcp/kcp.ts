@@ -578,6 +578,9 @@ export class Kcp {
         this.#remote.wnd,
       );
       this.#collectSkipped();
+    } else if (rtt >= 0 && !recovered) {
+      // `una` had told the rest before.
+      this.#flight.onAcked(this.#now, 0, rtt);
     }
     this.#liveness.watch(this.#now, send.inFlight > 0);
     return true;
@@ -847,6 +850,8 @@ export class Kcp {
     for (; acks.count > 0; acks.shift()) {
       // `una` speaks for what is before it; only the newest of those goes, for its ts.
       if (distance(acks.sn, nxt) < 0 && acks.count > 1) continue;
+      // The packet that is full may carry data, which is paced.
+      if (!writer.fits(OVERHEAD)) this.#closePacket();
       if (!writer.reserve(OVERHEAD)) return false;
       writer.write(CMD_ACK, 0, acks.ts, acks.sn, 0);
     }

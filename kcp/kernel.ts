@@ -141,8 +141,12 @@ export class KernelModule<T, K> {
     let kept: K | null = null;
     if (this.#compiled) {
       const imports = { env: { memory: memory.memory } };
-      const { exports } = new WebAssembly.Instance(this.#compiled, imports);
-      kept = this.#start(exports as unknown as T, memory);
+      try {
+        const { exports } = new WebAssembly.Instance(this.#compiled, imports);
+        kept = this.#start(exports as unknown as T, memory);
+      } catch {
+        // The runtime has no room for one more.
+      }
     }
     memory.kernels.set(this, kept);
     return kept;

@@ -120,10 +120,15 @@ export class PacketProtection {
       if (end - at >= this.headroom) this.#seen?.prefetch(bytes, at);
       at += size;
     } while (at < end);
-    if (cipher.openAll && count > 1) {
+    // Only the last one can be too short to be one. Ciphers of others need not expect that.
+    const shortest = this.headroom + this.tailroom;
+    if (cipher.openAll && count > 1 && ends[count - 1] - starts[count - 1] >= shortest) {
       cipher.openAll(bytes, starts, ends, 0, count, opened);
     } else {
-      for (let i = 0; i < count; i++) opened[i] = Number(cipher.open(bytes, starts[i], ends[i]));
+      for (let i = 0; i < count; i++) {
+        const whole = ends[i] - starts[i] >= shortest && cipher.open(bytes, starts[i], ends[i]);
+        opened[i] = Number(whole);
+      }
     }
     return opened;
   }

@@ -78,6 +78,19 @@ Deno.test("acknowledge: behind a few segments that fill packets they share the l
   }
 });
 
+Deno.test("acknowledge: a full segment in front of them is paced as any other", () => {
+  const b = opened({ interval: 10, mtu: 100, pacingRate: 1000, burst: 1 });
+  let sent = 0;
+  for (let sn = 0, now = 1; now <= 1000; sn++, now += 10) {
+    b.input(now, { sn, ts: sn, una: sent / 100, data: pattern(10) });
+    b.kcp.recv(new Uint8Array(10));
+    if (b.kcp.stats.sndQueue < 2) b.kcp.send(pattern(76));
+    for (const s of b.segments(now)) if (s.cmd === PUSH) sent += 100;
+  }
+  // 1000 bytes a second, and a burst.
+  assert(sent > 500 && sent <= 1200, `${sent} bytes in a second`);
+});
+
 Deno.test("acknowledge: una speaks for what is in order; each early segment has its own ACK", () => {
   const b = new End({ interval: 50 });
   b.segments(0);
