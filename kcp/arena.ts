@@ -24,7 +24,7 @@ const MIN_KERNEL_SIZE = 32_768;
  * a call that can allocate.
  */
 export class Arena {
-  /** The whole buffer. Replaced when the arena grows. */
+  /** All of it. Replaced when the arena grows. It may be a part of `bytes.buffer`, whose offsets are others. */
   bytes: Uint8Array<ArrayBuffer>;
   /** The same bytes for reading and writing integers. Replaced together with `bytes`. */
   view: DataView<ArrayBuffer>;
@@ -41,7 +41,7 @@ export class Arena {
    *
    * @param limit Most bytes that the arena may hold, 1 KiB to 1 GiB. 1 GiB unless given.
    * @param forKernels Whether it shall lie where the WebAssembly kernels of ciphers reach it, so that they need no copy
-   * of a packet. That costs some 20 KiB more. Not so unless given.
+   * of a packet. That costs 20 KiB more, and what is missing to pages of 64 KiB. Not so unless given.
    * @throws {RangeError} When `limit` is out of range.
    */
   constructor(limit: number = 2 ** 30, forKernels = false) {

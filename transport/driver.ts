@@ -24,8 +24,8 @@ export interface DatagramReceiver {
    */
   packets(start: number, end: number, size: number, from: string): void;
   /**
-   * The application has had its turn since the last packets came. If it had answered them, the answer has taken their
-   * acknowledgments along.
+   * The application has had a turn, if a short one, since the last packets came: what they call for may leave. If they were
+   * answered, the answer has taken their acknowledgments along. A socket that delivers packets so has to call it.
    */
   settled(): void;
   /** The socket failed, and delivers nothing more. */
@@ -73,8 +73,8 @@ const MAX_ROUNDS = 16;
 /** Packets of a batch, unless the socket likes fewer. */
 const DEFAULT_PACKETS = 256;
 /**
- * The same for packets that take longer to make than to send, in the first round and in all further ones, each of which has
- * twice as many as the one before: the peer works on the first ones while the next are made, and of a long run most leave in
+ * The same for packets that take longer to make than to send, first and at most. Each batch has twice as many as the one
+ * before, until there is nothing more to send: the peer works on the first ones while the next are made, and of a long run most leave in
  * a few large batches, which cost the system less.
  */
 const FIRST_ELABORATE_PACKETS = 8;
@@ -99,6 +99,8 @@ export class Driver {
   readonly #batch: PacketBatch;
   /** Packets that it has at most. */
   readonly #most: number;
+  /** Batches that left since there was nothing more to send. */
+  #full = 0;
   readonly #calls = new TimerHeap<Call>();
   readonly #resolveClosed: () => void;
   /** Calls in the heap that were taken back. */
@@ -207,8 +209,14 @@ export class Driver {
     endpoint.tick(now);
     for (let round = 0;; round++) {
       batch.clear();
-      if (endpoint.elaborate) batch.limit = Math.min(FIRST_ELABORATE_PACKETS << round, this.#most);
-      if (endpoint.output(batch) === 0) break;
+      if (endpoint.elaborate) {
+        batch.limit = Math.min(FIRST_ELABORATE_PACKETS << this.#full, this.#most);
+      }
+      if (endpoint.output(batch) === 0) {
+        this.#full = 0;
+        break;
+      }
+      this.#full = Math.min(this.#full + 1, MAX_ROUNDS);
       let sent: void | Promise<void>;
       try {
         sent = this.socket.send(batch);

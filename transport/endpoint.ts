@@ -295,6 +295,8 @@ export class Endpoint {
    * {@linkcode Endpoint.input} for packets that lie in the arena one behind the other, from `start` to before `end`; they are
    * changed there.
    *
+   * It must not be called again before it returns, as by what `onWake` calls.
+   *
    * @param size Bytes of each; the last one may be shorter.
    * @returns How many of them belonged to a session and were valid.
    */
