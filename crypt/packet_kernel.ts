@@ -1,4 +1,5 @@
 import type { KernelMemory } from "../kcp/kernel.ts";
+import { fitting } from "./packet_cipher.ts";
 
 /** Packets that a kernel takes at a time. */
 const MAX_PACKETS = 64;
@@ -117,11 +118,9 @@ export abstract class PacketKernel {
     first: number,
     last: number,
   ): number {
-    const capacity = this.#memory.capacity(bytes);
-    const start = starts[first];
-    let next = first + 1;
-    while (next < last && next - first < MAX_PACKETS && ends[next] - start <= capacity) next++;
-    const offset = this.#memory.enter(bytes, start, ends[next - 1]);
+    const most = Math.min(last, first + MAX_PACKETS);
+    const next = fitting(starts, ends, first, most, this.#memory.capacity(bytes));
+    const offset = this.#memory.enter(bytes, starts[first], ends[next - 1]);
     for (let i = first; i < next; i++) {
       this.#list[2 * (i - first)] = starts[i] + offset;
       this.#list[2 * (i - first) + 1] = ends[i] + offset;

@@ -74,8 +74,8 @@ const MAX_ROUNDS = 16;
 const DEFAULT_PACKETS = 256;
 /**
  * The same for packets that take longer to make than to send, first and at most. Each batch has twice as many as the one
- * before, until there is nothing more to send: the peer works on the first ones while the next are made, and of a long run most leave in
- * a few large batches, which cost the system less.
+ * before, until there is nothing more to send: the peer works on the first ones while the next are made, and of a long run
+ * most leave in a few large batches, which cost the system less.
  */
 const FIRST_ELABORATE_PACKETS = 8;
 const ELABORATE_PACKETS = 64;
