@@ -9,7 +9,7 @@
  * @module
  */
 import { Arena, Kcp, PacketBatch, turbo } from "../../mod.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 
 /** Payload of a full segment at an MTU of 1400. */
 const MESSAGE = 1376;

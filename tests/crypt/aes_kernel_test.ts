@@ -5,7 +5,7 @@ import { type AesKernel, sharedAesKernel, startAesKernel } from "../../crypt/aes
 import { RELAXED_WASM, WASM } from "../../crypt/aes_wasm.ts";
 import { PACKET_IV } from "../../crypt/cfb.ts";
 import { GcmCipher } from "../../crypt/gcm.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { bytes, CFB128_AES } from "./harness.ts";
 
 const KERNELS: [string, AesKernel | null][] = [

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ChaCha20Poly1305Cipher } from "../../crypt/chacha20_poly1305.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 
 const OVERHEAD = 12 + 16;
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { crc32, portableCrc32 } from "../../crypt/crc32.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 
 /** The remainder of a polynomial division, bit by bit, as the definition has it. */
 function divided(bytes: Uint8Array): number {

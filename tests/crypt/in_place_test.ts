@@ -2,7 +2,7 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import { CIPHER_NAMES, createCipher } from "../../crypt/mod.ts";
 import { Arena } from "../../kcp/mod.ts";
 import { KernelMemory } from "../../kcp/kernel.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { KEY_SIZES } from "./key_sizes.ts";
 
 /** An arena that is full: its last block ends where its memory does. */

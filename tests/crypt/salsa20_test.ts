@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { crc32 } from "../../crypt/crc32.ts";
 import { Salsa20Cipher } from "../../crypt/salsa20.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { bytes } from "./harness.ts";
 
 /** The key stream: what a packet of zeros with this nonce becomes behind its first 8 bytes. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { AdaptiveParity } from "../../fec/adaptive_parity.ts";
 import type { FecRatio } from "../../fec/ratio.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { nameOf, ratioOf } from "./harness.ts";
 
 /** What became of some groups on a link. */

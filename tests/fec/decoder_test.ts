@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FecDecoder } from "../../fec/decoder.ts";
 import type { FecRatio } from "../../fec/ratio.ts";
 import { Arena } from "../../kcp/arena.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import {
   DATA,
   limitOf,

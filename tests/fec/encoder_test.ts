@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { FecEncoder } from "../../fec/encoder.ts";
 import { Arena } from "../../kcp/arena.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import {
   DATA,
   limitOf,

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { FecRatio } from "../../fec/ratio.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import {
   DATA,
   limitOf,

@@ -10,7 +10,7 @@ import { FecDecoder } from "../../fec/decoder.ts";
 import { FecEncoder } from "../../fec/encoder.ts";
 import type { FecRatio } from "../../fec/ratio.ts";
 import { Arena } from "../../kcp/arena.ts";
-import type { Random } from "../../transport/random.ts";
+import type { Random } from "../../transport/link/random.ts";
 
 export const DATA = 0xf1;
 export const PARITY = 0xf2;

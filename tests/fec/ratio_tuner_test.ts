@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { FecRatio } from "../../fec/ratio.ts";
 import { RatioTuner } from "../../fec/ratio_tuner.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { limitOf, nameOf, ratioOf, reorder, totalOf } from "./harness.ts";
 
 /** What a tuner is told of a shard. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { ReedSolomon, reedSolomon } from "../../fec/reed_solomon.ts";
 import { ShardSum } from "../../fec/shard_sum.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 
 /**
  * SHA-256 of the parity shards one after another, where the data shards are the rows of the identity matrix.

@@ -5,7 +5,7 @@ import { Matrix } from "../../fec/matrix.ts";
 import { Coefficients, ShardSum } from "../../fec/shard_sum.ts";
 import { RELAXED_WASM, WASM } from "../../fec/galois_field_wasm.ts";
 import { type OwnMemory, startKernel } from "../../kcp/kernel.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 
 function randomMatrix(random: Random, rows: number, columns: number): Matrix {
   return new Matrix(rows, columns, random.fill(new Uint8Array(rows * columns)));

@@ -5,7 +5,7 @@
  */
 import { CIPHER_NAMES, type CipherName, createCipher } from "../../crypt/mod.ts";
 import { type ConnectOptions, turbo } from "../../mod.ts";
-import type { LinkOptions } from "../../transport/link.ts";
+import type { LinkOptions } from "../../transport/link/mod.ts";
 import { KEY_SIZES } from "../crypt/key_sizes.ts";
 import { pattern } from "../vectors/pattern.ts";
 import type { PeerSettings } from "./peer.ts";

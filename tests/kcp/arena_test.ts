@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Arena, PacketBatch } from "../../kcp/mod.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { End, opened, pattern, WINS } from "./harness.ts";
 
 Deno.test("arena: blocks are powers of two from 64 bytes, at multiples of 64", () => {

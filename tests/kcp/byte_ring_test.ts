@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Arena } from "../../kcp/mod.ts";
 import { ByteRing } from "../../kcp/byte_ring.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { pattern } from "./harness.ts";
 
 /** A ring whose first position is `start`, as after that many bytes without a moment of emptiness. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FlightLimit } from "../../kcp/flight_limit.ts";
-import { Link } from "../../transport/link.ts";
-import { Random } from "../../transport/random.ts";
+import { Link } from "../../transport/link/mod.ts";
+import { Random } from "../../transport/link/random.ts";
 import { End, Network } from "./harness.ts";
 
 Deno.test("flight limit: before the path is known, a burst may be in flight", () => {

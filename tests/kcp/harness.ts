@@ -12,8 +12,8 @@ import {
   PacketBatch,
   type PacketBatchOptions,
 } from "../../kcp/mod.ts";
-import type { Link } from "../../transport/link.ts";
-import { TimerHeap } from "../../transport/timer_heap.ts";
+import type { Link } from "../../transport/link/mod.ts";
+import { TimerHeap } from "../../transport/session/timer_heap.ts";
 
 export const PUSH = 81;
 export const ACK = 82;

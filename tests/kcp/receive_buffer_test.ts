@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Arena } from "../../kcp/mod.ts";
 import { DUPLICATE, ReceiveBuffer, REFUSED, STORED } from "../../kcp/receive_buffer.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { pattern } from "./harness.ts";
 
 /** A receive buffer, and packets that arrive in its arena. */

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Arena } from "../../kcp/mod.ts";
 import { RTO_MAX, rtoGrowth } from "../../kcp/rto.ts";
 import { REASON_EARLY, REASON_FAST, REASON_TIMEOUT, SendBuffer } from "../../kcp/send_buffer.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { pattern } from "./harness.ts";
 
 Deno.test("send buffer: it grows while segments wait, are in flight, due and acknowledged", () => {

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { KcpOptions } from "../../kcp/mod.ts";
 import { distance, timestamp } from "../../kcp/segment.ts";
-import { Link } from "../../transport/link.ts";
-import { Random } from "../../transport/random.ts";
+import { Link } from "../../transport/link/mod.ts";
+import { Random } from "../../transport/link/random.ts";
 import { ACK, End, Network, opened, pattern, queue, sent, WINS } from "./harness.ts";
 
 /** Numbers about a wrap at which signed and unsigned comparison go wrong. */

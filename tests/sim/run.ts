@@ -7,8 +7,8 @@
 import { AssertionError } from "@std/assert";
 import type { KcpLiveOptions, KcpOptions } from "../../kcp/mod.ts";
 import { Arena } from "../../kcp/mod.ts";
-import { Link, type LinkOptions } from "../../transport/link.ts";
-import { Random } from "../../transport/random.ts";
+import { Link, type LinkOptions } from "../../transport/link/mod.ts";
+import { Random } from "../../transport/link/random.ts";
 import { End, Network, patternByte } from "../kcp/harness.ts";
 
 /** What a run did. */

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { type CipherName, createCipher } from "../../crypt/mod.ts";
 import { PacketBatch, turbo } from "../../kcp/mod.ts";
 import { Endpoint, type EndpointOptions, type Session } from "../../transport/mod.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { pattern } from "./pattern.ts";
 import {
   type ExchangeRecording,

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FecDecoder, FecEncoder } from "../../fec/mod.ts";
 import { Arena } from "../../kcp/mod.ts";
-import { Random } from "../../transport/random.ts";
+import { Random } from "../../transport/link/random.ts";
 import { type FecRecording, fromBase64, readVectors } from "./vectors.ts";
 
 const DATA = 0xf1;

@@ -1,0 +1,230 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertLess,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import { type Connection, ConnectionError, connectOn, listenOn } from "../../../mod.ts";
+import { ACK, decode, encode, pattern, PUSH, WASK, WINS } from "../../kcp/harness.ts";
+import { FakeClock, FakeSocket, outcome, settle } from "../harness.ts";
+
+const PEER = "10.0.0.1:80";
+const QUIET = { idleTimeout: Infinity, interval: 10, nc: true } as const;
+
+/** `count` confirmed connections of one listener, on a clock that has gone 10 s. */
+async function accepted(count: number) {
+  const socket = new FakeSocket();
+  const clock = new FakeClock();
+  const limits = { backlog: count, maxUnconfirmedPerHost: count, maxUnconfirmed: count };
+  const listener = listenOn(socket, clock, { ...QUIET, ...limits });
+  const conns: Connection[] = [];
+  for (let conv = 0; conv < count; conv++) {
+    socket.receiver!.packet(encode({ conv, data: pattern(1) }), PEER);
+    conns.push(await listener.accept());
+    await conns[conv].read(new Uint8Array(1));
+  }
+  await clock.advance(50);
+  for (let conv = 0; conv < count; conv++) {
+    socket.receiver!.packet(encode({ conv, cmd: WINS }), PEER);
+  }
+  await clock.advance(10_000);
+  socket.sent.length = 0;
+  return { socket, clock, listener, conns };
+}
+
+Deno.test("one timer: a thousand sessions ask the clock no more often than one does", async () => {
+  const asked: number[] = [];
+  for (const count of [1, 1000]) {
+    const { clock, conns } = await accepted(count);
+    const before = clock.asked;
+    for (const conn of conns) await conn.write(pattern(1));
+    await clock.advance(0);
+    asked.push(clock.asked - before);
+  }
+  assertEquals(asked[1], asked[0]);
+});
+
+Deno.test("idle: a thousand sessions wake nobody for an hour", async () => {
+  const { clock, socket, conns } = await accepted(1000);
+  const { woken } = clock;
+  assertEquals(clock.pendingAt, Infinity);
+  await clock.advance(3_600_000);
+  assertEquals([clock.woken, socket.sent.length], [woken, 0]);
+  // And they are still there.
+  await conns[999].write(pattern(1));
+  await settle();
+  assertEquals(socket.sent.map(({ packet }) => decode(packet)[0].conv), [999]);
+});
+
+Deno.test("idle: reads that wait cost nothing, nor do timeouts of reads that are done", async () => {
+  const { clock, socket, conns: [conn] } = await accepted(1);
+  for (let sn = 1; sn <= 200; sn++) {
+    const read = conn.read(new Uint8Array(9), { timeout: 60_000 });
+    socket.receiver!.packet(encode({ conv: 0, sn, data: pattern(9) }), PEER);
+    assertEquals(await read, 9);
+    await clock.advance(15);
+  }
+  const waiting = outcome(conn.read(new Uint8Array(1)));
+  await clock.advance(5000);
+  const { woken } = clock;
+  await clock.advance(3_600_000);
+  assertEquals(waiting.state, "pending");
+  assert(clock.woken - woken <= 1, `${clock.woken - woken} wake-ups for reads that are done`);
+});
+
+Deno.test("driver: many calls in one turn leave in one batch, behind them", async () => {
+  const { socket, conns, clock } = await accepted(3);
+  for (const conn of conns) {
+    for (let i = 0; i < 5; i++) conn.write(pattern(10));
+  }
+  assertEquals(socket.sent.length, 0, "a packet left while the application was at work");
+  await clock.advance(0);
+  assertEquals(socket.sent.length, 3, "small writes of one turn share a packet");
+});
+
+Deno.test("driver: while the socket is busy nothing more is sent; then the rest is", async () => {
+  const socket = new FakeSocket();
+  const clock = new FakeClock();
+  const conn = connectOn(socket, clock, PEER, 1, QUIET);
+  let { promise, resolve } = Promise.withResolvers<void>();
+  socket.onSend = () => promise;
+  await conn.write(pattern(1));
+  await clock.advance(0);
+  assertEquals(socket.sent.length, 1);
+  await conn.write(pattern(1));
+  await clock.advance(1000);
+  assertEquals(socket.sent.length, 1, "it sent while the batch was in use");
+  const release = resolve;
+  ({ promise, resolve } = Promise.withResolvers<void>());
+  release();
+  await settle();
+  const pushed = decode(socket.sent[1].packet).filter(({ cmd }) => cmd === PUSH);
+  assertEquals(pushed.map(({ sn }) => sn).sort(), [0, 1]);
+  conn.abort();
+});
+
+for (const how of ["throws", "rejects"] as const) {
+  Deno.test(`driver: a socket whose send ${how} ends the connection with kind socket`, async () => {
+    const socket = new FakeSocket();
+    const conn = connectOn(socket, new FakeClock(), PEER, 1);
+    socket.onSend = () => {
+      if (how === "throws") throw new Error("cable cut");
+      return Promise.reject(new Error("cable cut"));
+    };
+    await conn.write(pattern(1));
+    const error = await assertRejects(() => conn.closed, ConnectionError, "cable cut");
+    assertEquals(error.kind, "socket");
+    assert(socket.closed);
+    assertEquals(
+      (await assertRejects(() => conn.write(pattern(1)), ConnectionError)).kind,
+      "socket",
+    );
+  });
+}
+
+Deno.test("driver: the socket of a dialled connection is closed when it is over", async () => {
+  const socket = new FakeSocket();
+  const clock = new FakeClock();
+  const conn = connectOn(socket, clock, PEER, 7, QUIET);
+  await conn.write(pattern(3));
+  conn.close();
+  await clock.advance(0);
+  const sent = socket.sent.flatMap(({ packet }) => decode(packet));
+  assertEquals(sent.map(({ conv, cmd, sn, data }) => [conv, cmd, sn, data.length]), [
+    [7, PUSH, 0, 3],
+    [7, PUSH, 1, 0],
+  ]);
+  assert(!socket.closed);
+  socket.receiver!.packet(encode({ conv: 7, cmd: ACK, sn: 1, una: 2 }, { conv: 7, sn: 0 }), PEER);
+  await clock.advance(1000);
+  assert(socket.closed);
+  assertEquals(clock.pendingAt, Infinity, "a timer is left behind");
+  await conn.closed;
+  const count = socket.sent.length;
+  socket.receiver!.packet(encode({ conv: 7, cmd: WASK }), PEER);
+  await clock.advance(1000);
+  assertEquals(socket.sent.length, count);
+});
+
+Deno.test("driver: nothing is sent before something is written", async () => {
+  const socket = new FakeSocket();
+  const clock = new FakeClock();
+  const conn = connectOn(socket, clock, PEER, 7, QUIET);
+  await clock.advance(10_000);
+  assertEquals([socket.sent.length, clock.woken], [0, 0]);
+  conn.abort();
+});
+
+Deno.test("driver: packets of strangers do not reach a dialled connection", async () => {
+  const socket = new FakeSocket();
+  const clock = new FakeClock();
+  const conn = connectOn(socket, clock, PEER, 7, QUIET);
+  const read = outcome(conn.read(new Uint8Array(9)));
+  socket.receiver!.packet(encode({ conv: 7, data: pattern(1) }), "10.0.0.66:80");
+  socket.receiver!.packet(encode({ conv: 8, data: pattern(1) }), PEER);
+  await clock.advance(1000);
+  assertEquals([read.state, socket.sent.length], ["pending", 0]);
+  socket.receiver!.packet(encode({ conv: 7, data: pattern(1) }), PEER);
+  await settle();
+  assertEquals(read.state, "resolved");
+  conn.abort();
+});
+
+Deno.test("driver: a timeout comes at its time, though the endpoint has nothing to do", async () => {
+  const socket = new FakeSocket();
+  const clock = new FakeClock();
+  const conn = connectOn(socket, clock, PEER, 7, QUIET);
+  const reads = [500, 300, 0].map((timeout) => outcome(conn.read(new Uint8Array(1), { timeout })));
+  const states = () => reads.map(({ state }) => state === "pending");
+  for (
+    const [at, pending] of [
+      [0, [true, true, false]],
+      [299, [true, true, false]],
+      [300, [true, false, false]],
+      [499, [true, false, false]],
+      [500, [false, false, false]],
+    ] as const
+  ) {
+    await clock.advance(at - clock.time);
+    assertEquals(states(), [...pending], `at ${at} ms`);
+  }
+  assertInstanceOf(reads[0].state, ConnectionError);
+  assertEquals(reads[0].state.kind, "timeout");
+  conn.abort();
+  await settle();
+});
+
+Deno.test("driver: ref and unref of a connection are those of its socket and clock", () => {
+  const socket = new FakeSocket();
+  const clock = new FakeClock();
+  const conn = connectOn(socket, clock, PEER, 7);
+  conn.unref();
+  conn.ref();
+  assertEquals([socket.refs, clock.refs], [["unref", "ref"], ["unref", "ref"]]);
+  conn.abort();
+});
+
+for (const conv of [-1, 2 ** 32, 1.5, NaN]) {
+  Deno.test(`connectOn: conv ${conv} is refused with what is allowed`, () => {
+    const error = assertThrows(
+      () => connectOn(new FakeSocket(), new FakeClock(), PEER, conv),
+      RangeError,
+    );
+    assert(error.message.includes(String(conv)) && error.message.includes("4294967295"));
+  });
+}
+
+Deno.test("driver: a flood on the socket is answered in bounded batches", async () => {
+  const socket = new FakeSocket();
+  const clock = new FakeClock();
+  listenOn(socket, clock, { ...QUIET, maxUnconfirmedPerHost: 10 });
+  for (let conv = 0; conv < 10_000; conv++) {
+    socket.receiver!.packet(encode({ conv, data: pattern(100) }), PEER);
+  }
+  await clock.advance(100_000);
+  // Per session: five questions, and one acknowledgment.
+  assertLess(socket.sent.length, 10 * 6 + 1);
+  assertEquals(clock.pendingAt, Infinity);
+});

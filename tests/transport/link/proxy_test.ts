@@ -1,0 +1,417 @@
+import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
+import { Link } from "../../../transport/link/mod.ts";
+import { LossyProxy, type ProxyOptions, startProxy } from "../../../transport/link/proxy.ts";
+import { Random } from "../../../transport/link/random.ts";
+
+/** How long something that must happen may take before its test fails instead of hanging, in ms. */
+const PATIENCE = 20_000;
+
+/** A UDP socket on loopback that sends and receives numbers, each as a packet. */
+class Peer implements Disposable {
+  readonly addr: Deno.NetAddr;
+  readonly port: number;
+  #socket: Deno.DatagramConn;
+  #closed = false;
+
+  constructor(hostname = "127.0.0.1") {
+    this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
+    this.addr = this.#socket.addr as Deno.NetAddr;
+    this.port = this.addr.port;
+  }
+
+  async send(number: number, to: Deno.NetAddr, size = 16): Promise<void> {
+    const packet = new Uint8Array(size);
+    new DataView(packet.buffer).setFloat64(0, number);
+    await this.#socket.send(packet, to);
+  }
+
+  async receive(): Promise<{ number: number; from: Deno.NetAddr; size: number }> {
+    const timer = setTimeout(() => this[Symbol.dispose](), PATIENCE);
+    try {
+      const [packet, from] = await this.#socket.receive(new Uint8Array(65_536));
+      const number = new DataView(packet.buffer).getFloat64(0);
+      return { number, from: from as Deno.NetAddr, size: packet.length };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async receiveNumbers(count: number): Promise<number[]> {
+    const numbers: number[] = [];
+    while (numbers.length < count) numbers.push((await this.receive()).number);
+    return numbers;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#closed) this.#socket.close();
+    this.#closed = true;
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const giveUp = performance.now() + PATIENCE;
+  while (!condition()) {
+    assert(performance.now() < giveUp, `never came true: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** Sends 0 to `count` - 1, each once the proxy has the one before: no socket's buffer overflows. */
+async function sendEach(count: number, from: Peer, proxy: LossyProxy): Promise<void> {
+  const before = proxy.up.stats.packets;
+  for (let number = 0; number < count; number++) {
+    await from.send(number, proxy.addr);
+    await until(() => proxy.up.stats.packets === before + number + 1);
+  }
+}
+
+function numbersTo(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+function start(target: Peer, options: Omit<ProxyOptions, "target"> = {}): Promise<LossyProxy> {
+  return startProxy({ target: target.addr, ...options });
+}
+
+function test(name: string, fn: () => Promise<void>, ignore = false): void {
+  // These two are off by default.
+  Deno.test({ name: `proxy: ${name}`, fn, ignore, sanitizeOps: true, sanitizeResources: true });
+}
+
+test("forwards both ways, and the target sees one peer for each client", async () => {
+  using target = new Peer();
+  using alice = new Peer();
+  using bob = new Peer();
+  await using proxy = await start(target);
+  assertEquals(proxy.addr.hostname, "127.0.0.1");
+  assertNotEquals(proxy.addr.port, 0);
+
+  await alice.send(1, proxy.addr, 1400);
+  const fromAlice = await target.receive();
+  await bob.send(2, proxy.addr);
+  const fromBob = await target.receive();
+  await alice.send(3, proxy.addr, 60_000);
+  const again = await target.receive();
+  assertEquals([fromAlice, fromBob, again].map((p) => [p.number, p.size]), [
+    [1, 1400],
+    [2, 16],
+    [3, 60_000],
+  ]);
+  assertNotEquals(fromAlice.from.port, fromBob.from.port);
+  assertNotEquals(fromAlice.from.port, alice.port);
+  assertEquals(again.from, fromAlice.from);
+
+  await target.send(20, fromBob.from);
+  await target.send(10, fromAlice.from);
+  const [toAlice, toBob] = await Promise.all([alice.receive(), bob.receive()]);
+  assertEquals([toAlice.number, toBob.number], [10, 20]);
+  assertEquals([toAlice.from, toBob.from], [proxy.addr, proxy.addr]);
+
+  const { packets, delivered, clients, failed, refused } = proxy.stats;
+  assertEquals({ packets, delivered, clients, failed, refused }, {
+    packets: 5,
+    delivered: 5,
+    clients: 2,
+    failed: 0,
+    refused: 0,
+  });
+  assertEquals([proxy.up.stats.packets, proxy.down.stats.packets], [3, 2]);
+});
+
+test("loses exactly the packets that the model loses for its seed", async () => {
+  const count = 200, seed = "proxy loss";
+  const options = { loss: 0.3, burstLoss: { enter: 0.05, leave: 0.4 } };
+  const model = new Link(options, new Random(seed).fork("up").fork("0"));
+  const expected: number[] = [];
+  for (let i = 0; i < count; i++) model.transmit(new Uint8Array(16), i, () => expected.push(i));
+  assert(expected.length > 50 && expected.length < 150, `the model delivers ${expected.length}`);
+
+  using target = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target, { up: options, seed });
+  await sendEach(count, client, proxy);
+  assertEquals(await target.receiveNumbers(expected.length), expected);
+  assertEquals(proxy.up.stats.delivered, expected.length);
+  assertEquals(proxy.up.stats.lost + proxy.up.stats.lostBurst, count - expected.length);
+});
+
+test("a packet never arrives before its latency, in either direction", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target, { up: { latency: 30.5 }, down: { latency: 20.5 } });
+  for (let i = 0; i < 3; i++) {
+    const sent = performance.now();
+    await client.send(i, proxy.addr);
+    const { from } = await target.receive();
+    const reached = performance.now();
+    assert(reached - sent >= 30.5, `up took ${reached - sent} ms`);
+    await target.send(i, from);
+    await client.receive();
+    const back = performance.now() - reached;
+    assert(back >= 20.5, `down took ${back} ms`);
+  }
+});
+
+test("keeps the order of packets that are due together, from a new socket, too", async () => {
+  const count = 60;
+  using target = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target);
+  for (let round = 0; round < 2; round++) {
+    // A shorter latency overtakes nothing, so that all are due when the first is.
+    proxy.up.configure({ latency: 400 });
+    await sendEach(1, client, proxy);
+    proxy.up.configure({ latency: 0 });
+    await sendEach(count, client, proxy);
+    assertEquals(await target.receiveNumbers(1 + count), [0, ...numbersTo(count)]);
+    proxy.rebind();
+  }
+  // And without waiting at all.
+  await sendEach(count, client, proxy);
+  assertEquals(await target.receiveNumbers(count), numbersTo(count));
+});
+
+test("a packet that is held back does not hold up the next", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target, { up: { reorder: { probability: 1, delay: 1e9 } } });
+  await sendEach(1, client, proxy);
+  proxy.up.configure({ reorder: 0 });
+  await client.send(7, proxy.addr);
+  assertEquals((await target.receive()).number, 7);
+  assertEquals(proxy.up.stats.reordered, 1);
+});
+
+test("duplicates arrive twice", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target, { up: { duplicate: 1 } });
+  await sendEach(3, client, proxy);
+  assertEquals(await target.receiveNumbers(6), [0, 0, 1, 1, 2, 2]);
+});
+
+test("configure and down hold for clients that are there and for those that come", async () => {
+  using target = new Peer();
+  using early = new Peer();
+  using late = new Peer();
+  await using proxy = await start(target);
+  await sendEach(1, early, proxy);
+  assertEquals((await target.receive()).number, 0);
+
+  proxy.up.configure({ loss: 1 });
+  await sendEach(2, early, proxy);
+  await sendEach(2, late, proxy);
+  assertEquals([proxy.up.options.loss, proxy.up.stats.lost, proxy.stats.clients], [1, 4, 2]);
+  proxy.up.configure({ loss: 0 });
+  proxy.up.down = true;
+  await sendEach(3, early, proxy);
+  assertEquals([proxy.up.down, proxy.down.down, proxy.up.stats.blackedOut], [true, false, 3]);
+  proxy.up.down = false;
+  await early.send(8, proxy.addr);
+  await late.send(9, proxy.addr);
+  assertEquals((await target.receiveNumbers(2)).sort(), [8, 9]);
+});
+
+test("after a rebind the client has a new port, and the old one is dead", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target);
+  await client.send(1, proxy.addr);
+  const before = (await target.receive()).from;
+  proxy.rebind();
+  await client.send(2, proxy.addr);
+  const { number, from: after } = await target.receive();
+  assertEquals(number, 2);
+  assertNotEquals(after.port, before.port);
+
+  await target.send(10, before);
+  await target.send(20, after);
+  assertEquals((await client.receive()).number, 20, "the packet to the old port was forwarded");
+  assertEquals([proxy.down.stats.packets, proxy.stats.clients], [1, 1]);
+});
+
+test("packets on their way during a rebind leave from the new port", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target);
+  await client.send(0, proxy.addr);
+  const before = (await target.receive()).from;
+  proxy.up.configure({ latency: 300 });
+  await sendEach(1, client, proxy);
+  proxy.rebind();
+  const { from } = await target.receive();
+  assertNotEquals(from.port, before.port);
+  assertEquals(proxy.stats.failed, 0);
+});
+
+test("only the target reaches a client through the client's port", async () => {
+  using target = new Peer();
+  using stranger = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target);
+  await client.send(1, proxy.addr);
+  const { from } = await target.receive();
+  await stranger.send(66, from);
+  await until(() => proxy.stats.refused === 1);
+  await target.send(2, from);
+  assertEquals((await client.receive()).number, 2);
+});
+
+test("maxClients bounds the clients, and a silent one makes room after idleTimeout", async () => {
+  using target = new Peer();
+  const clients = Array.from({ length: 3 }, () => new Peer());
+  try {
+    await using strict = await start(target, { maxClients: 2 });
+    for (const client of clients) {
+      await client.send(1, strict.addr);
+      const later = performance.now() + 20;
+      await until(() => performance.now() > later);
+    }
+    await until(() => strict.stats.refused === 1);
+    assertEquals([strict.stats.clients, strict.up.stats.packets], [2, 2]);
+    await target.receiveNumbers(2);
+
+    await using lenient = await start(target, { maxClients: 2, idleTimeout: 0 });
+    for (const client of clients) await sendEach(1, client, lenient);
+    assertEquals([lenient.stats.clients, lenient.stats.refused], [2, 0]);
+    assertEquals(lenient.up.stats.packets, 3, "the stats forget the client that made room");
+    await target.receiveNumbers(3);
+    // The first made room for the third: it is a new peer now, and the second has made room for it.
+    await sendEach(1, clients[0], lenient);
+    await target.receiveNumbers(1);
+    assertEquals(lenient.stats.clients, 2);
+  } finally {
+    for (const client of clients) client[Symbol.dispose]();
+  }
+});
+
+test("maxPendingBytes bounds what is on the way", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target, { up: { latency: 1e9 }, maxPendingBytes: 1000 });
+  for (const size of [600, 400, 16]) await client.send(1, proxy.addr, size);
+  await until(() => proxy.up.stats.packets === 3);
+  assertEquals(proxy.stats.discarded, 1);
+});
+
+test("bytes that have left make room again", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  await using proxy = await start(target, { maxPendingBytes: 16 });
+  for (let i = 0; i < 20; i++) {
+    await client.send(i, proxy.addr);
+    assertEquals((await target.receive()).number, i);
+  }
+});
+
+test("closes with packets on their way, twice, and frees its port", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  const proxy = await start(target, { up: { latency: 1e9 }, down: { latency: 5 } });
+  await sendEach(10, client, proxy);
+  const closed = proxy.close();
+  assertEquals(proxy.close(), closed);
+  await closed;
+  assertThrows(() => proxy.rebind(), TypeError, "the proxy is closed");
+  assertEquals(proxy.stats.packets, 10, "the stats forget what happened");
+
+  await using again = await start(target, { listen: { port: proxy.addr.port } });
+  assertEquals(again.addr, proxy.addr);
+  await client.send(5, again.addr);
+  assertEquals((await target.receive()).number, 5);
+});
+
+test("closes in the middle of traffic without a leak or an error", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  for (let round = 0; round < 10; round++) {
+    const proxy = await start(target, { up: { latency: round % 3, duplicate: 1 } });
+    const sends = numbersTo(20).map((i) => client.send(i, proxy.addr));
+    await sends[round];
+    if (round % 2 === 0) await until(() => proxy.up.stats.packets > round);
+    await proxy.close();
+    await Promise.all(sends);
+  }
+});
+
+test("`using` closes it, too", async () => {
+  using target = new Peer();
+  let proxy: LossyProxy;
+  {
+    using scoped = await start(target);
+    proxy = scoped;
+  }
+  assertThrows(() => proxy.rebind(), TypeError, "the proxy is closed");
+  await proxy.close();
+});
+
+const hasIPv6 = (() => {
+  try {
+    Deno.listenDatagram({ transport: "udp", hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+test(
+  "IPv6, and between the two",
+  async () => {
+    using target = new Peer("::1");
+    using client = new Peer("::1");
+    using oldClient = new Peer();
+    await using proxy = await startProxy({ target: { hostname: "0:0:0::0:1", port: target.port } });
+    assertEquals(proxy.addr.hostname, "::1");
+    await using mixed = await start(target, { listen: { hostname: "127.0.0.1" } });
+    for (const [peer, via] of [[client, proxy], [oldClient, mixed]] as const) {
+      await peer.send(1, via.addr);
+      const { number, from } = await target.receive();
+      assertEquals([number, from.hostname], [1, "::1"]);
+      await target.send(2, from);
+      assertEquals((await peer.receive()).number, 2);
+      assertEquals(via.stats.refused, 0);
+    }
+  },
+  !hasIPv6,
+);
+
+test("the target may be a name for startProxy, or the unspecified address", async () => {
+  using target = new Peer();
+  using client = new Peer();
+  for (const hostname of ["localhost", "0.0.0.0"]) {
+    await using proxy = await startProxy({ target: { hostname, port: target.port } });
+    await client.send(1, proxy.addr);
+    const { from } = await target.receive();
+    await target.send(2, from);
+    assertEquals((await client.receive()).number, 2);
+  }
+  assertThrows(
+    () => new LossyProxy({ target: { hostname: "localhost", port: 1 } }),
+    TypeError,
+    'Cannot forward to "localhost": expected an IP address',
+  );
+});
+
+test("misuse throws with the value, and leaves no socket open", async () => {
+  const target = { hostname: "127.0.0.1", port: 9 };
+  const rejected: [ProxyOptions, typeof RangeError | typeof TypeError, string][] = [
+    [{ target: { ...target, port: 0 } }, RangeError, "Cannot set target.port to 0"],
+    [{ target: { ...target, port: 1.5 } }, RangeError, "Cannot set target.port to 1.5"],
+    [{ target, listen: { port: 65_536 } }, RangeError, "Cannot set listen.port to 65536"],
+    [{ target, maxClients: 0 }, RangeError, "Cannot set maxClients to 0: the range is 1 to 65535"],
+    [{ target, maxPendingBytes: -1 }, RangeError, "Cannot set maxPendingBytes to -1"],
+    [{ target, idleTimeout: NaN }, RangeError, "Cannot set idleTimeout to NaN"],
+    [{ target, maxClients: "9" as unknown as number }, TypeError, "Cannot set maxClients to 9"],
+    [{ target, up: { loss: 2 } }, RangeError, "Cannot set loss to 2"],
+    [{ target, down: { latency: -1 } }, RangeError, "Cannot set latency to -1"],
+    [{ target, seed: NaN }, RangeError, "Cannot use NaN as a seed"],
+  ];
+  for (const [options, kind, message] of rejected) {
+    await assertRejects(() => startProxy(options), kind, message);
+  }
+  using taken = new Peer();
+  await assertRejects(
+    () => startProxy({ target, listen: { port: taken.port } }),
+    Deno.errors.AddrInUse,
+  );
+});

@@ -1,0 +1,325 @@
+import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects } from "@std/assert";
+import { type Connection, ConnectionError, turbo } from "../../../mod.ts";
+import type { LinkOptions } from "../../../transport/link/mod.ts";
+import type { Listener } from "../../../transport/mod.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
+import { pattern } from "../../kcp/harness.ts";
+import { fill, outcome, readAll, readExactly, settle, writeAll } from "../harness.ts";
+
+interface Ends {
+  client: Connection;
+  server: Connection;
+  network: SimulatedNetwork;
+  listener: Listener;
+}
+
+/** Runs `body` with two ends of a connection; `body` closes them. */
+async function withEnds(
+  body: (ends: Ends) => Promise<void>,
+  options = {},
+  link: LinkOptions = { latency: 20 },
+): Promise<void> {
+  const network = new SimulatedNetwork({ seed: "close", link });
+  const listener = network.listen({ hostname: "10.0.0.1", port: 80, ...turbo, ...options });
+  await network.run(async () => {
+    const client = network.connect({ hostname: "10.0.0.1", port: 80, ...turbo, ...options });
+    await client.write(new Uint8Array([1]));
+    const server = await listener.accept();
+    await readExactly(server, 1);
+    await network.delay(200);
+    await body({ client, server, network, listener });
+  });
+}
+
+async function kindOf(promise: Promise<unknown>): Promise<string> {
+  return (await assertRejects(() => promise, ConnectionError)).kind;
+}
+
+for (const loss of [0, 0.3]) {
+  Deno.test(`close: what was written arrives, then the end, at a loss of ${loss}`, async () => {
+    await withEnds(
+      async ({ client, server, listener }) => {
+        await writeAll(client, pattern(200_000));
+        client.close();
+        assertEquals(await readAll(server), pattern(200_000));
+        server.close();
+        await Promise.all([client.closed, server.closed]);
+        listener.close();
+        await listener.closed;
+      },
+      { linger: 60_000 },
+      { latency: 20, loss },
+    );
+  });
+}
+
+Deno.test("close: it takes `linger` at most when the peer is gone, and `closed` says so", async () => {
+  await withEnds(async ({ client, network }) => {
+    network.partition("10.0.0.1", "10.0.0.2");
+    await client.write(pattern(100));
+    const before = network.now;
+    client.close();
+    assertEquals(await kindOf(client.closed), "closed");
+    assertEquals(network.now - before, 3000);
+  }, { linger: 3000, deadLink: 0 });
+});
+
+Deno.test("close: with a linger of 0 what is queued is sent once, and nothing is waited for", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    await client.write(pattern(100));
+    const before = network.now;
+    client.close();
+    await client.closed.catch(() => {});
+    assertEquals(network.now - before, 1);
+    assertEquals(await readExactly(server, 100), pattern(100));
+  }, { linger: 0 });
+});
+
+Deno.test("close: pending and later reads and writes reject with kind closed; again is nothing", async () => {
+  await withEnds(async ({ client }) => {
+    const pending = [client.read(new Uint8Array(1)), client.receiveMessage()].map(outcome);
+    client.close();
+    client.close();
+    await settle();
+    for (const { state } of pending) {
+      assertInstanceOf(state, ConnectionError);
+      assertEquals(state.kind, "closed");
+    }
+    assertEquals(await kindOf(client.read(new Uint8Array(1))), "closed");
+    assertEquals(await kindOf(client.write(new Uint8Array(1))), "closed");
+    assertEquals(await kindOf(client.sendMessage(new Uint8Array(1))), "closed");
+    await client.closed;
+  });
+});
+
+Deno.test("close: a write that waits for room rejects with kind closed", async () => {
+  await withEnds(async ({ client }) => {
+    await fill(client);
+    const pending = outcome(client.write(new Uint8Array(1)));
+    await settle();
+    assertEquals(pending.state, "pending");
+    client.close();
+    await settle();
+    assertInstanceOf(pending.state, ConnectionError);
+    assertEquals(pending.state.kind, "closed");
+  }, { linger: 10 });
+});
+
+Deno.test("close: both ends at once; both are over soon and without error", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    await client.write(pattern(10));
+    await server.write(pattern(10));
+    const before = network.now;
+    client.close();
+    server.close();
+    await Promise.all([client.closed, server.closed]);
+    assertLess(network.now - before, 500);
+  });
+});
+
+Deno.test("close: the end that closes first is over though the other never closes", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    const before = network.now;
+    client.close();
+    await client.closed;
+    assertLess(network.now - before, 500);
+    assertEquals(await server.read(new Uint8Array(1)), null);
+    // The peer is gone for good, but all that is left to tell it is the end.
+    server.close();
+    await server.closed;
+    assertLess(network.now - before, 2000);
+  });
+});
+
+Deno.test("close: the peer may take its time to read what was delivered", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    await writeAll(client, pattern(50_000));
+    client.close();
+    await client.closed;
+    await network.delay(60_000);
+    assertEquals(await readAll(server), pattern(50_000));
+    server.close();
+  });
+});
+
+Deno.test("closeWrite: the peer reads to the end and answers; reading goes on", async () => {
+  await withEnds(async ({ client, server }) => {
+    await writeAll(client, pattern(30_000));
+    const ended = client.closeWrite();
+    assertEquals(await kindOf(client.write(pattern(1))), "closed");
+    assertEquals(await readAll(server), pattern(30_000));
+    await ended;
+    await writeAll(server, pattern(40_000));
+    server.close();
+    assertEquals(await readAll(client), pattern(40_000));
+    client.close();
+    await Promise.all([client.closed, server.closed]);
+  });
+});
+
+Deno.test("closeWrite: it settles when the peer has everything, the end too", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    network.partition("10.0.0.2", "10.0.0.1");
+    await client.write(pattern(10));
+    const ended = outcome(client.closeWrite());
+    await network.delay(300);
+    assertEquals(ended.state, "pending");
+    network.partition("10.0.0.2", "10.0.0.1", false);
+    await network.delay(1000);
+    assertEquals(ended.state, "resolved");
+    assertEquals(await readAll(server), pattern(10));
+    client.abort();
+    server.abort();
+  });
+});
+
+Deno.test("dead peer: pending read and write and `closed` reject with kind unreachable", async () => {
+  await withEnds(async ({ client, network }) => {
+    network.partition("10.0.0.1", "10.0.0.2");
+    const read = outcome(client.read(new Uint8Array(1)));
+    await fill(client);
+    const write = outcome(client.write(new Uint8Array(1)));
+    assertEquals(await kindOf(client.closed), "unreachable");
+    for (const { state } of [read, write]) {
+      assertInstanceOf(state, ConnectionError);
+      assertEquals(state.kind, "unreachable");
+    }
+    assertEquals(await kindOf(client.write(new Uint8Array(1))), "unreachable");
+    assertEquals(await kindOf(client.read(new Uint8Array(1))), "unreachable");
+    assertEquals(await kindOf(client.drained()), "unreachable");
+    assertLess(network.now, 31_000);
+  });
+});
+
+Deno.test("dead peer: nobody at the address is unreachable within deadLinkTime", async () => {
+  const network = new SimulatedNetwork({ link: { latency: 5 } });
+  await network.run(async () => {
+    const client = network.connect({ hostname: "10.0.0.1", port: 1, deadLinkTime: 4000 });
+    await client.write(pattern(1));
+    assertEquals(await kindOf(client.read(new Uint8Array(1))), "unreachable");
+    assertEquals(network.now, 4000);
+  });
+});
+
+Deno.test("bad link: an outage shorter than deadLinkTime is survived", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    network.partition("10.0.0.1", "10.0.0.2");
+    await client.write(pattern(1000));
+    await network.delay(15_000);
+    network.partition("10.0.0.1", "10.0.0.2", false);
+    assertEquals(await readExactly(server, 1000), pattern(1000));
+    client.abort();
+    server.abort();
+  }, { deadLink: 1000 });
+});
+
+Deno.test("idle: after idleTimeout of silence pending reads reject with kind idle", async () => {
+  await withEnds(async ({ client, server }) => {
+    const reads = [client, server].map((conn) => outcome(conn.read(new Uint8Array(1))));
+    await Promise.allSettled([client.closed, server.closed]);
+    for (const { state } of reads) {
+      assertInstanceOf(state, ConnectionError);
+      assertEquals(state.kind, "idle");
+    }
+  }, { idleTimeout: 10_000 });
+});
+
+Deno.test("idle: keepAlive on either end keeps both alive for an hour", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    await network.delay(3_000_000);
+    await client.write(pattern(1));
+    assertEquals(await readExactly(server, 1), pattern(1));
+    client.abort();
+    server.abort();
+  }, { idleTimeout: 10_000, keepAlive: 4000 });
+});
+
+Deno.test("errors: what arrived before the error is read first", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    await client.write(pattern(100));
+    await network.delay(100);
+    network.partition("10.0.0.1", "10.0.0.2");
+    assertEquals(await kindOf(server.closed), "idle");
+    assertEquals(await readExactly(server, 100), pattern(100));
+    assertEquals(await kindOf(server.read(new Uint8Array(1))), "idle");
+    client.abort();
+  }, { idleTimeout: 5000 });
+});
+
+Deno.test("abort: ends at once with the reason; the peer learns of it by silence", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    const before = network.now;
+    await client.write(pattern(1));
+    client.abort("no more");
+    const error = await assertRejects(() => client.closed, ConnectionError, "no more");
+    assertEquals([error.kind, network.now], ["closed", before]);
+    assertEquals(await kindOf(client.read(new Uint8Array(1))), "closed");
+    assertEquals(await kindOf(server.closed), "idle");
+  }, { idleTimeout: 5000 });
+});
+
+Deno.test("dispose: `using` closes, `await using` waits until it is over", async () => {
+  await withEnds(async ({ client, server }) => {
+    {
+      using _ = client;
+    }
+    assertEquals(await kindOf(client.write(pattern(1))), "closed");
+    {
+      await using conn = server;
+      await conn.write(pattern(3));
+    }
+    const over = outcome(server.closed);
+    await settle();
+    assertEquals(over.state, "resolved");
+    await client.closed;
+  });
+});
+
+Deno.test("dispose: `await using` ends although the peer is gone", async () => {
+  await withEnds(async ({ client, network }) => {
+    network.partition("10.0.0.1", "10.0.0.2");
+    const before = network.now;
+    {
+      await using conn = client;
+      await conn.write(pattern(3));
+    }
+    assert(network.now - before <= 5000, `it took ${network.now - before} ms`);
+  });
+});
+
+Deno.test("close: an echo of the end that finds nobody is no error, since all was delivered", async () => {
+  const failed: string[] = [];
+  for (let seed = 0; seed < 20; seed++) {
+    const network = new SimulatedNetwork({ seed, link: { latency: 20, loss: 0.2 } });
+    const listener = network.listen({ hostname: "10.0.0.1", port: 80, ...turbo });
+    await network.run(async () => {
+      const client = network.connect({ hostname: "10.0.0.1", port: 80, ...turbo });
+      await client.write(pattern(100));
+      const server = await listener.accept();
+      const echoing = server.readable.pipeTo(server.writable);
+      await readExactly(client, 100);
+      client.close();
+      await echoing.catch((error) => failed.push(`seed ${seed}: ${error.message}`));
+    });
+  }
+  assertEquals(failed, []);
+});
+
+Deno.test("memory: both endpoints are empty after connections have come and gone", async () => {
+  const network = new SimulatedNetwork({ seed: 5, link: { latency: 10, loss: 0.05 } });
+  const listener = network.listen({ hostname: "10.0.0.1", port: 80, ...turbo });
+  await network.run(async () => {
+    for (let round = 0; round < 30; round++) {
+      const client = network.connect({ hostname: "10.0.0.1", port: 80, ...turbo });
+      await writeAll(client, pattern(20_000));
+      client.close();
+      await using server = await listener.accept();
+      assertEquals((await readAll(server)).length, 20_000);
+      await client.closed;
+    }
+    await network.delay(10_000);
+    assertEquals(listener.stats.sessions, 0);
+    listener.close();
+    await listener.closed;
+  });
+});

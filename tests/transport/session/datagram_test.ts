@@ -1,0 +1,457 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { createCipher } from "../../../crypt/mod.ts";
+import {
+  type Connection,
+  ConnectionError,
+  Endpoint,
+  type EndpointOptions,
+  Session,
+  type SessionOptions,
+} from "../../../transport/mod.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
+import { CONV, encode, pattern, PUSH, range, WASK, WINS } from "../../kcp/harness.ts";
+import { drain, outcome, readAll } from "../harness.ts";
+import {
+  countingEntropy,
+  handAes,
+  handChaCha,
+  type HandCipher,
+  oobPacket,
+  Outlet,
+  readWire,
+  Sealer,
+} from "./wire.ts";
+
+const QUICK: SessionOptions = { nodelay: 1, interval: 10, resend: 2, nc: true };
+const SERVER = { hostname: "10.0.0.1", port: 80 } as const;
+const PEER = "10.0.0.2:7";
+const MAX = 256;
+const FEC = { dataShards: 3, parityShards: 2 };
+
+function session(options: SessionOptions = {}): Outlet<Session> {
+  return new Outlet(new Session(CONV, PEER, 0, { ...QUICK, ...options }));
+}
+
+function listener(options: EndpointOptions = {}): Outlet<Endpoint> {
+  return new Outlet(new Endpoint({ ...QUICK, ...options }, true));
+}
+
+/** One byte that tells which of many it is, and one for the hundreds. */
+function numbered(index: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(index & 0xff, index >> 8);
+}
+
+for (const make of [null, handAes, handChaCha] as ((() => HandCipher) | null)[]) {
+  for (const fec of [undefined, FEC]) {
+    const hand = make?.();
+    const title = `${hand?.name ?? "no cipher"}${fec ? " and error correction" : ""}`;
+    const options = {
+      crypt: hand && createCipher(hand.name, hand.key),
+      entropy: countingEntropy(),
+      fec,
+    };
+
+    Deno.test(`${title}: the largest datagram fills the MTU, one byte more is refused`, () => {
+      for (const mtu of [1400, 1401, 150, 65_507]) {
+        const a = session({ ...options, mtu });
+        const { maxDatagramSize } = a.machine;
+        assertEquals(maxDatagramSize, mtu - (hand?.overhead ?? 0) - 12);
+        a.machine.kcp.probe();
+        const batch = new Outlet(a.machine, { bytes: 1 << 17 });
+        assert(a.machine.sendDatagram(pattern(maxDatagramSize)));
+        const error = assertThrows(
+          () => a.machine.sendDatagram(pattern(maxDatagramSize + 1)),
+          RangeError,
+          `${maxDatagramSize}`,
+        );
+        assert(error.message.includes(`${maxDatagramSize + 1} bytes`));
+        const [first] = batch.packets(0);
+        assertEquals(first.packet.length, mtu);
+        const read = readWire(hand ? new Sealer(hand).open(first.packet) : first.packet);
+        assertEquals([read.type, read.conv, read.payload], ["oob", CONV, pattern(maxDatagramSize)]);
+      }
+    });
+
+    Deno.test(`${title}: datagrams of a hand-made peer are taken, also empty ones, in order`, () => {
+      const a = session(options);
+      const sealer = hand && new Sealer(hand);
+      for (const size of [0, 1, 500, 0]) {
+        const packet = oobPacket(CONV, pattern(size, size));
+        assert(a.machine.input(sealer ? sealer.seal(packet) : packet, 1));
+      }
+      for (const size of [0, 1, 500, 0]) {
+        assertEquals(a.machine.receiveDatagram(), pattern(size, size));
+      }
+      assertEquals(a.machine.receiveDatagram(), null);
+      assertEquals(a.machine.stats.datagrams, { sent: 0, received: 4, dropped: 0 });
+      assertEquals(a.machine.kcp.stats.packetsIn, 0);
+    });
+
+    Deno.test(`${title}: a datagram of another conversation, or of a wrong size, is refused`, () => {
+      const a = session(options);
+      const sealer = hand && new Sealer(hand);
+      for (
+        const packet of [
+          oobPacket(CONV + 1, pattern(9)),
+          oobPacket(CONV, pattern(9), 14),
+          oobPacket(CONV, pattern(9), 16),
+          oobPacket(CONV, pattern(9), 0xffff),
+          oobPacket(CONV, pattern(9), 0),
+          oobPacket(CONV, pattern(9)).slice(0, 11),
+          oobPacket(CONV, pattern(9)).slice(0, 8),
+        ]
+      ) {
+        assertEquals(a.machine.input(sealer ? sealer.seal(packet) : packet, 1), false);
+      }
+      assertEquals(a.machine.stats.datagrams.received, 0);
+    });
+  }
+}
+
+Deno.test("configure: the largest datagram follows the MTU", () => {
+  const a = session({ fec: FEC });
+  a.machine.configure({ mtu: 500 });
+  assertEquals(a.machine.maxDatagramSize, 488);
+  assertThrows(() => a.machine.sendDatagram(pattern(489)), RangeError, "488");
+});
+
+Deno.test("datagrams go before the stream, in order, and are copied when they are queued", () => {
+  const a = session();
+  const bytes = numbered(0);
+  a.machine.write(pattern(10));
+  for (let i = 0; i < 20; i++) {
+    bytes.set(numbered(i));
+    a.machine.sendDatagram(bytes);
+  }
+  const sent = a.read(0);
+  assertEquals(sent.slice(0, 20).map(({ payload }) => payload), range(0, 20).map(numbered));
+  assertEquals(sent[20].segments.map(({ cmd }) => cmd), [PUSH]);
+  assertEquals(a.machine.stats.datagrams.sent, 20);
+});
+
+Deno.test("datagrams are never sent again, and are not taken for data that wants an answer", () => {
+  const a = session({ deadLink: 3, deadLinkTime: 1000, idleTimeout: 50_000 });
+  a.machine.sendDatagram(pattern(9));
+  let sent = 0;
+  for (let now = 0; now < 40_000; now += 10) sent += a.packets(now).length;
+  assertEquals([sent, a.machine.state], [1, "open"]);
+});
+
+Deno.test("256 datagrams may wait to leave; a further one is false, and counted", () => {
+  const a = session();
+  for (let i = 0; i < MAX; i++) assert(a.machine.sendDatagram(numbered(i)), `datagram ${i}`);
+  assertEquals(a.machine.sendDatagram(numbered(999)), false);
+  assertEquals(a.machine.stats.datagrams, { sent: 0, received: 0, dropped: 1 });
+  const burst = a.read(0).map(({ payload }) => payload);
+  assertEquals(burst, range(0, 64).map(numbered), "no more than a burst leaves at once");
+  const rest: unknown[] = [];
+  for (let now = 0; rest.length < MAX - 64 && now < 1000; now = a.machine.deadline) {
+    rest.push(...a.read(now).map(({ payload }) => payload));
+  }
+  assertEquals(rest, range(64, MAX).map(numbered));
+  assertEquals(a.machine.stats.datagrams.sent, MAX);
+  assert(a.machine.sendDatagram(numbered(0)), "there is room again");
+});
+
+Deno.test("256 datagrams may wait to be read; the oldest make room, and are counted", () => {
+  const a = session();
+  for (let i = 0; i < MAX + 44; i++) assert(a.machine.input(oobPacket(CONV, numbered(i)), 1));
+  assertEquals(a.machine.stats.datagrams, { sent: 0, received: MAX + 44, dropped: 44 });
+  for (let i = 44; i < MAX + 44; i++) assertEquals(a.machine.receiveDatagram(), numbered(i));
+  assertEquals(a.machine.receiveDatagram(), null);
+});
+
+Deno.test("a datagram wakes its session, and its deadline is now until it has left", () => {
+  const a = session({ idleTimeout: Infinity });
+  let woken = 0;
+  a.machine.onWake = () => woken++;
+  a.packets(5);
+  assertEquals(a.machine.deadline, Infinity);
+  a.machine.sendDatagram(numbered(1));
+  assertEquals([woken, a.machine.deadline], [1, 5]);
+  a.packets(5);
+  assert(a.machine.deadline > 5);
+});
+
+Deno.test("after a close a session takes no datagram, sends those queued before, and then its end", () => {
+  const a = session();
+  a.machine.sendDatagram(numbered(1));
+  a.machine.close();
+  assertEquals(a.machine.sendDatagram(numbered(2)), false);
+  const sent = a.read(0);
+  assertEquals(sent.map(({ type }) => type), ["oob", "kcp"]);
+  assertEquals(sent[1].segments.map(({ cmd, data }) => [cmd, data.length]), [[PUSH, 0]]);
+});
+
+Deno.test("a session that only got datagrams tells its peer when it is closed", () => {
+  const b = listener();
+  b.machine.input(oobPacket(CONV, pattern(5)), 0, PEER);
+  b.machine.accept()!.close();
+  const ends: number[] = [];
+  for (let now = 0; now < 3000; now += 10) {
+    for (const { segments } of b.read(now)) {
+      for (const { cmd, data } of segments) if (cmd === PUSH) ends.push(data.length);
+      if (segments.some(({ cmd }) => cmd === WASK)) {
+        b.machine.input(encode({ cmd: WINS }), now, PEER);
+      }
+    }
+  }
+  assert(ends.length > 0, "the peer, who knows of the session, is never told that it is over");
+  assert(ends.every((length) => length === 0));
+});
+
+Deno.test("datagrams keep a session alive that is idle otherwise, and nothing else of theirs does", () => {
+  const a = session({ idleTimeout: 1000, keepAlive: 400 });
+  const asked: number[] = [];
+  for (let now = 0; now <= 10_000; now += 10) {
+    if (now % 300 === 0) a.machine.input(oobPacket(CONV, numbered(1)), now);
+    if (now % 50 === 0) a.machine.input(oobPacket(CONV + 1, numbered(1)), now);
+    if (a.packets(now).length > 0) asked.push(now);
+  }
+  assertEquals([a.machine.state, asked], ["open", []]);
+  for (let now = 10_010; now <= 12_000; now += 10) {
+    a.machine.input(oobPacket(CONV + 1, numbered(1)), now);
+    a.packets(now);
+  }
+  assertEquals(a.machine.error?.kind, "idle");
+});
+
+// --- sessions that datagrams open ---
+
+Deno.test("a first datagram opens a session, which can be read, asks for an answer, and gets it", () => {
+  const b = listener();
+  assert(b.machine.input(oobPacket(CONV, pattern(50)), 0, PEER));
+  const conn = b.machine.accept()!;
+  assertEquals([conn.conv, conn.peer, conn.unconfirmed], [CONV, PEER, true]);
+  assertEquals(conn.receiveDatagram(), pattern(50));
+  const [first] = b.read(0);
+  assertEquals(first.segments.map(({ cmd }) => cmd), [WASK]);
+  b.machine.input(encode({ cmd: WINS }), 5, PEER);
+  assertEquals(conn.unconfirmed, false);
+});
+
+Deno.test("datagrams do not show that an address is real: without an answer it is given up", () => {
+  const b = listener();
+  let conn: Session | null = null;
+  for (let now = 0; now < 20_000 && !conn?.over; now += 100) {
+    b.machine.input(oobPacket(CONV, pattern(50)), now, PEER);
+    conn ??= b.machine.accept();
+    b.packets(now);
+  }
+  assertEquals(conn?.error?.kind, "unconfirmed");
+});
+
+Deno.test("an address that has not answered is sent three times what it sent, datagrams included", () => {
+  const b = listener();
+  const first = oobPacket(CONV, pattern(100));
+  b.machine.input(first, 0, PEER);
+  const conn = b.machine.accept()!;
+  let taken = 0;
+  while (taken < 1000 && conn.sendDatagram(pattern(90))) taken++;
+  assertEquals(taken, MAX);
+  const sent = b.packets(0).map(({ packet }) => packet.length);
+  const bytes = sent.reduce((sum, length) => sum + length);
+  // The question of 24 bytes comes on top.
+  assert(bytes > 2 * first.length && bytes <= 3 * first.length + 24, `${bytes} bytes`);
+  assert(b.machine.deadline > 0, "it is due, but may not send");
+  b.machine.input(encode({ cmd: WINS, wnd: 100 }), 10, PEER);
+  let rest = 0;
+  for (let now = 10; now < 500; now += 10) rest += b.packets(now).length;
+  assertEquals(sent.length - 1 + rest, MAX, "what waited was not sent once the peer answered");
+});
+
+Deno.test("datagrams open sessions only up to the limits", () => {
+  const b = listener({ maxUnconfirmedPerHost: 3, maxUnconfirmed: 5 });
+  for (let i = 0; i < 10; i++) b.machine.input(oobPacket(i, pattern(5)), 0, `10.0.0.2:${i + 1}`);
+  assertEquals([b.machine.size, b.machine.stats.refused], [3, 7]);
+  for (let i = 0; i < 10; i++) b.machine.input(oobPacket(i, pattern(5)), 0, `10.0.1.${i}:9`);
+  assertEquals([b.machine.size, b.machine.stats.refused], [5, 15]);
+});
+
+Deno.test("a dialling endpoint, and one that accepts no more, open none for datagrams", () => {
+  const a = new Endpoint(QUICK);
+  assertEquals(a.input(oobPacket(CONV, pattern(5)), 0, PEER), false);
+  assertEquals([a.size, a.stats.unknown], [0, 1]);
+  const b = listener();
+  b.machine.stopAccepting();
+  assertEquals(b.machine.input(oobPacket(CONV, pattern(5)), 0, PEER), false);
+  assertEquals([b.machine.size, b.machine.stats.unknown], [0, 1]);
+});
+
+Deno.test("late datagrams of a session that is over open no new one, until timeWait has passed", () => {
+  const b = listener({ timeWait: 5000 });
+  b.machine.input(encode({ sn: 0, data: pattern(5) }), 0, PEER);
+  b.machine.accept()!.abort(new ConnectionError("closed", "enough"));
+  b.packets(0);
+  assertEquals(b.machine.size, 0);
+  for (const now of [1, 2500, 4999]) {
+    assertEquals(b.machine.input(oobPacket(CONV, pattern(5)), now, PEER), false);
+  }
+  assertEquals([b.machine.size, b.machine.stats.late], [0, 3]);
+  assert(b.machine.input(oobPacket(CONV, pattern(5)), 5001, PEER));
+  assertEquals(b.machine.size, 1);
+});
+
+Deno.test("a datagram from a new address does not cut a session that follows its peer in two", () => {
+  const moved = "10.0.0.99:7";
+  const b = listener({ migrate: true });
+  b.machine.input(encode({ sn: 0, data: pattern(10) }), 0, PEER);
+  const conn = b.machine.accept()!;
+  b.packets(20);
+  b.machine.input(encode({ cmd: WINS }), 25, PEER);
+  // The peer moves, and what it sends first is a datagram.
+  b.machine.input(oobPacket(CONV, pattern(5)), 30, moved);
+  b.machine.input(encode({ sn: 1, data: pattern(10, 10) }), 31, moved);
+  assertEquals([b.machine.size, b.machine.stats.accepted], [1, 1], "a second session was opened");
+  assertEquals([conn.peer, b.machine.stats.migrated], [moved, 1]);
+  assertEquals(drain(conn), pattern(20));
+});
+
+// --- connections ---
+
+interface Ends {
+  network: SimulatedNetwork;
+  near: Connection;
+  far: Connection;
+}
+
+/** Two ends on a network without loss, once they know each other. */
+async function connected(
+  body: (ends: Ends) => Promise<void>,
+  options: SessionOptions = {},
+): Promise<void> {
+  const network = new SimulatedNetwork({ seed: 2, link: { latency: 10 } });
+  const accepting = network.listen({ ...SERVER, ...QUICK, ...options });
+  await network.run(async () => {
+    const near = network.connect({ ...SERVER, ...QUICK, ...options });
+    await near.write(pattern(1));
+    const far = await accepting.accept();
+    await far.read(new Uint8Array(1));
+    await body({ network, near, far });
+  });
+}
+
+Deno.test("Connection: datagrams arrive in order, and a waiting read gets the first", async () => {
+  await connected(async ({ near, far }) => {
+    const waiting = far.readDatagram();
+    for (let i = 0; i < 10; i++) assert(near.sendDatagram(numbered(i)));
+    assertEquals(await waiting, numbered(0));
+    for (let i = 1; i < 10; i++) assertEquals(await far.readDatagram(), numbered(i));
+    assert(far.sendDatagram(new Uint8Array()));
+    assertEquals(await near.readDatagram(), new Uint8Array());
+    assertEquals(near.stats.datagrams, { sent: 10, received: 1, dropped: 0 });
+    assertEquals(near.maxDatagramSize, 1388);
+    assertThrows(() => near.sendDatagram(pattern(1389)), RangeError, "1388");
+    assertThrows(() => near.sendDatagram("text" as unknown as Uint8Array), TypeError);
+  });
+});
+
+Deno.test("Connection: a read of datagrams keeps its timeout and its signal, and the connection goes on", async () => {
+  await connected(async ({ network, near, far }) => {
+    const before = network.now;
+    const error = await assertRejects(() => far.readDatagram({ timeout: 70 }), ConnectionError);
+    assertEquals([error.kind, network.now - before], ["timeout", 70]);
+    far.readTimeout = 30;
+    await assertRejects(() => far.readDatagram(), ConnectionError, "30 ms");
+    const stop = new AbortController();
+    const aborted = assertRejects(() => far.readDatagram({ signal: stop.signal }), Error, "enough");
+    stop.abort(new Error("enough"));
+    await aborted;
+    near.sendDatagram(numbered(3));
+    assertEquals(await far.readDatagram({ timeout: 100 }), numbered(3));
+  });
+});
+
+Deno.test("Connection: after a close here sending throws, and reads reject, also those that wait", async () => {
+  await connected(async ({ near, far }) => {
+    const waiting = assertRejects(() => near.readDatagram(), ConnectionError);
+    near.close();
+    assertEquals((await waiting).kind, "closed");
+    const thrown = assertThrows(() => near.sendDatagram(numbered(1)), ConnectionError);
+    assertEquals(thrown.kind, "closed");
+    assertEquals((await assertRejects(() => near.readDatagram(), ConnectionError)).kind, "closed");
+    assertEquals(await readAll(far), new Uint8Array());
+    far.close();
+    await near.closed;
+  });
+});
+
+Deno.test("Connection: at an orderly end, datagrams that came are read, then null", async () => {
+  await connected(async ({ near, far }) => {
+    near.sendDatagram(numbered(1));
+    near.sendDatagram(numbered(2));
+    near.close();
+    assertEquals(await readAll(far), new Uint8Array());
+    assertEquals(await far.readDatagram(), numbered(1));
+    const ended = far.closeWrite();
+    await ended;
+    await far.closed;
+    assertEquals(await far.readDatagram(), numbered(2));
+    assertEquals(await far.readDatagram(), null);
+    assertThrows(() => far.sendDatagram(numbered(1)), ConnectionError);
+  });
+});
+
+Deno.test("Connection: a read of datagrams that waits when both ends have closed gets null", async () => {
+  await connected(async ({ near, far }) => {
+    const waiting = far.readDatagram();
+    await Promise.all([near.closeWrite(), far.closeWrite(), readAll(near), readAll(far)]);
+    assertEquals(await waiting, null);
+  });
+});
+
+Deno.test("Connection: when it ends with an error, datagrams that came are read, then it rejects", async () => {
+  await connected(async ({ network, near, far }) => {
+    near.sendDatagram(numbered(1));
+    await network.delay(50);
+    const closed = outcome(far.closed);
+    near.abort();
+    await network.delay(60_000);
+    assert(closed.state instanceof ConnectionError, `${closed.state}`);
+    assertEquals(await far.readDatagram(), numbered(1));
+    assertEquals((await assertRejects(() => far.readDatagram(), ConnectionError)).kind, "idle");
+    const thrown = assertThrows(() => far.sendDatagram(numbered(1)), ConnectionError);
+    assertEquals(thrown.kind, "idle");
+  }, { idleTimeout: 10_000 });
+});
+
+Deno.test("Connection: datagrams alone make a conversation, both ways, under any loss that spares some", async () => {
+  const hand = handChaCha();
+  const crypt = createCipher(hand.name, hand.key);
+  const network = new SimulatedNetwork({
+    seed: 2,
+    link: { latency: 10, loss: 0.3, duplicate: 0.2 },
+  });
+  const accepting = network.listen({ ...SERVER, ...QUICK, crypt });
+  await network.run(async () => {
+    const near = network.connect({ ...SERVER, ...QUICK, crypt });
+    const count = 200;
+    const send = async (conn: Connection) => {
+      for (let i = 0; i < count; i++) {
+        conn.sendDatagram(numbered(i));
+        await network.delay(10);
+      }
+    };
+    const collect = async (conn: Connection) => {
+      const seen: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const datagram = await conn.readDatagram({ timeout: 1000 }).catch(() => null);
+        if (!datagram) break;
+        seen.push(datagram[0] | datagram[1] << 8);
+      }
+      return seen;
+    };
+    const up = send(near);
+    const far = await accepting.accept();
+    const [, , atFar, atNear] = await Promise.all([up, send(far), collect(far), collect(near)]);
+    for (const seen of [atFar, atNear]) {
+      assert(seen.length > count / 2, `only ${seen.length} of ${count} came`);
+      assert(seen.every((value, i) => i === 0 || value > seen[i - 1]), "twice, or out of order");
+    }
+    near.close();
+    far.close();
+    await Promise.all([near.closed, far.closed]);
+  });
+  assertEquals(accepting.stats.accepted, 1);
+  assert(accepting.stats.replayed > 10, "the network made no copies");
+});

@@ -1,0 +1,360 @@
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { Arena } from "../../../kcp/mod.ts";
+import { Endpoint, type EndpointOptions, type Session } from "../../../transport/mod.ts";
+import { ACK, encode, pattern, PUSH, type Segment, WASK, WINS } from "../../kcp/harness.ts";
+import { drain, Runner, type Sent } from "../harness.ts";
+
+const QUICK = { nodelay: 1, interval: 10, resend: 2, nc: true } as const;
+const A = "10.0.0.1:1000";
+const B = "10.0.0.2:2000";
+
+function server(options: EndpointOptions = {}): Runner<Endpoint> {
+  return new Runner(new Endpoint({ ...QUICK, ...options }, true));
+}
+
+/** A packet of one data segment, as a client sends it first. */
+function first(conv: number, sn = 0, data = pattern(10)): Uint8Array {
+  return encode({ conv, sn, data });
+}
+
+function accepted({ machine }: Runner<Endpoint>): Session {
+  const session = machine.accept();
+  assert(session, "no session waits to be accepted");
+  return session;
+}
+
+/** What was sent to one peer in one conversation. */
+function sentTo(sent: Sent[], peer: string, conv: number): Segment[] {
+  return sent.filter(({ to }) => to === peer).flatMap(({ segments }) => segments)
+    .filter((segment) => segment.conv === conv);
+}
+
+/** Opens a session at `a` by a first packet, and answers its question. */
+function confirmed(a: Runner<Endpoint>, conv: number, from = A, now = 0): Session {
+  assert(a.machine.input(first(conv), now, from));
+  const session = accepted(a);
+  a.sent(now);
+  assert(a.machine.input(encode({ conv, cmd: WINS }), now, from));
+  a.sent(now);
+  assert(!session.unconfirmed);
+  return session;
+}
+
+Deno.test("Endpoint: sessions are told apart by conv and by the peer's address", () => {
+  const a = server();
+  const peers = [[A, 1], [A, 2], [B, 1], [B, 3]] as const;
+  peers.forEach(([from, conv], i) => a.machine.input(first(conv, 0, pattern(5, i)), 0, from));
+  assertEquals(a.machine.size, 4);
+  peers.forEach(([from, conv], i) => {
+    const session = accepted(a);
+    assertEquals([session.peer, session.conv], [from, conv]);
+    assertEquals(drain(session), pattern(5, i));
+    session.write(pattern(7, 100 + i));
+  });
+  assertEquals(a.machine.accept(), null);
+  const sent = a.sent(20);
+  peers.forEach(([from, conv], i) => {
+    const data = sentTo(sent, from, conv).filter(({ cmd }) => cmd === PUSH);
+    assertEquals(data.map(({ data }) => data), [pattern(7, 100 + i)]);
+  });
+});
+
+Deno.test("Endpoint: an address keeps its other sessions when one of them ends", () => {
+  const a = server();
+  const sessions = [1, 2, 3].map((conv) => confirmed(a, conv));
+  let now = 0;
+  for (const gone of [1, 0, 2]) {
+    sessions[gone].close();
+    for (const end = now + 10_000; now < end; now += 100) a.sent(now);
+    assertEquals(sessions[gone].state, "closed");
+    for (const { conv } of sessions.filter(({ state }) => state === "open")) {
+      assert(a.machine.input(encode({ conv, cmd: WINS }), now, A), `${conv} is not found any more`);
+    }
+  }
+  assertEquals(a.machine.size, 0);
+});
+
+Deno.test("Endpoint: only a packet that begins a conversation opens a session", () => {
+  const a = server();
+  const others = {
+    "an ACK": encode({ conv: 1, cmd: ACK, sn: 0, una: 0 }),
+    "a WASK": encode({ conv: 1, cmd: WASK }),
+    "data that acknowledges": encode({ conv: 1, sn: 0, una: 1, data: pattern(1) }),
+    "data beyond any first window": first(1, 128),
+    "data before the first": first(1, -1),
+  };
+  for (const [name, packet] of Object.entries(others)) {
+    assertEquals(a.machine.input(packet, 0, A), false, name);
+    assertEquals(a.machine.size, 0, `${name} opened a session`);
+  }
+  assertEquals(a.machine.stats.unknown, Object.keys(others).length);
+});
+
+Deno.test("Endpoint: a packet that is bad behind its first segment opens no session", () => {
+  const bad = {
+    "an ACK of what was never sent": { cmd: ACK, sn: 5 },
+    "a una of what was never sent": { cmd: WINS, una: 5 },
+    "another conv": { conv: 2 },
+    "an unknown cmd": { cmd: 80 },
+  };
+  for (const [name, segment] of Object.entries(bad)) {
+    const a = server();
+    const packet = encode({ conv: 1, data: pattern(1) }, { conv: 1, ...segment });
+    assertEquals(a.machine.input(packet, 0, A), false, name);
+    const { sessions, accepted, invalid, unknown } = a.machine.stats;
+    assertEquals([sessions, accepted, invalid + unknown], [0, 0, 1], `a packet with ${name}`);
+  }
+});
+
+Deno.test("Endpoint: one that only dials opens no session for anybody", () => {
+  const a = new Runner(new Endpoint(QUICK));
+  assertEquals(a.machine.input(first(1), 0, A), false);
+  assertEquals([a.machine.size, a.machine.stats.unknown], [0, 1]);
+});
+
+Deno.test("Endpoint: lost or reordered first packets open one session, whose bytes are in order", () => {
+  const a = server();
+  for (const sn of [3, 1, 2, 0, 0]) {
+    assert(a.machine.input(first(9, sn, pattern(10, 10 * sn)), sn, A));
+    a.sent(sn);
+  }
+  assertEquals([a.machine.size, a.machine.stats.accepted], [1, 1]);
+  assertEquals(drain(accepted(a)), pattern(40));
+});
+
+Deno.test("Endpoint: a packet of another conv with sn 0 disturbs no live session of its address", () => {
+  const a = server();
+  const live = confirmed(a, 1);
+  drain(live);
+  for (let conv = 2; conv < 40; conv++) a.machine.input(first(conv), 5, A);
+  assertEquals(live.state, "open");
+  assert(a.machine.input(first(1, 1, pattern(3)), 6, A));
+  assertEquals(drain(live), pattern(3));
+});
+
+Deno.test("Endpoint: a client that uses its port again gets a new session at once", () => {
+  const a = server({ idleTimeout: 300_000 });
+  const old = confirmed(a, 1);
+  assert(a.machine.input(first(2, 0, pattern(6)), 10, A));
+  const young = accepted(a);
+  assertEquals([young.conv, young.peer, drain(young)], [2, A, pattern(6)]);
+  assertEquals(old.state, "open");
+});
+
+Deno.test("Endpoint: a late retransmission of a closed session opens none for timeWait", () => {
+  const a = server({ timeWait: 5000 });
+  const session = confirmed(a, 1);
+  session.close();
+  const [end] = sentTo(a.sent(100), A, 1);
+  const ack = { conv: 1, cmd: ACK, sn: end.sn, ts: end.ts, una: 1 };
+  a.machine.input(encode(ack, { conv: 1, sn: 1, una: 1 }), 100, A);
+  a.idle(100, 3999);
+  assertEquals([session.state, session.error], ["closed", null]);
+
+  for (const now of [4000, 5000]) {
+    a.machine.input(first(1), now, A);
+    a.idle(now, now + 900);
+  }
+  assertEquals([a.machine.accept(), a.machine.stats.accepted], [null, 1]);
+  assert(a.machine.input(first(1), 6000, B), "the same conv of another peer is another");
+  a.idle(6000, 20_000);
+  a.machine.accept();
+  a.machine.input(first(1), 20_000, A);
+  assertEquals(accepted(a).peer, A, "timeWait never ends");
+});
+
+Deno.test("Endpoint: what is remembered of closed sessions is bounded", () => {
+  // 70,000 conversations come and go within timeWait; the oldest are forgotten.
+  const a = server({ idleTimeout: 1, maxUnconfirmedPerHost: Infinity, timeWait: 1e9 });
+  let now = 0;
+  for (let conv = 0; conv < 70_000; conv++) {
+    a.machine.input(encode({ conv }), now, A);
+    accepted(a);
+    if (conv % 100 === 99) a.sent(now += 2);
+  }
+  assertEquals(a.machine.size, 0);
+  assertEquals(a.machine.input(encode({ conv: 69_999 }), now, A), false);
+  assert(a.machine.input(encode({ conv: 0 }), now, A), "the first is still remembered");
+});
+
+for (
+  const [limit, sessions, opened] of [
+    ["backlog", "unaccepted sessions", 5],
+    ["maxSessions", "sessions", 5],
+    ["maxUnconfirmed", "unconfirmed sessions", 5],
+    ["maxUnconfirmedPerHost", "unconfirmed sessions of one host", 5],
+  ] as const
+) {
+  Deno.test(`Endpoint: a flood of spoofed convs is capped by ${limit}`, () => {
+    const a = server({ [limit]: opened });
+    for (let i = 0; i < 1000; i++) {
+      a.machine.input(first(i, 0, pattern(1300)), 0, `10.0.0.1:${i}`);
+      if (limit !== "backlog") a.machine.accept();
+    }
+    const { stats } = a.machine;
+    assertEquals(
+      [stats.sessions, stats.accepted, stats.refused],
+      [opened, opened, 1000 - opened],
+      sessions,
+    );
+    assertLess(a.machine.arena.used, 65_536 + 2048 + opened * 4096 + 1);
+  });
+}
+
+Deno.test("Endpoint: hosts are limited one by one, so a flood of one leaves room for others", () => {
+  const a = server({ maxUnconfirmedPerHost: 3 });
+  for (let port = 1; port < 100; port++) a.machine.input(first(port), 0, `10.0.0.1:${port}`);
+  for (let port = 1; port < 100; port++) a.machine.input(first(port), 0, `[::1]:${port}`);
+  assert(a.machine.input(first(1), 0, B));
+  assertEquals(a.machine.size, 7);
+});
+
+Deno.test("Endpoint: a session that its peer confirmed makes room for others", () => {
+  const a = server({ maxUnconfirmedPerHost: 1, maxUnconfirmed: 1 });
+  for (let conv = 0; conv < 10; conv++) confirmed(a, conv);
+  assertEquals([a.machine.size, a.machine.stats.unconfirmed], [10, 0]);
+});
+
+Deno.test("Endpoint: unconfirmed sessions are given up, and leave the backlog", () => {
+  const a = server({ maxUnconfirmed: 50 });
+  const packet = first(0, 0, pattern(1300));
+  for (let i = 0; i < 50; i++) a.machine.input(packet, 0, `10.0.0.${i}:1`);
+  a.idle(0, 15_000);
+  assertEquals([a.machine.size, a.machine.stats.unconfirmed, a.machine.accept()], [0, 0, null]);
+  assert(a.machine.input(first(1), 15_000, A), "no room is left after the flood");
+});
+
+Deno.test("Endpoint: the memory of sessions that nobody accepted comes back when they are given up", () => {
+  const a = server();
+  a.machine.input(first(1, 500), 0, A);
+  const before = a.machine.arena.used;
+  for (let i = 0; i < 50; i++) a.machine.input(first(i, 0, pattern(1300)), 0, `10.0.0.${i}:1`);
+  a.idle(0, 100_000);
+  assertEquals(a.machine.size, 0);
+  assertEquals(a.machine.arena.used, before, "given up sessions keep their memory for ever");
+});
+
+Deno.test("Endpoint: the memory of sessions that nobody accepted comes back at stopAccepting", () => {
+  const a = server();
+  a.machine.input(first(1, 500), 0, A);
+  const before = a.machine.arena.used;
+  for (let i = 0; i < 50; i++) a.machine.input(first(i, 0, pattern(1300)), 0, `10.0.0.${i}:1`);
+  a.machine.stopAccepting();
+  a.sent(0);
+  assertEquals(a.machine.size, 0);
+  assertEquals(a.machine.arena.used, before, "dropped sessions keep their memory for ever");
+});
+
+Deno.test("Endpoint: a session that was closed gives its memory back", () => {
+  const a = server();
+  a.machine.input(first(1, 500), 0, A);
+  const before = a.machine.arena.used;
+  const session = confirmed(a, 1);
+  session.write(pattern(50_000));
+  a.sent(0);
+  assertGreater(a.machine.arena.used, before + 50_000);
+  session.close();
+  a.idle(0, 10_000);
+  assertEquals([a.machine.size, a.machine.arena.used], [0, before]);
+});
+
+Deno.test("Endpoint: memory that ran out refuses packets, and never throws", () => {
+  const a = new Runner(new Endpoint({ ...QUICK, backlog: 1e9 }, true, new Arena(131_072)));
+  for (let conv = 0; conv < 500; conv++) {
+    a.machine.input(first(conv, 0, pattern(1300)), 0, `10.0.${conv}.1:1`);
+  }
+  a.sent(0);
+  assertLess(a.machine.arena.capacity, 131_073);
+  let whole = 0;
+  for (let session; (session = a.machine.accept());) whole += drain(session).length / 1300;
+  assert(Number.isInteger(whole) && whole > 5 && whole < 100, `${whole} packets were stored`);
+});
+
+Deno.test("Endpoint: stopAccepting opens no more sessions; those accepted go on", () => {
+  const a = server();
+  const live = confirmed(a, 1);
+  a.machine.input(first(2), 0, A);
+  a.machine.stopAccepting();
+  assertEquals(a.machine.input(first(3), 0, A), false);
+  a.sent(0);
+  assertEquals([a.machine.size, a.machine.accept(), live.state], [1, null, "open"]);
+});
+
+Deno.test("Endpoint: a session with much to send lets the others have their turn", () => {
+  const a = server({ sndWnd: 1000, burst: Infinity });
+  const busy = confirmed(a, 1);
+  const quiet = confirmed(a, 2);
+  for (const conv of [1, 2]) a.machine.input(encode({ conv, cmd: WINS, wnd: 1000 }), 0, A);
+  busy.write(pattern(200_000));
+  quiet.write(pattern(1));
+  a.batch.clear();
+  a.machine.tick(0);
+  a.machine.output(a.batch);
+  assert(a.batch.full, "the busy session does not fill a batch");
+  a.batch.clear();
+  a.machine.output(a.batch);
+  const convs = [...a.batch].map((packet) =>
+    new DataView(packet.buffer, packet.byteOffset).getUint32(0, true)
+  );
+  assertEquals(convs[0], 2);
+});
+
+Deno.test("Endpoint: a thousand idle sessions make no deadline", () => {
+  const a = server({ idleTimeout: Infinity });
+  const sessions = Array.from({ length: 1000 }, (_, conv) => confirmed(a, conv));
+  a.idle(0, 10_000);
+  assertEquals(a.machine.deadline, Infinity);
+  assert(sessions.every(({ state }) => state === "open"));
+});
+
+Deno.test("Endpoint: only what is due is ticked, whatever the number of sessions", () => {
+  const a = server({ idleTimeout: Infinity });
+  const sessions = Array.from({ length: 300 }, (_, conv) => confirmed(a, conv));
+  a.idle(0, 10_000);
+  let ticks = 0;
+  for (const session of sessions) {
+    const { tick } = session;
+    session.tick = (now) => {
+      ticks++;
+      tick.call(session, now);
+    };
+  }
+  sessions[7].write(pattern(1));
+  assertEquals(a.sent(20_000).length, 1);
+  assertLess(ticks, 3);
+});
+
+Deno.test("Endpoint: sockets on one peer and conv are opened once", () => {
+  const a = new Endpoint(QUICK);
+  a.open(A, 5, 0);
+  a.open(B, 5, 0);
+  const error = assertThrows(() => a.open(A, 5, 0), TypeError);
+  assertStringIncludes(error.message, "5");
+  assertStringIncludes(error.message, A);
+});
+
+for (
+  const [name, value, kind] of [
+    ["backlog", -1, RangeError],
+    ["maxSessions", NaN, RangeError],
+    ["maxUnconfirmed", "9", TypeError],
+    ["maxUnconfirmedPerHost", null, TypeError],
+    ["timeWait", -1, RangeError],
+    ["interval", 0, RangeError],
+    ["linger", -1, RangeError],
+    ["migrate", "no", TypeError],
+  ] as const
+) {
+  Deno.test(`Endpoint: ${name}: ${value} (a ${typeof value}) is refused at once`, () => {
+    const options = { [name]: value } as unknown as EndpointOptions;
+    const error = assertThrows(() => new Endpoint(options, true), kind, name);
+    assertStringIncludes(error.message, String(value));
+  });
+}

@@ -1,0 +1,112 @@
+import { assert, assertEquals } from "@std/assert";
+import { Endpoint, type EndpointOptions, type Session } from "../../../transport/mod.ts";
+import { ACK, encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
+import { drain, Runner } from "../harness.ts";
+
+const CONV = 77;
+const OLD = "10.0.0.1:1000";
+const NEW = "10.0.0.8:4000";
+
+/** A server with a session that has received one segment and sent one, both acknowledged. */
+function moving(options: EndpointOptions = {}): [Runner<Endpoint>, Session] {
+  const a = new Runner(new Endpoint({ interval: 10, migrate: true, ...options }, true));
+  a.machine.input(encode({ conv: CONV, data: pattern(10) }), 0, OLD);
+  const session = a.machine.accept()!;
+  drain(session);
+  session.write(pattern(10));
+  a.sent(0);
+  a.machine.input(
+    encode({ conv: CONV, cmd: ACK, una: 1 }, { conv: CONV, cmd: WINS, una: 1 }),
+    0,
+    OLD,
+  );
+  a.sent(20);
+  return [a, session];
+}
+
+Deno.test("migrate: a session follows its peer to the address of a packet that fits", () => {
+  const [a, session] = moving();
+  assert(a.machine.input(encode({ conv: CONV, sn: 1, una: 1, data: pattern(5) }), 30, NEW));
+  assertEquals([session.peer, drain(session), a.machine.size], [NEW, pattern(5), 1]);
+  session.write(pattern(3));
+  assertEquals(a.sent(60).map(({ to }) => to), [NEW]);
+  assertEquals(a.machine.stats.migrated, 1);
+});
+
+Deno.test("migrate: off unless given; the packet is dropped and the session stays", () => {
+  const [a, session] = moving({ migrate: false });
+  const packet = encode({ conv: CONV, sn: 1, una: 1, data: pattern(5) });
+  assertEquals(a.machine.input(packet, 30, NEW), false);
+  assertEquals([session.peer, a.machine.size, a.machine.stats.migrated], [OLD, 1, 0]);
+});
+
+Deno.test("migrate: a packet that does not fit moves nothing", () => {
+  const misfits = {
+    "una of the past": { sn: 1, una: 0x80000001 },
+    "una of the future": { sn: 1, una: 2 },
+    "sn beyond the window": { sn: 1 + 256, una: 1 },
+    "sn of long ago": { sn: -256, una: 1 },
+    "another conv": { conv: CONV + 1, sn: 1, una: 1 },
+  };
+  for (const [name, segment] of Object.entries(misfits)) {
+    const [a, session] = moving();
+    a.machine.input(encode({ conv: CONV, data: pattern(5), ...segment }), 30, NEW);
+    assertEquals([session.peer, a.machine.stats.migrated], [OLD, 0], name);
+  }
+});
+
+Deno.test("migrate: the beginning of a conversation is another peer's", () => {
+  const [a, session] = moving();
+  assert(a.machine.input(encode({ conv: CONV, sn: 0, data: pattern(5) }), 30, NEW));
+  assertEquals([session.peer, a.machine.size], [OLD, 2]);
+});
+
+Deno.test("migrate: an upload that was never answered with data moves too", () => {
+  // The server sent nothing, so una is 0 in all that the client sends, as it is at the beginning.
+  const a = new Runner(new Endpoint({ interval: 10, migrate: true }, true));
+  for (let sn = 0; sn < 5; sn++) {
+    a.machine.input(encode({ conv: CONV, sn, data: pattern(1) }), 0, OLD);
+  }
+  a.machine.input(encode({ conv: CONV, cmd: WINS }), 0, OLD);
+  a.sent(20);
+  const session = a.machine.accept()!;
+  assert(a.machine.input(encode({ conv: CONV, sn: 5, data: pattern(1) }), 30, NEW));
+  const acked = a.sent(60).flatMap(({ segments }) => segments).filter(({ cmd }) => cmd === ACK);
+  assertEquals(
+    [session.peer, a.machine.size, acked.map(({ una }) => una)],
+    [NEW, 1, [6]],
+    "a second session took, and acknowledged, data that nobody will ever read",
+  );
+});
+
+Deno.test("migrate: the count of a host's unconfirmed sessions follows a session that moves", () => {
+  const a = new Runner(
+    new Endpoint({ interval: 10, migrate: true, maxUnconfirmedPerHost: 1 }, true),
+  );
+  a.machine.input(encode({ conv: 1, sn: 0, data: pattern(1) }), 0, OLD);
+  a.sent(0);
+  // From the new address comes data beyond what begins a conversation.
+  a.machine.input(encode({ conv: 1, sn: 200, data: pattern(1) }), 1, NEW);
+  assertEquals(a.machine.stats.migrated, 1);
+  a.sent(1);
+  a.machine.input(encode({ conv: 1, cmd: WINS }), 2, NEW);
+  a.sent(2);
+  assertEquals(a.machine.stats.unconfirmed, 0);
+  for (const from of [OLD, NEW]) {
+    assert(a.machine.input(encode({ conv: 2, data: pattern(1) }), 3, from), `${from} is refused`);
+  }
+});
+
+Deno.test("migrate: after a move, late packets from the old address open no session", () => {
+  const [a, session] = moving();
+  a.machine.input(encode({ conv: CONV, sn: 1, una: 1 }), 30, NEW);
+  session.close();
+  a.sent(30);
+  const end = session.kcp.sndNxt;
+  a.machine.input(encode({ conv: CONV, cmd: ACK, sn: end - 1, una: end }), 40, NEW);
+  a.idle(60, 2000);
+  assertEquals(session.state, "closed");
+  const late = encode({ conv: CONV, cmd: PUSH, sn: 0, data: pattern(10) });
+  for (const from of [NEW, OLD]) a.machine.input(late, 2000, from);
+  assertEquals([a.machine.stats.accepted, a.machine.accept(), session.peer], [1, null, NEW]);
+});

@@ -1,0 +1,412 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import fc from "fast-check";
+import { ConnectionError, Session, type SessionOptions } from "../../../transport/mod.ts";
+import { ACK, CONV, encode, HEADER, pattern, PUSH, WASK, WINS } from "../../kcp/harness.ts";
+import { drain, exchange, exchangeUntil, Runner } from "../harness.ts";
+
+const QUICK: SessionOptions = { nodelay: 1, interval: 10, resend: 2, nc: true };
+
+function session(options: SessionOptions = QUICK): Runner<Session> {
+  return new Runner(new Session(CONV, "10.0.0.1:1", 0, options));
+}
+
+function pair(options: SessionOptions = QUICK): [Runner<Session>, Runner<Session>] {
+  return [session(options), session(options)];
+}
+
+/** The error of a session that is expected to have ended with one. */
+function errorOf({ machine }: Runner<Session>): ConnectionError {
+  assertEquals(machine.state, "closed");
+  assertInstanceOf(machine.error, ConnectionError, "the session ended without an error");
+  return machine.error;
+}
+
+Deno.test("Session: data written leaves as PUSH segments to its peer, and is acknowledged", () => {
+  const a = session();
+  assertEquals(a.machine.write(pattern(10)), 10);
+  assert(a.machine.deadline <= 0, `what was written is due at ${a.machine.deadline} ms`);
+  const [{ to, segments: [first], packet }] = a.sent(0);
+  assertEquals(to, "10.0.0.1:1");
+  assertEquals(packet.length, HEADER + 10);
+  assertEquals([first.conv, first.cmd, first.sn, first.data], [CONV, PUSH, 0, pattern(10)]);
+
+  assert(a.machine.input(encode({ cmd: ACK, sn: 0, una: 1, ts: 0 }), 5));
+  assert(a.machine.kcp.drained);
+});
+
+Deno.test("Session: a hand-written PUSH is read, and answered with its ACK", () => {
+  const a = session();
+  assert(a.machine.input(encode({ sn: 0, ts: 77, data: pattern(5) }), 0));
+  assertEquals(drain(a.machine), pattern(5));
+  const [ack] = a.segments(20);
+  assertEquals([ack.cmd, ack.sn, ack.ts, ack.una], [ACK, 0, 77, 1]);
+});
+
+Deno.test("Session: endWrite sends an empty PUSH behind the last byte, once", () => {
+  const a = session();
+  a.machine.write(pattern(3));
+  a.machine.endWrite();
+  a.machine.endWrite();
+  const sent = a.segments(0);
+  assertEquals(sent.map(({ cmd, sn, frg, data }) => [cmd, sn, frg, data.length]), [
+    [PUSH, 0, 0, 3],
+    [PUSH, 1, 0, 0],
+  ]);
+});
+
+Deno.test("Session: an empty PUSH is the end, behind everything before it", () => {
+  const a = session();
+  a.machine.input(encode({ sn: 1 }), 0);
+  assertEquals(a.machine.peekSize(), -1);
+  assert(!a.machine.remoteEnded, "the end came before the data");
+  a.machine.input(encode({ sn: 0, data: pattern(4) }), 0);
+  assertEquals(drain(a.machine), pattern(4));
+  assert(a.machine.remoteEnded);
+  assertEquals([a.machine.read(new Uint8Array(9)), a.machine.recv(new Uint8Array(9))], [0, -1]);
+});
+
+Deno.test("Session: the end waits until the send queue has room, and still comes last", () => {
+  const [a, b] = pair({ ...QUICK, sndQueue: 255, mtu: 50 });
+  const all = a.machine.write(new Uint8Array(100_000));
+  assertEquals(all, 255 * 26, "the queue holds 255 segments");
+  a.machine.endWrite();
+  const got: number[] = [];
+  for (let now = 0; now < 1000; now += 10) {
+    exchange(a, b, now);
+    got.push(drain(b.machine).length);
+  }
+  assertEquals(got.reduce((sum, n) => sum + n), all);
+  assert(b.machine.remoteEnded, "the end never came");
+});
+
+Deno.test("Session: after its end it takes nothing more, and still reads", () => {
+  const [a, b] = pair();
+  a.machine.endWrite();
+  assertEquals(a.machine.write(pattern(1)), 0);
+  assertEquals(a.machine.send(pattern(1)), false);
+  b.machine.write(pattern(100));
+  exchange(a, b, 0);
+  assertEquals(drain(a.machine), pattern(100));
+  assertEquals(a.machine.state, "open");
+});
+
+Deno.test("Session: a close delivers what is queued, then the session is over without error", () => {
+  const [a, b] = pair();
+  a.machine.write(pattern(50_000));
+  a.machine.close();
+  assertEquals(a.machine.state, "closing");
+  for (let now = 0; now < 2000 && a.machine.state !== "closed"; now += 10) exchange(a, b, now);
+  assertEquals([a.machine.state, a.machine.error], ["closed", null]);
+  assertEquals(drain(b.machine), pattern(50_000));
+  assert(b.machine.remoteEnded);
+});
+
+Deno.test("Session: a close lingers for `linger` and no longer, and says what was not delivered", () => {
+  const a = session({ ...QUICK, linger: 700, deadLink: 0 });
+  a.machine.write(pattern(1000));
+  a.sent(0);
+  a.machine.close();
+  a.idle(0, 699);
+  assertEquals(a.machine.state, "closing", "it gave up before its time");
+  a.idle(700, 700);
+  const error = errorOf(a);
+  assertEquals(error.kind, "closed");
+  assertStringIncludes(error.message, "1000 bytes");
+  assertStringIncludes(error.message, "700 ms");
+  assertEquals(a.machine.deadline, Infinity);
+});
+
+Deno.test("Session: what arrives while it closes is acknowledged and dropped", () => {
+  const a = session();
+  a.machine.input(encode({ cmd: WINS }), 0);
+  a.machine.close();
+  a.sent(0);
+  for (let sn = 0; sn < 600; sn++) {
+    assert(a.machine.input(encode({ sn, data: pattern(100) }), 1));
+    const acked = a.segments(20).filter(({ cmd }) => cmd === ACK);
+    assert(acked.every(({ wnd }) => wnd > 200), "the window closes on data that nobody reads");
+  }
+  assertEquals(a.machine.kcp.rcvNxt, 600);
+  assertEquals(a.machine.kcp.readable, 0);
+});
+
+Deno.test("Session: one that nobody knows of is over as soon as it is closed", () => {
+  const a = session();
+  a.machine.close();
+  assertEquals([a.machine.state, a.machine.error, a.machine.over], ["closed", null, true]);
+  assertEquals(a.sent(0), []);
+});
+
+Deno.test("Session: endRead drops what arrives, keeps the window open, and lets writing go on", () => {
+  const [a, b] = pair();
+  b.machine.endRead();
+  a.machine.write(pattern(100_000));
+  b.machine.write(pattern(10));
+  for (let now = 0; now < 3000; now += 10) exchange(a, b, now);
+  assert(a.machine.kcp.drained, "the peer is held up");
+  assertEquals(b.machine.kcp.readable, 0);
+  assertEquals(drain(a.machine), pattern(10));
+});
+
+Deno.test("Session: both ends may close at once; each is over at once, without error", () => {
+  const [a, b] = pair();
+  a.machine.write(pattern(10));
+  b.machine.write(pattern(20));
+  a.machine.close();
+  b.machine.close();
+  exchangeUntil(a, b, 0, 100);
+  assertEquals([a.machine.state, a.machine.error], ["closed", null]);
+  assertEquals([b.machine.state, b.machine.error], ["closed", null]);
+});
+
+Deno.test("Session: a peer that has ended and is gone does not hold up a close for the linger", () => {
+  const a = session({ ...QUICK, linger: 60_000 });
+  a.machine.input(encode({ sn: 0 }), 0);
+  a.sent(0);
+  a.machine.close();
+  a.idle(0, 2000);
+  assertEquals([a.machine.state, a.machine.error], ["closed", null]);
+});
+
+Deno.test("Session: after both ends the last acknowledgment is repeated, for it may be lost", () => {
+  const a = session();
+  a.machine.input(encode({ cmd: WINS }), 0);
+  a.machine.close();
+  a.sent(0);
+  a.machine.input(encode({ cmd: ACK, sn: 0, una: 1 }, { sn: 0, una: 1 }), 20);
+  const sent = a.idle(20, 60_000);
+  assertEquals([a.machine.state, a.machine.error, a.machine.deadline], ["closed", null, Infinity]);
+  assert(sent.length >= 2 && sent.length <= 5, `${sent.length} packets were sent`);
+  for (const { at, segments } of sent) {
+    assert(segments.every(({ una }) => una === 1), `at ${at} ms`);
+  }
+});
+
+Deno.test("Session: a peer that vanishes while data is open ends a close only with an error", () => {
+  const [a, b] = pair({ ...QUICK, linger: 2000, deadLink: 0 });
+  a.machine.write(pattern(10));
+  exchange(a, b, 0);
+  a.machine.write(pattern(5000));
+  a.machine.close();
+  a.idle(0, 2000);
+  assertEquals(errorOf(a).kind, "closed");
+});
+
+Deno.test("Session: the idle timeout counts from the last valid packet, to the ms", () => {
+  const a = session({ ...QUICK, idleTimeout: 1000 });
+  a.machine.input(encode({ cmd: WINS }), 400);
+  a.machine.input(new Uint8Array(30), 900);
+  a.idle(900, 1399);
+  assertEquals(a.machine.state, "open");
+  a.machine.tick(1400);
+  assertEquals(errorOf(a).kind, "idle");
+  assertStringIncludes(errorOf(a).message, "1000 ms");
+});
+
+Deno.test("Session: the idle timeout is five minutes unless given, its deadline is known", () => {
+  const a = session({});
+  assertEquals(a.machine.deadline, 300_000);
+  assertEquals(session({ idleTimeout: Infinity }).machine.deadline, Infinity);
+});
+
+Deno.test("Session: keepAlive asks once per period of silence, by WASK", () => {
+  const a = session({ keepAlive: 1000, idleTimeout: 5500 });
+  const asked = a.idle(0, 5400);
+  assertEquals(asked.map(({ at }) => at), [1000, 2000, 3000, 4000, 5000]);
+  assert(asked.every(({ segments }) => segments.length === 1 && segments[0].cmd === WASK));
+});
+
+Deno.test("Session: keepAlive of one end keeps both ends alive", () => {
+  const a = session({ keepAlive: 500, idleTimeout: 1000 });
+  const b = session({ idleTimeout: 1000 });
+  exchangeUntil(a, b, 0, 60_000);
+  assertEquals([a.machine.state, b.machine.state], ["open", "open"]);
+});
+
+Deno.test("Session: without keepAlive both ends of an idle session time out", () => {
+  const [a, b] = pair({ idleTimeout: 1000 });
+  a.machine.write(pattern(1));
+  exchangeUntil(a, b, 0, 60_000);
+  assertEquals([errorOf(a).kind, errorOf(b).kind], ["idle", "idle"]);
+});
+
+Deno.test("Session: a silent peer is unreachable after `deadLink` transmissions", () => {
+  const a = session({ ...QUICK, deadLink: 4 });
+  a.machine.write(pattern(1));
+  const sent = a.idle(0, 100_000);
+  assertEquals(sent.length, 4);
+  assertEquals(errorOf(a).kind, "unreachable");
+  assertStringIncludes(errorOf(a).message, "10.0.0.1:1");
+});
+
+Deno.test("Session: a peer that stays silent for `deadLinkTime` is unreachable", () => {
+  const a = session({ ...QUICK, deadLink: 0, deadLinkTime: 3000 });
+  a.machine.write(pattern(1));
+  a.idle(0, 2999);
+  assertEquals(a.machine.state, "open");
+  a.idle(3000, 3000);
+  assertEquals(errorOf(a).kind, "unreachable");
+});
+
+Deno.test("Session: what arrived before an error can still be read", () => {
+  const a = session({ idleTimeout: 100 });
+  a.machine.input(encode({ sn: 0, data: pattern(9) }), 0);
+  a.machine.tick(100);
+  assertEquals(errorOf(a).kind, "idle");
+  assertEquals(drain(a.machine), pattern(9));
+});
+
+Deno.test("Session: an unconfirmed peer is asked at 0, 1, 3 and 7 s, and given up at 15 s", () => {
+  const a = session({});
+  a.machine.confirm();
+  a.machine.input(encode({ sn: 0, data: pattern(9) }), 0);
+  const asked = a.idle(0, 14_999).filter(({ segments }) =>
+    segments.some(({ cmd }) => cmd === WASK)
+  );
+  assertEquals(asked.map(({ at }) => at), [0, 1000, 3000, 7000]);
+  assert(a.machine.unconfirmed);
+  a.machine.tick(15_000);
+  assertEquals(errorOf(a).kind, "unconfirmed");
+});
+
+Deno.test("Session: data from the peer confirms nothing; its answer to the question does", () => {
+  const a = session({});
+  a.machine.confirm();
+  a.machine.input(encode({ sn: 0, data: pattern(1) }, { cmd: WINS }), 0);
+  a.machine.input(encode({ sn: 1, data: pattern(1) }), 0);
+  assert(a.machine.unconfirmed, "a WINS before the question was taken for an answer");
+  a.sent(0);
+  a.machine.input(encode({ sn: 2, data: pattern(1) }, { cmd: WASK }), 1);
+  assert(a.machine.unconfirmed, "data was taken for an answer");
+  a.machine.input(encode({ cmd: WINS }), 2);
+  assert(!a.machine.unconfirmed);
+});
+
+Deno.test("Session: an idle session has nothing to do, whatever it did before", () => {
+  const [a, b] = pair({ ...QUICK, idleTimeout: Infinity });
+  a.machine.write(pattern(5000));
+  for (let now = 0; now < 5000; now += 10) {
+    exchange(a, b, now);
+    drain(b.machine);
+  }
+  assertEquals([a.machine.deadline, b.machine.deadline], [Infinity, Infinity]);
+});
+
+Deno.test("Session: an idle session gives its memory back within seconds", () => {
+  const [a, b] = pair({ ...QUICK, idleTimeout: Infinity });
+  const before = [a.machine.arena.used, b.machine.arena.used];
+  a.machine.write(pattern(100_000));
+  for (let now = 0; now < 5000; now += 10) {
+    exchange(a, b, now);
+    drain(b.machine);
+  }
+  assertEquals([a.machine.arena.used, b.machine.arena.used], before);
+});
+
+Deno.test("Session: memory is given back too when the application reads long after", () => {
+  const [a, b] = pair({ ...QUICK, idleTimeout: Infinity });
+  const before = b.machine.arena.used;
+  a.machine.write(pattern(20_000));
+  for (let now = 0; now < 5000; now += 10) exchange(a, b, now);
+  assertEquals(drain(b.machine), pattern(20_000));
+  exchangeUntil(a, b, 5000, 60_000);
+  assertEquals(b.machine.arena.used, before, "an idle session keeps memory for nothing");
+});
+
+Deno.test("Session: a close gives all memory back", () => {
+  const [a, b] = pair();
+  const before = [a.machine.arena.used, b.machine.arena.used];
+  a.machine.write(pattern(30_000));
+  b.machine.write(pattern(30_000));
+  exchange(a, b, 0);
+  a.machine.close();
+  b.machine.close();
+  exchangeUntil(a, b, 0, 10_000);
+  assertEquals([a.machine.state, b.machine.state], ["closed", "closed"]);
+  assertEquals([a.machine.arena.used, b.machine.arena.used], before);
+});
+
+Deno.test("Session: abort ends it at once with the reason, and nothing more is sent", () => {
+  const a = session();
+  const reason = new ConnectionError("socket", "the reason");
+  a.machine.write(pattern(1));
+  a.machine.abort(reason);
+  assertEquals(errorOf(a), reason);
+  assertEquals(a.sent(0), []);
+  a.machine.abort(new ConnectionError("idle", "another"));
+  assertEquals(errorOf(a), reason);
+});
+
+Deno.test("Session: an empty message is refused, since it would be taken for the end", () => {
+  assertThrows(() => session().machine.send(new Uint8Array()), RangeError, "empty");
+});
+
+Deno.test("Session: onChange is called when something can be read, and at the end", () => {
+  const a = session({ idleTimeout: 50 });
+  let changes = 0;
+  a.machine.onChange = () => changes++;
+  a.machine.input(encode({ sn: 0, data: pattern(1) }), 0);
+  assertEquals(changes, 1);
+  a.machine.tick(50);
+  assertEquals(changes, 2);
+});
+
+for (
+  const [name, value, kind] of [
+    ["idleTimeout", 0, RangeError],
+    ["idleTimeout", NaN, RangeError],
+    ["keepAlive", -1, RangeError],
+    ["linger", -0.5, RangeError],
+    ["linger", "5", TypeError],
+    ["mtu", 49, RangeError],
+    ["sndWnd", 0, RangeError],
+    ["nc", 1, TypeError],
+  ] as const
+) {
+  Deno.test(`Session: ${name}: ${value} (a ${typeof value}) is refused with what is allowed`, () => {
+    const options = { [name]: value } as unknown as SessionOptions;
+    const error = assertThrows(() => session(options), kind, name);
+    assertStringIncludes(error.message, String(value));
+  });
+}
+
+Deno.test("Session: hostile bytes never throw, in any state", () => {
+  const segment = fc.record({
+    conv: fc.constantFrom(CONV, 0),
+    cmd: fc.oneof(fc.integer({ min: 81, max: 84 }), fc.nat(255)),
+    frg: fc.nat(255),
+    wnd: fc.constantFrom(0, 1, 65535),
+    ts: fc.nat(0xffffffff),
+    sn: fc.oneof(fc.nat(300), fc.nat(0xffffffff)),
+    una: fc.oneof(fc.nat(3), fc.nat(0xffffffff)),
+    data: fc.uint8Array({ maxLength: 60 }),
+  });
+  const packet = fc.oneof(
+    fc.uint8Array({ maxLength: 100 }),
+    fc.array(segment, { maxLength: 4 }).map((segments) => encode(...segments)),
+  );
+  fc.assert(
+    fc.property(fc.array(packet, { maxLength: 20 }), fc.nat(3), (packets, state) => {
+      const a = session({ ...QUICK, idleTimeout: 1e9 });
+      a.machine.write(pattern(3000));
+      a.sent(0);
+      if (state === 1) a.machine.endWrite();
+      if (state === 2) a.machine.close();
+      if (state === 3) a.machine.abort(new ConnectionError("closed", "over"));
+      packets.forEach((packet, now) => {
+        a.machine.input(packet, now);
+        a.sent(now);
+        drain(a.machine);
+      });
+      const { bytesHeld } = a.machine.kcp.stats;
+      assert(bytesHeld <= 3000 + 256 * 60, `holds ${bytesHeld} bytes`);
+    }),
+    { seed: 7, numRuns: 500 },
+  );
+});

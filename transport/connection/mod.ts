@@ -1,0 +1,11 @@
+/**
+ * Connections and listeners over a socket and a clock of any kind.
+ *
+ * @module
+ */
+export { Connection, type UdpAddress } from "./connection.ts";
+export type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
+export { Listener } from "./listener.ts";
+export type { OperationOptions } from "./operation_queue.ts";
+export { connectOn, listenOn } from "./sockets.ts";
+export { SystemClock, systemEntropy } from "./system_clock.ts";

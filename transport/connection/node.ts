@@ -1,0 +1,126 @@
+/**
+ * The adapter for `node:dgram`.
+ *
+ * @module
+ */
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { PacketBatch } from "../../kcp/packet_batch.ts";
+import { AddressBook, formatAddress } from "../session/address.ts";
+import type { Connection } from "./connection.ts";
+import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
+import type { Listener } from "./listener.ts";
+import {
+  type Bind,
+  type BindOptions,
+  type ConnectOptions,
+  connectUdp,
+  type ListenOptions,
+  listenUdp,
+} from "./udp.ts";
+
+export type { Bind, BindOptions, ConnectOptions, ListenOptions };
+
+/** Bytes that the socket's receive and send buffers should have; the system may give less. */
+const BUFFER_SIZE = 4 << 20;
+
+/**
+ * Listens for connections on a UDP port.
+ *
+ * @throws {Error} When the address can't be bound.
+ * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ */
+export function listen(options: ListenOptions = {}): Promise<Listener> {
+  return listenUdp(options, bind);
+}
+
+/**
+ * Opens a connection to a listener.
+ *
+ * KCP has no handshake: the promise settles when the socket is there, and the listener learns of the
+ * connection when the first bytes are written to it.
+ *
+ * @throws {Error} When the name can't be resolved, or the local address can't be bound.
+ * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ */
+export function connect(options: ConnectOptions): Promise<Connection> {
+  return connectUdp(options, bind, async (hostname) => (await lookup(hostname)).address);
+}
+
+async function bind(hostname: string, port: number): Promise<NodeSocket> {
+  const socket = createSocket({
+    type: isIP(hostname) === 6 ? "udp6" : "udp4",
+    recvBufferSize: BUFFER_SIZE,
+    sendBufferSize: BUFFER_SIZE,
+  });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind(port, hostname, () => {
+      socket.off("error", reject);
+      resolve();
+    });
+  });
+  return new NodeSocket(socket);
+}
+
+/** A `dgram` socket as a socket for a driver. */
+export class NodeSocket implements DatagramSocket {
+  /** Its own address. */
+  readonly address: string;
+  readonly #socket: Socket;
+  readonly #addresses = new AddressBook();
+  #closed = false;
+
+  /**
+   * Takes over a socket.
+   *
+   * @param socket A bound UDP socket that nobody else receives from.
+   */
+  constructor(socket: Socket) {
+    const { address, port } = socket.address();
+    this.address = formatAddress(address, port);
+    this.#socket = socket;
+  }
+
+  /** Starts to deliver packets. */
+  open(receiver: DatagramReceiver): void {
+    this.#socket.on("message", (packet: Uint8Array, { address, port }: RemoteInfo) => {
+      receiver.packet(packet, formatAddress(address, port));
+    });
+    this.#socket.on("error", (error) => {
+      if (!this.#closed) receiver.failed(error);
+    });
+  }
+
+  /** Sends the packets of a batch; what the system refuses is lost. */
+  send(batch: PacketBatch): Promise<void> {
+    return new Promise((resolve) => {
+      let left = batch.count;
+      const done = () => {
+        if (--left === 0) resolve();
+      };
+      for (let i = 0; i < batch.count; i++) {
+        const { hostname, port } = this.#addresses.get(batch.to[i]);
+        this.#socket.send(batch.packet(i), port, hostname, done);
+      }
+    });
+  }
+
+  /** Closes the socket. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.close();
+  }
+
+  /** Lets the process live while the socket is open. */
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  /** Lets the process end although the socket is open. */
+  unref(): void {
+    this.#socket.unref();
+  }
+}
