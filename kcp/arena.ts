@@ -9,50 +9,76 @@ import { KernelMemory } from "./kernel.ts";
 /** log2 of the smallest block that an {@linkcode Arena} hands out. */
 const MIN_CLASS = 6;
 const CLASSES = 31;
-/** Bytes from which on an arena may lie in memory that kernels reach, which comes in pages. */
+/** The smallest arena in bytes. */
+const MIN_SIZE = 1024;
+/** An arena of at least this many bytes may lie in memory that kernels reach, which comes in pages. */
 const MIN_KERNEL_SIZE = 32_768;
+/** {@linkcode Arena.trim} leaves a buffer of this many bytes or fewer as it is. */
+const MIN_TRIM_SIZE = 1 << 20;
+/** The end of a free list. */
+const NONE = -1;
+
+/** Who waits for memory, and how much is needed. */
+interface Waiter {
+  readonly size: number;
+  readonly callback: () => void;
+}
 
 /**
  * One growable byte buffer, cut into blocks whose sizes are powers of two.
  *
  * Payloads on their way out, payloads waiting to be read and the packets of a {@linkcode PacketBatch}
  * all live in one arena, so that moving bytes between them is a copy inside one buffer: no view is
- * allocated per packet. Freed blocks are kept in a free list per size and used again; many sessions
- * that share an arena therefore cost memory for what is in flight, not for their windows.
+ * allocated per packet. Many sessions that share an arena cost memory for what is in flight, not for
+ * their windows.
+ *
+ * It is a binary buddy allocator (Knuth, The Art of Computer Programming, vol. 1, §2.5): a block of
+ * 2^k bytes lies at a multiple of 2^k. A freed block joins its free neighbour at once, and the two are
+ * one block of twice the size again. So no sequence of small blocks makes a large one impossible for
+ * longer than the small ones are held.
  *
  * The buffer is replaced by a larger one when it is full: never keep {@linkcode Arena.bytes} across
  * a call that can allocate.
  */
 export class Arena {
-  /** All of it. Replaced when the arena grows. It may be a part of `bytes.buffer`, whose offsets are others. */
+  /**
+   * The whole buffer. It is replaced when the arena grows. It may be a part of `bytes.buffer`, so an
+   * offset into it is not one into `bytes.buffer`.
+   */
   bytes: Uint8Array<ArrayBuffer>;
-  /** The same bytes for reading and writing integers. Replaced together with `bytes`. */
+  /** The same bytes for reading and writing integers. It is replaced together with `bytes`. */
   view: DataView<ArrayBuffer>;
   /** The arena never grows past this many bytes. */
   readonly limit: number;
   readonly #forKernels: boolean;
+  /** Every block ends at or before this offset. */
   #top = 0;
   #used = 0;
-  /** Offset + 1 of the first free block of each class; the block holds the next one's. */
-  readonly #free = new Int32Array(CLASSES);
+  /** Offset of the first free block of each class; a free block holds those of its neighbours. */
+  readonly #free = new Int32Array(CLASSES).fill(NONE);
+  /** Bit n: a block of class n is free. */
+  #available = 0;
+  /** For every 64 bytes: 1 + the class of the free block that begins there, else 0. */
+  #classes = new Uint8Array(MIN_SIZE >> MIN_CLASS);
+  readonly #waiters: Waiter[] = [];
 
   /**
    * Makes an arena that holds next to nothing yet.
    *
-   * @param limit Most bytes that the arena may hold, 1 KiB to 1 GiB. 1 GiB unless given.
-   * @param forKernels Whether it shall lie where the WebAssembly kernels of ciphers reach it, so that they need no copy
-   * of a packet. That costs 20 KiB more, and what is missing to pages of 64 KiB. Not so unless given.
+   * @param limit Most bytes that the arena may hold, 1 KiB to 1 GiB. Default: 1 GiB.
+   * @param forKernels Whether the WebAssembly kernels of ciphers can reach the arena, so that they
+   * need no copy of a packet. That costs 20 KiB, and the arena grows in pages of 64 KiB. Default: false.
    * @throws {RangeError} When `limit` is out of range.
    */
   constructor(limit: number = 2 ** 30, forKernels = false) {
-    if (!Number.isInteger(limit) || limit < 1024 || limit > 2 ** 30) {
+    if (!Number.isInteger(limit) || limit < MIN_SIZE || limit > 2 ** 30) {
       throw new RangeError(
         `Cannot limit an arena to ${limit} bytes: allowed are 1024 to 1073741824`,
       );
     }
     this.limit = limit;
     this.#forKernels = forKernels;
-    this.bytes = new Uint8Array(1024);
+    this.bytes = new Uint8Array(MIN_SIZE);
     this.view = new DataView(this.bytes.buffer);
   }
 
@@ -75,62 +101,160 @@ export class Arena {
   alloc(size: number): number {
     if (size > this.limit) return -1;
     const cls = sizeClass(size);
-    const head = this.#free[cls];
-    if (head !== 0) {
-      this.#free[cls] = this.view.getInt32(head - 1, true);
-      this.#used += 1 << cls;
-      return head - 1;
-    }
-    const offset = this.#top;
-    const top = offset + 2 ** cls;
-    if (top > this.bytes.length && !this.#grow(top)) return this.#split(cls);
-    this.#top = top;
-    this.#used += 1 << cls;
+    const offset = this.#take(cls);
+    if (offset >= 0) this.#used += 1 << cls;
     return offset;
   }
 
-  /** Cuts a block of `cls` off the smallest larger one that is free; -1 if there is none. */
-  #split(cls: number): number {
-    for (let larger = cls + 1; larger < CLASSES; larger++) {
-      const head = this.#free[larger];
-      if (head === 0) continue;
-      const offset = head - 1;
-      this.#free[larger] = this.view.getInt32(offset, true);
-      // Of what is left, each half is a block of the class below.
-      for (let rest = larger - 1; rest >= cls; rest--) this.#release(offset + 2 ** rest, rest);
-      this.#used += 1 << cls;
-      return offset;
-    }
-    return -1;
+  /** Whether {@linkcode Arena.alloc} has a block of `size` bytes at the moment. */
+  fits(size: number): boolean {
+    if (size > this.limit) return false;
+    const cls = sizeClass(size);
+    return this.#available >>> cls !== 0 || alignUp(this.#top, cls) + 2 ** cls <= this.limit;
   }
 
   /** Takes back a block that {@linkcode Arena.alloc} handed out for the same `size`. */
   free(offset: number, size: number): void {
     const cls = sizeClass(size);
-    this.#release(offset, cls);
     this.#used -= 1 << cls;
+    this.#release(offset, cls);
+    if (this.#waiters.length > 0) this.#wake();
   }
 
+  /**
+   * Calls `callback` once, as soon as {@linkcode Arena.fits} is true of `size`: after a block was freed,
+   * in the order of waiting. The callback must not allocate or free; it takes a note for later.
+   */
+  wait(size: number, callback: () => void): void {
+    this.#waiters.push({ size, callback });
+  }
+
+  /** Gives what lies behind the last block in use back to the runtime, if that is most of the buffer. */
+  trim(): void {
+    const { length } = this.bytes;
+    if (length <= MIN_TRIM_SIZE || this.#top > length / 4) return;
+    this.#resize(Math.max(MIN_TRIM_SIZE, 2 * this.#top));
+  }
+
+  #wake(): void {
+    let woken = 0;
+    while (woken < this.#waiters.length && this.fits(this.#waiters[woken].size)) woken++;
+    if (woken === 0) return;
+    for (const { callback } of this.#waiters.splice(0, woken)) callback();
+  }
+
+  #take(cls: number): number {
+    const larger = this.#available >>> cls;
+    if (larger === 0) return this.#extend(cls);
+    let found = cls + 31 - Math.clz32(larger & -larger);
+    const offset = this.#free[found];
+    this.#unlink(offset, found);
+    // Of what is left, each upper half is a free block of the class below.
+    while (found > cls) {
+      found--;
+      this.#link(offset + 2 ** found, found);
+    }
+    return offset;
+  }
+
+  /** Takes a block from behind all others; the gap that its alignment leaves becomes free blocks. */
+  #extend(cls: number): number {
+    const offset = alignUp(this.#top, cls);
+    const top = offset + 2 ** cls;
+    if (top > this.limit) return -1;
+    if (top > this.bytes.length) {
+      let size = this.bytes.length;
+      while (size < top) size *= 2;
+      this.#resize(Math.min(size, this.limit));
+    }
+    while (this.#top < offset) {
+      // The largest block that may begin here.
+      const gap = Math.min(31 - Math.clz32(this.#top & -this.#top), sizeOf(offset - this.#top));
+      this.#link(this.#top, gap);
+      this.#top += 2 ** gap;
+    }
+    this.#top = top;
+    return offset;
+  }
+
+  /** Frees a block of a class, joined with its free neighbours. */
   #release(offset: number, cls: number): void {
-    this.view.setInt32(offset, this.#free[cls], true);
-    this.#free[cls] = offset + 1;
+    const classes = this.#classes;
+    while (cls < CLASSES - 1) {
+      const buddy = offset ^ (1 << cls);
+      if (buddy >= this.#top || classes[buddy >> MIN_CLASS] !== cls + 1) break;
+      this.#unlink(buddy, cls);
+      if (buddy < offset) offset = buddy;
+      cls++;
+    }
+    this.#link(offset, cls);
+    // What is free at the end is no block at all.
+    while (this.#top > 0) {
+      const last = this.#lastFree();
+      if (last < 0) return;
+      this.#unlink(last, classes[last >> MIN_CLASS] - 1);
+      this.#top = last;
+    }
   }
 
-  #grow(needed: number): boolean {
-    if (needed > this.limit) return false;
-    let size = this.bytes.length;
-    while (size < needed) size *= 2;
-    size = Math.min(size, this.limit);
+  /** Offset of the free block that ends at the top, -1 if the block there is in use. */
+  #lastFree(): number {
+    const classes = this.#classes;
+    const top = this.#top;
+    for (let cls = MIN_CLASS; cls < CLASSES && (top & ((1 << cls) - 1)) === 0; cls++) {
+      const offset = top - 2 ** cls;
+      if (offset < 0) return -1;
+      if (classes[offset >> MIN_CLASS] === cls + 1) return offset;
+    }
+    return -1;
+  }
+
+  #link(offset: number, cls: number): void {
+    const { view } = this;
+    const next = this.#free[cls];
+    view.setInt32(offset, NONE, true);
+    view.setInt32(offset + 4, next, true);
+    if (next !== NONE) view.setInt32(next, offset, true);
+    this.#free[cls] = offset;
+    this.#available |= 1 << cls;
+    this.#classes[offset >> MIN_CLASS] = cls + 1;
+  }
+
+  #unlink(offset: number, cls: number): void {
+    const { view } = this;
+    const previous = view.getInt32(offset, true);
+    const next = view.getInt32(offset + 4, true);
+    if (previous !== NONE) view.setInt32(previous + 4, next, true);
+    else this.#free[cls] = next;
+    if (next !== NONE) view.setInt32(next, previous, true);
+    if (this.#free[cls] === NONE) this.#available &= ~(1 << cls);
+    this.#classes[offset >> MIN_CLASS] = 0;
+  }
+
+  #resize(size: number): void {
     const memory = this.#forKernels && size >= MIN_KERNEL_SIZE ? KernelMemory.create(size) : null;
     const bytes = memory?.data ?? new Uint8Array(size);
-    bytes.set(this.bytes);
+    bytes.set(size < this.bytes.length ? this.bytes.subarray(0, this.#top) : this.bytes);
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, size);
-    return true;
+    const classes = new Uint8Array((size >> MIN_CLASS) + 1);
+    classes.set(this.#classes.subarray(0, Math.min(classes.length, this.#classes.length)));
+    this.#classes = classes;
   }
 }
 
-/** log2 of the block that holds `size` bytes. */
+/** Class of the smallest block that holds `size` bytes: log2 of the block's size. */
 function sizeClass(size: number): number {
   return size <= 1 << MIN_CLASS ? MIN_CLASS : 32 - Math.clz32(size - 1);
+}
+
+/** log2 of `size`, rounded down. */
+function sizeOf(size: number): number {
+  return 31 - Math.clz32(size);
+}
+
+/** The first multiple of 2^cls from `offset` on; it may be 2^31 or more. */
+function alignUp(offset: number, cls: number): number {
+  const size = 2 ** cls;
+  return Math.ceil(offset / size) * size;
 }

@@ -192,6 +192,68 @@ Deno.test("arena: where nothing larger can be had, free blocks are cut into smal
   assertEquals([arena.alloc(64), arena.used], [-1, 1 << 16]);
 });
 
+Deno.test("arena: free neighbours join, so small blocks leave room for a large one", () => {
+  const arena = new Arena(1 << 16);
+  const random = new Random("join");
+  const blocks = Array.from({ length: 1024 }, () => arena.alloc(64));
+  assertEquals(arena.fits(64), false);
+  while (blocks.length > 0) arena.free(blocks.splice(random.below(blocks.length), 1)[0], 64);
+  assertEquals([arena.used, arena.fits(1 << 16), arena.alloc(1 << 16)], [0, true, 0]);
+});
+
+Deno.test("arena: a block lies at a multiple of its size, whatever came before", () => {
+  const arena = new Arena();
+  const random = new Random("align");
+  const held: [number, number][] = [];
+  for (let n = 0; n < 5000; n++) {
+    if (held.length > 40 || held.length > 0 && random.chance(0.45)) {
+      arena.free(...held.splice(random.below(held.length), 1)[0]);
+      continue;
+    }
+    const size = 2 ** (6 + random.below(9));
+    const at = arena.alloc(size);
+    assertEquals(at % size, 0, `${size} bytes at ${at}`);
+    for (const [other, length] of held) {
+      assert(at + size <= other || other + length <= at, `step ${n}: two blocks overlap`);
+    }
+    held.push([at, size]);
+  }
+  for (const block of held) arena.free(...block);
+  assertEquals(arena.used, 0);
+  // All is one block again: the next one begins at the start.
+  assertEquals(arena.alloc(1 << 20), 0);
+});
+
+Deno.test("arena: who waits is called in order, once there is room for what is needed", () => {
+  const arena = new Arena(4096);
+  const blocks = Array.from({ length: 4 }, () => arena.alloc(1024));
+  const called: string[] = [];
+  arena.wait(2048, () => called.push("first"));
+  arena.wait(64, () => called.push("second"));
+  arena.free(blocks[0], 1024);
+  assertEquals(called, [], "1024 bytes are not enough for the first");
+  arena.free(blocks[1], 1024);
+  assertEquals(called, ["first", "second"]);
+  arena.free(blocks[2], 1024);
+  assertEquals(called, ["first", "second"], "each is called once");
+});
+
+Deno.test("arena: trim gives most of an unused buffer back, and keeps what is in use", () => {
+  const arena = new Arena();
+  const kept = arena.alloc(1000);
+  arena.bytes.set(pattern(1000), kept);
+  const large = arena.alloc(1 << 24);
+  arena.trim();
+  assert(arena.capacity >= 1 << 24, "all of it is in use");
+  arena.free(large, 1 << 24);
+  arena.trim();
+  assertEquals(arena.capacity, 1 << 20);
+  assertEquals(arena.bytes.slice(kept, kept + 1000), pattern(1000));
+  const again = arena.alloc(1 << 22);
+  arena.bytes.set(pattern(1 << 22), again);
+  assertEquals(arena.bytes.slice(kept, kept + 1000), pattern(1000));
+});
+
 Deno.test("memory: oversized segments are held to the bytes of a window of usual ones", () => {
   const b = new End({ rcvWnd: 32, ackNoDelay: true });
   for (let sn = 31; sn >= 0; sn--) b.input(0, { sn, data: pattern(60_000, sn) });
