@@ -6,7 +6,7 @@
  * @module
  */
 export { Arena } from "./arena.ts";
-export * from "./congestion.ts";
+export * from "./congestion/mod.ts";
 export { Kcp } from "./kcp.ts";
 export type { DeadLink } from "./liveness.ts";
 export {

@@ -1,4 +1,4 @@
-import type { CongestionControllerFactory } from "./congestion.ts";
+import type { CongestionControllerFactory } from "./congestion/controller.ts";
 import { DEFAULT_BURST } from "./pacer.ts";
 import { RTO_MAX, RTO_MIN, RTO_MIN_NODELAY } from "./rto.ts";
 import { MAX_FRAGMENTS, OVERHEAD } from "./segment.ts";

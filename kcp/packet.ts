@@ -44,3 +44,41 @@ export function findFault(
   }
   return null;
 }
+
+/**
+ * Whether the peer may send this packet now: it acknowledges segments that are in flight or were the
+ * last to be, and its data lies in the receive window or just before it.
+ *
+ * @param view The arena.
+ * @param start Offset of the packet's first byte.
+ * @param end Offset after its last byte.
+ * @param conv The conversation that the packet must belong to.
+ * @param una The highest `una` that the peer has sent.
+ * @param sndNxt The first sequence number that has not been sent.
+ * @param rcvNxt The first sequence number that has not arrived.
+ * @param window The receive window in segments.
+ */
+export function isExpected(
+  view: DataView,
+  start: number,
+  end: number,
+  conv: number,
+  una: number,
+  sndNxt: number,
+  rcvNxt: number,
+  window: number,
+): boolean {
+  for (let at = start; end - at >= OVERHEAD;) {
+    const length = view.getUint32(at + LEN, true);
+    if (view.getUint32(at + CONV, true) !== conv) return false;
+    if (length > end - at - OVERHEAD) return false;
+    const acked = view.getInt32(at + UNA, true);
+    if (distance(acked, una) < 0 || distance(acked, sndNxt) > 0) return false;
+    if (view.getUint8(at + CMD) === CMD_PUSH) {
+      const ahead = distance(view.getInt32(at + SN, true), rcvNxt);
+      if (ahead < -window || ahead >= window) return false;
+    }
+    at += OVERHEAD + length;
+  }
+  return end - start >= OVERHEAD;
+}

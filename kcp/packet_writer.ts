@@ -1,3 +1,4 @@
+import type { Pacer } from "./pacer.ts";
 import type { PacketBatch } from "./packet_batch.ts";
 import { CMD, CONV, LEN, OVERHEAD, SN, TS, UNA } from "./segment.ts";
 
@@ -10,6 +11,7 @@ export class PacketWriter {
   /** Whether the open packet carries data. */
   carriesData = false;
   readonly #conv: number;
+  readonly #pacer: Pacer;
   #batch!: PacketBatch;
   #mtu = 0;
   #window = 0;
@@ -19,8 +21,9 @@ export class PacketWriter {
   #at = 0;
   #limit = 0;
 
-  constructor(conv: number) {
+  constructor(conv: number, pacer: Pacer) {
     this.#conv = conv;
+    this.#pacer = pacer;
   }
 
   /** Starts on a batch; every segment until the next start tells `window` and `una`. */
@@ -69,17 +72,16 @@ export class PacketWriter {
     this.#at = at + OVERHEAD + length;
   }
 
-  /** Completes the open packet, and returns its bytes if it carries data, -1 if not. */
-  close(): number {
+  /** Completes the open packet. Only packets that carry data are paced. */
+  close(): void {
     const bytes = this.#at - this.#start;
-    const data = this.carriesData ? bytes : -1;
     if (bytes > 0) {
       this.#batch.commit(this.#at);
       this.packets++;
       this.bytes += bytes;
     }
+    if (this.carriesData) this.#pacer.spend(bytes);
     this.carriesData = false;
     this.#at = this.#start = this.#limit = 0;
-    return data;
   }
 }

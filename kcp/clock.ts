@@ -1,0 +1,17 @@
+/** The time as the machine knows it, and the time of its next flush. Both halves of a machine share it. */
+export class Clock {
+  /** Monotonic time in ms, as the last call gave it. -Infinity before the first call. */
+  now = -Infinity;
+  /** When acknowledgments and writes that wait for the interval may be sent, in ms. */
+  nextFlush = -Infinity;
+
+  /**
+   * Takes the time from a caller. It never goes back.
+   *
+   * @throws {TypeError} When `now` is NaN.
+   */
+  advance(now: number): void {
+    if (now > this.now) this.now = now;
+    else if (Number.isNaN(now)) throw new TypeError("Cannot take NaN for the time");
+  }
+}

@@ -1,0 +1,57 @@
+import { distance, timestamp } from "./segment.ts";
+import type { SendBuffer } from "./send_buffer.ts";
+
+/**
+ * Takes round-trip samples from acknowledgments.
+ *
+ * An acknowledgment echoes the `ts` of the transmission that arrived. So a segment that was sent more
+ * than once gives a sample too, unlike in Karn's algorithm (RFC 6298 §3).
+ */
+export class RttSampler {
+  readonly #send: SendBuffer;
+  /**
+   * The newest segment that `una` acknowledged. Its own acknowledgment may arrive after data that was
+   * sent later but carried a newer `una`: the time of that packet gives the sample then.
+   */
+  #sn = 0;
+  #sentAt = -Infinity;
+  #ackedAt = -Infinity;
+  #pending = false;
+
+  constructor(send: SendBuffer) {
+    this.#send = send;
+  }
+
+  /**
+   * The round-trip time in ms that the acknowledgment of a segment in flight shows. -1 if no
+   * transmission of the segment can have had this `ts`.
+   */
+  sample(sn: number, ts: number, now: number): number {
+    const send = this.#send;
+    const sentAt = send.sentAt(sn);
+    if (distance(ts, timestamp(sentAt)) === 0) {
+      send.noteAcked(sn);
+      return now - sentAt;
+    }
+    const rtt = distance(timestamp(now), ts);
+    return rtt >= 0 && rtt <= now - send.firstSentAt(sn) + 1 ? rtt : -1;
+  }
+
+  /** Remembers segment `sn`, the newest that an `una` acknowledges now. */
+  remember(sn: number, now: number): void {
+    const send = this.#send;
+    // If the segment was sent again, `una` may acknowledge an earlier transmission.
+    if (send.isAcked(sn) || send.sentAt(sn) !== send.firstSentAt(sn)) return;
+    this.#sn = sn;
+    this.#sentAt = send.sentAt(sn);
+    this.#ackedAt = now;
+    this.#pending = true;
+  }
+
+  /** The round-trip time in ms of the remembered segment, if the acknowledgment is its. -1 if not. */
+  sampleRemembered(sn: number, ts: number): number {
+    if (!this.#pending || sn !== this.#sn) return -1;
+    this.#pending = false;
+    return distance(ts, timestamp(this.#sentAt)) === 0 ? this.#ackedAt - this.#sentAt : -1;
+  }
+}

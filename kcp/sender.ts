@@ -1,0 +1,370 @@
+import type { Arena } from "./arena.ts";
+import type { Clock } from "./clock.ts";
+import {
+  type CongestionController,
+  type CongestionControllerFactory,
+  ReferenceController,
+} from "./congestion/mod.ts";
+import { FlightLimit } from "./flight_limit.ts";
+import type { Liveness } from "./liveness.ts";
+import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
+import { Pacer } from "./pacer.ts";
+import type { PacketWriter } from "./packet_writer.ts";
+import { RemoteWindow } from "./remote_window.ts";
+import { RtoEstimator } from "./rto.ts";
+import { RttSampler } from "./rtt_sampler.ts";
+import { CMD_PUSH, CMD_WASK, distance, MAX_FRAGMENTS, OVERHEAD, timestamp } from "./segment.ts";
+import { REASON_FAST, REASON_TIMEOUT, SendBuffer } from "./send_buffer.ts";
+
+/** Acknowledgments may be written after the new segments of an output if there are at most this many. */
+const FEW_SEGMENTS = 8;
+
+/**
+ * The sending half of a machine: it queues data, sends what windows, congestion control and pacing
+ * allow, handles acknowledgments, retransmits, and probes a closed window.
+ */
+export class Sender {
+  /** Bytes of data segments, headers included, that may still be sent. */
+  limit: number = Infinity;
+  /** Whether the peer is asked for its window at the next output. */
+  askWindow = false;
+  /** Whether the peer has acknowledged data or answered a window probe. */
+  answered = false;
+  /** Payload bytes of a full segment. */
+  mss: number;
+  readonly buffer: SendBuffer;
+  readonly rto = new RtoEstimator();
+  readonly remote: RemoteWindow;
+  readonly controller: CongestionController;
+  readonly pacer: Pacer;
+  readonly counters = {
+    payloadOut: 0,
+    timeoutRetransmits: 0,
+    fastRetransmits: 0,
+    earlyRetransmits: 0,
+  };
+  readonly #flight = new FlightLimit();
+  readonly #sampler: RttSampler;
+  readonly #liveness: Liveness;
+  readonly #clock: Clock;
+  #options: ResolvedKcpOptions;
+  /** Whether the segment queued last belongs to the byte stream and may grow. */
+  #tailOpen = false;
+  /** Whether the peer was ever asked for its window. */
+  #asked = false;
+
+  // The packet that is being read: the state before it, and what it has acknowledged so far.
+  #unaBefore = 0;
+  #inFlightBefore = 0;
+  #una = 0;
+  #ackedBytes = 0;
+  #rtt = -1;
+
+  constructor(
+    arena: Arena,
+    initialSn: number,
+    options: ResolvedKcpOptions,
+    congestion: CongestionControllerFactory | undefined,
+    liveness: Liveness,
+    clock: Clock,
+  ) {
+    const { mtu, burst, pacingRate, resend } = options;
+    this.mss = mtu - OVERHEAD;
+    this.buffer = new SendBuffer(arena, initialSn);
+    this.remote = new RemoteWindow(this.buffer.una);
+    this.controller = congestion?.(this.mss, resend) ?? new ReferenceController(this.mss, resend);
+    this.pacer = new Pacer(burst, pacingRate, mtu);
+    this.#sampler = new RttSampler(this.buffer);
+    this.#liveness = liveness;
+    this.#clock = clock;
+    this.#options = options;
+    this.configure(options);
+  }
+
+  configure(options: ResolvedKcpOptions): void {
+    const { nodelay, resend, fastlimit, interval, minRto, mtu } = options;
+    this.#options = options;
+    this.mss = mtu - OVERHEAD;
+    this.buffer.configure(nodelay, resend, fastlimit);
+    this.rto.bound(interval, minRto);
+    this.#configurePacer();
+  }
+
+  #configurePacer(): void {
+    const { burst, pacingRate, mtu, nc } = this.#options;
+    const rate = nc ? pacingRate : Math.min(pacingRate, this.controller.pacingRate);
+    this.pacer.configure(burst, rate, mtu);
+  }
+
+  // --- from the application ---
+
+  /** Segments that the send queue still takes. */
+  get queueRoom(): number {
+    return Math.max(0, this.#options.sndQueue - this.buffer.waiting);
+  }
+
+  /** See {@linkcode Kcp.send}. */
+  send(message: Uint8Array): boolean {
+    checkBytes(message);
+    const { buffer, mss } = this;
+    const size = message.length;
+    const fragments = Math.max(1, Math.ceil(size / mss));
+    if (fragments > MAX_FRAGMENTS) {
+      throw new RangeError(
+        `Cannot send a message of ${size} bytes in ${fragments} fragments: the limit is 255 of ${mss} bytes`,
+      );
+    }
+    if (this.#liveness.dead || fragments > this.queueRoom) return false;
+    if (size > 0 && !buffer.store(message, size)) return false;
+    let left = size;
+    for (let frg = fragments - 1; frg >= 0; frg--) {
+      const length = Math.min(left, mss);
+      left -= length;
+      buffer.enqueue(length, frg, left);
+    }
+    this.#tailOpen = false;
+    return true;
+  }
+
+  /** See {@linkcode Kcp.write}. */
+  write(bytes: Uint8Array): number {
+    checkBytes(bytes);
+    if (this.#liveness.dead) return 0;
+    const { buffer, mss } = this;
+    const open = this.#tailOpen && buffer.waiting > 0;
+    const fill = open ? Math.max(0, mss - buffer.lastLength) : 0;
+    const count = Math.min(bytes.length, fill + this.queueRoom * mss);
+    if (count === 0 || !buffer.store(bytes, count)) return 0;
+    const extended = Math.min(fill, count);
+    if (extended > 0) buffer.extendLast(extended);
+    for (let left = count - extended; left > 0;) {
+      const length = Math.min(left, mss);
+      left -= length;
+      buffer.enqueue(length, 0, left);
+    }
+    this.#tailOpen = true;
+    return count;
+  }
+
+  // --- from the network ---
+
+  /** Starts on a packet from the peer. */
+  startPacket(): void {
+    this.#una = this.#unaBefore = this.buffer.una;
+    this.#inFlightBefore = this.buffer.inFlight;
+    this.#ackedBytes = 0;
+    this.#rtt = -1;
+  }
+
+  /** Handles an ACK segment. */
+  handleAck(sn: number, ts: number): void {
+    const { buffer } = this;
+    let sample: number;
+    if (distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn)) {
+      sample = this.#sampler.sample(sn, ts, this.#clock.now);
+      this.#ackedBytes += buffer.acknowledge(sn, ts);
+    } else {
+      sample = this.#sampler.sampleRemembered(sn, ts);
+    }
+    if (sample >= 0) this.#rtt = sample;
+  }
+
+  /** Handles a WINS segment. It shows that the peer is real only if it was asked. */
+  handleWindowReport(): void {
+    if (this.#asked) this.answered = true;
+  }
+
+  /** Handles the `una` and `wnd` of a segment of any kind. */
+  handleHeader(una: number, wnd: number, recovered: boolean): void {
+    if (distance(una, this.#una) > 0) this.#una = una;
+    this.remote.hear(una, wnd, this.#clock.now, recovered);
+  }
+
+  /** Completes a packet: applies its highest `una`, its sample, and what follows from both. */
+  finishPacket(recovered: boolean): void {
+    const { buffer } = this;
+    const { now } = this.#clock;
+    const una = this.#una;
+    // After the acknowledgments of single segments, which give round-trip samples.
+    if (distance(una, buffer.una) > 0) {
+      this.#sampler.remember((una - 1) | 0, now);
+      const { min } = this.rto;
+      this.#ackedBytes += buffer.acknowledgeUpTo(una, min < Infinity ? now - min : now);
+    }
+    const rtt = recovered ? -1 : this.#rtt;
+    if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto);
+    const acked = this.#inFlightBefore - buffer.inFlight;
+    if (acked > 0) {
+      this.answered = true;
+      this.pacer.credit(acked);
+      this.#flight.onAcked(now, acked, rtt);
+      this.controller.onAck(
+        now,
+        acked,
+        distance(buffer.una, this.#unaBefore),
+        this.#ackedBytes,
+        rtt,
+        this.remote.wnd,
+      );
+      this.#detectLoss();
+    } else if (rtt >= 0) {
+      // An earlier packet's `una` had acknowledged the segments already.
+      this.#flight.onAcked(now, 0, rtt);
+    }
+  }
+
+  #detectLoss(): void {
+    const { buffer } = this;
+    const inFlight = distance(buffer.nxt, buffer.una);
+    let lost = buffer.collectSkipped(false);
+    if (buffer.waiting === 0) lost += buffer.collectSkipped(true);
+    if (lost > 0) this.controller.onLoss(this.#clock.now, lost, inFlight);
+  }
+
+  // --- time ---
+
+  /** When the sender next has something to do, in ms. `Infinity` when nothing is pending. */
+  get deadline(): number {
+    const { buffer, remote } = this;
+    const { now, nextFlush } = this.#clock;
+    let deadline = Infinity;
+    if (this.#limited) {
+      // Nothing leaves until the limit is raised.
+    } else if (buffer.due) {
+      deadline = Math.max(now, this.pacer.readyAt);
+    } else if (buffer.waiting > 0) {
+      if (this.room > 0) deadline = Math.max(this.held ? nextFlush : now, this.pacer.readyAt);
+      if (remote.wnd === 0) deadline = Math.min(deadline, remote.probeAt);
+    }
+    if (buffer.inFlight > 0) {
+      const { longestWait } = this.#liveness;
+      deadline = Math.min(deadline, buffer.nextTimeout(this.rto.rto, longestWait));
+    }
+    return deadline;
+  }
+
+  /** Handles retransmission timeouts, and decides whether to probe a closed window. */
+  tick(): void {
+    const { buffer, remote } = this;
+    const { now } = this.#clock;
+    const liveness = this.#liveness;
+    if (buffer.inFlight > 0) {
+      const inFlight = distance(buffer.nxt, buffer.una);
+      const { deadLink } = this.#options;
+      const count = buffer.collectTimeouts(now, this.rto.rto, liveness.longestWait, deadLink);
+      if (count > 0) this.controller.onTimeout(now, count, inFlight);
+      liveness.judgeSegment(now, buffer.exhaustedSince);
+    }
+    if (remote.wnd === 0 && buffer.waiting > 0 && now >= remote.probeAt) {
+      remote.probed(now, liveness.longestWait);
+      this.askWindow = true;
+      liveness.asked(now);
+    }
+  }
+
+  // --- to the network ---
+
+  /** New segments that the windows allow now. */
+  get room(): number {
+    const { buffer, remote } = this;
+    const { sndWnd, nc, burst } = this.#options;
+    const window = nc ? sndWnd : Math.min(sndWnd, this.controller.window);
+    return Math.min(
+      buffer.waiting,
+      window - distance(buffer.nxt, buffer.una),
+      remote.wnd - distance(buffer.nxt, remote.una),
+      this.#flight.limit(burst) - buffer.inFlight,
+    );
+  }
+
+  /** Whether new data waits for the interval. */
+  get held(): boolean {
+    return this.#options.writeDelay && this.#clock.now < this.#clock.nextFlush &&
+      this.buffer.waiting < this.#options.sndWnd;
+  }
+
+  /** Whether the next segment is larger than the limit allows. */
+  get #limited(): boolean {
+    if (this.limit === Infinity) return false;
+    const { buffer } = this;
+    if (!buffer.due && buffer.waiting === 0) return false;
+    return OVERHEAD + buffer.length(buffer.due ? buffer.firstDue : buffer.nxt) > this.limit;
+  }
+
+  /** Prepares the pacer for an output. */
+  startOutput(): void {
+    // The controller's rate may have changed since the last output.
+    this.#configurePacer();
+    this.advancePacer();
+  }
+
+  /** Fills the pacer's buckets for the time that passed. */
+  advancePacer(): void {
+    this.pacer.advance(this.#clock.now, this.#options.mtu, this.#flight.rate);
+  }
+
+  /** Whether data may be sent now, given the new segments that the windows allow. */
+  dataDue(room: number): boolean {
+    return (this.buffer.due || room > 0) && this.pacer.ready && !this.#limited;
+  }
+
+  /**
+   * Whether acknowledgments are better written after the data that is due: only a few new segments
+   * leave, and the first leaves no room in its packet. The last one is often shorter.
+   */
+  acksFitBetterLast(room: number): boolean {
+    const { buffer } = this;
+    return !buffer.due && room <= FEW_SEGMENTS &&
+      2 * OVERHEAD + buffer.length(buffer.nxt) > this.#options.mtu;
+  }
+
+  /** Writes the window probe, if one is due. False when the batch is full. */
+  writeProbe(writer: PacketWriter): boolean {
+    if (!this.askWindow) return true;
+    this.#asked = true;
+    if (!writer.reserve(OVERHEAD)) return false;
+    writer.write(CMD_WASK, 0, 0, 0, 0);
+    this.askWindow = false;
+    return true;
+  }
+
+  /**
+   * Writes retransmissions, then new segments, until nothing is due, the pacer stops or the batch is full.
+   *
+   * @param room New segments that the windows allow.
+   * @returns How many of those are left.
+   */
+  writeData(writer: PacketWriter, room: number): number {
+    const { buffer, counters } = this;
+    const { now } = this.#clock;
+    const ts = timestamp(now);
+    while (true) {
+      const again = buffer.due;
+      if (!again && room <= 0) break;
+      const sn = again ? buffer.firstDue : buffer.nxt;
+      const length = buffer.length(sn);
+      const size = OVERHEAD + length;
+      if (size > this.limit) break;
+      if (!writer.fits(size)) writer.close();
+      // A packet that carries data already has passed the pacer.
+      if (!writer.carriesData && !this.pacer.ready) break;
+      if (!writer.reserve(size)) break;
+      buffer.copyPayload(sn, writer.dataAt);
+      writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, length);
+      writer.carriesData = true;
+      this.limit -= size;
+      if (again) {
+        const reason = buffer.reason(sn);
+        if (reason === REASON_TIMEOUT) counters.timeoutRetransmits++;
+        else if (reason === REASON_FAST) counters.fastRetransmits++;
+        else counters.earlyRetransmits++;
+      } else {
+        counters.payloadOut += length;
+        room--;
+      }
+      buffer.transmit(sn, now);
+      this.controller.onSend(now, length, buffer.inFlight);
+    }
+    return room;
+  }
+}
