@@ -287,7 +287,7 @@ Deno.test("late datagrams of a session that is over open no new one, until timeW
   for (const now of [1, 2500, 4999]) {
     assertEquals(b.machine.input(oobPacket(CONV, pattern(5)), now, PEER), false);
   }
-  assertEquals([b.machine.size, b.machine.stats.late], [0, 3]);
+  assertEquals([b.machine.size, b.machine.stats.afterEnd], [0, 3]);
   assert(b.machine.input(oobPacket(CONV, pattern(5)), 5001, PEER));
   assertEquals(b.machine.size, 1);
 });
