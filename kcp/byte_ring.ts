@@ -30,6 +30,39 @@ export class ByteRing {
     return (this.end - this.start) | 0;
   }
 
+  /**
+   * How many times `length` bytes can be appended; Infinity if the arena has room for a larger block,
+   * whose limit is not known here.
+   */
+  room(length: number): number {
+    const kept = (this.extent - this.start) | 0;
+    let capacity = this.#capacity;
+    while (capacity < kept + length) capacity *= 2;
+    if (this.#block < 0 || capacity > this.#capacity) {
+      return this.#arena.fits(capacity) ? Infinity : 0;
+    }
+    return Math.floor((capacity - this.length) / length);
+  }
+
+  /** Bytes that can be appended for certain: what is free of the block. */
+  get free(): number {
+    return this.#block < 0 ? 0 : this.#capacity - ((this.extent - this.start) | 0);
+  }
+
+  /** Moves the bytes into the smallest block that holds them, if the arena has one. */
+  shrink(): void {
+    if (this.#block < 0) {
+      this.#capacity = MIN_CAPACITY;
+      return;
+    }
+    const kept = (this.extent - this.start) | 0;
+    let capacity = MIN_CAPACITY;
+    while (capacity < kept) capacity *= 2;
+    if (kept === 0) this.release();
+    else if (capacity < this.#capacity) this.#move(capacity);
+    if (this.#block < 0) this.#capacity = MIN_CAPACITY;
+  }
+
   /** Appends the first `length` bytes of `source`; false when the arena has no room for them. */
   append(source: Uint8Array, length: number): boolean {
     if (!this.#reserve(length)) return false;
@@ -166,6 +199,17 @@ export class ByteRing {
     if (this.#block >= 0 && needed <= this.#capacity) return true;
     let capacity = this.#capacity;
     while (capacity < needed) capacity *= 2;
+    if (this.#move(capacity)) return true;
+    // Without a block, the capacity is only what it was at last.
+    if (this.#block >= 0) return false;
+    capacity = MIN_CAPACITY;
+    while (capacity < needed) capacity *= 2;
+    return this.#move(capacity);
+  }
+
+  /** Moves the bytes to a new block of `capacity` bytes; false when the arena has no room for it. */
+  #move(capacity: number): boolean {
+    const kept = (this.extent - this.start) | 0;
     const block = this.#arena.alloc(capacity);
     if (block < 0) return false;
     if (this.#block >= 0) {

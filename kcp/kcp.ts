@@ -93,7 +93,7 @@ export class Kcp {
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
   constructor(conv: number, options: KcpOptions = {}, arena: Arena = new Arena()) {
-    const { congestion, initialSndSn = 0, initialRcvSn = 0, ...live } = options;
+    const { congestion, initialSndSn = 0, initialRcvSn = 0, initialTs = 0, ...live } = options;
     this.conv = checkUint32("conv", conv);
     this.arena = arena;
     this.#given = live;
@@ -101,7 +101,15 @@ export class Kcp {
     const sndSn = checkUint32("initialSndSn", initialSndSn);
     const rcvSn = checkUint32("initialRcvSn", initialRcvSn);
     this.#liveness.configure(this.#options.deadLinkTime);
-    this.#sender = new Sender(arena, sndSn, this.#options, congestion, this.#liveness, this.#clock);
+    this.#sender = new Sender(
+      arena,
+      sndSn,
+      checkUint32("initialTs", initialTs),
+      this.#options,
+      congestion,
+      this.#liveness,
+      this.#clock,
+    );
     this.#receiver = new Receiver(arena, rcvSn, this.#options, this.#clock);
     this.#writer = new PacketWriter(conv, this.#sender.pacer);
     this.#scratch = new Scratch(arena);
@@ -405,6 +413,7 @@ export class Kcp {
       return false;
     }
     if (this.dead) return true;
+    const silence = this.#clock.now - this.#liveness.heardAt;
     this.#liveness.heard(this.#clock.now);
     counters.packetsIn++;
     counters.bytesIn += end - start;
@@ -422,7 +431,8 @@ export class Kcp {
       const data = at + OVERHEAD;
       counters.segmentsIn++;
       if (cmd === CMD_PUSH) {
-        receiver.push(sn, ts, view.getUint8(at + FRG), data, length, recovered);
+        const frg = view.getUint8(at + FRG);
+        receiver.push(sn, ts, frg, una, sender.firstSn, data, length, recovered);
       } else if (cmd === CMD_ACK) {
         sender.handleAck(sn, ts);
       } else if (cmd === CMD_WASK) {
@@ -434,6 +444,7 @@ export class Kcp {
       at = data + length;
     }
     sender.finishPacket(recovered);
+    sender.handleSilenceEnd(silence);
     this.#liveness.watch(this.#clock.now, sender.buffer.inFlight > 0);
     return true;
   }
@@ -458,10 +469,9 @@ export class Kcp {
     if (this.dead) return Infinity;
     const sender = this.#sender;
     const receiver = this.#receiver;
-    const { now, nextFlush } = this.#clock;
+    const { now } = this.#clock;
     if (sender.askWindow || receiver.announceWindow || receiver.acksDue) return now;
-    const acks = receiver.acks.count > 0 ? nextFlush : Infinity;
-    return Math.min(acks, sender.deadline, this.#liveness.silenceEnds);
+    return Math.min(receiver.acksDueAt, sender.deadline, this.#liveness.silenceEnds);
   }
 
   /**
@@ -473,15 +483,42 @@ export class Kcp {
    */
   tick(now: number): void {
     const clock = this.#clock;
-    const before = clock.now;
     clock.advance(now);
     if (this.dead) return;
     const liveness = this.#liveness;
-    liveness.excuse(before, clock.now);
+    liveness.excuse(clock.now);
     this.#sender.tick();
     liveness.watch(clock.now, this.#sender.buffer.inFlight > 0);
     liveness.judgeSilence(clock.now);
     if (liveness.dead) this.#receiver.acks.clear();
+  }
+
+  /**
+   * Sends at once what waits for a timeout, and starts with the first timeout again: for a caller that
+   * knows that the network is back. kcp-go has it as `ResetRTO`.
+   */
+  resume(): void {
+    this.#sender.resume(true);
+  }
+
+  /** Whether the peer's first segment has arrived. Until then, nothing is acknowledged. */
+  get started(): boolean {
+    return this.#receiver.started;
+  }
+
+  /** Whether segments wait for their first transmission. */
+  get waiting(): boolean {
+    return this.#sender.buffer.waiting > 0;
+  }
+
+  /**
+   * Whether a first segment of a conversation, which lies in the arena from `at` on, is of another
+   * incarnation of the peer than the one that is heard here: the peer has restarted.
+   */
+  isOtherIncarnation(at: number, now: number): boolean {
+    const { view } = this.arena;
+    const length = view.getUint32(at + LEN, true);
+    return this.#receiver.isOtherIncarnation(view.getInt32(at + TS, true), now, at + OVERHEAD, length);
   }
 
   /** Tells the peer the window, and all that has arrived, at the next output. */

@@ -1,9 +1,13 @@
-/** Why a machine took its peer for unreachable. */
-export type DeadLink =
-  /** A segment was sent `deadLink` times without an answer. */
-  | "retransmissions"
-  /** Nothing was heard for `deadLinkTime` while an answer was due. */
-  | "silence";
+/**
+ * Why a machine treats its peer as unreachable: `silence`, nothing was heard for `deadLinkTime` while an
+ * answer was due.
+ */
+export type DeadLink = "silence";
+
+/** A verdict that comes this late, in ms, finds packets in the socket that nobody has read. */
+const LATE = 20;
+/** How long a machine that was not run in time reads packets before it judges, in ms. */
+const GRACE = 1_000;
 
 /** Judges whether the peer is still there, from when it was heard and since when it owes an answer. */
 export class Liveness {
@@ -57,24 +61,16 @@ export class Liveness {
     return Math.max(Math.max(this.#owedSince, this.heardAt) + this.#time, this.#graceEnds);
   }
 
-  /** Grants another try if whoever runs the machine slept through its deadlines since `before`. */
-  excuse(before: number, now: number): void {
-    if (now >= this.silenceEnds && now - before > this.longestWait) {
-      this.#graceEnds = now + this.longestWait;
-    }
+  /**
+   * Puts the verdict off if the machine was not run when it was due: the process was blocked or
+   * suspended, and what the peer has sent meanwhile may wait in the socket.
+   */
+  excuse(now: number): void {
+    if (now > this.silenceEnds + LATE) this.#graceEnds = now + GRACE;
   }
 
   /** Gives the peer up if it was silent for too long. */
   judgeSilence(now: number): void {
     if (now >= this.silenceEnds) this.dead = "silence";
-  }
-
-  /**
-   * Gives the peer up for a segment first sent at `since` that timed out too often: if the peer was silent
-   * all along, or the segment is older than `deadLinkTime`. A link that is merely bad is not given up.
-   */
-  judgeSegment(now: number, since: number): void {
-    if (since === Infinity) return;
-    if (this.heardAt <= since || now - since >= this.#time) this.dead = "retransmissions";
   }
 }

@@ -57,11 +57,6 @@ export interface KcpLiveOptions extends NodelayOptions {
    */
   burst?: number;
   /**
-   * The peer is taken for unreachable when a segment has been sent so many times and the peer was
-   * silent all along, or the segment is older than `deadLinkTime`. 0 for never, 20 unless given.
-   */
-  deadLink?: number;
-  /**
    * The peer is taken for unreachable when it has been silent for so many ms while an answer was due;
    * `Infinity` for never, 30000 unless given.
    */
@@ -74,6 +69,12 @@ export interface KcpOptions extends KcpLiveOptions {
   congestion?: CongestionControllerFactory;
   /** First sequence number sent: 0 unless given, as every KCP peer expects. */
   initialSndSn?: number;
+  /**
+   * The `ts` that stands for a time of 0, 0 to 4294967295. A random value lets the peer tell this
+   * conversation from an earlier one with the same address and id, and keeps acknowledgments from being
+   * forged by those who do not see the packets. Default: 0.
+   */
+  initialTs?: number;
   /** First sequence number expected: 0 unless given, as every KCP peer starts with. */
   initialRcvSn?: number;
 }
@@ -124,7 +125,6 @@ const DEFAULTS = {
   writeDelay: false,
   pacingRate: Infinity,
   burst: DEFAULT_BURST,
-  deadLink: 20,
   deadLinkTime: 30_000,
 } as const;
 
@@ -141,7 +141,6 @@ const RANGES: { readonly [name: string]: readonly [min: number, max: number] } =
   fastlimit: [0, 1 << 20],
   pacingRate: [OVERHEAD, Infinity],
   burst: [1, Infinity],
-  deadLink: [0, 1 << 20],
   deadLinkTime: [1, Infinity],
 };
 const FRACTIONAL = new Set(["interval", "minRto", "pacingRate", "deadLinkTime"]);

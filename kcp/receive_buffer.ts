@@ -42,6 +42,8 @@ export class ReceiveBuffer {
   read: number;
   /** Segments that arrived ahead of their turn. */
   early = 0;
+  /** Whether a segment was refused because the arena is full, and nothing was stored since. */
+  starved = false;
   readonly #arena: Arena;
   readonly #ring: ByteRing;
   #mask = 0;
@@ -103,18 +105,31 @@ export class ReceiveBuffer {
     const at = (sn & this.#mask) * STRIDE;
     if (this.#table[at + STATE] !== EMPTY) return DUPLICATE;
     if (sn !== this.nxt) {
-      if (!this.#storeEarly(sn, at, offset, length)) return REFUSED;
+      if (!this.#storeEarly(sn, at, offset, length)) return this.#starve();
       this.early++;
       this.#earlyBytes += length;
     } else {
-      if (!this.#fits(length) || !this.#ring.appendInside(offset, length)) return REFUSED;
+      if (!this.#fits(length) || !this.#ring.appendInside(offset, length)) return this.#starve();
       this.#table[at + STATE] = QUEUED;
       this.nxt = (sn + 1) | 0;
     }
     this.#table[at + LEN] = length;
     this.#table[at + FRG] = frg;
+    this.starved = false;
     if (this.early > 0) this.#queueEarly();
     return STORED;
+  }
+
+  #starve(): number {
+    this.starved = true;
+    return REFUSED;
+  }
+
+  /** Segments of `length` bytes that can be stored in order at present. */
+  room(length: number): number {
+    const room = this.#ring.room(length);
+    if (room === Infinity) this.starved = false;
+    return room;
   }
 
   #storeEarly(sn: number, at: number, offset: number, length: number): boolean {
@@ -282,6 +297,22 @@ export class ReceiveBuffer {
     this.#ring.release();
     this.#table = new Int32Array(0);
     this.#mask = 0;
+  }
+
+  /** Drops the segments that arrived ahead of their turn. */
+  dropEarly(): void {
+    const table = this.#table;
+    for (let sn = this.nxt, left = this.early; left > 0; sn = (sn + 1) | 0) {
+      const at = (sn & this.#mask) * STRIDE;
+      if (table[at + STATE] === EMPTY) continue;
+      if (table[at + STATE] === EARLY && table[at + LEN] > 0) {
+        this.#arena.free(table[at + PLACE], table[at + LEN]);
+      }
+      table[at + STATE] = EMPTY;
+      left--;
+    }
+    this.early = this.#earlyBytes = this.#placed = 0;
+    this.#ring.extent = this.#ring.end;
   }
 
   /** Drops everything. */

@@ -5,6 +5,7 @@ import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import type { PacketWriter } from "./packet_writer.ts";
 import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
 import { CMD_ACK, CMD_WINS, distance, OVERHEAD } from "./segment.ts";
+import { Timeline } from "./timeline.ts";
 
 /** Payload bytes that a segment of the receive window counts for at least. */
 const USUAL_SEGMENT = 1476;
@@ -15,6 +16,11 @@ const USUAL_SEGMENT = 1476;
  * may be FEC parity, which is not acknowledged.
  */
 const MAX_HELD_ACKS = 16;
+/**
+ * No peer sends a segment this far behind its first one before it has heard from us: its window is not
+ * known to be larger.
+ */
+const MAX_FIRST_WINDOW = 1024;
 /** The largest window that `wnd` (u16) can announce, in segments. */
 const MAX_WINDOW = 65_535;
 
@@ -29,12 +35,23 @@ export class Receiver {
   announceWindow = false;
   readonly buffer: ReceiveBuffer;
   readonly acks = new AckList();
-  readonly counters = { payloadIn: 0, duplicates: 0, refused: 0 };
+  readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, foreign: 0 };
+  /** Whether the first segment of the peer has arrived. */
+  started = false;
+  readonly #arena: Arena;
   readonly #clock: Clock;
+  readonly #initialSn: number;
+  readonly #timeline = new Timeline();
+  /** Payload bytes of the largest segment that the peer has sent. */
+  #largest = 0;
+  /** Digest of the first segment, once it has arrived. */
+  #firstDigest = 0;
   #options: ResolvedKcpOptions;
 
   constructor(arena: Arena, initialSn: number, options: ResolvedKcpOptions, clock: Clock) {
     this.buffer = new ReceiveBuffer(arena, initialSn);
+    this.#arena = arena;
+    this.#initialSn = initialSn | 0;
     this.#clock = clock;
     this.#options = options;
   }
@@ -48,6 +65,11 @@ export class Receiver {
   /**
    * Takes a data segment, and notes the acknowledgment that it gets.
    *
+   * A segment of another incarnation of the peer is dropped and gets none: the data would be read by
+   * the wrong application. See {@linkcode Timeline}.
+   *
+   * @param una Its `una`: the peer has acknowledged everything before.
+   * @param sentUna The `una` of a peer that has acknowledged nothing.
    * @param offset Arena offset of its payload.
    * @param recovered Whether error correction restored it: a second copy is then no duplicate.
    */
@@ -55,12 +77,35 @@ export class Receiver {
     sn: number,
     ts: number,
     frg: number,
+    una: number,
+    sentUna: number,
     offset: number,
     length: number,
     recovered: boolean,
   ): void {
     const { buffer, counters } = this;
-    const { mtu, rcvWnd } = this.#options;
+    const { now } = this.#clock;
+    if (this.#timeline.continues(ts, now)) {
+      // The usual case.
+    } else if (this.started) {
+      // A new incarnation starts from the beginning: it has acknowledged nothing, and we acknowledge
+      // nothing of its first window. Everybody else is a peer whose clock was set.
+      const begins = distance(una, sentUna) <= 0 &&
+        distance(sn, this.#initialSn) < MAX_FIRST_WINDOW;
+      if (begins) {
+        counters.foreign++;
+        return;
+      }
+      this.#timeline.restart(ts, now);
+    } else if (sn === this.#initialSn) {
+      // What arrived before the first segment is of an older incarnation.
+      buffer.dropEarly();
+      this.acks.clear();
+      this.#timeline.restart(ts, now);
+    } else {
+      counters.foreign++;
+      return;
+    }
     const ahead = distance(sn, buffer.nxt);
     if (ahead < -MAX_WINDOW) {
       // No window reaches back so far. The number is beyond the window, or it is invented.
@@ -70,20 +115,37 @@ export class Receiver {
     if (ahead < 0) {
       if (!recovered) counters.duplicates++;
     } else {
-      const window = this.capacity;
-      const budget = Math.min(this.limit, window * Math.max(mtu - OVERHEAD, USUAL_SEGMENT));
-      const result = buffer.store(sn, frg, offset, length, window, budget);
+      if (length > this.#largest) this.#largest = length;
+      const result = buffer.store(sn, frg, offset, length, this.capacity, this.#budget);
       if (result === REFUSED) {
         counters.refused++;
+        // The peer must not take us for dead, and learns the window that we keep.
+        this.announceWindow ||= this.started;
         return;
       }
       if (result === DUPLICATE) {
         if (!recovered) counters.duplicates++;
       } else {
         counters.payloadIn += length;
+        if (sn === this.#initialSn && !this.started) {
+          this.started = true;
+          this.#firstDigest = digest(this.#arena.bytes, offset, length);
+        }
       }
     }
-    this.acks.push(sn, ts, rcvWnd);
+    this.#timeline.advance(ts, now);
+    this.acks.push(sn, ts, this.#options.rcvWnd);
+  }
+
+  /**
+   * Whether the first segment of a conversation, as it arrives now, is of another incarnation of the
+   * peer than the one that is heard here: its clock or its content differs.
+   *
+   * @param offset Arena offset of its payload.
+   */
+  isOtherIncarnation(ts: number, now: number, offset: number, length: number): boolean {
+    return this.started && (!this.#timeline.continues(ts, now) ||
+      digest(this.#arena.bytes, offset, length) !== this.#firstDigest);
   }
 
   /** Segments that may be held, counted from the first unread one. */
@@ -92,9 +154,25 @@ export class Receiver {
     return Math.max(this.#options.rcvWnd, this.buffer.headFragments);
   }
 
-  /** The window to announce, in segments. */
+  /** Payload bytes that may be held for the application. */
+  get #budget(): number {
+    return Math.min(this.limit, this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT));
+  }
+
+  /**
+   * The window to announce, in segments: as many as the window has room for, if each is as large as the
+   * largest that the peer has sent.
+   */
   get window(): number {
-    return Math.max(0, Math.min(MAX_WINDOW, this.capacity - this.buffer.queued));
+    const { buffer, capacity } = this;
+    const segments = Math.min(MAX_WINDOW, capacity - buffer.queued);
+    if (segments <= 0) return 0;
+    const largest = Math.max(this.#largest, this.#options.mtu - OVERHEAD);
+    if (buffer.starved) return Math.min(segments, buffer.room(largest));
+    if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
+    // An empty buffer takes one segment of any size.
+    const least = buffer.bytes === 0 ? 1 : 0;
+    return Math.min(segments, Math.max(least, Math.floor((this.#budget - buffer.bytes) / largest)));
   }
 
   // --- to the application ---
@@ -144,15 +222,22 @@ export class Receiver {
   get acksDue(): boolean {
     const { count } = this.acks;
     const { ackNoDelay, mtu } = this.#options;
-    return count > 0 &&
+    return this.started && count > 0 &&
       (ackNoDelay || this.#clock.now >= this.#clock.nextFlush ||
         count >= Math.min(MAX_HELD_ACKS, Math.floor(mtu / OVERHEAD)));
+  }
+
+  /** When acknowledgments that wait are due, in ms; Infinity when none wait. */
+  get acksDueAt(): number {
+    return this.started && this.acks.count > 0 ? this.#clock.nextFlush : Infinity;
   }
 
   /** Writes the acknowledgments. False when the batch is full; the rest stay. */
   writeAcks(writer: PacketWriter): boolean {
     const { acks } = this;
     const { nxt } = this.buffer;
+    // Before the first segment is there, the others may be of an older incarnation of the peer.
+    if (!this.started) return true;
     for (; acks.count > 0; acks.shift()) {
       // `una` acknowledges all before `nxt`. Of those, only the newest is written, for its `ts`.
       if (distance(acks.sn, nxt) < 0 && acks.count > 1) continue;
@@ -176,4 +261,11 @@ export class Receiver {
     this.buffer.release();
     this.acks.release();
   }
+}
+
+/** FNV-1a of `length` bytes of the arena: it tells the first segments of two incarnations apart. */
+function digest(bytes: Uint8Array, offset: number, length: number): number {
+  let hash = 0x811c9dc5 ^ length;
+  for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+  return hash | 0;
 }

@@ -33,6 +33,8 @@ const ACKED = -2;
 const LEVELS = 32;
 /** Lists 0 to 31: in flight, by timeouts; 32 to 63: the same, past the fast retransmit limit. */
 const DUE = 2 * LEVELS;
+/** Segments beyond the peer's window, which wait for it to open. */
+const PARKED = DUE + 1;
 const NONE = -1;
 
 /**
@@ -59,8 +61,6 @@ export class SendBuffer {
   /** Segments acknowledged so far, and how many of them had to be sent again for that. */
   acknowledged = 0;
   lost = 0;
-  /** First transmission of the oldest segment that timed out after too many, as last collected. */
-  exhaustedSince = Infinity;
   /** Payload bytes that are queued or unacknowledged. */
   get bytes(): number {
     return this.#ring.length;
@@ -71,8 +71,8 @@ export class SendBuffer {
   #table = new Int32Array(0);
   #times = new Float64Array(0);
   /** Head and tail of each list: a place in the table, or NONE. */
-  readonly #heads = new Int32Array(DUE + 1).fill(NONE);
-  readonly #tails = new Int32Array(DUE + 1).fill(NONE);
+  readonly #heads = new Int32Array(PARKED + 1).fill(NONE);
+  readonly #tails = new Int32Array(PARKED + 1).fill(NONE);
   /** Bit n: list n, or n + 32, has a segment. */
   #occupied = 0;
   #occupiedSlow = 0;
@@ -284,10 +284,9 @@ export class SendBuffer {
   }
 
   /** Makes the segments due whose timeout has passed; counts them. */
-  collectTimeouts(now: number, rto: number, longest: number, deadLink: number): number {
+  collectTimeouts(now: number, rto: number, longest: number): number {
     let count = 0;
-    this.exhaustedSince = Infinity;
-    const most = Math.min(RTO_MAX, longest);
+    const most = this.#longestTimeout(rto, longest);
     for (let half = 0; half < 2; half++) {
       for (let bits = half === 0 ? this.#occupied : this.#occupiedSlow; bits !== 0;) {
         const level = 31 - Math.clz32(bits);
@@ -296,10 +295,6 @@ export class SendBuffer {
         for (let slot; (slot = this.#heads[level + half * LEVELS]) !== NONE;) {
           if (this.#times[slot * TIMES + SENT] + timeout > now) break;
           this.#table[slot * STRIDE + TIMEOUTS]++;
-          if (deadLink > 0 && this.#table[slot * STRIDE + XMIT] >= deadLink) {
-            const first = this.#times[slot * TIMES + FIRST_SENT];
-            this.exhaustedSince = Math.min(this.exhaustedSince, first);
-          }
           this.#makeDue(slot, REASON_TIMEOUT);
           count++;
         }
@@ -308,9 +303,73 @@ export class SendBuffer {
     return count;
   }
 
+  /** No timeout is longer than `longest`, unless the first one is. */
+  #longestTimeout(rto: number, longest: number): number {
+    return Math.min(RTO_MAX, Math.max(longest, rto * this.#growth[0]));
+  }
+
+  /** Whether the oldest segment timed out and was sent again, before `time`. */
+  backedOff(time: number): boolean {
+    const slot = this.una & this.#mask;
+    const list = this.#table[slot * STRIDE + LIST];
+    return this.inFlight > 0 && list >= 0 && list < DUE &&
+      this.#table[slot * STRIDE + TIMEOUTS] > 0 && this.#times[slot * TIMES + SENT] <= time;
+  }
+
+  /**
+   * Makes the oldest segment due, if it is in flight.
+   *
+   * @param all Whether all segments in flight start again with the first timeout.
+   */
+  resume(now: number, all: boolean): void {
+    if (this.inFlight === 0) return;
+    const table = this.#table;
+    const oldest = this.una & this.#mask;
+    const list = table[oldest * STRIDE + LIST];
+    if (list >= 0 && list < DUE && this.#times[oldest * TIMES + SENT] < now) {
+      this.#makeDue(oldest, REASON_TIMEOUT);
+    }
+    if (!all) return;
+    for (let level = LEVELS - 1; level > 0; level--) {
+      for (let half = 0; half < 2; half++) {
+        for (let slot; (slot = this.#heads[level + half * LEVELS]) !== NONE;) {
+          table[slot * STRIDE + TIMEOUTS] = 0;
+          this.#makeDue(slot, REASON_TIMEOUT);
+        }
+      }
+    }
+  }
+
+  /** Whether segments wait for the peer's window. */
+  get parked(): boolean {
+    return this.#heads[PARKED] !== NONE;
+  }
+
+  /** Lets a due segment wait until the peer's window reaches it. */
+  park(sn: number): void {
+    const slot = sn & this.#mask;
+    this.#unlink(slot);
+    this.#link(slot, PARKED);
+  }
+
+  /** Makes the parked segments due that lie before `edge`, the end of the peer's window. */
+  unpark(edge: number): void {
+    for (let slot = this.#heads[PARKED]; slot !== NONE;) {
+      const next = this.#table[slot * STRIDE + NEXT];
+      const sn = (this.una + ((slot - this.una) & this.#mask)) | 0;
+      if (distance(sn, edge) < 0) this.#makeDue(slot, REASON_TIMEOUT);
+      slot = next;
+    }
+  }
+
+  /** Payload bytes that {@linkcode SendBuffer.store} can take though the arena is full. */
+  get storable(): number {
+    return this.#ring.free;
+  }
+
   /** The time of the next timeout. */
   nextTimeout(rto: number, longest: number): number {
-    const most = Math.min(RTO_MAX, longest);
+    const most = this.#longestTimeout(rto, longest);
     let next = Infinity;
     for (let half = 0; half < 2; half++) {
       for (let bits = half === 0 ? this.#occupied : this.#occupiedSlow; bits !== 0;) {
@@ -400,7 +459,7 @@ export class SendBuffer {
       const time = (sn & oldMask) * TIMES;
       for (let i = 0; i < TIMES; i++) times[(sn & mask) * TIMES + i] = oldTimes[time + i];
     }
-    for (let list = 0; list <= DUE; list++) {
+    for (let list = 0; list <= PARKED; list++) {
       this.#heads[list] = move(this.#heads[list]);
       this.#tails[list] = move(this.#tails[list]);
     }

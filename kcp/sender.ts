@@ -16,6 +16,8 @@ import { RttSampler } from "./rtt_sampler.ts";
 import { CMD_PUSH, CMD_WASK, distance, MAX_FRAGMENTS, OVERHEAD, timestamp } from "./segment.ts";
 import { REASON_FAST, REASON_TIMEOUT, SendBuffer } from "./send_buffer.ts";
 
+/** A silence of this many RTOs was an outage, in which everything was lost. */
+const OUTAGE_RTOS = 3;
 /** Acknowledgments may be written after the new segments of an output if there are at most this many. */
 const FEW_SEGMENTS = 8;
 
@@ -32,6 +34,8 @@ export class Sender {
   answered = false;
   /** Payload bytes of a full segment. */
   mss: number;
+  /** Sequence number of the first segment that was ever sent. */
+  readonly firstSn: number;
   readonly buffer: SendBuffer;
   readonly rto = new RtoEstimator();
   readonly remote: RemoteWindow;
@@ -48,6 +52,10 @@ export class Sender {
   readonly #liveness: Liveness;
   readonly #clock: Clock;
   #options: ResolvedKcpOptions;
+  /** Added to the time in ms, it gives the `ts` of a segment. */
+  readonly #tsOffset: number;
+  /** When new data that waits for the interval may be sent, in ms. */
+  #heldUntil = -Infinity;
   /** Whether the segment queued last belongs to the byte stream and may grow. */
   #tailOpen = false;
   /** Whether the peer was ever asked for its window. */
@@ -63,6 +71,7 @@ export class Sender {
   constructor(
     arena: Arena,
     initialSn: number,
+    initialTs: number,
     options: ResolvedKcpOptions,
     congestion: CongestionControllerFactory | undefined,
     liveness: Liveness,
@@ -71,6 +80,8 @@ export class Sender {
     const { mtu, burst, pacingRate, resend } = options;
     this.mss = mtu - OVERHEAD;
     this.buffer = new SendBuffer(arena, initialSn);
+    this.firstSn = initialSn | 0;
+    this.#tsOffset = initialTs;
     this.remote = new RemoteWindow(this.buffer.una);
     this.controller = congestion?.(this.mss, resend) ?? new ReferenceController(this.mss, resend);
     this.pacer = new Pacer(burst, pacingRate, mtu);
@@ -116,6 +127,7 @@ export class Sender {
     }
     if (this.#liveness.dead || fragments > this.queueRoom) return false;
     if (size > 0 && !buffer.store(message, size)) return false;
+    this.#hold();
     let left = size;
     for (let frg = fragments - 1; frg >= 0; frg--) {
       const length = Math.min(left, mss);
@@ -133,8 +145,14 @@ export class Sender {
     const { buffer, mss } = this;
     const open = this.#tailOpen && buffer.waiting > 0;
     const fill = open ? Math.max(0, mss - buffer.lastLength) : 0;
-    const count = Math.min(bytes.length, fill + this.queueRoom * mss);
-    if (count === 0 || !buffer.store(bytes, count)) return 0;
+    let count = Math.min(bytes.length, fill + this.queueRoom * mss);
+    if (count === 0) return 0;
+    if (!buffer.store(bytes, count)) {
+      // The arena is full. What is free of the queue's own memory can still be used.
+      count = Math.min(count, buffer.storable);
+      if (count === 0 || !buffer.store(bytes, count)) return 0;
+    }
+    this.#hold();
     const extended = Math.min(fill, count);
     if (extended > 0) buffer.extendLast(extended);
     for (let left = count - extended; left > 0;) {
@@ -144,6 +162,11 @@ export class Sender {
     }
     this.#tailOpen = true;
     return count;
+  }
+
+  /** The first segment that waits starts the interval. What is sent meanwhile does not extend it. */
+  #hold(): void {
+    if (this.buffer.waiting === 0) this.#heldUntil = this.#clock.nextFlush;
   }
 
   // --- from the network ---
@@ -157,8 +180,9 @@ export class Sender {
   }
 
   /** Handles an ACK segment. */
-  handleAck(sn: number, ts: number): void {
+  handleAck(sn: number, echo: number): void {
     const { buffer } = this;
+    const ts = (echo - this.#tsOffset) | 0;
     let sample: number;
     if (distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn)) {
       sample = this.#sampler.sample(sn, ts, this.#clock.now);
@@ -178,6 +202,29 @@ export class Sender {
   handleHeader(una: number, wnd: number, recovered: boolean): void {
     if (distance(una, this.#una) > 0) this.#una = una;
     this.remote.hear(una, wnd, this.#clock.now, recovered);
+    if (this.buffer.parked) this.buffer.unpark((this.remote.una + this.remote.wnd) | 0);
+  }
+
+  /**
+   * Retransmits at once what would wait for its backed-off timeout: the path was down, and works again.
+   *
+   * @param all Whether every segment that timed out starts again with the first timeout; else the oldest
+   * one alone is sent.
+   */
+  resume(all: boolean): void {
+    this.buffer.resume(this.#clock.now, all);
+    if (this.remote.wnd === 0) this.remote.probeAt = Math.min(this.remote.probeAt, this.#clock.now);
+  }
+
+  /**
+   * Handles the first packet after a silence of `silence` ms. After an outage the oldest segment is sent
+   * at once, since its next timeout may be far away.
+   */
+  handleSilenceEnd(silence: number): void {
+    const { buffer } = this;
+    const { rto, srtt } = this.rto;
+    if (buffer.inFlight === 0 || !buffer.backedOff(this.#clock.now - Math.max(0, srtt))) return;
+    if (silence >= rto) this.resume(silence >= OUTAGE_RTOS * rto);
   }
 
   /** Completes a packet: applies its highest `una`, its sample, and what follows from both. */
@@ -226,16 +273,18 @@ export class Sender {
   /** When the sender next has something to do, in ms. `Infinity` when nothing is pending. */
   get deadline(): number {
     const { buffer, remote } = this;
-    const { now, nextFlush } = this.#clock;
+    const { now } = this.#clock;
     let deadline = Infinity;
     if (this.#limited) {
       // Nothing leaves until the limit is raised.
     } else if (buffer.due) {
       deadline = Math.max(now, this.pacer.readyAt);
     } else if (buffer.waiting > 0) {
-      if (this.room > 0) deadline = Math.max(this.held ? nextFlush : now, this.pacer.readyAt);
-      if (remote.wnd === 0) deadline = Math.min(deadline, remote.probeAt);
+      if (this.room > 0) {
+        deadline = Math.max(this.held ? this.#heldUntil : now, this.pacer.readyAt);
+      }
     }
+    if (this.#probes) deadline = Math.min(deadline, remote.probeAt);
     if (buffer.inFlight > 0) {
       const { longestWait } = this.#liveness;
       deadline = Math.min(deadline, buffer.nextTimeout(this.rto.rto, longestWait));
@@ -250,16 +299,18 @@ export class Sender {
     const liveness = this.#liveness;
     if (buffer.inFlight > 0) {
       const inFlight = distance(buffer.nxt, buffer.una);
-      const { deadLink } = this.#options;
-      const count = buffer.collectTimeouts(now, this.rto.rto, liveness.longestWait, deadLink);
+      const count = buffer.collectTimeouts(now, this.rto.rto, liveness.longestWait);
       if (count > 0) this.controller.onTimeout(now, count, inFlight);
-      liveness.judgeSegment(now, buffer.exhaustedSince);
     }
-    if (remote.wnd === 0 && buffer.waiting > 0 && now >= remote.probeAt) {
-      remote.probed(now, liveness.longestWait);
+    if (this.#probes && now >= remote.probeAt) {
+      remote.probed(now, Math.max(this.rto.rto, liveness.longestWait));
       this.askWindow = true;
-      liveness.asked(now);
     }
+  }
+
+  /** Whether the peer's closed window is probed: data waits for it, or was refused by it. */
+  get #probes(): boolean {
+    return this.remote.wnd === 0 && this.buffer.una !== this.buffer.end;
   }
 
   // --- to the network ---
@@ -279,7 +330,7 @@ export class Sender {
 
   /** Whether new data waits for the interval. */
   get held(): boolean {
-    return this.#options.writeDelay && this.#clock.now < this.#clock.nextFlush &&
+    return this.#options.writeDelay && this.#clock.now < this.#heldUntil &&
       this.buffer.waiting < this.#options.sndWnd;
   }
 
@@ -325,6 +376,7 @@ export class Sender {
     if (!writer.reserve(OVERHEAD)) return false;
     writer.write(CMD_WASK, 0, 0, 0, 0);
     this.askWindow = false;
+    this.#liveness.asked(this.#clock.now);
     return true;
   }
 
@@ -337,11 +389,17 @@ export class Sender {
   writeData(writer: PacketWriter, room: number): number {
     const { buffer, counters } = this;
     const { now } = this.#clock;
-    const ts = timestamp(now);
+    const ts = (timestamp(now) + this.#tsOffset) | 0;
+    const edge = (this.remote.una + this.remote.wnd) | 0;
     while (true) {
       const again = buffer.due;
       if (!again && room <= 0) break;
       const sn = again ? buffer.firstDue : buffer.nxt;
+      if (again && distance(sn, edge) >= 0) {
+        // The peer has no room for it, and refuses it again: its window is probed instead.
+        buffer.park(sn);
+        continue;
+      }
       const length = buffer.length(sn);
       const size = OVERHEAD + length;
       if (size > this.limit) break;

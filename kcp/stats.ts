@@ -46,6 +46,8 @@ export interface KcpStats {
   duplicates: number;
   /** Data segments beyond the receive window, or that memory had no room for. */
   refused: number;
+  /** Data segments of another incarnation of the peer, which had restarted. */
+  foreign: number;
   /** Packets dropped, by what was wrong with them. */
   inputErrors: InputErrors;
   /** Smoothed round-trip time, -1 before the first sample. */

@@ -30,7 +30,7 @@ Deno.test("dead link: a segment sent deadLink times into silence", () => {
 });
 
 Deno.test("dead link: not by count while the peer is heard, however bad the link", () => {
-  const a = opened({ deadLink: 4, nodelay: 2, deadLinkTime: 60_000 });
+  const a = opened({ nodelay: 2, deadLinkTime: 60_000 });
   queue(a, 1);
   // The peer's own packets arrive; what is sent to it is lost again and again.
   const at = diesAt(a, 10, 50_000, (now) => a.input(now + 1, { cmd: WINS, wnd: 100, una: 0 }));
@@ -39,7 +39,7 @@ Deno.test("dead link: not by count while the peer is heard, however bad the link
 });
 
 Deno.test("dead link: by age when the peer is heard but never acknowledges", () => {
-  const a = opened({ deadLink: 4, nodelay: 2, deadLinkTime: 20_000 });
+  const a = opened({ nodelay: 2, deadLinkTime: 20_000 });
   queue(a, 1);
   const at = diesAt(a, 10, 60_000, (now) => a.input(now + 1, { cmd: WINS, wnd: 100, una: 0 }));
   assertEquals(a.kcp.dead, "retransmissions");
@@ -48,7 +48,7 @@ Deno.test("dead link: by age when the peer is heard but never acknowledges", () 
 
 Deno.test("dead link: by silence of deadLinkTime while an answer is due, whatever the count", () => {
   for (const deadLinkTime of [500, 30_000]) {
-    const a = opened({ deadLink: 0, deadLinkTime });
+    const a = opened({ deadLinkTime });
     queue(a, 1);
     assertEquals(diesAt(a, 100, 1e6), 100 + deadLinkTime);
     assertEquals(a.kcp.dead, "silence");
@@ -56,7 +56,7 @@ Deno.test("dead link: by silence of deadLinkTime while an answer is due, whateve
 });
 
 Deno.test("dead link: the silence counts from the last packet heard", () => {
-  const a = opened({ deadLink: 0, deadLinkTime: 5000 });
+  const a = opened({ deadLinkTime: 5000 });
   queue(a, 2);
   a.segments(0);
   a.input(3000, { cmd: ACK, sn: 0, ts: 0, una: 1 });
@@ -87,7 +87,7 @@ Deno.test("dead link: a closed window with an unanswered probe is silence", () =
 });
 
 Deno.test("dead link: a machine that was not run for long judges the peer only after another try", () => {
-  const a = opened({ deadLinkTime: 10_000, deadLink: 0, nodelay: 1 });
+  const a = opened({ deadLinkTime: 10_000, nodelay: 1 });
   queue(a, 1);
   a.segments(0);
   assertEquals(sent(a.segments(60_000)), [0], "it tries again first");
@@ -101,7 +101,7 @@ Deno.test("dead link: a machine that was not run for long judges the peer only a
 
 Deno.test("dead link: the last tries come shortly before the end, whatever the mode", () => {
   for (const nodelay of [0, 1, 2] as const) {
-    const a = opened({ deadLinkTime: 20_000, deadLink: 0, nodelay });
+    const a = opened({ deadLinkTime: 20_000, nodelay });
     queue(a, 1);
     a.segments(0);
     let last = 0;
@@ -113,7 +113,7 @@ Deno.test("dead link: the last tries come shortly before the end, whatever the m
 });
 
 Deno.test("dead link: a closed window whose probes are answered is a slow reader, and lives", () => {
-  const a = opened({ deadLinkTime: 10_000, deadLink: 3 });
+  const a = opened({ deadLinkTime: 10_000 });
   a.input(0, { cmd: WINS, wnd: 0 });
   queue(a, 1);
   let now = 0;
@@ -126,7 +126,7 @@ Deno.test("dead link: a closed window whose probes are answered is a slow reader
 });
 
 Deno.test("dead link: 0 and Infinity switch it off", () => {
-  const a = opened({ deadLink: 0, deadLinkTime: Infinity });
+  const a = opened({ deadLinkTime: Infinity });
   queue(a, 1);
   assertEquals(diesAt(a, 0, 1e7), Infinity);
 });
@@ -148,7 +148,7 @@ Deno.test("dead link: a dead machine does nothing more, and what had arrived can
 });
 
 Deno.test("dead link: the limits can change while it runs", () => {
-  const a = opened({ deadLink: 0, deadLinkTime: 1e6 });
+  const a = opened({ deadLinkTime: 1e6 });
   queue(a, 1);
   a.segments(0);
   a.kcp.configure({ deadLinkTime: 300 });

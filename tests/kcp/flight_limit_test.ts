@@ -23,7 +23,7 @@ Deno.test("flight limit: it is a burst at least, and infinite without a bound on
 });
 
 Deno.test("flight limit: it lets the window be used on a long path that delivers all", () => {
-  const a = new End({ nc: true, sndWnd: 1000, deadLink: 0 });
+  const a = new End({ nc: true, sndWnd: 1000 });
   // An acknowledgment tells the window as it is before the application reads.
   const b = new End({ rcvWnd: 4000, interval: 10 });
   const random = new Random(1);
@@ -40,7 +40,7 @@ Deno.test("flight limit: it lets the window be used on a long path that delivers
 });
 
 Deno.test("flight limit: it follows a path that becomes longer", () => {
-  const a = new End({ nc: true, nodelay: 1, interval: 10, sndWnd: 1000, deadLink: 0 });
+  const a = new End({ nc: true, nodelay: 1, interval: 10, sndWnd: 1000 });
   const b = new End({ rcvWnd: 4000, interval: 10 });
   const random = new Random(1);
   const up = new Link({ latency: 1 }, random);

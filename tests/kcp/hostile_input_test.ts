@@ -266,7 +266,7 @@ Deno.test("hostile: no bytes make input throw, and none but valid packets change
       fc.array(fc.tuple(packet, fc.boolean(), fc.integer({ min: 0, max: 300 })), { maxLength: 40 }),
       fc.integer({ min: 1, max: 40 }),
       (packets, rcvWnd) => {
-        const a = opened({ rcvWnd, resend: 2, deadLinkTime: Infinity, deadLink: 0 });
+        const a = opened({ rcvWnd, resend: 2, deadLinkTime: Infinity });
         queue(a, 20);
         let now = 0;
         for (const [bytes, recovered, passed] of packets) {

@@ -19,7 +19,6 @@ Deno.test("options: the defaults are the reference's where it has the setting", 
     writeDelay: false,
     pacingRate: Infinity,
     burst: 64,
-    deadLink: 20,
     deadLinkTime: 30_000,
   });
   assert(Object.isFrozen(options));

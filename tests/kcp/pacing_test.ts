@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Pacer } from "../../kcp/pacer.ts";
 import { ACK, End, opened, queue, sent } from "./harness.ts";
 
-const patient = { deadLink: 0, deadLinkTime: Infinity } as const;
+const patient = { deadLinkTime: Infinity } as const;
 
 /** Runs a machine on its own deadlines, and notes when each packet left. */
 function departures(a: End, from: number, until: number): { at: number; bytes: number }[] {

@@ -63,7 +63,7 @@ Deno.test("rto: a live change of interval, nodelay or minRto counts at once", ()
 
 /** The times at which a lone segment is sent, with an RTO of 200 ms, until `until`. */
 function transmissions(options: object, until: number): number[] {
-  const a = opened({ deadLink: 0, deadLinkTime: Infinity, ...options });
+  const a = opened({ deadLinkTime: Infinity, ...options });
   queue(a, 1);
   const times = [];
   for (let now = 0; now < until; now = a.kcp.deadline) {

@@ -299,7 +299,7 @@ class Simulation {
     this.#mortal = settings.chance(0.15);
     this.#shared = settings.chance(0.2);
     // A dead link ends the run; so most have no such limit.
-    const dead: KcpLiveOptions = this.#mortal ? {} : { deadLink: 0, deadLinkTime: Infinity };
+    const dead: KcpLiveOptions = this.#mortal ? {} : { deadLinkTime: Infinity };
     const sn = [near(settings, SEQUENCE_NUMBERS), near(settings, SEQUENCE_NUMBERS)];
     const options: KcpOptions[] = [0, 1].map((i) => ({
       ...liveOptions(settings),

@@ -43,7 +43,7 @@ for (
     const network = new SimulatedNetwork({ seed: 1, link: { latency: 10 } });
     const listener = network.listen({ ...SERVER, ...keyed(there) });
     await network.run(async () => {
-      const conn = network.connect({ ...SERVER, ...keyed(here), deadLink: 5 });
+      const conn = network.connect({ ...SERVER, ...keyed(here) });
       await conn.write(pattern(100));
       const late = await assertRejects(
         () => conn.read(new Uint8Array(9), { timeout: 100 }),
@@ -153,7 +153,7 @@ for (
       return [packet];
     });
     await network.run(async () => {
-      const conn = network.connect({ ...SERVER, conv: CONV, ...keyed(here), deadLink: 4 });
+      const conn = network.connect({ ...SERVER, conv: CONV, ...keyed(here) });
       await conn.write(pattern(10));
       const first = await assertRejects(
         () => conn.read(new Uint8Array(9), { timeout: 12 }),
@@ -185,7 +185,7 @@ for (
         return count === 1 ? [noise, sealer ? sealer.seal(valid) : valid, noise] : [noise];
       });
       await network.run(async () => {
-        const conn = network.connect({ ...SERVER, conv: CONV, ...keyed(hand), deadLink: 4 });
+        const conn = network.connect({ ...SERVER, conv: CONV, ...keyed(hand) });
         await conn.write(pattern(10));
         const late = await assertRejects(
           () => conn.read(new Uint8Array(9), { timeout: 20 }),

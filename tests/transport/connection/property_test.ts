@@ -71,7 +71,6 @@ async function run(seed: number): Promise<SimulatedNetwork> {
   }
   const patient = {
     linger: 300_000,
-    deadLink: 0,
     deadLinkTime: 600_000,
     timeWait: 120_000,
   };

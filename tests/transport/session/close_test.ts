@@ -61,7 +61,7 @@ Deno.test("close: it takes `linger` at most when the peer is gone, and `closed` 
     client.close();
     assertEquals(await kindOf(client.closed), "closed");
     assertEquals(network.now - before, 3000);
-  }, { linger: 3000, deadLink: 0 });
+  }, { linger: 3000 });
 });
 
 Deno.test("close: with a linger of 0 what is queued is sent once, and nothing is waited for", async () => {
@@ -210,7 +210,7 @@ Deno.test("bad link: an outage shorter than deadLinkTime is survived", async () 
     assertEquals(await readExactly(server, 1000), pattern(1000));
     client.abort();
     server.abort();
-  }, { deadLink: 1000 });
+  }, {});
 });
 
 Deno.test("idle: after idleTimeout of silence pending reads reject with kind idle", async () => {

@@ -130,7 +130,7 @@ Deno.test("datagrams go before the stream, in order, and are copied when they ar
 });
 
 Deno.test("datagrams are never sent again, and are not taken for data that wants an answer", () => {
-  const a = session({ deadLink: 3, deadLinkTime: 1000, idleTimeout: 50_000 });
+  const a = session({ deadLinkTime: 1000, idleTimeout: 50_000 });
   a.machine.sendDatagram(pattern(9));
   let sent = 0;
   for (let now = 0; now < 40_000; now += 10) sent += a.packets(now).length;

@@ -112,7 +112,7 @@ Deno.test("on the wire: acknowledgments, probes and the end are data shards too"
 
 Deno.test("on the wire: a group whose last packet comes 500 ms late has no parity, but its numbers", () => {
   for (const [gap, parity] of [[499, 2], [500, 0]]) {
-    const a = session({ fec: FEC, deadLink: 0 });
+    const a = session({ fec: FEC });
     const sent: WirePacket[] = [];
     const times = [0, 1, 1 + gap, 2 + gap];
     times.forEach((now, sn) => {
@@ -358,7 +358,7 @@ async function talk(
 ): Promise<{ client: SessionStats; server: SessionStats }> {
   const network = new SimulatedNetwork({ seed: 7, link: { latency: 20, loss } });
   const address = { hostname: "10.0.0.1", port: 80 };
-  const patient = { ...turbo, linger: 60_000, deadLink: 0, deadLinkTime: 120_000 };
+  const patient = { ...turbo, linger: 60_000, deadLinkTime: 120_000 };
   const accepting = network.listen({ ...address, ...patient, ...server });
   return await network.run(async () => {
     const near = network.connect({ ...address, ...patient, ...client });

@@ -243,7 +243,6 @@ Deno.test("linger: a close ends with an error after it, when the peer lost its k
       fec,
       crypt: cipherOf("aes-128"),
       linger: 700,
-      deadLink: 0,
     });
     await writeAll(near, pattern(1000));
     near.close();

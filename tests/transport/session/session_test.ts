@@ -108,7 +108,7 @@ Deno.test("Session: a close delivers what is queued, then the session is over wi
 });
 
 Deno.test("Session: a close lingers for `linger` and no longer, and says what was not delivered", () => {
-  const a = session({ ...QUICK, linger: 700, deadLink: 0 });
+  const a = session({ ...QUICK, linger: 700 });
   a.machine.write(pattern(1000));
   a.sent(0);
   a.machine.close();
@@ -189,7 +189,7 @@ Deno.test("Session: after both ends the last acknowledgment is repeated, for it 
 });
 
 Deno.test("Session: a peer that vanishes while data is open ends a close only with an error", () => {
-  const [a, b] = pair({ ...QUICK, linger: 2000, deadLink: 0 });
+  const [a, b] = pair({ ...QUICK, linger: 2000 });
   a.machine.write(pattern(10));
   exchange(a, b, 0);
   a.machine.write(pattern(5000));
@@ -237,7 +237,7 @@ Deno.test("Session: without keepAlive both ends of an idle session time out", ()
 });
 
 Deno.test("Session: a silent peer is unreachable after `deadLink` transmissions", () => {
-  const a = session({ ...QUICK, deadLink: 4 });
+  const a = session({ ...QUICK });
   a.machine.write(pattern(1));
   const sent = a.idle(0, 100_000);
   assertEquals(sent.length, 4);
@@ -246,7 +246,7 @@ Deno.test("Session: a silent peer is unreachable after `deadLink` transmissions"
 });
 
 Deno.test("Session: a peer that stays silent for `deadLinkTime` is unreachable", () => {
-  const a = session({ ...QUICK, deadLink: 0, deadLinkTime: 3000 });
+  const a = session({ ...QUICK, deadLinkTime: 3000 });
   a.machine.write(pattern(1));
   a.idle(0, 2999);
   assertEquals(a.machine.state, "open");
