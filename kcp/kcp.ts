@@ -5,6 +5,7 @@
  */
 import { Arena } from "./arena.ts";
 import { Clock } from "./clock.ts";
+import type { Incarnation } from "./incarnation.ts";
 import { type DeadLink, Liveness } from "./liveness.ts";
 import {
   checkUint32,
@@ -511,14 +512,9 @@ export class Kcp {
     return this.#sender.buffer.waiting > 0;
   }
 
-  /**
-   * Whether a first segment of a conversation, which lies in the arena from `at` on, is of another
-   * incarnation of the peer than the one that is heard here: the peer has restarted.
-   */
-  isOtherIncarnation(at: number, now: number): boolean {
-    const { view } = this.arena;
-    const length = view.getUint32(at + LEN, true);
-    return this.#receiver.isOtherIncarnation(view.getInt32(at + TS, true), now, at + OVERHEAD, length);
+  /** What tells this incarnation of the peer from another one. */
+  get incarnation(): Incarnation {
+    return this.#receiver.incarnation;
   }
 
   /** Tells the peer the window, and all that has arrived, at the next output. */

@@ -5,9 +5,9 @@
 export type DeadLink = "silence";
 
 /** A verdict that comes this late, in ms, finds packets in the socket that nobody has read. */
-const LATE = 20;
+export const LATE = 20;
 /** How long a machine that was not run in time reads packets before it judges, in ms. */
-const GRACE = 1_000;
+export const GRACE = 1_000;
 
 /** Judges whether the peer is still there, from when it was heard and since when it owes an answer. */
 export class Liveness {

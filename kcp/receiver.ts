@@ -1,11 +1,11 @@
 import { AckList } from "./ack_list.ts";
 import type { Arena } from "./arena.ts";
 import type { Clock } from "./clock.ts";
+import { Incarnation } from "./incarnation.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import type { PacketWriter } from "./packet_writer.ts";
 import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
 import { CMD_ACK, CMD_WINS, distance, OVERHEAD } from "./segment.ts";
-import { Timeline } from "./timeline.ts";
 
 /** Payload bytes that a segment of the receive window counts for at least. */
 const USUAL_SEGMENT = 1476;
@@ -36,16 +36,13 @@ export class Receiver {
   readonly buffer: ReceiveBuffer;
   readonly acks = new AckList();
   readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, foreign: 0 };
-  /** Whether the first segment of the peer has arrived. */
-  started = false;
+  /** The incarnation of the peer that is heard. */
+  readonly incarnation = new Incarnation();
   readonly #arena: Arena;
   readonly #clock: Clock;
   readonly #initialSn: number;
-  readonly #timeline = new Timeline();
   /** Payload bytes of the largest segment that the peer has sent. */
   #largest = 0;
-  /** Digest of the first segment, once it has arrived. */
-  #firstDigest = 0;
   #options: ResolvedKcpOptions;
 
   constructor(arena: Arena, initialSn: number, options: ResolvedKcpOptions, clock: Clock) {
@@ -66,7 +63,7 @@ export class Receiver {
    * Takes a data segment, and notes the acknowledgment that it gets.
    *
    * A segment of another incarnation of the peer is dropped and gets none: the data would be read by
-   * the wrong application. See {@linkcode Timeline}.
+   * the wrong application. See {@linkcode Incarnation}.
    *
    * @param una Its `una`: the peer has acknowledged everything before.
    * @param sentUna The `una` of a peer that has acknowledged nothing.
@@ -83,9 +80,9 @@ export class Receiver {
     length: number,
     recovered: boolean,
   ): void {
-    const { buffer, counters } = this;
+    const { buffer, counters, incarnation } = this;
     const { now } = this.#clock;
-    if (this.#timeline.continues(ts, now)) {
+    if (incarnation.continues(ts, now)) {
       // The usual case.
     } else if (this.started) {
       // A new incarnation starts from the beginning: it has acknowledged nothing, and we acknowledge
@@ -96,12 +93,12 @@ export class Receiver {
         counters.foreign++;
         return;
       }
-      this.#timeline.restart(ts, now);
+      incarnation.setClock(ts, now);
     } else if (sn === this.#initialSn) {
       // What arrived before the first segment is of an older incarnation.
       buffer.dropEarly();
       this.acks.clear();
-      this.#timeline.restart(ts, now);
+      incarnation.setClock(ts, now);
     } else {
       counters.foreign++;
       return;
@@ -128,24 +125,17 @@ export class Receiver {
       } else {
         counters.payloadIn += length;
         if (sn === this.#initialSn && !this.started) {
-          this.started = true;
-          this.#firstDigest = digest(this.#arena.bytes, offset, length);
+          incarnation.start(this.#arena.bytes, offset, length);
         }
       }
     }
-    this.#timeline.advance(ts, now);
+    incarnation.advance(ts, now);
     this.acks.push(sn, ts, this.#options.rcvWnd);
   }
 
-  /**
-   * Whether the first segment of a conversation, as it arrives now, is of another incarnation of the
-   * peer than the one that is heard here: its clock or its content differs.
-   *
-   * @param offset Arena offset of its payload.
-   */
-  isOtherIncarnation(ts: number, now: number, offset: number, length: number): boolean {
-    return this.started && (!this.#timeline.continues(ts, now) ||
-      digest(this.#arena.bytes, offset, length) !== this.#firstDigest);
+  /** Whether the first segment of the peer has arrived. */
+  get started(): boolean {
+    return this.incarnation.started;
   }
 
   /** Segments that may be held, counted from the first unread one. */
@@ -261,11 +251,4 @@ export class Receiver {
     this.buffer.release();
     this.acks.release();
   }
-}
-
-/** FNV-1a of `length` bytes of the arena: it tells the first segments of two incarnations apart. */
-function digest(bytes: Uint8Array, offset: number, length: number): number {
-  let hash = 0x811c9dc5 ^ length;
-  for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
-  return hash | 0;
 }

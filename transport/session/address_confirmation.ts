@@ -4,33 +4,50 @@ import type { Kcp } from "../../kcp/kcp.ts";
 const AMPLIFICATION = 3;
 /** Payload bytes of an unconfirmed peer that are kept for reading. */
 const UNCONFIRMED_BYTES = 65_536;
-/** Time after each probe of an unconfirmed address, in ms. After the last one the peer is given up. */
-const PROBE_INTERVALS = [1_000, 2_000, 4_000, 8_000];
+/** With what is heard, the peer is probed again after this part of an RTO: RTT samples may be missing. */
+const HEARD_PACE = 1 / 4;
+/** Each wait between two probes is this many times as long as the one before. */
+const BACKOFF = 1.5;
+/** The longest wait between two probes, in ms. */
+const MAX_WAIT = 4_000;
+/** An unconfirmed peer is given up after this silence in ms, or after `deadLinkTime` if that is less. */
+const MAX_SILENCE = 30_000;
 
 /**
  * Confirms that a peer receives packets at the address from which it sends.
  *
  * The source address of a datagram may be forged. Until the peer answers, the session probes it,
  * sends it little data, and keeps little of its data. So a forged address causes little traffic.
+ *
+ * A probe or its answer may be lost as often as any packet. So the session probes for as long as it
+ * hears the peer, and gives up on silence alone.
  */
 export class AddressConfirmation {
   readonly #kcp: Kcp;
   /** When the next probe is due, in ms; Infinity once the address is confirmed. */
   #nextProbeAt = Infinity;
-  #probes = 0;
+  #lastProbeAt = -Infinity;
+  #heardAt = -Infinity;
+  #wait = 0;
 
   constructor(kcp: Kcp) {
     this.#kcp = kcp;
   }
 
-  /** Starts to probe the peer of a session that was created at `createdAt`. */
-  start(createdAt: number): void {
+  /**
+   * Starts to probe the peer.
+   *
+   * @param authenticated Whether the peer has shown that it has the key. It gets as much as it asks for.
+   */
+  start(now: number, authenticated: boolean): void {
     const kcp = this.#kcp;
-    this.#nextProbeAt = createdAt + PROBE_INTERVALS[0];
-    kcp.rcvLimit = UNCONFIRMED_BYTES;
-    kcp.sndLimit = 0;
-    // The few probes of 24 bytes do not count towards the limit. A lost probe must not be the last.
-    kcp.probe();
+    if (!authenticated) {
+      kcp.rcvLimit = UNCONFIRMED_BYTES;
+      kcp.sndLimit = 0;
+    }
+    this.#heardAt = now;
+    this.#wait = kcp.rto;
+    this.#probe(now);
   }
 
   /** Whether the address is not confirmed yet. */
@@ -38,33 +55,49 @@ export class AddressConfirmation {
     return this.#nextProbeAt !== Infinity;
   }
 
-  /** When {@linkcode AddressConfirmation.probe} is next due; Infinity once the address is confirmed. */
+  /** When {@linkcode AddressConfirmation.tick} is next due; Infinity once the address is confirmed. */
   get deadline(): number {
-    return this.#nextProbeAt;
+    return this.pending ? Math.min(this.#nextProbeAt, this.#silenceEnds) : Infinity;
+  }
+
+  get #silenceEnds(): number {
+    return this.#heardAt + Math.min(MAX_SILENCE, this.#kcp.options.deadLinkTime);
   }
 
   /** Takes note of a valid packet of the peer, after the machine has read it. */
-  received(bytes: number): void {
+  received(bytes: number, now: number): void {
     if (!this.pending) return;
     const kcp = this.#kcp;
     if (kcp.answered) {
       this.#nextProbeAt = Infinity;
+      if (kcp.rcvLimit !== Infinity) kcp.tell();
       kcp.sndLimit = kcp.rcvLimit = Infinity;
-    } else {
-      kcp.sndLimit += AMPLIFICATION * bytes;
+      return;
     }
+    this.#heardAt = now;
+    kcp.sndLimit += AMPLIFICATION * bytes;
+    // The peer is there, so the last probe or its answer was lost.
+    if (now >= this.#lastProbeAt + HEARD_PACE * kcp.rto) this.#probe(now);
   }
 
   /**
-   * Probes the peer again.
+   * Probes the peer again when it is time.
    *
-   * @returns False when the peer has not answered any probe and is given up.
+   * @returns False when the peer was silent for too long and is given up.
    */
-  probe(now: number): boolean {
-    const interval = PROBE_INTERVALS[++this.#probes];
-    if (interval === undefined) return false;
-    this.#nextProbeAt = now + interval;
-    this.#kcp.probe();
+  tick(now: number): boolean {
+    if (!this.pending) return true;
+    if (now >= this.#silenceEnds) return false;
+    if (now < this.#nextProbeAt) return true;
+    this.#wait = Math.min(MAX_WAIT, BACKOFF * this.#wait);
+    this.#probe(now);
     return true;
+  }
+
+  /** The probes of 24 bytes do not count towards the limit. A lost probe must not be the last. */
+  #probe(now: number): void {
+    this.#lastProbeAt = now;
+    this.#nextProbeAt = now + Math.max(this.#wait, this.#kcp.rto);
+    this.#kcp.probe();
   }
 }

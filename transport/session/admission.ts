@@ -4,6 +4,7 @@
  * @module
  */
 import type { Arena } from "../../kcp/arena.ts";
+import type { Incarnation } from "../../kcp/incarnation.ts";
 import { findFault } from "../../kcp/packet.ts";
 import { CMD, CMD_ACK, CMD_PUSH, CONV, LEN, OVERHEAD, SN, UNA } from "../../kcp/segment.ts";
 import { hostOf } from "./address.ts";
@@ -104,7 +105,8 @@ export class Admission {
     now: number,
     sessions: number,
   ): Refusal | null {
-    if (this.#ended.has(from, conv, now)) return "afterEnd";
+    const ended = this.#ended.find(from, conv, now);
+    if (ended && !this.#isNext(ended, start, end, datagram, now)) return "afterEnd";
     if (!this.#accepting || !datagram && !this.#beginsConversation(start, end)) {
       return this.#listens && !datagram && !this.#isWellFormed(start, end) ? "invalid" : "unknown";
     }
@@ -113,6 +115,26 @@ export class Admission {
       this.#unconfirmed >= maxUnconfirmed ||
       (this.#unconfirmedPerHost.get(hostOf(from)) ?? 0) >= maxUnconfirmedPerHost;
     return full ? "refused" : null;
+  }
+
+  /** Whether a packet is the first one of another incarnation of the peer than `ended`. */
+  #isNext(
+    ended: Incarnation,
+    start: number,
+    end: number,
+    datagram: boolean,
+    now: number,
+  ): boolean {
+    return !datagram && this.beginsWithFirst(start, end) &&
+      (!ended.started || ended.differs(this.#arena.view, start, now));
+  }
+
+  /** Whether a packet starts with the first segment of a conversation, as a peer sends it first. */
+  beginsWithFirst(start: number, end: number): boolean {
+    const { view } = this.#arena;
+    return end - start >= OVERHEAD && view.getUint8(start + CMD) === CMD_PUSH &&
+      view.getUint32(start + SN, true) === this.#firstExpected &&
+      this.#beginsConversation(start, end);
   }
 
   /** Whether a packet has the form of a KCP packet, at the start of a conversation or later. */
@@ -148,16 +170,26 @@ export class Admission {
   // --- sessions that wait for the application ---
 
   /**
-   * Adds a session that a peer opened to the backlog, as one whose address is not confirmed.
+   * Counts a session that a peer opens as one whose address is not confirmed.
    *
    * @returns The host for {@linkcode Admission.releaseUnconfirmed}.
    */
-  add(session: Session): string {
+  count(session: Session): string {
     const host = hostOf(session.peer);
     this.#unconfirmed++;
     this.#unconfirmedPerHost.set(host, (this.#unconfirmedPerHost.get(host) ?? 0) + 1);
-    this.#backlog.push(session);
     return host;
+  }
+
+  /**
+   * Adds a session to the backlog once its first segment has arrived.
+   *
+   * @returns False when the backlog is full, or the endpoint accepts no more.
+   */
+  add(session: Session): boolean {
+    if (!this.#accepting || this.#backlog.length >= this.#limits.backlog) return false;
+    this.#backlog.push(session);
+    return true;
   }
 
   /** Takes the oldest session of the backlog; null if there is none. */
@@ -194,6 +226,8 @@ export class Admission {
 
   /** Notes that a session leaves its address: its delayed packets from there open no other. */
   left(session: Session, now: number): void {
-    if (this.#listens) this.#ended.add(session.peer, session.conv, now);
+    const { peer, conv, kcp: { incarnation } } = session;
+    // A session without a first segment delivered nothing, so nothing can be delivered twice.
+    if (this.#listens && incarnation.started) this.#ended.add(peer, conv, incarnation, now);
   }
 }

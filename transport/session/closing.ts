@@ -136,10 +136,7 @@ export class Closing {
   finishedAt(now: number): number {
     if (!this.#endQueued) return Infinity;
     const kcp = this.#kcp;
-    if (!kcp.drained) {
-      const mayBeGone = this.#closeRequested && this.peerHasAllData;
-      return mayBeGone ? Math.max(this.#endQueuedAt, kcp.heardAt) + DEFAULT_TIME_WAIT : Infinity;
-    }
+    if (!kcp.drained) return Infinity;
     // Our acknowledgment of the peer's end must leave before.
     if (this.#remoteEnded) return this.#peerEndedFirst && kcp.pendingAcks > 0 ? Infinity : now;
     // The peer's end may be on its way, and needs an acknowledgment.
@@ -147,11 +144,12 @@ export class Closing {
   }
 
   /**
-   * Whether the peer has ended its stream and lacks at most the end of ours. Such a peer may have
-   * gone away with all the data that it needs.
+   * Whether the peer has ended its stream and lacks at most the end of ours, which was sent. Such a peer
+   * may have gone away with all the data that it needs.
    */
   get peerHasAllData(): boolean {
-    return this.#endQueued && this.#remoteEnded && this.#kcp.unacknowledged <= 1;
+    const kcp = this.#kcp;
+    return this.#endQueued && this.#remoteEnded && kcp.unacknowledged <= 1 && !kcp.waiting;
   }
 
   // --- TIME-WAIT ---
@@ -160,10 +158,10 @@ export class Closing {
    * Whether a finished session must stay to repeat its last acknowledgment.
    *
    * If the peer ended first, it acknowledged our end and so knows that its own end arrived. If we
-   * ended first, the peer may have missed our acknowledgment of its end.
+   * ended first, the peer may have missed our acknowledgment of its end, or has not sent its end yet.
    */
   get needsTimeWait(): boolean {
-    return !this.#peerEndedFirst && this.#remoteEnded && this.#kcp.drained;
+    return !this.#peerEndedFirst && this.#kcp.drained;
   }
 
   /** When {@linkcode Closing.tickTimeWait} is next due. */
@@ -192,7 +190,7 @@ export class Closing {
     kcp.tick(now);
     if (kcp.dead || now >= this.#timeWaitEndsAt) return false;
     if (now >= this.#nextRepeatAt) {
-      kcp.tell();
+      if (this.#remoteEnded) kcp.tell();
       this.#nextRepeatAt = --this.#repeatsLeft > 0 ? now + kcp.rto : Infinity;
     }
     return true;

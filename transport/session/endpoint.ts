@@ -328,7 +328,10 @@ export class Endpoint {
     if (!entry) return false;
     const valid = entry.session.inputAt(start, end, this.#now);
     if (!valid) this.#stats.invalid++;
-    else this.#enqueue(entry);
+    else {
+      if (entry.embryonic && (type === TYPE_OOB || entry.session.kcp.started)) this.#offer(entry);
+      this.#enqueue(entry);
+    }
     if (valid && type === TYPE_DATA) entry.lastShard = ++this.#shards;
     return valid;
   }
@@ -337,7 +340,16 @@ export class Endpoint {
   #find(from: string, start: number, end: number, datagram: boolean): Entry | null {
     const conv = this.arena.view.getUint32(start + CONV, true);
     const entry = this.#table.find(from, conv);
-    if (entry) return entry;
+    if (entry && (datagram || !this.#restarted(entry, start, end))) return entry;
+    if (entry) {
+      entry.session.abort(
+        new ConnectionError(
+          "reset",
+          `The peer ${from} has restarted: it began conversation ${conv} anew`,
+        ),
+      );
+      if (!entry.removed) this.#settle(entry);
+    }
     if (!datagram) {
       return this.#findMoved(from, conv, start, end) ?? this.#admit(from, conv, start, end, false);
     }
@@ -345,6 +357,15 @@ export class Endpoint {
     if (!this.#table.findConv(conv)) return this.#admit(from, conv, start, end, true);
     this.#stats.unknown++;
     return null;
+  }
+
+  /**
+   * Whether a packet begins the conversation of a session anew, because its peer has restarted. The
+   * session has then lost its peer, whose new incarnation must not get into the old stream.
+   */
+  #restarted(entry: Entry, start: number, end: number): boolean {
+    return this.#admission.beginsWithFirst(start, end) &&
+      entry.session.kcp.incarnation.differs(this.arena.view, start, this.#now);
   }
 
   /** Counts a bad packet for the sessions with the peer that it came from. */
@@ -390,12 +411,25 @@ export class Endpoint {
       this.arena,
       this.#protection,
     );
-    session.confirm();
     const entry = this.#add(session);
-    entry.unconfirmedHost = this.#admission.add(session);
+    entry.unconfirmedHost = this.#admission.count(session);
+    entry.embryonic = true;
+    session.awaitFirst();
+    return entry;
+  }
+
+  /** Offers a session to the application, now that the first segment of its peer has arrived. */
+  #offer(entry: Entry): void {
+    const { session } = entry;
+    entry.embryonic = false;
+    if (!this.#admission.add(session)) {
+      this.#stats.refused++;
+      session.abort(new ConnectionError("closed", "The backlog of the listener is full"));
+      return;
+    }
+    session.confirm(this.#protection?.authenticates ?? false);
     this.#stats.accepted++;
     this.onAccept?.();
-    return entry;
   }
 
   #add(session: Session): Entry {

@@ -6,6 +6,8 @@ export type ConnectionErrorKind =
   | "idle"
   /** A conversation that a peer opened was given up, since its address never answered. */
   | "unconfirmed"
+  /** The peer has restarted: it knows nothing of this connection any more. */
+  | "reset"
   /** The connection was closed on this side. */
   | "closed"
   /** The socket failed. */

@@ -41,6 +41,11 @@ export class PacketProtection {
     opened: new Uint8Array(MAX_RUN),
   };
 
+  /** Whether a packet that opens was made by somebody who has the key. */
+  get authenticates(): boolean {
+    return this.#cipher.authenticates;
+  }
+
   constructor(cipher: PacketCipher, entropy: Entropy, replayWindow: number) {
     this.#cipher = cipher;
     this.headroom = cipher.headroom;

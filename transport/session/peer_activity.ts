@@ -1,4 +1,5 @@
 import type { Kcp } from "../../kcp/kcp.ts";
+import { GRACE, LATE } from "../../kcp/liveness.ts";
 
 /**
  * When the peer of a session was last heard, and what follows from its silence: the idle timeout, the
@@ -12,6 +13,8 @@ export class PeerActivity {
   readonly #encrypted: boolean;
   #lastDatagramAt = -Infinity;
   #lastProbeAt: number;
+  /** The idle timeout does not end before, in ms. */
+  #graceEnds = -Infinity;
   #invalidPackets = 0;
 
   /**
@@ -46,7 +49,15 @@ export class PeerActivity {
 
   /** When the idle timeout ends, if the peer stays silent. */
   get idleAt(): number {
-    return this.heardAt + this.#idleTimeout;
+    return Math.max(this.heardAt + this.#idleTimeout, this.#graceEnds);
+  }
+
+  /**
+   * Puts the end of the idle timeout off if the session was not run when it was due: the process was
+   * blocked or suspended, and what the peer has sent meanwhile may wait in the socket.
+   */
+  excuse(now: number): void {
+    if (now > this.idleAt + LATE) this.#graceEnds = now + GRACE;
   }
 
   /** When the next keep-alive probe is due, if the peer stays silent; Infinity for never. */

@@ -36,6 +36,8 @@ export type SessionState =
   /** The outcome is known. The session may still acknowledge retransmissions of the peer. */
   | "closed";
 
+/** How long a session waits for the first segment of a peer that began with a later one, in ms. */
+const FIRST_SEGMENT_TIME = 5_000;
 /** An idle session frees its memory after this time, in ms. */
 const TRIM_AFTER = 2_000;
 
@@ -78,6 +80,8 @@ export class Session {
   #error: ConnectionError | null = null;
   #over = false;
   #trimAt = Infinity;
+  /** When a session whose peer's first segment has not come is dropped, in ms; Infinity for others. */
+  #giveUpFirstAt = Infinity;
 
   /**
    * Makes a session.
@@ -161,11 +165,22 @@ export class Session {
   }
 
   /**
+   * Makes the session say nothing until the peer's first segment arrives: it may belong to a
+   * conversation that an earlier process had. {@linkcode Session.confirm} ends that.
+   */
+  awaitFirst(): void {
+    this.#giveUpFirstAt = this.#createdAt + FIRST_SEGMENT_TIME;
+  }
+
+  /**
    * Makes the session probe its peer from the start, and end if no answer comes: the source address
    * of a first packet may be forged.
+   *
+   * @param authenticated Whether the packet was encrypted by somebody who has the key.
    */
-  confirm(): void {
-    this.#confirmation.start(this.#createdAt);
+  confirm(authenticated: boolean): void {
+    this.#giveUpFirstAt = Infinity;
+    this.#confirmation.start(this.#now, authenticated);
   }
 
   // --- the application's side ---
@@ -352,7 +367,9 @@ export class Session {
     this.#error = error;
     this.#over = !timeWait;
     this.#release();
-    if (!timeWait) {
+    // What is acknowledged needs no memory, and TIME-WAIT is long.
+    if (timeWait) this.kcp.trim();
+    else {
       if (unread && this.#readable) this.kcp.abandon();
       else this.kcp.close();
     }
@@ -418,7 +435,7 @@ export class Session {
     this.#closing.dropDiscarded();
     if (this.#state === "closed") return;
     this.#trimAt = this.#now + TRIM_AFTER;
-    this.#confirmation.received(bytes);
+    this.#confirmation.received(bytes, this.#now);
     this.#settle();
     if (this.state === "open") this.onChange?.();
   }
@@ -444,6 +461,7 @@ export class Session {
   /** The time at which {@linkcode Session.tick} is next due. */
   get deadline(): number {
     if (this.#over) return Infinity;
+    if (this.#giveUpFirstAt !== Infinity) return this.#giveUpFirstAt;
     const closing = this.#closing;
     if (this.#state === "closed") return closing.timeWaitDeadline;
     const activity = this.#activity;
@@ -469,6 +487,12 @@ export class Session {
   tick(now: number): void {
     if (now > this.#now) this.#now = now;
     if (this.#over) return;
+    if (this.#giveUpFirstAt !== Infinity) {
+      if (this.#now >= this.#giveUpFirstAt) {
+        this.#finish(new ConnectionError("unconfirmed", "The first segment never arrived"));
+      }
+      return;
+    }
     if (this.#state === "closed") {
       if (this.#closing.tickTimeWait(this.#now)) return;
       this.#over = true;
@@ -477,11 +501,12 @@ export class Session {
       return;
     }
     this.#closing.queueEnd(this.#now);
+    this.#activity.excuse(this.#now);
     this.kcp.tick(now);
     now = this.#now;
     if (this.kcp.dead) this.#endUnreachable();
     else if (now >= this.#activity.idleAt) this.#endIdle();
-    else if (now >= this.#confirmation.deadline) this.#probeAddress();
+    else if (!this.#confirmation.tick(now)) this.#endUnconfirmed();
     else this.#settle();
     if (this.state === "closed") return;
     if (now >= this.#activity.keepAliveAt) this.#activity.probe(now);
@@ -497,11 +522,11 @@ export class Session {
 
   #endUnreachable(): void {
     const silence = Math.round(this.#now - this.#activity.heardAt);
-    const fault = this.kcp.dead === "silence"
-      ? `did not answer for ${silence} ms`
-      : `did not acknowledge a segment after ${this.kcp.options.deadLink} transmissions`;
     this.#giveUp(
-      new ConnectionError("unreachable", `The peer ${this.peer} ${fault}${this.diagnosis}`),
+      new ConnectionError(
+        "unreachable",
+        `The peer ${this.peer} did not answer for ${silence} ms${this.diagnosis}`,
+      ),
     );
   }
 
@@ -514,8 +539,7 @@ export class Session {
     );
   }
 
-  #probeAddress(): void {
-    if (this.#confirmation.probe(this.#now)) return;
+  #endUnconfirmed(): void {
     this.#finish(
       new ConnectionError("unconfirmed", `The address ${this.peer} sent data but never answered`),
     );
@@ -540,7 +564,7 @@ export class Session {
 
   /** Appends the packets that are due to `batch`, as many as fit, and returns their number. */
   output(batch: PacketBatch): number {
-    if (this.#over) return 0;
+    if (this.#over || this.#giveUpFirstAt !== Infinity) return 0;
     this.#closing.queueEnd(this.#now);
     batch.destination = this.peer;
     const count = this.#pipeline.output(batch, this.#now);

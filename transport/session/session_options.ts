@@ -1,4 +1,5 @@
 import type { KcpLiveOptions, KcpOptions } from "../../kcp/options.ts";
+import type { Entropy } from "../../crypt/packet_cipher.ts";
 import { DEFAULT_TIME_WAIT } from "./closing.ts";
 import { type FecOptions, resolveFec } from "./fec_options.ts";
 import type { ProtectionOptions } from "./packet_protection.ts";
@@ -56,11 +57,12 @@ export function resolveSession(options: SessionOptions): ResolvedSession {
     timeWait = DEFAULT_TIME_WAIT,
     fec,
     crypt: _crypt,
-    entropy: _entropy,
+    entropy,
     replayWindow: _replayWindow,
     congestion,
     initialSndSn,
     initialRcvSn,
+    initialTs = drawUint32(entropy),
     ...live
   } = options;
   return {
@@ -69,9 +71,17 @@ export function resolveSession(options: SessionOptions): ResolvedSession {
     keepAlive: checkTime("keepAlive", keepAlive),
     linger: checkTime("linger", linger, 0),
     timeWait: checkTime("timeWait", timeWait, 0),
-    fixed: { congestion, initialSndSn, initialRcvSn },
+    fixed: { congestion, initialSndSn, initialRcvSn, initialTs },
     live,
   };
+}
+
+/** A random number, 0 to 4294967295; 0 without entropy. */
+function drawUint32(entropy: Entropy | undefined): number {
+  if (typeof entropy !== "function") return 0;
+  const bytes = new Uint8Array(4);
+  entropy(bytes);
+  return new DataView(bytes.buffer).getUint32(0, true);
 }
 
 function checkTime(name: string, value: number, min = 1): number {

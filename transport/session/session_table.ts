@@ -11,6 +11,8 @@ export interface Entry {
   tickDue: boolean;
   /** The earliest time at which the timer heap wakes it. */
   wakeAt: number;
+  /** Whether the first segment of the peer has not arrived: the application does not know of it yet. */
+  embryonic: boolean;
   /** The host that it counts for while its address is not confirmed; null otherwise. */
   unconfirmedHost: string | null;
   /** The address that it had before its last move, and when it moved. */
@@ -91,6 +93,7 @@ export class SessionTable {
       tickDue: true,
       wakeAt: Infinity,
       unconfirmedHost: null,
+      embryonic: false,
       previousPeer: "",
       movedAt: -Infinity,
       lastShard: 0,
