@@ -30,7 +30,7 @@ export class RttSampler {
     const send = this.#send;
     const sentAt = send.sentAt(sn);
     if (distance(ts, timestamp(sentAt)) === 0) {
-      send.noteAcked(sn);
+      send.noteArrived(sn);
       return now - sentAt;
     }
     const rtt = distance(timestamp(now), ts);

@@ -7,6 +7,7 @@ import {
 } from "./congestion/mod.ts";
 import { FlightLimit } from "./flight_limit.ts";
 import type { Liveness } from "./liveness.ts";
+import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
 import type { PacketWriter } from "./packet_writer.ts";
@@ -14,7 +15,7 @@ import { RemoteWindow } from "./remote_window.ts";
 import { RtoEstimator } from "./rto.ts";
 import { RttSampler } from "./rtt_sampler.ts";
 import { CMD_PUSH, CMD_WASK, distance, MAX_FRAGMENTS, OVERHEAD, timestamp } from "./segment.ts";
-import { REASON_FAST, REASON_TIMEOUT, SendBuffer } from "./send_buffer.ts";
+import { SendBuffer } from "./send_buffer.ts";
 
 /** Acknowledgments may be written after the new segments of an output if there are at most this many. */
 const FEW_SEGMENTS = 8;
@@ -85,7 +86,7 @@ export class Sender {
     const { nodelay, resend, fastlimit, interval, minRto, mtu } = options;
     this.#options = options;
     this.mss = mtu - OVERHEAD;
-    this.buffer.configure(nodelay, resend, fastlimit);
+    this.buffer.detector.configure(nodelay, resend, fastlimit);
     this.rto.bound(interval, minRto);
     this.#configurePacer();
   }
@@ -216,8 +217,8 @@ export class Sender {
   #detectLoss(): void {
     const { buffer } = this;
     const inFlight = distance(buffer.nxt, buffer.una);
-    let lost = buffer.collectSkipped(false);
-    if (buffer.waiting === 0) lost += buffer.collectSkipped(true);
+    let lost = buffer.detector.collectSkipped(false);
+    if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(true);
     if (lost > 0) this.controller.onLoss(this.#clock.now, lost, inFlight);
   }
 
@@ -238,7 +239,7 @@ export class Sender {
     }
     if (buffer.inFlight > 0) {
       const { longestWait } = this.#liveness;
-      deadline = Math.min(deadline, buffer.nextTimeout(this.rto.rto, longestWait));
+      deadline = Math.min(deadline, buffer.detector.nextTimeout(this.rto.rto, longestWait));
     }
     return deadline;
   }
@@ -251,9 +252,14 @@ export class Sender {
     if (buffer.inFlight > 0) {
       const inFlight = distance(buffer.nxt, buffer.una);
       const { deadLink } = this.#options;
-      const count = buffer.collectTimeouts(now, this.rto.rto, liveness.longestWait, deadLink);
+      const count = buffer.detector.collectTimeouts(
+        now,
+        this.rto.rto,
+        liveness.longestWait,
+        deadLink,
+      );
       if (count > 0) this.controller.onTimeout(now, count, inFlight);
-      liveness.judgeSegment(now, buffer.exhaustedSince);
+      liveness.judgeSegment(now, buffer.detector.exhaustedSince);
     }
     if (remote.wnd === 0 && buffer.waiting > 0 && now >= remote.probeAt) {
       remote.probed(now, liveness.longestWait);
