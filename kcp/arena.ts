@@ -1,47 +1,50 @@
 /**
- * The memory that packets and payloads live in.
+ * The memory that holds packets and payloads.
  *
  * @module
  */
 
 import { KernelMemory } from "./kernel.ts";
 
-/** log2 of the smallest block that an {@linkcode Arena} hands out. */
+/** log2 of the smallest block of an {@linkcode Arena}. */
 const MIN_CLASS = 6;
 const CLASSES = 31;
-/** Bytes from which on an arena may lie in memory that kernels reach, which comes in pages. */
+/** A smaller arena is never in kernel memory, since that comes in pages of 64 KiB. */
 const MIN_KERNEL_SIZE = 32_768;
 
 /**
  * One growable byte buffer, cut into blocks whose sizes are powers of two.
  *
- * Payloads on their way out, payloads waiting to be read and the packets of a {@linkcode PacketBatch}
- * all live in one arena, so that moving bytes between them is a copy inside one buffer: no view is
- * allocated per packet. Freed blocks are kept in a free list per size and used again; many sessions
- * that share an arena therefore cost memory for what is in flight, not for their windows.
+ * One arena holds the payloads to send, the payloads to read and the packets of a
+ * {@linkcode PacketBatch}. To move bytes between them is a copy inside one buffer, so no view is
+ * allocated per packet. Freed blocks are kept in one free list per size and used again. So many
+ * sessions can share an arena: they need memory for the data in flight, not for their windows.
  *
- * The buffer is replaced by a larger one when it is full: never keep {@linkcode Arena.bytes} across
- * a call that can allocate.
+ * When the buffer is full, a larger one replaces it. Never keep {@linkcode Arena.bytes} across a
+ * call that can allocate.
  */
 export class Arena {
-  /** All of it. Replaced when the arena grows. It may be a part of `bytes.buffer`, whose offsets are others. */
+  /** All bytes of the arena. Replaced when it grows. May start at any offset of `bytes.buffer`. */
   bytes: Uint8Array<ArrayBuffer>;
   /** The same bytes for reading and writing integers. Replaced together with `bytes`. */
   view: DataView<ArrayBuffer>;
-  /** The arena never grows past this many bytes. */
+  /** Most bytes that the arena may hold. */
   readonly limit: number;
   readonly #forKernels: boolean;
   #top = 0;
   #used = 0;
-  /** Offset + 1 of the first free block of each class; the block holds the next one's. */
+  /**
+   * Offset + 1 of the first free block of each class, 0 if none. A free block holds that of the
+   * next.
+   */
   readonly #free = new Int32Array(CLASSES);
 
   /**
-   * Makes an arena that holds next to nothing yet.
+   * Creates an arena of 1 KiB, which grows on demand.
    *
-   * @param limit Most bytes that the arena may hold, 1 KiB to 1 GiB. 1 GiB unless given.
-   * @param forKernels Whether it shall lie where the WebAssembly kernels of ciphers reach it, so that they need no copy
-   * of a packet. That costs 20 KiB more, and what is missing to pages of 64 KiB. Not so unless given.
+   * @param limit Most bytes that the arena may hold: 1 KiB to 1 GiB. Default: 1 GiB.
+   * @param forKernels Whether the arena is in WebAssembly memory. The kernels of ciphers then need
+   * no copy of a packet. It needs 20 KiB more, rounded up to pages of 64 KiB. Default: false.
    * @throws {RangeError} When `limit` is out of range.
    */
   constructor(limit: number = 2 ** 30, forKernels = false) {
@@ -56,20 +59,20 @@ export class Arena {
     this.view = new DataView(this.bytes.buffer);
   }
 
-  /** Bytes in blocks that are handed out at the moment, each rounded up to its power of two. */
+  /** Bytes of the blocks in use, each rounded up to a power of two. */
   get used(): number {
     return this.#used;
   }
 
-  /** Bytes that the arena holds from the runtime at the moment. */
+  /** Current size of the buffer in bytes. */
   get capacity(): number {
     return this.bytes.length;
   }
 
   /**
-   * Hands out a block of at least `size` bytes.
+   * Allocates a block of at least `size` bytes.
    *
-   * @returns The offset of the block in {@linkcode Arena.bytes}, a multiple of 64, or -1 when the
+   * @returns The offset of the block in {@linkcode Arena.bytes}, a multiple of 64. -1 when the
    * arena's limit is reached.
    */
   alloc(size: number): number {
@@ -89,14 +92,16 @@ export class Arena {
     return offset;
   }
 
-  /** Cuts a block of `cls` off the smallest larger one that is free; -1 if there is none. */
+  /**
+   * Cuts a block of class `cls` off the smallest free block that is larger. -1 if there is none.
+   */
   #split(cls: number): number {
     for (let larger = cls + 1; larger < CLASSES; larger++) {
       const head = this.#free[larger];
       if (head === 0) continue;
       const offset = head - 1;
       this.#free[larger] = this.view.getInt32(offset, true);
-      // Of what is left, each half is a block of the class below.
+      // The rest of the larger block becomes one free block of each class from `cls` up.
       for (let rest = larger - 1; rest >= cls; rest--) this.#release(offset + 2 ** rest, rest);
       this.#used += 1 << cls;
       return offset;
@@ -104,7 +109,7 @@ export class Arena {
     return -1;
   }
 
-  /** Takes back a block that {@linkcode Arena.alloc} handed out for the same `size`. */
+  /** Frees a block that {@linkcode Arena.alloc} returned for the same `size`. */
   free(offset: number, size: number): void {
     const cls = sizeClass(size);
     this.#release(offset, cls);

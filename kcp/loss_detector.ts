@@ -25,8 +25,9 @@ const ACKED = -2;
 /** Segments with this many timeouts or more share the last list. */
 const LEVELS = 32;
 /**
- * The list of segments that are due to be sent again. Lists 0 to 31 hold segments in flight, by their
- * number of timeouts. Lists 32 to 63 hold those that were sent more often than `fastlimit` allows.
+ * The list of segments that are due to be sent again. Lists 0 to 31 hold segments in flight, by
+ * their number of timeouts. Lists 32 to 63 hold those that were sent more often than `fastlimit`
+ * allows.
  */
 const DUE = 2 * LEVELS;
 /** No place in the table. */
@@ -36,14 +37,14 @@ const NONE = -1;
  * Decides which segments are lost and due to be sent again. It knows a segment by its place in the
  * table of the send buffer.
  *
- * Segments in flight are in lists, sorted by the time of the last transmission. There is one list per
- * number of timeouts, since the timeout depends on nothing else. So the next timeout is at the head of
- * a list, and an acknowledgment takes a segment out of the middle in O(1).
+ * Segments in flight are in lists, sorted by the time of the last transmission. There is one list
+ * per number of timeouts, since the timeout depends on nothing else. So the next timeout is at the
+ * head of a list, and an acknowledgment takes a segment out of the middle in O(1).
  *
- * Fast retransmit needs no counter per segment. Transmissions are numbered. A segment has been skipped
- * `n` times if `n` transmissions with a higher number have been acknowledged, that is, if its number is
- * below the n-th highest acknowledged one. Such segments are at the heads of the lists.
- * RFC 9002 §6.1.1 detects loss in the same way.
+ * Fast retransmit needs no counter per segment. Transmissions are numbered. A segment has been
+ * skipped `n` times if `n` transmissions with a higher number have been acknowledged, that is, if
+ * its number is below the n-th highest acknowledged one. Such segments are at the heads of the
+ * lists. RFC 9002 §6.1.1 detects loss in the same way.
  */
 export class LossDetector {
   /** First transmission of the oldest segment that `deadLink` transmissions did not deliver. */

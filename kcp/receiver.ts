@@ -19,8 +19,8 @@ const MAX_HELD_ACKS = 16;
 const MAX_WINDOW = 65_535;
 
 /**
- * The receiving half of a machine: it stores data for the application, acknowledges data segments, and
- * announces the receive window.
+ * The receiving half of a machine: it stores data for the application, acknowledges data segments,
+ * and announces the receive window.
  */
 export class Receiver {
   /** Most payload bytes held for the application, in addition to the limit by the window. */
@@ -133,7 +133,7 @@ export class Receiver {
     return count;
   }
 
-  /** The peer may wait for the window to open again: it is told without being asked. */
+  /** Announces the window after it opened: the peer may be waiting for it. */
   #announceIfOpen(): void {
     if (this.window > 0) this.announceWindow = true;
   }

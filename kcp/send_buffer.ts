@@ -14,8 +14,8 @@ const MIN_CAPACITY = 16;
 /**
  * Segments from `snd_una` to the end of the send queue, at `sn & mask` of typed arrays.
  *
- * Their payloads are in one byte ring. The {@linkcode LossDetector} knows what happened to each segment
- * since it was first sent.
+ * Their payloads are in one byte ring. The {@linkcode LossDetector} knows what happened to each
+ * segment since it was first sent.
  */
 export class SendBuffer {
   /** First sequence number that is not acknowledged. */
@@ -146,7 +146,8 @@ export class SendBuffer {
   /**
    * Marks a segment in flight as acknowledged, and returns its payload bytes.
    *
-   * @param ts The `ts` that the acknowledgment echoes. It shows whether the first transmission arrived.
+   * @param ts The `ts` that the acknowledgment echoes. It shows whether the first transmission
+   * arrived.
    */
   acknowledge(sn: number, ts: number): number {
     const { detector } = this;
@@ -161,10 +162,11 @@ export class SendBuffer {
   }
 
   /**
-   * Marks every segment before `una` as acknowledged, and returns the payload bytes of the new ones.
+   * Marks every segment before `una` as acknowledged, and returns the payload bytes of the new
+   * ones.
    *
-   * @param arrivable A transmission after this time can't have been acknowledged yet: an earlier one of
-   * the segment arrived.
+   * @param arrivable A transmission after this time can't have been acknowledged yet: an earlier
+   * one of the segment arrived.
    */
   acknowledgeUpTo(una: number, arrivable: number): number {
     const { detector } = this;

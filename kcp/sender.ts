@@ -17,7 +17,10 @@ import { RttSampler } from "./rtt_sampler.ts";
 import { CMD_PUSH, CMD_WASK, distance, MAX_FRAGMENTS, OVERHEAD, timestamp } from "./segment.ts";
 import { SendBuffer } from "./send_buffer.ts";
 
-/** Acknowledgments may be written after the new segments of an output if there are at most this many. */
+/**
+ * Acknowledgments may be written after the new segments of an output if there are at most this
+ * many.
+ */
 const FEW_SEGMENTS = 8;
 
 /**
@@ -112,7 +115,8 @@ export class Sender {
     const fragments = Math.max(1, Math.ceil(size / mss));
     if (fragments > MAX_FRAGMENTS) {
       throw new RangeError(
-        `Cannot send a message of ${size} bytes in ${fragments} fragments: the limit is 255 of ${mss} bytes`,
+        `Cannot send a message of ${size} bytes in ${fragments} fragments: the limit is ` +
+          `${MAX_FRAGMENTS} of ${mss} bytes`,
       );
     }
     if (this.#liveness.dead || fragments > this.queueRoom) return false;
@@ -178,7 +182,7 @@ export class Sender {
   /** Handles the `una` and `wnd` of a segment of any kind. */
   handleHeader(una: number, wnd: number, recovered: boolean): void {
     if (distance(una, this.#una) > 0) this.#una = una;
-    this.remote.hear(una, wnd, this.#clock.now, recovered);
+    this.remote.update(una, wnd, this.#clock.now, recovered);
   }
 
   /** Completes a packet: applies its highest `una`, its sample, and what follows from both. */
@@ -259,12 +263,12 @@ export class Sender {
         deadLink,
       );
       if (count > 0) this.controller.onTimeout(now, count, inFlight);
-      liveness.judgeSegment(now, buffer.detector.exhaustedSince);
+      liveness.checkSegment(now, buffer.detector.exhaustedSince);
     }
     if (remote.wnd === 0 && buffer.waiting > 0 && now >= remote.probeAt) {
       remote.probed(now, liveness.longestWait);
       this.askWindow = true;
-      liveness.asked(now);
+      liveness.probed(now);
     }
   }
 
@@ -335,7 +339,8 @@ export class Sender {
   }
 
   /**
-   * Writes retransmissions, then new segments, until nothing is due, the pacer stops or the batch is full.
+   * Writes retransmissions, then new segments, until nothing is due, the pacer stops or the batch
+   * is full.
    *
    * @param room New segments that the windows allow.
    * @returns How many of those are left.

@@ -4,7 +4,9 @@ import { ByteRing } from "../../kcp/byte_ring.ts";
 import { Random } from "../../transport/link/random.ts";
 import { pattern } from "./harness.ts";
 
-/** A ring whose first position is `start`, as after that many bytes without a moment of emptiness. */
+/**
+ * A ring whose first position is `start`, as after that many bytes without a moment of emptiness.
+ */
 function ringAt(start: number, arena = new Arena()): ByteRing {
   const ring = new ByteRing(arena);
   ring.start = ring.end = ring.extent = start | 0;

@@ -49,8 +49,8 @@ Deno.test("congestion: avoidance adds about one segment a window, and a sixteent
   const controller = new ReferenceController(mss, 0);
   controller.onLoss(0, 1, 20);
   assertEquals([controller.window, controller.ssthresh], [10, 10]);
-  // The rule in bytes: incr += mss² / incr + mss / 16; the window is incr / mss, rounded up, when the
-  // next whole segment is reached.
+  // The rule in bytes: incr += mss² / incr + mss / 16; the window is incr / mss, rounded up, when
+  // the next whole segment is reached.
   let incr = 10 * mss;
   let window = 10;
   for (let n = 0; n < 200; n++) {

@@ -19,7 +19,7 @@ Deno.test("deadline: queued data, acknowledgments, probes and reports are due at
   const due: [string, (end: End) => void][] = [
     ["a message", (end) => end.kcp.send(pattern(1))],
     ["bytes", (end) => end.kcp.write(pattern(1))],
-    ["a probe", (end) => end.kcp.probe()],
+    ["a probe", (end) => end.kcp.askWindow()],
     ["an acknowledgment", (end) => end.input(100, { sn: 0 })],
     ["a report", (end) => end.input(100, { cmd: WASK })],
   ];
@@ -131,7 +131,7 @@ Deno.test("peer: answered when data is acknowledged, or a probe was answered; a 
   a.input(2, { cmd: ACK, sn: 0, ts: 0, una: 1 });
   assertEquals(a.kcp.answered, true);
   const b = new End();
-  b.kcp.probe();
+  b.kcp.askWindow();
   b.segments(0);
   b.input(1, { cmd: WINS });
   assertEquals(b.kcp.answered, true);

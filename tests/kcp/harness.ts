@@ -1,6 +1,6 @@
 /**
- * What the tests of the KCP core share: segments built and read by hand, without any code of kcp/, and
- * a virtual network of two machines.
+ * What the tests of the KCP core share: segments built and read by hand, without any code of kcp/,
+ * and a virtual network of two machines.
  *
  * @module
  */
@@ -168,7 +168,10 @@ export class End {
     return this.kcp.deadline - this.offset;
   }
 
-  /** Does all that is due at network time `t`; fails if the machine then still says that work is due. */
+  /**
+   * Does all that is due at network time `t`; fails if the machine then still says that work is
+   * due.
+   */
   serve(t: number): void {
     const { kcp, batch } = this;
     const now = this.clock(t);
@@ -234,7 +237,9 @@ export class Network {
     this.onStep();
   }
 
-  /** Runs until nothing is pending, `until` has come or `done` says so; says whether time was left. */
+  /**
+   * Runs until nothing is pending, `until` has come or `done` says so; says whether time was left.
+   */
   run(until: number, done: () => boolean = () => false): boolean {
     this.serve();
     while (!done()) {
@@ -256,7 +261,10 @@ export class Network {
   }
 }
 
-/** A machine without congestion control or bound on bursts, whose peer told a window of 60000 at `now`. */
+/**
+ * A machine without congestion control or bound on bursts, whose peer told a window of 60000 at
+ * `now`.
+ */
 export function opened(options: KcpOptions = {}, now = 0): End {
   const end = new End({ nc: true, sndWnd: 1024, burst: Infinity, ...options });
   end.input(now, { cmd: WINS, wnd: 60000, una: options.initialSndSn ?? 0 });

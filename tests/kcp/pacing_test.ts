@@ -23,7 +23,8 @@ Deno.test("pacing: pacingRate is exact over time, and no shorter time exceeds it
     const depth = Math.max(2 * 1024, rate * 0.005);
     const total = got.reduce((sum, { bytes }) => sum + bytes, 0);
     assertAlmostEquals(total, rate * seconds + depth, 2 * 1024, `at ${rate} bytes/s`);
-    // No stretch of time carries more than the bucket's depth, one packet, and what the rate allows.
+    // No stretch of time carries more than the bucket's depth, one packet, and what the rate
+    // allows.
     for (let i = 0; i < got.length; i += 7) {
       let bytes = 0;
       for (let j = i; j < got.length; j++) {

@@ -31,7 +31,7 @@ Deno.test("wire: an acknowledgment is cmd 82 and echoes sn and ts; una and wnd a
 
 Deno.test("wire: a probe is cmd 83 with no data, its answer cmd 84 with the window", () => {
   const end = new End({ rcvWnd: 0x1234 });
-  end.kcp.probe();
+  end.kcp.askWindow();
   assertEquals(
     hex(end.packets(7)[0]),
     "44 33 22 11 53 00 34 12 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00",
@@ -57,7 +57,7 @@ Deno.test("wire: the fragments of a message count frg down to 0", () => {
 
 Deno.test("wire: acknowledgment, probe, answer and data share one packet, in this order", () => {
   const end = new End({ nc: true });
-  end.kcp.probe();
+  end.kcp.askWindow();
   end.input(1, { sn: 0, ts: 9, data: Uint8Array.of(1) }, { cmd: 83 });
   end.kcp.send(Uint8Array.of(2));
   end.kcp.send(Uint8Array.of(3));

@@ -78,10 +78,10 @@ Deno.test("stream: a segment that is read in part counts against the window unti
   b.input(0, { sn: 0, data: pattern(10) }, { sn: 1, data: pattern(10) });
   assertEquals(b.segments(0).at(-1)?.wnd, 2);
   b.read(9);
-  b.kcp.probe();
+  b.kcp.askWindow();
   assertEquals(b.segments(0).at(-1)?.wnd, 2);
   b.read(1);
-  b.kcp.probe();
+  b.kcp.askWindow();
   assertEquals(b.segments(0).at(-1)?.wnd, 3);
 });
 

@@ -137,7 +137,7 @@ Deno.test("window: segments ahead of a gap take no window, those beyond it are n
 
 Deno.test("window: the widest, 65535, is told as it is", () => {
   const b = new End({ rcvWnd: 65535 });
-  b.kcp.probe();
+  b.kcp.askWindow();
   assertEquals(b.segments(0)[0].wnd, 65535);
 });
 

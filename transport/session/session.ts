@@ -243,7 +243,7 @@ export class Session {
     this.kcp.rcvLimit = UNCONFIRMED_BYTES;
     this.kcp.sndLimit = 0;
     // The few questions of 24 bytes are not counted: one that is lost must not be the last.
-    this.kcp.probe();
+    this.kcp.askWindow();
   }
 
   // --- the application's side ---
@@ -477,7 +477,7 @@ export class Session {
       this.#release();
       kcp.close();
     } else if (this.#now >= this.#tellAt) {
-      kcp.tell();
+      kcp.announceWindow();
       this.#tellAt = --this.#tells > 0 ? this.#now + kcp.rto : Infinity;
     }
   }
@@ -661,7 +661,7 @@ export class Session {
     if (this.state === "closed") return;
     if (now >= this.#keepAliveAt) {
       this.#askedAt = now;
-      this.kcp.probe();
+      this.kcp.askWindow();
     }
     if (now >= this.#trimAt) {
       this.#trimAt = Infinity;
@@ -683,7 +683,7 @@ export class Session {
       return;
     }
     this.#confirmAt = this.#now + wait;
-    this.kcp.probe();
+    this.kcp.askWindow();
   }
 
   /** Ends a session whose outcome is known, or that is closing and has no more time. */

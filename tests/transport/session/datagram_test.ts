@@ -56,7 +56,7 @@ for (const make of [null, handAes, handChaCha] as ((() => HandCipher) | null)[])
         const a = session({ ...options, mtu });
         const { maxDatagramSize } = a.machine;
         assertEquals(maxDatagramSize, mtu - (hand?.overhead ?? 0) - 12);
-        a.machine.kcp.probe();
+        a.machine.kcp.askWindow();
         const batch = new Outlet(a.machine, { bytes: 1 << 17 });
         assert(a.machine.sendDatagram(pattern(maxDatagramSize)));
         const error = assertThrows(
