@@ -47,7 +47,7 @@ Deno.test("arena: blocks never overlap, and keep their bytes when the arena grow
   assertEquals(arena.used, 0);
 });
 
-Deno.test("arena: it refuses with -1 at its limit, and goes on with what is freed", () => {
+Deno.test("arena: alloc returns -1 at the limit, and succeeds again after a free", () => {
   const arena = new Arena(4096);
   const blocks = [];
   for (let at; (at = arena.alloc(1000)) >= 0;) blocks.push(at);
@@ -57,7 +57,7 @@ Deno.test("arena: it refuses with -1 at its limit, and goes on with what is free
   assertEquals(arena.alloc(1024), blocks[2]);
 });
 
-Deno.test("arena: a block of more than 1 GiB is refused, not handed out", () => {
+Deno.test("arena: a block of more than 1 GiB is refused", () => {
   const arena = new Arena();
   for (const size of [2 ** 30 + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 + 5]) {
     assertEquals(arena.alloc(size), -1, `${size} bytes`);
@@ -72,7 +72,7 @@ Deno.test("arena: its limit is 1 KiB to 1 GiB", () => {
   }
 });
 
-Deno.test("arena: the integer view and the bytes are the same memory, before and after growth", () => {
+Deno.test("arena: view and bytes share memory, before and after growth", () => {
   const arena = new Arena();
   const at = arena.alloc(64);
   arena.view.setUint32(at, 0x01020304, true);
@@ -89,7 +89,7 @@ function fill(a: End, b: End, bytes: number): void {
   for (const packet of packets) b.kcp.input(packet, 0);
 }
 
-Deno.test("memory: an idle machine that is trimmed holds nothing, and works on", () => {
+Deno.test("memory: a trimmed idle machine holds no memory, and still works", () => {
   const a = opened();
   const b = new End({ rcvWnd: 200 });
   for (let round = 0; round < 3; round++) {
@@ -121,7 +121,7 @@ Deno.test("memory: trim keeps what is queued, in flight, early or unread", () =>
   for (let i = 0; i < 6; i++) assertEquals(b.recv(), pattern(1000, i));
 });
 
-Deno.test("memory: close gives all back, whatever is queued, in flight, early or unread", () => {
+Deno.test("memory: close frees all data: queued, in flight, early and unread", () => {
   const a = opened({ sndWnd: 30 });
   const b = new End({ rcvWnd: 200 });
   a.kcp.write(pattern(100_000));
@@ -155,7 +155,7 @@ Deno.test("memory: many rounds do not make the arena grow", () => {
   assertEquals(a.kcp.arena.capacity, capacity);
 });
 
-Deno.test("memory: without room, send and write refuse, segments are not acknowledged, nothing breaks", () => {
+Deno.test("memory: without memory, send and write refuse, and segments get no ACK", () => {
   const arena = new Arena(1 << 17);
   const a = new End({ nc: true, burst: Infinity }, arena);
   a.input(0, { cmd: WINS, wnd: 100 });
@@ -181,7 +181,7 @@ Deno.test("memory: without room, send and write refuse, segments are not acknowl
   assertEquals(arena.used, 65536);
 });
 
-Deno.test("arena: where nothing larger can be had, free blocks are cut into smaller ones", () => {
+Deno.test("arena: at the limit, free blocks are cut into smaller ones", () => {
   const arena = new Arena(1 << 16);
   const large = arena.alloc(1 << 16);
   arena.free(large, 1 << 16);
@@ -192,7 +192,7 @@ Deno.test("arena: where nothing larger can be had, free blocks are cut into smal
   assertEquals([arena.alloc(64), arena.used], [-1, 1 << 16]);
 });
 
-Deno.test("memory: oversized segments are held to the bytes of a window of usual ones", () => {
+Deno.test("memory: oversized segments are limited to the bytes of a normal window", () => {
   const b = new End({ rcvWnd: 32, ackNoDelay: true });
   for (let sn = 31; sn >= 0; sn--) b.input(0, { sn, data: pattern(60_000, sn) });
   assert(b.kcp.stats.refused > 20, `${b.kcp.stats.refused} of 32 were refused`);
@@ -206,7 +206,7 @@ Deno.test("memory: oversized segments are held to the bytes of a window of usual
   }
 });
 
-Deno.test("batch: it holds what fits, and says when it is full", () => {
+Deno.test("batch: it holds the packets that fit, and then reports full", () => {
   const batch = new PacketBatch({ bytes: 200, packets: 3 });
   assertEquals(batch.reserve(201), -1);
   const at = batch.reserve(100);
@@ -222,7 +222,7 @@ Deno.test("batch: it holds what fits, and says when it is full", () => {
   assertEquals([batch.count, batch.reserve(200)], [0, at]);
 });
 
-Deno.test("batch: a layer gets its room around each packet, and is told of each", () => {
+Deno.test("batch: a layer gets headroom and tailroom, and completes each packet", () => {
   const a = opened({ mtu: 100 });
   const completed: [number, number][] = [];
   a.batch.layer = {
@@ -244,7 +244,7 @@ Deno.test("batch: a layer gets its room around each packet, and is told of each"
   }
 });
 
-Deno.test("batch: what a layer appends counts, and a layer that is not done holds the machine back", () => {
+Deno.test("batch: a layer's packets count, and a pending layer blocks the machine", () => {
   const a = opened({ mtu: 100 });
   const { batch } = a;
   const layer = {

@@ -47,7 +47,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
   }
 });
 
-Deno.test("send buffer: what is acknowledged leaves at once, from the middle too", () => {
+Deno.test("send buffer: acknowledged segments are removed at once, from the middle too", () => {
   const buffer = new SendBuffer(new Arena(), 0);
   buffer.detector.configure(0, 2, 5);
   for (let n = 0; n < 6; n++) {
@@ -68,7 +68,7 @@ Deno.test("send buffer: what is acknowledged leaves at once, from the middle too
   assertEquals([buffer.una, buffer.bytes], [5, 10], "4 was acknowledged before");
 });
 
-/** What a segment should be: the plain version of what the send buffer keeps in lists. */
+/** The expected state of a segment, without the lists of the send buffer. */
 interface Model {
   data: Uint8Array;
   state: "waiting" | "flight" | "due" | "acked";
