@@ -50,7 +50,9 @@ export class Runner<M extends Session | Endpoint> {
     return this.sent(now).flatMap(({ segments }) => segments);
   }
 
-  /** Lets time pass up to `end` while nothing arrives; what is sent, with the time at which it was. */
+  /**
+   * Lets time pass up to `end` while nothing arrives; what is sent, with the time at which it was.
+   */
   idle(from: number, end: number): { at: number; segments: readonly Segment[] }[] {
     const seen = [];
     let now = from;

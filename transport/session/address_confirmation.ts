@@ -4,7 +4,7 @@ import type { Kcp } from "../../kcp/kcp.ts";
 const AMPLIFICATION = 3;
 /** Payload bytes of an unconfirmed peer that are kept for reading. */
 const UNCONFIRMED_BYTES = 65_536;
-/** Time after each probe of an unconfirmed address, in ms. After the last one the peer is given up. */
+/** Waiting time after each probe, in ms. After the last one the session ends. */
 const PROBE_INTERVALS = [1_000, 2_000, 4_000, 8_000];
 
 /**
@@ -38,7 +38,7 @@ export class AddressConfirmation {
     return this.#nextProbeAt !== Infinity;
   }
 
-  /** When {@linkcode AddressConfirmation.probe} is next due; Infinity once the address is confirmed. */
+  /** When `probe` is next due; Infinity once the address is confirmed. */
   get deadline(): number {
     return this.#nextProbeAt;
   }

@@ -42,7 +42,10 @@ function listener(options: EndpointOptions = {}): Outlet<Endpoint> {
   return new Outlet(new Endpoint({ ...QUICK, ...options }, true));
 }
 
-/** Sends two whole groups that carry nothing, seqid 0 to 9: they show that the ratio is {@linkcode FEC}. */
+/**
+ * Sends two whole groups that carry nothing, seqid 0 to 9: they show that the ratio is {@linkcode
+ * FEC}.
+ */
 function teach({ machine }: Outlet<Session>): void {
   for (const first of [0, 5]) {
     const packets = [0, 1, 2].map(() => encode({ cmd: WINS, wnd: 500 }));
@@ -53,7 +56,10 @@ function teach({ machine }: Outlet<Session>): void {
   }
 }
 
-/** Checks that packets are whole groups, each with its parity right behind it, numbered from `first` on. */
+/**
+ * Checks that packets are whole groups, each with its parity right behind it, numbered from `first`
+ * on.
+ */
 function checkGroups(packets: readonly WirePacket[], fec: FecOptions, first = 0): void {
   const { dataShards, parityShards } = fec;
   const total = dataShards + parityShards;
@@ -349,7 +355,10 @@ Deno.test("by hand: random shards never throw, and never deliver what the peer d
   );
 });
 
-/** Sends `size` bytes both ways over a bad link, reads them to the end, and gives both ends' counters. */
+/**
+ * Sends `size` bytes both ways over a bad link, reads them to the end, and gives both ends'
+ * counters.
+ */
 async function talk(
   size: number,
   loss: number,

@@ -309,7 +309,8 @@ Deno.test("migrate: a stream with encryption, error correction and loss survives
     }
     assertEquals(await read, pattern(300_000));
     await written;
-    // Packets that were on their way when the address changed come from the old one, so it may go back and forth.
+    // Packets that were on their way when the address changed come from the old one, so it may go
+    // back and forth.
     assert(listener.stats.migrated >= 3, `it moved ${listener.stats.migrated} times`);
     assertEquals(listener.stats.accepted, 1);
     assertEquals(far.remoteAddr.hostname, "10.0.0.5");
@@ -399,7 +400,10 @@ interface Outcome {
   arrived: number;
 }
 
-/** One run: "intact", or the kind of error that ended a connection; throws if anything else came out. */
+/**
+ * One run: "intact", or the kind of error that ended a connection; throws if anything else came
+ * out.
+ */
 async function run(seed: number): Promise<Outcome> {
   const { up, down, client, server, bytes, random } = plan(seed);
   const network = new SimulatedNetwork({ seed });

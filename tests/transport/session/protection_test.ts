@@ -59,7 +59,8 @@ Deno.test("by hand: the tools give what is published", () => {
     assertEquals(packet.length, 77 + hand.overhead);
     assertEquals(hand.open(packet), { nonce: pattern(hand.nonceSize, 5), payload });
   }
-  // One data shard: its parity is the shard. Two: the points 2 and 3 on the line through them at 0 and 1.
+  // One data shard: its parity is the shard. Two: the points 2 and 3 on the line through them at 0
+  // and 1.
   assertEquals(parityOf([Uint8Array.of(5, 6)], 2), [Uint8Array.of(5, 6), Uint8Array.of(5, 6)]);
   assertEquals(parityOf([Uint8Array.of(1), Uint8Array.of(2)], 2), [
     Uint8Array.of(7),

@@ -1,6 +1,7 @@
 /**
- * Packets on the wire, sealed, opened, grouped and read by hand: none of this uses the code of crypt/, fec/ or
- * transport/ that it is there to judge. AES and the AEAD ciphers are those of `node:crypto`.
+ * Packets on the wire, sealed, opened, grouped and read by hand: none of this uses the code of
+ * crypt/, fec/ or transport/ that it is there to judge. AES and the AEAD ciphers are those of
+ * `node:crypto`.
  *
  * @module
  */
@@ -180,7 +181,10 @@ export class Sealer {
   }
 }
 
-/** Entropy that counts up, so that what came from it can be told: bytes 1, 2, ... of 32-bit words from `first`. */
+/**
+ * Entropy that counts up, so that what came from it can be told: bytes 1, 2, ... of 32-bit words
+ * from `first`.
+ */
 export function countingEntropy(first = 0): Entropy {
   let word = first;
   return (target) => {
@@ -279,8 +283,8 @@ function inverse(a: number): number {
 }
 
 /**
- * The parity of shards: with V the Vandermonde matrix of the points 0, 1, 2, ... and T its upper square, V·T⁻¹ is the
- * identity above, and the code below.
+ * The parity of shards: with V the Vandermonde matrix of the points 0, 1, 2, ... and T its upper
+ * square, V·T⁻¹ is the identity above, and the code below.
  */
 export function parityOf(shards: readonly Uint8Array[], count: number): Bytes[] {
   const n = shards.length;
