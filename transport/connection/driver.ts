@@ -117,7 +117,7 @@ export class Driver {
     this.socket = socket;
     this.#clock = clock;
     const { packets = Infinity, ...rest } = socket.batch ?? {};
-    this.#most = Math.min(packets, endpoint.elaborate ? ELABORATE_PACKETS : DEFAULT_PACKETS);
+    this.#most = Math.min(packets, endpoint.expensivePackets ? ELABORATE_PACKETS : DEFAULT_PACKETS);
     this.#batch = new PacketBatch({ ...rest, packets: this.#most, arena: endpoint.arena });
     const { promise, resolve } = deferred<void>();
     this.closed = promise;
@@ -209,7 +209,7 @@ export class Driver {
     endpoint.tick(now);
     for (let round = 0;; round++) {
       batch.clear();
-      if (endpoint.elaborate) {
+      if (endpoint.expensivePackets) {
         batch.limit = Math.min(FIRST_ELABORATE_PACKETS << this.#full, this.#most);
       }
       if (endpoint.output(batch) === 0) {

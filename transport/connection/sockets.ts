@@ -7,7 +7,7 @@ import { Connection } from "./connection.ts";
 import { type Clock, type DatagramSocket, Driver } from "./driver.ts";
 import { Endpoint, type EndpointOptions } from "../session/endpoint.ts";
 import { Listener } from "./listener.ts";
-import type { SessionOptions } from "../session/session.ts";
+import type { SessionOptions } from "../session/session_options.ts";
 
 /**
  * Listens on a socket of any kind.

@@ -8,7 +8,7 @@ import type { Connection } from "./connection.ts";
 import type { DatagramSocket } from "./driver.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
 import type { Listener } from "./listener.ts";
-import type { SessionOptions } from "../session/session.ts";
+import type { SessionOptions } from "../session/session_options.ts";
 import { connectOn, listenOn, orClose } from "./sockets.ts";
 import { SystemClock, systemEntropy } from "./system_clock.ts";
 

@@ -14,7 +14,7 @@ import { emptyLinkStats, Link, type LinkStats } from "./link.ts";
 import type { LinkOptions } from "./link_options.ts";
 import type { Listener } from "../connection/listener.ts";
 import { Random } from "./random.ts";
-import type { SessionOptions } from "../session/session.ts";
+import type { SessionOptions } from "../session/session_options.ts";
 import { connectOn, listenOn, orClose } from "../connection/sockets.ts";
 import { TimerHeap } from "../session/timer_heap.ts";
 import { TraceHash } from "./trace_hash.ts";

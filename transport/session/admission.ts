@@ -1,0 +1,199 @@
+/**
+ * Which new peers may open a session at an endpoint.
+ *
+ * @module
+ */
+import type { Arena } from "../../kcp/arena.ts";
+import { findFault } from "../../kcp/packet.ts";
+import { CMD, CMD_ACK, CMD_PUSH, CONV, LEN, OVERHEAD, SN, UNA } from "../../kcp/segment.ts";
+import { hostOf } from "./address.ts";
+import { EndedSessions } from "./ended_sessions.ts";
+import type { Session } from "./session.ts";
+
+/** Limits of an {@linkcode Admission}. */
+export interface AdmissionLimits {
+  /** Most sessions that wait for the application to accept them. */
+  readonly backlog: number;
+  /** Most sessions at one time. */
+  readonly maxSessions: number;
+  /** Most sessions at one time whose address is not confirmed. */
+  readonly maxUnconfirmed: number;
+  /** Most such sessions from one host. */
+  readonly maxUnconfirmedPerHost: number;
+  /** How long a session is remembered after its end, in ms. */
+  readonly timeWait: number;
+}
+
+/** Why a packet opens no session. */
+export type Refusal =
+  /** It belongs to a session that has ended. */
+  | "afterEnd"
+  /** It is not a KCP packet. */
+  | "invalid"
+  /** It does not begin a conversation, or peers may not open sessions. */
+  | "unknown"
+  /** A limit is reached. */
+  | "refused";
+
+/**
+ * Most segments that a peer sends before it has received a packet of ours: the receive window that
+ * the C reference assumes at first.
+ */
+const FIRST_WINDOW = 128;
+
+/** Decides which packets may open a session, and counts the sessions that are limited. */
+export class Admission {
+  readonly #arena: Arena;
+  readonly #limits: AdmissionLimits;
+  /** Whether this endpoint accepts sessions, until it stops. */
+  readonly #listens: boolean;
+  #accepting: boolean;
+  /** First sequence number that we send, and that we expect from a peer. */
+  readonly #firstSent: number;
+  readonly #firstExpected: number;
+  readonly #backlog: Session[] = [];
+  #unconfirmed = 0;
+  readonly #unconfirmedPerHost = new Map<string, number>();
+  readonly #ended: EndedSessions;
+
+  /**
+   * @param arena The memory of the packets.
+   * @param limits The limits.
+   * @param listens Whether peers may open sessions.
+   * @param firstSent The sequence number of the first segment that we send to a peer.
+   * @param firstExpected The sequence number of the first segment that a peer sends to us.
+   */
+  constructor(
+    arena: Arena,
+    limits: AdmissionLimits,
+    listens: boolean,
+    firstSent: number,
+    firstExpected: number,
+  ) {
+    this.#arena = arena;
+    this.#limits = limits;
+    this.#listens = this.#accepting = listens;
+    this.#firstSent = firstSent;
+    this.#firstExpected = firstExpected;
+    this.#ended = new EndedSessions(limits.timeWait);
+  }
+
+  /** Sessions at present whose address is not confirmed. */
+  get unconfirmed(): number {
+    return this.#unconfirmed;
+  }
+
+  /**
+   * Decides whether a packet that belongs to no session may open one.
+   *
+   * @param from The address that it came from.
+   * @param conv Its conversation id.
+   * @param start Arena offset of the first segment.
+   * @param end Arena offset after the last segment.
+   * @param datagram Whether it is a datagram, which has no segments.
+   * @param now The time in ms.
+   * @param sessions Number of sessions at present.
+   * @returns Why not; null if it may.
+   */
+  check(
+    from: string,
+    conv: number,
+    start: number,
+    end: number,
+    datagram: boolean,
+    now: number,
+    sessions: number,
+  ): Refusal | null {
+    if (this.#ended.has(from, conv, now)) return "afterEnd";
+    if (!this.#accepting || !datagram && !this.#beginsConversation(start, end)) {
+      return this.#listens && !datagram && !this.#isWellFormed(start, end) ? "invalid" : "unknown";
+    }
+    const { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost } = this.#limits;
+    const full = this.#backlog.length >= backlog || sessions >= maxSessions ||
+      this.#unconfirmed >= maxUnconfirmed ||
+      (this.#unconfirmedPerHost.get(hostOf(from)) ?? 0) >= maxUnconfirmedPerHost;
+    return full ? "refused" : null;
+  }
+
+  /** Whether a packet has the form of a KCP packet, at the start of a conversation or later. */
+  #isWellFormed(start: number, end: number): boolean {
+    const { view } = this.#arena;
+    const fault = findFault(view, start, end, view.getUint32(start + CONV, true), 0);
+    // A later packet acknowledges segments that a new session has not sent.
+    return fault === null || fault === "una" || fault === "ack";
+  }
+
+  /**
+   * Whether a peer that has heard nothing from us may have sent this packet: it carries data of the
+   * first window, and acknowledges nothing. A delayed packet of an old conversation seldom does.
+   */
+  #beginsConversation(start: number, end: number): boolean {
+    const { view } = this.#arena;
+    const una = this.#firstSent;
+    if (findFault(view, start, end, view.getUint32(start + CONV, true), una)) return false;
+    let hasData = false;
+    for (let at = start; end - at >= OVERHEAD;) {
+      const cmd = view.getUint8(at + CMD);
+      if (cmd === CMD_ACK || view.getUint32(at + UNA, true) !== una) return false;
+      if (cmd === CMD_PUSH && !hasData) {
+        const ahead = (view.getUint32(at + SN, true) - this.#firstExpected) | 0;
+        if (ahead < 0 || ahead >= FIRST_WINDOW) return false;
+        hasData = true;
+      }
+      at += OVERHEAD + view.getUint32(at + LEN, true);
+    }
+    return hasData;
+  }
+
+  // --- sessions that wait for the application ---
+
+  /**
+   * Adds a session that a peer opened to the backlog, as one whose address is not confirmed.
+   *
+   * @returns The host for {@linkcode Admission.releaseUnconfirmed}.
+   */
+  add(session: Session): string {
+    const host = hostOf(session.peer);
+    this.#unconfirmed++;
+    this.#unconfirmedPerHost.set(host, (this.#unconfirmedPerHost.get(host) ?? 0) + 1);
+    this.#backlog.push(session);
+    return host;
+  }
+
+  /** Takes the oldest session of the backlog; null if there is none. */
+  accept(): Session | null {
+    return this.#backlog.shift() ?? null;
+  }
+
+  /**
+   * Lets peers open no more sessions.
+   *
+   * @returns The sessions of the backlog, which are removed from it.
+   */
+  stop(): Session[] {
+    this.#accepting = false;
+    return this.#backlog.splice(0);
+  }
+
+  // --- sessions that change ---
+
+  /** Counts a session no longer as unconfirmed: its address is confirmed, or it has ended. */
+  releaseUnconfirmed(host: string): void {
+    this.#unconfirmed--;
+    const left = this.#unconfirmedPerHost.get(host)! - 1;
+    if (left > 0) this.#unconfirmedPerHost.set(host, left);
+    else this.#unconfirmedPerHost.delete(host);
+  }
+
+  /** Notes that a session ended: it leaves the backlog, and its delayed packets open no session. */
+  ended(session: Session, now: number): void {
+    const index = this.#backlog.indexOf(session);
+    if (index >= 0) this.#backlog.splice(index, 1);
+    this.left(session, now);
+  }
+
+  /** Notes that a session leaves its address: delayed packets from there open no session. */
+  left(session: Session, now: number): void {
+    if (this.#listens) this.#ended.add(session.peer, session.conv, now);
+  }
+}

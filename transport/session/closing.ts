@@ -1,0 +1,200 @@
+/**
+ * How a session ends: the end of each stream, linger, and TIME-WAIT.
+ *
+ * KCP has no end of stream on the wire. A session marks the end of its stream with an empty message
+ * behind the last byte. The phases are those of a TCP close (RFC 9293 §3.6), with this empty
+ * message in the place of FIN.
+ *
+ * @module
+ */
+import type { Kcp } from "../../kcp/kcp.ts";
+
+/** The message that marks the end of a stream. */
+const END = new Uint8Array(0);
+/** How often the last acknowledgment is repeated in TIME-WAIT: the peer may have missed it. */
+const LAST_ACK_REPEATS = 3;
+/** TIME-WAIT ends when the peer was silent for this many RTOs. RFC 9000 §10.2. */
+const TIME_WAIT_RTOS = 3;
+/** Shortest TIME-WAIT of a dialled session, in ms: the peer's RTO may be longer than ours. */
+export const DEFAULT_TIME_WAIT = 1_000;
+
+/**
+ * Tracks the end of both streams of one session, and decides when the session is finished.
+ *
+ * It changes only the KCP machine. The session asks it for times and reacts to them.
+ */
+export class Closing {
+  readonly #kcp: Kcp;
+  readonly #linger: number;
+  #timeWait: number;
+  #endRequested = false;
+  /** When the end of our stream was queued; Infinity before. */
+  #endQueuedAt = Infinity;
+  /** Whether the peer's end had been read before ours was queued. */
+  #peerEndedFirst = false;
+  #remoteEnded = false;
+  #closeRequested = false;
+  /** When a close gives up on data that is not acknowledged; Infinity while nothing closes. */
+  #lingerEndsAt = Infinity;
+  #discards = false;
+  /** When the peer had acknowledged everything, the end included; Infinity before. */
+  #deliveredAt = Infinity;
+  #nextRepeatAt = Infinity;
+  #repeatsLeft = LAST_ACK_REPEATS;
+
+  /**
+   * @param kcp The machine of the session.
+   * @param linger How long a close may take to deliver what is queued, in ms.
+   * @param timeWait The shortest TIME-WAIT, in ms.
+   */
+  constructor(kcp: Kcp, linger: number, timeWait: number) {
+    this.#kcp = kcp;
+    this.#linger = linger;
+    this.#timeWait = timeWait;
+  }
+
+  // --- our stream ---
+
+  /** Whether the application has ended our stream. The end may still wait for room in the queue. */
+  get endRequested(): boolean {
+    return this.#endRequested;
+  }
+
+  /** Whether the peer has acknowledged everything that was queued, the end included. */
+  get endDelivered(): boolean {
+    return this.#endQueued && this.#kcp.drained;
+  }
+
+  get #endQueued(): boolean {
+    return this.#endQueuedAt !== Infinity;
+  }
+
+  /** Ends our stream: the end is queued now, or later when the send queue has room. */
+  requestEnd(now: number): void {
+    this.#endRequested = true;
+    this.queueEnd(now);
+  }
+
+  /** Queues the end of our stream if it was requested and the send queue has room. */
+  queueEnd(now: number): void {
+    if (!this.#endRequested || this.#endQueued || !this.#kcp.send(END)) return;
+    this.#endQueuedAt = now;
+    this.#peerEndedFirst = this.#remoteEnded;
+  }
+
+  // --- the peer's stream ---
+
+  /** Whether all of the peer's stream has been read, up to its end. */
+  get remoteEnded(): boolean {
+    return this.#remoteEnded;
+  }
+
+  /** Notes the end of the peer's stream if it is the next thing to read. */
+  noticeRemoteEnd(): void {
+    if (this.#kcp.atEmptyMessage) this.#remoteEnded = true;
+  }
+
+  /** Drops unread data now, and from now on all data that arrives. */
+  discard(): void {
+    this.#discards = true;
+    this.dropDiscarded();
+  }
+
+  /** Drops data that arrived after {@linkcode Closing.discard}, up to the end of the stream. */
+  dropDiscarded(): void {
+    if (!this.#discards) return;
+    this.noticeRemoteEnd();
+    while (!this.#remoteEnded && this.#kcp.skip() >= 0) this.noticeRemoteEnd();
+  }
+
+  // --- close ---
+
+  /** Starts a close: ends our stream, and drops what the peer sends from now on. */
+  startClose(now: number): void {
+    this.#closeRequested = true;
+    // A linger of 0 still sends what is queued once.
+    this.#lingerEndsAt = now + Math.max(1, this.#linger);
+    this.discard();
+  }
+
+  /** When the close gives up on the peer, in ms; Infinity while nothing closes. */
+  get lingerEndsAt(): number {
+    return this.#lingerEndsAt;
+  }
+
+  /** Notes whether everything is delivered now. Call it after the machine has changed. */
+  noteDelivery(now: number): void {
+    if (this.#deliveredAt !== Infinity || !this.endDelivered) return;
+    this.#deliveredAt = now;
+    this.#nextRepeatAt = now + this.#kcp.rto;
+  }
+
+  /**
+   * When the session is finished if nothing more arrives; Infinity while there is data to deliver.
+   * A session that is not closing is finished when both streams have ended.
+   */
+  finishedAt(now: number): number {
+    if (!this.#endQueued) return Infinity;
+    const kcp = this.#kcp;
+    if (!kcp.drained) {
+      const mayBeGone = this.#closeRequested && this.peerHasAllData;
+      return mayBeGone ? Math.max(this.#endQueuedAt, kcp.heardAt) + DEFAULT_TIME_WAIT : Infinity;
+    }
+    // Our acknowledgment of the peer's end must leave before.
+    if (this.#remoteEnded) return this.#peerEndedFirst && kcp.pendingAcks > 0 ? Infinity : now;
+    // The peer's end may be on its way, and needs an acknowledgment.
+    return this.#closeRequested ? this.#deliveredAt + kcp.rto : Infinity;
+  }
+
+  /**
+   * Whether the peer has ended its stream and lacks at most the end of ours. Such a peer may have
+   * gone away with all the data that it needs.
+   */
+  get peerHasAllData(): boolean {
+    return this.#endQueued && this.#remoteEnded && this.#kcp.unacknowledged <= 1;
+  }
+
+  // --- TIME-WAIT ---
+
+  /**
+   * Whether a finished session must stay to repeat its last acknowledgment.
+   *
+   * If the peer ended first, it acknowledged our end and so knows that its own end arrived. If we
+   * ended first, the peer may have missed our acknowledgment of its end.
+   */
+  get needsTimeWait(): boolean {
+    return !this.#peerEndedFirst && this.#remoteEnded && this.#kcp.drained;
+  }
+
+  /** When {@linkcode Closing.tickTimeWait} is next due. */
+  get timeWaitDeadline(): number {
+    return Math.min(this.#kcp.deadline, this.#timeWaitEndsAt, this.#nextRepeatAt);
+  }
+
+  /** The peer has nothing more to ask when it was silent until then. */
+  get #timeWaitEndsAt(): number {
+    const since = Math.max(this.#endQueuedAt, this.#kcp.heardAt);
+    return since + Math.max(this.#timeWait, TIME_WAIT_RTOS * this.#kcp.rto);
+  }
+
+  /** Makes TIME-WAIT as short as that of a dialled session. */
+  shortenTimeWait(): void {
+    this.#timeWait = Math.min(this.#timeWait, DEFAULT_TIME_WAIT);
+  }
+
+  /**
+   * Runs TIME-WAIT: answers retransmissions of the peer, and repeats the last acknowledgment.
+   *
+   * @returns Whether TIME-WAIT goes on.
+   */
+  tickTimeWait(now: number): boolean {
+    const kcp = this.#kcp;
+    kcp.tick(now);
+    if (kcp.dead || now >= this.#timeWaitEndsAt) return false;
+    if (now >= this.#nextRepeatAt) {
+      kcp.announceWindow();
+      this.#nextRepeatAt = --this.#repeatsLeft > 0 ? now + kcp.rto : Infinity;
+    }
+    return true;
+  }
+}

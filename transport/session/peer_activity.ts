@@ -1,0 +1,83 @@
+import type { Kcp } from "../../kcp/kcp.ts";
+
+/**
+ * When the peer of a session was last heard, and what follows from its silence: the idle timeout,
+ * the keep-alive probes, and a guess at the reason that error messages show.
+ */
+export class PeerActivity {
+  readonly #kcp: Kcp;
+  readonly #createdAt: number;
+  readonly #idleTimeout: number;
+  readonly #keepAlive: number;
+  readonly #encrypted: boolean;
+  #lastDatagramAt = -Infinity;
+  #lastProbeAt: number;
+  #invalidPackets = 0;
+
+  /**
+   * @param kcp The machine of the session.
+   * @param now When the session was created, in ms.
+   * @param idleTimeout How long the peer may be silent, in ms.
+   * @param keepAlive After how long a silence the peer is probed, in ms.
+   * @param encrypted Whether the session encrypts.
+   */
+  constructor(kcp: Kcp, now: number, idleTimeout: number, keepAlive: number, encrypted: boolean) {
+    this.#kcp = kcp;
+    this.#createdAt = this.#lastProbeAt = now;
+    this.#idleTimeout = idleTimeout;
+    this.#keepAlive = keepAlive;
+    this.#encrypted = encrypted;
+  }
+
+  /** Counts a packet from the peer's address that was not valid. */
+  countInvalid(): void {
+    this.#invalidPackets++;
+  }
+
+  /** Notes that a datagram arrived. The KCP machine sees only the other packets. */
+  receivedDatagram(now: number): void {
+    this.#lastDatagramAt = now;
+  }
+
+  /** When the peer was last heard; when the session was created if it never was. */
+  get heardAt(): number {
+    return Math.max(this.#kcp.heardAt, this.#lastDatagramAt, this.#createdAt);
+  }
+
+  /** When the idle timeout ends, if the peer stays silent. */
+  get idleAt(): number {
+    return this.heardAt + this.#idleTimeout;
+  }
+
+  /** When the next keep-alive probe is due, if the peer stays silent; Infinity for never. */
+  get keepAliveAt(): number {
+    return Math.max(this.heardAt, this.#lastProbeAt) + this.#keepAlive;
+  }
+
+  /** Sends a keep-alive probe. */
+  probe(now: number): void {
+    this.#lastProbeAt = now;
+    this.#kcp.askWindow();
+  }
+
+  /**
+   * The likely reason why no valid packet ever arrived, as the end of an error message that begins
+   * with "; ". Empty if a valid packet arrived.
+   */
+  get diagnosis(): string {
+    if (this.#kcp.heardAt !== -Infinity || this.#lastDatagramAt !== -Infinity) return "";
+    const count = this.#invalidPackets;
+    if (count > 0) {
+      const packets = count === 1 ? "1 packet" : `${count} packets`;
+      return this.#encrypted
+        ? `; ${packets} came from there, but none passed the check of the cipher: ` +
+          "does the peer use another key or cipher, or none?"
+        : `; ${packets} came from there, but none was a KCP packet of this conversation: ` +
+          "does the peer encrypt?";
+    }
+    return this.#encrypted
+      ? "; nothing came from there: no peer runs there, " +
+        "or the peer has another key or cipher and drops our packets"
+      : "; nothing came from there: no peer runs there, or the peer expects encrypted packets";
+  }
+}

@@ -1,0 +1,85 @@
+import type { KcpLiveOptions, KcpOptions } from "../../kcp/options.ts";
+import { DEFAULT_TIME_WAIT } from "./closing.ts";
+import { type FecOptions, resolveFec } from "./fec_options.ts";
+import type { ProtectionOptions } from "./packet_protection.ts";
+
+/** Settings of a session, including those of its KCP machine. */
+export interface SessionOptions extends KcpOptions, ProtectionOptions {
+  /**
+   * Error correction of sent packets: a ratio such as `{ dataShards: 10, parityShards: 3 }`, or
+   * `"auto"`, which adapts the parity to the loss rate. Default: none. The peer chooses its own
+   * ratio, which the session learns from the packets that it receives.
+   */
+  fec?: FecOptions | "auto";
+  /**
+   * The session ends when no packet arrived for this time, in ms. `Infinity`: never.
+   * Default: 300000.
+   */
+  idleTimeout?: number;
+  /**
+   * After this time without a packet, in ms, the session probes the peer. `Infinity`: never.
+   * Default: `Infinity`.
+   */
+  keepAlive?: number;
+  /** How long a close may take to deliver what is queued, in ms. Default: 5000. */
+  linger?: number;
+  /**
+   * TIME-WAIT, in ms: how long a session that ended its stream first stays to acknowledge
+   * retransmissions of the peer. Default: 1000; 30000 for sessions that a listener accepted.
+   */
+  timeWait?: number;
+}
+
+/** The settings of a session after the checks, apart from those of the encryption. */
+export interface ResolvedSession {
+  readonly idleTimeout: number;
+  readonly keepAlive: number;
+  readonly linger: number;
+  readonly timeWait: number;
+  readonly fec: FecOptions | null;
+  /** Settings of the KCP machine that can't change while it runs. */
+  readonly fixed: Omit<KcpOptions, keyof KcpLiveOptions>;
+  /** Settings of the KCP machine that can change while it runs. */
+  readonly live: KcpLiveOptions;
+}
+
+/**
+ * Checks the settings of a session, and fills in the defaults. The KCP machine checks its own.
+ *
+ * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ */
+export function resolveSession(options: SessionOptions): ResolvedSession {
+  const {
+    idleTimeout = 300_000,
+    keepAlive = Infinity,
+    linger = 5_000,
+    timeWait = DEFAULT_TIME_WAIT,
+    fec,
+    crypt: _crypt,
+    entropy: _entropy,
+    replayWindow: _replayWindow,
+    congestion,
+    initialSndSn,
+    initialRcvSn,
+    ...live
+  } = options;
+  return {
+    fec: resolveFec(fec),
+    idleTimeout: checkTime("idleTimeout", idleTimeout),
+    keepAlive: checkTime("keepAlive", keepAlive),
+    linger: checkTime("linger", linger, 0),
+    timeWait: checkTime("timeWait", timeWait, 0),
+    fixed: { congestion, initialSndSn, initialRcvSn },
+    live,
+  };
+}
+
+function checkTime(name: string, value: number, min = 1): number {
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a number`);
+  }
+  if (!(value >= min)) {
+    throw new RangeError(`Cannot set ${name} to ${value}: allowed are ${min} to Infinity`);
+  }
+  return value;
+}
