@@ -141,8 +141,8 @@ function without(recording: ExchangeRecording, place: number): Network {
     return shards.filter(({ type, seqid }) => {
       const group = Math.floor(seqid / (data + parity));
       // With one data shard, a group without it does not show where groups begin.
-      const spared = data === 1 ? group % 3 < 2 : group < COMPLETE_GROUPS;
-      const protects = !spared && groups.has(group);
+      const complete = data === 1 ? group % 3 < 2 : group < COMPLETE_GROUPS;
+      const protects = !complete && groups.has(group);
       return !(type === DATA && protects && seqid % (data + parity) === place % data);
     }).map(({ packet }) => packet);
   };
