@@ -7,14 +7,14 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import {
-  emptyLinkStats,
-  Link,
-  type LinkOptions,
-  type LinkStats,
-} from "../../../transport/link/mod.ts";
+import { Link } from "../../../transport/link/link.ts";
 import { LinkGroup } from "../../../transport/link/link_group.ts";
-import { linkProfiles, resolveLinkOptions } from "../../../transport/link/link_options.ts";
+import {
+  type LinkOptions,
+  linkProfiles,
+  resolveLinkOptions,
+} from "../../../transport/link/link_options.ts";
+import { emptyLinkStats, type LinkStats } from "../../../transport/link/link_stats.ts";
 import { Random } from "../../../transport/link/random.ts";
 
 interface Arrival {
@@ -634,8 +634,8 @@ Deno.test("a group: same options for all links, other draws, one sum", () => {
   assertNotEquals(lostByA, ids(send(b, 100)));
   assertEquals(lostByA, ids(send(new Link({ loss: 0.5 }, new Random("group").fork("a")), 100)));
   assertEquals(group.stats.packets, 200);
-  group.retire(a);
-  group.retire(a);
+  group.remove(a);
+  group.remove(a);
   assertEquals(group.stats.packets, 200);
   assertEquals(group.stats.lost, a.stats.lost + b.stats.lost);
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import { Link } from "../../../transport/link/mod.ts";
+import { Link } from "../../../transport/link/link.ts";
 import { LossyProxy, type ProxyOptions, startProxy } from "../../../transport/link/proxy.ts";
 import { Random } from "../../../transport/link/random.ts";
 

@@ -7,7 +7,8 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { Endpoint, fast, Kcp, Session, turbo } from "../../../mod.ts";
+import { fast, Kcp, turbo } from "../../../kcp/mod.ts";
+import { Endpoint, Session } from "../../../transport/mod.ts";
 import {
   linkProfiles,
   SimulatedNetwork,
@@ -84,8 +85,8 @@ Deno.test("network: whether the trace is kept does not change the run", async ()
   const { packets, delivered } = kept.stats;
   assertEquals(count("sent"), packets);
   assertEquals(count("lost"), packets - delivered + kept.stats.duplicated);
-  assert(count("arrived") + count("nobody") <= delivered);
-  assertEquals(count("nobody"), kept.nobody);
+  assert(count("arrived") + count("undeliverable") <= delivered);
+  assertEquals(count("undeliverable"), kept.undeliverable);
 });
 
 Deno.test("network: the trace shows whole packets with time, sender and receiver", () => {
@@ -97,7 +98,7 @@ Deno.test("network: the trace shows whole packets with time, sender and receiver
   network.elapse(20);
   assertEquals(network.trace.map(({ at, event, from, to }) => [at, event, from, to]), [
     [1000, "sent", "10.0.0.2:5", "10.0.0.1:80"],
-    [1007, "nobody", "10.0.0.2:5", "10.0.0.1:80"],
+    [1007, "undeliverable", "10.0.0.2:5", "10.0.0.1:80"],
   ]);
   const [{ cmd, data }] = decode(network.trace[0].packet);
   assertEquals([cmd, data], [PUSH, pattern(10)]);
