@@ -1,5 +1,6 @@
 /**
- * A file transfer over real UDP sockets through a bad network, and a comparison of the modes of KCP.
+ * A file transfer over real UDP sockets through a bad network, and a comparison of the modes of
+ * KCP.
  *
  * The listener and the client run on the loopback interface. Between them is a proxy that loses and
  * delays packets:
@@ -207,8 +208,8 @@ async function transfer(path: Path, settings: Settings): Promise<void> {
     `${progress.bytes} bytes in ${seconds.toFixed(1)} s: ${(size / seconds / 1e6).toFixed(1)} MB/s`,
   );
   console.log(
-    `${timeoutRetransmits} timeout, ${fastRetransmits} fast and ${earlyRetransmits} early retransmissions, ` +
-      `${(bytesOut / payloadOut).toFixed(2)} bytes on the wire for each byte`,
+    `${timeoutRetransmits} timeout, ${fastRetransmits} fast and ${earlyRetransmits} early ` +
+      `retransmissions, ${(bytesOut / payloadOut).toFixed(2)} bytes on the wire for each byte`,
   );
   console.log(`SHA-256 sent      ${sent}\nSHA-256 received  ${received}`);
   client.close();

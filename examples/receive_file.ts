@@ -1,6 +1,6 @@
 /**
- * Receives files from send_file.ts into a folder. It never overwrites a file. It keeps a file only if
- * its SHA-256 equals that of the sender.
+ * Receives files from send_file.ts into a folder. It never overwrites a file. It keeps a file only
+ * if its SHA-256 equals that of the sender.
  *
  * The folder must exist. The default port is 4001:
  *

@@ -1,7 +1,7 @@
 /**
- * The state machine `Kcp` without the rest of the library: two machines, alice and bob, with one UDP
- * socket each. `run` is all the code that a machine needs: it moves packets between the machine and
- * its socket, and sets one timer.
+ * The state machine `Kcp` without the rest of the library: two machines, alice and bob, with one
+ * UDP socket each. `run` is all the code that a machine needs: it moves packets between the machine
+ * and its socket, and sets one timer.
  *
  *     deno run --unstable-net --allow-net=127.0.0.1 examples/run_loop.ts
  *

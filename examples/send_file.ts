@@ -3,7 +3,8 @@
  *
  * Start receive_file.ts first. The default address is 127.0.0.1, port 4001:
  *
- *     deno run --unstable-net --allow-net --allow-read=FILE examples/send_file.ts FILE [host] [port]
+ *     deno run --unstable-net --allow-net --allow-read=FILE \
+ *       examples/send_file.ts FILE [host] [port]
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
  * A network in one process, under virtual time, from one seed.
  *
- * Test an application on it without sockets and without waiting. Loss, delay, reordering and outages
- * are settings. A minute of the network's time takes a moment of real time. A test that fails can be
- * repeated exactly with the same seed.
+ * Test an application on it without sockets and without waiting. Loss, delay, reordering and
+ * outages are settings. A minute of the network's time takes a moment of real time. A test that
+ * fails can be repeated exactly with the same seed.
  *
  * @example
  * ```ts

@@ -45,9 +45,9 @@ export interface LinkOptions {
    */
   readonly jitter?: number;
   /**
-   * Which share of packets is held back, and for how long. A number is the probability, with a delay
-   * of 20 ms: at 1 Mbit/s one full packet takes 12 ms, so later packets overtake even there. Default:
-   * 0.
+   * Which share of packets is held back, and for how long. A number is the probability, with a
+   * delay of 20 ms: at 1 Mbit/s one full packet takes 12 ms, so later packets overtake even there.
+   * Default: 0.
    */
   readonly reorder?: number | Reorder;
   /**

@@ -1,6 +1,6 @@
 /**
- * Bad networks: links that lose, delay, reorder and corrupt packets, and a simulated network made of
- * such links. The proxy between real sockets is not exported here, because it runs on Deno only.
+ * Bad networks: links that lose, delay, reorder and corrupt packets, and a simulated network made
+ * of such links. The proxy between real sockets is not exported here, because it runs on Deno only.
  *
  * @module
  */

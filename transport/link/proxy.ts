@@ -19,8 +19,8 @@ export interface ProxyOptions {
   /** Where packets of the clients go: an IP address or a host name, and a port. */
   readonly target: { readonly hostname: string; readonly port: number };
   /**
-   * The address to which clients send. Default: a free port of 127.0.0.1, or of ::1 if the target is
-   * an IPv6 address.
+   * The address to which clients send. Default: a free port of 127.0.0.1, or of ::1 if the target
+   * is an IPv6 address.
    */
   readonly listen?: { readonly hostname?: string; readonly port?: number };
   /**
@@ -83,8 +83,8 @@ type PacketHandler = (packet: Uint8Array, from: Deno.NetAddr) => void;
  * A UDP proxy that loses, delays, reorders, duplicates and corrupts packets. The target sees each
  * client as a separate peer with its own port.
  *
- * A delayed packet never leaves early, and leaves up to 2 ms late, because timers have a granularity
- * of 1 ms. A packet without delay leaves at once.
+ * A delayed packet never leaves early, and leaves up to 2 ms late, because timers have a
+ * granularity of 1 ms. A packet without delay leaves at once.
  *
  * @example
  * ```ts no-eval
@@ -122,8 +122,8 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   /**
    * Opens the socket for the clients, and starts to forward.
    *
-   * @param options Settings. The target must be an IP address here; {@linkcode startProxy} accepts a
-   * host name.
+   * @param options Settings. The target must be an IP address here; {@linkcode startProxy} accepts
+   * a host name.
    * @throws {TypeError} If an option has the wrong type, a link option is unknown, or the target is
    * a host name.
    * @throws {RangeError} If an option is out of range.
@@ -169,9 +169,9 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Changes the address under which the target sees each client, like a NAT that has lost its state:
-   * each client gets a new port. Packets that the target sends to the old port are lost. Delayed
-   * packets to the target leave from the new port.
+   * Changes the address under which the target sees each client, like a NAT that has lost its
+   * state: each client gets a new port. Packets that the target sends to the old port are lost.
+   * Delayed packets to the target leave from the new port.
    *
    * @throws {TypeError} If the proxy is closed.
    * @throws {Error} If ports or file descriptors run out, as `Deno.listenDatagram` does.
@@ -305,8 +305,8 @@ export class LossyProxy implements AsyncDisposable, Disposable {
 }
 
 /**
- * Starts a proxy. If the target is a host name, it is resolved once, here: `localhost` is 127.0.0.1.
- * Other names are looked up in the DNS, first for IPv4, then for IPv6.
+ * Starts a proxy. If the target is a host name, it is resolved once, here: `localhost` is
+ * 127.0.0.1. Other names are looked up in the DNS, first for IPv4, then for IPv6.
  *
  * @param options Settings.
  * @returns The running proxy. Call `close` at the end, or declare it with `await using`.

@@ -7,12 +7,12 @@
 
 /**
  * A seeded stream of pseudo-random numbers: sfc32, the 32-bit "Small Fast Counting" generator of
- * Chris Doty-Humphrey ({@link https://pracrand.sourceforge.net | PractRand}). Its period is at least
- * 2^32 draws, and about 2^127 on average. The same seed gives the same stream on every machine and
- * runtime.
+ * Chris Doty-Humphrey ({@link https://pracrand.sourceforge.net | PractRand}). Its period is at
+ * least 2^32 draws, and about 2^127 on average. The same seed gives the same stream on every
+ * machine and runtime.
  *
- * Fork one stream for each purpose. Then a change of how much one purpose draws does not change what
- * the others draw.
+ * Fork one stream for each purpose. Then a change of how much one purpose draws does not change
+ * what the others draw.
  */
 export class Random {
   #seed: string;
@@ -22,8 +22,8 @@ export class Random {
   #counter = 0;
 
   /**
-   * Starts the stream of a seed. MurmurHash3 hashes the text of the seed into the three words of the
-   * generator's state.
+   * Starts the stream of a seed. MurmurHash3 hashes the text of the seed into the three words of
+   * the generator's state.
    *
    * @param seed A finite number or any text. A number counts as its decimal text, so `1` and `"1"`
    * give the same stream. A seed from the command line needs no parsing.
@@ -142,9 +142,9 @@ export class Random {
   }
 
   /**
-   * Makes an independent stream from the seed of this stream and a label. It does not depend on what
-   * has been drawn here, or on which other streams exist. Hence a new link in a simulation does not
-   * change what other links draw. The same label gives the same stream again.
+   * Makes an independent stream from the seed of this stream and a label. It does not depend on
+   * what has been drawn here, or on which other streams exist. Hence a new link in a simulation
+   * does not change what other links draw. The same label gives the same stream again.
    *
    * @param label A name for the purpose of the stream.
    * @returns The new stream.

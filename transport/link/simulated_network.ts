@@ -62,12 +62,12 @@ export interface TraceEntry {
 const FIRST_PORT = 49_152;
 
 /**
- * A network of simulated links, with a clock of its own. Each host is a name. A link leads from each
- * host to each other host.
+ * A network of simulated links, with a clock of its own. Each host is a name. A link leads from
+ * each host to each other host.
  *
- * Code runs on it in one of two ways. Code with promises runs in {@linkcode run}, where time passes
- * by itself. Machines without I/O are attached by {@linkcode attach}, and time passes by
- * {@linkcode elapse}.
+ * Code with promises runs in {@linkcode SimulatedNetwork.run}, where time passes by itself.
+ * Machines without I/O run after {@linkcode SimulatedNetwork.attach}, while {@linkcode
+ * SimulatedNetwork.elapse} lets time pass.
  */
 export class SimulatedNetwork {
   /** What happened to each packet. It is empty unless the option `trace` is set. */
@@ -88,7 +88,8 @@ export class SimulatedNetwork {
    * Makes a network.
    *
    * @param options Settings.
-   * @throws {TypeError} If the seed or a link option has the wrong type, or a link option is unknown.
+   * @throws {TypeError} If the seed or a link option has the wrong type, or a link option is
+   * unknown.
    * @throws {RangeError} If the seed, a link option or `start` is out of range.
    */
   constructor(options: SimulatedNetworkOptions = {}) {
@@ -110,8 +111,8 @@ export class SimulatedNetwork {
   }
 
   /**
-   * A digest of every packet that was sent, lost or arrived, and of the times. Equal runs have equal
-   * digests: 16 hexadecimal digits.
+   * A digest of every packet that was sent, lost or arrived, and of the times. Equal runs have
+   * equal digests: 16 hexadecimal digits.
    */
   get hash(): string {
     return this.#hash.digest();

@@ -5,8 +5,8 @@
  */
 
 /**
- * A digest of bytes, numbers and strings: two FNV-1a hashes of 32 bits with different bases (Fowler,
- * Noll, Vo; RFC 9923). It does not protect against deliberate collisions.
+ * A digest of bytes, numbers and strings: two FNV-1a hashes of 32 bits with different bases
+ * (Fowler, Noll, Vo; RFC 9923). It does not protect against deliberate collisions.
  */
 export class TraceHash {
   #a = 0x811c9dc5 | 0;
