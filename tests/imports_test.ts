@@ -21,7 +21,17 @@ const BELOW: Record<string, string[]> = {
 const ENTRIES = ["deno.ts", "linux.ts", "mod.ts", "node.ts", "simulated.ts"];
 
 /** The modules of transport/link/ that know of links alone, not of connections. */
-const LINKS = ["delayed_sender", "link", "link_group", "link_options", "random", "trace_hash"];
+const LINKS = [
+  "bandwidth_queue",
+  "delayed_sender",
+  "link",
+  "link_control",
+  "link_group",
+  "link_options",
+  "link_stats",
+  "random",
+  "trace_hash",
+];
 
 const root = new URL("../", import.meta.url);
 

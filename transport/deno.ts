@@ -1,5 +1,6 @@
 /**
- * Connections over UDP on Deno, by `Deno.listenDatagram`.
+ * Connections over UDP on Deno, by `Deno.listenDatagram`. For tests of an application on real
+ * sockets, {@linkcode startProxy} puts a bad network between two ends.
  *
  * Deno counts datagram sockets as unstable: `"unstable": ["net"]` in deno.json, or `--unstable-net`.
  *
@@ -14,4 +15,7 @@ export {
   listen,
   type ListenOptions,
 } from "./connection/deno.ts";
-export * from "./link/proxy.ts";
+export type { LinkControl } from "./link/link_control.ts";
+export type { BurstLoss, LinkOptions, Reorder, ResolvedLinkOptions } from "./link/link_options.ts";
+export type { LinkStats } from "./link/link_stats.ts";
+export { type LossyProxy, type ProxyOptions, type ProxyStats, startProxy } from "./link/proxy.ts";

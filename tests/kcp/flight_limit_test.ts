@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { FlightLimit } from "../../kcp/flight_limit.ts";
-import { Link } from "../../transport/link/mod.ts";
+import { Link } from "../../transport/link/link.ts";
 import { Random } from "../../transport/link/random.ts";
 import { End, Network } from "./harness.ts";
 

@@ -12,7 +12,7 @@ import {
   PacketBatch,
   type PacketBatchOptions,
 } from "../../kcp/mod.ts";
-import type { Link } from "../../transport/link/mod.ts";
+import type { Link } from "../../transport/link/link.ts";
 import { TimerHeap } from "../../transport/session/timer_heap.ts";
 
 export const PUSH = 81;

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { KcpOptions } from "../../kcp/mod.ts";
 import { distance, timestamp } from "../../kcp/segment.ts";
-import { Link } from "../../transport/link/mod.ts";
+import { Link } from "../../transport/link/link.ts";
 import { Random } from "../../transport/link/random.ts";
 import { ACK, End, Network, opened, pattern, queue, sent, WINS } from "./harness.ts";
 

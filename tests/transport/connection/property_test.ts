@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { equals as equal } from "@std/bytes";
 import { type Connection, fast, normal, turbo } from "../../../mod.ts";
 import type { LinkOptions } from "../../../transport/link/mod.ts";
-import { Random, SimulatedNetwork } from "../../../transport/simulated.ts";
+import { Random } from "../../../transport/link/random.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { readAll } from "../harness.ts";
 
 const SERVER = { hostname: "10.0.0.1", port: 80 } as const;

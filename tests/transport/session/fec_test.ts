@@ -10,7 +10,8 @@ import {
   type SessionOptions,
   type SessionStats,
 } from "../../../transport/mod.ts";
-import { Random, SimulatedNetwork } from "../../../transport/simulated.ts";
+import { Random } from "../../../transport/link/random.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { ACK, CONV, encode, pattern, PUSH, range, WASK, WINS } from "../../kcp/harness.ts";
 import { drain, readAll, writeAll } from "../harness.ts";
 import {

@@ -11,7 +11,8 @@ import {
   type SessionOptions,
 } from "../../../transport/mod.ts";
 import type { LinkOptions } from "../../../transport/link/mod.ts";
-import { Random, SimulatedNetwork } from "../../../transport/simulated.ts";
+import { Random } from "../../../transport/link/random.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { CONV, encode, pattern, WINS } from "../../kcp/harness.ts";
 import { drain, readAll, writeAll } from "../harness.ts";
 import { countingEntropy, handAes, handChaCha, KEY_SIZES, keyOf, Outlet, Sealer } from "./wire.ts";

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { CIPHER_NAMES, createCipher } from "../../../crypt/mod.ts";
 import { Endpoint, Session, type SessionOptions, systemEntropy } from "../../../transport/mod.ts";
-import { Random, SimulatedNetwork } from "../../../transport/simulated.ts";
+import { Random } from "../../../transport/link/random.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { PacketBatch } from "../../../kcp/mod.ts";
 import { ACK, CONV, encode, pattern, PUSH, range } from "../../kcp/harness.ts";
 import { drain, readExactly, writeAll } from "../harness.ts";
