@@ -74,7 +74,7 @@ export function decodeSockaddr(view: DataView, at: number): string {
 }
 
 /** Addresses in both forms, each of which is worked out once. */
-export class SockaddrBook {
+export class SockaddrCache {
   readonly #family: number;
   readonly #encoded = new Map<string, Uint8Array<ArrayBuffer> | null>();
   readonly #decoded = new Map<number | string, string>();

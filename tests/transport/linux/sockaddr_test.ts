@@ -1,6 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { AF_INET, AF_INET6 } from "../../../transport/linux/libc.ts";
-import { decodeSockaddr, encodeSockaddr, SockaddrBook } from "../../../transport/linux/sockaddr.ts";
+import {
+  decodeSockaddr,
+  encodeSockaddr,
+  SockaddrCache,
+} from "../../../transport/linux/sockaddr.ts";
 
 const hex = (bytes: Uint8Array) => bytes.toHex();
 const decode = (bytes: Uint8Array<ArrayBuffer>) => decodeSockaddr(new DataView(bytes.buffer), 0);
@@ -54,8 +58,8 @@ Deno.test("sockaddr: what is no address is refused", () => {
 });
 
 Deno.test("sockaddr: the book gives the same as working it out, for many addresses", () => {
-  const book = new SockaddrBook(AF_INET);
-  const wide = new SockaddrBook(AF_INET6);
+  const book = new SockaddrCache(AF_INET);
+  const wide = new SockaddrCache(AF_INET6);
   for (let n = 0; n < 10_000; n++) {
     const address = `10.${n & 255}.${n >> 8}.1:${1 + n}`;
     assertEquals(book.decode(new DataView(book.encode(address)!.buffer), 0), address);
