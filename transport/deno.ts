@@ -1,7 +1,8 @@
 /**
  * Connections over UDP on Deno, by `Deno.listenDatagram`.
  *
- * Deno counts datagram sockets as unstable: `"unstable": ["net"]` in deno.json, or `--unstable-net`.
+ * Deno counts datagram sockets as unstable: `"unstable": ["net"]` in deno.json, or
+ * `--unstable-net`.
  *
  * @module
  */

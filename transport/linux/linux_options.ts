@@ -1,33 +1,35 @@
 /** Options of the Linux transport. */
 export interface LinuxOptions {
   /**
-   * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. Default: 4,194,304 (4 MiB).
-   * The kernel gives at most `net.core.rmem_max`, unless the process has the capability `CAP_NET_ADMIN`.
+   * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. Default: 4,194,304 (4
+   * MiB). The kernel gives at most `net.core.rmem_max`, unless the process has the capability
+   * `CAP_NET_ADMIN`.
    */
   receiveBuffer?: number;
   /**
    * Size of the socket's send buffer in bytes, 4096 to 1,073,741,824. Default: 4,194,304 (4 MiB).
-   * The kernel gives at most `net.core.wmem_max`, unless the process has the capability `CAP_NET_ADMIN`.
+   * The kernel gives at most `net.core.wmem_max`, unless the process has the capability
+   * `CAP_NET_ADMIN`.
    */
   sendBuffer?: number;
   /**
-   * Whether several sockets may bind the same port (`SO_REUSEPORT`). The kernel then distributes the
-   * packets among them. Default: false.
+   * Whether several sockets may bind the same port (`SO_REUSEPORT`). The kernel then distributes
+   * the packets among them. Default: false.
    */
   reusePort?: boolean;
   /**
-   * Busy polling: how long (ms) after a packet the socket polls for the next one before it sleeps, 0 to
-   * 1000. 0 turns polling off. Default: 0.2.
+   * Busy polling: how long (ms) after a packet the socket polls for the next one before it sleeps,
+   * 0 to 1000. 0 turns polling off. Default: 0.2.
    *
-   * The socket polls between turns of the event loop. It finds a packet sooner than a sleeping socket
-   * wakes up. If packets keep arriving soon after the socket has fallen asleep, it polls up to five
-   * times as long. A packet that arrives alone costs this much processor time. An idle socket costs
-   * nothing.
+   * The socket polls between turns of the event loop. It finds a packet sooner than a sleeping
+   * socket wakes up. If packets keep arriving soon after the socket has fallen asleep, it polls up
+   * to five times as long. A packet that arrives alone costs this much processor time. An idle
+   * socket costs nothing.
    */
   busyPoll?: number;
   /**
-   * Whether the kernel may split one large message into packets (GSO, `UDP_SEGMENT`) and join packets
-   * into one message (GRO, `UDP_GRO`). Default: true.
+   * Whether the kernel may split one large message into packets (GSO, `UDP_SEGMENT`) and join
+   * packets into one message (GRO, `UDP_GRO`). Default: true.
    */
   segmentation?: boolean;
   /** Whether one system call may carry many messages (`sendmmsg`, `recvmmsg`). Default: true. */

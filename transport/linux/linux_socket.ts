@@ -113,8 +113,8 @@ export class LinuxSocket implements DatagramSocket {
    * @param hostname The IP address to bind.
    * @param port The port, 0 to 65535; 0 lets the kernel choose a free one.
    * @param options All options of the socket.
-   * @throws {Error} When the runtime is not Deno on Linux, `--allow-ffi` is missing, or the address can't
-   * be bound.
+   * @throws {Error} When the runtime is not Deno on Linux, `--allow-ffi` is missing, or the address
+   * can't be bound.
    */
   constructor(hostname: string, port: number, options: Required<LinuxOptions>) {
     const libc = this.#libc = Libc.acquire();
@@ -181,8 +181,8 @@ export class LinuxSocket implements DatagramSocket {
         }
         const now = performance.now();
         if (slept) {
-          // A wake-up can take longer than `busyPoll`. Two ends that answer each other would then both
-          // sleep before every packet. A longer poll ends this.
+          // A wake-up can take longer than `busyPoll`. Two ends that answer each other would then
+          // both sleep before every packet. A longer poll ends this.
           const longTime = LONG_BUSY_POLL_FACTOR * this.#busyPoll;
           pollTime = now - last < longTime ? longTime : this.#busyPoll;
           slept = false;
@@ -262,8 +262,8 @@ export class LinuxSocket implements DatagramSocket {
   // --- sending ---
 
   /**
-   * Sends the packets of a batch. A packet that the kernel refuses is lost. While the send buffer is
-   * full, the packets wait.
+   * Sends the packets of a batch. A packet that the kernel refuses is lost. While the send buffer
+   * is full, the packets wait.
    */
   send(batch: PacketBatch): void | Promise<void> {
     const next = this.#sendFrom(batch, 0);
@@ -282,7 +282,10 @@ export class LinuxSocket implements DatagramSocket {
     }
   }
 
-  /** Sends the packets from `next` on. Returns the first packet that the send buffer has no room for. */
+  /**
+   * Sends the packets from `next` on. Returns the first packet that the send buffer has no room
+   * for.
+   */
   #sendFrom(batch: PacketBatch, next: number): number {
     const base = this.#addressOf(batch.arena);
     while (next < batch.count && !this.#closed) {

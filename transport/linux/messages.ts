@@ -32,8 +32,8 @@ const CMSG_TYPE = 12;
 const CMSG_DATA = 16;
 
 /**
- * The headers of several messages, in memory that the kernel reads and writes. One block holds first
- * all `mmsghdr`, then all `iovec`, then the control data and the addresses.
+ * The headers of several messages, in memory that the kernel reads and writes. One block holds
+ * first all `mmsghdr`, then all `iovec`, then the control data and the addresses.
  */
 export class Messages {
   /** The block; it starts with the `mmsghdr` of the first message. */
@@ -75,7 +75,8 @@ export class Messages {
    * Sets the destination of message `i`, and how the kernel splits it.
    *
    * @param name The `sockaddr` of the destination.
-   * @param segmentSize Bytes of each packet that the kernel splits the message into; 0 for one packet.
+   * @param segmentSize Bytes of each packet that the kernel splits the message into; 0 for one
+   * packet.
    */
   setDestination(i: number, name: Uint8Array, segmentSize: number): void {
     const { view } = this;

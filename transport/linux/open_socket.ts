@@ -52,7 +52,8 @@ export interface OpenSocket {
  * @param hostname The IP address to bind. An IPv6 socket on `::` also takes IPv4 packets.
  * @param port The port; 0 lets the kernel choose a free one.
  * @throws {TypeError} When the hostname is not an IP address.
- * @throws {Error} When a system call fails, for example because the port is in use. Nothing stays open.
+ * @throws {Error} When a system call fails, for example because the port is in use. Nothing stays
+ * open.
  */
 export function openSocket(
   libc: Libc,
