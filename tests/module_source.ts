@@ -16,7 +16,10 @@ export const COMPUTED = "(computed)";
 
 /** One import of a module, in any form. */
 export interface Import {
-  /** What is imported, such as `./kcp.ts` or `node:net`; {@linkcode COMPUTED} if that is no plain string. */
+  /**
+   * What is imported, such as `./kcp.ts` or `node:net`; {@linkcode COMPUTED} if that is no plain
+   * string.
+   */
   readonly specifier: string;
   /** `static` is loaded with the module, `dynamic` later, and `type` never. */
   readonly kind: "static" | "dynamic" | "type";
@@ -36,8 +39,15 @@ const BEFORE_REGEX = new Set([
 ]);
 
 /** One lexical element. Groups: comment, string, word, regular expression. */
-const ELEMENT =
-  /(\/\/.*|\/\*[^]*?\*\/)|("(?:[^"\\\n]|\\[^])*"|'(?:[^'\\\n]|\\[^])*')|([\w$]+)|(\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/)/y;
+const ELEMENT = new RegExp(
+  [
+    /(\/\/.*|\/\*[^]*?\*\/)/,
+    /("(?:[^"\\\n]|\\[^])*"|'(?:[^'\\\n]|\\[^])*')/,
+    /([\w$]+)/,
+    /(\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/)/,
+  ].map(({ source }) => source).join("|"),
+  "y",
+);
 
 /** Splits a source text. Returns its tokens and its comments. */
 function scan(source: string): { tokens: Token[]; comments: string[] } {
@@ -105,8 +115,9 @@ export function codeOf(source: string): string {
 }
 
 /**
- * Every import of a module: `import` and `export … from` with and without `type`, `import(…)` as a call
- * and as a type, `require`, a module declaration, a URL beside the module, and directives in comments.
+ * Every import of a module: `import` and `export … from` with and without `type`, `import(…)` as a
+ * call and as a type, `require`, a module declaration, a URL beside the module, and directives in
+ * comments.
  */
 export function importsOf(source: string): Import[] {
   const { tokens, comments } = scan(source);
@@ -116,7 +127,9 @@ export function importsOf(source: string): Import[] {
     return token && (token.kind === "word" || token.kind === "mark") ? token.text : undefined;
   };
   const value = (i: number) => tokens[i]?.kind === "string" ? tokens[i].text : COMPUTED;
-  /** Index of the word `from` before a string, in the declaration that starts at `i`; -1 if none. */
+  /**
+   * Index of the word `from` before a string, in the declaration that starts at `i`; -1 if none.
+   */
   const fromAfter = (i: number) => {
     for (let depth = 0; i < tokens.length; i++) {
       if (text(i) === "{") depth++;
