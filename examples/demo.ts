@@ -8,7 +8,12 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { parseArgs } from "node:util";
-import { CIPHER_NAMES, type CipherName, createCipherFromPassword } from "../crypt/mod.ts";
+import {
+  CIPHER_NAMES,
+  type CipherName,
+  createCipherFromPassword,
+  type PacketCipher,
+} from "../crypt/mod.ts";
 import {
   connect,
   type Connection,
@@ -18,7 +23,6 @@ import {
   listen,
   type Listener,
   normal,
-  type PacketCipher,
   turbo,
 } from "../mod.ts";
 import { type LossyProxy, startProxy } from "../transport/deno.ts";

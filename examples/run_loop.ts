@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { Kcp, PacketBatch, turbo } from "../mod.ts";
+import { Kcp, PacketBatch, turbo } from "../kcp/mod.ts";
 
 function run(kcp: Kcp, socket: Deno.DatagramConn, peer: Deno.Addr, onData: () => void): () => void {
   const batch = new PacketBatch({ arena: kcp.arena });

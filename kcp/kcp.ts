@@ -73,7 +73,7 @@ const MAX_WINDOW = 65_535;
  *
  * @example
  * ```ts
- * import { Kcp, PacketBatch, turbo } from "@lowlatency/kcp";
+ * import { Kcp, PacketBatch, turbo } from "@lowlatency/kcp/kcp";
  *
  * const alice = new Kcp(1, turbo);
  * const bob = new Kcp(1, turbo);

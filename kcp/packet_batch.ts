@@ -44,7 +44,7 @@ export interface PacketLayer {
  *
  * @example
  * ```ts
- * import { Kcp, PacketBatch } from "@lowlatency/kcp";
+ * import { Kcp, PacketBatch } from "@lowlatency/kcp/kcp";
  *
  * const kcp = new Kcp(1);
  * const batch = new PacketBatch({ arena: kcp.arena });

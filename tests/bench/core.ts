@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { Arena, Kcp, PacketBatch, turbo } from "../../mod.ts";
+import { Arena, Kcp, PacketBatch, turbo } from "../../kcp/mod.ts";
 import { Random } from "../../transport/link/random.ts";
 
 /** Payload of a full segment at an MTU of 1400. */

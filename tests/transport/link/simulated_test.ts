@@ -7,7 +7,8 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { Endpoint, fast, Kcp, Session, turbo } from "../../../mod.ts";
+import { fast, Kcp, turbo } from "../../../kcp/mod.ts";
+import { Endpoint, Session } from "../../../transport/mod.ts";
 import {
   linkProfiles,
   SimulatedNetwork,
