@@ -32,28 +32,36 @@
  *
  * @module
  */
-export { connect, listen } from "./transport/deno.ts";
-export { fast, normal, turbo } from "./kcp/mod.ts";
-export {
-  Connection,
-  ConnectionError,
-  type ConnectionErrorKind,
-  Listener,
-  type OperationOptions,
-  type UdpAddress,
-} from "./transport/mod.ts";
+export { connect } from "./transport/deno.ts";
+export { listen } from "./transport/deno.ts";
+export { normal } from "./kcp/mod.ts";
+export { fast } from "./kcp/mod.ts";
+export { turbo } from "./kcp/mod.ts";
+export { Connection } from "./transport/mod.ts";
+export { Listener } from "./transport/mod.ts";
+export { ConnectionError } from "./transport/mod.ts";
+export type { ConnectionErrorKind } from "./transport/mod.ts";
+export type { OperationOptions } from "./transport/mod.ts";
+export type { UdpAddress } from "./transport/mod.ts";
 
 // The options of `connect` and `listen`, and what they are made of.
-export type { Bind, BindOptions, ConnectOptions, ListenOptions } from "./transport/deno.ts";
-export type {
-  EndpointOptions,
-  FecOptions,
-  ProtectionOptions,
-  SessionOptions,
-} from "./transport/mod.ts";
+export type { ConnectOptions } from "./transport/deno.ts";
+export type { ListenOptions } from "./transport/deno.ts";
+export type { SessionOptions } from "./transport/mod.ts";
+export type { EndpointOptions } from "./transport/mod.ts";
+export type { KcpOptions } from "./kcp/mod.ts";
+export type { KcpLiveOptions } from "./kcp/mod.ts";
+export type { ResolvedKcpOptions } from "./kcp/mod.ts";
+export type { NodelayOptions } from "./kcp/mod.ts";
+export type { ProtectionOptions } from "./transport/mod.ts";
+export type { FecOptions } from "./transport/mod.ts";
 export type { FecRatio } from "./fec/mod.ts";
-export type { KcpLiveOptions, KcpOptions, NodelayOptions, ResolvedKcpOptions } from "./kcp/mod.ts";
+export type { Bind } from "./transport/deno.ts";
+export type { BindOptions } from "./transport/deno.ts";
 
 // What `Connection.stats` and `Listener.stats` return.
-export type { DatagramStats, EndpointStats, FecStats, SessionStats } from "./transport/mod.ts";
+export type { SessionStats } from "./transport/mod.ts";
+export type { EndpointStats } from "./transport/mod.ts";
 export type { KcpStats } from "./kcp/mod.ts";
+export type { FecStats } from "./transport/mod.ts";
+export type { DatagramStats } from "./transport/mod.ts";
