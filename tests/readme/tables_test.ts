@@ -3,9 +3,14 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
-import { CIPHER_NAMES, createCipherFromPassword } from "../../crypt/mod.ts";
+import {
+  CIPHER_NAMES,
+  type CipherName,
+  createCipher,
+  createCipherFromPassword,
+} from "../../crypt/mod.ts";
 import { Kcp } from "../../kcp/mod.ts";
 import * as entry from "../../mod.ts";
 import type {
@@ -15,7 +20,11 @@ import type {
   ListenOptions,
   SessionOptions,
 } from "../../mod.ts";
-import { type LinkOptions, resolveLinkOptions } from "../../transport/simulated.ts";
+import {
+  type LinkOptions,
+  resolveLinkOptions,
+  SimulatedNetwork,
+} from "../../transport/simulated.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", root));
@@ -155,7 +164,7 @@ Deno.test("readme: the table of errors has every kind", () => {
 });
 
 Deno.test("readme: the table of ciphers has every cipher, and what it adds to a packet", () => {
-  const listed = rows("Encryption").slice(1).map(([name, , , bytes]) => `${name}: ${bytes}`);
+  const listed = rows("Encryption").slice(1).map(([name, , , , bytes]) => `${name}: ${bytes}`);
   const actual = CIPHER_NAMES.map((name) => {
     const { headroom, tailroom } = createCipherFromPassword(name, "password");
     return `${name}: ${headroom + tailroom}`;
@@ -176,6 +185,28 @@ Deno.test("readme: the table of link options has every option and its default", 
     listed.map(([name, value]) => `${name}: ${value}`).sort(),
     names.map((name) => `${name}: ${text(name)}`).sort(),
   );
+});
+
+Deno.test("readme: the ciphers take keys of the lengths that the README says", () => {
+  for (const [name, lengths] of rows("Encryption").slice(1)) {
+    const allowed = lengths === "none" ? [0] : lengths.match(/\d+/g)!.map(Number);
+    for (const length of allowed) createCipher(name as CipherName, new Uint8Array(length).fill(7));
+    if (name === "none" || name === "xor") continue;
+    const wrong = Math.max(...allowed) + 1;
+    assertThrows(() => createCipher(name as CipherName, new Uint8Array(wrong)), RangeError);
+  }
+});
+
+Deno.test("readme: the error of a wrong key has the message that the README quotes", async () => {
+  const network = new SimulatedNetwork();
+  const crypt = createCipherFromPassword("chacha20-poly1305", "a key that nobody else has");
+  const message = await network.run(async () => {
+    const conn = network.connect({ hostname: "127.0.0.1", port: 4000, crypt });
+    await conn.write(new Uint8Array(1));
+    return await conn.closed.then(() => "", (error: Error) => error.message);
+  });
+  const quote = readme.match(/(?:^> .*\n)+/m)?.[0].replaceAll(/^> /gm, "").trim();
+  assertEquals(quote?.replaceAll("\n", " "), message);
 });
 
 /** The anchor that GitHub makes of a heading. */
