@@ -6,7 +6,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { type Connection, ConnectionError, connectOn, listenOn } from "../../../mod.ts";
+import { type Connection, ConnectionError, connectOn, listenOn } from "../../../transport/mod.ts";
 import { ACK, decode, encode, pattern, PUSH, WASK, WINS } from "../../kcp/harness.ts";
 import { FakeClock, FakeSocket, outcome, settle } from "../harness.ts";
 

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { connect, type Connection, listen, type PacketBatch, turbo } from "../../../mod.ts";
-import { Arena, PacketBatch as Batch } from "../../../kcp/mod.ts";
+import { connect, type Connection, listen, turbo } from "../../../mod.ts";
+import { Arena, type PacketBatch, PacketBatch as Batch } from "../../../kcp/mod.ts";
 import { Libc } from "../../../transport/linux/libc.ts";
 import { linux, type LinuxOptions, LinuxSocket } from "../../../transport/linux.ts";
 import { pattern } from "../../kcp/harness.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
-import { connect, ConnectionError, Endpoint, listen, turbo } from "../../../mod.ts";
+import { connect, ConnectionError, listen, turbo } from "../../../mod.ts";
+import { Endpoint } from "../../../transport/mod.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { TimerHeap } from "../../../transport/session/timer_heap.ts";
 import { encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
