@@ -54,7 +54,8 @@ export interface FecDecoderStats {
  *
  * @example
  * ```ts
- * import { Arena, FecDecoder, FecEncoder } from "@lowlatency/kcp";
+ * import { FecDecoder, FecEncoder } from "@lowlatency/kcp/fec";
+ * import { Arena } from "@lowlatency/kcp/kcp";
  *
  * const arena = new Arena();
  * const ratio = { dataShards: 2, parityShards: 1 };

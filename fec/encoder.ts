@@ -29,7 +29,8 @@ export interface FecEncoderStats {
  *
  * @example
  * ```ts
- * import { Arena, FecEncoder } from "@lowlatency/kcp";
+ * import { FecEncoder } from "@lowlatency/kcp/fec";
+ * import { Arena } from "@lowlatency/kcp/kcp";
  *
  * const arena = new Arena();
  * const encoder = new FecEncoder({ dataShards: 2, parityShards: 1 });

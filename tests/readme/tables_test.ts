@@ -20,11 +20,8 @@ import type {
   ListenOptions,
   SessionOptions,
 } from "../../mod.ts";
-import {
-  type LinkOptions,
-  resolveLinkOptions,
-  SimulatedNetwork,
-} from "../../transport/simulated.ts";
+import { type LinkOptions, SimulatedNetwork } from "../../transport/simulated.ts";
+import { resolveLinkOptions } from "../../transport/link/link_options.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", root));

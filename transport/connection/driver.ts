@@ -131,7 +131,10 @@ export class Driver {
     this.socket = socket;
     this.#clock = clock;
     const { packets = Infinity, ...rest } = socket.batch ?? {};
-    this.#maxPackets = Math.min(packets, endpoint.expensivePackets ? MAX_EXPENSIVE_PACKETS : MAX_PACKETS);
+    this.#maxPackets = Math.min(
+      packets,
+      endpoint.expensivePackets ? MAX_EXPENSIVE_PACKETS : MAX_PACKETS,
+    );
     this.#batch = new PacketBatch({ ...rest, packets: this.#maxPackets, arena: endpoint.arena });
     const { promise, resolve } = deferred<void>();
     this.closed = promise;
