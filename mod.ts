@@ -2,38 +2,66 @@
  * Reliable, ordered, low-latency connections over UDP: KCP, wire-compatible with kcp-go and the C
  * reference.
  *
- * `listen` and `connect` give connections that are used as Deno's TCP connections are. Underneath are
- * machines without I/O ({@linkcode Kcp}, {@linkcode Session}, {@linkcode Endpoint}) that run on any
- * runtime, on any kind of datagram, and in a simulation.
+ * This entry holds what an application needs: {@linkcode listen}, {@linkcode connect}, and the modes
+ * {@linkcode normal}, {@linkcode fast} and {@linkcode turbo}. A {@linkcode Connection} is used like
+ * Deno's TCP connection. The other entries hold the rest:
+ *
+ * - `/crypt`: the ciphers for the option `crypt`;
+ * - `/node`: `listen` and `connect` for Node.js;
+ * - `/linux`: a faster UDP socket for Deno on Linux;
+ * - `/simulated`: a simulated network, to test applications;
+ * - `/deno`: the UDP socket of Deno, and a proxy that makes a real network worse;
+ * - `/kcp`, `/fec` and `/transport`: the protocol as state machines without I/O.
  *
  * @example
  * ```ts
  * import { connect, listen, turbo } from "@lowlatency/kcp";
  *
  * using listener = await listen({ hostname: "127.0.0.1", ...turbo });
- * const dialled = await connect({ hostname: "127.0.0.1", port: listener.addr.port, ...turbo });
+ * const client = await connect({ hostname: "127.0.0.1", port: listener.addr.port, ...turbo });
  *
- * await dialled.write(new TextEncoder().encode("hello"));
- * const accepted = await listener.accept();
+ * await client.write(new TextEncoder().encode("hello"));
+ * const server = await listener.accept();
  * const buffer = new Uint8Array(1024);
- * const count = await accepted.read(buffer);
+ * const count = await server.read(buffer);
  * console.log(new TextDecoder().decode(buffer.subarray(0, count ?? 0))); // hello
  *
- * accepted.close();
- * dialled.close();
+ * server.close();
+ * client.close();
  * ```
  *
  * @module
  */
-export type { CipherName, Entropy, PacketCipher } from "./crypt/mod.ts";
-export * from "./fec/mod.ts";
-export * from "./kcp/mod.ts";
-export * from "./transport/mod.ts";
-export {
-  type Bind,
-  type BindOptions,
-  connect,
-  type ConnectOptions,
-  listen,
-  type ListenOptions,
-} from "./transport/deno.ts";
+export { connect } from "./transport/deno.ts";
+export { listen } from "./transport/deno.ts";
+export { normal } from "./kcp/mod.ts";
+export { fast } from "./kcp/mod.ts";
+export { turbo } from "./kcp/mod.ts";
+export { Connection } from "./transport/mod.ts";
+export { Listener } from "./transport/mod.ts";
+export { ConnectionError } from "./transport/mod.ts";
+export type { ConnectionErrorKind } from "./transport/mod.ts";
+export type { OperationOptions } from "./transport/mod.ts";
+export type { UdpAddress } from "./transport/mod.ts";
+
+// The options of `connect` and `listen`, and what they are made of.
+export type { ConnectOptions } from "./transport/deno.ts";
+export type { ListenOptions } from "./transport/deno.ts";
+export type { SessionOptions } from "./transport/mod.ts";
+export type { EndpointOptions } from "./transport/mod.ts";
+export type { KcpOptions } from "./kcp/mod.ts";
+export type { KcpLiveOptions } from "./kcp/mod.ts";
+export type { ResolvedKcpOptions } from "./kcp/mod.ts";
+export type { NodelayOptions } from "./kcp/mod.ts";
+export type { ProtectionOptions } from "./transport/mod.ts";
+export type { FecOptions } from "./transport/mod.ts";
+export type { FecRatio } from "./fec/mod.ts";
+export type { Bind } from "./transport/deno.ts";
+export type { BindOptions } from "./transport/deno.ts";
+
+// What `Connection.stats` and `Listener.stats` return.
+export type { SessionStats } from "./transport/mod.ts";
+export type { EndpointStats } from "./transport/mod.ts";
+export type { KcpStats } from "./kcp/mod.ts";
+export type { FecStats } from "./transport/mod.ts";
+export type { DatagramStats } from "./transport/mod.ts";

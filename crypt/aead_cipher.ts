@@ -1,40 +1,44 @@
 import type { PacketCipher } from "./packet_cipher.ts";
 
-/** Random bytes at the start of a packet. */
+/** Bytes of the random nonce at the start of a packet. */
 export const NONCE_SIZE = 12;
-/** The authentication tag at its end. */
+/** Bytes of the authentication tag at the end of a packet. */
 export const TAG_SIZE = 16;
-/** What is not payload. */
+/** Bytes of a packet that are not payload. */
 export const OVERHEAD = NONCE_SIZE + TAG_SIZE;
 
 /**
- * What the ciphers that authenticate have in common: a packet is `nonce 12 | ciphertext | tag 16`, and there
- * is no additional data.
+ * The base class of the ciphers that authenticate (AEAD). A packet is
+ * `nonce 12 | ciphertext | tag 16`, without additional data.
  */
 export abstract class AeadCipher implements PacketCipher {
-  /** The name by which `createCipher` knows it. */
+  /** The name of the cipher, as for `createCipher`. */
   readonly name: string;
-  /** Random bytes that a packet begins with. */
+  /** Random bytes at the start of a packet. */
   readonly nonceSize = NONCE_SIZE;
-  /** Bytes in front of the payload. */
+  /** Bytes before the payload. */
   readonly headroom = NONCE_SIZE;
-  /** Bytes behind the payload. */
+  /** Bytes after the payload. */
   readonly tailroom = TAG_SIZE;
-  /** Forged packets are told from real ones. */
+  /** The cipher detects forged packets. */
   readonly authenticates = true;
 
-  /** @param name The name by which `createCipher` knows it. */
+  /** @param name The name of the cipher, as for `createCipher`. */
   constructor(name: string) {
     this.name = name;
   }
 
-  /** Encrypts the payload in place, and writes the tag. */
+  /** Encrypts the payload in place and writes the tag. */
   protected abstract encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void;
 
-  /** Decrypts the payload in place if the tag is right; otherwise what it is then means nothing. */
+  /**
+   * Checks the tag. If it is right, decrypts the payload in place. Else the payload is undefined.
+   *
+   * @returns Whether the tag is right.
+   */
   protected abstract decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean;
 
-  /** @throws {RangeError} If a packet has no room for nonce and tag. */
+  /** @throws {RangeError} If a packet is shorter than nonce and tag. */
   protected check(start: number, end: number): void {
     if (end - start >= OVERHEAD) return;
     throw new RangeError(
@@ -45,10 +49,10 @@ export abstract class AeadCipher implements PacketCipher {
   /**
    * Seals a packet in place.
    *
-   * @param bytes The memory that the packet lies in.
-   * @param start Offset of the packet's first byte, which is the nonce's.
-   * @param end Offset after its last byte, which is the tag's.
-   * @throws {RangeError} If the packet has no room for nonce and tag.
+   * @param bytes The memory that holds the packet.
+   * @param start Offset of the packet's first byte. The nonce begins there.
+   * @param end Offset after its last byte. The tag ends there.
+   * @throws {RangeError} If the packet is shorter than nonce and tag.
    */
   seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     this.check(start, end);
@@ -56,12 +60,13 @@ export abstract class AeadCipher implements PacketCipher {
   }
 
   /**
-   * Opens a packet in place. One that fails is wiped; the nonce of one that does not stays as it was.
+   * Opens a packet in place. If it opens, its nonce does not change. If it fails, it is filled with
+   * zeros.
    *
-   * @param bytes The memory that the packet lies in.
+   * @param bytes The memory that holds the packet.
    * @param start Offset of the packet's first byte.
    * @param end Offset after its last byte.
-   * @returns Whether the tag is right: someone with the key sealed this packet.
+   * @returns Whether the tag is right. Then the packet was sealed with the same key.
    */
   open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
     if (end - start < OVERHEAD) return false;

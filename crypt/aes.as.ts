@@ -1,20 +1,22 @@
 // AES in AssemblyScript, for WebAssembly with SIMD: packets in CFB mode and in Galois/Counter Mode.
 //
-// Nothing is looked up in memory by secret bytes, and nothing branches on them: bytes are looked up in tables of
-// 16 entries that lie in vectors, by the byte permutation of the CPU, whose time is always the same.
+// No memory address and no branch depends on secret bytes. The tables have 16 entries, so a vector
+// holds a table. The byte permutation instruction of the CPU looks bytes up in it, and its time is
+// constant.
 //
-// M. Hamburg, "Accelerating AES with Vector Permute Instructions", CHES 2009: a byte x of the state is taken
-// as i·t + k in GF(16)[t] / (t² + a·t + a). With j = i + k its inverse is a linear function of 1/u and of
-// 1/w, where u = 1/(1/i + a/k) + j and w = 1/(1/j + a/k) + i. Five lookups give u and w, and one more of each
-// gives whatever is linear in the inverse. Infinity has its top bit set, of which a lookup makes zero.
+// The method is from M. Hamburg, "Accelerating AES with Vector Permute Instructions", CHES 2009. A
+// byte of the state is represented as i·t + k in GF(16)[t] / (t² + a·t + a). With j = i + k, its
+// inverse is a linear function of 1/u and 1/w, where u = 1/(1/i + a/k) + j and w = 1/(1/j + a/k) +
+// i. Five lookups give u and w. One more lookup of each gives any linear function of the inverse.
+// Infinity is a byte with its top bit set: a lookup of it gives zero.
 //
-// aes_tables.ts computes the tables and says what they are.
+// aes_tables.ts computes and describes the tables.
 //
 // Pages: 4
 
 import { buildHashTables, hash, HASH, high, look, low, NIBBLE } from "./ghash.as";
 
-// The tables of aes_tables.ts.
+// Addresses of the tables of aes_tables.ts.
 const INVERSE: usize = 0;
 const SCALED_INVERSE: usize = 16;
 const ENTER_LOW: usize = 32;
@@ -31,42 +33,52 @@ const ROW_3: usize = 192;
 const TURN: usize = 208;
 const SHIFTS: usize = 224;
 const NEIGHBOURS: usize = 288;
-/** The constant of the S-box, in all bytes. */
+/** The constant of the S-box. */
 const AFFINE: i8 = 0x63;
 
-// Behind them, at 512, GHASH has its state.
-/** The IV of CFB. */
+// After them, at 512, is the state of GHASH.
+/** Address of the IV of CFB. */
 const IV: usize = 640;
 
-// What belongs to a key. Its first and last round keys are as in FIPS 197, but for the constant of the S-box.
+// Addresses of the parts of an expanded key. The first round key is as in FIPS 197. The last one
+// includes the constant of the S-box.
 const FIRST_KEY: usize = 1024;
 const LAST_KEY: usize = 1040;
 /** The encrypted IV. */
 const FIRST_STREAM: usize = 1056;
 const ROUNDS: usize = 1072;
-/** The keys of the rounds between for one block, each in the order that its bytes have then. */
+/**
+ * The other round keys, to encrypt one block. The bytes of each are in the order that the state has
+ * in its round.
+ */
 const BLOCK_KEYS: usize = 1088;
-/** The same for four blocks: four rows in each round. */
+/** The other round keys, to encrypt four blocks: four rows for each round. */
 const ROW_KEYS: usize = 1296;
-// Behind them, at 2128, are the tables of GHASH.
+// After them, at 2128, are the tables of GHASH.
 
-/** The expanded key of FIPS 197 while it is computed; and then the key stream of four blocks. */
+/** The key stream of four blocks. While a key is expanded: the round keys of FIPS 197. */
 const STREAM: usize = 4352;
-/** Of each of the four packets that are encrypted at once: where its next block is, and its end. */
+/**
+ * For each of the four packets that are encrypted at once: the address of its next block, and its
+ * end.
+ */
 const LANES: usize = 4608;
-/** Start and end of each packet, from DATA on. */
+/** The start and the end of each packet, as offsets from DATA. */
 const PACKETS: usize = 4864;
-/** One packet; or several, each behind the one before. */
+/** One packet, or several in ascending order. */
 const DATA: usize = 16384;
-/** What is encrypted where there is no fourth packet: as long as the longest one. */
+/**
+ * Unused memory that is encrypted in place of a packet when fewer than four are left. It is as long
+ * as the longest packet.
+ */
 const IDLE: usize = 147456;
 
-/** Behind the nonce of GCM. */
+/** Address of the payload in GCM: after the nonce. */
 const PAYLOAD: usize = DATA + 12;
-/** The key stream of its tag. */
+/** Address of the key stream for the tag of GCM. */
 const MASK: usize = 4592;
 
-// A function that is linear in the bits of a byte, as two tables.
+// A linear function of the bits of a byte, given as two tables.
 // @ts-ignore: decorator
 @inline
 function linear(x: v128, lowTable: v128, highTable: v128): v128 {
@@ -74,7 +86,7 @@ function linear(x: v128, lowTable: v128, highTable: v128): v128 {
   return v128.xor(look(lowTable, low(x, nibble)), look(highTable, high(x, nibble)));
 }
 
-// 1/(1/x + scaled) + y.
+// Computes 1/(1/x + scaled) + y.
 // @ts-ignore: decorator
 @inline
 function fraction(inverse: v128, x: v128, y: v128, scaled: v128): v128 {
@@ -99,8 +111,9 @@ function enter(x: v128): v128 {
   return linear(x, v128.load(ENTER_LOW), v128.load(ENTER_HIGH));
 }
 
-// Encrypts a block. ShiftRows is never carried out: in round n the bytes lie where n of them would have taken them
-// from, which the permutations of MixColumns take into account; there are four different ones.
+// Encrypts a block. ShiftRows is not carried out. Instead, the bytes stay in their places, and the
+// permutations for MixColumns in round n allow for n omitted ShiftRows. ShiftRows repeats after
+// four rounds, so there are four sets of permutations.
 function encrypt(block: v128): v128 {
   const nibble = v128.load(NIBBLE);
   const inverse = v128.load(INVERSE), scaledInverse = v128.load(SCALED_INVERSE);
@@ -131,8 +144,9 @@ function encrypt(block: v128): v128 {
   return v128.xor(look(x, v128.load(SHIFTS + 16 * (rounds & 3))), v128.load(LAST_KEY));
 }
 
-// Encrypts four blocks, and leaves them at STREAM. Inside, a vector has the same row of all four blocks: so MixColumns
-// needs no permutation, and ShiftRows only three for all of them.
+// Encrypts four blocks, and stores them at STREAM. Within the function, a vector holds one row of
+// all four blocks. So MixColumns needs no permutation, and ShiftRows needs only three for all four
+// blocks.
 function encrypt4(a: v128, b: v128, c: v128, d: v128): void {
   const nibble = v128.load(NIBBLE);
   const inverse = v128.load(INVERSE), scaledInverse = v128.load(SCALED_INVERSE);
@@ -173,7 +187,7 @@ function encrypt4(a: v128, b: v128, c: v128, d: v128): void {
     u = fraction(inverse, i, j, scaled), w = fraction(inverse, j, i, scaled);
     const d1 = sum(singleU, u, singleW, w), d2 = sum(doubleU, u, doubleW, w);
 
-    // Of each row 2, of the next one 3, and 1 of the two others.
+    // MixColumns: 2 times the row, 3 times the next row, and the two other rows.
     const ab1 = v128.xor(a1, b1), cd1 = v128.xor(c1, d1);
     a = v128.xor(xor3(a2, b2, b1), v128.xor(cd1, v128.load(key)));
     b = v128.xor(xor3(b2, c2, a1), v128.xor(cd1, v128.load(key, 16)));
@@ -207,7 +221,7 @@ function encrypt4(a: v128, b: v128, c: v128, d: v128): void {
   v128.store(STREAM, v128.xor(look(v128.shuffle<i64>(ef, gh, 1, 3), turn), last), 48);
 }
 
-// The S-box on the four bytes of a word.
+// Applies the S-box to the four bytes of a word.
 function substitute(word: u32): u32 {
   const x = enter(i32x4.splat(<i32> word));
   const inverse = v128.load(INVERSE), nibble = v128.load(NIBBLE);
@@ -218,7 +232,8 @@ function substitute(word: u32): u32 {
   return <u32> i32x4.extract_lane(v128.xor(out, i8x16.splat(AFFINE)), 0);
 }
 
-// Expands the key of so many words that lies at DATA (FIPS 197 §5.2), and computes the tables of GHASH on demand.
+// Expands the key at DATA (FIPS 197 §5.2), which has `words` words. If `hashes`, also computes the
+// tables of GHASH.
 export function setKey(words: i32, hashes: bool): void {
   const rounds = words + 6;
   const count = 4 * (rounds + 1);
@@ -237,7 +252,8 @@ export function setKey(words: i32, hashes: bool): void {
     store<u32>(at, load<u32>(at - 4 * words) ^ word);
   }
 
-  // The constant of the S-box passes MixColumns unaltered, whose factors sum up to 1: it goes with the keys.
+  // MixColumns does not change the constant of the S-box, because its factors add up to 1. So the
+  // constant is added to the round keys.
   const affine = i8x16.splat(AFFINE);
   store<i32>(ROUNDS, rounds);
   v128.store(FIRST_KEY, v128.load(STREAM));
@@ -258,13 +274,13 @@ export function setKey(words: i32, hashes: bool): void {
   if (hashes) buildHashTables(encrypt(i64x2.splat(0)));
 }
 
-// Encrypts a packet that lies at DATA, of one block or more.
+// Encrypts the packet at DATA in CFB mode. It has one block or more.
 export function encryptCfb(length: i32): void {
   const end = DATA + length;
   let at = DATA;
   let block = v128.xor(v128.load(at), v128.load(FIRST_STREAM));
   v128.store(at, block);
-  // Beyond the end of the packet is memory that nobody reads.
+  // The last block may go past the end of the packet: the caller does not read that memory.
   for (at += 16; at < end; at += 16) {
     block = v128.xor(v128.load(at), encrypt(block));
     v128.store(at, block);
@@ -277,7 +293,8 @@ function lane(n: i32): usize {
   return LANES + 8 * n;
 }
 
-// Encrypts so many packets, of one block or more each, four at a time: whichever is through makes room for the next one.
+// Encrypts the first `count` packets of PACKETS in CFB mode, four at a time. Each has one block or
+// more. When a packet is finished, the next one takes its lane.
 export function encryptCfbs(count: i32): void {
   const first = v128.load(FIRST_STREAM);
   let next = PACKETS;
@@ -285,7 +302,7 @@ export function encryptCfbs(count: i32): void {
   let busy = 0;
   for (let n = 0; n < 4; n++) store<u64>(lane(n), 0);
   for (;;) {
-    // How many blocks there are at least in each packet before its last one.
+    // The number of blocks that every one of the four packets has before its last block.
     let whole: i32 = i32.MAX_VALUE;
     busy = 0;
     for (let n = 0; n < 4; n++) {
@@ -316,7 +333,7 @@ export function encryptCfbs(count: i32): void {
       v128.store(d, v128.xor(v128.load(d), v128.load(STREAM, 48)));
       a += 16, b += 16, c += 16, d += 16;
     }
-    // The last one of some: behind it may be another packet.
+    // This is the last block of at least one packet. Another packet may follow it directly.
     encrypt4(v128.load(a - 16), v128.load(b - 16), v128.load(c - 16), v128.load(d - 16));
     addLast(0, a);
     addLast(1, b);
@@ -325,7 +342,8 @@ export function encryptCfbs(count: i32): void {
   }
 }
 
-// XORs a block of a packet, of which this may be the last, with the key stream, and goes to the next one.
+// XORs a block of packet `n`, which may be its last and not full, with the key stream. Moves its
+// lane to the next block.
 function addLast(n: i32, at: usize): void {
   const length = min(<i32> (load<u32>(lane(n), 4) - <u32> at), 16);
   const places = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -343,7 +361,8 @@ function addStream(at: usize): void {
   v128.store(at, v128.xor(v128.load(at, 48), v128.load(STREAM, 48)), 48);
 }
 
-// Decrypts a packet that lies at DATA, of one block or more: from its end, as all blocks but the first need the one before.
+// Decrypts the packet at DATA in CFB mode. It has one block or more. It begins at the end, because
+// every block but the first needs the ciphertext of the block before it.
 export function decryptCfb(length: i32): void {
   const first = v128.xor(v128.load(DATA), v128.load(FIRST_STREAM));
   for (let at = DATA + ((length - 1) & -16) - 48; at > DATA - 48; at -= 64) {
@@ -353,11 +372,11 @@ export function decryptCfb(length: i32): void {
   v128.store(DATA, first);
 }
 
-// Encrypts the counter blocks of a packet that lies at DATA.
+// Encrypts four counter blocks of the packet at DATA, from `counter` on.
 // @ts-ignore: decorator
 @inline
 function encryptCounters(counter: i32): void {
-  // The counter has its high byte first.
+  // The counter is big-endian.
   const nonce = v128.load(DATA);
   encrypt4(
     i32x4.replace_lane(nonce, 3, bswap(counter)),
@@ -367,8 +386,8 @@ function encryptCounters(counter: i32): void {
   );
 }
 
-// XORs a payload of so many bytes with the key stream, and leaves that of the tag at MASK. What is behind the payload is
-// overwritten up to 63 bytes.
+// XORs the payload, `length` bytes, with the key stream. Stores the key stream for the tag at MASK.
+// Overwrites up to 63 bytes after the payload.
 function crypt(length: i32): void {
   const end = PAYLOAD + length;
   encryptCounters(1);
@@ -383,8 +402,8 @@ function crypt(length: i32): void {
   }
 }
 
-// The hash of a payload, of zeros up to whole blocks, and of the lengths in bits: those of the additional data, which there
-// is none of, and those of the payload. It overwrites 31 bytes behind the payload.
+// The hash of the payload, padded with zeros to whole blocks, and of two lengths in bits: of the
+// additional data, which is 0, and of the payload. Overwrites up to 31 bytes after the payload.
 function authenticate(length: i32): v128 {
   const blocks = (length + 15) >> 4;
   const lengths = PAYLOAD + 16 * blocks;
@@ -395,13 +414,14 @@ function authenticate(length: i32): v128 {
   return v128.load(HASH);
 }
 
-// Seals a packet, `nonce 12 | payload | tag 16`, that lies at DATA. Its payload has so many bytes.
+// Seals the packet at DATA: `nonce 12 | payload | tag 16`. The payload has `length` bytes.
 export function sealGcm(length: i32): void {
   crypt(length);
   v128.store(PAYLOAD + length, v128.xor(authenticate(length), v128.load(MASK)));
 }
 
-// Opens such a packet, and returns 1; 0, and nothing is decrypted, if the tag is wrong.
+// Opens the packet at DATA: `nonce 12 | payload | tag 16`. The payload has `length` bytes. Returns
+// 1. If the tag is wrong, returns 0 and decrypts nothing.
 export function openGcm(length: i32): i32 {
   const stated = v128.load(PAYLOAD + length);
   encryptCounters(1);

@@ -1,7 +1,7 @@
 import { unsafe } from "@noble/ciphers/aes.js";
 import type { BlockCipher } from "./block_cipher.ts";
 
-// Looked up once, and not for each block: a tenth faster.
+// Reading these properties once, not for each block, makes encryption a tenth faster.
 const { expandKeyLE, encrypt } = unsafe;
 
 /** @throws {RangeError} If the key has another length than 16, 24 or 32 bytes. */
@@ -14,21 +14,22 @@ export function checkAesKey(key: Uint8Array): void {
 /**
  * The AES block cipher of FIPS 197: 16-byte blocks, keys of 16, 24 or 32 bytes.
  *
- * The block function is that of `@noble/ciphers`, whose modes expand the key anew for each message; here the
- * expanded key is kept. It looks bytes up in tables, so its time depends a little on key and data: someone
- * who runs code on the same CPU may learn from it.
+ * The block function is from `@noble/ciphers`. The modes of `@noble/ciphers` expand the key for
+ * each message. This class keeps the expanded key. The block function looks bytes up in tables, so
+ * its time depends a little on key and data. An attacker who runs code on the same CPU may learn
+ * the key from this.
  */
 export class Aes implements BlockCipher {
   /** Bytes in a block. */
   readonly blockSize = 16;
-  /** The round keys are laid out for words whose low byte is first. */
+  /** The words of a block are little-endian, as `@noble/ciphers` expects them. */
   readonly littleEndian = true;
   readonly #roundKeys: Uint32Array;
 
   /**
-   * Takes a key.
+   * Expands a key.
    *
-   * @param key 16, 24 or 32 bytes, which are expanded and not kept.
+   * @param key 16, 24 or 32 bytes. The cipher does not keep a reference to it.
    * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array) {
@@ -39,7 +40,7 @@ export class Aes implements BlockCipher {
   /**
    * Encrypts one block in place.
    *
-   * @param block Its four words.
+   * @param block The four words of the block, little-endian.
    */
   encrypt(block: Int32Array): void {
     const out = encrypt(this.#roundKeys, block[0], block[1], block[2], block[3]);

@@ -1,14 +1,16 @@
 import { Aes } from "./aes.ts";
 import { AesKernel, type ExpandedKey, sharedAesKernel } from "./aes_kernel.ts";
 import { Cfb } from "./cfb.ts";
-import { ChecksumCipher } from "./none.ts";
+import { ChecksumCipher } from "./checksum_cipher.ts";
 
 /**
- * Packets under AES in CFB mode: `nonce 16 | checksum 4 | payload`, as {@linkcode CfbCipher} has them.
+ * Packets encrypted with AES in CFB mode: `nonce 16 | checksum 4 | payload`, in the format of
+ * {@linkcode CfbCipher}.
  *
- * Within a packet each block waits for the one before to be encrypted, but packets do not wait for each other: where there
- * is WebAssembly with SIMD, a kernel encrypts four packets at once, and decrypts four blocks of one. It takes a time that
- * depends on nothing but their lengths. Elsewhere it is {@linkcode Aes}, whose time depends on key and data.
+ * A block can be encrypted only after the block before it, but packets do not depend on each other.
+ * Where the runtime has WebAssembly with SIMD, a kernel encrypts four packets at once. To decrypt,
+ * it works on four blocks of one packet at once. Its time depends only on the lengths of packets.
+ * Other runtimes use {@linkcode Aes}, whose time depends on key and data.
  */
 export class AesCfbCipher extends ChecksumCipher {
   readonly #kernel: AesKernel | null;
@@ -16,9 +18,9 @@ export class AesCfbCipher extends ChecksumCipher {
   readonly #portable: Cfb;
 
   /**
-   * @param name The name by which `createCipher` knows it.
-   * @param key 16, 24 or 32 bytes, which are expanded and not kept.
-   * @param kernel The kernel; null for none.
+   * @param name The name of the cipher, as for `createCipher`.
+   * @param key 16, 24 or 32 bytes. The cipher does not keep a reference to it.
+   * @param kernel The WebAssembly kernel; null to work without it. Default: the shared kernel.
    * @throws {RangeError} If the key has another length.
    */
   constructor(name: string, key: Uint8Array, kernel: AesKernel | null = sharedAesKernel()) {
@@ -28,7 +30,7 @@ export class AesCfbCipher extends ChecksumCipher {
     this.#expanded = kernel && kernel.expand(key, false);
   }
 
-  /** Whether a kernel does the work. */
+  /** Whether the WebAssembly kernel is used. */
   get accelerated(): boolean {
     return this.#kernel !== null;
   }
@@ -52,14 +54,14 @@ export class AesCfbCipher extends ChecksumCipher {
   }
 
   /**
-   * Seals several packets in place, as `seal` does one after the other.
+   * Seals several packets in place, as if `seal` were called for each of them.
    *
-   * @param bytes The memory that the packets lie in, each behind the one before.
+   * @param bytes The memory that holds the packets, in ascending order of their offsets.
    * @param starts Offset of each packet's first byte.
    * @param ends Offset after each packet's last byte.
    * @param first Index of the first packet.
    * @param last Index after the last packet.
-   * @throws {RangeError} If a packet has no room for its header.
+   * @throws {RangeError} If a packet is shorter than its header.
    */
   sealAll(
     bytes: Uint8Array<ArrayBuffer>,
@@ -70,7 +72,7 @@ export class AesCfbCipher extends ChecksumCipher {
   ): void {
     let longest = 0;
     for (let i = first; i < last; i++) {
-      this.stamp(bytes, starts[i], ends[i]);
+      this.writeChecksum(bytes, starts[i], ends[i]);
       longest = Math.max(longest, ends[i] - starts[i]);
     }
     if (this.#kernel && this.#expanded && longest <= AesKernel.MAX_PACKET) {

@@ -2,22 +2,27 @@ import { type OwnMemory, startKernel } from "../kcp/kernel.ts";
 import { aesTables } from "./aes_tables.ts";
 import { RELAXED_WASM, WASM } from "./aes_wasm.ts";
 import { PACKET_IV } from "./cfb.ts";
-import { fitting } from "./packet_cipher.ts";
+import { batchEnd } from "./packet_cipher.ts";
 
-/** Where the kernel has the IV of CFB, and where what belongs to a key begins and ends. */
+// The layout of the kernel's memory, as in aes.as.ts.
+
+/** Address of the IV of CFB. */
 const IV = 640;
+/** Address of the expanded key, and the address after it. */
 const KEY = 1024;
 const KEY_END = 4304;
-/** Where it has the start and the end of each packet, and where the packets. */
+/** Address of the list of packets: the start and the end of each. */
 const PACKETS = 4864;
+/** Address of the packets. */
 const DATA = 16_384;
-/** Bytes of all packets at once, and how many there may be: less than fit. */
+/** Most bytes of packets in one call. */
 const CAPACITY = 65_536;
+/** Most packets in one call. */
 const MAX_PACKETS = 1024;
 const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
 
-/** The functions of the kernel: `aes.as.ts` says what each does. */
+/** The functions of the kernel. `aes.as.ts` describes them. */
 interface Kernel extends OwnMemory {
   setKey(words: number, hashes: boolean): void;
   encryptCfb(length: number): void;
@@ -27,18 +32,21 @@ interface Kernel extends OwnMemory {
   openGcm(length: number): number;
 }
 
-/** What the kernel has computed from a key. */
+/** A key in the form that the kernel needs. */
 export type ExpandedKey = Uint8Array<ArrayBuffer>;
 
-/** AES on packets, in constant time, by a WebAssembly kernel. All ciphers share it: each call names the key. */
+/**
+ * A WebAssembly kernel that encrypts packets with AES in constant time. All ciphers share it, so
+ * each call passes the key.
+ */
 export class AesKernel {
-  /** Bytes of the longest packet that it takes. */
+  /** Most bytes of a packet. */
   static readonly MAX_PACKET = CAPACITY;
   readonly #kernel: Kernel;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #packets: Uint32Array<ArrayBuffer>;
-  /** The key that the kernel has now. */
-  #resident: ExpandedKey | null = null;
+  /** The key in the kernel's memory. */
+  #currentKey: ExpandedKey | null = null;
 
   /** @param kernel The running kernel. */
   constructor(kernel: Kernel) {
@@ -54,43 +62,43 @@ export class AesKernel {
    * Expands a key.
    *
    * @param key 16, 24 or 32 bytes.
-   * @param hashes Whether it is for GCM, too.
+   * @param hashes Whether the key is for GCM, which needs the tables of GHASH too.
    */
   expand(key: Uint8Array, hashes: boolean): ExpandedKey {
     this.#bytes.set(key, DATA);
     this.#kernel.setKey(key.length / 4, hashes);
-    return this.#resident = this.#bytes.slice(KEY, KEY_END);
+    return this.#currentKey = this.#bytes.slice(KEY, KEY_END);
   }
 
-  #take(key: ExpandedKey): void {
-    if (this.#resident === key) return;
+  #useKey(key: ExpandedKey): void {
+    if (this.#currentKey === key) return;
     this.#bytes.set(key, KEY);
-    this.#resident = key;
+    this.#currentKey = key;
   }
 
-  /** Encrypts a packet of at least a block in CFB mode, in place. */
+  /** Encrypts a packet of 16 bytes or more in CFB mode, in place. */
   encryptCfb(key: ExpandedKey, bytes: Uint8Array, start: number, end: number): void {
-    this.#take(key);
+    this.#useKey(key);
     this.#bytes.set(bytes.subarray(start, end), DATA);
     this.#kernel.encryptCfb(end - start);
     bytes.set(this.#bytes.subarray(DATA, DATA + end - start), start);
   }
 
-  /** Decrypts a packet of at least a block in CFB mode, in place. */
+  /** Decrypts a packet of 16 bytes or more in CFB mode, in place. */
   decryptCfb(key: ExpandedKey, bytes: Uint8Array, start: number, end: number): void {
-    this.#take(key);
+    this.#useKey(key);
     this.#bytes.set(bytes.subarray(start, end), DATA);
     this.#kernel.decryptCfb(end - start);
     bytes.set(this.#bytes.subarray(DATA, DATA + end - start), start);
   }
 
   /**
-   * Encrypts several packets of at least a block in CFB mode, in place.
+   * Encrypts several packets of 16 bytes or more in CFB mode, in place.
    *
-   * @param starts Offset of each packet's first byte: each lies behind the one before.
+   * @param starts Offset of each packet's first byte, ascending. Packets do not overlap.
    * @param ends Offset after each packet's last byte.
    * @param first Index of the first packet.
-   * @param last Index after the last one.
+   * @param last Index after the last packet.
    */
   encryptCfbs(
     key: ExpandedKey,
@@ -100,9 +108,9 @@ export class AesKernel {
     first: number,
     last: number,
   ): void {
-    this.#take(key);
+    this.#useKey(key);
     while (first < last) {
-      const next = fitting(starts, ends, first, Math.min(last, first + MAX_PACKETS), CAPACITY);
+      const next = batchEnd(starts, ends, first, Math.min(last, first + MAX_PACKETS), CAPACITY);
       const base = starts[first];
       const count = next - first;
       for (let i = 0; i < count; i++) {
@@ -119,15 +127,20 @@ export class AesKernel {
 
   /** Seals a packet in Galois/Counter Mode, in place. */
   sealGcm(key: ExpandedKey, bytes: Uint8Array, start: number, end: number): void {
-    this.#take(key);
+    this.#useKey(key);
     this.#bytes.set(bytes.subarray(start, end - TAG_SIZE), DATA);
     this.#kernel.sealGcm(end - start - NONCE_SIZE - TAG_SIZE);
     bytes.set(this.#bytes.subarray(DATA + NONCE_SIZE, DATA + end - start), start + NONCE_SIZE);
   }
 
-  /** Opens a packet in Galois/Counter Mode, in place, and returns whether its tag is right. If not, it stays as it is. */
+  /**
+   * Opens a packet in Galois/Counter Mode, in place. If its tag is wrong, the packet does not
+   * change.
+   *
+   * @returns Whether the tag is right.
+   */
   openGcm(key: ExpandedKey, bytes: Uint8Array, start: number, end: number): boolean {
-    this.#take(key);
+    this.#useKey(key);
     this.#bytes.set(bytes.subarray(start, end), DATA);
     if (this.#kernel.openGcm(end - start - NONCE_SIZE - TAG_SIZE) === 0) return false;
     bytes.set(
@@ -138,7 +151,7 @@ export class AesKernel {
   }
 }
 
-/** Starts a kernel of its own; null where it can't be. */
+/** Starts a separate kernel. Null if the runtime cannot run it. */
 export function startAesKernel(...modules: string[]): AesKernel | null {
   const kernel = startKernel<Kernel>(...modules);
   return kernel && new AesKernel(kernel);
@@ -146,7 +159,9 @@ export function startAesKernel(...modules: string[]): AesKernel | null {
 
 let shared: AesKernel | null | undefined;
 
-/** The kernel that all ciphers share, started at first use; null where it can't be. */
+/**
+ * The kernel that all ciphers share. It is started at first use. Null if the runtime cannot run it.
+ */
 export function sharedAesKernel(): AesKernel | null {
   return shared === undefined ? shared = startAesKernel(RELAXED_WASM, WASM) : shared;
 }

@@ -1,24 +1,25 @@
 /**
- * The tables of the AES kernel, computed from what they mean.
+ * The tables of the AES kernel, computed from their definitions.
  *
- * The kernel works on a byte as i·t + k, in GF(16)[t] / (t² + a·t + a), where i and k are of the 16 elements of GF(2^8)
- * that are a field themselves. With j = i + k, u = 1/(1/i + a/k) + j and w = 1/(1/j + a/k) + i, the inverse of
- * the byte is 1/u + (1/u · (1/a + 1/a²) + 1/w · 1/a²) · t. Here 1/0 is infinity, and 1/infinity is 0.
+ * The kernel represents a byte as i·t + k in GF(16)[t] / (t² + a·t + a). Here i and k are elements
+ * of GF(16), which are 16 of the elements of GF(2^8). Let j = i + k, u = 1/(1/i + a/k) + j and w =
+ * 1/(1/j + a/k) + i. Then the inverse of the byte is 1/u + (1/u · (1/a + 1/a²) + 1/w · 1/a²) · t,
+ * where 1/0 is infinity and 1/infinity is 0.
  *
  * Source: M. Hamburg, "Accelerating AES with Vector Permute Instructions", CHES 2009.
  */
 
-/** Infinity: the top bit, where the kernel's lookup gives zero. */
+/** Infinity. Its top bit is set, so the kernel's table lookup gives zero. */
 const INFINITE = 0x80;
 
-/** A product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (FIPS 197 §4.2). */
+/** The product of two bytes in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (FIPS 197 §4.2). */
 function multiply(a: number, b: number): number {
   let product = 0;
   for (; b > 0; b >>= 1, a = a << 1 ^ (a >> 7) * 0x11b) if (b & 1) product ^= a;
   return product;
 }
 
-/** The inverse of each byte; that of 0 is 0. */
+/** The inverse of each byte. 0 has the entry 0. */
 const INVERSES = Array.from({ length: 256 }, (_, a) => {
   for (let b = 1; b < 256; b++) if (multiply(a, b) === 1) return b;
   return 0;
@@ -31,18 +32,22 @@ function affine(inverse: number): number {
   return out;
 }
 
-/** The elements of GF(2^8) that are the field GF(16), each in the place of the four bits that stand for it. */
+/**
+ * The 16 elements of GF(2^8) that are GF(16). The index of an element is its four bits in the
+ * kernel.
+ */
 const SMALL = (() => {
   const cubes = (a: number) => multiply(a, multiply(a, a));
   const fifth = (a: number) => multiply(cubes(a), multiply(a, a));
-  // The multiplicative group has 255 elements: one of order 15 generates that of GF(16).
-  const of15 = (a: number) => {
+  // The multiplicative group of GF(2^8) has 255 elements. Its elements of order 15 generate the
+  // group of GF(16).
+  const powersOfOrder15 = (a: number) => {
     const powers = [1];
     while (powers.length < 15) powers.push(multiply(powers.at(-1)!, a));
     return multiply(powers.at(-1)!, a) === 1 && cubes(a) !== 1 && fifth(a) !== 1 ? powers : null;
   };
   let powers: number[] | null = null;
-  for (let a = 2; !powers; a++) powers = of15(a);
+  for (let a = 2; !powers; a++) powers = powersOfOrder15(a);
   const basis = powers.slice(0, 4);
   return Array.from(
     { length: 16 },
@@ -50,7 +55,7 @@ const SMALL = (() => {
   );
 })();
 
-/** An element t outside of GF(16), and the `a` in it for which t² = a·t + a. */
+/** An element t that is not in GF(16), and the element a of GF(16) for which t² = a·t + a. */
 const [T, A] = (() => {
   for (let t = 2;; t++) {
     const a = multiply(multiply(t, t), INVERSES[t ^ 1]);
@@ -58,7 +63,7 @@ const [T, A] = (() => {
   }
 })();
 
-/** The four bits of i and then those of k that stand for each byte. */
+/** The kernel's form of each byte: the four bits of i, then the four bits of k. */
 const ENTERED = (() => {
   const entered = new Array<number>(256);
   SMALL.forEach((i, high) =>
@@ -67,18 +72,24 @@ const ENTERED = (() => {
   return entered;
 })();
 
-/** Where in a block the byte is that ShiftRows takes to each place (FIPS 197 §5.1.2), when done `times` times. */
+/**
+ * The index in a block from which ShiftRows (FIPS 197 §5.1.2), applied `times` times, takes the
+ * byte for index `place`.
+ */
 function shifted(place: number, times: number): number {
   const row = place & 3;
   return (place + 4 * row * times) & 12 | row;
 }
 
-/** A table with the value of each of the 16 indices. */
+/** A table of 16 values, computed from their indexes. */
 function table(value: (index: number) => number): number[] {
   return Array.from({ length: 16 }, (_, index) => value(index));
 }
 
-/** What is added for u or for w to anything that is linear in the inverse: as four bits stand for u or w. */
+/**
+ * A lookup table for one of the two terms, the one with u or the one with w, of a linear function
+ * of the inverse. Its index is the four bits of u or w.
+ */
 function addend(of: "u" | "w", linear: (inverse: number) => number): number[] {
   const byA = INVERSES[A];
   const byA2 = multiply(byA, byA);
@@ -92,7 +103,10 @@ function addend(of: "u" | "w", linear: (inverse: number) => number): number[] {
   });
 }
 
-/** All tables, as they lie from address 0 of the kernel on: the names there are those of `aes.as.ts`. */
+/**
+ * All tables, in the order of the kernel's memory from address 0. The names are those of
+ * `aes.as.ts`.
+ */
 export function aesTables(): Uint8Array {
   const small = (element: number) => SMALL.indexOf(element);
   const inverse = (bits: number) => bits === 0 ? INFINITE : small(INVERSES[SMALL[bits]]);
@@ -102,24 +116,24 @@ export function aesTables(): Uint8Array {
     // INVERSE and SCALED_INVERSE: 1/x and a/x.
     table(inverse),
     table((bits) => bits === 0 ? INFINITE : small(multiply(A, INVERSES[SMALL[bits]]))),
-    // ENTER: from a byte to i and k.
+    // ENTER_LOW and ENTER_HIGH: i and k of a byte.
     table((low) => ENTERED[low]),
     table((high) => ENTERED[high << 4]),
-    // SINGLE and DOUBLE: i and k of the S-box, and of twice that.
+    // SINGLE and DOUBLE: i and k of the S-box's output, and of twice the output.
     addend("u", (byte) => inside(affine(byte))),
     addend("w", (byte) => inside(affine(byte))),
     addend("u", (byte) => inside(double(affine(byte)))),
     addend("w", (byte) => inside(double(affine(byte)))),
-    // LEAVE: the S-box as a byte.
+    // LEAVE: the S-box's output as a byte.
     addend("u", affine),
     addend("w", affine),
-    // ROW: ShiftRows where four blocks have their rows side by side.
+    // ROW: ShiftRows when a vector holds one row of four blocks.
     ...[1, 2, 3].map((row) => table((place) => place & 12 | (place + row) & 3)),
-    // TURN: rows into columns.
+    // TURN: exchanges rows and columns.
     table((place) => place << 2 & 12 | place >> 2),
-    // SHIFTS: ShiftRows, none to three times.
+    // SHIFTS: ShiftRows, applied zero to three times.
     ...[0, 1, 2, 3].map((times) => table((place) => shifted(place, times))),
-    // NEIGHBOURS: the next rows of a column where ShiftRows was left out so many times.
+    // NEIGHBOURS: the next rows of a column when ShiftRows was omitted `times` times.
     ...[0, 1, 2, 3].flatMap((times) =>
       [1, 2, 3].map((row) =>
         table((place) => {
@@ -128,7 +142,7 @@ export function aesTables(): Uint8Array {
         })
       )
     ),
-    // NIBBLE: what is left of a byte by its low bits.
+    // NIBBLE: a mask of the four low bits of each byte.
     table(() => 15),
   ].flat());
 }

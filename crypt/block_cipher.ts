@@ -1,19 +1,21 @@
 /**
- * What the block ciphers have in common.
+ * The interface of the block ciphers.
  *
  * @module
  */
 
-/** A block cipher with an expanded key. Only its forward direction exists: CFB mode needs no other. */
+/**
+ * A block cipher with an expanded key. It can only encrypt blocks: CFB mode never decrypts a block.
+ */
 export interface BlockCipher {
   /** Bytes in a block. */
   readonly blockSize: 8 | 16;
-  /** Whether the cipher's specification reads the words of a block with their low byte first. */
+  /** Whether the cipher's specification reads the words of a block as little-endian. */
   readonly littleEndian: boolean;
   /**
    * Encrypts one block in place.
    *
-   * @param block Its 32-bit words, 2 or 4 by block size, read in the cipher's byte order.
+   * @param block The 32-bit words of the block in the cipher's byte order: 2 or 4 of them.
    */
   encrypt(block: Int32Array): void;
 }

@@ -1,12 +1,16 @@
 import type { BlockCipher } from "./block_cipher.ts";
 import { piWords } from "./pi_digits.ts";
 
-/** Longest key in bytes: 448 bits. Source: the paper. */
+/** Most bytes of a key: 448 bits. Source: the paper. */
 const MAX_KEY_SIZE = 56;
-/** Words of the array P: one for each of the 16 rounds, and two for the output. */
+/**
+ * Words of the array P: one for each of the 16 rounds, and two for the output. Source: the paper.
+ */
 const P_SIZE = 18;
 
-/** Where P and the four S-boxes begin in the state, in the order in which pi's digits fill it. */
+/**
+ * Where P and the four S-boxes begin in the state. The digits of pi fill the state in this order.
+ */
 const P = 0;
 const S1 = P + P_SIZE;
 const S2 = S1 + 256;
@@ -20,23 +24,23 @@ let initialState: Int32Array | undefined;
 /**
  * Blowfish with 16 rounds, a block cipher with 8-byte blocks.
  *
- * Source: B. Schneier, "Description of a New Variable-Length Key, 64-Bit Block Cipher (Blowfish)", Fast
- * Software Encryption 1993.
+ * Source: B. Schneier, "Description of a New Variable-Length Key, 64-Bit Block Cipher (Blowfish)",
+ * Fast Software Encryption 1993.
  */
 export class Blowfish implements BlockCipher {
   /** Bytes in a block. */
   readonly blockSize = 8;
-  /** The words of a block have their high byte first. */
+  /** The words of a block are big-endian. */
   readonly littleEndian = false;
 
   /** P, then the four S-boxes. */
   readonly #state: Int32Array;
 
   /**
-   * Expands a key, which takes as long as encrypting 4 KiB, and some milliseconds more the first time.
+   * Expands a key. This takes as long as encrypting 4 KiB, and a few ms more the first time.
    *
    * @param key 1 to 56 bytes.
-   * @throws RangeError if the key has another length.
+   * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array) {
     if (key.length < 1 || key.length > MAX_KEY_SIZE) {
@@ -47,7 +51,7 @@ export class Blowfish implements BlockCipher {
     initialState ??= piWords(STATE_SIZE);
     const state = this.#state = initialState.slice();
 
-    // P takes the key as words, over and over.
+    // The key is read as words and XORed into P. It repeats until P is full.
     for (let i = 0, at = 0; i < P_SIZE; i++) {
       let word = 0;
       for (let n = 0; n < 4; n++) {
@@ -57,7 +61,8 @@ export class Blowfish implements BlockCipher {
       state[P + i] ^= word;
     }
 
-    // The whole state is replaced by what it encrypts itself to while it is being replaced.
+    // Each pair of words of the state is replaced by the next ciphertext, which the current state
+    // computes from the ciphertext before it. The first plaintext is zero.
     const block = new Int32Array(2);
     for (let i = 0; i < STATE_SIZE; i += 2) {
       this.encrypt(block);
@@ -69,13 +74,13 @@ export class Blowfish implements BlockCipher {
   /**
    * Encrypts one block in place.
    *
-   * @param block Its two 32-bit words, read big-endian.
+   * @param block The two words of the block, big-endian.
    */
   encrypt(block: Int32Array): void {
     const state = this.#state;
     let left = block[0] ^ state[P];
     let right = block[1];
-    // Two rounds at a time, so that the halves need no swap.
+    // The loop does two rounds at a time, so the halves need no swap.
     for (let i = P + 1; i < P + 17; i += 2) {
       right ^= state[i] ^
         ((state[S1 + (left >>> 24)] + state[S2 + (left >>> 16 & 255)] ^

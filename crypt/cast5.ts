@@ -1,22 +1,27 @@
 import type { BlockCipher } from "./block_cipher.ts";
 
-/** Bytes of a key. RFC 2144 knows shorter ones too, the wire format does not. */
+/** Bytes of a key. RFC 2144 also allows shorter keys, but kcp-go does not. */
 const KEY_SIZE = 16;
 const ROUNDS = 16;
 
 /** Where each S-box begins in {@linkcode Tables.boxes}. */
 const [S1, S2, S3, S4, S5, S6, S7, S8] = [0, 256, 512, 768, 1024, 1280, 1536, 1792];
 
-/** Where the bytes z0 to zF of the key schedule are: after x0 to xF, which begin as the key. */
+/**
+ * Offset of the bytes z0 to zF of the key schedule. Before them are x0 to xF, which begin as the
+ * key.
+ */
 const Z = 16;
 
 /**
- * The equations of the key schedule, which are gone through twice: four that mix the bytes, then four that
- * give words K, and so on. `z0 x0 xD xF xC xE S7 x8` stands for
+ * The equations of the key schedule. They are evaluated twice, from first to last. Four equations
+ * that mix bytes alternate with four that compute words K.
  *
- * `z0z1z2z3 = x0x1x2x3 ^ S5[xD] ^ S6[xF] ^ S7[xC] ^ S8[xE] ^ S7[x8]`
+ * A line of eight names mixes bytes: `z0 x0 xD xF xC xE S7 x8` means
+ * `z0z1z2z3 = x0x1x2x3 ^ S5[xD] ^ S6[xF] ^ S7[xC] ^ S8[xE] ^ S7[x8]`.
  *
- * and `z8 z9 z7 z6 S5 z2` for `K1 = S5[z8] ^ S6[z9] ^ S7[z7] ^ S8[z6] ^ S5[z2]`: the words K are in order.
+ * A line of six names computes the next word K: `z8 z9 z7 z6 S5 z2` means
+ * `K1 = S5[z8] ^ S6[z9] ^ S7[z7] ^ S8[z6] ^ S5[z2]`.
  *
  * Source: RFC 2144 §2.4.
  */
@@ -330,44 +335,48 @@ const S_BOXES = [
   `,
 ];
 
-/** What the constants above are at work. */
+/** The S-boxes and the equations in parsed form. */
 interface Tables {
-  /** The S-boxes one after the other. */
+  /** The S-boxes, one after the other. */
   readonly boxes: Int32Array;
-  /** The equations that mix, eight numbers each. */
+  /** The equations that mix bytes, eight numbers each. */
   readonly mix: Uint16Array;
-  /** The equations that give words, six numbers each. */
-  readonly give: Uint16Array;
+  /** The equations that compute words K, six numbers each. */
+  readonly words: Uint16Array;
 }
 
 /** Built at first use. */
 let tables: Tables | undefined;
 
-/** A name of {@linkcode SCHEDULE} as a number: of a byte its index, of a box its offset. */
+/** A name of {@linkcode SCHEDULE} as a number: the index of a byte, or the offset of an S-box. */
 function numberOf(name: string): number {
   const digit = parseInt(name[1], 16);
   return name[0] === "S" ? (digit - 1) * 256 : name[0] === "z" ? Z + digit : digit;
 }
 
-/** Parses the constants above. */
+/** Parses {@linkcode S_BOXES} and {@linkcode SCHEDULE}. */
 function buildTables(): Tables {
   const words = S_BOXES.join("").trim().split(/\s+/);
   const equations = SCHEDULE.trim().split("\n").map((line) => line.trim().split(" ").map(numberOf));
   return {
     boxes: Int32Array.from(words, (word) => parseInt(word, 16)),
     mix: Uint16Array.from(equations.filter((numbers) => numbers.length === 8).flat()),
-    give: Uint16Array.from(equations.filter((numbers) => numbers.length === 6).flat()),
+    words: Uint16Array.from(equations.filter((numbers) => numbers.length === 6).flat()),
   };
 }
 
 /** Fills the 32 words K1 to K32 of the key schedule. */
-function expandKey(key: Uint8Array, { boxes, mix, give }: Tables, words: Int32Array): void {
+function expandKey(
+  key: Uint8Array,
+  { boxes, mix, words: equations }: Tables,
+  words: Int32Array,
+): void {
   const bytes = new Uint8Array(2 * Z);
   bytes.set(key);
   let m = 0;
   let g = 0;
   for (let n = 0; n < words.length; n++) {
-    // Before each fourth word, four equations mix the bytes.
+    // Before every fourth word, four equations mix the bytes.
     if (n % 4 === 0) {
       if (m === mix.length) m = g = 0;
       for (const end = m + 4 * 8; m < end; m += 8) {
@@ -382,33 +391,33 @@ function expandKey(key: Uint8Array, { boxes, mix, give }: Tables, words: Int32Ar
         bytes[to + 3] = bytes[from + 3] ^ word;
       }
     }
-    words[n] = boxes[S5 + bytes[give[g]]] ^ boxes[S6 + bytes[give[g + 1]]] ^
-      boxes[S7 + bytes[give[g + 2]]] ^ boxes[S8 + bytes[give[g + 3]]] ^
-      boxes[give[g + 4] + bytes[give[g + 5]]];
+    words[n] = boxes[S5 + bytes[equations[g]]] ^ boxes[S6 + bytes[equations[g + 1]]] ^
+      boxes[S7 + bytes[equations[g + 2]]] ^ boxes[S8 + bytes[equations[g + 3]]] ^
+      boxes[equations[g + 4] + bytes[equations[g + 5]]];
     g += 6;
   }
 }
 
 /**
- * CAST5, also called CAST-128, with 16 rounds: a block cipher with 8-byte blocks.
+ * CAST5, also called CAST-128: a block cipher with 8-byte blocks, 16-byte keys and 16 rounds.
  *
  * Source: RFC 2144.
  */
 export class Cast5 implements BlockCipher {
   /** Bytes in a block. */
   readonly blockSize = 8;
-  /** The words of a block have their high byte first. */
+  /** The words of a block are big-endian. */
   readonly littleEndian = false;
 
   readonly #boxes: Int32Array;
-  /** The masking keys Km of the rounds, then their rotation keys Kr, of which the low five bits count. */
+  /** The masking keys Km of the rounds, then the rotation keys Kr, whose low five bits are used. */
   readonly #keys = new Int32Array(2 * ROUNDS);
 
   /**
-   * Expands a key, which takes some microseconds.
+   * Expands a key. This takes a few µs.
    *
    * @param key 16 bytes.
-   * @throws RangeError if the key has another length.
+   * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array) {
     if (key.length !== KEY_SIZE) {
@@ -422,34 +431,34 @@ export class Cast5 implements BlockCipher {
   /**
    * Encrypts one block in place.
    *
-   * @param block Its two 32-bit words, read big-endian.
+   * @param block The two words of the block, big-endian.
    */
   encrypt(block: Int32Array): void {
     const boxes = this.#boxes;
     const keys = this.#keys;
     let left = block[0];
     let right = block[1];
-    let turn = 0;
+    let rotation = 0;
     let t = 0;
 
-    // Rounds of type 1, 2 and 3 in turn. A shift takes its count modulo 32, so `>>> -turn` completes the
-    // rotation to the left.
+    // Rounds of type 1, 2 and 3 alternate. A shift uses its count modulo 32, so `>>> -rotation`
+    // completes the rotation to the left.
     for (let i = 0; i < ROUNDS - 1; i += 3) {
       t = keys[i] + right | 0;
-      turn = keys[ROUNDS + i];
-      t = t << turn | t >>> -turn;
+      rotation = keys[ROUNDS + i];
+      t = t << rotation | t >>> -rotation;
       const first = left ^ ((boxes[S1 + (t >>> 24)] ^ boxes[S2 + (t >>> 16 & 255)]) -
         boxes[S3 + (t >>> 8 & 255)] + boxes[S4 + (t & 255)]);
 
       t = keys[i + 1] ^ first;
-      turn = keys[ROUNDS + i + 1];
-      t = t << turn | t >>> -turn;
+      rotation = keys[ROUNDS + i + 1];
+      t = t << rotation | t >>> -rotation;
       const second = right ^ ((boxes[S1 + (t >>> 24)] - boxes[S2 + (t >>> 16 & 255)] +
         boxes[S3 + (t >>> 8 & 255)]) ^ boxes[S4 + (t & 255)]);
 
       t = keys[i + 2] - second | 0;
-      turn = keys[ROUNDS + i + 2];
-      t = t << turn | t >>> -turn;
+      rotation = keys[ROUNDS + i + 2];
+      t = t << rotation | t >>> -rotation;
       const third = first ^ (((boxes[S1 + (t >>> 24)] + boxes[S2 + (t >>> 16 & 255)]) ^
         boxes[S3 + (t >>> 8 & 255)]) - boxes[S4 + (t & 255)]);
 
@@ -457,10 +466,10 @@ export class Cast5 implements BlockCipher {
       right = third;
     }
 
-    // The sixteenth round is of type 1 again. The halves leave without a swap after it.
+    // The sixteenth round is of type 1. The halves are not swapped after it.
     t = keys[ROUNDS - 1] + right | 0;
-    turn = keys[2 * ROUNDS - 1];
-    t = t << turn | t >>> -turn;
+    rotation = keys[2 * ROUNDS - 1];
+    t = t << rotation | t >>> -rotation;
     block[0] = left ^ ((boxes[S1 + (t >>> 24)] ^ boxes[S2 + (t >>> 16 & 255)]) -
       boxes[S3 + (t >>> 8 & 255)] + boxes[S4 + (t & 255)]);
     block[1] = right;

@@ -1,31 +1,31 @@
 import type { BlockCipher } from "./block_cipher.ts";
 import { MemoryView } from "./memory_view.ts";
-import { ChecksumCipher } from "./none.ts";
+import { ChecksumCipher } from "./checksum_cipher.ts";
 
 /**
- * The IV of every packet, of which 8-byte blocks take the first 8. Source: kcp-go.
+ * The IV of every packet. Ciphers with 8-byte blocks use its first 8 bytes. Source: kcp-go.
  *
- * It may be fixed, since each packet begins with 16 random bytes: they are encrypted first and are fed
- * back into all that follows.
+ * It may be fixed because each packet begins with 16 random bytes. They are encrypted first, and
+ * CFB feeds their ciphertext into all blocks after them.
  */
 export const PACKET_IV = [167, 115, 79, 156, 18, 172, 27, 1, 164, 21, 242, 193, 252, 120, 230, 107];
 
 /**
- * Cipher feedback with whole blocks fed back: CFB128 or CFB64 of NIST SP 800-38A §6.3, in place.
+ * Cipher feedback of whole blocks, in place: CFB128 or CFB64 of NIST SP 800-38A §6.3.
  *
- * The end of the data that does not fill a block is XORed with as much of the key stream.
+ * If the last block is not full, its bytes are XORed with the first bytes of the key stream.
  */
 export class Cfb {
   readonly #cipher: BlockCipher;
-  /** The encrypted IV, which is the same for every packet. */
+  /** The encrypted IV. All packets share it. */
   readonly #first: Int32Array;
-  /** The key stream of one block, and then the ciphertext that is fed back. */
+  /** The key stream of one block, then the ciphertext that is fed back. */
   readonly #block: Int32Array;
   readonly #memory = new MemoryView();
 
   /**
    * @param cipher A block cipher with its key.
-   * @param iv As many bytes as a block has.
+   * @param iv The IV: one block.
    * @throws {RangeError} If the IV has another length.
    */
   constructor(cipher: BlockCipher, iv: Uint8Array) {
@@ -42,12 +42,12 @@ export class Cfb {
     cipher.encrypt(this.#first);
   }
 
-  /** CFB as packets have it, from their IV. */
+  /** CFB with the IV of packets. */
   static ofPackets(cipher: BlockCipher): Cfb {
     return new Cfb(cipher, Uint8Array.from(PACKET_IV.slice(0, cipher.blockSize)));
   }
 
-  /** XORs what is left of the data, less than a block, with the key stream. */
+  /** XORs the last bytes of the data, less than a block, with the key stream. */
   #finish(bytes: Uint8Array, start: number, end: number): void {
     const block = this.#block;
     const flip = this.#cipher.littleEndian ? 0 : 24;
@@ -131,14 +131,15 @@ export class Cfb {
 }
 
 /**
- * Packets under a block cipher in CFB mode, as kcp-go has them: `nonce 16 | checksum 4 | payload`, encrypted
- * from the first byte of the nonce on, from a fixed IV.
+ * Packets encrypted with a block cipher in CFB mode, in the format of kcp-go:
+ * `nonce 16 | checksum 4 | payload`. The whole packet is encrypted, from the first byte of the
+ * nonce on, with a fixed IV.
  */
 export class CfbCipher extends ChecksumCipher {
   readonly #cfb: Cfb;
 
   /**
-   * @param name The name by which `createCipher` knows it.
+   * @param name The name of the cipher, as for `createCipher`.
    * @param cipher A block cipher with its key.
    */
   constructor(name: string, cipher: BlockCipher) {

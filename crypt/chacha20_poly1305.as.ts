@@ -1,43 +1,53 @@
-// ChaCha20-Poly1305 (RFC 8439) in AssemblyScript, for WebAssembly with SIMD: the key stream of four blocks at once, one in
-// each lane of a vector, and Poly1305 with limbs of 32 bits. The two are computed side by side: ChaCha20 is busy with
-// vectors, and Poly1305 with integers, so that a CPU that looks ahead does both in little more than the time of one. The
-// pieces of Poly1305 stand between those of ChaCha20 because it does not look ahead far enough otherwise.
+// ChaCha20-Poly1305 (RFC 8439) in AssemblyScript, for WebAssembly with SIMD. It computes the key
+// stream of four blocks at once, one in each lane of a vector, and Poly1305 with limbs of 32 bits.
 //
-// Of the 16 words of the state, the constants and the key are there already. Packets are `nonce 12 | payload | tag 16`.
+// The two are interleaved. ChaCha20 uses the vector units of the CPU and Poly1305 uses its integer
+// units, so out-of-order execution does both in little more than the time of one. The instructions
+// of Poly1305 are placed between those of ChaCha20, because the CPU does not look far enough ahead
+// to interleave them itself.
+//
+// The caller writes the constants and the key into the 16 words of the state. Packets are
+// `nonce 12 | payload | tag 16`.
 
 import { add, put, rotate } from "./lanes.as";
 import { CHACHA } from "./memory.as";
 
 const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
-/** By how many bytes the words of a vector are rotated: places for `turn`. */
+/** Addresses of byte indexes for `turn`: they rotate each word of a vector by 16 and by 8 bits. */
 const TURN_16: usize = CHACHA + 64;
 const TURN_8: usize = CHACHA + 80;
-/** The last bytes of a payload, filled up to a block, and the block with the lengths. */
+/** The last bytes of a payload, padded to a block, then the block with the lengths. */
 const LAST: usize = CHACHA + 96;
-/** The key stream of the first four blocks, of which the first 32 bytes are the key of Poly1305: of two packets. */
+/**
+ * The key stream of the first four blocks of a packet. Its first 32 bytes are the key of Poly1305.
+ * Packets use the two areas alternately.
+ */
 const EVEN_STREAM: usize = CHACHA + 256;
 const ODD_STREAM: usize = CHACHA + 512;
-/** That of the last ones, if less than 256 bytes are left for them. */
+/** The key stream for the last bytes of a payload, fewer than 256. */
 const REST_STREAM: usize = CHACHA + 768;
-/** Start and end of each packet, 64 of them at most. */
+/** The start and the end of each packet, at most 64 packets. */
 const LIST: usize = CHACHA + 1024;
-/** Bytes of four blocks of key stream, and of those of the first four that are for the payload. */
+/** Bytes of four blocks of key stream. */
 const STEP: usize = 256;
+/** Bytes of the first four blocks that encrypt the payload. The first block is for Poly1305. */
 const FIRST: usize = 192;
 
 const LOW: u64 = 0xffffffff;
 
-// Poly1305 of the payload without additional data, as RFC 8439 §2.8 has it. The number is that of five limbs of 32 bits, of
-// which the first may be a little larger, and the last one is small. The key is clamped: modulo 2^130 - 5, 2^128 · r is r / 4 · 5
-// for all limbs of r but the lowest, which are multiples of 4.
+// Poly1305 of the payload without additional data (RFC 8439 §2.8). The sum has five limbs of 32
+// bits. The first limb may be a little larger, and the last one is small. The key r is clamped, so
+// all its limbs except the lowest are multiples of 4. For these limbs, 2^128 · r is r / 4 · 5
+// modulo 2^130 - 5.
 let key0: u64 = 0, key1: u64 = 0, key2: u64 = 0, key3: u64 = 0;
 let sum0: u64 = 0, sum1: u64 = 0, sum2: u64 = 0, sum3: u64 = 0, sum4: u64 = 0;
-/** The next block to authenticate. */
+/** Address of the next block to authenticate. */
 let place: usize = 0;
 let tag0: u64 = 0, tag1: u64 = 0;
 
-// Puts the bytes of a vector elsewhere in it. With a constant in place of `places`, V8 would make it anew each time.
+// Permutes the bytes of a vector. `places` is loaded from memory: V8 would build a vector constant
+// again at each use.
 // @ts-ignore: decorator
 @inline
 function turn(x: v128, places: v128): v128 {
@@ -45,14 +55,15 @@ function turn(x: v128, places: v128): v128 {
   return i8x16.swizzle(x, places);
 }
 
-// Prepares the memory, once.
+// Writes the constants into the memory. It is called once.
 export function prepare(): void {
   v128.store(TURN_16, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
   v128.store(TURN_8, i8x16(3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14));
 }
 
-// XORs what lies from `at` to before `end`, in steps of 256 bytes, with the key stream from block `counter` on. During the
-// first step it authenticates 2 · `pairs` blocks, at most 20, and 16 during each of the others.
+// XORs the bytes from `at` to before `end`, in steps of 256 bytes, with the key stream from block
+// `counter` on. The first step also authenticates 2 · `pairs` blocks, at most 20. Each further step
+// authenticates 16 blocks.
 function stream(at: usize, end: usize, counter: i32, pairs: i32): void {
   const turn16 = v128.load(TURN_16), turn8 = v128.load(TURN_8);
   const r0 = key0, r1 = key1, r2 = key2, r3 = key3;
@@ -70,7 +81,7 @@ function stream(at: usize, end: usize, counter: i32, pairs: i32): void {
     let x10 = v128.load32_splat(CHACHA + 40), x11 = v128.load32_splat(CHACHA + 44);
     let x12 = s12, x13 = v128.load32_splat(CHACHA + 52);
     let x14 = v128.load32_splat(CHACHA + 56), x15 = v128.load32_splat(CHACHA + 60);
-    // Two loops, since a condition between the pieces would cost more than they do.
+    // One loop with Poly1305 and one without: a condition inside a loop would cost more.
     let i = 0;
     for (; i < pairs; i++) {
       x0 = i32x4.add(x0, x4), x12 = turn(v128.xor(x12, x0), turn16);
@@ -169,8 +180,15 @@ function stream(at: usize, end: usize, counter: i32, pairs: i32): void {
     const s8 = v128.load32_splat(CHACHA + 32), s9 = v128.load32_splat(CHACHA + 36);
     const s10 = v128.load32_splat(CHACHA + 40), s11 = v128.load32_splat(CHACHA + 44);
     put(at + 32, i32x4.add(x8, s8), i32x4.add(x9, s9), i32x4.add(x10, s10), i32x4.add(x11, s11));
-    const s13 = v128.load32_splat(CHACHA + 52), s14 = v128.load32_splat(CHACHA + 56), s15 = v128.load32_splat(CHACHA + 60);
-    put(at + 48, i32x4.add(x12, s12), i32x4.add(x13, s13), i32x4.add(x14, s14), i32x4.add(x15, s15));
+    const s13 = v128.load32_splat(CHACHA + 52), s14 = v128.load32_splat(CHACHA + 56);
+    const s15 = v128.load32_splat(CHACHA + 60);
+    put(
+      at + 48,
+      i32x4.add(x12, s12),
+      i32x4.add(x13, s13),
+      i32x4.add(x14, s14),
+      i32x4.add(x15, s15),
+    );
     s12 = i32x4.add(s12, i32x4.splat(4));
     pairs = 8;
   }
@@ -178,7 +196,7 @@ function stream(at: usize, end: usize, counter: i32, pairs: i32): void {
   place = next;
 }
 
-// Authenticates whole blocks up to `end`.
+// Authenticates the whole blocks before `end`.
 function authenticate(end: usize): void {
   const r0 = key0, r1 = key1, r2 = key2, r3 = key3;
   const q1 = r1 + (r1 >> 2), q2 = r2 + (r2 >> 2), q3 = r3 + (r3 >> 2);
@@ -198,7 +216,7 @@ function authenticate(end: usize): void {
   place = next;
 }
 
-// The bytes of a block that are before place `length`.
+// A mask of the first `length` bytes of a block.
 // @ts-ignore: decorator
 @inline
 function before(length: usize): v128 {
@@ -206,33 +224,34 @@ function before(length: usize): v128 {
   return i8x16.lt_s(places, i8x16.splat(<i8> length));
 }
 
-// Leaves the key stream of four blocks at `to`, and authenticates 2 · `pairs` blocks meanwhile.
+// Stores the key stream of four blocks at `to`. Also authenticates 2 · `pairs` blocks.
 function fill(to: usize, counter: i32, pairs: i32): void {
   for (let i: usize = 0; i < STEP; i += 16) v128.store(to + i, i64x2.splat(0));
   stream(to, to + STEP, counter, pairs);
 }
 
-// XORs up to `end`, less than 256 bytes, with key stream that lies elsewhere.
+// XORs the bytes from `at` to before `end`, fewer than 256, with the key stream at `from`.
 function mix(at: usize, end: usize, from: usize): void {
   for (; at + 16 <= end; at += 16, from += 16) add(at, v128.load(from));
-  // The tag follows.
+  // The tag follows, so only the bytes before `end` may change.
   if (at < end) add(at, v128.and(v128.load(from), before(end - at)));
 }
 
-// Takes the nonce of a packet.
+// Copies the nonce of a packet into the state.
 function setNonce(packet: usize): void {
   store<u32>(CHACHA + 52, load<u32>(packet));
   store<u32>(CHACHA + 56, load<u32>(packet, 4));
   store<u32>(CHACHA + 60, load<u32>(packet, 8));
 }
 
-// Leaves the first key stream of a packet at `to`, and authenticates as many blocks as it can up to `end` meanwhile.
+// Stores the key stream of a packet's first four blocks at `to`. Also authenticates up to 20 blocks
+// of the packet before it, whose payload ends at `end`.
 function draw(packet: usize, to: usize, end: usize): void {
   setNonce(packet);
   fill(to, 0, min(10, <i32> (end - place) >> 5));
 }
 
-// Goes on with a packet whose first key stream is at `from`.
+// Starts a packet whose first key stream is at `from`: sets the nonce, and the key of Poly1305.
 function begin(packet: usize, from: usize): void {
   setNonce(packet);
   key0 = <u64> load<u32>(from) & 0x0fffffff;
@@ -240,15 +259,15 @@ function begin(packet: usize, from: usize): void {
   key2 = <u64> load<u32>(from, 8) & 0x0ffffffc;
   key3 = <u64> load<u32>(from, 12) & 0x0ffffffc;
   sum0 = sum1 = sum2 = sum3 = sum4 = 0;
-  // What is added at the end.
+  // The second half of the key is added at the end.
   tag0 = load<u64>(from, 16), tag1 = load<u64>(from, 24);
   place = packet + NONCE_SIZE;
 }
 
-// Authenticates what is left of a payload, and leaves its tag.
+// Authenticates the rest of a payload, and stores the tag in tag0 and tag1.
 function finish(payload: usize, end: usize): void {
   authenticate(end);
-  // Both the last bytes, filled up with zeros, and the lengths are blocks like all others.
+  // The last bytes, padded with zeros, are a block, and the lengths are a block.
   const rest = end - place;
   v128.store(LAST, v128.and(v128.load(place), before(rest)));
   store<u64>(LAST, 0, 16);
@@ -260,7 +279,7 @@ function finish(payload: usize, end: usize): void {
   h2 += h1 >> 32, h1 &= LOW;
   h3 += h2 >> 32, h2 &= LOW;
   h4 += h3 >> 32, h3 &= LOW;
-  // The modulus is subtracted if the number is not less: in constant time, as all is.
+  // If the sum is not less than the modulus, subtracts the modulus, in constant time.
   const g0 = h0 + 5;
   const g1 = h1 + (g0 >> 32);
   const g2 = h2 + (g1 >> 32);
@@ -279,7 +298,8 @@ function finish(payload: usize, end: usize): void {
   tag1 = (h2 & LOW) | (h3 << 32);
 }
 
-// Seals so many packets. While the next one begins, this one is finished.
+// Seals the first `count` packets of the list. The start of each packet is interleaved with the end
+// of the packet before it.
 export function sealAll(count: i32): void {
   const last = LIST + 8 * count;
   let first = EVEN_STREAM;
@@ -292,7 +312,7 @@ export function sealAll(count: i32): void {
     const middle = min(end, payload + FIRST);
     mix(payload, middle, first + 64);
     if (middle < end) {
-      // What is encrypted is authenticated during the next step.
+      // A step authenticates the bytes that the step before it encrypted.
       const whole = (end - middle) & -STEP;
       const rest = middle + whole;
       stream(middle, rest, 4, 6);
@@ -310,8 +330,8 @@ export function sealAll(count: i32): void {
   }
 }
 
-// Opens so many packets, and leaves 1 in place of the start of each whose tag is right, and else 0: what such a packet is then
-// means nothing.
+// Opens the first `count` packets of the list. Replaces the start of each by 1 if its tag is right,
+// else by 0. A packet whose tag is wrong is undefined after that.
 export function openAll(count: i32): void {
   const last = LIST + 8 * count;
   let first = EVEN_STREAM;
@@ -331,7 +351,8 @@ export function openAll(count: i32): void {
     const whole = (end - middle) & -STEP;
     const rest = middle + whole;
     if (whole > 0) {
-      // All that a step decrypts is authenticated by its end: 20 blocks is what the first one can do.
+      // A step must authenticate all bytes that it decrypts. The first step can authenticate 20
+      // blocks.
       authenticate(middle + STEP - 20 * 16);
       stream(middle, rest, 4, <i32> (middle + STEP - place) >> 5);
     }

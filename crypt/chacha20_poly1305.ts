@@ -5,17 +5,21 @@ import { RELAXED_WASM, WASM } from "./chacha20_poly1305_wasm.ts";
 import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
 import { keyWords, SIGMA } from "./salsa20.ts";
 
-/** Where the kernel has its state and its list: see `memory.as.ts`. */
+/** Address of the kernel's state, as in `memory.as.ts`. */
 const STATE = 0;
+/** Address of the kernel's list of packets. */
 const LIST = STATE + 1024;
 
 /** The functions of the kernel. */
 interface Functions extends PacketFunctions {
-  /** Prepares the memory, once. */
+  /** Prepares the kernel's memory. It is called once. */
   prepare(): void;
 }
 
-/** The kernel in a memory: four blocks at once with SIMD, and Poly1305 beside them. */
+/**
+ * The kernel in one memory. It computes four blocks of ChaCha20 at once with SIMD, and Poly1305
+ * alongside.
+ */
 class ChaCha20Poly1305Kernel extends PacketKernel {
   readonly #state: Uint32Array;
 
@@ -26,7 +30,7 @@ class ChaCha20Poly1305Kernel extends PacketKernel {
     this.#state.set(SIGMA);
   }
 
-  /** Takes a key. */
+  /** Writes a key into the kernel's state. */
   protected override setKey(words: Uint32Array): void {
     this.#state.set(words, 4);
   }
@@ -38,10 +42,10 @@ const KERNEL = new KernelModule<Functions, ChaCha20Poly1305Kernel>(
 );
 
 /**
- * Packets under ChaCha20-Poly1305 (RFC 8439 §2.8).
+ * Packets encrypted with ChaCha20-Poly1305 (RFC 8439 §2.8).
  *
- * Where there is WebAssembly with SIMD, a kernel does all of it; elsewhere `@noble/ciphers` does. Both take a time that
- * depends on nothing but the packet's length.
+ * Where the runtime has WebAssembly with SIMD, a kernel encrypts and authenticates. Elsewhere
+ * `@noble/ciphers` does. The time of both depends only on the packet's length.
  */
 export class ChaCha20Poly1305Cipher extends AeadCipher {
   readonly #key: Uint8Array;
@@ -49,8 +53,8 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
   readonly #portable: boolean;
 
   /**
-   * @param key 32 bytes, which are kept.
-   * @param portable Whether the kernel is left alone.
+   * @param key 32 bytes. The cipher keeps a reference to it.
+   * @param portable Whether the kernel is not used. Default: false.
    * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array, portable = false) {
@@ -60,26 +64,26 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
     this.#portable = portable;
   }
 
-  /** Whether the kernel does the work. */
+  /** Whether the WebAssembly kernel is used. */
   get accelerated(): boolean {
     return this.#kernelFor(this.#key, 0) !== null;
   }
 
-  /** The kernel for what lies in `bytes`, if it takes so much of it. */
+  /** The kernel for packets in `bytes`. Null if there is none, or the packet is too long for it. */
   #kernelFor(bytes: Uint8Array, length: number): ChaCha20Poly1305Kernel | null {
     const kernel = this.#portable ? null : KERNEL.for(bytes);
     return kernel?.takes(bytes, length) ? kernel : null;
   }
 
   /**
-   * Seals several packets in place, as `seal` does one after the other.
+   * Seals several packets in place, as if `seal` were called for each of them.
    *
-   * @param bytes The memory that the packets lie in, each behind the one before.
+   * @param bytes The memory that holds the packets, in ascending order of their offsets.
    * @param starts Offset of each packet's first byte.
    * @param ends Offset after each packet's last byte.
    * @param first Index of the first packet.
    * @param last Index after the last packet.
-   * @throws {RangeError} If a packet has no room for nonce and tag.
+   * @throws {RangeError} If a packet is shorter than nonce and tag.
    */
   sealAll(
     bytes: Uint8Array<ArrayBuffer>,
@@ -99,14 +103,15 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
   }
 
   /**
-   * Opens several packets in place, as `open` does one after the other.
+   * Opens several packets in place, as if `open` were called for each of them.
    *
-   * @param bytes The memory that the packets lie in, each behind the one before.
+   * @param bytes The memory that holds the packets, in ascending order of their offsets.
    * @param starts Offset of each packet's first byte.
    * @param ends Offset after each packet's last byte.
    * @param first Index of the first packet.
    * @param last Index after the last packet.
-   * @param opened Becomes 1 for each packet, with its index, whose tag is right, and 0 for the others, which are wiped.
+   * @param opened Set to 1 at the index of each packet whose tag is right, and to 0 for the others.
+   * Those are filled with zeros.
    */
   openAll(
     bytes: Uint8Array<ArrayBuffer>,
@@ -132,7 +137,7 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
     }
   }
 
-  /** Encrypts the payload in place, and writes the tag. */
+  /** Encrypts the payload in place and writes the tag. */
   protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     const kernel = this.#kernelFor(bytes, end - start);
     if (kernel) {
@@ -144,7 +149,7 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
       .encrypt(bytes.subarray(payload, end - TAG_SIZE), bytes.subarray(payload, end));
   }
 
-  /** Decrypts the payload in place if the tag is right. */
+  /** Checks the tag. If it is right, decrypts the payload in place. */
   protected override decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
     const kernel = this.#kernelFor(bytes, end - start);
     if (kernel) return kernel.open(this.#words, bytes, start, end);
@@ -154,7 +159,8 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
       cipher.decrypt(bytes.subarray(payload, end), bytes.subarray(payload, end - TAG_SIZE));
       return true;
     } catch {
-      // All that it throws for is the tag. A packet that fails costs no more than one that opens.
+      // `decrypt` throws only for a wrong tag. A packet that fails costs no more than one that
+      // opens.
       return false;
     }
   }

@@ -1,25 +1,31 @@
 // Shared: CRC-32 in AssemblyScript, for WebAssembly with SIMD.
 //
-// Modulo the polynomial, 1 is the sum of x^(-8d) for the six d of DISTANCES: so a byte may be dropped if it is added to
-// the six bytes that lie so far behind it. That takes neither tables nor products, and 16 bytes at once; only the last
-// nine blocks are divided by way of tables, as M. Kounavis and F. Berry do (see crc32.ts).
+// Modulo the polynomial, 1 is the sum of x^(-8d) for six distances d: 53, 57, 67, 108, 129 and 137.
+// So the remainder does not change when a byte is removed and added (XORed) to the six bytes at
+// these distances after it. This needs no tables and no products, and works on 16 bytes at once.
+// Only the last nine blocks are divided with tables, as M. Kounavis and F. Berry do (see crc32.ts).
 //
-// A number of bytes that does not fill blocks has zeros in front, which change nothing while the remainder is zero. It
-// begins with ones, which is the same as to add them to the first four bytes.
+// If the bytes do not fill whole blocks, zeros are put before them: they do not change a remainder
+// of zero. The remainder must begin with ones. Adding the ones to the first four bytes has the same
+// effect.
 
 import { CHECKSUM } from "./memory.as";
 
-// The 16 tables, 256 entries each: of 0 to 15 bytes that follow.
+// The 16 tables of 256 entries. Table k is for a byte with k bytes after it, 0 to 15.
 const TABLES: usize = CHECKSUM;
-/** 16 zeros, and then ones: 4 bytes of them for the start of the remainder, 16 for what is no zero in front. */
+/**
+ * Zeros and ones. At START are 16 bytes of zeros, 4 bytes of ones (the start value of the
+ * remainder) and zeros. At TAKEN are 16 bytes of zeros and 16 bytes of ones: a mask that selects
+ * the data after the zeros put before it.
+ */
 const START: usize = CHECKSUM + 16_384;
 const TAKEN: usize = CHECKSUM + 16_432;
-/** The last blocks, with all that was added to them. */
+/** The last blocks, with everything that was added to them. */
 const REST: usize = CHECKSUM + 16_464;
 
-/** Blocks that the last dropped byte reaches: DISTANCES are 53, 57, 67, 108, 129 and 137. */
+/** How many blocks after its own a removed byte may be added to. */
 const REACH = 9;
-/** Of fewer blocks than this, the tables are as fast. */
+/** For fewer blocks than this, the tables are as fast. */
 const MIN_BLOCKS = 20;
 
 // @ts-ignore: decorator
@@ -28,7 +34,7 @@ function entry(k: usize, word: u64, j: i32): u32 {
   return load<u32>(TABLES + 1024 * k + ((<usize> (word >> (8 * j)) & 255) << 2));
 }
 
-// What 8 bytes do to the remainder, once `k` more have followed.
+// The remainder of 8 bytes with `k` zero bytes after them.
 // @ts-ignore: decorator
 @inline
 function step(k: usize, word: u64): u32 {
@@ -37,35 +43,48 @@ function step(k: usize, word: u64): u32 {
     entry(k + 1, word, 6) ^ entry(k, word, 7);
 }
 
-// The remainder of whole blocks behind others whose remainder is `crc`.
+// The remainder of whole blocks, when `crc` is the remainder of the blocks before them.
 function divide(at: usize, end: usize, crc: u32): u32 {
   for (; at < end; at += 16) crc = step(8, load<u64>(at) ^ <u64> crc) ^ step(0, load<u64>(at, 8));
   return crc;
 }
 
-// What is added to a block: each name says how many blocks before it another one lies.
+// The sum of the removed bytes that is added to a block. Parameter bN is the block N blocks before
+// it.
 // @ts-ignore: decorator
 @inline
 function added(b9: v128, b8: v128, b7: v128, b6: v128, b5: v128, b4: v128, b3: v128): v128 {
   // deno-fmt-ignore
-  const by137 = v128.shuffle<u8>(b9, b8, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22);
+  const by137 = v128.shuffle<u8>(
+    b9, b8, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+  );
   // deno-fmt-ignore
-  const by129 = v128.shuffle<u8>(b9, b8, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+  const by129 = v128.shuffle<u8>(
+    b9, b8, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
+  );
   // deno-fmt-ignore
-  const by108 = v128.shuffle<u8>(b7, b6, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+  const by108 = v128.shuffle<u8>(
+    b7, b6, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+  );
   // deno-fmt-ignore
-  const by67 = v128.shuffle<u8>(b5, b4, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28);
+  const by67 = v128.shuffle<u8>(
+    b5, b4, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
+  );
   // deno-fmt-ignore
-  const by57 = v128.shuffle<u8>(b4, b3, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22);
+  const by57 = v128.shuffle<u8>(
+    b4, b3, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+  );
   // deno-fmt-ignore
-  const by53 = v128.shuffle<u8>(b4, b3, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26);
+  const by53 = v128.shuffle<u8>(
+    b4, b3, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+  );
   return v128.xor(
     v128.xor(v128.xor(by137, by129), by108),
     v128.xor(v128.xor(by57, by53), by67),
   );
 }
 
-// The checksum of so many bytes that lie at `at`.
+// The checksum of `length` bytes at `at`.
 export function checksum(at: usize, length: i32): u32 {
   if (length < 4) {
     let crc: u32 = 0xffffffff;
@@ -76,7 +95,8 @@ export function checksum(at: usize, length: i32): u32 {
   }
   const end = at + length;
   const pad: usize = -length & 15;
-  // The first block, and what the ones at the start are of the second one.
+  // The first block with the start value added, and the part of the start value for the second
+  // block.
   const first = v128.xor(
     v128.and(v128.load(at - pad), v128.load(TAKEN + 16 - pad)),
     v128.load(START + 16 - pad),
@@ -97,7 +117,7 @@ export function checksum(at: usize, length: i32): u32 {
   let b9 = zero, b8 = zero, b7 = zero, b6 = zero, b5 = zero, b4 = zero, b3 = zero, b2 = zero;
   let b1 = first;
   const whole = end - 16 * REACH;
-  // The oldest block makes room for the newest one.
+  // Each new block replaces the oldest one.
   for (; at + 144 <= whole; at += 144) {
     b9 = v128.xor(v128.xor(v128.load(at), second), added(b9, b8, b7, b6, b5, b4, b3));
     second = zero;
@@ -115,7 +135,7 @@ export function checksum(at: usize, length: i32): u32 {
     second = zero;
     b9 = b8, b8 = b7, b7 = b6, b6 = b5, b5 = b4, b4 = b3, b3 = b2, b2 = b1, b1 = b0;
   }
-  // What is left is not dropped.
+  // The last blocks are not removed but divided.
   for (let rest = REST; at < end; at += 16, rest += 16) {
     v128.store(rest, v128.xor(v128.load(at), added(b9, b8, b7, b6, b5, b4, b3)));
     b9 = b8, b8 = b7, b7 = b6, b6 = b5, b5 = b4, b4 = b3, b3 = b2, b2 = b1, b1 = zero;

@@ -1,4 +1,4 @@
-// The CRC-32 of bytes anywhere in memory: see checksum.as.ts.
+// The CRC-32 of the bytes from `start` to before `end`: see checksum.as.ts.
 
 import { checksum } from "./checksum.as";
 

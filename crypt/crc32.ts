@@ -1,17 +1,17 @@
 import { type KernelMemory, KernelModule } from "../kcp/kernel.ts";
 import { WASM } from "./crc32_wasm.ts";
 
-/** The polynomial of IEEE 802.3, x^32 + x^26 + … + x + 1, with its low power first. */
+/** The polynomial of IEEE 802.3, x^32 + x^26 + … + x + 1, in bit-reversed form. */
 const POLYNOMIAL = 0xedb88320;
-/** Bytes taken at once. Of 1, 4, 8 and 16, 16 is the fastest in V8: 0.4, 1.0, 1.4 and 1.6 GB/s. */
+/** Bytes processed at once. In V8, 1, 4, 8 and 16 bytes reach 0.4, 1.0, 1.4 and 1.6 GB/s. */
 const SLICES = 16;
 
 let shared: Int32Array | undefined;
 
 /**
- * The tables, built at first use: 256 entries for each of the bytes taken at once.
+ * The tables, built at first use: 256 entries for each of the 16 bytes that are processed at once.
  *
- * Entry `b` of table `k` is what the byte `b` does to the remainder once `k` further bytes have passed.
+ * Entry `b` of table `k` is the remainder of the byte `b` followed by `k` zero bytes.
  */
 function tables(): Int32Array {
   if (shared) return shared;
@@ -30,20 +30,25 @@ function tables(): Int32Array {
   return shared = built;
 }
 
-/** Where kernels have the tables, and behind zeros two runs of ones: see `checksum.as.ts`. */
+// The layout of the kernel's memory, as in `checksum.as.ts`. START and TAKEN follow 16 zero bytes
+// each.
+
+/** Address of the tables. */
 const TABLES = 2048;
+/** Address of four bytes of ones: the start value of the remainder. */
 const START = TABLES + 16_384 + 16;
+/** Address of 16 bytes of ones: a mask. */
 const TAKEN = TABLES + 16_432 + 16;
-/** Of fewer bytes than this, TypeScript is as fast. */
+/** For fewer bytes than this, TypeScript is as fast as the kernel. */
 const MIN_DATA = 256;
 
-/** The kernel, which drops bytes without dividing. */
+/** The functions of the kernel. */
 interface Functions {
-  /** The checksum of what lies from `start` to before `end`, as a signed number. */
+  /** The checksum of the bytes from `start` to before `end`, as a signed number. */
   crc32(start: number, end: number): number;
 }
 
-/** Gives a memory what checksums in it need. */
+/** Writes the constants for checksums into a kernel's memory. */
 export function setChecksumTables({ bytes }: KernelMemory): void {
   const words = new Int32Array(bytes.buffer);
   words.set(tables(), TABLES / 4);
@@ -51,7 +56,7 @@ export function setChecksumTables({ bytes }: KernelMemory): void {
   words.fill(-1, TAKEN / 4, TAKEN / 4 + 4);
 }
 
-/** The kernel in a memory. */
+/** The kernel in one memory. */
 class ChecksumKernel {
   readonly #crc32: Functions["crc32"];
   readonly #memory: KernelMemory;
@@ -62,7 +67,7 @@ class ChecksumKernel {
     setChecksumTables(memory);
   }
 
-  /** The checksum, unless it takes less at a time. */
+  /** The checksum; null if there are more bytes than the kernel takes at a time. */
   checksum(bytes: Uint8Array, start: number, end: number): number | null {
     if (end - start > this.#memory.capacity(bytes)) return null;
     const offset = this.#memory.enter(bytes, start, end);
@@ -76,17 +81,17 @@ const KERNEL = new KernelModule<Functions, ChecksumKernel>(
 );
 
 /**
- * The CRC-32 of IEEE 802.3, as Ethernet, gzip and kcp-go have it.
+ * The CRC-32 of IEEE 802.3, which Ethernet, gzip and kcp-go use.
  *
- * It finds what accidents do to a packet. It is no protection from anyone who alters one on purpose: the
- * difference between two packets tells the difference between their checksums.
+ * It detects accidental damage. It does not detect deliberate changes, because an attacker can
+ * compute how a change of the packet changes the checksum.
  *
- * Source of the way to take many bytes at once: M. Kounavis, F. Berry, "A Systematic Approach to Building
- * High Performance Software-based CRC Generators", 2005.
+ * Source of the method to process several bytes at once: M. Kounavis, F. Berry, "A Systematic
+ * Approach to Building High Performance Software-based CRC Generators", 2005.
  *
- * @param bytes The memory that the data lies in.
- * @param start Offset of its first byte.
- * @param end Offset after its last byte.
+ * @param bytes The memory that holds the data.
+ * @param start Offset of its first byte. Default: 0.
+ * @param end Offset after its last byte. Default: the end of `bytes`.
  * @returns The checksum, from 0 to 2^32 - 1.
  */
 export function crc32(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
@@ -94,7 +99,7 @@ export function crc32(bytes: Uint8Array, start = 0, end: number = bytes.length):
   return kernel?.checksum(bytes, start, end) ?? portableCrc32(bytes, start, end);
 }
 
-/** {@linkcode crc32} without the kernel, for few bytes and where there is no WebAssembly. */
+/** {@linkcode crc32} without the kernel: for short data, and for runtimes without WebAssembly. */
 export function portableCrc32(bytes: Uint8Array, start: number, end: number): number {
   const t = tables();
   let crc = -1;

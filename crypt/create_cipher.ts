@@ -16,7 +16,7 @@ import { Twofish } from "./twofish.ts";
 import { XorCipher } from "./xor.ts";
 import { Xtea } from "./xtea.ts";
 
-/** The name of a packet cipher: see {@linkcode createCipher} for what each gives. */
+/** The name of a packet cipher. {@linkcode createCipher} describes the ciphers. */
 export type CipherName =
   | "aes-128"
   | "aes-192"
@@ -36,16 +36,16 @@ export type CipherName =
   | "aes-256-gcm"
   | "chacha20-poly1305";
 
-/** What `createCipher` knows of a cipher. */
+/** What `createCipher` needs to know about a cipher. */
 interface Entry {
-  /** Lengths of a key in bytes: the allowed ones, or a shortest and a longest. */
+  /** Allowed lengths of a key in bytes: a list, or a range. */
   readonly keySizes: readonly number[] | { readonly from: number; readonly to: number };
-  /** Bytes of a derived key that kcptun keys the cipher with. */
+  /** How many bytes of a derived key kcptun uses for the cipher. */
   readonly derived: 16 | 24 | 32;
   create(key: Uint8Array): PacketCipher;
 }
 
-/** TEA rounds of kcp-go, a quarter of the paper's. */
+/** Rounds of TEA in kcp-go. The paper has 64. */
 const TEA_ROUNDS = 16;
 
 /** A block cipher in CFB mode. */
@@ -96,7 +96,7 @@ const CIPHERS: Readonly<Record<CipherName, Entry>> = {
   },
 };
 
-/** The names of all ciphers that there are. */
+/** The names of all ciphers. */
 export const CIPHER_NAMES: readonly CipherName[] = Object.freeze(
   Object.keys(CIPHERS) as CipherName[],
 );
@@ -111,7 +111,7 @@ function entryOf(name: CipherName): Entry {
   return CIPHERS[name];
 }
 
-/** The allowed lengths, in words, if this is none of them; null if it is. */
+/** The allowed lengths as text, if the length is not allowed; else null. */
 function allowedSizes(keySizes: Entry["keySizes"], size: number): string | null {
   if ("from" in keySizes) {
     const { from, to } = keySizes;
@@ -122,40 +122,52 @@ function allowedSizes(keySizes: Entry["keySizes"], size: number): string | null 
 }
 
 /**
- * Creates a packet cipher of the name, for both directions: both ends must have the same cipher and the same key.
+ * Creates a packet cipher. It encrypts and decrypts. Both ends must use the same cipher and the
+ * same key.
  *
- * | name | key, bytes | what it gives |
+ * | name | key, bytes | protection |
  * | --- | --- | --- |
- * | `chacha20-poly1305` | 32 | secrecy, and authentication: forged packets are refused |
- * | `aes-128-gcm`, `aes-192-gcm`, `aes-256-gcm` | 16, 24, 32 | the same |
- * | `aes-128`, `aes-192`, `aes-256` | 16, 24, 32 | obfuscation; a checksum against accidents |
- * | `sm4`, `cast5`, `tea`, `xtea` | 16 | the same |
- * | `twofish` | 16, 24 or 32 | the same |
- * | `3des` | 24 | the same |
- * | `blowfish` | 1 to 56 | the same |
- * | `salsa20` | 32 | the same |
- * | `xor` | 1 or more | what a look at two packets undoes; a checksum |
- * | `none` | none | a checksum; packets are readable |
+ * | `chacha20-poly1305` | 32 | encryption and authentication: forged packets are rejected |
+ * | `aes-128-gcm` | 16 | encryption and authentication |
+ * | `aes-192-gcm` | 24 | encryption and authentication |
+ * | `aes-256-gcm` | 32 | encryption and authentication |
+ * | `aes-128` | 16 | encryption without authentication; a checksum detects accidental damage |
+ * | `aes-192` | 24 | encryption without authentication; a checksum |
+ * | `aes-256` | 32 | encryption without authentication; a checksum |
+ * | `sm4`, `cast5`, `tea`, `xtea` | 16 | encryption without authentication; a checksum |
+ * | `twofish` | 16, 24 or 32 | encryption without authentication; a checksum |
+ * | `3des` | 24 | encryption without authentication; a checksum |
+ * | `blowfish` | 1 to 56 | encryption without authentication; a checksum |
+ * | `salsa20` | 32 | encryption without authentication; a checksum |
+ * | `xor` | 1 or more | nearly none: two packets reveal the XOR of their contents; a checksum |
+ * | `none` | no key | none: packets are readable; a checksum |
  *
- * Which to choose: `chacha20-poly1305`, or one of `aes-*-gcm`, when both ends can. Neither looks anything up in memory by
- * secret bytes, so their time tells nothing of the key; but where there is no WebAssembly with SIMD, AES does, as the
- * other block ciphers do everywhere, and someone who runs code on the same CPU may learn from that. All others are there for peers that are configured so: whoever can alter their packets can flip bits of the
- * payload through the cipher and correct the checksum to match, and can send recorded packets again.
+ * Choose `chacha20-poly1305` or one of `aes-*-gcm` if both ends support it. All other ciphers exist
+ * for peers that use them. They do not authenticate: an attacker who can change packets can flip
+ * bits of the payload and correct the checksum to match. An attacker can also send recorded packets
+ * again.
  *
- * What none of them gives:
+ * The time of `chacha20-poly1305` does not depend on the key, so it reveals nothing about the key.
+ * The AES ciphers have this property only where the runtime has WebAssembly with SIMD. Without it,
+ * AES looks up secret bytes in tables, as some of the other block ciphers always do. An attacker
+ * who runs code on the same CPU may learn the key from this.
  *
- * - Forward secrecy. The key is shared in advance and stays the same: whoever learns it can read all
+ * Limits:
+ *
+ * - No cipher has forward secrecy. The key never changes. An attacker who learns it can decrypt all
  *   packets that were ever recorded.
- * - More than 2^32 packets under one key with the ciphers that authenticate, whose nonces are 96 random bits
- *   (NIST SP 800-38D §8.3: the chance that any two are equal stays below 2^-32). Two packets with one nonce give
- *   away the XOR of their contents, and let packets be forged. The count is that of both directions and of all
- *   sessions that share the key: at 100,000 packets a second it is reached in 12 hours.
+ * - A cipher that authenticates must not seal more than 2^32 packets with one key. Its nonces are
+ *   96 random bits: with at most 2^32 packets, the probability that two nonces are equal is below
+ *   2^-32 (NIST SP 800-38D §8.3). Two packets with the same nonce reveal the XOR of their contents,
+ *   and allow forged packets. Count the packets of both directions and of all sessions that share
+ *   the key. At 100,000 packets per second, 2^32 packets take 12 hours.
  *
  * @param name One of {@linkcode CIPHER_NAMES}.
- * @param key The key. It is copied: the caller may wipe it. `none` takes none and ignores one.
- * @returns The cipher. One may serve any number of sessions.
- * @throws {TypeError} If there is no such cipher, or the key is not a Uint8Array.
- * @throws {RangeError} If the key has a length that the cipher does not take.
+ * @param key The key. It is copied, so the caller may overwrite it. `none` needs no key and ignores
+ * it.
+ * @returns The cipher. Any number of sessions may share it.
+ * @throws {TypeError} If there is no cipher of that name, or the key is not a Uint8Array.
+ * @throws {RangeError} If the cipher does not allow a key of that length.
  *
  * @example
  * ```ts
@@ -178,23 +190,26 @@ export function createCipher(name: CipherName, key?: Uint8Array): PacketCipher {
   if (allowed !== null) {
     throw new RangeError(`Cannot key ${name} with ${key.length} bytes: allowed are ${allowed}`);
   }
-  // Not slice: a Buffer of Node shares its memory with what that gives.
+  // `slice` would not copy a Buffer of Node: it shares its memory with the result.
   return create(new Uint8Array(key));
 }
 
 /**
- * Creates a packet cipher from a password, to talk to a kcptun or to a program that derives keys as it does.
+ * Creates a packet cipher from a password. Use it to connect to kcptun, or to a program that
+ * derives keys in the same way.
  *
- * The key is that of {@linkcode deriveKey}, cut to the first 16 bytes for `aes-128`, `aes-128-gcm`, `sm4`, `cast5`,
- * `tea` and `xtea`, to 24 for `aes-192`, `aes-192-gcm` and `3des`, and whole for all others. What kcptun calls `aes`
- * is `aes-256` here; its `null` is no cipher at all.
+ * {@linkcode deriveKey} derives 32 bytes. `aes-128`, `aes-128-gcm`, `sm4`, `cast5`, `tea` and
+ * `xtea` use the first 16 of them. `aes-192`, `aes-192-gcm` and `3des` use the first 24. All other
+ * ciphers use all 32. The cipher `aes` of kcptun is `aes-256` here. For `null` of kcptun, use no
+ * cipher.
  *
- * Deriving takes some milliseconds: do it once, and use the cipher for all sessions.
+ * Deriving the key takes a few ms. Do it once, and share the cipher between all sessions.
  *
  * @param name One of {@linkcode CIPHER_NAMES}.
- * @param password Bytes, or a string, of which the UTF-8 bytes count.
+ * @param password The password: bytes, or a string that is encoded as UTF-8.
  * @returns The cipher.
- * @throws {TypeError} If there is no such cipher, or the password is neither a string nor a Uint8Array.
+ * @throws {TypeError} If there is no cipher of that name, or the password is neither a string nor a
+ * Uint8Array.
  *
  * @example
  * ```ts

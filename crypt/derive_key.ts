@@ -1,21 +1,23 @@
 import { sha1 } from "@noble/hashes/legacy.js";
 import { pbkdf2 } from "@noble/hashes/pbkdf2.js";
 
-/** The salt, which is the same for everyone. Source: kcptun. */
+/** The salt. It is not secret. Source: kcptun. */
 const SALT = "kcp-go";
 /** Rounds of PBKDF2. Source: kcptun. */
 const ROUNDS = 4096;
-/** Bytes of the key that comes out. */
+/** Bytes of the derived key. */
 const KEY_SIZE = 32;
 
 /**
- * Makes a key of a password as kcptun does: PBKDF2-HMAC-SHA1 (RFC 8018 §5.2), salt `kcp-go`, 4096 rounds.
+ * Derives a key from a password in the way of kcptun: PBKDF2-HMAC-SHA1 (RFC 8018 §5.2), salt
+ * `kcp-go`, 4096 rounds.
  *
- * That is little work by today's measure, and the salt is known to all: a password that people can remember can
- * be found from one recorded packet. Use a long random one, or 32 random bytes as a key without a password.
+ * Few rounds and a public salt make it cheap to try many passwords: an attacker can find a password
+ * that people can remember from one recorded packet. Use a long random password, or 32 random bytes
+ * as the key and no password.
  *
- * @param password Bytes, or a string, of which the UTF-8 bytes count.
- * @returns 32 bytes, of which kcptun takes the first 16 or 24 for ciphers with a shorter key.
+ * @param password The password: bytes, or a string that is encoded as UTF-8.
+ * @returns 32 bytes. For ciphers with a shorter key, kcptun uses the first 16 or 24 of them.
  * @throws {TypeError} If the password is neither a string nor a Uint8Array.
  *
  * @example

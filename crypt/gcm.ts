@@ -3,23 +3,25 @@ import { Aes, checkAesKey } from "./aes.ts";
 import { AesKernel, type ExpandedKey, sharedAesKernel } from "./aes_kernel.ts";
 import { MemoryView } from "./memory_view.ts";
 
-/** Swaps the bytes of a word. */
+/** Reverses the bytes of a word. */
 function swap(word: number): number {
   return word << 24 | (word & 0xff00) << 8 | word >>> 8 & 0xff00 | word >>> 24;
 }
 
 /**
- * The products of the hash key of GHASH with every byte at every place of a block: 16 · 256 blocks of four
- * big-endian words, 64 KiB. XORing 16 of them multiplies a block, without a reduction.
+ * The products of the hash key of GHASH with every byte at every place of a block: 16 · 256 blocks
+ * of four big-endian words, 64 KiB. The product of the key and a block is the XOR of 16 entries,
+ * and needs no reduction.
  *
- * Source: D. McGrew, J. Viega, "The Galois/Counter Mode of Operation", 2005, §4.1. In GHASH the first bit of
- * a block is the power x^0, and the modulus is x^128 + x^7 + x^2 + x + 1 (NIST SP 800-38D §6.3).
+ * Source: D. McGrew, J. Viega, "The Galois/Counter Mode of Operation", 2005, §4.1. In GHASH the
+ * first bit of a block is the power x^0, and the modulus is x^128 + x^7 + x^2 + x + 1 (NIST SP
+ * 800-38D §6.3).
  */
 function ghashTable(h0: number, h1: number, h2: number, h3: number): Int32Array {
   const table = new Int32Array(16 * 256 * 4);
   for (let place = 0; place < 16; place++) {
     const base = place << 10;
-    // The bytes with one bit are the powers of x, each of which is the one before times x.
+    // A byte with one bit set is a power of x. Its product is the product before it, times x.
     for (let bit = 0x80; bit > 0; bit >>= 1) {
       const entry = base + 4 * bit;
       table[entry] = h0;
@@ -32,7 +34,8 @@ function ghashTable(h0: number, h1: number, h2: number, h3: number): Int32Array 
       h1 = h1 >>> 1 | h0 << 31;
       h0 = h0 >>> 1 ^ (carry ? 0xe1000000 : 0);
     }
-    // All others are the sum of one with one bit and of one that is smaller than that.
+    // The product of any other byte is the sum of two products: of its highest bit, and of its
+    // other bits.
     for (let byte = 3; byte < 256; byte++) {
       const high = 1 << 31 - Math.clz32(byte);
       for (let word = 0; word < 4; word++) {
@@ -44,10 +47,10 @@ function ghashTable(h0: number, h1: number, h2: number, h3: number): Int32Array 
   return table;
 }
 
-/** The authentication of GCM (NIST SP 800-38D §6.4), of one segment of data without additional data. */
+/** GHASH, the hash function of GCM (NIST SP 800-38D §6.4), over data without additional data. */
 class Ghash {
   readonly #table: Int32Array;
-  /** The state, as four big-endian words; after {@linkcode Ghash.digest} it is the hash. */
+  /** The state, as four big-endian words. After {@linkcode Ghash.digest} it is the hash. */
   readonly state: Int32Array = new Int32Array(4);
 
   /** @param key The hash key, as four big-endian words. */
@@ -55,7 +58,7 @@ class Ghash {
     this.#table = ghashTable(key[0], key[1], key[2], key[3]);
   }
 
-  /** Adds a block to the state, and multiplies by the key. */
+  /** Adds a block to the state, and multiplies the sum by the key. */
   #block(w0: number, w1: number, w2: number, w3: number): void {
     const t = this.#table;
     const y = this.state;
@@ -76,7 +79,10 @@ class Ghash {
     y[3] = y3;
   }
 
-  /** Hashes the bytes from `start` to before `end`, filled up to whole blocks with zeros, and their number. */
+  /**
+   * Hashes the bytes from `start` to before `end`, padded with zeros to whole blocks, and their
+   * length.
+   */
   digest(view: DataView, start: number, end: number): void {
     this.state.fill(0);
     let i = start;
@@ -93,20 +99,21 @@ class Ghash {
       for (let k = 0; i + k < end; k++) rest[k >> 2] |= view.getUint8(i + k) << 24 - 8 * (k & 3);
       this.#block(rest[0], rest[1], rest[2], rest[3]);
     }
-    // The lengths in bits, as two numbers of 64 bits: that of the additional data, and that of the data.
+    // Two lengths in bits, as numbers of 64 bits: of the additional data (none), and of the data.
     const length = end - start;
     this.#block(0, 0, length >>> 29, length << 3);
   }
 }
 
 /**
- * GCM without a kernel. The block function is that of `@noble/ciphers`. Its GCM is not used: it expands the key and
- * builds the tables of GHASH anew for each message, and seals 31 MB/s in packets of 1400 bytes where this seals 95.
+ * GCM without a kernel. The block function is from `@noble/ciphers`. The GCM of `@noble/ciphers` is
+ * not used because it expands the key and builds the tables of GHASH for each message: with packets
+ * of 1400 bytes it seals 31 MB/s, this class 95 MB/s.
  */
 class PortableGcm {
   readonly #aes: Aes;
   readonly #ghash: Ghash;
-  /** The counter block, and then the key stream. */
+  /** The counter block, then the key stream. */
   readonly #block: Int32Array = new Int32Array(4);
   readonly #memory = new MemoryView();
 
@@ -117,10 +124,10 @@ class PortableGcm {
     this.#ghash = new Ghash(block.map(swap));
   }
 
-  /** Leaves the key stream of a packet's block `counter` in the block. */
+  /** Computes the key stream for block `counter` of a packet. */
   #keyStream(view: DataView, nonce: number, counter: number): Int32Array {
     const block = this.#block;
-    // AES takes words whose low byte is first, and the counter has its high byte first.
+    // The words for AES are little-endian, but the counter is big-endian.
     block[0] = view.getInt32(nonce, true);
     block[1] = view.getInt32(nonce + 4, true);
     block[2] = view.getInt32(nonce + 8, true);
@@ -129,7 +136,9 @@ class PortableGcm {
     return block;
   }
 
-  /** XORs the payload with the key stream: it begins with counter 2, as 1 is that of the tag. */
+  /**
+   * XORs the payload with the key stream, which begins with counter 2. Counter 1 is for the tag.
+   */
   #crypt(view: DataView, start: number, end: number): void {
     let i = start + NONCE_SIZE;
     let counter = 2;
@@ -147,7 +156,7 @@ class PortableGcm {
     }
   }
 
-  /** Computes the tag of a packet with the ciphertext that ends before `end`, as four big-endian words. */
+  /** The tag of a packet whose ciphertext ends before `end`, as four big-endian words. */
   #tag(view: DataView, start: number, end: number): Int32Array {
     const tag = this.#ghash.state;
     this.#ghash.digest(view, start + NONCE_SIZE, end);
@@ -156,7 +165,7 @@ class PortableGcm {
     return tag;
   }
 
-  /** Encrypts the payload in place, and writes the tag. */
+  /** Encrypts the payload in place and writes the tag. */
   seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     const view = this.#memory.of(bytes);
     const at = end - TAG_SIZE;
@@ -165,12 +174,13 @@ class PortableGcm {
     for (let word = 0; word < 4; word++) view.setInt32(at + 4 * word, tag[word]);
   }
 
-  /** Decrypts the payload in place if the tag is right. */
+  /** Checks the tag. If it is right, decrypts the payload in place. */
   open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
     const view = this.#memory.of(bytes);
     const at = end - TAG_SIZE;
     const tag = this.#tag(view, start, at);
-    // All of it, wherever the first difference is: the time must not tell how much of a guess was right.
+    // All words are compared, even after a difference. Otherwise the time would reveal how many
+    // bytes of a guessed tag are right.
     let difference = 0;
     for (let word = 0; word < 4; word++) difference |= view.getInt32(at + 4 * word) ^ tag[word];
     if (difference !== 0) return false;
@@ -180,23 +190,23 @@ class PortableGcm {
 }
 
 /**
- * Packets under AES in Galois/Counter Mode (NIST SP 800-38D).
+ * Packets encrypted with AES in Galois/Counter Mode (NIST SP 800-38D).
  *
- * Where there is WebAssembly with SIMD, a kernel does all of it, and takes a time that depends on nothing but the packet's
- * length. Elsewhere both AES and GHASH look bytes up in tables, and their time depends on key and data: see
- * {@linkcode Aes}.
+ * Where the runtime has WebAssembly with SIMD, a kernel is used, whose time depends only on the
+ * packet's length. Elsewhere both AES and GHASH look bytes up in tables, so their time depends on
+ * key and data: see {@linkcode Aes}.
  */
 export class GcmCipher extends AeadCipher {
   readonly #key: Uint8Array;
   readonly #kernel: AesKernel | null;
   readonly #expanded: ExpandedKey | null;
-  /** Made when it is needed, as it has tables of 64 KiB. */
+  /** Made at first use, because it has tables of 64 KiB. */
   #portable: PortableGcm | null = null;
 
   /**
-   * @param name The name by which `createCipher` knows it.
-   * @param key 16, 24 or 32 bytes, which are kept.
-   * @param kernel The kernel; null for none.
+   * @param name The name of the cipher, as for `createCipher`.
+   * @param key 16, 24 or 32 bytes. The cipher keeps a reference to it.
+   * @param kernel The WebAssembly kernel; null to work without it. Default: the shared kernel.
    * @throws {RangeError} If the key has another length.
    */
   constructor(name: string, key: Uint8Array, kernel: AesKernel | null = sharedAesKernel()) {
@@ -207,7 +217,7 @@ export class GcmCipher extends AeadCipher {
     this.#expanded = kernel && kernel.expand(key, true);
   }
 
-  /** Whether a kernel does the work. */
+  /** Whether the WebAssembly kernel is used. */
   get accelerated(): boolean {
     return this.#kernel !== null;
   }
@@ -216,7 +226,7 @@ export class GcmCipher extends AeadCipher {
     return this.#portable ??= new PortableGcm(this.#key);
   }
 
-  /** Encrypts the payload in place, and writes the tag. */
+  /** Encrypts the payload in place and writes the tag. */
   protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     if (this.#kernel && this.#expanded && end - start <= AesKernel.MAX_PACKET) {
       this.#kernel.sealGcm(this.#expanded, bytes, start, end);
@@ -225,7 +235,7 @@ export class GcmCipher extends AeadCipher {
     }
   }
 
-  /** Decrypts the payload in place if the tag is right. */
+  /** Checks the tag. If it is right, decrypts the payload in place. */
   protected override decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
     if (this.#kernel && this.#expanded && end - start <= AesKernel.MAX_PACKET) {
       return this.#kernel.openGcm(this.#expanded, bytes, start, end);

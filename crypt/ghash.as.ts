@@ -1,26 +1,33 @@
-// Shared: GHASH (NIST SP 800-38D §6.4) in AssemblyScript, for WebAssembly with SIMD, four blocks at once.
+// Shared: GHASH (NIST SP 800-38D §6.4) in AssemblyScript, for WebAssembly with SIMD, four blocks at
+// once.
 //
-// A block is a polynomial over GF(2): its first bit, which is the highest of its first byte, is the coefficient of
-// x^0. Modulo x^128 + x^7 + x^2 + x + 1 the sum of four blocks, each times a power of the key, is taken as
-// S. Gueron, M. Kounavis, "Intel Carry-Less Multiplication Instruction and its Usage for Computing the GCM Mode", 2010, §5.
+// A block is a polynomial over GF(2). Its first bit, the highest bit of its first byte, is the
+// coefficient of x^0. The sum of four blocks, each times a power of the key, is reduced modulo
+// x^128 + x^7 + x^2 + x + 1 by the method of S. Gueron, M. Kounavis, "Intel Carry-Less
+// Multiplication Instruction and its Usage for Computing the GCM Mode", 2010, §5.
 //
-// All products of four bits with a power of the key come from tables of 16 entries that lie in vectors, one for each of
-// the 17 bytes of a product: nothing is looked up in memory by secret bytes.
+// Tables give the products of four bits with a power of the key. A product has 17 bytes, and each
+// byte has its own table of 16 entries, which fits into a vector. So the kernel never reads memory
+// at an address that depends on secret bytes.
 
-/** For each byte of a product, and each of the fourth to the first power: one for the low bits of a byte, one for the high bits. */
+/**
+ * The tables: for each byte of a product, for the fourth to the first power of the key, a table for
+ * the low four bits of a byte and a table for the high four bits.
+ */
 const TABLES: usize = 2128;
 const TABLES_OF_A_BYTE: usize = 128;
 const PRODUCT_SIZE: usize = 17;
 
-/** 15 in each byte. As a constant, V8 would make it anew wherever it is used. */
+/** Address of 15 in each byte. V8 would build a vector constant again at each use. */
 export const NIBBLE: usize = 480;
-/** The hash. */
+/** Address of the hash. */
 export const HASH: usize = 512;
-/** A power of the key, and a product of it. */
+/** Addresses of a power of the key and of a product, while the tables are computed. */
 const POWER: usize = 528;
 const PRODUCT: usize = 544;
 
-// Looks 16 bytes up in a table: gives zero where the top bit of the index is set. All others are below 16.
+// Looks up 16 bytes in a table of 16 entries. An index is below 16, or its top bit is set: then the
+// result is zero.
 // @ts-ignore: decorator
 @inline
 export function look(table: v128, index: v128): v128 {
@@ -40,17 +47,19 @@ export function high(x: v128, nibble: v128): v128 {
   return v128.and(i16x8.shr_u(x, 4), nibble);
 }
 
-// The bytes of both halves in reverse.
+// Reverses the bytes of each half.
 // @ts-ignore: decorator
 @inline
 function turn(x: v128): v128 {
   return v128.shuffle<u8>(x, x, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8);
 }
 
-// The remainder of a product whose low coefficients are in `a`, and whose high ones are in `b`: less than 127 of these.
+// The remainder of a product. `a` has its low coefficients, `b` its high coefficients, fewer than
+// 127.
 function reduce(a: v128, b: v128): v128 {
   a = turn(a), b = turn(b);
-  // What the high ones themselves carry beyond 128 is at most 7 bits, in the low half.
+  // The reduction moves at most 7 bits of the high coefficients past x^127 again. `over` holds
+  // them.
   const over = v128.shuffle<u8>(
     i8x16.splat(0), b, 24, 25, 26, 27, 28, 29, 30, 31, 0, 0, 0, 0, 0, 0, 0, 0,
   );
@@ -67,7 +76,7 @@ function reduce(a: v128, b: v128): v128 {
   return turn(v128.xor(v128.xor(v128.xor(a, b), v128.xor(by1, by2)), by7));
 }
 
-// The sum of `a` times the fourth power of the key, `b` times its third, `c` times its square, and `d` times itself.
+// With the key k: the sum of `a` times k^4, `b` times k^3, `c` times k^2 and `d` times k.
 function combine(a: v128, b: v128, c: v128, d: v128): v128 {
   const nibble = v128.load(NIBBLE);
   const a0 = low(a, nibble), a1 = high(a, nibble), b0 = low(b, nibble), b1 = high(b, nibble);
@@ -97,9 +106,10 @@ function combine(a: v128, b: v128, c: v128, d: v128): v128 {
   return reduce(lower, upper);
 }
 
-// Computes the tables of a power of the key, which lies at POWER: the products with all that four bits can be.
+// Computes the tables of the power of the key that is at POWER: its products with all values of
+// four bits.
 function buildTables(at: usize): void {
-  // The product with the highest power of x in a byte, whose bit is the lowest, is that with x^7.
+  // The lowest bit of a byte is the power x^7. Its product comes first.
   let first = bswap(load<u64>(POWER)), second = bswap(load<u64>(POWER, 8)), third: u64 = 0;
   third = second << 57, second = second >> 7 | first << 57, first >>= 7;
   for (let bit = 1; bit <= 0x80; bit <<= 1) {
@@ -111,19 +121,19 @@ function buildTables(at: usize): void {
     for (let i: usize = 0; i < PRODUCT_SIZE; i++) {
       const part = table + i * TABLES_OF_A_BYTE;
       const byte = load<u8>(PRODUCT + i);
-      // Those before are sums of the bits below; so are these, with this bit.
+      // An entry with this bit is the sum of the entry without it and the product of this bit.
       for (let k = 0; k < entry; k++) store<u8>(part + entry + k, load<u8>(part + k) ^ byte);
     }
     first = first << 1 | second >> 63, second = second << 1 | third >> 63, third <<= 1;
   }
 }
 
-// Takes the key of GHASH.
+// Computes the tables for a key of GHASH.
 export function buildHashTables(key: v128): void {
   memory.fill(TABLES, 0, PRODUCT_SIZE * TABLES_OF_A_BYTE);
   v128.store(POWER, key);
   const zero = i8x16.splat(0);
-  // The first power is what the others are computed with.
+  // The tables of the first power come first, because they compute the other powers.
   for (let at = TABLES + 96; ; at -= 32) {
     buildTables(at);
     if (at === TABLES) break;
@@ -132,12 +142,12 @@ export function buildHashTables(key: v128): void {
   memory.fill(POWER, 0, 48);
 }
 
-// Leaves the hash of whole blocks at HASH.
+// Computes the hash of whole blocks, and stores it at HASH.
 export function hash(at: usize, blocks: i32): void {
   const end = at + 16 * blocks;
   const zero = i8x16.splat(0);
   let sum = zero;
-  // Zeros in front change nothing.
+  // If the blocks are not a multiple of four, zero blocks before them do not change the hash.
   const rest = blocks & 3;
   if (rest > 0) {
     sum = combine(

@@ -1,4 +1,5 @@
-// Shared: what Salsa20 and ChaCha20 have in common in AssemblyScript, where a vector has the same word of four blocks.
+// Shared: the common functions of Salsa20 and ChaCha20 in AssemblyScript. A vector holds one word
+// of each of four blocks.
 
 // @ts-ignore: decorator
 @inline
@@ -6,7 +7,8 @@ export function rotate(x: v128, n: i32): v128 {
   return v128.or(i32x4.shl(x, n), i32x4.shr_u(x, 32 - n));
 }
 
-// Turns the same four words of four blocks into four consecutive words of each block, and XORs them there.
+// Transposes four vectors (each holds one word of four blocks) into four consecutive words of each
+// block. XORs these with the memory at `at`, where a block has 64 bytes.
 // @ts-ignore: decorator
 @inline
 export function put(at: usize, a: v128, b: v128, c: v128, d: v128): void {

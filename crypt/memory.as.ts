@@ -1,10 +1,11 @@
-// Shared: who has what of the memory that kernels share. Data begins behind it, and no kernel alters what is around the data that
-// it is told of, but for its time.
+// Shared: the layout of the memory that several kernels share. Each kernel owns an area. The data
+// begins after the areas. A kernel may overwrite bytes around its data while it runs, but restores
+// them.
 
 /** ChaCha20-Poly1305. */
 export const CHACHA: usize = 0;
-/** CRC-32, whichever kernel computes it. */
+/** CRC-32: the crc32 and salsa20 kernels use it. */
 export const CHECKSUM: usize = 2048;
 /** Salsa20. */
 export const SALSA: usize = 19_456;
-// Behind 20,480 begins the data: see kernel.ts.
+// The data begins at 20,480: see kernel.ts.

@@ -1,9 +1,12 @@
-/** A view of the memory that packets lie in, made anew only when that is another one than the last time. */
+/**
+ * A DataView of the memory that holds packets. A new view is made only when the memory is another
+ * one.
+ */
 export class MemoryView {
   #bytes: Uint8Array<ArrayBuffer> | null = null;
   #view = new DataView(new ArrayBuffer(0));
 
-  /** The view of all of `bytes`, with the same offsets. */
+  /** The view of `bytes`. Both have the same offsets. */
   of(bytes: Uint8Array<ArrayBuffer>): DataView {
     if (this.#bytes !== bytes) {
       this.#bytes = bytes;

@@ -1,10 +1,11 @@
 /**
- * Packet encryption, wire-compatible with kcp-go: every packet of a session is sealed on the way out and opened
- * on the way in, with a key that both ends share in advance.
+ * Packet encryption, wire-compatible with kcp-go. A session seals (encrypts) every packet that it
+ * sends, and opens (decrypts and checks) every packet that it receives. Both ends share one key in
+ * advance.
  *
- * {@linkcode createCipher} says what each cipher gives and which to choose.
+ * {@linkcode createCipher} describes the ciphers and says which one to choose.
  *
- * @example Seal a packet, open it, and refuse a forged one
+ * @example Seal a packet, open it, and reject a forged one
  * ```ts
  * import { createCipher } from "@lowlatency/kcp/crypt";
  *

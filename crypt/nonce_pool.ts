@@ -4,22 +4,23 @@ import type { Entropy } from "./packet_cipher.ts";
 const MAX_SIZE = 65_536;
 
 /**
- * Random bytes for nonces, drawn many at a time: one call per packet costs more than the bytes are worth.
+ * Random bytes for nonces. They are drawn many at a time, because one call of the entropy source
+ * for each packet is slow.
  *
- * Each byte is handed out once.
+ * The pool never returns the same byte twice.
  */
 export class NoncePool {
   readonly #entropy: Entropy;
   readonly #size: number;
-  /** Made at first use: an end that only receives needs none. */
+  /** Made at first use, because an endpoint that only receives needs no pool. */
   #pool: Uint8Array<ArrayBuffer> | null = null;
-  /** How many bytes of the pool were handed out. */
+  /** How many bytes of the pool are used up. */
   #used: number;
 
   /**
-   * @param entropy Fills bytes with randomness that nobody can foresee.
-   * @param size Bytes drawn at a time, 1 to 65536.
-   * @throws {RangeError} If the size is out of its range.
+   * @param entropy Fills memory with unpredictable bytes.
+   * @param size Bytes drawn at a time, 1 to 65536. Default: 2048.
+   * @throws {RangeError} If the size is out of range.
    */
   constructor(entropy: Entropy, size = 2048) {
     if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
@@ -34,16 +35,16 @@ export class NoncePool {
   /**
    * Writes random bytes.
    *
-   * @param target Where they are written to.
-   * @param at Offset of the first one.
-   * @param count How many; any number, though more than the pool holds take several draws.
+   * @param target The memory to write to.
+   * @param at Offset of the first byte.
+   * @param count Number of bytes. It may be larger than the pool.
    */
   fill(target: Uint8Array, at: number, count: number): void {
     const pool = this.#pool ??= new Uint8Array(this.#size);
     let used = this.#used;
     for (let i = at; i < at + count; i++) {
       if (used === pool.length) {
-        // Used up until the draw is over: if it throws, no byte is handed out a second time.
+        // If the entropy source throws, the pool must count as used up. Otherwise bytes repeat.
         this.#used = used;
         this.#entropy(pool);
         used = 0;

@@ -1,47 +1,49 @@
 /**
- * What every packet cipher has in common.
+ * The interface of the packet ciphers.
  *
  * @module
  */
 
 /**
- * Fills the target with bytes that nobody can foresee, as `crypto.getRandomValues` does.
+ * A source of random bytes. It fills the target with unpredictable bytes, as
+ * `crypto.getRandomValues` does.
  *
- * @param target At most 65536 bytes.
+ * @param target The memory to fill, at most 65536 bytes.
  */
 export type Entropy = (target: Uint8Array<ArrayBuffer>) => void;
 
 /**
  * Encrypts and decrypts whole packets in place.
  *
- * A sealed packet is `nonce | checksum? | payload | tag?`. The cipher draws no randomness: whoever seals
- * has written {@linkcode PacketCipher.nonceSize} random bytes at the packet's start.
+ * A sealed packet is `nonce | checksum? | payload | tag?`. The cipher has no source of random
+ * bytes: before a packet is sealed, the caller writes {@linkcode PacketCipher.nonceSize} random
+ * bytes at its start.
  */
 export interface PacketCipher {
-  /** The name by which `createCipher` knows it, such as `aes-128` or `chacha20-poly1305`. */
+  /** The name of the cipher, as for `createCipher`: for example `aes-128`. */
   readonly name: string;
-  /** Random bytes that a packet begins with, drawn anew for each packet. */
+  /** Random bytes at the start of a packet. Every packet needs new ones. */
   readonly nonceSize: number;
-  /** Bytes in front of the payload: the nonce, and the checksum where there is one. */
+  /** Bytes before the payload: the nonce, and the checksum if the cipher has one. */
   readonly headroom: number;
-  /** Bytes behind the payload: the authentication tag, where there is one. */
+  /** Bytes after the payload: the authentication tag if the cipher has one, else 0. */
   readonly tailroom: number;
-  /** Whether a forged packet is told from a real one. A checksum finds accidents, not forgers. */
+  /** Whether the cipher detects forged packets. A checksum detects only accidental damage. */
   readonly authenticates: boolean;
   /**
    * Seals a packet in place.
    *
-   * @param bytes The memory that the packet lies in.
-   * @param start Offset of the packet's first byte, which is the nonce's.
-   * @param end Offset after its last byte: after the tag, where there is one.
+   * @param bytes The memory that holds the packet.
+   * @param start Offset of the packet's first byte. The nonce begins there.
+   * @param end Offset after its last byte, and after the tag if there is one.
    * @throws {RangeError} If the packet is shorter than `headroom + tailroom`.
    */
   seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void;
   /**
-   * Seals several packets in place, as {@linkcode PacketCipher.seal} does one after the other. A cipher that is faster with
-   * several at a time has it.
+   * Seals several packets in place, as if {@linkcode PacketCipher.seal} were called for each of
+   * them. Only ciphers that are faster with several packets at a time have this method.
    *
-   * @param bytes The memory that the packets lie in, each behind the one before.
+   * @param bytes The memory that holds the packets, in ascending order of their offsets.
    * @param starts Offset of each packet's first byte.
    * @param ends Offset after each packet's last byte.
    * @param first Index of the first packet.
@@ -56,26 +58,26 @@ export interface PacketCipher {
     last: number,
   ): void;
   /**
-   * Opens a packet in place. Hostile bytes never throw. In a packet that opens the nonce is what the
-   * sender drew.
+   * Opens a packet in place. Hostile bytes never throw. If the packet opens, its nonce is the one
+   * that the sender wrote.
    *
-   * @param bytes The memory that the packet lies in.
+   * @param bytes The memory that holds the packet.
    * @param start Offset of the packet's first byte.
    * @param end Offset after its last byte.
-   * @returns Whether the packet is whole; then its payload lies from `start + headroom` to before
-   * `end - tailroom`. If not, what the packet's bytes are now is undefined.
+   * @returns Whether the packet is valid. If so, its payload is from `start + headroom` to before
+   * `end - tailroom`. If not, the packet's bytes are undefined.
    */
   open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean;
   /**
-   * Opens several packets in place, as {@linkcode PacketCipher.open} does one after the other. A cipher that is faster with
-   * several at a time has it.
+   * Opens several packets in place, as if {@linkcode PacketCipher.open} were called for each of
+   * them. Only ciphers that are faster with several packets at a time have this method.
    *
-   * @param bytes The memory that the packets lie in, each behind the one before.
+   * @param bytes The memory that holds the packets, in ascending order of their offsets.
    * @param starts Offset of each packet's first byte.
    * @param ends Offset after each packet's last byte.
    * @param first Index of the first packet.
    * @param last Index after the last packet.
-   * @param opened Becomes 1 for each packet, with its index, that is whole, and 0 for the others.
+   * @param opened Set to 1 at the index of each valid packet, and to 0 for the others.
    */
   openAll?(
     bytes: Uint8Array<ArrayBuffer>,
@@ -88,15 +90,17 @@ export interface PacketCipher {
 }
 
 /**
- * Index after the last of some packets that fit together, from the start of the first one on; but one at least.
+ * How many packets fit into `capacity` bytes, counted from the start of the first packet, with the
+ * gaps between them.
  *
- * @param starts Offset of each packet's first byte: each lies behind the one before.
+ * @param starts Offset of each packet's first byte, ascending. Packets do not overlap.
  * @param ends Offset after each packet's last byte.
  * @param first Index of the first packet.
- * @param last Index after the last one.
- * @param capacity Bytes that there is room for.
+ * @param last Index after the last packet.
+ * @param capacity Most bytes.
+ * @returns The index after the last packet that fits. It is at least `first + 1`.
  */
-export function fitting(
+export function batchEnd(
   starts: Int32Array,
   ends: Int32Array,
   first: number,

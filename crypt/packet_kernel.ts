@@ -1,48 +1,58 @@
 import type { KernelMemory } from "../kcp/kernel.ts";
-import { fitting } from "./packet_cipher.ts";
+import { batchEnd } from "./packet_cipher.ts";
 
-/** Packets that a kernel takes at a time. */
+/** Most packets in one call of a kernel. */
 const MAX_PACKETS = 64;
 
-/** The functions of a kernel that does all of some packets. Start and end of each are in a list. */
+/**
+ * The functions of a kernel that seals and opens whole packets. A list has the start and the end of
+ * each.
+ */
 export interface PacketFunctions {
-  /** Seals so many. */
+  /** Seals the first `count` packets of the list. */
   sealAll(count: number): void;
-  /** Opens so many, and replaces the start of each by 1; by 0 if it is not whole. */
+  /**
+   * Opens the first `count` packets of the list. Replaces the start of each by 1 if it is valid,
+   * else by 0.
+   */
   openAll(count: number): void;
 }
 
-/** A kernel in a memory, where it has one key at a time. */
+/** A kernel in one memory. The memory holds one key at a time. */
 export abstract class PacketKernel {
   readonly #functions: PacketFunctions;
   readonly #memory: KernelMemory;
   readonly #list: Uint32Array;
   #key: Uint32Array | null = null;
 
-  /** @param list Where the list lies. */
+  /**
+   * @param functions The functions of the kernel.
+   * @param memory The memory that it works in.
+   * @param list Address of the list of packets.
+   */
   constructor(functions: PacketFunctions, memory: KernelMemory, list: number) {
     this.#functions = functions;
     this.#memory = memory;
     this.#list = new Uint32Array(memory.bytes.buffer, list, 2 * MAX_PACKETS);
   }
 
-  /** Takes a key: its 8 words, low byte first. */
+  /** Writes a key, 8 little-endian words, into the kernel's memory. */
   protected abstract setKey(words: Uint32Array): void;
 
-  #take(words: Uint32Array): void {
+  #useKey(words: Uint32Array): void {
     if (this.#key === words) return;
     this.setKey(words);
     this.#key = words;
   }
 
-  /** Whether it takes a packet of so many bytes. */
+  /** Whether a packet of `length` bytes in `bytes` is short enough for the kernel. */
   takes(bytes: Uint8Array, length: number): boolean {
     return length <= this.#memory.capacity(bytes);
   }
 
-  /** Seals a packet that it takes. */
+  /** Seals a packet for which {@linkcode PacketKernel.takes} is true. */
   seal(key: Uint32Array, bytes: Uint8Array, start: number, end: number): void {
-    this.#take(key);
+    this.#useKey(key);
     const offset = this.#memory.enter(bytes, start, end);
     this.#list[0] = start + offset;
     this.#list[1] = end + offset;
@@ -50,9 +60,13 @@ export abstract class PacketKernel {
     this.#memory.leave(bytes, start, end);
   }
 
-  /** Opens a packet that it takes, and returns whether it is whole. If not, what it is now means nothing. */
+  /**
+   * Opens a packet for which {@linkcode PacketKernel.takes} is true.
+   *
+   * @returns Whether the packet is valid. If not, its bytes are undefined.
+   */
   open(key: Uint32Array, bytes: Uint8Array, start: number, end: number): boolean {
-    this.#take(key);
+    this.#useKey(key);
     const offset = this.#memory.enter(bytes, start, end);
     this.#list[0] = start + offset;
     this.#list[1] = end + offset;
@@ -62,9 +76,9 @@ export abstract class PacketKernel {
   }
 
   /**
-   * Seals several packets that it takes, each of which lies behind the one before.
+   * Seals several packets for which {@linkcode PacketKernel.takes} is true.
    *
-   * @param starts Offset of each packet's first byte.
+   * @param starts Offset of each packet's first byte, ascending. Packets do not overlap.
    * @param ends Offset after each packet's last byte.
    * @param first Index of the first packet.
    * @param last Index after the last packet.
@@ -77,7 +91,7 @@ export abstract class PacketKernel {
     first: number,
     last: number,
   ): void {
-    this.#take(key);
+    this.#useKey(key);
     while (first < last) {
       const next = this.#enter(bytes, starts, ends, first, last);
       this.#functions.sealAll(next - first);
@@ -87,9 +101,14 @@ export abstract class PacketKernel {
   }
 
   /**
-   * Opens several packets that it takes, each of which lies behind the one before.
+   * Opens several packets for which {@linkcode PacketKernel.takes} is true.
    *
-   * @param opened Becomes 1 for each packet, with its index, that is whole; else 0, and what it is now means nothing.
+   * @param starts Offset of each packet's first byte, ascending. Packets do not overlap.
+   * @param ends Offset after each packet's last byte.
+   * @param first Index of the first packet.
+   * @param last Index after the last packet.
+   * @param opened Set to 1 at the index of each valid packet. Set to 0 for the others, whose bytes
+   * are undefined.
    */
   openAll(
     key: Uint32Array,
@@ -100,7 +119,7 @@ export abstract class PacketKernel {
     last: number,
     opened: Uint8Array,
   ): void {
-    this.#take(key);
+    this.#useKey(key);
     while (first < last) {
       const next = this.#enter(bytes, starts, ends, first, last);
       this.#functions.openAll(next - first);
@@ -110,7 +129,10 @@ export abstract class PacketKernel {
     }
   }
 
-  /** Puts as many packets as fit where the kernel reaches them. Returns the index after the last one. */
+  /**
+   * Makes as many packets as fit accessible to the kernel, and lists them. Returns the index after
+   * the last of them.
+   */
   #enter(
     bytes: Uint8Array,
     starts: Int32Array,
@@ -119,7 +141,7 @@ export abstract class PacketKernel {
     last: number,
   ): number {
     const most = Math.min(last, first + MAX_PACKETS);
-    const next = fitting(starts, ends, first, most, this.#memory.capacity(bytes));
+    const next = batchEnd(starts, ends, first, most, this.#memory.capacity(bytes));
     const offset = this.#memory.enter(bytes, starts[first], ends[next - 1]);
     for (let i = first; i < next; i++) {
       this.#list[2 * (i - first)] = starts[i] + offset;

@@ -1,26 +1,27 @@
 /**
- * The binary digits of pi, from which Blowfish takes its initial state.
+ * The binary digits of pi. They are the initial state of Blowfish.
  *
  * @module
  */
 
-/** Bits computed beyond those asked for, far more than the few that rounding makes wrong. */
+/** Extra bits that are computed. Rounding makes only a few of the last bits wrong. */
 const GUARD_BITS = 32;
 
 /** A sum of terms as a fraction: `numerator / (odds · powers)`. */
 interface PartialSum {
   readonly numerator: bigint;
-  /** The product of the terms' odd divisors. */
+  /** The product of the odd divisors of all terms. */
   readonly odds: bigint;
-  /** The product of the terms' divisors `x²`. */
+  /** The product of the divisors `x²` of all terms. */
   readonly powers: bigint;
 }
 
 /**
- * Sums `(-1)^k / ((2k + 1) · x^(2 (k - from + 1)))` for k from `from` to before `to`, without dividing.
+ * Sums `(-1)^k / ((2k + 1) · x^(2 (k - from + 1)))` for k from `from` to before `to`, without
+ * divisions.
  *
- * Halving the range until one term is left (binary splitting) keeps the factors of every product about
- * equally long, which is what a fast multiplication of large integers needs.
+ * The range is halved until one term is left (binary splitting). Then the two factors of every
+ * product are about equally long, so the multiplication of large integers is fast.
  */
 function sumTerms(squaredX: bigint, from: number, to: number): PartialSum {
   if (to - from === 1) {
@@ -47,13 +48,13 @@ function arctanOfInverse(x: number, bits: number): bigint {
  * The first bits of pi's fractional part, 0x243f6a88 85a308d3 and so on, by Machin's formula
  * `pi / 4 = 4 arctan(1 / 5) - arctan(1 / 239)`.
  *
- * @param count How many words of 32 bits. The 1042 of Blowfish take some milliseconds.
+ * @param count Number of 32-bit words. The 1042 words of Blowfish take a few ms.
  * @returns The words, the most significant first.
  */
 export function piWords(count: number): Int32Array {
   const bits = 32 * count + GUARD_BITS;
   const pi = 16n * arctanOfInverse(5, bits) - 4n * arctanOfInverse(239, bits);
-  // The hexadecimal digit in front is the 3 of pi's integral part.
+  // The first hexadecimal digit is 3, the integral part of pi.
   const digits = pi.toString(16).slice(1);
   return Int32Array.from({ length: count }, (_, i) => parseInt(digits.slice(8 * i, 8 * i + 8), 16));
 }

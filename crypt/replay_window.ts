@@ -1,23 +1,23 @@
-/** Most packets that a window can be asked to remember. */
+/** Most packets that a window can remember. */
 const MAX_SIZE = 1 << 24;
-/** Entries that a table has room for at first. */
+/** Entries of a new table. */
 const FIRST_ENTRIES = 64;
 /**
- * Most slots that are looked at for one nonce.
+ * Most slots that a search for one nonce reads.
  *
- * Random nonces in tables that are at most half full come nowhere near: the probability of a run of taken slots
- * falls by the factor √e / 2 = 0.82 with each slot (Chernoff), so that even among 2^24 of them a search as long
- * as this has one below 10^-12.
+ * Random nonces do not reach this limit, because a table is at most half full. The probability of a
+ * run of occupied slots falls by the factor √e / 2 = 0.82 with each slot (Chernoff bound). Even
+ * with 2^24 nonces, the probability of a search of this length is below 10^-12.
  */
 export const MAX_PROBE = 256;
 
-/** A set of fingerprints of 64 bits, in an open-addressing table with linear probing. */
+/** A set of 64-bit fingerprints: a hash table with open addressing and linear probing. */
 class Generation {
-  /** How many there are. */
+  /** Number of fingerprints. */
   count = 0;
-  /** Two words a slot; both zero where the slot is free. */
+  /** Two words for each slot. Both are zero if the slot is free. */
   #slots: Int32Array;
-  /** The number of slots, a power of two, less one. */
+  /** The number of slots minus one. The number of slots is a power of two. */
   #mask: number;
 
   constructor(entries: number) {
@@ -29,7 +29,10 @@ class Generation {
     return this.#slots.byteLength;
   }
 
-  /** The slot that has the fingerprint or could take it, -1 if there is none within reach. */
+  /**
+   * The slot that holds the fingerprint, or a free slot for it. -1 if `MAX_PROBE` slots have
+   * neither.
+   */
   #slot(slots: Int32Array, mask: number, low: number, high: number): number {
     let slot = low & mask;
     for (let probe = 0; probe < MAX_PROBE; probe++) {
@@ -40,7 +43,7 @@ class Generation {
     return -1;
   }
 
-  /** Reads the first slot that a fingerprint could have. */
+  /** Reads the first slot for a fingerprint, so that the CPU loads it into its cache. */
   touch(low: number): number {
     return this.#slots[2 * (low & this.#mask)];
   }
@@ -50,7 +53,7 @@ class Generation {
     return slot >= 0 && (this.#slots[2 * slot] | this.#slots[2 * slot + 1]) !== 0;
   }
 
-  /** Returns whether the fingerprint is in the table now. */
+  /** Adds a fingerprint. Returns false if there is no slot for it. */
   add(low: number, high: number): boolean {
     let slot = this.#slot(this.#slots, this.#mask, low, high);
     if (slot >= 0 && (this.#slots[2 * slot] | this.#slots[2 * slot + 1]) !== 0) return true;
@@ -65,7 +68,7 @@ class Generation {
     return true;
   }
 
-  /** Doubles the table. Returns whether all that it has found a place. */
+  /** Doubles the table. Returns false, and changes nothing, if a fingerprint finds no slot. */
   #grow(): boolean {
     const old = this.#slots;
     const slots = new Int32Array(2 * old.length);
@@ -83,7 +86,7 @@ class Generation {
     return true;
   }
 
-  /** Forgets all, and keeps the memory. */
+  /** Removes all fingerprints, and keeps the memory. */
   clear(): void {
     if (this.count > 0) this.#slots.fill(0);
     this.count = 0;
@@ -91,29 +94,33 @@ class Generation {
 }
 
 /**
- * Remembers the nonces of packets, so that a packet which someone recorded and sends again is refused.
+ * Remembers the nonces of recent packets, so that a replayed packet (one that an attacker recorded
+ * and sends again) is rejected.
  *
- * It is for packets that were authenticated: strangers cannot fill it. Nonces are random and have no order, so
- * the window cannot slide over numbers as that of IPsec does (RFC 4303 §3.4.3). There are two sets of them
- * instead, and when the newer has as many as were asked for, the older is forgotten and a new one begins.
+ * Use it only for authenticated packets, so that an attacker without the key cannot fill it. Nonces
+ * are random and have no order, so there is no sliding window of sequence numbers as in IPsec (RFC
+ * 4303 §3.4.3). Instead, there are two sets of nonces. When the newer set is full, the older set is
+ * emptied and becomes the newer one.
  *
- * Of a nonce its first 8 bytes count. With the 2^17 that are remembered at most by default, a new one is taken for
- * one of them with a probability of 2^-47; such a packet counts as lost.
+ * Only the first 8 bytes of a nonce are compared. By default at most 2^17 nonces are remembered.
+ * The probability that a new nonce equals one of them is 2^-47. Such a packet is rejected, as if it
+ * were lost.
  *
- * Adding and asking look at no more than 256 slots of each set. A peer that has the key can choose
- * nonces that need more; a new set begins early then, and what is remembered of that peer is less.
+ * Every search reads at most 256 slots of each set. A peer that has the key can choose nonces that
+ * need more slots. Then the sets are exchanged early, and fewer nonces of this peer are remembered.
  */
 export class ReplayWindow {
   readonly #size: number;
   #current: Generation;
   #previous: Generation;
-  /** What was read for nothing else than to be in the cache. */
+  /** Combines the words that `prefetch` reads, so that the compiler does not remove the reads. */
   #touched = 0;
 
   /**
-   * @param size How many of the last nonces are remembered at least, 1 to 2^24; at most twice as many are.
-   * Memory grows as they come, from 2 KiB up to 32 bytes for each of `size`, rounded up to a power of two.
-   * @throws {RangeError} If the size is out of its range.
+   * @param size How many of the newest nonces are remembered at least: 1 to 2^24. At most twice as
+   * many are remembered. The memory grows with the number of nonces, from 2 KiB up to 32 bytes for
+   * each of `size`, rounded up to a power of two. Default: 65536.
+   * @throws {RangeError} If the size is out of range.
    */
   constructor(size = 65_536) {
     if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
@@ -126,16 +133,16 @@ export class ReplayWindow {
     this.#previous = new Generation(FIRST_ENTRIES);
   }
 
-  /** Bytes of memory that the sets take now. */
+  /** Bytes of memory that the sets occupy now. */
   get byteLength(): number {
     return this.#current.byteLength + this.#previous.byteLength;
   }
 
   /**
-   * Reads where a nonce would be remembered. The sets are larger than the cache of a CPU: to be asked for many nonces, one
-   * after the other, is some ten times faster after this was called for each of them.
+   * Reads the memory where a nonce would be stored. The sets are larger than the cache of a CPU. If
+   * this method is called for many nonces first, then looking them up is about ten times faster.
    *
-   * @param bytes The memory that the nonce lies in.
+   * @param bytes The memory that holds the nonce.
    * @param at Offset of its first byte.
    */
   prefetch(bytes: Uint8Array, at: number): void {
@@ -146,7 +153,7 @@ export class ReplayWindow {
   /**
    * Whether the nonce is remembered.
    *
-   * @param bytes The memory that it lies in.
+   * @param bytes The memory that holds the nonce.
    * @param at Offset of its first byte.
    */
   has(bytes: Uint8Array, at: number): boolean {
@@ -157,7 +164,7 @@ export class ReplayWindow {
   /**
    * Remembers a nonce.
    *
-   * @param bytes The memory that it lies in.
+   * @param bytes The memory that holds the nonce.
    * @param at Offset of its first byte.
    */
   add(bytes: Uint8Array, at: number): void {
@@ -172,7 +179,7 @@ export class ReplayWindow {
     }
   }
 
-  /** Forgets all nonces, and gives the memory back. */
+  /** Forgets all nonces, and frees the memory. */
   clear(): void {
     this.#current = new Generation(FIRST_ENTRIES);
     this.#previous = new Generation(FIRST_ENTRIES);
@@ -183,7 +190,10 @@ function word(bytes: Uint8Array, at: number): number {
   return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
 }
 
-/** The second word of a fingerprint, which is not zero if the first one is: that is what a free slot has. */
+/**
+ * The second word of a fingerprint. It is 1 if both words would be zero, because a free slot is
+ * zero.
+ */
 function secondWord(bytes: Uint8Array, at: number, first: number): number {
   const second = word(bytes, at + 4);
   return (first | second) === 0 ? 1 : second;

@@ -1,8 +1,9 @@
-// Salsa20 in AssemblyScript, for WebAssembly with SIMD: the key stream of four blocks at once, one in each
-// lane of a vector. D. Bernstein, "Salsa20 specification", 2005.
+// Salsa20 in AssemblyScript, for WebAssembly with SIMD. It computes the key stream of four blocks
+// at once, one in each lane of a vector. D. Bernstein, "Salsa20 specification", 2005.
 //
-// Of the 16 words of the state, the constants and the key are there already. Packets are `nonce 16 | checksum 4 |
-// payload`; the first 8 bytes of each are the nonce of Salsa20, and stay clear.
+// The caller writes the constants and the key into the 16 words of the state. Packets are
+// `nonce 16 | checksum 4 | payload`. The first 8 bytes of a packet are the nonce of Salsa20 and are
+// not encrypted.
 
 import { checksum } from "./checksum.as";
 import { add, put, rotate } from "./lanes.as";
@@ -11,9 +12,9 @@ import { SALSA } from "./memory.as";
 const CLEAR = 8;
 const NONCE_SIZE = 16;
 const HEADER_SIZE = 20;
-/** Start and end of each packet, 64 of them at most. */
+/** The start and the end of each packet, at most 64 packets. */
 const LIST: usize = SALSA + 512;
-/** What is behind a packet: steps of 128 or 256 bytes go beyond its end. */
+/** A copy of the bytes after a packet. Steps of 128 or 256 bytes overwrite them. */
 const BEHIND: usize = SALSA + 256;
 
 // @ts-ignore: decorator
@@ -22,7 +23,7 @@ function mix(x: v128, a: v128, b: v128, n: i32): v128 {
   return v128.xor(x, rotate(i32x4.add(a, b), n));
 }
 
-// Turns the diagonals of a block into its rows of words, and XORs them there.
+// Converts the diagonals of a block's state into its rows, and XORs these with the memory at `at`.
 // @ts-ignore: decorator
 @inline
 function undiagonal(at: usize, a: v128, b: v128, c: v128, d: v128): void {
@@ -45,8 +46,9 @@ function diagonal(w: usize, x: usize, y: usize, z: usize): v128 {
   );
 }
 
-// XORs the last 128 bytes or less with two blocks, which takes little more than half as long as four. Here a vector has
-// a diagonal of a block's state, which becomes a column of it for a round, and then a row.
+// XORs the last 128 bytes or less with two blocks of key stream. This takes little more than half
+// the time of four blocks. A vector holds a diagonal of one block's state. The rotations of a
+// vector's words turn diagonals for column rounds into diagonals for row rounds, and back.
 function cryptPair(at: usize, counter: i32): void {
   const s0 = diagonal(0, 5, 10, 15), s1 = diagonal(4, 9, 14, 3), s3 = diagonal(12, 1, 6, 11);
   const s2 = i32x4.replace_lane(diagonal(8, 13, 2, 7), 0, counter);
@@ -72,9 +74,9 @@ function cryptPair(at: usize, counter: i32): void {
   undiagonal(at + 64, i32x4.add(e, s0), i32x4.add(f, s1), i32x4.add(g, t2), i32x4.add(h, s3));
 }
 
-// XORs all of a packet but what stays clear with the key stream.
+// XORs a packet with the key stream, except for its first 8 bytes.
 function crypt(packet: usize, end: usize): void {
-  // What the last step reaches of it.
+  // Saves the bytes after the packet that the last step overwrites.
   const rest: usize = (end - packet - CLEAR) & 255;
   const over: usize = rest === 0 ? 0 : rest <= 128 ? 128 - rest : 256 - rest;
   for (let n: usize = 0; n < over; n += 16) v128.store(BEHIND + n, v128.load(end + n));
@@ -83,7 +85,7 @@ function crypt(packet: usize, end: usize): void {
   const s2 = v128.load32_splat(SALSA + 8), s3 = v128.load32_splat(SALSA + 12);
   const s4 = v128.load32_splat(SALSA + 16), s5 = v128.load32_splat(SALSA + 20);
   const s6 = v128.load32_splat(SALSA + 24), s7 = v128.load32_splat(SALSA + 28);
-  // A packet has less than 2^32 blocks, so the upper word of the counter stays.
+  // A packet has fewer than 2^32 blocks, so the upper word of the counter stays 0.
   let s8 = i32x4.add(v128.load32_splat(SALSA + 32), i32x4(0, 1, 2, 3));
   const s9 = v128.load32_splat(SALSA + 36);
   const s10 = v128.load32_splat(SALSA + 40), s11 = v128.load32_splat(SALSA + 44);
@@ -131,14 +133,20 @@ function crypt(packet: usize, end: usize): void {
     put(at, i32x4.add(x0, s0), i32x4.add(x1, s1), i32x4.add(x2, s2), i32x4.add(x3, s3));
     put(at + 16, i32x4.add(x4, s4), i32x4.add(x5, s5), i32x4.add(x6, s6), i32x4.add(x7, s7));
     put(at + 32, i32x4.add(x8, s8), i32x4.add(x9, s9), i32x4.add(x10, s10), i32x4.add(x11, s11));
-    put(at + 48, i32x4.add(x12, s12), i32x4.add(x13, s13), i32x4.add(x14, s14), i32x4.add(x15, s15));
+    put(
+      at + 48,
+      i32x4.add(x12, s12),
+      i32x4.add(x13, s13),
+      i32x4.add(x14, s14),
+      i32x4.add(x15, s15),
+    );
     s8 = i32x4.add(s8, i32x4.splat(4));
   }
   if (at < end) cryptPair(at, i32x4.extract_lane(s8, 0));
   for (let n: usize = 0; n < over; n += 16) v128.store(end + n, v128.load(BEHIND + n));
 }
 
-// Seals so many packets.
+// Seals the first `count` packets of the list.
 export function sealAll(count: i32): void {
   for (let at = LIST; at < LIST + 8 * count; at += 8) {
     const start: usize = load<u32>(at), end: usize = load<u32>(at, 4);
@@ -148,7 +156,8 @@ export function sealAll(count: i32): void {
   }
 }
 
-// Opens so many packets, and leaves 1 in place of the start of each whose checksum is right, and else 0.
+// Opens the first `count` packets of the list. Replaces the start of each by 1 if its checksum is
+// right, else by 0.
 export function openAll(count: i32): void {
   for (let at = LIST; at < LIST + 8 * count; at += 8) {
     const start: usize = load<u32>(at), end: usize = load<u32>(at, 4);

@@ -1,19 +1,19 @@
 import { salsa20 } from "@noble/ciphers/salsa.js";
 import { type KernelMemory, KernelModule } from "../kcp/kernel.ts";
 import { setChecksumTables } from "./crc32.ts";
-import { ChecksumCipher, HEADER_SIZE } from "./none.ts";
+import { ChecksumCipher, HEADER_SIZE } from "./checksum_cipher.ts";
 import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
 import { WASM } from "./salsa20_wasm.ts";
 
-/** Bytes of a packet that stay clear, which are the nonce of Salsa20. */
+/** Bytes of a packet that are not encrypted. They are the nonce of Salsa20. */
 const CLEAR = 8;
-/** "expand 32-byte k", the constants of the state. */
+/** The constants of the state: "expand 32-byte k". */
 export const SIGMA = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
 
 /**
- * The 8 words of a key of 32 bytes, low byte first.
+ * The 8 little-endian words of a key of 32 bytes.
  *
- * @throws {RangeError} If it has another length.
+ * @throws {RangeError} If the key has another length.
  */
 export function keyWords(name: string, key: Uint8Array): Uint32Array {
   if (key.length !== 32) {
@@ -23,11 +23,14 @@ export function keyWords(name: string, key: Uint8Array): Uint32Array {
   return Uint32Array.from({ length: 8 }, (_, i) => view.getUint32(4 * i, true));
 }
 
-/** Where the kernel has its state and its list: see `memory.as.ts`. */
+/** Address of the kernel's state, as in `memory.as.ts`. */
 const STATE = 19_456;
+/** Address of the kernel's list of packets. */
 const LIST = STATE + 512;
 
-/** The kernel in a memory: four blocks at once with SIMD, and the checksum. */
+/**
+ * The kernel in one memory. It computes four blocks of Salsa20 at once with SIMD, and the checksum.
+ */
 class Salsa20Kernel extends PacketKernel {
   readonly #state: Uint32Array;
 
@@ -38,7 +41,7 @@ class Salsa20Kernel extends PacketKernel {
     SIGMA.forEach((word, i) => this.#state[5 * i] = word);
   }
 
-  /** Takes a key. */
+  /** Writes a key into the kernel's state. */
   protected override setKey(words: Uint32Array): void {
     this.#state.set(words.subarray(0, 4), 1);
     this.#state.set(words.subarray(4), 11);
@@ -51,10 +54,11 @@ const KERNEL = new KernelModule<PacketFunctions, Salsa20Kernel>(
 );
 
 /**
- * Packets under Salsa20, as kcp-go has them: `nonce 16 | checksum 4 | payload`, of which the first 8 bytes stay
- * clear as the nonce of Salsa20 and all others are XORed with its key stream, from block 0 on.
+ * Packets encrypted with Salsa20, in the format of kcp-go: `nonce 16 | checksum 4 | payload`. The
+ * first 8 bytes are not encrypted: they are the nonce of Salsa20. All other bytes are XORed with
+ * its key stream, from block 0 on.
  *
- * Where there is WebAssembly with SIMD, a kernel does all of it; elsewhere `@noble/ciphers` does.
+ * Where the runtime has WebAssembly with SIMD, a kernel is used; elsewhere `@noble/ciphers`.
  *
  * Source: D. Bernstein, "Salsa20 specification", 2005.
  */
@@ -64,8 +68,8 @@ export class Salsa20Cipher extends ChecksumCipher {
   readonly #portable: boolean;
 
   /**
-   * @param key 32 bytes, which are kept.
-   * @param portable Whether the kernel is left alone.
+   * @param key 32 bytes. The cipher keeps a reference to it.
+   * @param portable Whether the kernel is not used. Default: false.
    * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array, portable = false) {
@@ -75,12 +79,12 @@ export class Salsa20Cipher extends ChecksumCipher {
     this.#portable = portable;
   }
 
-  /** Whether the kernel does the work. */
+  /** Whether the WebAssembly kernel is used. */
   get accelerated(): boolean {
     return this.#kernelFor(this.#key, 0) !== null;
   }
 
-  /** The kernel for what lies in `bytes`, if it takes so much of it. */
+  /** The kernel for packets in `bytes`. Null if there is none, or the packet is too long for it. */
   #kernelFor(bytes: Uint8Array, length: number): Salsa20Kernel | null {
     const kernel = this.#portable ? null : KERNEL.for(bytes);
     return kernel?.takes(bytes, length) ? kernel : null;
@@ -89,10 +93,10 @@ export class Salsa20Cipher extends ChecksumCipher {
   /**
    * Seals a packet in place.
    *
-   * @param bytes The memory that the packet lies in.
-   * @param start Offset of the packet's first byte, which is the nonce's.
+   * @param bytes The memory that holds the packet.
+   * @param start Offset of the packet's first byte. The nonce begins there.
    * @param end Offset after its last byte.
-   * @throws {RangeError} If the packet has no room for its header.
+   * @throws {RangeError} If the packet is shorter than its header.
    */
   override seal(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     this.check(start, end);
@@ -102,14 +106,15 @@ export class Salsa20Cipher extends ChecksumCipher {
   }
 
   /**
-   * Seals several packets in place, as {@linkcode Salsa20Cipher.seal} does one after the other.
+   * Seals several packets in place, as if {@linkcode Salsa20Cipher.seal} were called for each of
+   * them.
    *
-   * @param bytes The memory that the packets lie in, each behind the one before.
+   * @param bytes The memory that holds the packets, in ascending order of their offsets.
    * @param starts Offset of each packet's first byte.
    * @param ends Offset after each packet's last byte.
    * @param first Index of the first packet.
    * @param last Index after the last packet.
-   * @throws {RangeError} If a packet has no room for its header.
+   * @throws {RangeError} If a packet is shorter than its header.
    */
   sealAll(
     bytes: Uint8Array<ArrayBuffer>,
@@ -129,12 +134,13 @@ export class Salsa20Cipher extends ChecksumCipher {
   }
 
   /**
-   * Opens a packet in place. One that fails is wiped, so that nobody takes it for a payload.
+   * Opens a packet in place. A packet that fails the check is filled with zeros, so that no code
+   * uses it by mistake.
    *
-   * @param bytes The memory that the packet lies in.
+   * @param bytes The memory that holds the packet.
    * @param start Offset of the packet's first byte.
    * @param end Offset after its last byte.
-   * @returns Whether the checksum is that of the payload.
+   * @returns Whether the payload matches the checksum.
    */
   override open(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): boolean {
     const kernel = end - start < HEADER_SIZE ? null : this.#kernelFor(bytes, end - start);

@@ -1,6 +1,6 @@
 import type { BlockCipher } from "./block_cipher.ts";
 
-/** The system parameter FK, which whitens the key. */
+/** The system parameter FK. It is XORed with the key. */
 const FK = [0xa3b1bac6, 0x56aa3350, 0x677d9197, 0xb27022dc];
 /** Rounds of the cipher and of its key schedule. */
 const ROUNDS = 32;
@@ -12,12 +12,13 @@ function rotateLeft(word: number, bits: number): number {
 /**
  * The S-box.
  *
- * The standard prints it as a table; it is A(I(A(x))), where I is the inverse in GF(2^8) modulo
- * x^8 + x^7 + x^6 + x^5 + x^4 + x^2 + 1, with 0 to 0, and A is affine: multiplication by the circulant
- * matrix of 0xa7, and addition of 0xd3. Source: F. Liu et al., "Analysis of the SMS4 Block Cipher", 2007.
+ * The standard prints it as a table. The table is A(I(A(x))). I is the inverse in GF(2^8) modulo
+ * x^8 + x^7 + x^6 + x^5 + x^4 + x^2 + 1, and I(0) is 0. A is affine: it multiplies by the circulant
+ * matrix of 0xa7 and adds 0xd3. Source: F. Liu et al., "Analysis of the SMS4 Block Cipher", 2007.
  */
 function buildSbox(): Uint8Array {
-  // x generates the multiplicative group, whose order is 255: the inverse of x^i is x^(255 - i).
+  // x generates the multiplicative group, which has 255 elements. The inverse of x^i is x^(255 -
+  // i).
   const powers = new Uint8Array(256);
   for (let i = 0, power = 1; i < 256; i++) {
     powers[i] = power;
@@ -30,7 +31,8 @@ function buildSbox(): Uint8Array {
   for (let x = 0; x < 256; x++) {
     let y = 0xd3;
     for (let bit = 0; bit < 8; bit++) {
-      // Column `bit` of the matrix: row r is 0xa7 rotated left by r, so it has bit - r of 0xa7.
+      // Row r of the matrix is 0xa7 rotated left by r. So column `bit` of row r is bit `bit - r` of
+      // 0xa7.
       if (x >>> bit & 1) {
         for (let row = 0; row < 8; row++) y ^= (0xa7 >>> (bit - row & 7) & 1) << row;
       }
@@ -40,7 +42,10 @@ function buildSbox(): Uint8Array {
   return inverse.map((_, x) => affine[inverse[affine[x]]]);
 }
 
-/** The S-box, and S-box and linear transformation L in one for each of a word's bytes, lowest first. */
+/**
+ * The S-box, and four tables that combine the S-box and the linear transformation L: one for each
+ * byte of a word, the lowest byte first.
+ */
 interface Tables {
   readonly sbox: Uint8Array;
   readonly t0: Int32Array;
@@ -51,20 +56,21 @@ interface Tables {
 
 let shared: Tables | undefined;
 
-/** The tables, which are built at first use and are the same for all keys. */
+/** The tables. They are built at first use, and do not depend on the key. */
 function tables(): Tables {
   if (shared) return shared;
   const sbox = buildSbox();
   const t0 = Int32Array.from(sbox, (s) => {
     return s ^ rotateLeft(s, 2) ^ rotateLeft(s, 10) ^ rotateLeft(s, 18) ^ rotateLeft(s, 24);
   });
-  // L consists of rotations, so that of a higher byte is that of the lowest, rotated.
+  // L consists of rotations, so the table of a higher byte is the table of the lowest byte,
+  // rotated.
   const rotated = (bits: number) => t0.map((word) => rotateLeft(word, bits));
   shared = { sbox, t0, t1: rotated(8), t2: rotated(16), t3: rotated(24) };
   return shared;
 }
 
-/** The transformation T' of the key schedule: the S-box on each byte, then L'. */
+/** The transformation T' of the key schedule: the S-box for each byte, then L'. */
 function keyTransform(sbox: Uint8Array, word: number): number {
   const b = sbox[word >>> 24] << 24 | sbox[word >>> 16 & 255] << 16 |
     sbox[word >>> 8 & 255] << 8 | sbox[word & 255];
@@ -81,7 +87,7 @@ function roundConstant(round: number): number {
 /**
  * The SM4 block cipher: 16-byte blocks, 16-byte keys, 32 rounds.
  *
- * Source: GB/T 32907-2016; in English, draft-ribose-cfrg-sm4.
+ * Source: GB/T 32907-2016. English text: draft-ribose-cfrg-sm4.
  */
 export class Sm4 implements BlockCipher {
   /** Bytes in a block. */
@@ -95,7 +101,7 @@ export class Sm4 implements BlockCipher {
    * Expands a key.
    *
    * @param key 16 bytes.
-   * @throws {RangeError} If the key's length is not 16.
+   * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array) {
     if (key.length !== 16) {
@@ -114,13 +120,13 @@ export class Sm4 implements BlockCipher {
   /**
    * Encrypts one block in place.
    *
-   * @param block Its four words.
+   * @param block The four words of the block, big-endian.
    */
   encrypt(block: Int32Array): void {
     const k = this.#roundKeys;
     const { t0, t1, t2, t3 } = this.#tables;
     let x0 = block[0], x1 = block[1], x2 = block[2], x3 = block[3];
-    // Four rounds at a time, after which each word is back in its place.
+    // The loop does four rounds at a time. After four rounds each word is in its place again.
     for (let round = 0; round < ROUNDS; round += 4) {
       let x = k[round] ^ x1 ^ x2 ^ x3;
       x0 ^= t0[x & 255] ^ t1[x >>> 8 & 255] ^ t2[x >>> 16 & 255] ^ t3[x >>> 24];

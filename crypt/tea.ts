@@ -6,10 +6,10 @@ const DELTA = 0x9e3779b9 | 0;
 /**
  * The TEA block cipher: 8-byte blocks, 16-byte keys.
  *
- * Source: D. Wheeler, R. Needham, "TEA, a Tiny Encryption Algorithm", 1994. The paper leaves the byte order
- * open; key and block are big-endian words here, as in Go's `golang.org/x/crypto/tea`.
+ * Source: D. Wheeler, R. Needham, "TEA, a Tiny Encryption Algorithm", 1994. The paper leaves the
+ * byte order open. Here key and block are big-endian words, as in Go's `golang.org/x/crypto/tea`.
  *
- * TEA has equivalent keys and its block is short: it is here to talk to peers that use it.
+ * TEA has equivalent keys and a short block. It exists here only for peers that use it.
  */
 export class Tea implements BlockCipher {
   /** Bytes in a block. */
@@ -17,15 +17,16 @@ export class Tea implements BlockCipher {
   /** The words of a block are big-endian. */
   readonly littleEndian = false;
   readonly #key: Int32Array;
-  /** Cycles of two rounds. */
+  /** Number of cycles. A cycle is two rounds. */
   readonly #cycles: number;
 
   /**
-   * Takes a key.
+   * Makes a cipher with a key.
    *
-   * @param key 16 bytes, which are copied.
-   * @param rounds Feistel rounds, an even number from 2 on. The paper has 64, kcp-go runs 16.
-   * @throws {RangeError} If the key's length or the number of rounds is not allowed.
+   * @param key 16 bytes. They are copied.
+   * @param rounds Feistel rounds, an even number from 2 on. kcp-go uses 16. Default: 64, as in the
+   * paper.
+   * @throws {RangeError} If the length of the key or the number of rounds is not allowed.
    */
   constructor(key: Uint8Array, rounds = 64) {
     if (key.length !== 16) {
@@ -44,7 +45,7 @@ export class Tea implements BlockCipher {
   /**
    * Encrypts one block in place.
    *
-   * @param block Its two words.
+   * @param block The two words of the block, big-endian.
    */
   encrypt(block: Int32Array): void {
     const key = this.#key;

@@ -1,14 +1,17 @@
 import type { BlockCipher } from "./block_cipher.ts";
 
-/** Bytes of a key: three DES keys of 8, of which the low bit of each byte is parity and not used. */
+/**
+ * Bytes of a key: three DES keys of 8 bytes. The low bit of each byte is a parity bit, which is
+ * ignored.
+ */
 const KEY_SIZE = 24;
 const ROUNDS = 16;
-/** Words of the round keys of one DES: two a round. */
+/** Words of the round keys of one DES: two for each round. */
 const SCHEDULE_SIZE = 2 * ROUNDS;
 
-// The tables of FIPS 46-3, which counts bits from 1, the most significant.
+// The tables of FIPS 46-3. It numbers bits from 1, and bit 1 is the most significant one.
 
-/** The S-boxes: for each its four rows, an entry a hexadecimal digit. */
+/** The S-boxes. Each has four rows, and each hexadecimal digit is an entry. */
 const S_BOXES = [
   "e4d12fb83a6c5907 0f74e2d1a6cb9538 41e8d62bfc973a50 fc8249175b3ea06d",
   "f18e6b34972dc05a 3d47f28ec01a69b5 0e7ba4d158c6932f d8a13f42b67c05e9",
@@ -19,13 +22,13 @@ const S_BOXES = [
   "4b2ef08d3c975a61 d0b7491ae35c2f86 14bdc37eaf680592 6bd814a7950fe23c",
   "d2846fb1a93e50c7 1fd8a374c56b0e92 7b419ce206adf358 21e74a8dfc90356b",
 ];
-/** The permutation P: bit n of its output is this bit of its input. */
+/** The permutation P: for each bit of its output, the number of the input bit. */
 // deno-fmt-ignore
 const P = [
   16, 7, 20, 21, 29, 12, 28, 17, 1, 15, 23, 26, 5, 18, 31, 10,
   2, 8, 24, 14, 32, 27, 3, 9, 19, 13, 30, 6, 22, 11, 4, 25,
 ];
-/** Permuted choice 1: which bits of the key the registers C and D begin with, 28 each. */
+/** Permuted choice 1: the bits of the key that initialize the registers C and D, 28 for each. */
 // deno-fmt-ignore
 const PC1 = [
   57, 49, 41, 33, 25, 17, 9, 1, 58, 50, 42, 34, 26, 18,
@@ -33,7 +36,7 @@ const PC1 = [
   63, 55, 47, 39, 31, 23, 15, 7, 62, 54, 46, 38, 30, 22,
   14, 6, 61, 53, 45, 37, 29, 21, 13, 5, 28, 20, 12, 4,
 ];
-/** Permuted choice 2: which bits of C and D a round key has. */
+/** Permuted choice 2: the bits of C and D that form a round key. */
 // deno-fmt-ignore
 const PC2 = [
   14, 17, 11, 24, 1, 5, 3, 28, 15, 6, 21, 10,
@@ -41,25 +44,25 @@ const PC2 = [
   41, 52, 31, 37, 47, 55, 30, 40, 51, 45, 33, 48,
   44, 49, 39, 56, 34, 53, 46, 42, 50, 36, 29, 32,
 ];
-/** How far C and D turn left before each round. */
-const TURNS = [1, 1, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1];
+/** How many bits C and D are rotated left before each round. */
+const ROTATIONS = [1, 1, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1];
 
 /** Where each S-box begins in {@linkcode spBoxes}. */
 const [SP1, SP2, SP3, SP4, SP5, SP6, SP7, SP8] = [0, 64, 128, 192, 256, 320, 384, 448];
 
-/** What {@linkcode buildSpBoxes} makes, at first use. */
+/** The result of {@linkcode buildSpBoxes}, computed at first use. */
 let spBoxes: Int32Array | undefined;
 
 /**
- * The S-boxes with P merged in: for each box and each of its 64 inputs, the 32 bits that P makes of its
- * four. They are turned left by one, as the halves of a block are between the permutations.
+ * The S-boxes combined with P: for each box and each of its 64 inputs, the 32 bits after P. They
+ * are rotated left by one, as the halves of a block are between the permutations.
  */
 function buildSpBoxes(): Int32Array {
   const boxes = new Int32Array(8 * 64);
   for (let box = 0; box < 8; box++) {
     const rows = S_BOXES[box].split(" ");
     for (let input = 0; input < 64; input++) {
-      // The outer bits choose the row, the inner four the column.
+      // The outer two bits select the row, the inner four bits the column.
       const row = input >>> 4 & 2 | input & 1;
       const value = parseInt(rows[row][input >>> 1 & 15], 16);
       let word = 0;
@@ -76,22 +79,22 @@ function buildSpBoxes(): Int32Array {
 /**
  * Expands one DES key into the keys of its 16 rounds.
  *
- * A round has two words, of six key bits a byte: first those of S1, S3, S5, S7, then those of S2, S4,
- * S6, S8.
+ * A round has two words. Each byte of a word holds six key bits: the first word those of S1, S3, S5
+ * and S7, the second word those of S2, S4, S6 and S8.
  *
  * @param key The bytes that hold the key.
  * @param at Offset of its 8 bytes.
  */
 function expandKey(key: Uint8Array, at: number): Int32Array {
   const schedule = new Int32Array(SCHEDULE_SIZE);
-  let turned = 0;
+  let rotated = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    turned += TURNS[round];
+    rotated += ROTATIONS[round];
     for (let i = 0; i < 48; i++) {
-      // Rather than turning C and D, the place to read from is turned within its register.
+      // C and D are not rotated. Instead, the index to read from is rotated within its register.
       const place = PC2[i] - 1;
       const register = place < 28 ? 0 : 28;
-      const bit = PC1[register + (place - register + turned) % 28] - 1;
+      const bit = PC1[register + (place - register + rotated) % 28] - 1;
       const value = key[at + (bit >>> 3)] >>> (7 - (bit & 7)) & 1;
       const box = Math.floor(i / 6);
       schedule[2 * round + (box & 1)] |= value << (29 - 8 * (box >>> 1) - i % 6);
@@ -100,7 +103,7 @@ function expandKey(key: Uint8Array, at: number): Int32Array {
   return schedule;
 }
 
-/** The keys of one DES in the order in which decryption takes them: the rounds backwards. */
+/** The round keys of one DES in the order for decryption: the last round first. */
 function reverseRounds(schedule: Int32Array): Int32Array {
   return schedule.map((_, i) => schedule[(ROUNDS - 1 - (i >>> 1)) * 2 + (i & 1)]);
 }
@@ -114,7 +117,7 @@ function reverseRounds(schedule: Int32Array): Int32Array {
 export class TripleDes implements BlockCipher {
   /** Bytes in a block. */
   readonly blockSize = 8;
-  /** The words of a block have their high byte first. */
+  /** The words of a block are big-endian. */
   readonly littleEndian = false;
 
   readonly #boxes: Int32Array;
@@ -122,10 +125,10 @@ export class TripleDes implements BlockCipher {
   readonly #keys = new Int32Array(3 * SCHEDULE_SIZE);
 
   /**
-   * Expands a key, which takes some tens of microseconds.
+   * Expands a key. This takes some tens of µs.
    *
-   * @param key 24 bytes, of which the low bit of each is not used.
-   * @throws RangeError if the key has another length.
+   * @param key 24 bytes. The low bit of each byte is ignored.
+   * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array) {
     if (key.length !== KEY_SIZE) {
@@ -140,7 +143,7 @@ export class TripleDes implements BlockCipher {
   /**
    * Encrypts one block in place.
    *
-   * @param block Its two 32-bit words, read big-endian.
+   * @param block The two words of the block, big-endian.
    */
   encrypt(block: Int32Array): void {
     const boxes = this.#boxes;
@@ -149,9 +152,10 @@ export class TripleDes implements BlockCipher {
     let right = block[1];
     let swap = 0;
 
-    // The initial permutation, in five steps that each swap bits of one half with bits of the other. Both
-    // halves end up turned left by one: so the six bits that the expansion E takes for S2, S4, S6 and S8
-    // are the low ones of each byte, and four places further on are those for S1, S3, S5 and S7.
+    // The initial permutation, in five steps. Each step swaps bits of one half with bits of the
+    // other half. In the end both halves are rotated left by one. Then the low six bits of each
+    // byte are the bits that the expansion E selects for S2, S4, S6 and S8. The bits for S1, S3, S5
+    // and S7 are four places further left.
     swap = (left >>> 4 ^ right) & 0x0f0f0f0f;
     right ^= swap;
     left ^= swap << 4;
@@ -170,9 +174,10 @@ export class TripleDes implements BlockCipher {
     right ^= swap;
     left = left << 1 | left >>> 31;
 
-    // Three times DES. The final permutation of one and the initial permutation of the next cancel out.
+    // DES three times. The final permutation of one DES and the initial permutation of the next one
+    // cancel out.
     for (let at = 0; at < 3 * SCHEDULE_SIZE;) {
-      // Two rounds at a time, so that the halves need no swap.
+      // The loop does two rounds at a time, so the halves need no swap.
       for (const end = at + SCHEDULE_SIZE; at < end; at += 4) {
         let odd = (right << 28 | right >>> 4) ^ keys[at];
         let even = right ^ keys[at + 1];
@@ -187,13 +192,13 @@ export class TripleDes implements BlockCipher {
           boxes[SP2 + (even >>> 24 & 63)] ^ boxes[SP4 + (even >>> 16 & 63)] ^
           boxes[SP6 + (even >>> 8 & 63)] ^ boxes[SP8 + (even & 63)];
       }
-      // A DES puts out its right half first.
+      // The output of a DES begins with its right half.
       swap = left;
       left = right;
       right = swap;
     }
 
-    // The final permutation: the steps of the initial one backwards.
+    // The final permutation: the steps of the initial permutation in reverse order.
     left = left << 31 | left >>> 1;
     swap = (left ^ right) & 0xaaaaaaaa;
     left ^= swap;

@@ -5,7 +5,7 @@ const MDS_POLYNOMIAL = 0x169;
 /** Modulus of the field of the RS matrix: x^8 + x^6 + x^3 + x^2 + 1. */
 const RS_POLYNOMIAL = 0x14d;
 
-/** The matrix that spreads the four S-boxes' outputs over a word, row by row (paper §4.2). */
+/** The matrix that mixes the outputs of the four S-boxes into a word, row by row (paper §4.2). */
 const MDS = [
   [0x01, 0xef, 0x5b, 0x5b],
   [0x5b, 0xef, 0xef, 0x01],
@@ -13,7 +13,7 @@ const MDS = [
   [0xef, 0x01, 0xef, 0x5b],
 ];
 
-/** The Reed-Solomon matrix that makes a word of the S-box key from eight bytes of key (§4.3). */
+/** The Reed-Solomon matrix. It maps eight bytes of the key to a word of the S-box key (§4.3). */
 const RS = [
   [0x01, 0xa4, 0x55, 0x87, 0x5a, 0x58, 0xdb, 0x9e],
   [0xa4, 0x56, 0x82, 0xf3, 0x1e, 0xc6, 0x68, 0xe5],
@@ -21,15 +21,18 @@ const RS = [
   [0xa4, 0x55, 0x87, 0x5a, 0x58, 0xdb, 0x9e, 0x03],
 ];
 
-/** The 4-bit permutations t0 to t3 of which q0 and q1 are made, one hexadecimal digit an entry (§4.3.5). */
+/**
+ * The 4-bit permutations t0 to t3 of q0, then of q1. Each hexadecimal digit is an entry (§4.3.5).
+ */
 const NIBBLES = [
   ["817d6f320b59eca4", "ecb81235f4a6709d", "ba5e6d90c8f32471", "d7f4126e9b3085ca"],
   ["28bdf76e31940ac5", "1e2b4c376da5f908", "4c75169a0ed82b3f", "b951c3de647f208a"],
 ];
 
 /**
- * Which of q0 and q1 byte j of a word goes through in h: last of all, then before each of the key words,
- * the first key word first (§4.3.2, figure 2).
+ * Which of q0 and q1 the function h applies to byte j of a word. The first entry is the last
+ * application. The others are the applications before the XOR with each key word, in the order of
+ * the key words (§4.3.2, figure 2).
  */
 const Q_ORDER = [
   [1, 0, 0, 1, 1],
@@ -52,7 +55,7 @@ function rotateLeft(word: number, bits: number): number {
   return word << bits | word >>> 32 - bits;
 }
 
-/** The permutation of bytes that four permutations of nibbles make (§4.3.5). */
+/** The permutation of bytes that is composed of four permutations of nibbles (§4.3.5). */
 function buildQ(nibbles: string[]): Uint8Array {
   const [t0, t1, t2, t3] = nibbles.map((digits) => Array.from(digits, (d) => parseInt(d, 16)));
   /** The second nibble of each of the two mixing steps: a ^ ROR4(b, 1) ^ 8a mod 16. */
@@ -66,13 +69,15 @@ function buildQ(nibbles: string[]): Uint8Array {
 interface Tables {
   /** The fixed permutations q0 and q1. */
   readonly q: Uint8Array[];
-  /** For each byte of a word: its last q, and the multiplication by its column of the MDS matrix. */
+  /**
+   * For each byte of a word: its last q, then the multiplication by its column of the MDS matrix.
+   */
   readonly mds: Int32Array[];
 }
 
 let shared: Tables | undefined;
 
-/** The tables, which are built at first use and are the same for all keys. */
+/** The tables. They are built at first use, and do not depend on the key. */
 function tables(): Tables {
   if (shared) return shared;
   const q = NIBBLES.map(buildQ);
@@ -87,7 +92,7 @@ function tables(): Tables {
   return shared;
 }
 
-/** What byte `j` of a word contributes to h, with `words` as the list of key words (§4.3.2). */
+/** The contribution of byte `j` of a word to h, with the key words `words` (§4.3.2). */
 function hOfByte(x: number, j: number, words: Int32Array): number {
   const { q, mds } = tables();
   const order = Q_ORDER[j];
@@ -97,7 +102,7 @@ function hOfByte(x: number, j: number, words: Int32Array): number {
   return mds[j][x];
 }
 
-/** The function h of a word whose four bytes are all `x`, as the key schedule needs it. */
+/** The function h of a word whose four bytes are all `x`. The key schedule needs it. */
 function hOfRepeated(x: number, words: Int32Array): number {
   return hOfByte(x, 0, words) ^ hOfByte(x, 1, words) ^ hOfByte(x, 2, words) ^ hOfByte(x, 3, words);
 }
@@ -105,29 +110,32 @@ function hOfRepeated(x: number, words: Int32Array): number {
 /**
  * The Twofish block cipher: 16-byte blocks, keys of 16, 24 or 32 bytes, 16 rounds.
  *
- * The S-boxes are expanded with the MDS matrix in them, which the paper calls full keying: a key takes 4 KiB.
+ * The S-boxes are expanded together with the MDS matrix ("full keying" in the paper). The tables of
+ * a key take 4 KiB.
  *
- * Source: B. Schneier, J. Kelsey, D. Whiting, D. Wagner, C. Hall, N. Ferguson, "Twofish: A 128-Bit Block
- * Cipher", 1998.
+ * Source: B. Schneier, J. Kelsey, D. Whiting, D. Wagner, C. Hall, N. Ferguson, "Twofish: A 128-Bit
+ * Block Cipher", 1998.
  */
 export class Twofish implements BlockCipher {
   /** Bytes in a block. */
   readonly blockSize = 16;
   /** The words of a block are little-endian. */
   readonly littleEndian = true;
-  /** The round function's S-boxes with the MDS matrix, one for each byte of a word. */
+  /**
+   * The S-boxes of the round function combined with the MDS matrix, one for each byte of a word.
+   */
   readonly #s0: Int32Array;
   readonly #s1: Int32Array;
   readonly #s2: Int32Array;
   readonly #s3: Int32Array;
-  /** Whitening of the input, 4 words, and of the output, 4, then two words a round. */
+  /** Four words that whiten the input, four that whiten the output, then two for each round. */
   readonly #roundKeys = new Int32Array(40);
 
   /**
    * Expands a key.
    *
    * @param key 16, 24 or 32 bytes.
-   * @throws {RangeError} If the key's length is another.
+   * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array) {
     if (key.length !== 16 && key.length !== 24 && key.length !== 32) {
@@ -149,7 +157,7 @@ export class Twofish implements BlockCipher {
           word ^= multiply(key[8 * i + column], RS[row][column], RS_POLYNOMIAL) << 8 * row;
         }
       }
-      // The S-boxes take their key words in reverse order.
+      // The S-boxes use the key words in reverse order.
       sboxKey[length - 1 - i] = word;
     }
     for (let i = 0; i < 40; i += 2) {
@@ -168,14 +176,14 @@ export class Twofish implements BlockCipher {
   /**
    * Encrypts one block in place.
    *
-   * @param block Its four words.
+   * @param block The four words of the block, little-endian.
    */
   encrypt(block: Int32Array): void {
     const k = this.#roundKeys;
     const s0 = this.#s0, s1 = this.#s1, s2 = this.#s2, s3 = this.#s3;
     let a = block[0] ^ k[0], b = block[1] ^ k[1], c = block[2] ^ k[2], d = block[3] ^ k[3];
-    // Two rounds at a time, after which the halves are back in their places. The rotation of the second
-    // input of F by 8 bits is in the choice of its S-boxes.
+    // The loop does two rounds at a time. After two rounds the halves are in their places again.
+    // The second input of F is rotated by 8 bits: the order of its S-boxes has the same effect.
     for (let i = 8; i < 40; i += 4) {
       let t0 = s0[a & 255] ^ s1[a >>> 8 & 255] ^ s2[a >>> 16 & 255] ^ s3[a >>> 24];
       let t1 = s1[b & 255] ^ s2[b >>> 8 & 255] ^ s3[b >>> 16 & 255] ^ s0[b >>> 24];
@@ -190,7 +198,7 @@ export class Twofish implements BlockCipher {
       a = a >>> 1 | a << 31;
       b = (b << 1 | b >>> 31) ^ (t0 + t1 + k[i + 3]);
     }
-    // The output is swapped once more than the rounds do.
+    // The halves are swapped once more after the last round.
     block[0] = c ^ k[4];
     block[1] = d ^ k[5];
     block[2] = a ^ k[6];

@@ -1,21 +1,22 @@
 import { sha1 } from "@noble/hashes/legacy.js";
 import { pbkdf2 } from "@noble/hashes/pbkdf2.js";
 import { MemoryView } from "./memory_view.ts";
-import { ChecksumCipher } from "./none.ts";
+import { ChecksumCipher } from "./checksum_cipher.ts";
 
-/** Makes the table another one than that of any other use of the key. Source: kcp-go. */
+/** The salt of PBKDF2. Source: kcp-go. */
 const SALT = "sH3CIVoF#rWLtJo6";
 /** Rounds of PBKDF2. Source: kcp-go. */
 const ROUNDS = 32;
-/** Bytes of the table, which is the longest packet of kcp-go. */
+/** Bytes of the table: the longest packet of kcp-go. */
 const TABLE_SIZE = 1500;
 
 /**
- * Packets XORed with a table that is made of the key, as kcp-go has them: `nonce 16 | checksum 4 | payload`.
+ * Packets XORed with a table that is derived from the key, in the format of kcp-go:
+ * `nonce 16 | checksum 4 | payload`.
  *
- * Every packet is XORed with the same table, so two packets give away the XOR of their contents, and one
- * whose content is known gives away the table. Bytes behind the first 1500 stay as they are: the table ends
- * there, and kcp-go sends no longer packets.
+ * All packets are XORed with the same table. Therefore two packets reveal the XOR of their
+ * contents, and one packet of known content reveals the table. Bytes after the first 1500 are not
+ * changed, because the table ends there. kcp-go sends no longer packets.
  */
 export class XorCipher extends ChecksumCipher {
   readonly #table: Uint8Array;
@@ -41,7 +42,7 @@ export class XorCipher extends ChecksumCipher {
     const tableView = this.#tableView;
     const length = Math.min(end - start, TABLE_SIZE);
     let i = 0;
-    // Word by word, which is four times as fast.
+    // Whole words are four times as fast as single bytes.
     for (; i + 4 <= length; i += 4) {
       view.setInt32(start + i, view.getInt32(start + i, true) ^ tableView.getInt32(i, true), true);
     }

@@ -8,24 +8,24 @@ const ROUNDS = 64;
 /**
  * The XTEA block cipher: 8-byte blocks, 16-byte keys, 64 rounds.
  *
- * Source: R. Needham, D. Wheeler, "Tea extensions", 1997. The paper leaves the byte order open; key and
- * block are big-endian words here, as in Go's `golang.org/x/crypto/xtea`.
+ * Source: R. Needham, D. Wheeler, "Tea extensions", 1997. The paper leaves the byte order open.
+ * Here key and block are big-endian words, as in Go's `golang.org/x/crypto/xtea`.
  *
- * Its block is short: it is here to talk to peers that use it.
+ * XTEA has a short block. It exists here only for peers that use it.
  */
 export class Xtea implements BlockCipher {
   /** Bytes in a block. */
   readonly blockSize = 8;
   /** The words of a block are big-endian. */
   readonly littleEndian = false;
-  /** What each round adds of the key and the sum, which depends on nothing else. */
+  /** The sum of a key word and the running sum, for each round. It does not depend on the data. */
   readonly #roundKeys = new Int32Array(ROUNDS);
 
   /**
    * Expands a key.
    *
    * @param key 16 bytes.
-   * @throws {RangeError} If the key's length is not 16.
+   * @throws {RangeError} If the key has another length.
    */
   constructor(key: Uint8Array) {
     if (key.length !== 16) {
@@ -43,7 +43,7 @@ export class Xtea implements BlockCipher {
   /**
    * Encrypts one block in place.
    *
-   * @param block Its two words.
+   * @param block The two words of the block, big-endian.
    */
   encrypt(block: Int32Array): void {
     const k = this.#roundKeys;

@@ -1,16 +1,16 @@
 /**
- * How to test an application without sockets and without waiting: a chat room of our own invention, on a
- * network that loses, reorders and fails, under virtual time.
+ * How to test an application without sockets and without waiting. The application is a small chat
+ * room. The network loses and reorders packets and fails for a time, under virtual time.
  *
  *     deno test examples/application_test.ts
  *
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { type Connection, type Listener, turbo } from "../mod.ts";
-import { SimulatedNetwork } from "../transport/simulated.ts";
+import { type Connection, type Listener, turbo } from "@lowlatency/kcp";
+import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
 
-/** The application: whatever one member says, every other member hears. */
+/** The application: a line from one member goes to all other members. */
 async function serveRoom(listener: Listener): Promise<void> {
   const members = new Set<Connection>();
   for await (const conn of listener) {
@@ -30,7 +30,7 @@ const say = (conn: Connection, text: string) => conn.sendMessage(new TextEncoder
 const hear = async (conn: Connection) =>
   new TextDecoder().decode(await conn.receiveMessage() ?? new Uint8Array());
 
-/** A room and two members on a network, each of whom has said hello. */
+/** Opens a room with two members, ann and ben. Each of them has sent a line. */
 async function openRoom(network: SimulatedNetwork) {
   const listener = network.listen({ hostname: "room", port: 80, ...turbo });
   serveRoom(listener);
@@ -45,7 +45,7 @@ async function openRoom(network: SimulatedNetwork) {
   return { listener, ann, ben };
 }
 
-Deno.test("a room relays every line in order through 20 % loss, reordering and duplicates", async () => {
+Deno.test("every line arrives in order despite 20 % loss, reordering and duplicates", async () => {
   for (let seed = 0; seed < 20; seed++) {
     const network = new SimulatedNetwork({
       seed,
@@ -59,7 +59,7 @@ Deno.test("a room relays every line in order through 20 % loss, reordering and d
   }
 });
 
-Deno.test("a room survives twenty seconds without network, and nothing is lost", async () => {
+Deno.test("a line arrives after twenty seconds without network", async () => {
   const network = new SimulatedNetwork({ seed: 7, link: { latency: 20 } });
   await network.run(async () => {
     const { ann, ben } = await openRoom(network);

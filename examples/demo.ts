@@ -1,49 +1,56 @@
 /**
- * A verified transfer over real UDP sockets through a bad network, and what KCP's modes cost and buy.
+ * A file transfer over real UDP sockets through a bad network, and a comparison of the modes of
+ * KCP.
  *
- * A listener and a dialler on loopback, and between them a proxy that loses, delays and jitters. See
- * `--help` for what can be changed.
+ * The listener and the client run on the loopback interface. Between them is a proxy that loses and
+ * delays packets:
+ *
+ *     deno task demo [--help]
  *
  * @module
  */
-import { createHash, type Hash } from "node:crypto";
+import { createCipheriv, createHash, type Hash } from "node:crypto";
 import { parseArgs } from "node:util";
-import { CIPHER_NAMES, type CipherName, createCipherFromPassword } from "../crypt/mod.ts";
 import {
   connect,
   type Connection,
   fast,
   type FecOptions,
-  type KcpLiveOptions,
   listen,
   type Listener,
   normal,
-  type PacketCipher,
   turbo,
-} from "../mod.ts";
-import { type LossyProxy, startProxy } from "../transport/deno.ts";
-import { Random } from "../transport/simulated.ts";
+} from "@lowlatency/kcp";
+import {
+  CIPHER_NAMES,
+  type CipherName,
+  createCipherFromPassword,
+  type PacketCipher,
+} from "@lowlatency/kcp/crypt";
+import { type LossyProxy, startProxy } from "@lowlatency/kcp/deno";
+import type { KcpLiveOptions } from "@lowlatency/kcp/kcp";
 
 const HELP = `Sends random bytes over KCP through a lossy network, and compares the modes.
 
 Usage: deno task demo [options]
 
   --loss PERCENT   packets lost in each direction, 0 to 50 (10)
-  --delay MS       one-way delay, 0 to 500; a sixth of it comes on top as jitter (30)
-  --size MIB       what is transferred, 1 to 4096 (32)
-  --seed TEXT      decides the bytes and the losses (kcp)
-  --cipher NAME    encrypts every packet, with chacha20-poly1305 for example (no encryption)
-  --help           this text
+  --delay MS       one-way delay, 0 to 500; the jitter is a sixth of it in addition (30)
+  --size MIB       size of the transfer, 1 to 4096 (32)
+  --seed TEXT      seed of the bytes and of the losses (kcp)
+  --cipher NAME    cipher of every packet, chacha20-poly1305 for example (no encryption)
+  --help           prints this text
 
-It exits with 0 when every byte arrived, with 1 and the reason when not.`;
+The exit code is 0 if every byte arrived, and 1 if not.`;
 
-/** No byte for so many ms, and the transfer has stalled. */
+/** The transfer fails if no byte arrives for this long, in ms. */
 const STALL = 10_000;
-/** Each mode's messages: how long, how often, how large. */
+/** How long each mode is measured, in ms. */
 const MODE_MS = 3_000;
+/** The time between two messages, in ms. */
 const MESSAGE_INTERVAL = 1000 / 60;
 const MESSAGE_BYTES = 100;
-/** What is still under way when a mode's time is over may take so many ms to arrive. */
+/** How long (ms) to wait, after a mode's time is over, for messages that are still in flight. */
 const MODE_GRACE = 3_000;
 
 interface Settings {
@@ -54,7 +61,7 @@ interface Settings {
   crypt?: PacketCipher;
 }
 
-/** Reads the command line; a person's mistake is answered in a sentence. */
+/** Reads the command line. */
 function readSettings(args: string[]): Settings {
   const { values } = parseArgs({
     args,
@@ -91,13 +98,13 @@ function readSettings(args: string[]): Settings {
   };
 }
 
-/** A client's and a server's end of one connection through the proxy. */
+/** The two ends of one connection through the proxy. */
 interface Pair {
   client: Connection;
   server: Connection;
 }
 
-/** What the connections go through. */
+/** The listener, and the proxy in front of it. */
 interface Path {
   listener: Listener;
   proxy: LossyProxy;
@@ -109,7 +116,7 @@ async function dial(path: Path, mode: KcpLiveOptions, fec?: FecOptions | "auto")
   const { hostname, port } = proxy.addr;
   const window = { sndWnd: 1024, rcvWnd: 1024 };
   const client = await connect({ hostname, port, crypt, fec, ...mode, ...window });
-  // The listener learns of a connection by its first byte.
+  // KCP has no handshake: the listener accepts a connection when its first byte arrives.
   await client.write(new Uint8Array(1));
   const server = await listener.accept();
   server.configure({ ...mode, ...window });
@@ -117,18 +124,24 @@ async function dial(path: Path, mode: KcpLiveOptions, fec?: FecOptions | "auto")
   return { client, server };
 }
 
-/** What is known about the transfer while it runs. */
+/** The state of a running transfer. */
 interface Progress {
   sent: Hash;
   received: Hash;
   bytes: number;
 }
 
+/** Makes an endless stream of bytes from a seed: the key stream of AES in counter mode. */
+function bytesOf(seed: string): (length: number) => Uint8Array {
+  const key = createHash("sha256").update(seed).digest();
+  const cipher = createCipheriv("aes-256-ctr", key, new Uint8Array(16));
+  return (length) => cipher.update(new Uint8Array(length));
+}
+
 async function sendBytes(client: Connection, size: number, seed: string, to: Hash): Promise<void> {
-  const random = new Random(seed);
-  const chunk = new Uint8Array(65_536);
+  const next = bytesOf(seed);
   for (let left = size; left > 0;) {
-    const part = random.fill(chunk.subarray(0, Math.min(left, chunk.length)));
+    const part = next(Math.min(left, 65_536));
     to.update(part);
     for (let done = 0; done < part.length;) done += await client.write(part.subarray(done));
     left -= part.length;
@@ -146,7 +159,7 @@ async function receiveBytes(server: Connection, progress: Progress): Promise<voi
   }
 }
 
-/** Shows how far the transfer is: one line that changes, or a line a second where there is no terminal. */
+/** Prints the progress: one changing line on a terminal, or else one line per second. */
 function showProgress(client: Connection, size: number, progress: Progress): () => void {
   const terminal = Deno.stdout.isTerminal();
   const started = performance.now();
@@ -195,17 +208,17 @@ async function transfer(path: Path, settings: Settings): Promise<void> {
     `${progress.bytes} bytes in ${seconds.toFixed(1)} s: ${(size / seconds / 1e6).toFixed(1)} MB/s`,
   );
   console.log(
-    `${timeoutRetransmits} timeout, ${fastRetransmits} fast and ${earlyRetransmits} early retransmissions, ` +
-      `${(bytesOut / payloadOut).toFixed(2)} bytes on the wire for each byte`,
+    `${timeoutRetransmits} timeout, ${fastRetransmits} fast and ${earlyRetransmits} early ` +
+      `retransmissions, ${(bytesOut / payloadOut).toFixed(2)} bytes on the wire for each byte`,
   );
   console.log(`SHA-256 sent      ${sent}\nSHA-256 received  ${received}`);
   client.close();
   server.close();
-  if (sent !== received) throw new Error("what arrived is not what was sent");
+  if (sent !== received) throw new Error("the received bytes differ from the sent bytes");
   console.log("every byte arrived, in order, once");
 }
 
-/** One mode's row of the table. */
+/** One row of the table. */
 interface Row {
   name: string;
   sent: number;
@@ -213,7 +226,7 @@ interface Row {
   wireBytes: number;
 }
 
-/** Sends small messages at a steady rate, and takes the time that each needs to the other end. */
+/** Sends small messages at a steady rate, and measures how long each takes to the other end. */
 async function measure(
   path: Path,
   name: string,
@@ -232,7 +245,7 @@ async function measure(
       latencies.push(performance.now() - sentAt);
     }
   })();
-  // The end of the measurement aborts it.
+  // Both connections are aborted below, which rejects this promise.
   receiving.catch(() => {});
   const message = new Uint8Array(MESSAGE_BYTES);
   const view = new DataView(message.buffer);

@@ -1,11 +1,13 @@
 /**
- * Sends each line of its input to the echo server, and shows what comes back and how long it took.
+ * Sends each line of its input to echo_server.ts. Prints the answer and the round-trip time.
+ *
+ * Start echo_server.ts first. The default address is 127.0.0.1, port 4000:
  *
  *     deno run --unstable-net --allow-net examples/echo_client.ts [host] [port]
  *
  * @module
  */
-import { connect, ConnectionError, turbo } from "../mod.ts";
+import { connect, ConnectionError, turbo } from "@lowlatency/kcp";
 
 const [hostname = "127.0.0.1", port = "4000"] = Deno.args;
 const conn = await connect({ hostname, port: Number(port), ...turbo });
@@ -19,6 +21,7 @@ try {
     for (const line of lines) {
       const sent = new TextEncoder().encode(`${line}\n`);
       const started = performance.now();
+      // Like Deno.Conn, a write or a read may move fewer bytes than it was given.
       for (let done = 0; done < sent.length;) done += await conn.write(sent.subarray(done));
       const echo = new TextDecoder();
       let answer = "";

@@ -1,11 +1,13 @@
 /**
- * Sends back what it gets, on every connection.
+ * A server that sends back every byte that it receives, on every connection.
+ *
+ * Start it, then start echo_client.ts in another terminal. The default port is 4000:
  *
  *     deno run --unstable-net --allow-net examples/echo_server.ts [port]
  *
  * @module
  */
-import { listen, turbo } from "../mod.ts";
+import { listen, turbo } from "@lowlatency/kcp";
 
 const listener = await listen({ port: Number(Deno.args[0] ?? 4000), ...turbo });
 console.log(`listening on UDP port ${listener.addr.port}`);
@@ -14,7 +16,7 @@ for await (const conn of listener) {
   const { hostname, port } = conn.remoteAddr;
   console.log(`${hostname}:${port} connected`);
   conn.readable.pipeTo(conn.writable).then(
-    () => console.log(`${hostname}:${port} is done`),
-    (error) => console.log(`${hostname}:${port} is gone: ${error.message}`),
+    () => console.log(`${hostname}:${port} has ended`),
+    (error) => console.log(`${hostname}:${port} failed: ${error.message}`),
   ).finally(() => conn.close());
 }

@@ -1,6 +1,8 @@
 /**
- * Receives files from send_file.ts into a folder. It never overwrites a file, and keeps one only when its
- * SHA-256 is the one that the sender had.
+ * Receives files from send_file.ts into a folder. It never overwrites a file. It keeps a file only
+ * if its SHA-256 equals that of the sender.
+ *
+ * The folder must exist. The default port is 4001:
  *
  *     deno run --unstable-net --allow-net --allow-read=FOLDER --allow-write=FOLDER \
  *       examples/receive_file.ts FOLDER [port]
@@ -8,9 +10,9 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { type Connection, listen, turbo } from "../mod.ts";
+import { type Connection, listen, turbo } from "@lowlatency/kcp";
 
-/** What a sender says first. */
+/** The first message of a sender, as JSON. */
 interface Header {
   name: string;
   size: number;
@@ -19,16 +21,16 @@ interface Header {
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** Nothing for so many ms, and the sender has given up. */
+/** How long (ms) to wait for the next message of a sender. */
 const TIMEOUT = 15_000;
 
 async function receive(conn: Connection): Promise<Uint8Array<ArrayBuffer>> {
   const message = await conn.receiveMessage({ timeout: TIMEOUT });
-  if (!message) throw new Error("the sender ended before the file did");
+  if (!message) throw new Error("the sender closed the connection before the end of the file");
   return message;
 }
 
-/** Reads what the sender says of the file; a stranger's name must not lead out of the folder. */
+/** Parses the first message. A file name from the network must not lead out of the folder. */
 function parseHeader(message: Uint8Array): Header {
   const { name, size } = JSON.parse(decoder.decode(message)) as Partial<Header>;
   if (typeof name !== "string" || !/^[^/\\\0]+$/.test(name) || name === "." || name === "..") {
@@ -48,13 +50,13 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Receives one file, and returns the path that it is kept under. */
+/** Receives one file. Returns its path. */
 async function receiveFile(conn: Connection, folder: string): Promise<string> {
   const { name, size } = parseHeader(await receive(conn));
   const path = `${folder}/${name}`;
   if (await exists(path)) throw new Error(`${name} exists already`);
   const part = `${path}.part`;
-  // createNew: two senders of the same name can't write into one file.
+  // With createNew, two senders of the same name cannot write into one file.
   const file = await Deno.open(part, { write: true, createNew: true }).catch((error) => {
     if (error instanceof Deno.errors.AlreadyExists) {
       throw new Error(`${name} is being received already`);
@@ -69,11 +71,11 @@ async function receiveFile(conn: Connection, folder: string): Promise<string> {
       hash.update(chunk);
       for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
       done += chunk.length;
-      if (done > size) throw new Error(`more arrived than the ${size} bytes that were announced`);
+      if (done > size) throw new Error(`more than the announced ${size} bytes arrived`);
     }
     const wanted = decoder.decode(await receive(conn));
     const got = hash.digest("hex");
-    if (got !== wanted) throw new Error(`the SHA-256 is ${got}, and the sender's is ${wanted}`);
+    if (got !== wanted) throw new Error(`the SHA-256 is ${got}, but the sender has ${wanted}`);
     await file.sync();
   } catch (error) {
     file.close();
@@ -81,7 +83,7 @@ async function receiveFile(conn: Connection, folder: string): Promise<string> {
     throw error;
   }
   file.close();
-  // A link, unlike a rename, fails if the name has been taken in the meantime.
+  // Unlike a rename, a link fails if a file of this name was created in the meantime.
   try {
     await Deno.link(part, path);
   } finally {
@@ -99,7 +101,7 @@ async function serve(conn: Connection, folder: string): Promise<void> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     console.error(`${hostname}:${port}: ${reason}`);
-    // The sender may be gone.
+    // This fails if the sender has disconnected.
     await conn.sendMessage(encoder.encode(`refused: ${reason}`)).catch(() => {});
   }
   conn.close();
@@ -111,7 +113,7 @@ if (!folder) {
   Deno.exit(2);
 }
 try {
-  if (!(await Deno.stat(folder)).isDirectory) throw new Error("it is not a folder");
+  if (!(await Deno.stat(folder)).isDirectory) throw new Error("not a folder");
 } catch (error) {
   console.error(`Cannot receive into ${folder}: ${error instanceof Error ? error.message : error}`);
   Deno.exit(1);

@@ -1,19 +1,27 @@
 /**
- * The bare state machine and everything that has to run it: two of them, a socket each, ten lines.
+ * The state machine `Kcp` without the rest of the library: two machines, alice and bob, with one
+ * UDP socket each. `run` is all the code that a machine needs: it moves packets between the machine
+ * and its socket, and sets one timer.
  *
  *     deno run --unstable-net --allow-net=127.0.0.1 examples/run_loop.ts
  *
  * @module
  */
-import { Kcp, PacketBatch, turbo } from "../mod.ts";
+import { Kcp, PacketBatch, turbo } from "@lowlatency/kcp/kcp";
 
+/**
+ * Runs a machine on a socket.
+ *
+ * @param onData Is called when data has become readable.
+ * @returns A function that sends what is due. Call it after giving data to the machine.
+ */
 function run(kcp: Kcp, socket: Deno.DatagramConn, peer: Deno.Addr, onData: () => void): () => void {
   const batch = new PacketBatch({ arena: kcp.arena });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const step = () => {
     kcp.tick(performance.now());
     for (batch.clear(); kcp.output(batch) > 0; batch.clear()) {
-      // A packet that the system refuses is lost, as any may be.
+      // If the system refuses a packet, it counts as lost: the machine sends it again.
       for (const packet of batch) socket.send(packet.slice(), peer).catch(() => {});
     }
     clearTimeout(timer);
@@ -47,7 +55,7 @@ const flush = run(alice, aliceSocket, bobSocket.addr, () => {
   const message = new Uint8Array(alice.peekSize());
   alice.recv(message);
   console.log(`alice got "${new TextDecoder().decode(message)}"`);
-  // Bob still waits for an acknowledgment.
+  // Bob still waits for an acknowledgment, so the sockets stay open for a moment.
   setTimeout(() => {
     aliceSocket.close();
     bobSocket.close();

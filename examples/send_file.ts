@@ -1,23 +1,27 @@
 /**
- * Sends a file to receive_file.ts, shows how far it is, and says what became of it.
+ * Sends a file to receive_file.ts. Prints the progress and the result.
  *
- *     deno run --unstable-net --allow-net --allow-read=FILE examples/send_file.ts FILE [host] [port]
+ * Start receive_file.ts first. The default address is 127.0.0.1, port 4001:
+ *
+ *     deno run --unstable-net --allow-net --allow-read=FILE \
+ *       examples/send_file.ts FILE [host] [port]
  *
  * @module
  */
 import { createHash } from "node:crypto";
-import { connect, type Connection, turbo } from "../mod.ts";
+import { connect, type Connection, turbo } from "@lowlatency/kcp";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
+/** Bytes of the file in one message. */
 const CHUNK = 32_768;
 
-/** Waits for the receiver's word; anything but `word` is the reason why it refused. */
+/** Waits for an answer of the receiver. Any answer other than `word` says why it refused. */
 async function expect(conn: Connection, word: string): Promise<void> {
   const message = await conn.receiveMessage({ timeout: 30_000 });
-  if (!message) throw new Error("the receiver ended the connection");
-  const said = decoder.decode(message);
-  if (said !== word) throw new Error(said);
+  if (!message) throw new Error("the receiver closed the connection");
+  const answer = decoder.decode(message);
+  if (answer !== word) throw new Error(answer);
 }
 
 async function sendFile(conn: Connection, path: string): Promise<void> {
@@ -28,10 +32,10 @@ async function sendFile(conn: Connection, path: string): Promise<void> {
   await conn.sendMessage(encoder.encode(JSON.stringify({ name, size })));
   await expect(conn, "go");
 
-  // The receiver may refuse in the middle, for a full disk for example.
-  const verdict = expect(conn, "ok");
+  // The receiver may refuse while the file is being sent, for example because its disk is full.
+  const result = expect(conn, "ok");
   let refused = false;
-  verdict.catch(() => refused = true);
+  result.catch(() => refused = true);
 
   const hash = createHash("sha256");
   const buffer = new Uint8Array(CHUNK);
@@ -56,7 +60,7 @@ async function sendFile(conn: Connection, path: string): Promise<void> {
     }
   }
   if (!refused) await conn.sendMessage(encoder.encode(hash.digest("hex")));
-  await verdict;
+  await result;
   console.log(`${name}: ${size} bytes arrived, SHA-256 verified`);
 }
 

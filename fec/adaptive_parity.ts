@@ -1,56 +1,63 @@
 import type { FecRatio } from "./ratio.ts";
 
-/** Groups at the start, and in each round, that get all parity so that the peer learns the ratio. */
-const LESSON = 3;
+/**
+ * Groups that get all parity, at the start and in each round, so that the peer learns the ratio.
+ */
+const FULL_GROUPS = 3;
 /** Groups in a round while parity is sent. */
 const ROUND = 64;
-/** Share of groups that may stay incomplete, by which the first amount of parity is chosen. */
-const TARGET = 0.01;
-/** Visible loss at which there is too little parity. */
-const TOO_MUCH = 0.01;
-/** Visible loss below which there may be too much parity. */
-const LITTLE = 0.003;
-/** Segments over which the loss is averaged, about: without parity, and with. */
-const MEMORY = 256;
-const LONG_MEMORY = 512;
-/** Segments for which the loss must be little before parity is taken away; doubled after each mistake. */
-const PATIENCE = 512;
-const MAX_PATIENCE = 4096;
-/** What is left of the patience after a try that was no mistake. */
-const PATIENCE_DECAY = 0.75;
+/** The share of groups that may stay incomplete. It decides how much parity is sent at first. */
+const MAX_INCOMPLETE = 0.01;
+/** Visible loss above which parity is added. */
+const RAISE_LOSS = 0.01;
+/** Visible loss below which parity is taken away. */
+const LOWER_LOSS = 0.003;
+/** About how many segments the loss is averaged over, while no parity is sent. */
+const AVERAGE_OVER = 256;
+/** About how many segments the loss is averaged over, while parity is sent. */
+const AVERAGE_OVER_WITH_PARITY = 512;
+/** Segments after a change until parity may be taken away. Doubled after each mistake. */
+const LOWER_AFTER = 512;
+const MAX_LOWER_AFTER = 4096;
+/** The wait is multiplied by this after parity was taken away without a mistake. */
+const LOWER_AFTER_DECAY = 0.75;
 
 /**
- * Decides how many parity shards each group gets, by the losses that the sender can see.
+ * Decides how many parity shards each group gets, from the losses that the sender sees.
  *
- * A sender sees a loss when a segment had to be sent again. Without parity that is every loss, and tells how much parity is
- * needed. With parity it is only what parity did not repair; so more is added as soon as too much is lost,
- * and one shard is taken away after a long time in which little was. Each time that turns out to be a mistake,
- * the next try waits twice as long.
+ * The sender sees a loss when it retransmits a segment. Without parity it sees every loss, so it
+ * can compute how much parity is needed. With parity it sees only the losses that parity did not
+ * repair. Therefore it adds parity as soon as the visible loss is high. It takes one parity shard
+ * away when the visible loss was low for a long time. If that was a mistake, then the next attempt
+ * waits twice as long.
  *
- * The ratio on the wire stays the same, since a peer needs a while to learn a new one: what is not needed is
- * counted, but not sent. The first groups are sent whole, and some later on while there are losses, to teach a peer that
- * does not know the ratio.
+ * The ratio on the wire stays the same, because a peer needs time to learn a new ratio. Parity
+ * shards that are not needed keep their sequence numbers but are not sent. The first groups get all
+ * parity shards, and so do some later groups while there are losses: this teaches the ratio to a
+ * peer that does not know it.
  */
 export class AdaptiveParity {
   readonly #ratio: FecRatio;
-  /** Parity shards that a group gets, if it is none that teaches. */
+  /** Parity shards of a group that does not teach the ratio. */
   #level = 0;
   #group = 0;
   #acknowledged = 0;
   #lost = 0;
-  /** Averaged share of segments that were lost. */
+  /** The averaged share of lost segments. */
   #loss = 0;
-  /** Segments since the level was last changed, and since it was lowered. */
-  #quiet = 0;
+  /** Segments since the level changed. */
+  #sinceChange = 0;
+  /** Segments since the level was lowered. Infinity when it was raised after that. */
   #sinceLowered = Infinity;
-  #patience = PATIENCE;
+  /** Segments after a change until the level may be lowered. */
+  #lowerAfter = LOWER_AFTER;
 
-  /** @param ratio Data shards of a group, and most parity shards. */
+  /** @param ratio Data shards of a group, and the largest number of its parity shards. */
   constructor(ratio: FecRatio) {
     this.#ratio = ratio;
   }
 
-  /** Parity shards that a group gets at the moment. */
+  /** Parity shards that a group gets now. */
   get level(): number {
     return this.#level;
   }
@@ -59,68 +66,71 @@ export class AdaptiveParity {
    * Decides for the next group.
    *
    * @param acknowledged Segments that were acknowledged so far.
-   * @param lost Segments among them that had to be sent again.
+   * @param lost How many of them were retransmitted.
    * @returns The number of parity shards.
    */
   next(acknowledged: number, lost: number): number {
-    this.#learn(acknowledged - this.#acknowledged, lost - this.#lost);
+    this.#update(acknowledged - this.#acknowledged, lost - this.#lost);
     this.#acknowledged = acknowledged;
     this.#lost = lost;
-    const place = this.#group++;
-    const teaches = place < LESSON || (this.#level > 0 && place % ROUND < LESSON);
-    return teaches ? this.#ratio.parityShards : this.#level;
+    const group = this.#group++;
+    const full = group < FULL_GROUPS || (this.#level > 0 && group % ROUND < FULL_GROUPS);
+    return full ? this.#ratio.parityShards : this.#level;
   }
 
-  #learn(segments: number, lost: number): void {
+  #update(segments: number, lost: number): void {
     if (segments <= 0) return;
     const { dataShards, parityShards } = this.#ratio;
-    // What parity does not repair is lost by the group, so a few groups are not enough to go by.
-    const memory = this.#level === 0 ? MEMORY : LONG_MEMORY;
-    this.#loss += (lost / segments - this.#loss) * (1 - Math.exp(-segments / memory));
-    this.#quiet += segments;
+    // Losses that parity does not repair come a group at a time. A few groups are too small a
+    // sample.
+    const averageOver = this.#level === 0 ? AVERAGE_OVER : AVERAGE_OVER_WITH_PARITY;
+    this.#loss += (lost / segments - this.#loss) * (1 - Math.exp(-segments / averageOver));
+    this.#sinceChange += segments;
     this.#sinceLowered += segments;
-    if (this.#loss > TOO_MUCH && (this.#level === 0 || this.#quiet > MEMORY / 2)) {
+    if (this.#loss > RAISE_LOSS && (this.#level === 0 || this.#sinceChange > AVERAGE_OVER / 2)) {
       if (this.#level === parityShards) return;
-      if (this.#sinceLowered < 2 * this.#patience) {
-        this.#patience = Math.min(MAX_PATIENCE, 2 * this.#patience);
+      if (this.#sinceLowered < 2 * this.#lowerAfter) {
+        this.#lowerAfter = Math.min(MAX_LOWER_AFTER, 2 * this.#lowerAfter);
       }
       this.#sinceLowered = Infinity;
       const needed = parityFor(this.#loss, dataShards, parityShards);
       this.#level = Math.max(this.#level + 1, Math.min(parityShards, needed));
-      this.#restart();
-    } else if (this.#level > 0 && this.#loss < LITTLE && this.#quiet >= this.#patience) {
-      // It went well the last time.
+      this.#restartAverage();
+    } else if (
+      this.#level > 0 && this.#loss < LOWER_LOSS && this.#sinceChange >= this.#lowerAfter
+    ) {
+      // The level was not raised since it was lowered the last time: that was no mistake.
       if (this.#sinceLowered < Infinity) {
-        this.#patience = Math.max(PATIENCE, this.#patience * PATIENCE_DECAY);
+        this.#lowerAfter = Math.max(LOWER_AFTER, this.#lowerAfter * LOWER_AFTER_DECAY);
       }
       this.#level--;
       this.#sinceLowered = 0;
-      this.#restart();
+      this.#restartAverage();
     }
   }
 
-  /** What was lost under another level says nothing about this one. */
-  #restart(): void {
-    this.#quiet = 0;
+  /** Losses under another level say nothing about the new level. */
+  #restartAverage(): void {
+    this.#sinceChange = 0;
     this.#loss = 0;
   }
 }
 
-/** The least parity for which few enough groups lose more than it repairs. */
+/** The least parity with which at most `MAX_INCOMPLETE` of the groups stay incomplete. */
 function parityFor(loss: number, dataShards: number, most: number): number {
   for (let parity = 0; parity < most; parity++) {
-    if (incomplete(loss, dataShards + parity, parity) <= TARGET) return parity;
+    if (incomplete(loss, dataShards + parity, parity) <= MAX_INCOMPLETE) return parity;
   }
   return most;
 }
 
-/** The probability that of `total` packets more than `parity` are lost. */
+/** The probability that more than `parity` of `total` packets are lost: the binomial tail. */
 function incomplete(loss: number, total: number, parity: number): number {
   let term = (1 - loss) ** total;
-  let few = term;
+  let complete = term;
   for (let lost = 1; lost <= parity; lost++) {
     term *= (total - lost + 1) / lost * loss / (1 - loss);
-    few += term;
+    complete += term;
   }
-  return 1 - few;
+  return 1 - complete;
 }

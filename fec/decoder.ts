@@ -1,97 +1,111 @@
 import type { Arena } from "../kcp/arena.ts";
+import { GroupWindow, MISSING, type ShardGroup } from "./group_window.ts";
 import { FEC_HEADER, seqidLimit, TYPE, TYPE_PARITY } from "./header.ts";
 import { checkRatio, type FecRatio } from "./ratio.ts";
 import { RatioTuner } from "./ratio_tuner.ts";
 import { reedSolomon } from "./reed_solomon.ts";
 import { ShardSum } from "./shard_sum.ts";
 
-/** About so many packets are remembered, in groups: as many as may overtake one another on a fast path. */
-const SPAN = 256;
-const MIN_GROUPS = 4;
-const MAX_GROUPS = 64;
-/** So many packets in a row from elsewhere show that the peer is there now, and not a forger. */
-const STRAYS = 3;
-/** So many packets that contradict the ratio put it in question; one alone may be forged. */
+/** After this many packets that contradict the ratio it is in doubt. A single one may be forged. */
 const CONTRADICTIONS = 2;
-/** Most bytes of shards that are kept. */
+/** Most bytes of shards that a decoder stores, whatever its `limit`. */
 const MAX_BYTES = 1 << 22;
-/** What restored packets lie in during the callback; kept if it is not large. */
+/** Memory for restored packets during the callback. All decoders share it. It is kept if small. */
 let scratch = new Uint8Array(0);
 const MAX_SCRATCH = 65_536;
-/** From this `seqid` on not every ratio has numbers, so that they tell nothing of the ratio. */
+/**
+ * From this `seqid` on, some ratios have no sequence numbers: they wrap earlier. Such a packet is
+ * no evidence for a ratio.
+ */
 const LAST_SEQIDS = 0xffffff00;
-/** Adds up shards of one group at a time, whoever's it is. */
-let shared: ShardSum | undefined;
+/** The sum that all decoders share. It is used for one group at a time. */
+let sharedSum: ShardSum | undefined;
 const NO_BYTES = new Uint8Array(0);
 /** Bytes of a shard's `size`. */
 const SIZE_FIELD = 2;
-/** Shards that are missing: no block of memory. */
-const NONE = -1;
 
-/** What a {@linkcode FecDecoder} has counted. */
+/** Counters of a {@linkcode FecDecoder}. */
 export interface FecDecoderStats {
-  /** Data shards that arrived, those included that came twice or late. */
+  /** Data shards that arrived. Duplicates and late shards count too. */
   dataIn: number;
-  /** Parity shards that arrived, likewise. */
+  /** Parity shards that arrived. Duplicates and late shards count too. */
   parityIn: number;
   /** Packets that were restored from parity. */
   recovered: number;
-  /** Groups whose shards contradict each other, so that nothing could be restored: they were forged, or damaged. */
+  /**
+   * Groups that were given up because their shards contradict each other. Some shard was forged or
+   * damaged, so no packet of the group was restored.
+   */
   failures: number;
-  /** Groups that were given up with a data shard missing. */
+  /** Groups that left the decoder's memory while a data shard was missing. */
   incomplete: number;
 }
 
-/** A group of shards of which some have arrived. */
-interface Group {
-  /** Its number: `seqid / (data + parity)`; -1 for none. */
-  number: number;
-  data: number;
-  parity: number;
-  /** Whether nothing more is to be done for it. */
-  done: boolean;
-  /** Arena block and length in bytes of each shard. */
-  readonly blocks: Int32Array;
-  readonly lengths: Int32Array;
-}
-
 /**
- * Collects the shards of groups, and restores lost packets as soon as enough are there.
+ * The receiving half of error correction: stores the shards of each group, and restores its lost
+ * packets as soon as enough shards have arrived.
  *
- * It learns the peer's ratio from the packets. While the ratio is in doubt it restores nothing: with a wrong one, what
- * comes out could pass for a packet of the stream, since all that is equal in the packets of a group, such as their
- * conversation, is equal in what is restored, too.
+ * The decoder learns the peer's ratio from the packets. It restores no packet while the ratio is in
+ * doubt, because a wrong ratio gives wrong packets that look right. (For example, if all packets of
+ * a group have the same conversation id, then the wrong packet has it too.)
  *
- * Only packets of the last few groups count; a `seqid` from elsewhere moves it only when the next packets agree.
+ * The decoder keeps only the newest groups, and ignores packets of other groups. If several packets
+ * in a row have sequence numbers elsewhere, then the decoder continues there.
+ *
+ * @example
+ * ```ts
+ * import { FecDecoder, FecEncoder } from "@lowlatency/kcp/fec";
+ * import { Arena } from "@lowlatency/kcp/kcp";
+ *
+ * const arena = new Arena();
+ * const ratio = { dataShards: 2, parityShards: 1 };
+ * const encoder = new FecEncoder(ratio);
+ * const shards = ["lost", "second"].map((text) => {
+ *   const packet = new TextEncoder().encode(text);
+ *   const end = 8 + packet.length;
+ *   const start = arena.alloc(end);
+ *   arena.bytes.set(packet, start + 8);
+ *   encoder.seal(arena, start, start + end, 0);
+ *   return { start, end: start + end };
+ * });
+ * const parity = arena.alloc(encoder.paritySize);
+ * const parityEnd = encoder.takeParity(arena, parity);
+ *
+ * let restored = "";
+ * const decoder = new FecDecoder(
+ *   arena,
+ *   (packet) => restored = new TextDecoder().decode(packet),
+ *   ratio,
+ * );
+ * decoder.input(shards[1].start, shards[1].end);
+ * decoder.input(parity, parityEnd);
+ * console.assert(restored === "lost");
+ * ```
  */
 export class FecDecoder {
-  /** Most bytes of shards that may be kept, beside a bound that always holds; `Infinity` at first. */
+  /**
+   * Most bytes of shards that the decoder stores. Default: `Infinity`. It never stores more than 4
+   * MiB, nor more when half of the arena's `limit` is in use.
+   */
   limit: number = Infinity;
   readonly #arena: Arena;
   readonly #onRecovered: (packet: Uint8Array<ArrayBuffer>) => void;
   readonly #accepts: (packet: Uint8Array<ArrayBuffer>) => boolean;
   readonly #tuner = new RatioTuner();
-  /** Whether packets have shown that the ratio is the peer's, and how many have contradicted it since. */
+  /** Whether packets have confirmed the ratio. */
   #proven = false;
+  /** Packets that have contradicted the ratio since then. */
   #contradictions = 0;
-  /** Packets since the last that contradicted it. */
-  #consents = 0;
-  /** No group up to this one is worked on; -1 for none. */
-  #skipped = -1;
-  /** Bytes of the shards that are kept. */
-  #held = 0;
+  /** Packets that fit the ratio since the last contradiction. */
+  #confirmations = 0;
+  /** Bytes of the shards that are stored. */
+  #stored = 0;
+  /** The ratio by which shards are stored, proven or not. */
   #ratio: FecRatio | null = null;
   #total = 0;
   #seqidLimit = 0;
-  /** Numbers of groups before they wrap. */
-  #numbers = 0;
-  #groups: Group[] = [];
-  /** The newest group's number, -1 before the first packet, and its place among the groups. */
-  #newest = -1;
-  #head = 0;
-  /** Packets in a row that lie elsewhere, and the group of the last. */
-  #strays = 0;
-  #strayNumber = 0;
+  /** The groups of that ratio; null without a ratio. */
+  #window: GroupWindow | null = null;
   readonly #missing: number[] = [];
   readonly #rows: number[] = [];
   readonly #stats = { dataIn: 0, parityIn: 0, recovered: 0, failures: 0, incomplete: 0 };
@@ -99,13 +113,16 @@ export class FecDecoder {
   /**
    * Makes a decoder.
    *
-   * @param arena The memory that packets arrive in; shards are kept there.
-   * @param onRecovered Called with each restored KCP packet, a view that is valid during the call.
-   * @param ratio The peer's ratio if it is known or can be guessed; it is learned otherwise.
-   * @param guess Whether the ratio is a guess: what arrives is kept accordingly, but nothing is restored until
-   * the packets have shown that it is right.
-   * @param accepts Says whether a restored packet may be one of the peer's. Of a group that has another, none is delivered.
-   * @throws {TypeError | RangeError} When the ratio is none.
+   * @param arena The memory that holds arriving packets. The decoder stores shards in it.
+   * @param onRecovered Called with each restored KCP packet. The packet is valid during the call.
+   * @param ratio The peer's ratio, if it is known or can be guessed. Default: the decoder learns
+   * it.
+   * @param guess Whether `ratio` is a guess. The decoder then stores shards by it, but restores
+   * packets only after arriving packets have confirmed it. Default: false.
+   * @param accepts Returns whether a restored packet can be from the peer. If it returns false for
+   * one packet of a group, then no packet of the group is delivered. Default: accepts every packet.
+   * @throws {TypeError} When a member of the ratio is not a number.
+   * @throws {RangeError} When the ratio is out of range.
    */
   constructor(
     arena: Arena,
@@ -121,28 +138,32 @@ export class FecDecoder {
     this.#proven = ratio !== undefined && !guess;
   }
 
-  /** The peer's ratio; null as long as it is not known. */
+  /** The peer's ratio; null while it is not known. */
   get ratio(): FecRatio | null {
     return this.#proven ? this.#ratio : null;
   }
 
-  /** What was counted so far: a snapshot. */
+  /** A snapshot of the counters. */
   get stats(): FecDecoderStats {
     return { ...this.#stats };
   }
 
-  /** Whether data of the group was seen lately that a parity shard with that number belongs to. */
+  /**
+   * Whether a parity shard of this sequence number belongs to a group that the decoder keeps. A
+   * receiver of several peers can use this to find out which of them sent the shard.
+   *
+   * @param seqid The `seqid` of the parity shard.
+   */
   awaits(seqid: number): boolean {
-    if (this.#newest < 0 || !this.#fits(seqid, true)) return false;
-    const number = Math.floor(seqid / this.#total);
-    return this.#groups.some((group) => group.number === number);
+    if (!this.#window || !this.#fits(seqid, true)) return false;
+    return this.#window.has(Math.floor(seqid / this.#total));
   }
 
   /**
-   * Takes a data or parity shard into account. What is in it may be anything.
+   * Processes a data or parity shard. Its content may be anything: hostile bytes never throw.
    *
    * @param start Arena offset of its header.
-   * @param end Arena offset after its last byte, at least 8 bytes behind.
+   * @param end Arena offset after its last byte. It is at least `start + 8`.
    */
   input(start: number, end: number): void {
     const { view } = this.#arena;
@@ -150,20 +171,20 @@ export class FecDecoder {
     const parity = view.getUint16(start + TYPE, true) === TYPE_PARITY;
     if (parity) this.#stats.parityIn++;
     else this.#stats.dataIn++;
-    if (this.#ratio && !this.#isNear(Math.floor(seqid / this.#total))) return;
-    if (seqid < LAST_SEQIDS) this.#judge(seqid, parity);
-    if (this.#fits(seqid, parity)) this.#place(seqid, parity, start, end);
+    if (this.#window && !this.#window.admits(Math.floor(seqid / this.#total))) return;
+    if (seqid < LAST_SEQIDS) this.#checkEvidence(seqid, parity);
+    if (this.#fits(seqid, parity)) this.#store(seqid, parity, start, end);
   }
 
-  /** Takes a packet as evidence for the ratio, or against it. */
-  #judge(seqid: number, parity: boolean): void {
+  /** Updates the evidence for or against the ratio with a packet. */
+  #checkEvidence(seqid: number, parity: boolean): void {
     if (this.#proven) {
       if (this.#fits(seqid, parity)) {
-        // Long ago is not now.
-        if (++this.#consents > 2 * this.#total) this.#contradictions = 0;
+        // An old contradiction does not add up with a new one.
+        if (++this.#confirmations > 2 * this.#total) this.#contradictions = 0;
         return;
       }
-      this.#consents = 0;
+      this.#confirmations = 0;
       if (++this.#contradictions < CONTRADICTIONS) return;
       this.#proven = false;
       this.#tuner.clear();
@@ -172,24 +193,24 @@ export class FecDecoder {
     if (found) this.#learn(found, seqid);
   }
 
-  /** Takes the ratio that packets have shown. */
+  /** Starts to use the ratio that packets have confirmed. */
   #learn(ratio: FecRatio, seqid: number): void {
     const { dataShards, parityShards } = ratio;
     this.#proven = true;
-    this.#contradictions = this.#consents = 0;
+    this.#contradictions = this.#confirmations = 0;
     if (this.#ratio?.dataShards === dataShards && this.#ratio.parityShards === parityShards) {
-      // What was kept in the meantime may be enough.
-      for (const group of this.#groups) {
+      // Some groups may have received enough shards while the ratio was in doubt.
+      for (const group of this.#window!.groups) {
         if (group.data + group.parity >= dataShards) this.#restore(group);
       }
     } else {
       this.#adopt(ratio);
-      // What came of this group before was not kept.
-      this.#skipped = this.#newest = Math.floor(seqid / this.#total);
+      // Earlier shards of this group were not stored under this ratio.
+      this.#window!.skipTo(Math.floor(seqid / this.#total));
     }
   }
 
-  /** Whether a packet may have that number under the ratio that is in force. */
+  /** Whether the ratio gives a packet of this type that sequence number. */
   #fits(seqid: number, parity: boolean): boolean {
     return this.#ratio !== null && seqid < this.#seqidLimit &&
       parity === (seqid % this.#total >= this.#ratio.dataShards);
@@ -197,104 +218,43 @@ export class FecDecoder {
 
   #adopt(ratio: FecRatio): void {
     this.clear();
-    const { dataShards, parityShards } = ratio;
-    const total = dataShards + parityShards;
+    const total = ratio.dataShards + ratio.parityShards;
     this.#ratio = ratio;
     this.#total = total;
     this.#seqidLimit = seqidLimit(total);
-    this.#numbers = this.#seqidLimit / total;
-    const groups = Math.min(MAX_GROUPS, Math.max(MIN_GROUPS, Math.floor(SPAN / total)));
-    this.#groups = Array.from({ length: groups }, () => ({
-      number: -1,
-      data: 0,
-      parity: 0,
-      done: false,
-      blocks: new Int32Array(total).fill(NONE),
-      lengths: new Int32Array(total),
-    }));
+    this.#window = new GroupWindow(total, (group) => this.#release(group));
   }
 
-  /** How many groups one number is ahead of another: less than 0 for those before it. */
-  #distance(number: number, from: number): number {
-    const ahead = number - from;
-    if (ahead > this.#numbers / 2) return ahead - this.#numbers;
-    return ahead < -this.#numbers / 2 ? ahead + this.#numbers : ahead;
-  }
-
-  /** Whether a group is one of those that are kept, or so little ahead that live ones stay. */
-  #within(ahead: number): boolean {
-    return ahead > -this.#groups.length && ahead <= this.#groups.length / 2;
-  }
-
-  #place(seqid: number, parity: boolean, start: number, end: number): void {
-    const place = seqid % this.#total;
-    const group = this.#find((seqid - place) / this.#total);
-    if (group.done || group.blocks[place] !== NONE) return;
+  /** Copies a shard into the arena, and restores its group if that makes enough shards. */
+  #store(seqid: number, parity: boolean, start: number, end: number): void {
+    const index = seqid % this.#total;
+    const group = this.#window!.find((seqid - index) / this.#total);
+    if (group.done || group.blocks[index] !== MISSING) return;
     const { dataShards } = this.#ratio!;
     if (!parity && group.data === dataShards - 1) {
-      // Nothing is missing, so nothing is needed.
-      this.#end(group);
+      // All data shards have arrived, so the stored shards are of no use.
+      this.#finish(group);
       return;
     }
     const length = end - start - FEC_HEADER;
     const arena = this.#arena;
-    // Data that can be delivered is worth more than what may never be needed.
-    if (this.#held + length > Math.min(this.limit, MAX_BYTES) || arena.used > arena.limit / 2) {
+    // Leave memory for data that can be delivered: a stored shard may never be needed.
+    if (this.#stored + length > Math.min(this.limit, MAX_BYTES) || arena.used > arena.limit / 2) {
       return;
     }
     const block = arena.alloc(length);
     if (block < 0) return;
-    this.#held += length;
+    this.#stored += length;
     this.#arena.bytes.copyWithin(block, start + FEC_HEADER, end);
-    group.blocks[place] = block;
-    group.lengths[place] = length;
+    group.blocks[index] = block;
+    group.lengths[index] = length;
     if (parity) group.parity++;
     else group.data++;
     if (this.#proven && group.data + group.parity >= dataShards) this.#restore(group);
   }
 
-  /** Whether a packet of that group may be the peer's: it lies where the last ones did, or the next ones do. */
-  #isNear(number: number): boolean {
-    if (this.#newest < 0) this.#newest = number;
-    if (this.#within(this.#distance(number, this.#newest))) {
-      this.#strays = 0;
-      return true;
-    }
-    const near = Math.abs(number - this.#strayNumber) <= this.#groups.length;
-    this.#strays = near ? this.#strays + 1 : 1;
-    this.#strayNumber = number;
-    if (this.#strays < STRAYS) return false;
-    // The peer is there now: nothing of what it sent before matters.
-    for (const group of this.#groups) this.#free(group);
-    this.#newest = number;
-    this.#strays = 0;
-    this.#skipped = -1;
-    return true;
-  }
-
-  /** The group of that number, which is near. */
-  #find(number: number): Group {
-    const groups = this.#groups;
-    let ahead = this.#distance(number, this.#newest);
-    for (; ahead > 0; ahead--) {
-      this.#newest = number;
-      this.#head = (this.#head + 1) % groups.length;
-      this.#free(groups[this.#head]);
-    }
-    const group = groups[(this.#head + ahead + groups.length) % groups.length];
-    if (group.number < 0) {
-      group.number = number;
-      if (this.#skipped >= 0) {
-        const beyond = this.#distance(number, this.#skipped);
-        group.done = beyond <= 0;
-        if (beyond >= groups.length) this.#skipped = -1;
-      }
-    }
-    return group;
-  }
-
-  /** Restores what is missing of a group that has as many shards as it has data shards. */
-  #restore(group: Group): void {
+  /** Restores the missing packets of a group that has as many shards as it needs. */
+  #restore(group: ShardGroup): void {
     const { dataShards } = this.#ratio!;
     const missing = this.#missing;
     const rows = this.#rows;
@@ -304,37 +264,38 @@ export class FecDecoder {
     let equal = true;
     for (let i = 0; i < this.#total; i++) {
       if (i < dataShards) {
-        if (group.blocks[i] === NONE) missing.push(i);
+        if (group.blocks[i] === MISSING) missing.push(i);
         else longest = Math.max(longest, group.lengths[i]);
-      } else if (group.blocks[i] !== NONE && rows.length < missing.length) {
+      } else if (group.blocks[i] !== MISSING && rows.length < missing.length) {
         if (rows.length === 0) length = group.lengths[i];
         else if (group.lengths[i] !== length) equal = false;
         rows.push(i - dataShards);
       }
     }
-    // Parity is as long as the longest data shard was.
+    // Every parity shard is as long as the longest data shard of its group.
     if (!equal || longest > length) {
       this.#stats.failures++;
-      this.#end(group);
+      this.#finish(group);
       return;
     }
-    // The code of a ratio costs something to make: it is made when it is needed.
+    // A code takes time to make, so it is made when the first packet is restored.
     const coefficients = reedSolomon(dataShards, this.#ratio!.parityShards).recovery(missing, rows);
-    const sum = shared ??= new ShardSum(coefficients);
+    const sum = sharedSum ??= new ShardSum(coefficients);
     sum.reset(coefficients);
     for (let i = 0, used = 0; i < dataShards; i++) {
-      // In the place of each shard that is missing there is one of the parity.
-      const shard = group.blocks[i] === NONE ? dataShards + rows[used++] : i;
+      // A parity shard takes the column of each missing data shard.
+      const shard = group.blocks[i] === MISSING ? dataShards + rows[used++] : i;
       const block = group.blocks[shard];
       sum.add(i, this.#arena.bytes, block, block + group.lengths[shard]);
     }
-    this.#end(group);
-    // All of them first: the sum is everybody's, and so are these bytes.
+    this.#finish(group);
+    // All packets are written before the first callback. A callback may run another decoder, which
+    // uses the same sum and the same scratch memory.
     const count = missing.length;
     const packets = scratch.length < count * length ? new Uint8Array(count * length) : scratch;
     scratch = NO_BYTES;
     for (let i = 0; i < count; i++) sum.write(i, packets, i * length, length);
-    if (this.#areWhole(packets, count, length)) {
+    if (this.#areValid(packets, count, length)) {
       this.#stats.recovered += count;
       for (let i = 0; i < count; i++) this.#onRecovered(packetAt(packets, i * length));
     } else {
@@ -344,10 +305,10 @@ export class FecDecoder {
   }
 
   /**
-   * Whether all that was restored of a group can have been sent. If one parity shard was another peer's, or forged, what
-   * is restored is wrong here and there, and must not be taken for the rest.
+   * Whether all restored packets of a group can be from the peer. If one parity shard was forged,
+   * or came from another peer, then parts of all restored packets are wrong.
    */
-  #areWhole(packets: Uint8Array<ArrayBuffer>, count: number, length: number): boolean {
+  #areValid(packets: Uint8Array<ArrayBuffer>, count: number, length: number): boolean {
     for (let at = 0; at < count * length; at += length) {
       const size = packets[at] | packets[at + 1] << 8;
       if (size < SIZE_FIELD || size > length) return false;
@@ -356,41 +317,36 @@ export class FecDecoder {
     return true;
   }
 
-  /** Ends the work for a group; what still comes of it is ignored. */
-  #end(group: Group): void {
+  /** Marks a group as done, and frees its shards. */
+  #finish(group: ShardGroup): void {
     group.done = true;
     this.#freeShards(group);
   }
 
-  /** Makes a group's place free for another one. */
-  #free(group: Group): void {
+  /** Frees the shards of a group that leaves the window. */
+  #release(group: ShardGroup): void {
     if (group.number >= 0 && !group.done) this.#stats.incomplete++;
     this.#freeShards(group);
-    group.number = -1;
-    group.data = group.parity = 0;
-    group.done = false;
   }
 
-  #freeShards(group: Group): void {
+  #freeShards(group: ShardGroup): void {
     for (let i = 0; i < this.#total && group.data + group.parity > 0; i++) {
       const block = group.blocks[i];
-      if (block === NONE) continue;
+      if (block === MISSING) continue;
       this.#arena.free(block, group.lengths[i]);
-      this.#held -= group.lengths[i];
-      group.blocks[i] = NONE;
+      this.#stored -= group.lengths[i];
+      group.blocks[i] = MISSING;
     }
     group.data = group.parity = 0;
   }
 
-  /** Gives the memory back; what arrived so far restores nothing any more. */
+  /** Frees all stored shards. The decoder keeps the ratio, and continues with the next packet. */
   clear(): void {
-    for (const group of this.#groups) this.#free(group);
-    this.#newest = this.#skipped = -1;
-    this.#strays = 0;
+    this.#window?.clear();
   }
 }
 
-/** The packet of a restored shard. */
+/** The KCP packet in a restored shard that begins at an offset. */
 function packetAt(shards: Uint8Array<ArrayBuffer>, at: number): Uint8Array<ArrayBuffer> {
   return shards.subarray(at + SIZE_FIELD, at + (shards[at] | shards[at + 1] << 8));
 }

@@ -5,24 +5,48 @@ import { reedSolomon } from "./reed_solomon.ts";
 import { ShardSum } from "./shard_sum.ts";
 
 /**
- * When the last two packets of a group are further apart in ms, its parity would come too late to be of
- * use, and is not sent. Source: kcp-go.
+ * When the last two data shards of a group are this many ms apart or more, its parity is not sent:
+ * it would come too late to be useful. Source: kcp-go.
  */
 const MAX_GAP = 500;
 
-/** What a {@linkcode FecEncoder} has counted. */
+/** Counters of a {@linkcode FecEncoder}. */
 export interface FecEncoderStats {
-  /** Data shards given out: packets that carry KCP. */
+  /** Data shards made: packets that carry KCP. */
   dataOut: number;
-  /** Parity shards given out. */
+  /** Parity shards made. */
   parityOut: number;
 }
 
 /**
- * Puts packets into groups, and makes the parity shards that stand in for lost ones.
+ * The sending half of error correction: puts packets into groups, and computes parity shards, which
+ * replace lost packets.
  *
- * Parity is summed up as the packets pass, so that none is kept. Once a group is complete, its parity
- * shards are pending, and have to be taken before the next packet is sealed.
+ * The encoder adds each packet to the parity when it is sealed, so it keeps no packet. After the
+ * last data shard of a group, its parity shards are pending. Take them with
+ * {@linkcode FecEncoder.takeParity}, or drop them with {@linkcode FecEncoder.skipParity}, before
+ * you seal the next packet.
+ *
+ * @example
+ * ```ts
+ * import { FecEncoder } from "@lowlatency/kcp/fec";
+ * import { Arena } from "@lowlatency/kcp/kcp";
+ *
+ * const arena = new Arena();
+ * const encoder = new FecEncoder({ dataShards: 2, parityShards: 1 });
+ * for (const text of ["first", "second"]) {
+ *   const packet = new TextEncoder().encode(text);
+ *   const end = 8 + packet.length;
+ *   const start = arena.alloc(end);
+ *   arena.bytes.set(packet, start + 8);
+ *   encoder.seal(arena, start, start + end, 0);
+ * }
+ * console.assert(encoder.pending === 1);
+ *
+ * const start = arena.alloc(encoder.paritySize);
+ * const end = encoder.takeParity(arena, start);
+ * console.assert(end - start === 14); // "second" with its header
+ * ```
  */
 export class FecEncoder {
   /** Data and parity shards of a group. */
@@ -34,18 +58,23 @@ export class FecEncoder {
   #seqid: number;
   #parityLimit: number;
   #pending = 0;
-  /** Data shards in the open group, and how many parity shards it gets. */
+  /** Data shards in the open group so far. */
   #count = 0;
+  /** Parity shards that the open group gets. */
   #parity: number;
+  /** The next parity shard to take. */
   #row = 0;
+  /** When the last packet was sealed, in ms. */
   #lastAt = -Infinity;
 
   /**
    * Makes an encoder at the start of a group.
    *
    * @param ratio Data and parity shards of a group.
-   * @param firstSeqid The first number, a multiple of the group's size; 0, as every peer starts, unless given.
-   * @throws {TypeError | RangeError} When the ratio is none, or the number does not begin a group.
+   * @param firstSeqid The first sequence number: a multiple of the group size. Default: 0, as for
+   * every kcp-go peer.
+   * @throws {TypeError} When a member of the ratio is not a number.
+   * @throws {RangeError} When the ratio is out of range, or `firstSeqid` does not begin a group.
    */
   constructor(ratio: FecRatio, firstSeqid = 0) {
     this.ratio = checkRatio(ratio);
@@ -54,7 +83,8 @@ export class FecEncoder {
     this.#seqidLimit = seqidLimit(this.#total);
     if (!(firstSeqid >= 0 && firstSeqid < this.#seqidLimit) || firstSeqid % this.#total !== 0) {
       throw new RangeError(
-        `Cannot start at seqid ${firstSeqid}: allowed are multiples of ${this.#total} below ${this.#seqidLimit}`,
+        `Cannot start at seqid ${firstSeqid}: allowed are multiples of ${this.#total} below ` +
+          `${this.#seqidLimit}`,
       );
     }
     this.#seqid = firstSeqid;
@@ -62,16 +92,19 @@ export class FecEncoder {
     this.#sum = new ShardSum(reedSolomon(dataShards, parityShards).parityCoefficients);
   }
 
-  /** What was counted so far: a snapshot. */
+  /** A snapshot of the counters. */
   get stats(): FecEncoderStats {
     return { ...this.#stats };
   }
 
   /**
-   * How many of a group's parity shards leave, from the next group on. The numbers of the others are skipped: to the
-   * peer they look lost, so that nothing has to be agreed upon.
+   * How many parity shards a group gets, from the next group on: 0 to `ratio.parityShards`.
+   * Default: `ratio.parityShards`.
    *
-   * @throws {RangeError} When it is set to more than the ratio has, or to no whole number.
+   * The encoder skips the sequence numbers of the other parity shards. The peer treats them as
+   * lost, so it need not know the limit.
+   *
+   * @throws {RangeError} When it is set to a value out of range.
    */
   get parityLimit(): number {
     return this.#parityLimit;
@@ -87,12 +120,12 @@ export class FecEncoder {
     this.#parityLimit = limit;
   }
 
-  /** Parity shards of the complete group that have not been taken. */
+  /** Parity shards of the complete group that were not taken yet. */
   get pending(): number {
     return this.#pending;
   }
 
-  /** Bytes of each pending parity packet, its header included. */
+  /** Bytes of each pending parity packet, with its header. */
   get paritySize(): number {
     return FEC_HEADER + this.#sum.length;
   }
@@ -103,10 +136,10 @@ export class FecEncoder {
   }
 
   /**
-   * Writes the header of a data shard.
+   * Makes a packet a data shard: writes its header, and adds it to the parity of the group.
    *
-   * @param arena The memory that the packet lies in.
-   * @param start Arena offset of the header; the KCP packet begins 8 bytes behind it.
+   * @param arena The memory that holds the packet.
+   * @param start Arena offset of the header. The KCP packet begins 8 bytes after it.
    * @param end Arena offset after the KCP packet.
    * @param now The time in ms.
    * @throws {TypeError} When parity is pending.
@@ -114,7 +147,7 @@ export class FecEncoder {
   seal(arena: Arena, start: number, end: number, now: number): void {
     if (this.#pending > 0) {
       throw new TypeError(
-        `Cannot seal a packet before the ${this.#pending} parity shards that are pending are taken`,
+        `Cannot seal a packet while ${this.#pending} parity shards are pending: take or skip them`,
       );
     }
     if (this.#count === 0) this.#beginGroup(this.#parityLimit);
@@ -124,8 +157,8 @@ export class FecEncoder {
     this.#stats.dataOut++;
     this.#count++;
     if (this.#count === this.ratio.dataShards) {
-      const steady = now - this.#lastAt < MAX_GAP;
-      this.#pending = steady ? this.#parity : 0;
+      const inTime = now - this.#lastAt < MAX_GAP;
+      this.#pending = inTime ? this.#parity : 0;
       this.#row = 0;
       if (this.#pending === 0) this.#endGroup();
     }
@@ -133,12 +166,12 @@ export class FecEncoder {
   }
 
   /**
-   * Writes the next pending parity packet.
+   * Writes the next pending parity packet, {@linkcode FecEncoder.paritySize} bytes.
    *
    * @param arena The memory to write to.
    * @param start Arena offset of its first byte.
    * @returns The arena offset after its last byte.
-   * @throws {TypeError} When none is pending.
+   * @throws {TypeError} When no parity is pending.
    */
   takeParity(arena: Arena, start: number): number {
     if (this.#pending === 0) throw new TypeError("Cannot take parity: no parity shard is pending");
@@ -150,7 +183,7 @@ export class FecEncoder {
     return start + FEC_HEADER + length;
   }
 
-  /** Drops the parity that is pending; its numbers are skipped. */
+  /** Drops the pending parity shards, and skips their sequence numbers. */
   skipParity(): void {
     if (this.#pending === 0) return;
     this.#pending = 0;
@@ -165,16 +198,17 @@ export class FecEncoder {
 
   #beginGroup(parity: number): void {
     if (parity !== this.#parity && parity > 0) {
-      // Parity shards do not depend on how many there are, so fewer cost less.
+      // A parity shard does not depend on the number of parity shards. Fewer of them cost less
+      // time.
       this.#sum.reset(reedSolomon(this.ratio.dataShards, parity).parityCoefficients);
     }
     this.#parity = parity;
   }
 
-  /** Skips what is left of the group's numbers. */
+  /** Skips the sequence numbers of the group that were not used. */
   #endGroup(): void {
-    const place = this.#seqid % this.#total;
-    if (place > 0) this.#seqid += this.#total - place;
+    const index = this.#seqid % this.#total;
+    if (index > 0) this.#seqid += this.#total - index;
     if (this.#seqid >= this.#seqidLimit) this.#seqid = 0;
     this.#count = 0;
     this.#sum.reset();

@@ -1,20 +1,21 @@
-// Linear combinations of shards over GF(2^8) in AssemblyScript, for WebAssembly with SIMD. A product with a
-// constant is the sum of two lookups, one for each half of the byte, and a shuffle looks up 16 bytes at once: J. Plank,
-// K. Greenan, E. Miller, "Screaming Fast Galois Field Arithmetic Using Intel SIMD Instructions", 2013.
+// Linear combinations of shards over GF(2^8) in AssemblyScript, for WebAssembly with SIMD. The
+// product of a byte and a constant is the sum of two table lookups, one for each half of the byte.
+// One shuffle instruction does 16 lookups: J. Plank, K. Greenan, E. Miller, "Screaming Fast Galois
+// Field Arithmetic Using Intel SIMD Instructions", 2013.
 //
-// All shards are combined in one pass, so that the sums stay in registers: four rows at most at a time.
+// One pass combines all shards, so the sums stay in registers. A pass computes at most four rows.
 //
 // Pages: 36
 
-// The products, 32 bytes for each column and row: of 0 to 15, and of 0, 16, 32 and so on. Those of four rows lie
-// together, column by column, and then those of the next four.
+// The products of each factor, 32 bytes: with 0, 1, 2 to 15, and with 0, 16, 32 to 240. The tables
+// of the first four rows come first, column by column, then those of the next four rows.
 const TABLES: usize = 4096;
-// Shards lie one behind the other, and behind them the sums. They are that far apart, so that they do not compete for the
-// same lines of the cache.
+// The distance from one shard to the next, and from one row of sums to the next. It is not a power
+// of two, so that they do not compete for the same cache lines.
 const STRIDE: usize = 65_536 + 192;
 const SHARDS: usize = 131_072;
 const SUMS: usize = SHARDS + 16 * STRIDE;
-/** 15 in each byte. As a constant, V8 would make it anew wherever it is used. */
+/** Address of 15 in each byte. V8 would build a vector constant again at each use. */
 const NIBBLE: usize = 0;
 
 // @ts-ignore: decorator
@@ -43,7 +44,8 @@ function add(sum: v128, table: usize, l: v128, h: v128): v128 {
   return v128.xor(sum, v128.xor(look(table, l), look(table + 16, h)));
 }
 
-// So many rows at once: one function for each number, as a condition in the loop would cost more than it does.
+// One function for each number of rows, 1 to 4: a condition in the loop costs more than a second
+// loop.
 
 function pass1(tables: usize, sums: usize, columns: i32, length: i32, fresh: bool): void {
   const limit = SHARDS + columns * STRIDE;
@@ -141,8 +143,13 @@ function pass4(tables: usize, sums: usize, columns: i32, length: i32, fresh: boo
   }
 }
 
-// Adds the products of the first shards to the sums. `first` is the column of the first of them, `total` how many columns
-// the tables have; `fresh` says that the sums hold nothing yet.
+// Adds the products of the shards in memory to the sums.
+//   rows     rows of sums
+//   first    the column of the first shard
+//   columns  number of shards in memory
+//   total    number of columns in the tables
+//   length   bytes of each shard, a multiple of 32
+//   fresh    whether the sums hold nothing yet, and are replaced
 export function combine(
   rows: i32,
   first: i32,

@@ -4,21 +4,24 @@
  * @module
  */
 
-/** x^8 + x^4 + x^3 + x^2 + 1, modulo which polynomials are multiplied; x, the byte 2, generates the field. */
+/**
+ * x^8 + x^4 + x^3 + x^2 + 1. Products are reduced modulo this polynomial. x, the byte 2, generates
+ * the field.
+ */
 const POLYNOMIAL = 0x11d;
-/** Elements other than 0: powers of the generator repeat after so many. */
+/** Number of elements other than 0. The powers of the generator repeat after it. */
 const ORDER = 255;
 
 interface Tables {
-  /** Powers of the generator, twice over, so that a sum of two logarithms need not be reduced. */
+  /** The powers of the generator, twice, so that a sum of two logarithms need not be reduced. */
   readonly exp: Uint8Array;
-  /** Logarithms to the generator; that of 0 means nothing. */
+  /** Logarithms to the base of the generator. 0 has none: its entry is 0. */
   readonly log: Uint8Array;
 }
 
 let shared: Tables | undefined;
 
-/** The tables, which are built at first use. */
+/** The tables. They are built at first use. */
 function tables(): Tables {
   if (shared) return shared;
   const exp = new Uint8Array(2 * ORDER);
@@ -39,7 +42,7 @@ export function multiply(a: number, b: number): number {
   return exp[log[a] + log[b]];
 }
 
-/** The exponent that makes a byte of the generator, 0 to 254; that of 0 means nothing. */
+/** The logarithm of a byte to the base of the generator, 0 to 254. 0 has no logarithm. */
 export function logarithm(a: number): number {
   return tables().log[a];
 }

@@ -8,12 +8,12 @@ export class Matrix {
   readonly values: Uint8Array;
 
   /**
-   * Makes a matrix around its elements.
+   * Makes a matrix.
    *
    * @param rows Number of rows, 1 or more.
    * @param columns Number of columns, 1 or more.
-   * @param values The elements, row after row, which are not copied; zeros unless given.
-   * @throws {RangeError} When the number of elements does not fit.
+   * @param values The elements, row after row. They are not copied. Default: zeros.
+   * @throws {RangeError} When the number of elements is not `rows * columns`.
    */
   constructor(rows: number, columns: number, values: Uint8Array = new Uint8Array(rows * columns)) {
     if (values.length !== rows * columns) {

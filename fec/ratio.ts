@@ -1,19 +1,25 @@
-/** How many shards of each kind a group has. */
+/** How many data shards and parity shards a group has. */
 export interface FecRatio {
-  /** Data shards, the packets that are protected: 1 to 255. */
+  /** Data shards of a group: the packets that are protected. 1 to 255. */
   readonly dataShards: number;
-  /** Parity shards, each of which makes up for one lost packet: 1 to 255, at most 256 with the others. */
+  /**
+   * Parity shards of a group. Each of them can replace one lost packet. 1 to 255, and at most 256
+   * together with the data shards.
+   */
   readonly parityShards: number;
 }
 
-/** Most shards in a group: there are no more points in GF(2^8). */
+/** Most shards in a group: GF(2^8) has no more points. */
 export const MAX_SHARDS = 256;
 
 /**
  * Checks a ratio.
  *
- * @param prefix What stands before the names of its members in errors.
- * @throws {TypeError | RangeError} When it is none, or has too many shards.
+ * @param ratio The ratio.
+ * @param prefix Text before the names of its members in error messages.
+ * @returns A copy that has only the two members.
+ * @throws {TypeError} When a member is not a number.
+ * @throws {RangeError} When a member is out of range, or there are more than 256 shards.
  */
 export function checkRatio(ratio: FecRatio, prefix = ""): FecRatio {
   const { dataShards, parityShards } = ratio;

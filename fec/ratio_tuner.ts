@@ -1,38 +1,43 @@
 import { type FecRatio, MAX_SHARDS } from "./ratio.ts";
 
-/** Packets that are remembered: some groups, whatever the ratio. */
+/** Packets that are remembered. They are several groups of any ratio. */
 const HISTORY = 1024;
-/** Groups of packets that may bear out a guess. */
+/** Groups of packets that confirm a guess. */
 const GUESS_GROUPS = 8;
-/** Fewer packets than that tell nothing. */
+/** The first search needs this many packets. */
 const MIN_SAMPLES = 4;
 
 /**
- * Finds out a peer's ratio from which `seqid` was a data shard and which a parity shard.
+ * Finds the peer's ratio from sequence numbers and types: which `seqid` was a data shard, and which
+ * was a parity shard.
  *
- * Groups begin at multiples of their size, so a ratio is right exactly if every data shard seen has
- * `seqid % (data + parity) < data`, and every parity shard has not. Among all sizes, the one that no packet
- * contradicts is taken, once it is the only one. Where the data ends is known exactly once a last data shard and the
- * parity shard behind it were both seen. Packets may be missing, late or twice: each says what it says. When the ratio
- * has changed in the middle of what is remembered, no size fits, and the older half is forgotten.
+ * Groups begin at multiples of their size. Therefore a ratio is right if every data shard has
+ * `seqid % (data + parity) < data`, and no parity shard has. The tuner searches for the group sizes
+ * that no packet contradicts. It accepts a size when it is the only one. It knows the number of
+ * data shards when it has seen the last data shard and the first parity shard of a group.
+ *
+ * Lost, late and duplicate packets do no harm, because each packet is evidence on its own. If the
+ * ratio changed within the remembered packets, then no size fits. The tuner then forgets the older
+ * half.
  */
 export class RatioTuner {
   readonly #seqids = new Uint32Array(HISTORY);
   readonly #parity = new Uint8Array(HISTORY);
-  /** Samples, oldest first, from #first on, around the end. */
+  /** Index of the oldest packet in these rings. */
   #first = 0;
   #count = 0;
-  /** Samples until the next attempt. */
-  #patience = MIN_SAMPLES;
+  /** Packets until the next search. */
+  #untilSearch = MIN_SAMPLES;
 
   /**
-   * Takes a packet into account.
+   * Adds a packet to the evidence.
    *
-   * @param seqid Its number.
+   * @param seqid Its sequence number.
    * @param parity Whether it is a parity shard.
-   * @param guess A ratio that is likely. Once the size of a group is known, and some groups were seen that do not contradict
-   * the guess, it is taken, even if the packets where the data ends have been lost all the time.
-   * @returns The ratio, if it is known now.
+   * @param guess A ratio that is likely. It is accepted when the size of a group is known and eight
+   * groups of packets do not contradict it. This works even if the packets around the last data
+   * shard were always lost.
+   * @returns The ratio; null when it is not known yet.
    */
   note(seqid: number, parity: boolean, guess: FecRatio | null = null): FecRatio | null {
     const at = (this.#first + this.#count) % HISTORY;
@@ -40,15 +45,16 @@ export class RatioTuner {
     this.#parity[at] = parity ? 1 : 0;
     if (this.#count < HISTORY) this.#count++;
     else this.#first = (this.#first + 1) % HISTORY;
-    if (--this.#patience > 0) return null;
-    this.#patience = Math.max(1, this.#count >> 6);
+    if (--this.#untilSearch > 0) return null;
+    // A search reads all packets, so it is done less often when there are many.
+    this.#untilSearch = Math.max(1, this.#count >> 6);
     return this.#find(guess);
   }
 
-  /** Forgets everything. */
+  /** Forgets all packets. */
   clear(): void {
     this.#first = this.#count = 0;
-    this.#patience = MIN_SAMPLES;
+    this.#untilSearch = MIN_SAMPLES;
   }
 
   #find(guess: FecRatio | null): FecRatio | null {
@@ -59,7 +65,7 @@ export class RatioTuner {
       if (!edges) continue;
       fitting++;
       const [lastData, firstParity] = edges;
-      // Without any parity, a group might be of any size.
+      // Without a parity shard, every group size fits.
       if (firstParity === total) continue;
       if (firstParity === lastData + 1) {
         found = { dataShards: firstParity, parityShards: total - firstParity };
@@ -79,16 +85,19 @@ export class RatioTuner {
     return fitting === 1 ? found : null;
   }
 
-  /** The last data and the first parity shard in a group of that size; null if the samples deny it. */
+  /**
+   * The indexes of the last data shard and the first parity shard within groups of one size. Null
+   * if a packet contradicts the size. `firstParity` is `total` when there was no parity shard.
+   */
   #edges(total: number): [lastData: number, firstParity: number] | null {
     let lastData = -1;
     let firstParity = total;
-    // The newest first: they contradict a ratio of the past.
+    // The newest packets come first, because they contradict an old ratio soonest.
     for (let i = this.#count - 1; i >= 0; i--) {
       const at = (this.#first + i) % HISTORY;
-      const place = this.#seqids[at] % total;
-      if (this.#parity[at]) firstParity = Math.min(firstParity, place);
-      else lastData = Math.max(lastData, place);
+      const index = this.#seqids[at] % total;
+      if (this.#parity[at]) firstParity = Math.min(firstParity, index);
+      else lastData = Math.max(lastData, index);
       if (lastData >= firstParity) return null;
     }
     return [lastData, firstParity];

@@ -1,30 +1,34 @@
+import { Coefficients } from "./coefficients.ts";
 import { lagrange } from "./lagrange.ts";
 import { checkRatio } from "./ratio.ts";
-import { Coefficients, ShardSum } from "./shard_sum.ts";
+import { ShardSum } from "./shard_sum.ts";
 
 /** Most codes that {@linkcode reedSolomon} keeps. */
 const MAX_CODES = 32;
-/** Most patterns of loss that a code keeps the solution of, and most bytes of them. */
+/** Most loss patterns whose solutions a code keeps. */
 const MAX_PATTERNS = 256;
+/** Most bytes of these solutions. */
 const MAX_PATTERN_BYTES = 256 * 1024;
-/** Long shards are worked on in pieces of so many bytes, whose sums stay in the processor's cache. */
+/** Bytes of a shard that are processed at a time, so that the sums stay in the CPU's cache. */
 const PIECE = 4096;
 
-/** A pattern of loss, and its solution. */
+/** A loss pattern and its solution. */
 interface Pattern {
-  /** The missing shards, then the parity shards that stand in for them. */
+  /** The missing data shards, then the parity shards that replace them. */
   readonly indexes: Uint8Array;
   readonly coefficients: Coefficients;
 }
 
 /**
- * A systematic Reed-Solomon erasure code over GF(2^8): of the data and parity shards together, any that
- * are as many as the data shards restore all data.
+ * A systematic Reed-Solomon erasure code over GF(2^8). With n data shards, any n of the data and
+ * parity shards restore all data shards.
  *
- * The code is that of klauspost/reedsolomon `New(dataShards, parityShards)`: a Vandermonde matrix of one
- * row a shard, multiplied by the inverse of its top square, so that the data shards stay as they are (J. S. Plank and
- * Y. Ding, "Note: Correction to the 1997 Tutorial on Reed-Solomon Coding", 2003). In other words, shard i holds the
- * value at i of a polynomial of a degree below the number of data shards; it is computed that way.
+ * The code is compatible with `New(dataShards, parityShards)` of klauspost/reedsolomon. Its matrix
+ * is a Vandermonde matrix with one row for each shard, multiplied by the inverse of its top square,
+ * so that the data shards do not change (J. S. Plank and Y. Ding, "Note: Correction to the 1997
+ * Tutorial on Reed-Solomon Coding", 2003). In other words: byte by byte, the data shards are the
+ * values at 0 to n - 1 of a polynomial of a degree below n, and shard i is its value at i. This
+ * class computes the shards by interpolation.
  *
  * @example
  * ```ts
@@ -47,13 +51,13 @@ export class ReedSolomon {
   /** Data and parity shards of a group. */
   readonly total: number;
   /**
-   * How each parity shard, a row, is made of the data shards, the columns.
+   * The factors that compute the parity shards (rows) from the data shards (columns).
    *
    * @internal
    */
   readonly parityCoefficients: Coefficients;
   readonly #sum: ShardSum;
-  /** Solutions by the hash of their pattern; the one that was used last is the last. */
+  /** Solutions by the hash of their pattern, the most recently used one last. */
   readonly #patterns = new Map<number, Pattern>();
   readonly #maxPatterns: number;
 
@@ -61,8 +65,9 @@ export class ReedSolomon {
    * Makes a code.
    *
    * @param dataShards Data shards of a group, 1 to 255.
-   * @param parityShards Parity shards of a group, 1 to 255, at most 256 with the others.
-   * @throws {TypeError | RangeError} When they are no numbers, or out of range.
+   * @param parityShards Parity shards of a group, 1 to 255, and at most 256 with the data shards.
+   * @throws {TypeError} When a parameter is not a number.
+   * @throws {RangeError} When a parameter is out of range.
    */
   constructor(dataShards: number, parityShards: number) {
     checkRatio({ dataShards, parityShards });
@@ -81,8 +86,10 @@ export class ReedSolomon {
   /**
    * Computes the parity shards of a group.
    *
-   * @param shards The data shards, and arrays that the parity shards are written to, all of the same length.
-   * @throws {TypeError | RangeError} When their number is not {@linkcode ReedSolomon.total}, or their
+   * @param shards The data shards, then an array for each parity shard, which is overwritten. All
+   * have the same length.
+   * @throws {TypeError} When a shard is not a Uint8Array.
+   * @throws {RangeError} When the number of shards is not {@linkcode ReedSolomon.total}, or their
    * lengths differ or are 0.
    */
   encode(shards: readonly Uint8Array[]): void {
@@ -91,7 +98,7 @@ export class ReedSolomon {
     const missing = shards.findIndex((shard) => !(shard instanceof Uint8Array));
     if (missing >= 0) {
       throw new TypeError(
-        `Cannot encode shard ${missing}, which is ${shards[missing]}: allowed are byte arrays`,
+        `Cannot encode shard ${missing}, which is ${shards[missing]}: it must be a Uint8Array`,
       );
     }
     const length = commonLength(shards);
@@ -106,12 +113,12 @@ export class ReedSolomon {
   }
 
   /**
-   * Restores the data shards of a group that are missing. Missing parity shards stay so.
+   * Restores the missing data shards of a group. Missing parity shards are not restored.
    *
-   * @param shards The data and parity shards, all of the same length; null or an empty array for a missing
-   * one. Those of missing data are replaced by new arrays.
-   * @throws {RangeError} When the number of places is not {@linkcode ReedSolomon.total}, the lengths differ,
-   * or fewer than {@linkcode ReedSolomon.dataShards} are there.
+   * @param shards The data shards, then the parity shards, all of the same length. A missing shard
+   * is null or an empty array. A new array takes the place of each missing data shard.
+   * @throws {RangeError} When `shards.length` is not {@linkcode ReedSolomon.total}, the lengths of
+   * shards differ, or fewer than {@linkcode ReedSolomon.dataShards} shards are present.
    */
   reconstructData(shards: (Uint8Array | null)[]): void {
     const { dataShards, total } = this;
@@ -120,11 +127,12 @@ export class ReedSolomon {
     for (let i = 0; i < total; i++) if (shards[i]?.length) present.push(i);
     if (present.length < dataShards) {
       throw new RangeError(
-        `Cannot reconstruct data from ${present.length} shards: allowed are ${dataShards} to ${total}`,
+        `Cannot reconstruct data from ${present.length} shards: ` +
+          `allowed are ${dataShards} to ${total}`,
       );
     }
     const length = commonLength(present.map((i) => shards[i]!));
-    // The first shards that are enough: the data shards among them, and parity in place of the others.
+    // Every present data shard is used, and a parity shard for each missing one.
     const sources = present.slice(0, dataShards);
     const parity = sources.filter((i) => i >= dataShards);
     if (parity.length === 0) return;
@@ -145,17 +153,19 @@ export class ReedSolomon {
   }
 
   /**
-   * How missing data shards are made of those that are there.
+   * The factors that compute the missing data shards from the present shards.
    *
-   * There is a row for each missing shard, in the order of `missing`, and a column for each of the
-   * {@linkcode ReedSolomon.dataShards}. The column of a data shard that is there is its own index. The columns of
-   * the missing ones are those of the parity shards: column `missing[i]` is that of parity shard `parity[i]`.
+   * There is a row for each missing shard, in the order of `missing`. There is a column for each of
+   * the {@linkcode ReedSolomon.dataShards}: column i is for data shard i if it is present. Column
+   * `missing[i]` is for parity shard `parity[i]`.
    *
-   * The solution is kept for the next time, as are those of the other patterns used lately.
+   * The code keeps the solutions of recent loss patterns.
    *
-   * @param missing Indexes of the missing data shards, 0 to `dataShards` - 1, ascending.
-   * @param parity Indexes of the parity shards that are used, 0 to `parityShards` - 1, as many, all different.
-   * @throws {RangeError} When the indexes are not like that, or there are none.
+   * @param missing Indexes of the missing data shards, 0 to `dataShards` - 1, ascending. At least
+   * one.
+   * @param parity Indexes of the parity shards to use, 0 to `parityShards` - 1. As many as are
+   * missing, and no two are equal.
+   * @throws {RangeError} When the indexes break these rules.
    * @internal
    */
   recovery(missing: ArrayLike<number>, parity: ArrayLike<number>): Coefficients {
@@ -169,19 +179,19 @@ export class ReedSolomon {
         coefficients: this.#solve(missing, parity),
       };
     }
-    // It goes to the end: the first one is that which was not used for longest.
+    // The pattern moves to the end, so the first one is the least recently used.
     patterns.delete(hash);
     patterns.set(hash, pattern);
     if (patterns.size > this.#maxPatterns) patterns.delete(patterns.keys().next().value!);
     return pattern.coefficients;
   }
 
-  /** Interpolates at the missing points, from those of the data that is there and of the parity used. */
+  /** Interpolates at the missing shards, from the present data shards and some parity shards. */
   #solve(missing: ArrayLike<number>, parity: ArrayLike<number>): Coefficients {
     const { dataShards } = this;
     const points = Uint8Array.from({ length: dataShards }, (_, shard) => shard);
     for (let i = 0; i < missing.length; i++) points[missing[i]] = dataShards + parity[i];
-    // Patterns are many, and each of them is rare: no tables are kept for them.
+    // There are many patterns, and each one is rare. Tables for them would cost too much memory.
     return new Coefficients(lagrange(points, Uint8Array.from(missing)), false);
   }
 
@@ -190,7 +200,8 @@ export class ReedSolomon {
     const count = missing.length;
     if (count === 0 || parity.length !== count) {
       throw new RangeError(
-        `Cannot recover ${count} data shards from ${parity.length} parity shards: allowed are as many as are missing, at least one`,
+        `Cannot recover ${count} data shards from ${parity.length} parity shards: ` +
+          `the numbers must be equal, and at least 1`,
       );
     }
     for (let i = 0; i < count; i++) {
@@ -218,7 +229,7 @@ export class ReedSolomon {
   }
 }
 
-/** The length of some shards. */
+/** The length that all shards have. Throws when they differ, or are empty. */
 function commonLength(shards: readonly Uint8Array[]): number {
   const { length } = shards[0];
   const odd = shards.find((shard) => shard.length !== length);
@@ -231,9 +242,10 @@ function commonLength(shards: readonly Uint8Array[]): number {
   return length;
 }
 
-/** A number of 30 bits, which needs no memory, that is nearly always another one for another pattern. */
+/** A hash of a pattern. It has 30 bits, because V8 stores such an integer without an allocation. */
 function hashOf(missing: ArrayLike<number>, parity: ArrayLike<number>): number {
-  // FNV-1a, by index instead of by byte; the number of missing shards tells where parity begins.
+  // FNV-1a, with an index in place of each byte. No separator is needed: both lists have one
+  // length.
   let hash = 0x811c9dc5;
   for (let i = 0; i < missing.length; i++) hash = Math.imul(hash ^ missing[i], 0x01000193);
   for (let i = 0; i < parity.length; i++) hash = Math.imul(hash ^ parity[i], 0x01000193);
@@ -253,16 +265,17 @@ function isPattern(
   return true;
 }
 
-/** The codes that were asked for last; the very last is at the end. */
+/** The codes that were used recently, the most recent one last. */
 const codes = new Map<number, ReedSolomon>();
 
 /**
- * A code that all who ask for the same ratio share, so that its tables exist once. The 32 codes used
- * last are kept.
+ * The shared code of a ratio. All users of one ratio share its tables. The 32 codes that were used
+ * most recently are kept.
  *
  * @param dataShards Data shards of a group, 1 to 255.
- * @param parityShards Parity shards of a group, 1 to 255, at most 256 with the others.
- * @throws {TypeError | RangeError} When they are no numbers, or out of range.
+ * @param parityShards Parity shards of a group, 1 to 255, and at most 256 with the data shards.
+ * @throws {TypeError} When a parameter is not a number.
+ * @throws {RangeError} When a parameter is out of range.
  */
 export function reedSolomon(dataShards: number, parityShards: number): ReedSolomon {
   checkRatio({ dataShards, parityShards });

@@ -1,32 +1,32 @@
-/** Acknowledgments that are kept at least, however small the window. */
+/** The list always has room for this many acknowledgments. */
 const MIN_KEPT = 256;
 const MIN_CAPACITY = 32;
 
 /** Acknowledgments that wait to be sent, in the order in which the segments arrived. */
 export class AckList {
-  /** sn and ts by turns, from #head to #tail. */
+  /** Pairs of sn and ts, from #head to #tail. */
   #entries = new Int32Array(MIN_CAPACITY);
   #head = 0;
   #tail = 0;
 
-  /** How many wait. */
+  /** How many acknowledgments wait. */
   get count(): number {
     return (this.#tail - this.#head) >> 1;
   }
 
-  /** The oldest one's sequence number. */
+  /** Sequence number of the oldest acknowledgment. */
   get sn(): number {
     return this.#entries[this.#head];
   }
 
-  /** The oldest one's timestamp. */
+  /** Timestamp of the oldest acknowledgment. */
   get ts(): number {
     return this.#entries[this.#head + 1];
   }
 
   /**
-   * Adds one, unless twice the receive window waits already: the peer sends again what is not
-   * acknowledged.
+   * Adds an acknowledgment. It is dropped if twice the receive window waits already. The peer then
+   * sends the segment again.
    */
   push(sn: number, ts: number, rcvWnd: number): void {
     if (this.#tail === this.#entries.length) {
@@ -40,18 +40,18 @@ export class AckList {
     this.#tail += 2;
   }
 
-  /** Drops the oldest one. */
+  /** Drops the oldest acknowledgment. */
   shift(): void {
     this.#head += 2;
     if (this.#head === this.#tail) this.#head = this.#tail = 0;
   }
 
-  /** Drops all. */
+  /** Drops every acknowledgment. */
   clear(): void {
     this.#head = this.#tail = 0;
   }
 
-  /** Gives memory back if none waits. */
+  /** Frees memory if no acknowledgment waits. */
   release(): void {
     if (this.#tail === 0) this.#entries = new Int32Array(MIN_CAPACITY);
   }

@@ -5,20 +5,22 @@ const MIN_CAPACITY = 1024;
 /**
  * A first-in, first-out byte queue in one block of an {@linkcode Arena}.
  *
- * Positions are 32-bit integers that grow with every byte appended and wrap: `position & mask` is the
- * byte's place in the block. So a segment is just a position and a length, appending to the last
- * segment needs no move, and a run of segments leaves in one copy.
+ * Positions are 32-bit integers that grow with every byte appended and wrap. `position & mask` is
+ * the place of the byte in the block. So a position and a length describe a segment, the last
+ * segment can grow without a move, and one copy can take many segments.
  */
 export class ByteRing {
   /** Position of the oldest byte that is kept. */
   start = 0;
   /** Position after the newest byte. */
   end = 0;
-  /** Position after the last byte that was placed ahead of `end`; `end` when none was. */
+  /** Position after the last byte that was placed ahead of `end`. Equal to `end` if none was. */
   extent = 0;
   readonly #arena: Arena;
   #block = -1;
-  /** A power of two, kept while no block is held so that the next block fits at once. */
+  /**
+   * A power of two. It is kept after a release, so that the next block has the right size at once.
+   */
   #capacity = MIN_CAPACITY;
 
   constructor(arena: Arena) {
@@ -63,7 +65,7 @@ export class ByteRing {
     if (this.#block < 0) this.#capacity = MIN_CAPACITY;
   }
 
-  /** Appends the first `length` bytes of `source`; false when the arena has no room for them. */
+  /** Appends the first `length` bytes of `source`. False when the arena has no memory. */
   append(source: Uint8Array, length: number): boolean {
     if (!this.#reserve(length)) return false;
     const at = this.end & (this.#capacity - 1);
@@ -79,24 +81,24 @@ export class ByteRing {
     return true;
   }
 
-  /** Appends `length` bytes that lie at `offset` of the arena; false when it has no room for them. */
+  /** Appends `length` bytes from `offset` of the arena. False when the arena has no memory. */
   appendInside(offset: number, length: number): boolean {
     if (!this.#reserve(length)) return false;
-    this.#lay(this.end, offset, length);
+    this.#copyTo(this.end, offset, length);
     this.#extend(length);
     return true;
   }
 
   /**
-   * Places `length` bytes that lie at `offset` of the arena at `position`, ahead of `end`; they join the
-   * queue when {@linkcode ByteRing.admit} reaches them.
+   * Copies `length` bytes from `offset` of the arena to `position`, ahead of `end`. They join the
+   * queue when {@linkcode ByteRing.admit} is called for them.
    *
-   * @returns False when the arena has no room.
+   * @returns False when the arena has no memory.
    */
   place(position: number, offset: number, length: number): boolean {
     const needed = ((position - this.start) | 0) + length;
     if (!this.#reserve(needed - this.length)) return false;
-    this.#lay(position, offset, length);
+    this.#copyTo(position, offset, length);
     const extent = (position + length) | 0;
     if (((extent - this.extent) | 0) > 0) this.extent = extent;
     return true;
@@ -119,7 +121,7 @@ export class ByteRing {
   }
 
   /** Copies `length` bytes from `offset` of the arena to `position`, which is reserved. */
-  #lay(position: number, offset: number, length: number): void {
+  #copyTo(position: number, offset: number, length: number): void {
     const at = position & (this.#capacity - 1);
     const first = this.#capacity - at;
     const bytes = this.#arena.bytes;
@@ -150,7 +152,7 @@ export class ByteRing {
     }
   }
 
-  /** Copies the oldest `length` bytes to the start of `target`, and drops them here. */
+  /** Moves the oldest `length` bytes to the start of `target`. */
   take(target: Uint8Array, length: number): void {
     if (length > 0) {
       const at = this.start & (this.#capacity - 1);
@@ -172,7 +174,9 @@ export class ByteRing {
     this.start = position;
   }
 
-  /** Lets an empty queue start over at the front of its block, the warmest memory: positions change. */
+  /**
+   * Resets the positions of an empty queue to the start of its block, which is likely in the cache.
+   */
   rewind(): void {
     if (this.start === this.extent) this.start = this.end = this.extent = 0;
   }
@@ -213,7 +217,7 @@ export class ByteRing {
     const block = this.#arena.alloc(capacity);
     if (block < 0) return false;
     if (this.#block >= 0) {
-      // Every byte keeps its position, so the copy goes piece by piece up to either block's edge.
+      // Every byte keeps its position. So each piece ends at the edge of one of the two blocks.
       const bytes = this.#arena.bytes;
       for (let done = 0; done < kept;) {
         const position = this.start + done;

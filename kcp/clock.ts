@@ -1,4 +1,4 @@
-/** The time as the machine knows it, and the time of its next flush. Both halves of a machine share it. */
+/** The time of a machine, and the time of its next flush. Both halves of the machine share it. */
 export class Clock {
   /** Monotonic time in ms, as the last call gave it. -Infinity before the first call. */
   now = -Infinity;
@@ -12,6 +12,6 @@ export class Clock {
    */
   advance(now: number): void {
     if (now > this.now) this.now = now;
-    else if (Number.isNaN(now)) throw new TypeError("Cannot take NaN for the time");
+    else if (Number.isNaN(now)) throw new TypeError("Cannot use NaN as the time");
   }
 }

@@ -1,23 +1,27 @@
-/** Rounds that the highest delivery rate is remembered for. */
+/** The delivery rate is the highest of this many rounds. */
 const ROUNDS = 8;
-/** What is in flight beside a burst may be so many times what the path is known to hold. */
+/** The limit is about this many times the measured bandwidth-delay product. */
 const GAIN = 1.25;
-/** The part of the delay, in ms, that loss may double. */
+/** On paths with a longer round trip than this (ms), the limit has room for losses. */
 const SHORT_PATH = 5;
-/** Shortest round in ms: acknowledgments come in bunches, which would pass for a high rate. */
+/** Shortest round in ms. Acknowledgments arrive in bunches, which would look like a high rate. */
 const MIN_ROUND = 5;
-/** The shortest round trip is forgotten after one to two of these, in ms. BBR takes 10 s. */
+/**
+ * The shortest round trip is forgotten after one to two periods of this length in ms. BBR: 10 s.
+ */
 const PERIOD = 5_000;
 
 /**
- * Bounds what is in flight by what the path is known to deliver.
+ * Limits the segments in flight to what the path is known to deliver.
  *
- * What is in flight beyond the bandwidth-delay product stands in some queue, in the end in the peer's
- * receive buffer, and is lost when that is full. So a burst may be in flight, which the buffer can hold, or
- * a quarter of one and a quarter more than the product as it was measured, which lets the bound grow for as
- * long as the path delivers more. On a path that is longer than a few ms it may be more than twice the
- * product: there packets get lost for other reasons than a full buffer, and their number must not close
- * the bound in.
+ * Segments beyond the bandwidth-delay product wait in a queue, in the end in the peer's receive
+ * buffer. When that is full they are lost. The limit is the larger of two values:
+ *
+ * - One burst, which the receive buffer can hold.
+ * - A quarter of a burst plus 1.25 times the measured product. The limit can grow as long as the
+ *   path delivers more. On a path longer than a few ms, almost one more product is added: there,
+ *   packets are lost for other reasons than a full buffer, and those losses must not reduce the
+ *   limit.
  *
  * The rate is the highest of the last rounds, and the delay the shortest round trip, as in BBR
  * (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14(5), 2016).
@@ -29,12 +33,18 @@ export class FlightLimit {
   #roundStart = -Infinity;
   #delivered = 0;
   #best = 0;
-  /** Shortest round trip of this period and of the one before; the path may have become longer. */
+  /**
+   * Shortest round trip of this period and of the last one. Older ones are forgotten: paths change.
+   */
   #minRtt = Infinity;
   #lastMinRtt = Infinity;
   #periodEnds = -Infinity;
 
-  /** `segments` were acknowledged; `rtt` is the round-trip sample that came with it, -1 if none did. */
+  /**
+   * Notes that segments were acknowledged.
+   *
+   * @param rtt The round-trip sample in ms that came with the acknowledgment, -1 if none did.
+   */
   onAcked(now: number, segments: number, rtt: number): void {
     this.#delivered += segments;
     if (rtt >= 0) {
@@ -57,7 +67,7 @@ export class FlightLimit {
     this.#delivered = 0;
   }
 
-  /** Shortest round trip of the last seconds in ms, Infinity before the first sample. */
+  /** Shortest round trip of the last seconds in ms. Infinity before the first sample. */
   get delay(): number {
     return Math.min(this.#minRtt, this.#lastMinRtt);
   }
@@ -67,7 +77,11 @@ export class FlightLimit {
     return this.#best;
   }
 
-  /** Segments that may be in flight, given the packets of a burst. */
+  /**
+   * Segments that may be in flight.
+   *
+   * @param burst Packets of a burst.
+   */
   limit(burst: number): number {
     const { delay } = this;
     if (delay === Infinity) return burst;

@@ -38,21 +38,26 @@ import { Sender } from "./sender.ts";
 import type { KcpStats } from "./stats.ts";
 
 /**
- * One end of a KCP conversation, as a machine without I/O: it reads no clock, sets no timer, draws no
- * randomness and opens no socket. Packets go in and come out, time is told.
+ * One end of a KCP conversation, as a state machine without I/O. It reads no clock, sets no timer,
+ * draws no randomness and opens no socket. The caller passes in packets and the time, and sends the
+ * packets that come out.
  *
- * Whoever runs it calls {@linkcode Kcp.input} for each packet that arrives, {@linkcode Kcp.tick} when
- * {@linkcode Kcp.deadline} has come, and after either of them, and after queueing data,
- * {@linkcode Kcp.output} until it has nothing more. Every `now` is a monotonic time in milliseconds;
- * it may be fractional and may start anywhere.
+ * The caller runs this loop:
  *
- * Data goes in as messages, whose boundaries are kept ({@linkcode Kcp.send}, {@linkcode Kcp.recv}),
- * or as a byte stream, whose small writes share segments ({@linkcode Kcp.write}, {@linkcode Kcp.read}).
- * The wire does not tell them apart but for the boundaries, and both may be used on one machine.
+ * 1. Call {@linkcode Kcp.input} for each packet that arrives.
+ * 2. Call {@linkcode Kcp.tick} at the time {@linkcode Kcp.deadline}.
+ * 3. After each of these, and after queueing data, call {@linkcode Kcp.output} until it returns 0.
+ *
+ * Every `now` is a monotonic time in milliseconds. It may be fractional and may start at any value.
+ *
+ * Data is sent in one of two ways, and one machine may use both:
+ *
+ * - As messages ({@linkcode Kcp.send}, {@linkcode Kcp.recv}). Their boundaries are kept.
+ * - As a byte stream ({@linkcode Kcp.write}, {@linkcode Kcp.read}). Small writes share segments.
  *
  * @example
  * ```ts
- * import { Kcp, PacketBatch, turbo } from "@lowlatency/kcp";
+ * import { Kcp, PacketBatch, turbo } from "@lowlatency/kcp/kcp";
  *
  * const alice = new Kcp(1, turbo);
  * const bob = new Kcp(1, turbo);
@@ -69,9 +74,9 @@ import type { KcpStats } from "./stats.ts";
  * ```
  */
 export class Kcp {
-  /** The conversation id, the same on both ends. */
+  /** The conversation id. It is the same on both ends. */
   readonly conv: number;
-  /** The memory that payloads live in; a {@linkcode PacketBatch} for this machine must share it. */
+  /** The memory that holds payloads. A {@linkcode PacketBatch} for this machine must use it too. */
   readonly arena: Arena;
   readonly #sender: Sender;
   readonly #receiver: Receiver;
@@ -86,11 +91,11 @@ export class Kcp {
   #options: ResolvedKcpOptions;
 
   /**
-   * Makes one end of a conversation.
+   * Creates one end of a conversation.
    *
-   * @param conv The conversation id that both ends agreed on, 0 to 4294967295.
+   * @param conv The conversation id that both ends agreed on: 0 to 4294967295.
    * @param options Settings.
-   * @param arena Memory to share with other machines.
+   * @param arena The memory for payloads. Several machines may share one. Default: a new arena.
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
   constructor(conv: number, options: KcpOptions = {}, arena: Arena = new Arena()) {
@@ -116,16 +121,16 @@ export class Kcp {
     this.#scratch = new Scratch(arena);
   }
 
-  /** The settings in force. */
+  /** The current settings. */
   get options(): ResolvedKcpOptions {
     return this.#options;
   }
 
   /**
-   * Changes settings while the machine runs; those not named stay.
+   * Changes settings while the machine runs. Settings that `change` does not name stay.
    *
-   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range; then
-   * nothing is changed.
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range. No
+   * setting is changed then.
    */
   configure(change: KcpLiveOptions): void {
     const named = Object.entries(change).filter(([, value]) => value !== undefined);
@@ -138,12 +143,12 @@ export class Kcp {
   }
 
   /**
-   * The four settings by position, as every KCP implementation has them.
+   * Changes the four settings of the `nodelay` call that every KCP implementation has.
    *
    * @param nodelay See {@linkcode NodelayOptions.nodelay}.
    * @param interval See {@linkcode NodelayOptions.interval}.
    * @param resend See {@linkcode NodelayOptions.resend}.
-   * @param nc See {@linkcode NodelayOptions.nc}; 0 and 1 count as false and true.
+   * @param nc See {@linkcode NodelayOptions.nc}. 0 means false, 1 means true.
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
   nodelay(
@@ -155,12 +160,15 @@ export class Kcp {
     this.configure({ nodelay, interval, resend, nc: nc === 0 || nc === 1 ? nc === 1 : nc });
   }
 
-  /** Payload bytes of a full segment: the MTU less the header. */
+  /** Payload bytes of a full segment: the MTU minus the header. */
   get mss(): number {
     return this.#sender.mss;
   }
 
-  /** Most payload bytes held for reading, in addition to the limit by the window. Default: `Infinity`. */
+  /**
+   * Most payload bytes held for reading, in addition to the limit by the window. Default:
+   * `Infinity`.
+   */
   get rcvLimit(): number {
     return this.#receiver.limit;
   }
@@ -170,8 +178,8 @@ export class Kcp {
   }
 
   /**
-   * Bytes of data segments, headers included, that may still be sent. Each one that is sent reduces it.
-   * Default: `Infinity`.
+   * Bytes of data segments, headers included, that may still be sent. Each one that is sent reduces
+   * it. Default: `Infinity`.
    */
   get sndLimit(): number {
     return this.#sender.limit;
@@ -197,14 +205,15 @@ export class Kcp {
   }
 
   /**
-   * Why the peer is taken for unreachable, null while it is not. A dead machine does nothing more; what had
-   * arrived can still be read, and {@linkcode Kcp.close} frees what it holds.
+   * Why the machine has given up the peer as unreachable, null if it has not. A dead machine sends
+   * and accepts nothing. Data that arrived before can still be read. {@linkcode Kcp.close} frees
+   * its memory.
    */
   get dead(): DeadLink | null {
     return this.#liveness.dead;
   }
 
-  /** When a valid packet last arrived, `-Infinity` if none did. */
+  /** When the last valid packet arrived, in ms. `-Infinity` if none did. */
   get heardAt(): number {
     return this.#liveness.heardAt;
   }
@@ -219,17 +228,17 @@ export class Kcp {
     return this.#sender.rto.rto;
   }
 
-  /** Whether nothing was ever queued, sent or heard. */
+  /** Whether the machine is unused: nothing was ever queued, sent or received. */
   get pristine(): boolean {
     return this.drained && this.#writer.packets === 0 && this.heardAt === -Infinity;
   }
 
-  /** Whether everything that was queued has been sent and acknowledged. */
+  /** Whether the peer has acknowledged everything that was queued. */
   get drained(): boolean {
     return this.#sender.buffer.una === this.#sender.buffer.end;
   }
 
-  /** Segments that are queued or sent, and not acknowledged. */
+  /** Segments that are queued or sent, but not acknowledged. */
   get unacknowledged(): number {
     return distance(this.#sender.buffer.end, this.#sender.buffer.una);
   }
@@ -239,12 +248,12 @@ export class Kcp {
     return this.#sender.buffer.acknowledged;
   }
 
-  /** Segments among them that had to be sent again, as far as the acknowledgments tell. */
+  /** Acknowledged segments whose first transmission was lost, as far as acknowledgments show it. */
   get lost(): number {
     return this.#sender.buffer.lost;
   }
 
-  /** Payload bytes that are queued or sent, and not acknowledged. */
+  /** Payload bytes that are queued or sent, but not acknowledged. */
   get sndBytes(): number {
     return this.#sender.buffer.bytes;
   }
@@ -255,20 +264,20 @@ export class Kcp {
   }
 
   /**
-   * Whether the peer has reacted to something that was sent to it: acknowledged data, or told its window
-   * when it was asked. A flood from invented addresses does not make it so; somebody who aims at one
-   * address and knows the protocol can.
+   * Whether the peer has acknowledged data or answered a window probe. It shows that packets to its
+   * address arrive. A flood from forged addresses does not set it. An attacker who targets one
+   * address and knows the protocol can set it.
    */
   get answered(): boolean {
     return this.#sender.answered;
   }
 
-  /** Segments that the send queue still takes. */
+  /** Segments that the send queue has room for. */
   get sndRoom(): number {
     return this.#sender.queueRoom;
   }
 
-  /** What was counted so far, and how the machine stands: a snapshot. */
+  /** A snapshot of counters and current values. */
   get stats(): KcpStats {
     const { nc, sndWnd, rcvWnd } = this.#options;
     const sender = this.#sender;
@@ -302,14 +311,14 @@ export class Kcp {
     };
   }
 
-  // --- the application's side ---
+  // --- application ---
 
   /**
-   * Queues a message. The peer's {@linkcode Kcp.recv} gets it whole.
+   * Queues a message. The peer's {@linkcode Kcp.recv} returns it whole.
    *
    * @param message At most 255 segments of {@linkcode Kcp.mss} bytes. It is copied.
-   * @returns Whether it was queued; false when the send queue has no room for it now, or the peer is
-   * unreachable.
+   * @returns Whether it was queued. False when the send queue has no room for it now, or the peer
+   * is unreachable.
    * @throws {RangeError} When the message is larger than 255 segments.
    */
   send(message: Uint8Array): boolean {
@@ -317,27 +326,30 @@ export class Kcp {
   }
 
   /**
-   * Queues bytes of the stream; they fill up the last segment first, if that is still unsent.
+   * Queues bytes of the stream. They fill the last queued segment first, if it is still unsent.
    *
-   * @param bytes They are copied.
-   * @returns How many bytes were queued, from the first on: less than all when the send queue is full,
-   * none when the peer is unreachable.
+   * @param bytes The bytes. They are copied.
+   * @returns How many bytes were queued, starting with the first. Fewer than all when the send
+   * queue is full, 0 when the peer is unreachable.
    */
   write(bytes: Uint8Array): number {
     return this.#sender.write(bytes);
   }
 
-  /** Bytes of the message that {@linkcode Kcp.recv} takes next, -1 if none is complete. */
+  /** Bytes of the message that {@linkcode Kcp.recv} takes next. -1 if none is complete. */
   peekSize(): number {
     return this.#receiver.buffer.peekSize();
   }
 
-  /** Whether {@linkcode Kcp.recv} takes an empty message next, where {@linkcode Kcp.read} stops. */
+  /**
+   * Whether the next message is empty. {@linkcode Kcp.read} stops there, {@linkcode Kcp.recv} takes
+   * it.
+   */
   get atEmptyMessage(): boolean {
     return this.#receiver.buffer.atEmptyMessage;
   }
 
-  /** Bytes that {@linkcode Kcp.read} can take now, at least until an empty message. */
+  /** Payload bytes that arrived in order and wait to be read. */
   get readable(): number {
     return this.#receiver.buffer.bytes;
   }
@@ -345,45 +357,46 @@ export class Kcp {
   /**
    * Takes the next message.
    *
-   * @param target Where the message goes, at least {@linkcode Kcp.peekSize} bytes.
-   * @returns Its size in bytes, -1 if none is complete.
-   * @throws {RangeError} When `target` is too small; the message stays.
+   * @param target Receives the message. It has at least {@linkcode Kcp.peekSize} bytes.
+   * @returns The size of the message in bytes. -1 if none is complete.
+   * @throws {RangeError} When `target` is too small. The message stays.
    */
   recv(target: Uint8Array): number {
     return this.#receiver.recv(target);
   }
 
   /**
-   * Takes bytes of the stream, whatever the message boundaries.
+   * Takes bytes of the stream. It ignores message boundaries, but stops at an empty message.
    *
-   * @param target Where the bytes go.
-   * @returns How many bytes were taken: 0 when there are none, or when the next message is an empty
-   * one, which only {@linkcode Kcp.recv} takes.
+   * @param target Receives the bytes.
+   * @returns How many bytes were taken. 0 when there are none, or when the next message is empty:
+   * only {@linkcode Kcp.recv} and {@linkcode Kcp.skip} take an empty message.
    */
   read(target: Uint8Array): number {
     return this.#receiver.read(target);
   }
 
   /**
-   * Drops the first segment that waits to be read, whichever message it belongs to.
+   * Drops the first unread segment. The rest of its message stays.
    *
-   * @returns Its unread bytes, -1 if no segment waits.
+   * @returns The unread bytes of the segment. -1 if there is none.
    */
   skip(): number {
     return this.#receiver.skip();
   }
 
-  // --- the network's side ---
+  // --- network ---
 
   /**
-   * Takes a packet from the network. Whatever is wrong with it is counted in {@linkcode Kcp.stats}, and
-   * then no part of the packet has any effect.
+   * Handles a packet from the network. An invalid packet is counted in {@linkcode Kcp.stats}, and
+   * no part of it has any effect.
    *
-   * @param packet One or more segments. It is not kept.
+   * @param packet One or more segments. The machine keeps no reference to it.
    * @param now The time in ms.
-   * @param recovered Whether the packet was restored by error correction: what it says of the peer's
-   * window and of the round-trip time may be old, and is not used.
+   * @param recovered Whether error correction restored the packet. It may be old then, so its
+   * window and its round-trip sample are ignored.
    * @returns Whether the packet was valid.
+   * @throws {TypeError} When `now` is NaN.
    */
   input(packet: Uint8Array, now: number, recovered = false): boolean {
     const start = this.#scratch.lay(packet);
@@ -395,13 +408,14 @@ export class Kcp {
   }
 
   /**
-   * {@linkcode Kcp.input} for a packet that lies in the arena already.
+   * Handles a packet that is already in the arena. See {@linkcode Kcp.input}.
    *
    * @param start Arena offset of the packet's first byte.
    * @param end Arena offset after its last byte.
    * @param now The time in ms.
    * @param recovered See {@linkcode Kcp.input}.
    * @returns Whether the packet was valid.
+   * @throws {TypeError} When `now` is NaN.
    */
   inputAt(start: number, end: number, now: number, recovered = false): boolean {
     this.#clock.advance(now);
@@ -446,14 +460,17 @@ export class Kcp {
     }
     sender.finishPacket(recovered);
     sender.handleSilenceEnd(silence);
-    this.#liveness.watch(this.#clock.now, sender.buffer.inFlight > 0);
+    this.#liveness.update(this.#clock.now, sender.buffer.inFlight > 0);
     return true;
   }
 
   /**
-   * Whether a packet in the arena, from `start` to before `end`, is one that the peer may send now: what
-   * it acknowledges is on its way or was the last to be, its data lies in the window or just before it.
-   * Nothing is counted. It is what tells a peer that has moved from a stranger.
+   * Whether a packet in the arena is one that the peer may send now: it acknowledges segments that
+   * are in flight or were the last to be, and its data is in the receive window or just before it.
+   * The call changes no state. Use it to tell a peer that has moved from a stranger.
+   *
+   * @param start Arena offset of the packet's first byte.
+   * @param end Arena offset after its last byte.
    */
   fits(start: number, end: number): boolean {
     const { view } = this.arena;
@@ -463,8 +480,8 @@ export class Kcp {
   }
 
   /**
-   * The time at which {@linkcode Kcp.tick} is next due: `Infinity` when nothing is pending, `-Infinity`
-   * when something is and no time has been told yet.
+   * The time in ms at which {@linkcode Kcp.tick} is next due. `Infinity` when nothing is pending.
+   * `-Infinity` when something is pending, but no call has passed the time yet.
    */
   get deadline(): number {
     if (this.dead) return Infinity;
@@ -476,8 +493,7 @@ export class Kcp {
   }
 
   /**
-   * Tells the machine that time passed: timeouts are noticed, and what is due gets ready for
-   * {@linkcode Kcp.output}.
+   * Handles timeouts at the time `now`. Call {@linkcode Kcp.output} afterwards.
    *
    * @param now The time in ms.
    * @throws {TypeError} When `now` is NaN.
@@ -487,10 +503,10 @@ export class Kcp {
     clock.advance(now);
     if (this.dead) return;
     const liveness = this.#liveness;
-    liveness.excuse(clock.now);
+    liveness.grantGrace(clock.now);
     this.#sender.tick();
-    liveness.watch(clock.now, this.#sender.buffer.inFlight > 0);
-    liveness.judgeSilence(clock.now);
+    liveness.update(clock.now, this.#sender.buffer.inFlight > 0);
+    liveness.checkSilence(clock.now);
     if (liveness.dead) this.#receiver.acks.clear();
   }
 
@@ -517,34 +533,36 @@ export class Kcp {
     return this.#receiver.incarnation;
   }
 
-  /** Tells the peer the window, and all that has arrived, at the next output. */
-  tell(): void {
+  /** Announces the window and `una` to the peer at the next output. */
+  announceWindow(): void {
     this.#receiver.announceWindow = true;
   }
 
-  /** Asks the peer for its window at the next output: any answer shows that it is there. */
-  probe(): void {
+  /** Asks the peer for its window at the next output. Any answer shows that the peer is alive. */
+  askWindow(): void {
     this.#sender.askWindow = true;
   }
 
   /**
-   * Appends the packets that are due to `batch`, as many as fit: acknowledgments first, unless a few full
-   * segments leave at once, then window probes, retransmissions and new data.
+   * Appends the packets that are due to `batch`, as many as fit. They carry acknowledgments first,
+   * then window probes, retransmissions and new data. With a few full segments, acknowledgments
+   * come last.
    *
    * @param batch A batch in the arena of this machine.
    * @returns How many packets were appended. When it is 0, nothing more is due now.
-   * @throws {TypeError} When the batch lies in another arena.
+   * @throws {TypeError} When the batch is in another arena.
    * @throws {RangeError} When the batch can't hold a packet of the MTU.
    */
   output(batch: PacketBatch): number {
     if (batch.arena !== this.arena) {
       throw new TypeError(
-        "Cannot fill a batch of another arena: make it with { arena: kcp.arena }",
+        "Cannot fill a batch of another arena: create it with { arena: kcp.arena }",
       );
     }
     if (batch.largest < this.#options.mtu) {
       throw new RangeError(
-        `Cannot fill a batch whose largest packet is ${batch.largest} bytes: the MTU is ${this.#options.mtu}`,
+        `Cannot fill a batch whose largest packet is ${batch.largest} bytes: ` +
+          `the MTU is ${this.#options.mtu}`,
       );
     }
     const { now } = this.#clock;
@@ -566,47 +584,48 @@ export class Kcp {
     const left = fits && data ? sender.writeData(writer, room) : room;
     if (acksLast) receiver.writeAcks(writer);
     writer.close();
-    // While segments are left, for lack of room in the batch or by pacing, they do not wait again.
+    // Segments that pacing or a full batch held back do not wait for another interval.
     const more = batch.full || (left > 0 && this.#options.writeDelay);
     if (!more) this.#clock.nextFlush = now + this.#options.interval;
-    this.#liveness.watch(now, sender.buffer.inFlight > 0);
+    this.#liveness.update(now, sender.buffer.inFlight > 0);
     return batch.count - before;
   }
 
   /**
-   * When a packet may leave that is none of this machine's, but shares its bounds on bursts and rate. It is not after the last
-   * time told if it may leave at once.
+   * When a packet of an outer layer may be sent, in ms. Such packets share the machine's limits on
+   * burst and rate. If the packet may be sent at once, the result is not after the time of the last
+   * call.
    */
   readyAt(): number {
     this.#sender.advancePacer();
     return this.#sender.pacer.readyAt;
   }
 
-  /** Counts such a packet. */
+  /** Counts a packet of an outer layer against the limits on burst and rate. */
   spend(bytes: number): void {
     this.#sender.pacer.spend(bytes);
   }
 
-  /** Counts bytes that outer layers add to the packet that leaves. */
+  /** Counts bytes that an outer layer adds to a packet of this machine against the rate limit. */
   charge(bytes: number): void {
     this.#sender.pacer.charge(bytes);
   }
 
-  /** Gives memory that an idle machine does not need back to the arena; it is taken again on demand. */
+  /** Gives unused memory back to the arena. The machine allocates it again on demand. */
   trim(): void {
     this.#sender.buffer.release();
     this.#receiver.release();
     this.#scratch.release();
   }
 
-  /** Stops sending: drops what is queued or in flight; what has arrived can still be read. */
+  /** Stops sending: drops all data that is queued or in flight. Received data can still be read. */
   abandon(): void {
     this.#sender.buffer.clear();
     this.#receiver.acks.clear();
-    this.#liveness.settle();
+    this.#liveness.reset();
   }
 
-  /** Drops all that is queued, in flight or unread, and gives the memory back to the arena. */
+  /** Drops all data that is queued, in flight or unread, and gives the memory back to the arena. */
   close(): void {
     this.abandon();
     this.#receiver.buffer.clear();

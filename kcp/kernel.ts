@@ -4,12 +4,12 @@
  * @module
  */
 
-/** What a kernel exports that has a memory of its own. */
+/** The exports of a kernel that has a memory of its own. */
 export interface OwnMemory {
   readonly memory: WebAssembly.Memory;
 }
 
-/** Compiles the first of some modules, in base64, that the runtime takes; null if it takes none. */
+/** Compiles the first module (in base64) that the runtime supports. Null if it supports none. */
 function compile(modules: readonly string[]): WebAssembly.Module | null {
   if (typeof WebAssembly === "undefined") return null;
   for (const base64 of modules) {
@@ -18,7 +18,7 @@ function compile(modules: readonly string[]): WebAssembly.Module | null {
         Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)),
       );
     } catch {
-      // The next one asks for less.
+      // The next module needs fewer features.
     }
   }
   return null;
@@ -27,39 +27,39 @@ function compile(modules: readonly string[]): WebAssembly.Module | null {
 /**
  * Starts a WebAssembly kernel that has a memory of its own.
  *
- * @param modules The module, in base64; several where one that is faster asks more of the runtime: the first that it takes
- * is started.
- * @returns Its exports; null where there is no WebAssembly, no SIMD, or no leave to compile at run time, as on
- * some edge runtimes.
+ * @param modules Variants of the module in base64, the fastest first. The first that the runtime
+ * supports is started.
+ * @returns Its exports. Null if the runtime has no WebAssembly or no SIMD, or forbids to compile at
+ * run time, as some edge runtimes do.
  */
 export function startKernel<T extends OwnMemory>(...modules: string[]): T | null {
   const module = compile(modules);
   return module && new WebAssembly.Instance(module).exports as unknown as T;
 }
 
-/** Bytes at the start of a {@linkcode KernelMemory} that are the kernels': `memory.as.ts` says whose. */
+/** Bytes at the start of a {@linkcode KernelMemory} that kernels use. See `memory.as.ts`. */
 const AREA = 20_480;
-/** Bytes behind the data, since kernels look beyond it, and leave what is there as it is. */
+/** Bytes behind the data. Kernels may read beyond the end of the data, but do not change them. */
 const BEHIND = 512;
 const PAGE = 65_536;
-/** Bytes that fit into the memory which takes what lies elsewhere. */
+/** Data bytes of the shared memory, which takes copies of data from elsewhere. */
 const SHARED_SIZE = 65_536;
 
 /**
- * A memory that kernels can reach. What lies in its data they work on in place.
+ * A WebAssembly memory for kernels. Kernels process its data in place.
  *
- * Data that lies elsewhere is copied into a memory that all share, and back.
+ * Data from elsewhere is copied into one shared memory, and back.
  */
 export class KernelMemory {
   static readonly #byBuffer = new WeakMap<ArrayBufferLike, KernelMemory>();
   static #shared: KernelMemory | null | undefined;
-  /** The memory, which never grows. */
+  /** The memory. It never grows. */
   readonly memory: WebAssembly.Memory;
-  /** All of it. */
+  /** All bytes of the memory. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** What is not the kernels' own. */
+  /** The part for data. */
   readonly data: Uint8Array<ArrayBuffer>;
-  /** What each module keeps for this memory. */
+  /** What each module prepared for this memory. */
   readonly kernels = new Map<unknown, unknown>();
 
   private constructor(memory: WebAssembly.Memory, size: number) {
@@ -70,19 +70,19 @@ export class KernelMemory {
     KernelMemory.#byBuffer.set(buffer, this);
   }
 
-  /** Makes one with so many bytes of data; null where it can't be had. */
+  /** Creates a memory with `size` bytes for data. Null if the runtime refuses it. */
   static create(size: number): KernelMemory | null {
     if (typeof WebAssembly === "undefined") return null;
     const pages = Math.ceil((AREA + size + BEHIND) / PAGE);
     try {
       return new KernelMemory(new WebAssembly.Memory({ initial: pages, maximum: pages }), size);
     } catch {
-      // There is a limit to how many there may be.
+      // Runtimes limit the number of memories.
       return null;
     }
   }
 
-  /** The one to use for some bytes: that in which they lie, or else the shared one; null if there is none. */
+  /** The memory that holds `bytes`, or else the shared memory. Null if there is none. */
   static for(bytes: Uint8Array): KernelMemory | null {
     const own = KernelMemory.#byBuffer.get(bytes.buffer);
     if (own) return own;
@@ -90,15 +90,15 @@ export class KernelMemory {
     return KernelMemory.#shared;
   }
 
-  /** How many bytes it takes at once of what lies in `bytes`. */
+  /** How many of `bytes` it can process at once. */
   capacity(bytes: Uint8Array): number {
     return bytes.buffer === this.bytes.buffer ? Infinity : SHARED_SIZE;
   }
 
   /**
-   * Puts bytes where kernels reach them, unless they are there already.
+   * Copies bytes to this memory, if they are not in it already.
    *
-   * @returns What is to be added to an offset in `bytes` for the address.
+   * @returns The difference between the address of a byte and its offset in `bytes`.
    */
   enter(bytes: Uint8Array, start: number, end: number): number {
     if (bytes.buffer === this.bytes.buffer) return bytes.byteOffset;
@@ -106,29 +106,31 @@ export class KernelMemory {
     return AREA - start;
   }
 
-  /** Puts them back where they came from. */
+  /** Copies bytes back that {@linkcode KernelMemory.enter} copied. */
   leave(bytes: Uint8Array, start: number, end: number): void {
     if (bytes.buffer === this.bytes.buffer) return;
     bytes.set(this.data.subarray(0, end - start), start);
   }
 }
 
-/** A kernel for memories that are made elsewhere: it is started in each that it is used on. */
+/**
+ * A kernel without a memory of its own. One instance is started for each memory that it is used on.
+ */
 export class KernelModule<T, K> {
   readonly #modules: readonly string[];
   readonly #start: (exports: T, memory: KernelMemory) => K;
   #compiled: WebAssembly.Module | null | undefined;
 
   /**
-   * @param modules The module, in base64: see {@linkcode startKernel}.
-   * @param start Prepares a memory in which it was started, once, and gives what is kept for it.
+   * @param modules Variants of the module in base64. See {@linkcode startKernel}.
+   * @param start Prepares a memory once, after the kernel was started. The memory keeps its result.
    */
   constructor(modules: readonly string[], start: (exports: T, memory: KernelMemory) => K) {
     this.#modules = modules;
     this.#start = start;
   }
 
-  /** What is kept for the memory to use for some bytes; null where the kernel can't be started. */
+  /** The result of `start` for the memory of `bytes`. Null if the kernel can't be started. */
   for(bytes: Uint8Array): K | null {
     const memory = KernelMemory.for(bytes);
     if (!memory) return null;
@@ -145,7 +147,7 @@ export class KernelModule<T, K> {
         const { exports } = new WebAssembly.Instance(this.#compiled, imports);
         kept = this.#start(exports as unknown as T, memory);
       } catch {
-        // The runtime has no room for one more.
+        // The runtime refuses another instance.
       }
     }
     memory.kernels.set(this, kept);

@@ -1,76 +1,76 @@
 /**
- * Why a machine treats its peer as unreachable: `silence`, nothing was heard for `deadLinkTime` while an
- * answer was due.
+ * Why a machine has given up its peer as unreachable: `silence`, no packet arrived for `deadLinkTime`
+ * while an answer was due.
  */
 export type DeadLink = "silence";
 
-/** A verdict that comes this late, in ms, finds packets in the socket that nobody has read. */
+/** A verdict that is this late, in ms, shows that the machine was not run in time. */
 export const LATE = 20;
-/** How long a machine that was not run in time reads packets before it judges, in ms. */
+/** How long a machine that was not run in time takes in packets before it judges, in ms. */
 export const GRACE = 1_000;
 
-/** Judges whether the peer is still there, from when it was heard and since when it owes an answer. */
+/** Decides whether the peer is still reachable. */
 export class Liveness {
-  /** The verdict; null while the peer is taken for alive. */
+  /** Why the peer was given up, null while it counts as alive. */
   dead: DeadLink | null = null;
-  /** When a packet of the peer was last accepted. */
+  /** When the last valid packet of the peer arrived. */
   heardAt = -Infinity;
-  /** Since when the peer owes an answer; Infinity while it owes none. */
-  #owedSince = Infinity;
-  /** When the peer was asked whether its window is still closed, and has said nothing since. */
-  #askedAt = Infinity;
-  /** Silence is not judged before: the machine itself was not run for a while. */
+  /** Since when an answer of the peer is due. Infinity while none is. */
+  #dueSince = Infinity;
+  /** When the peer was first probed without an answer. Infinity if it was not. */
+  #probedAt = Infinity;
+  /** Silence does not end the session before this time, since the caller missed a deadline. */
   #graceEnds = -Infinity;
   #time = 0;
 
-  /** Takes over `deadLinkTime`, in ms. */
+  /** Takes over `deadLinkTime` in ms. */
   configure(time: number): void {
     this.#time = time;
   }
 
-  /** The longest wait before the next try, in ms: a link is given up only after several. */
+  /** The longest wait before a retransmission or probe, in ms. So several come before the end. */
   get longestWait(): number {
     return this.#time / 8;
   }
 
-  /** A valid packet came. */
+  /** Notes that a valid packet arrived. */
   heard(now: number): void {
     this.heardAt = now;
-    this.#askedAt = Infinity;
+    this.#probedAt = Infinity;
   }
 
-  /** The peer is asked whether its window is still closed. */
-  asked(now: number): void {
-    this.#askedAt = Math.min(this.#askedAt, now);
+  /** Notes that the peer is probed. */
+  probed(now: number): void {
+    this.#probedAt = Math.min(this.#probedAt, now);
   }
 
-  /** Notes whether the peer owes an answer, given whether something is in flight. */
-  watch(now: number, inFlight: boolean): void {
-    if (!inFlight && this.#askedAt === Infinity) this.#owedSince = Infinity;
-    else if (this.#owedSince === Infinity) this.#owedSince = now;
+  /** Notes whether an answer is due: segments are in flight, or a probe is unanswered. */
+  update(now: number, inFlight: boolean): void {
+    if (!inFlight && this.#probedAt === Infinity) this.#dueSince = Infinity;
+    else if (this.#dueSince === Infinity) this.#dueSince = now;
   }
 
-  /** The peer owes nothing any more. */
-  settle(): void {
-    this.#owedSince = this.#askedAt = Infinity;
+  /** Notes that no answer is due any more. */
+  reset(): void {
+    this.#dueSince = this.#probedAt = Infinity;
   }
 
-  /** When the peer's silence has lasted too long; Infinity while it owes no answer. */
+  /** When the peer's silence has lasted too long, in ms. Infinity while no answer is due. */
   get silenceEnds(): number {
-    if (this.#owedSince === Infinity) return Infinity;
-    return Math.max(Math.max(this.#owedSince, this.heardAt) + this.#time, this.#graceEnds);
+    if (this.#dueSince === Infinity) return Infinity;
+    return Math.max(Math.max(this.#dueSince, this.heardAt) + this.#time, this.#graceEnds);
   }
 
   /**
-   * Puts the verdict off if the machine was not run when it was due: the process was blocked or
-   * suspended, and what the peer has sent meanwhile may wait in the socket.
+   * Delays the verdict if the machine was not run when it was due: the process was blocked or
+   * suspended. Packets that the peer has sent meanwhile may wait in the socket.
    */
-  excuse(now: number): void {
+  grantGrace(now: number): void {
     if (now > this.silenceEnds + LATE) this.#graceEnds = now + GRACE;
   }
 
-  /** Gives the peer up if it was silent for too long. */
-  judgeSilence(now: number): void {
+  /** Gives up the peer if it was silent for too long. */
+  checkSilence(now: number): void {
     if (now >= this.silenceEnds) this.dead = "silence";
   }
 }

@@ -1,5 +1,6 @@
 /**
- * KCP, an ARQ protocol that trades some bandwidth for latency, as a state machine without I/O.
+ * KCP as a state machine without I/O. KCP is an ARQ protocol that uses more bandwidth for less
+ * latency.
  *
  * Wire-compatible with the C reference (https://github.com/skywind3000/kcp) and with kcp-go.
  *

@@ -6,68 +6,77 @@ import { MAX_FRAGMENTS, OVERHEAD } from "./segment.ts";
 /** The four settings that KCP implementations pass to `nodelay(nodelay, interval, resend, nc)`. */
 export interface NodelayOptions {
   /**
-   * Growth of the RTO after each timeout of a segment: 0 doubles it, 1 multiplies it by 1.5, 2 adds
-   * half of the first one. 1 and 2 also lower the default of {@linkcode KcpOptions.minRto} to 30 ms.
+   * How the RTO of a segment grows after each timeout. Default: 0.
+   *
+   * - 0 doubles it.
+   * - 1 multiplies it by 1.5.
+   * - 2 adds half of the first RTO.
+   *
+   * With 1 and 2, the default of {@linkcode KcpLiveOptions.minRto} is 30 ms.
    */
   nodelay?: 0 | 1 | 2;
-  /** Flush interval in ms, 1 to 5000: how long acknowledgments may be collected. */
+  /** Flush interval in ms: how long acknowledgments may be collected. 1 to 5000. Default: 100. */
   interval?: number;
   /**
-   * Fast and early retransmit: a segment is sent again once `resend` segments that were sent after it have been
-   * acknowledged. 0 to 255, 0 waits for the timeout.
-   * When nothing new is queued, one is enough.
+   * Fast retransmit: a segment is sent again after `resend` later segments have been acknowledged.
+   * 0 to 255. 0 turns it off: only a timeout retransmits. Default: 0.
+   *
+   * Early retransmit: while no new data is queued, one later acknowledgment is enough.
    */
   resend?: number;
-  /** Whether congestion control is off. */
+  /** Whether congestion control is off. Default: false. */
   nc?: boolean;
 }
 
 /** Settings of a {@linkcode Kcp} that can change while it runs. */
 export interface KcpLiveOptions extends NodelayOptions {
   /**
-   * Largest packet in bytes, segment headers included: 50 to 65507, 1400 unless given. A change applies
-   * to segments that are queued after it; those queued before keep their size.
+   * Largest packet in bytes, segment headers included. 50 to 65507. Default: 1400. A change applies
+   * to segments that are queued after it.
    */
   mtu?: number;
-  /** Send window in segments: 1 to 65535, 128 unless given. */
+  /** Send window in segments. 1 to 65535. Default: 128. */
   sndWnd?: number;
-  /** Receive window in segments: 1 to 65535, 256 unless given, so that every message fits. */
+  /** Receive window in segments. 1 to 65535. Default: 256, which holds the largest message. */
   rcvWnd?: number;
   /**
-   * Segments that may wait in the send queue: 255 to 1048576, the larger of `sndWnd` and 255 unless
-   * given.
+   * Segments that the send queue holds. 255 to 1048576. Default: the larger of `sndWnd` and 255.
    */
   sndQueue?: number;
-  /** Smallest RTO in ms: 1 to 60000; 100 unless given, 30 with `nodelay` 1 or 2. */
+  /** Smallest RTO in ms. 1 to 60000. Default: 100, or 30 with `nodelay` 1 or 2. */
   minRto?: number;
-  /** A segment sent more than so many times is left to the timeout; 0 for no limit, 5 unless given. */
+  /**
+   * A segment that was sent more often than this is sent again only after a timeout. 0 for no
+   * limit. Default: 5.
+   */
   fastlimit?: number;
-  /** Acknowledge every packet at once instead of collecting for up to `interval`. Off unless given. */
+  /** Whether every packet is acknowledged at once, not after up to `interval`. Default: false. */
   ackNoDelay?: boolean;
-  /** Let new data wait for the interval, so that small writes share packets. Off unless given. */
+  /**
+   * Whether new data waits for the interval, so that small writes share packets. Default: false.
+   */
   writeDelay?: boolean;
   /**
-   * Bytes per second that may leave in packets with data, headers included; `Infinity` unless given. Mere
-   * acknowledgments do not wait.
+   * Most bytes per second in packets with data, headers included. 24 to Infinity. Default:
+   * `Infinity`. Packets without data are not limited.
    */
   pacingRate?: number;
   /**
-   * Packets that may leave back to back; 64 unless given, which a receive buffer of 208 KiB (the
-   * default of Linux) can hold. `Infinity` for no bound.
+   * Most packets that leave back to back. `Infinity` for no limit. Default: 64, which a receive
+   * buffer of 208 KiB (the default of Linux) can hold.
    */
   burst?: number;
-  /**
-   * The peer is taken for unreachable when it has been silent for so many ms while an answer was due;
-   * `Infinity` for never, 30000 unless given.
-   */
+  /** The peer is given up after this silence in ms while an answer is due. Default: 30000. */
   deadLinkTime?: number;
 }
 
 /** Settings of a {@linkcode Kcp}. */
 export interface KcpOptions extends KcpLiveOptions {
-  /** Makes the congestion controller; the reference's unless given. `nc` switches it off. */
+  /**
+   * Creates the congestion controller. Default: {@linkcode ReferenceController}. `nc` turns it off.
+   */
   congestion?: CongestionControllerFactory;
-  /** First sequence number sent: 0 unless given, as every KCP peer expects. */
+  /** First sequence number sent. Default: 0, which every KCP peer expects. */
   initialSndSn?: number;
   /**
    * The `ts` that stands for a time of 0, 0 to 4294967295. A random value lets the peer tell this
@@ -75,14 +84,14 @@ export interface KcpOptions extends KcpLiveOptions {
    * forged by those who do not see the packets. Default: 0.
    */
   initialTs?: number;
-  /** First sequence number expected: 0 unless given, as every KCP peer starts with. */
+  /** First sequence number expected. Default: 0, with which every KCP peer starts. */
   initialRcvSn?: number;
 }
 
-/** Every live setting, with its value. */
+/** All live settings with their values. */
 export type ResolvedKcpOptions = Readonly<Required<KcpLiveOptions>>;
 
-/** `nodelay(0, 40, 0, 0)`: as patient as TCP, with congestion control. Source: the C reference. */
+/** `nodelay(0, 40, 0, 0)`: timeouts like TCP, with congestion control. Source: the C reference. */
 export const normal: Readonly<Required<NodelayOptions>> = Object.freeze({
   nodelay: 0,
   interval: 40,
@@ -106,12 +115,14 @@ export const turbo: Readonly<Required<NodelayOptions>> = Object.freeze({
   nc: true,
 });
 
-/** Bounds of `mtu`, the upper of which is what UDP over IPv4 can carry, and what it is unless given. */
+/** Smallest `mtu` in bytes. */
 export const MIN_MTU = 50;
+/** Largest `mtu` in bytes: the largest UDP payload over IPv4. */
 export const MAX_MTU = 65_507;
+/** Default `mtu` in bytes. */
 export const DEFAULT_MTU = 1400;
 
-/** The C reference's defaults, where it has the setting. */
+/** Defaults. Source: the C reference, for the settings that it has. */
 const DEFAULTS = {
   nodelay: 0,
   interval: 100,
@@ -128,7 +139,7 @@ const DEFAULTS = {
   deadLinkTime: 30_000,
 } as const;
 
-/** Least and most of each numeric setting. */
+/** Smallest and largest value of each numeric setting. */
 const RANGES: { readonly [name: string]: readonly [min: number, max: number] } = {
   nodelay: [0, 2],
   interval: [1, 5000],
@@ -146,7 +157,7 @@ const RANGES: { readonly [name: string]: readonly [min: number, max: number] } =
 const FRACTIONAL = new Set(["interval", "minRto", "pacingRate", "deadLinkTime"]);
 
 /**
- * Checks `change` and lays it over `given`, the settings that the caller gave so far.
+ * Checks the settings that the caller gave, and adds the defaults.
  *
  * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
  */
@@ -183,10 +194,10 @@ function describe(value: unknown): string {
   return typeof value === "object" ? Object.prototype.toString.call(value) : String(value);
 }
 
-/** Checks what is to be sent, or to be filled. */
+/** Checks a buffer that the caller passed in. */
 export function checkBytes(bytes: Uint8Array): void {
   if (!(bytes instanceof Uint8Array)) {
-    throw new TypeError(`Cannot take ${describe(bytes)} for bytes: it must be a Uint8Array`);
+    throw new TypeError(`Cannot use ${describe(bytes)} as bytes: it must be a Uint8Array`);
   }
 }
 

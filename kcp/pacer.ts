@@ -1,34 +1,40 @@
-/** Packets that a burst may have by default: 64 of 1500 bytes fit a receive buffer of 208 KiB. */
+/** Default packets of a burst. 64 packets of 1500 bytes fit a receive buffer of 208 KiB. */
 export const DEFAULT_BURST = 64;
 
-/** A rate limit may catch up on this many ms of lost time, since timers are late by one or two. */
+/** The byte bucket holds what the rate gives in this many ms, since timers fire 1 to 2 ms late. */
 const CATCH_UP = 5;
 
-/** The burst fills by this part per ms at least, as long as little is known of the path. */
+/**
+ * Each ms fills at least this part of the packet bucket, even when the delivery rate is unknown.
+ */
 const MIN_REFILL = 1 / 8;
-/** What is known of the path's rate is exceeded by this factor, to find out whether it can do more. */
+/**
+ * Packets leave at this factor above the measured delivery rate, to find out if the path can do
+ * more.
+ */
 const GAIN = 2;
 
 /**
- * Spreads packets out in time, by two token buckets.
+ * Spreads packets out in time with two token buckets.
  *
- * One counts packets and bounds the burst: it holds `burst` of them, and fills by one for each packet that
- * the peer has acknowledged, since that one has left the peer's receive buffer, and with time, at twice
- * the rate at which the path was seen to deliver. The other counts bytes and is there only under a rate
- * limit.
+ * The packet bucket limits bursts. It holds `burst` packets. It fills by one for each acknowledged
+ * packet, since that has left the peer's receive buffer. It also fills with time, at twice the
+ * measured delivery rate.
+ *
+ * The byte bucket applies the rate limit, if there is one.
  */
 export class Pacer {
   #burst: number;
   #rate: number;
   #packets: number;
   #packetsPerMs: number;
-  /** Bytes that may leave at once; may fall below zero by one packet, which is paid back in time. */
+  /** Bytes that may leave at once. One packet may take it below zero; time refills it. */
   #bytes = 0;
   #last = -Infinity;
 
   /**
-   * @param burst Packets that may leave back to back; `Infinity` for no bound.
-   * @param rate Bytes per second; `Infinity` for no limit.
+   * @param burst Packets that may leave back to back. `Infinity` for no limit.
+   * @param rate Bytes per second. `Infinity` for no limit.
    * @param mtu Bytes of a full packet.
    */
   constructor(burst: number, rate: number, mtu: number) {
@@ -38,12 +44,12 @@ export class Pacer {
     this.#bytes = this.#depth(mtu);
   }
 
-  /** Most bytes that the byte bucket holds. */
+  /** Capacity of the byte bucket. */
   #depth(mtu: number): number {
     return Math.max(2 * mtu, this.#rate / 1000 * CATCH_UP);
   }
 
-  /** Changes the bounds. */
+  /** Changes the limits. */
   configure(burst: number, rate: number, mtu: number): void {
     if (burst !== this.#burst) {
       this.#burst = burst;
@@ -61,7 +67,7 @@ export class Pacer {
    *
    * @param now The time in ms.
    * @param mtu Bytes of a full packet.
-   * @param deliveryRate Packets that the path delivers per ms, as far as is known.
+   * @param deliveryRate Packets that the path delivers per ms. 0 if unknown.
    */
   advance(now: number, mtu: number, deliveryRate: number): void {
     const passed = now - this.#last;
@@ -76,34 +82,34 @@ export class Pacer {
     }
   }
 
-  /** The peer has taken `packets` packets out of its receive buffer. */
+  /** Notes that the peer has taken packets out of its receive buffer. */
   credit(packets: number): void {
     this.#packets = Math.min(this.#burst, this.#packets + packets);
   }
 
   /** Whether a packet may leave now. */
   get ready(): boolean {
-    // Not quite 1: a wait that was computed must be enough when it is over, rounding or not.
+    // Less than 1, so that rounding can't make a computed wait too short.
     return this.#packets >= 0.99 && (this.#rate === Infinity || this.#bytes > 0);
   }
 
-  /** A packet of `bytes` bytes left. */
+  /** Notes that a packet left. */
   spend(bytes: number): void {
     this.#packets -= 1;
     if (this.#rate !== Infinity) this.#bytes -= bytes;
   }
 
-  /** A packet that left was larger by so many bytes. */
+  /** Notes that a packet that left was `bytes` larger than counted. */
   charge(bytes: number): void {
     if (this.#rate !== Infinity) this.#bytes -= bytes;
   }
 
-  /** The time at which packets may leave again. */
+  /** The time in ms at which packets may leave again. */
   get readyAt(): number {
     if (this.ready) return this.#last;
-    // At least a step that the clock can show, however far it has run.
+    // At least one step of a double at this time, so that the time advances.
     let wait = 0.001 + Math.abs(this.#last) * 2 ** -50;
-    // Not for one packet at a time: a quarter of a burst is worth a wake-up.
+    // Waits for a quarter of a burst: to wake up for single packets costs too much.
     if (this.#packets < 0.99) {
       wait = Math.max(wait, (Math.max(1, this.#burst / 4) - this.#packets) / this.#packetsPerMs);
     }

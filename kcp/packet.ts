@@ -13,16 +13,16 @@ import {
 import type { InputErrors } from "./stats.ts";
 
 /**
- * Looks at every segment of a packet, so that a bad one is found before a good one has any effect.
+ * Checks every segment of a packet, before any of them has an effect.
  *
  * @param view The arena.
  * @param start Offset of the packet's first byte.
- * @param end Offset after its last byte. A rest that is shorter than a header is ignored, as in the C
- * reference.
+ * @param end Offset after its last byte. Trailing bytes that are shorter than a header are ignored,
+ * as in the C reference.
  * @param conv The conversation that the packet must belong to.
- * @param sndNxt The first sequence number that has not been sent: nothing from it on can be
- * acknowledged.
- * @returns What is wrong with the packet, null if nothing is.
+ * @param sndNxt The first sequence number that has not been sent. An acknowledgment of it is an
+ * error.
+ * @returns Which error the packet has, null if it is valid.
  */
 export function findFault(
   view: DataView,
@@ -46,8 +46,8 @@ export function findFault(
 }
 
 /**
- * Whether the peer may send this packet now: it acknowledges segments that are in flight or were the
- * last to be, and its data lies in the receive window or just before it.
+ * Whether the peer may send this packet now: it acknowledges segments that are in flight or were
+ * the last to be, and its data is in the receive window or just before it.
  *
  * @param view The arena.
  * @param start Offset of the packet's first byte.

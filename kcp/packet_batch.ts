@@ -1,5 +1,5 @@
 /**
- * Packets on their way to the socket.
+ * Batches of outgoing packets.
  *
  * @module
  */
@@ -7,27 +7,29 @@ import { Arena } from "./arena.ts";
 
 /** Settings of a {@linkcode PacketBatch}. */
 export interface PacketBatchOptions {
-  /** The memory to build the packets in: that of the machine that fills the batch. */
+  /**
+   * The memory for the packets: the arena of the machine that fills the batch. Default: a new one.
+   */
   arena?: Arena;
-  /** Bytes for packets, 64 KiB unless given. */
+  /** Bytes for packets. Default: 65536. */
   bytes?: number;
-  /** Most packets that the batch holds, 256 unless given. */
+  /** Most packets that the batch holds. Default: 256. */
   packets?: number;
 }
 
 /**
- * What lies around the packets of a machine: headers, trailers, and packets of its own. The machine
- * writes as if there was nothing.
+ * An outer layer that adds headers, trailers and packets of its own to the packets of a machine.
+ * The machine does not need to know it.
  */
 export interface PacketLayer {
-  /** Bytes that the layer writes in front of a packet. */
+  /** Bytes that the layer adds in front of a packet. */
   readonly headroom: number;
-  /** Bytes that the layer writes behind a packet. */
+  /** Bytes that the layer adds behind a packet. */
   readonly tailroom: number;
-  /** Whether packets of the layer itself must leave before the machine's next one. */
+  /** Whether packets of the layer itself must be sent before the machine's next packet. */
   readonly pending: boolean;
   /**
-   * Completes a packet of the machine and appends it to the batch; it may append others.
+   * Completes a packet of the machine and appends it to the batch. It may append other packets too.
    *
    * @param batch The batch.
    * @param start Arena offset of the headroom.
@@ -37,14 +39,14 @@ export interface PacketLayer {
 }
 
 /**
- * A run of outgoing packets, one behind the other in one piece of memory.
+ * Outgoing packets, one behind the other in one block of memory.
  *
- * A machine's `output(batch)` appends to the batch and returns how many packets it appended; whoever
- * sends them calls {@linkcode PacketBatch.clear} before the next round.
+ * A machine's `output(batch)` appends packets and returns how many. The caller sends them, and
+ * calls {@linkcode PacketBatch.clear} before the next round.
  *
  * @example
  * ```ts
- * import { Kcp, PacketBatch } from "@lowlatency/kcp";
+ * import { Kcp, PacketBatch } from "@lowlatency/kcp/kcp";
  *
  * const kcp = new Kcp(1);
  * const batch = new PacketBatch({ arena: kcp.arena });
@@ -55,21 +57,23 @@ export interface PacketLayer {
  * ```
  */
 export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
-  /** The memory that the packets lie in. */
+  /** The memory that holds the packets. */
   readonly arena: Arena;
   /** Packets in the batch. */
   count = 0;
-  /** Packets that the batch may hold at the moment; as many as it has room for unless set to fewer. */
+  /**
+   * Most packets that the batch may hold now. It may be lowered. Default: all that it has room for.
+   */
   limit: number;
-  /** Whether the last reservation found no room. */
+  /** Whether the last reservation failed for lack of room. */
   full = false;
   /** Offset in the arena of each packet's first byte. */
   readonly starts: Int32Array;
   /** Offset in the arena after each packet's last byte. */
   readonly ends: Int32Array;
-  /** Where each packet goes; empty for a machine that has one peer. */
+  /** Destination of each packet. An empty string for a machine that has one peer. */
   readonly to: string[] = [];
-  /** What lies around the packets of the machine that fills the batch at the moment. */
+  /** The layer around the machine that fills the batch now. */
   layer: PacketLayer | null = null;
   /** Destination of the packets that are committed next. */
   destination = "";
@@ -78,7 +82,7 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   #top: number;
 
   /**
-   * Makes an empty batch.
+   * Creates an empty batch.
    *
    * @throws {RangeError} When the arena has no room for the batch.
    */
@@ -98,10 +102,10 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   }
 
   /**
-   * Reserves room for one packet, and for what the layer adds to it.
+   * Reserves room for one packet, with the headroom and tailroom of the layer.
    *
    * @param size Most bytes that the caller writes.
-   * @returns The arena offset to write at, or -1 when the batch is full.
+   * @returns The arena offset to write at. -1 when the batch is full.
    */
   reserve(size: number): number {
     const { layer } = this;
@@ -114,13 +118,13 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
     return at < 0 ? -1 : at + layer.headroom;
   }
 
-  /** Bytes of the largest packet that an empty batch can hold, what the layer adds not counted. */
+  /** Bytes of the largest packet that an empty batch can hold, without the bytes of the layer. */
   get largest(): number {
     const { layer } = this;
     return this.#limit - this.#start - (layer ? layer.headroom + layer.tailroom : 0);
   }
 
-  /** Completes the packet that was reserved last: the caller wrote up to arena offset `end`. */
+  /** Completes the packet that was reserved last. The caller wrote up to arena offset `end`. */
   commit(end: number): void {
     const { layer } = this;
     const start = this.#top;
@@ -132,16 +136,17 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   }
 
   /**
-   * {@linkcode PacketBatch.reserve} for the layer itself.
+   * Reserves room for a packet of the layer, without headroom and tailroom.
    *
    * @param size Bytes of the whole packet.
+   * @returns The arena offset to write at. -1 when the batch is full.
    */
   place(size: number): number {
     this.full = this.count >= this.limit || this.#top + size > this.#limit;
     return this.full ? -1 : this.#top;
   }
 
-  /** {@linkcode PacketBatch.commit} for the layer itself: the whole packet ends at arena offset `end`. */
+  /** Appends the packet that the layer completed. It ends at arena offset `end`. */
   append(end: number): void {
     const { count } = this;
     this.starts[count] = this.#top;
@@ -150,7 +155,7 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
     this.count = count + 1;
   }
 
-  /** Takes back the packets from `count` on. */
+  /** Removes the last packets, so that `count` are left. */
   cut(count: number): void {
     if (count >= this.count) return;
     this.#top = this.starts[count];
@@ -164,12 +169,16 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
     this.#top = this.#start;
   }
 
-  /** The bytes of packet `index`, a view that is valid until the batch is cleared. */
+  /**
+   * The bytes of packet `index`. The view is valid until the batch is cleared or the arena grows.
+   */
   packet(index: number): Uint8Array<ArrayBuffer> {
     return this.arena.bytes.subarray(this.starts[index], this.ends[index]);
   }
 
-  /** Iterates over the packets, as views that are valid until the batch is cleared. */
+  /**
+   * Iterates over the packets. The views are valid until the batch is cleared or the arena grows.
+   */
   *[Symbol.iterator](): Iterator<Uint8Array<ArrayBuffer>> {
     for (let i = 0; i < this.count; i++) yield this.packet(i);
   }

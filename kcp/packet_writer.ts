@@ -2,9 +2,9 @@ import type { Pacer } from "./pacer.ts";
 import type { PacketBatch } from "./packet_batch.ts";
 import { CMD, CONV, LEN, OVERHEAD, SN, TS, UNA } from "./segment.ts";
 
-/** Writes segments into the packets of a batch, as many into each as fit. */
+/** Writes segments into the packets of a batch. A packet takes as many segments as fit. */
 export class PacketWriter {
-  /** Packets, bytes and segments written so far. */
+  /** Packets, bytes and segments that were written. */
   packets = 0;
   bytes = 0;
   segments = 0;
@@ -16,7 +16,7 @@ export class PacketWriter {
   #mtu = 0;
   #window = 0;
   #una = 0;
-  /** The open packet: its start, the next segment, and where it must end. */
+  /** The open packet: its first byte, the place of the next segment, and the end of its room. */
   #start = 0;
   #at = 0;
   #limit = 0;
@@ -26,7 +26,7 @@ export class PacketWriter {
     this.#pacer = pacer;
   }
 
-  /** Starts on a batch; every segment until the next start tells `window` and `una`. */
+  /** Starts on a batch. Every segment until the next start carries `window` and `una`. */
   start(batch: PacketBatch, mtu: number, window: number, una: number): void {
     this.#batch = batch;
     this.#mtu = mtu;
@@ -39,11 +39,13 @@ export class PacketWriter {
     return this.#at + size <= this.#limit;
   }
 
-  /** Makes room for a segment of `size` bytes, in the open packet or in a new one; false if it is full. */
+  /**
+   * Makes room for a segment of `size` bytes, in the open packet or a new one. False: batch full.
+   */
   reserve(size: number): boolean {
     if (this.fits(size)) return true;
     this.close();
-    // A segment that was queued under a larger MTU leaves in a packet of its own.
+    // A segment that was queued under a larger MTU gets a larger packet.
     const most = Math.max(this.#mtu, size);
     const start = this.#batch.reserve(most);
     if (start < 0) return false;
@@ -57,12 +59,12 @@ export class PacketWriter {
     return this.#at + OVERHEAD;
   }
 
-  /** Writes the header of a segment whose `length` bytes of data are in place, and steps behind it. */
+  /** Writes a segment's header, and moves past its data, which is already at `dataAt`. */
   write(cmd: number, frg: number, ts: number, sn: number, length: number): void {
     const { view } = this.#batch.arena;
     const at = this.#at;
     view.setUint32(at + CONV, this.#conv, true);
-    // cmd, frg and wnd lie side by side.
+    // One write for cmd, frg and wnd, which are adjacent.
     view.setUint32(at + CMD, cmd | frg << 8 | this.#window << 16, true);
     view.setUint32(at + TS, ts, true);
     view.setUint32(at + SN, sn, true);

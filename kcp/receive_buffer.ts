@@ -6,41 +6,43 @@ const STRIDE = 4;
 const STATE = 0;
 const LEN = 1;
 const FRG = 2;
-/** Where the payload of an early segment is: an arena offset, or a position in the byte ring. */
+/** Place of an early payload: an arena offset (EARLY) or a position in the byte ring (PLACED). */
 const PLACE = 3;
 
 const EMPTY = 0;
-/** Arrived ahead of its turn; the payload lies in a block of its own. */
+/** Arrived early. The payload is in a block of its own. */
 const EARLY = 1;
-/** In order; the payload lies in the byte ring. */
+/** Arrived in order. The payload is in the byte ring. */
 const QUEUED = 2;
-/** Arrived ahead of its turn; the payload lies ahead in the byte ring, where it is expected to end up. */
+/** Arrived early. The payload is ahead in the byte ring, at the expected position. */
 const PLACED = 3;
 
 const MIN_CAPACITY = 16;
-/** Up to so many bytes ahead a segment is placed, however little is held. */
+/** A segment may always be placed this many bytes ahead of the end of the ring. */
 const MIN_AHEAD = 65_536;
 
 /** The segment was stored. */
 export const STORED = 0;
-/** The segment was stored before. */
+/** The segment had been stored before. */
 export const DUPLICATE = 1;
-/** The segment is beyond the window, or memory is out: it must not be acknowledged. */
+/** The segment is beyond the window, or no memory is left. It must not be acknowledged. */
 export const REFUSED = 2;
 
 /**
- * Segments from the first unread one to the end of the receive window, at `sn & mask` of a typed array.
+ * Segments from the first unread one to the end of the receive window, at `sn & mask` of a typed
+ * array.
  *
  * Payload that arrives in order is appended to one byte queue, so that a read takes any number of
- * segments in one copy. What arrives early is laid down at once where it will belong if every segment
- * before it has its length, as in a bulk transfer; another length waits in a block of its own.
+ * segments in one copy. A segment that arrives early is placed ahead in the queue, on the
+ * assumption that all segments before it have the same length, as in a bulk transfer. An early
+ * segment of another length waits in a block of its own.
  */
 export class ReceiveBuffer {
   /** First sequence number that has not arrived. */
   nxt: number;
   /** Sequence number of the first segment that is not read to its end. */
   read: number;
-  /** Segments that arrived ahead of their turn. */
+  /** Segments that arrived early. */
   early = 0;
   /** Whether a segment was refused because the arena is full, and nothing was stored since. */
   starved = false;
@@ -48,13 +50,16 @@ export class ReceiveBuffer {
   readonly #ring: ByteRing;
   #mask = 0;
   #table = new Int32Array(0);
-  /** Bytes of the first unread segment that are read already. */
+  /** Bytes of the first unread segment that have been read. */
   #readOffset = 0;
-  /** Payload bytes of the segments that arrived ahead of their turn. */
+  /** Payload bytes of the segments that arrived early. */
   #earlyBytes = 0;
-  /** Whether the segment read last has more fragments behind it. */
+  /** Whether more fragments follow the segment that was read last. */
   #midMessage = false;
-  /** Segments placed ahead in the ring: each has #stride bytes, and #baseSn would lie at #base. */
+  /**
+   * How many segments are placed ahead in the ring. Each has #stride bytes. #baseSn belongs at
+   * #base.
+   */
   #placed = 0;
   #stride = 0;
   #baseSn = 0;
@@ -76,18 +81,20 @@ export class ReceiveBuffer {
     return this.#ring.length;
   }
 
-  /** Fragments of the first unread message, 0 if nothing can be read. */
+  /** Unread fragments of the first message. 0 if nothing can be read. */
   get headFragments(): number {
     return this.nxt === this.read ? 0 : this.#table[(this.read & this.#mask) * STRIDE + FRG] + 1;
   }
 
   /**
-   * Takes a segment whose payload lies at `offset` of the arena.
+   * Stores a segment.
    *
    * @param sn Its sequence number, not before `nxt`.
-   * @param window Segments that may be held from the first unread one on.
-   * @param budget Bytes that may be held. The next segment in order is taken if as much is free without
-   * those that came early: these must not keep it out.
+   * @param offset Arena offset of its payload.
+   * @param window Segments that may be held, counted from the first unread one.
+   * @param budget Bytes that may be held. Early segments do not count when `sn` is the next in
+   * order: they must not keep it out.
+   * @returns {@linkcode STORED}, {@linkcode DUPLICATE} or {@linkcode REFUSED}.
    */
   store(
     sn: number,
@@ -142,7 +149,7 @@ export class ReceiveBuffer {
     if (length > 0 && length === this.#stride) {
       const position = (this.#base + Math.imul(sn - this.#baseSn, length)) | 0;
       const ahead = (position - this.#ring.end) | 0;
-      // Far ahead of everything else, it would reserve memory for what may never come.
+      // A place far ahead would reserve memory for data that may never arrive.
       const held = this.#ring.length + this.#placed * length;
       if (ahead <= MIN_AHEAD + 2 * held && this.#ring.place(position, offset, length)) {
         table[at + STATE] = PLACED;
@@ -163,8 +170,9 @@ export class ReceiveBuffer {
   }
 
   /**
-   * Makes sure that `length` bytes can be appended without running into what is placed ahead: a longer
-   * segment than was expected moves all of that into blocks. False when memory is out.
+   * Makes sure that `length` bytes can be appended without overwriting segments that are placed
+   * ahead. If the segment is longer than expected, those move to blocks of their own. False without
+   * memory.
    */
   #fits(length: number): boolean {
     if (this.#placed === 0 || length <= this.#stride) return true;
@@ -187,7 +195,7 @@ export class ReceiveBuffer {
     if (this.#placed === 0) this.#ring.extent = this.#ring.end;
   }
 
-  /** Moves what follows in order into the byte queue. */
+  /** Moves early segments that are now in order into the byte queue. */
   #queueEarly(): void {
     const table = this.#table;
     const ring = this.#ring;
@@ -200,7 +208,7 @@ export class ReceiveBuffer {
         this.#unplace();
       } else if (state === EARLY) {
         if (length > 0) {
-          // Short of memory, it stays where it is, and the next segment or read tries again.
+          // Without memory the segment stays early. The next segment or read tries again.
           if (!this.#fits(length) || !ring.appendInside(table[at + PLACE], length)) return;
           this.#arena.free(table[at + PLACE], length);
         }
@@ -212,21 +220,22 @@ export class ReceiveBuffer {
     }
   }
 
-  /** Whether an empty message is next, one of a single empty segment. */
+  /** Whether the next message is empty: a single segment without payload. */
   get atEmptyMessage(): boolean {
     if (this.read === this.nxt || this.#midMessage) return false;
     const at = (this.read & this.#mask) * STRIDE;
     return this.#table[at + LEN] === 0 && this.#table[at + FRG] === 0;
   }
 
-  /** Bytes of the first message, less what is read of it; -1 if it is not complete. */
+  /** Unread bytes of the first message. -1 if it is not complete. */
   peekSize(): number {
     const fragments = this.headFragments;
     const { queued } = this;
     if (fragments === 0) return -1;
     let size = -this.#readOffset;
     let sn = this.read;
-    // A message ends with frg 0; a peer whose countdown is wrong can't make it longer than announced.
+    // A message ends with frg 0; a peer whose countdown is wrong can't make it longer than
+    // announced.
     for (let n = 1; n <= queued; n++, sn = (sn + 1) | 0) {
       const at = (sn & this.#mask) * STRIDE;
       size += this.#table[at + LEN];
@@ -235,7 +244,7 @@ export class ReceiveBuffer {
     return -1;
   }
 
-  /** Takes the first message, of `size` bytes as `peekSize` says. */
+  /** Takes the first message. `size` is the result of `peekSize`. */
   takeMessage(target: Uint8Array, size: number): void {
     const fragments = this.headFragments;
     for (let n = 1; n <= fragments; n++) if (this.#pop() === 0) break;
@@ -245,7 +254,9 @@ export class ReceiveBuffer {
     if (this.early > 0) this.#queueEarly();
   }
 
-  /** Takes as many bytes as `target` holds or there are, up to an empty message; counts them. */
+  /**
+   * Takes bytes until `target` is full, none is left or an empty message is next. Returns how many.
+   */
   takeBytes(target: Uint8Array): number {
     const room = target.length;
     const table = this.#table;
@@ -270,7 +281,7 @@ export class ReceiveBuffer {
     return count;
   }
 
-  /** Drops the first unread segment, and returns its payload bytes that were unread; -1 without one. */
+  /** Drops the first unread segment. Returns its unread bytes, -1 if there is no segment. */
   skip(): number {
     if (this.read === this.nxt) return -1;
     const left = this.#table[(this.read & this.#mask) * STRIDE + LEN] - this.#readOffset;
@@ -281,7 +292,7 @@ export class ReceiveBuffer {
     return left;
   }
 
-  /** Steps over the first unread segment, and returns its frg. */
+  /** Removes the first unread segment from the table. Returns its frg. */
   #pop(): number {
     const at = (this.read & this.#mask) * STRIDE;
     this.#table[at + STATE] = EMPTY;
@@ -291,7 +302,7 @@ export class ReceiveBuffer {
     return this.#table[at + FRG];
   }
 
-  /** Gives memory back if nothing is held. */
+  /** Gives memory back to the arena if no segment is held. */
   release(): void {
     if (this.read !== this.nxt || this.early > 0) return;
     this.#ring.release();

@@ -25,8 +25,8 @@ const MAX_FIRST_WINDOW = 1024;
 const MAX_WINDOW = 65_535;
 
 /**
- * The receiving half of a machine: it stores data for the application, acknowledges data segments, and
- * announces the receive window.
+ * The receiving half of a machine: it stores data for the application, acknowledges data segments,
+ * and announces the receive window.
  */
 export class Receiver {
   /** Most payload bytes held for the application, in addition to the limit by the window. */
@@ -146,7 +146,10 @@ export class Receiver {
 
   /** Payload bytes that may be held for the application. */
   get #budget(): number {
-    return Math.min(this.limit, this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT));
+    return Math.min(
+      this.limit,
+      this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT),
+    );
   }
 
   /**
@@ -201,7 +204,7 @@ export class Receiver {
     return count;
   }
 
-  /** The peer may wait for the window to open again: it is told without being asked. */
+  /** Announces the window after it opened: the peer may be waiting for it. */
   #announceIfOpen(): void {
     if (this.window > 0) this.announceWindow = true;
   }

@@ -1,18 +1,21 @@
 import { distance } from "./segment.ts";
 
-/** The window until the peer has told it. Source: kcp-go. */
+/** The window in segments before the first packet of the peer. Source: kcp-go. */
 const INITIAL_WINDOW = 32;
-/** First wait before a probe, and the longest, in ms. Source: the C reference, kcp-go. */
+/** First wait before a probe, in ms. Source: kcp-go. */
 const PROBE_INIT = 500;
+/** Longest wait before a probe, in ms. Source: the C reference, kcp-go. */
 const PROBE_LIMIT = 120_000;
 
-/** The peer's receive window, and when to ask for it while it is closed. */
+/** The peer's receive window, and when to probe it while it is closed. */
 export class RemoteWindow {
-  /** Segments that the peer takes from {@linkcode RemoteWindow.una} on. */
+  /** Segments that the peer accepts, counted from {@linkcode RemoteWindow.una}. */
   wnd = INITIAL_WINDOW;
-  /** The highest `una` that the peer told; what it told with a lower one is out of date. */
+  /**
+   * The highest `una` that the peer has sent. A window that comes with a lower one is out of date.
+   */
   una: number;
-  /** When to ask for the window, Infinity while it is open. */
+  /** When to probe the window, in ms. Infinity while it is open. */
   probeAt = Infinity;
   #wait = 0;
 
@@ -20,8 +23,13 @@ export class RemoteWindow {
     this.una = initialSn;
   }
 
-  /** Takes what a segment says; a recovered one may be old, and says nothing of the window. */
-  hear(una: number, wnd: number, now: number, recovered: boolean): void {
+  /**
+   * Takes `una` and `wnd` from a segment.
+   *
+   * @param recovered Whether error correction restored it. Its window may be old then and is
+   * ignored.
+   */
+  update(una: number, wnd: number, now: number, recovered: boolean): void {
     if (distance(una, this.una) < 0) return;
     this.una = una;
     if (recovered) return;
@@ -35,7 +43,7 @@ export class RemoteWindow {
     }
   }
 
-  /** Notes that the peer is asked now: the next wait is half as long again, up to `longest` ms. */
+  /** Notes that a probe is sent now. The next wait is 1.5 times as long, up to `longest` ms. */
   probed(now: number, longest: number): void {
     this.#wait = Math.min(PROBE_LIMIT, longest, this.#wait * 1.5);
     this.probeAt = now + this.#wait;

@@ -1,6 +1,6 @@
 /** The RTO before the first sample, in ms. Source: the C reference. */
 export const RTO_DEFAULT = 200;
-/** No RTO is longer, in ms. Source: the C reference, RFC 6298 §2.5. */
+/** Largest RTO in ms. Source: the C reference, RFC 6298 §2.5. */
 export const RTO_MAX = 60_000;
 /** Smallest RTO in normal mode, in ms. */
 export const RTO_MIN = 100;
@@ -22,7 +22,7 @@ export class RtoEstimator {
    * Takes a round-trip sample.
    *
    * @param rtt The sample in ms.
-   * @param interval The flush interval in ms, which is how long the peer may sit on an acknowledgment.
+   * @param interval The flush interval in ms: the peer may delay an acknowledgment by that long.
    * @param minRto Lower bound of the timeout in ms.
    */
   sample(rtt: number, interval: number, minRto: number): void {
@@ -45,11 +45,11 @@ export class RtoEstimator {
 }
 
 /**
- * What `rto` is multiplied by after `timeouts` timeouts of one segment.
+ * The factor for `rto` after `timeouts` timeouts of one segment.
  *
- * - nodelay 0: ×2 each time, and an eighth on top of the very first wait;
- * - nodelay 1: ×1.5 each time;
- * - nodelay 2: half of the first wait is added each time.
+ * - nodelay 0: doubles each time. The first wait is an eighth longer.
+ * - nodelay 1: grows by a factor of 1.5 each time.
+ * - nodelay 2: grows by half of the first wait each time.
  *
  * Source: the C reference's rules for `rto` and `resendts`.
  */

@@ -4,14 +4,14 @@ import type { SendBuffer } from "./send_buffer.ts";
 /**
  * Takes round-trip samples from acknowledgments.
  *
- * An acknowledgment echoes the `ts` of the transmission that arrived. So a segment that was sent more
- * than once gives a sample too, unlike in Karn's algorithm (RFC 6298 §3).
+ * An acknowledgment echoes the `ts` of the transmission that arrived. So a segment that was sent
+ * more than once gives a sample too, unlike in Karn's algorithm (RFC 6298 §3).
  */
 export class RttSampler {
   readonly #send: SendBuffer;
   /**
-   * The newest segment that `una` acknowledged. Its own acknowledgment may arrive after data that was
-   * sent later but carried a newer `una`: the time of that packet gives the sample then.
+   * The newest segment that `una` acknowledged. Its own acknowledgment may arrive after data that
+   * was sent later but carried a newer `una`: the time of that packet gives the sample then.
    */
   #sn = 0;
   #sentAt = -Infinity;
@@ -30,7 +30,7 @@ export class RttSampler {
     const send = this.#send;
     const sentAt = send.sentAt(sn);
     if (distance(ts, timestamp(sentAt)) === 0) {
-      send.noteAcked(sn);
+      send.noteArrived(sn);
       return now - sentAt;
     }
     const rtt = distance(timestamp(now), ts);
@@ -48,7 +48,9 @@ export class RttSampler {
     this.#pending = true;
   }
 
-  /** The round-trip time in ms of the remembered segment, if the acknowledgment is its. -1 if not. */
+  /**
+   * The round-trip time in ms of the remembered segment, if the acknowledgment is its. -1 if not.
+   */
   sampleRemembered(sn: number, ts: number): number {
     if (!this.#pending || sn !== this.#sn) return -1;
     this.#pending = false;

@@ -1,6 +1,6 @@
 import type { Arena } from "./arena.ts";
 
-/** A place in an arena where a packet from elsewhere is laid down to be parsed. */
+/** A block of an arena that takes a packet from other memory, so that it can be parsed in place. */
 export class Scratch {
   readonly #arena: Arena;
   #block = -1;
@@ -10,7 +10,10 @@ export class Scratch {
     this.#arena = arena;
   }
 
-  /** The arena offset of the packet, copied there unless it lies in the arena; -1 when memory is out. */
+  /**
+   * Copies a packet to the arena, unless it is there already. Returns its offset, -1 without
+   * memory.
+   */
   lay(packet: Uint8Array): number {
     const arena = this.#arena;
     if (packet.buffer === arena.bytes.buffer) return packet.byteOffset - arena.bytes.byteOffset;
@@ -26,7 +29,7 @@ export class Scratch {
     return this.#block;
   }
 
-  /** Gives the memory back. */
+  /** Gives the memory back to the arena. */
   release(): void {
     if (this.#block >= 0) this.#arena.free(this.#block, this.#size);
     this.#block = -1;

@@ -1,5 +1,5 @@
 /**
- * The KCP segment on the wire: 24 bytes of header, little-endian, then the data.
+ * The KCP segment on the wire: a header of 24 bytes, little-endian, then the data.
  *
  * ```text
  * conv u32 | cmd u8 | frg u8 | wnd u16 | ts u32 | sn u32 | una u32 | len u32 | data
@@ -25,14 +25,14 @@ export const LEN = 20;
 
 /** `cmd` of a segment that carries data. */
 export const CMD_PUSH = 81;
-/** `cmd` of an acknowledgment: `sn` and `ts` are those of the segment that arrived. */
+/** `cmd` of an acknowledgment. It echoes `sn` and `ts` of the segment that arrived. */
 export const CMD_ACK = 82;
-/** `cmd` of a window probe: asks the peer to tell its window. */
+/** `cmd` of a window probe: it asks the peer to announce its window. */
 export const CMD_WASK = 83;
-/** `cmd` of a window report: `wnd` is all it says. */
+/** `cmd` of a window announcement. Only `wnd` and `una` count. */
 export const CMD_WINS = 84;
 
-/** Most fragments of a message: `frg` counts down from 254, a limit of the protocol's u8. */
+/** Most fragments of a message. `frg` is a u8 and counts down from 254. */
 export const MAX_FRAGMENTS = 255;
 
 /** Distance from sequence number (or 32-bit time) `b` to `a`, negative when `a` is before `b`. */

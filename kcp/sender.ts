@@ -7,6 +7,7 @@ import {
 } from "./congestion/mod.ts";
 import { FlightLimit } from "./flight_limit.ts";
 import type { Liveness } from "./liveness.ts";
+import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
 import type { PacketWriter } from "./packet_writer.ts";
@@ -14,11 +15,14 @@ import { RemoteWindow } from "./remote_window.ts";
 import { RtoEstimator } from "./rto.ts";
 import { RttSampler } from "./rtt_sampler.ts";
 import { CMD_PUSH, CMD_WASK, distance, MAX_FRAGMENTS, OVERHEAD, timestamp } from "./segment.ts";
-import { REASON_FAST, REASON_TIMEOUT, SendBuffer } from "./send_buffer.ts";
+import { SendBuffer } from "./send_buffer.ts";
 
-/** A silence of this many RTOs was an outage, in which everything was lost. */
+/** After a silence of this many RTOs, everything in flight counts as lost: it was an outage. */
 const OUTAGE_RTOS = 3;
-/** Acknowledgments may be written after the new segments of an output if there are at most this many. */
+/**
+ * Acknowledgments may be written after the new segments of an output if there are at most this
+ * many.
+ */
 const FEW_SEGMENTS = 8;
 
 /**
@@ -34,7 +38,7 @@ export class Sender {
   answered = false;
   /** Payload bytes of a full segment. */
   mss: number;
-  /** Sequence number of the first segment that was ever sent. */
+  /** Sequence number of the first segment of the conversation. */
   readonly firstSn: number;
   readonly buffer: SendBuffer;
   readonly rto = new RtoEstimator();
@@ -52,7 +56,7 @@ export class Sender {
   readonly #liveness: Liveness;
   readonly #clock: Clock;
   #options: ResolvedKcpOptions;
-  /** Added to the time in ms, it gives the `ts` of a segment. */
+  /** The `ts` of a segment is the time in ms plus this offset. */
   readonly #tsOffset: number;
   /** When new data that waits for the interval may be sent, in ms. */
   #heldUntil = -Infinity;
@@ -96,7 +100,7 @@ export class Sender {
     const { nodelay, resend, fastlimit, interval, minRto, mtu } = options;
     this.#options = options;
     this.mss = mtu - OVERHEAD;
-    this.buffer.configure(nodelay, resend, fastlimit);
+    this.buffer.detector.configure(nodelay, resend, fastlimit);
     this.rto.bound(interval, minRto);
     this.#configurePacer();
   }
@@ -122,12 +126,13 @@ export class Sender {
     const fragments = Math.max(1, Math.ceil(size / mss));
     if (fragments > MAX_FRAGMENTS) {
       throw new RangeError(
-        `Cannot send a message of ${size} bytes in ${fragments} fragments: the limit is 255 of ${mss} bytes`,
+        `Cannot send a message of ${size} bytes in ${fragments} fragments: the limit is ` +
+          `${MAX_FRAGMENTS} of ${mss} bytes`,
       );
     }
     if (this.#liveness.dead || fragments > this.queueRoom) return false;
     if (size > 0 && !buffer.store(message, size)) return false;
-    this.#hold();
+    this.#startInterval();
     let left = size;
     for (let frg = fragments - 1; frg >= 0; frg--) {
       const length = Math.min(left, mss);
@@ -148,11 +153,11 @@ export class Sender {
     let count = Math.min(bytes.length, fill + this.queueRoom * mss);
     if (count === 0) return 0;
     if (!buffer.store(bytes, count)) {
-      // The arena is full. What is free of the queue's own memory can still be used.
+      // The arena is full. The free part of the queue's own memory can still be used.
       count = Math.min(count, buffer.storable);
       if (count === 0 || !buffer.store(bytes, count)) return 0;
     }
-    this.#hold();
+    this.#startInterval();
     const extended = Math.min(fill, count);
     if (extended > 0) buffer.extendLast(extended);
     for (let left = count - extended; left > 0;) {
@@ -164,8 +169,8 @@ export class Sender {
     return count;
   }
 
-  /** The first segment that waits starts the interval. What is sent meanwhile does not extend it. */
-  #hold(): void {
+  /** The first segment that waits starts the interval. Later output does not extend it. */
+  #startInterval(): void {
     if (this.buffer.waiting === 0) this.#heldUntil = this.#clock.nextFlush;
   }
 
@@ -201,30 +206,38 @@ export class Sender {
   /** Handles the `una` and `wnd` of a segment of any kind. */
   handleHeader(una: number, wnd: number, recovered: boolean): void {
     if (distance(una, this.#una) > 0) this.#una = una;
-    this.remote.hear(una, wnd, this.#clock.now, recovered);
-    if (this.buffer.parked) this.buffer.unpark((this.remote.una + this.remote.wnd) | 0);
+    this.remote.update(una, wnd, this.#clock.now, recovered);
+    if (this.buffer.detector.parked) this.buffer.unpark(this.#edge);
+  }
+
+  /** The first sequence number that the peer's window has no room for. */
+  get #edge(): number {
+    return (this.remote.una + this.remote.wnd) | 0;
   }
 
   /**
-   * Retransmits at once what would wait for its backed-off timeout: the path was down, and works again.
+   * Retransmits at once what would wait for its backed-off timeout: the path was down and works
+   * again.
    *
-   * @param all Whether every segment that timed out starts again with the first timeout; else the oldest
-   * one alone is sent.
+   * @param all Whether every segment that has timed out is sent; else only the oldest one.
    */
   resume(all: boolean): void {
-    this.buffer.resume(this.#clock.now, all);
-    if (this.remote.wnd === 0) this.remote.probeAt = Math.min(this.remote.probeAt, this.#clock.now);
+    const { buffer, remote } = this;
+    buffer.detector.resume(buffer.slotOf(buffer.una), this.#clock.now, all);
+    if (remote.wnd === 0) remote.probeAt = Math.min(remote.probeAt, this.#clock.now);
   }
 
   /**
-   * Handles the first packet after a silence of `silence` ms. After an outage the oldest segment is sent
-   * at once, since its next timeout may be far away.
+   * Handles the first packet after a silence of `silence` ms. After an outage the oldest segment is
+   * sent at once, since its next timeout may be far away.
    */
   handleSilenceEnd(silence: number): void {
     const { buffer } = this;
     const { rto, srtt } = this.rto;
-    if (buffer.inFlight === 0 || !buffer.backedOff(this.#clock.now - Math.max(0, srtt))) return;
-    if (silence >= rto) this.resume(silence >= OUTAGE_RTOS * rto);
+    if (silence < rto || buffer.inFlight === 0) return;
+    const oldest = buffer.slotOf(buffer.una);
+    if (!buffer.detector.hasTimedOut(oldest, this.#clock.now - Math.max(0, srtt))) return;
+    this.resume(silence >= OUTAGE_RTOS * rto);
   }
 
   /** Completes a packet: applies its highest `una`, its sample, and what follows from both. */
@@ -263,8 +276,8 @@ export class Sender {
   #detectLoss(): void {
     const { buffer } = this;
     const inFlight = distance(buffer.nxt, buffer.una);
-    let lost = buffer.collectSkipped(false);
-    if (buffer.waiting === 0) lost += buffer.collectSkipped(true);
+    let lost = buffer.detector.collectSkipped(false);
+    if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(true);
     if (lost > 0) this.controller.onLoss(this.#clock.now, lost, inFlight);
   }
 
@@ -284,10 +297,10 @@ export class Sender {
         deadline = Math.max(this.held ? this.#heldUntil : now, this.pacer.readyAt);
       }
     }
-    if (this.#probes) deadline = Math.min(deadline, remote.probeAt);
+    if (this.#probesWindow) deadline = Math.min(deadline, remote.probeAt);
     if (buffer.inFlight > 0) {
       const { longestWait } = this.#liveness;
-      deadline = Math.min(deadline, buffer.nextTimeout(this.rto.rto, longestWait));
+      deadline = Math.min(deadline, buffer.detector.nextTimeout(this.rto.rto, longestWait));
     }
     return deadline;
   }
@@ -299,17 +312,17 @@ export class Sender {
     const liveness = this.#liveness;
     if (buffer.inFlight > 0) {
       const inFlight = distance(buffer.nxt, buffer.una);
-      const count = buffer.collectTimeouts(now, this.rto.rto, liveness.longestWait);
+      const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
       if (count > 0) this.controller.onTimeout(now, count, inFlight);
     }
-    if (this.#probes && now >= remote.probeAt) {
+    if (this.#probesWindow && now >= remote.probeAt) {
       remote.probed(now, Math.max(this.rto.rto, liveness.longestWait));
       this.askWindow = true;
     }
   }
 
-  /** Whether the peer's closed window is probed: data waits for it, or was refused by it. */
-  get #probes(): boolean {
+  /** Whether the peer's window is closed, and probed: data waits for it, or was refused. */
+  get #probesWindow(): boolean {
     return this.remote.wnd === 0 && this.buffer.una !== this.buffer.end;
   }
 
@@ -376,12 +389,13 @@ export class Sender {
     if (!writer.reserve(OVERHEAD)) return false;
     writer.write(CMD_WASK, 0, 0, 0, 0);
     this.askWindow = false;
-    this.#liveness.asked(this.#clock.now);
+    this.#liveness.probed(this.#clock.now);
     return true;
   }
 
   /**
-   * Writes retransmissions, then new segments, until nothing is due, the pacer stops or the batch is full.
+   * Writes retransmissions, then new segments, until nothing is due, the pacer stops or the batch
+   * is full.
    *
    * @param room New segments that the windows allow.
    * @returns How many of those are left.
@@ -390,14 +404,14 @@ export class Sender {
     const { buffer, counters } = this;
     const { now } = this.#clock;
     const ts = (timestamp(now) + this.#tsOffset) | 0;
-    const edge = (this.remote.una + this.remote.wnd) | 0;
+    const edge = this.#edge;
     while (true) {
       const again = buffer.due;
       if (!again && room <= 0) break;
       const sn = again ? buffer.firstDue : buffer.nxt;
       if (again && distance(sn, edge) >= 0) {
-        // The peer has no room for it, and refuses it again: its window is probed instead.
-        buffer.park(sn);
+        // The peer would refuse it again: its window is probed instead.
+        buffer.detector.park(buffer.slotOf(sn));
         continue;
       }
       const length = buffer.length(sn);

@@ -1,54 +1,57 @@
-/** Packets that a machine took from the network and dropped, by what was wrong with them. */
+/** Invalid packets that a machine dropped, by their first error. */
 export interface InputErrors {
   /** Shorter than a segment header. */
   short: number;
   /** A segment of another conversation. */
   conv: number;
-  /** A segment with a command that KCP does not have. */
+  /** A segment with an unknown command. */
   cmd: number;
   /** A segment whose data reaches past the end of the packet. */
   length: number;
-  /** A `una` beyond what was ever sent. */
+  /** A `una` beyond the last segment sent. */
   una: number;
   /** An acknowledgment of a segment that was never sent. */
   ack: number;
 }
 
-/** What a {@linkcode Kcp} has counted, and how it stands. Times are in ms, windows and queues in segments. */
+/**
+ * Counters and current values of a {@linkcode Kcp}. Times are in ms, windows and queues in
+ * segments.
+ */
 export interface KcpStats {
-  /** Packets given out. */
+  /** Packets sent. */
   packetsOut: number;
-  /** Packets taken in, bad ones not counted. */
+  /** Valid packets received. */
   packetsIn: number;
-  /** Bytes of the packets given out, headers included. */
+  /** Bytes of the packets sent, headers included. */
   bytesOut: number;
-  /** Bytes of the packets taken in, headers included, bad ones not counted. */
+  /** Bytes of the valid packets received, headers included. */
   bytesIn: number;
-  /** Segments given out, of every kind. */
+  /** Segments sent, of every kind. */
   segmentsOut: number;
-  /** Segments taken in, of every kind. */
+  /** Segments received, of every kind. */
   segmentsIn: number;
-  /** Payload bytes given out for the first time. */
+  /** Payload bytes sent, retransmissions not counted. */
   payloadOut: number;
-  /** Payload bytes taken in, each once. */
+  /** Payload bytes received, duplicates not counted. */
   payloadIn: number;
   /** Segments sent again because their timeout passed. */
   timeoutRetransmits: number;
   /** Segments sent again because `resend` later ones were acknowledged. */
   fastRetransmits: number;
-  /** Segments sent again because a later one was acknowledged and nothing new was queued. */
+  /** Segments sent again after one later acknowledgment, since no new data was queued. */
   earlyRetransmits: number;
   /** Segments acknowledged. */
   acknowledged: number;
-  /** Segments among them whose first transmission was lost, as far as the acknowledgments tell. */
+  /** Acknowledged segments whose first transmission was lost, as far as acknowledgments show it. */
   lost: number;
   /** Data segments that arrived more than once. */
   duplicates: number;
-  /** Data segments beyond the receive window, or that memory had no room for. */
+  /** Data segments that were dropped: beyond the receive window, or no memory was left. */
   refused: number;
   /** Data segments of another incarnation of the peer, which had restarted. */
   foreign: number;
-  /** Packets dropped, by what was wrong with them. */
+  /** Invalid packets that were dropped, by their first error. */
   inputErrors: InputErrors;
   /** Smoothed round-trip time, -1 before the first sample. */
   srtt: number;
@@ -66,18 +69,18 @@ export interface KcpStats {
   sndWnd: number;
   /** Receive window. */
   rcvWnd: number;
-  /** The peer's receive window as it told last. */
+  /** The receive window that the peer announced last. */
   rmtWnd: number;
   /** Segments that wait for their first transmission. */
   sndQueue: number;
-  /** Segments sent and not acknowledged. */
+  /** Segments sent, but not acknowledged. */
   inFlight: number;
-  /** Segments in order that wait to be read. */
+  /** Segments that arrived in order and wait to be read. */
   rcvQueue: number;
-  /** Segments that arrived ahead of their turn. */
+  /** Segments that arrived early: a segment before them is missing. */
   rcvBuffer: number;
   /** Acknowledgments that wait to be sent. */
   pendingAcks: number;
-  /** Payload bytes held: queued, in flight, or waiting to be read in order. */
+  /** Payload bytes held: queued to send, in flight, or in order and unread. */
   bytesHeld: number;
 }

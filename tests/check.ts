@@ -1,9 +1,9 @@
 /**
- * Everything that `deno task check` looks at: format, lint, types (of the code blocks in JSDoc and
- * in the README too), doc lint, the WebAssembly kernels, and the publish dry run. Runs every step, whatever the earlier ones
- * say, and exits with 1 if one of them failed.
+ * All checks of `deno task check`: format, lint, types (also of code blocks in JSDoc and in the
+ * README), doc lint, the WebAssembly kernels, and the publish dry run. It runs every check, also
+ * after one has failed. The exit code is 1 if a check failed.
  *
- * Its arguments are the flags from tests/std/flags.ts; without any, JSR answers.
+ * The arguments are the flags that tests/std/flags.ts prints. No flags mean that JSR answers.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import config from "../deno.json" with { type: "json" };
 const flags = Deno.args;
 const jsr = flags.length === 0;
 
-/** `deno lint` can't be given an import map; this keeps it from waiting for a JSR that hangs. */
-const nowhere = { JSR_URL: "http://127.0.0.1:1/" };
+/** `deno lint` takes no import map. With this URL it fails at once instead of waiting for JSR. */
+const noJsr = { JSR_URL: "http://127.0.0.1:1/" };
 
 const failed: string[] = [];
 
@@ -24,7 +24,7 @@ async function step(name: string, args: string[], env?: Record<string, string>):
 }
 
 await step("fmt", ["fmt", "--check"]);
-await step("lint", ["lint"], jsr ? undefined : nowhere);
+await step("lint", ["lint"], jsr ? undefined : noJsr);
 await step("types", ["check", "--doc", ...flags, ".", "README.md"]);
 await step("doc lint", ["doc", "--lint", ...flags, ...Object.values(config.exports)]);
 await step("kernels", [

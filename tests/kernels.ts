@@ -1,11 +1,12 @@
 /**
- * Compiles the WebAssembly kernels: each `NAME.as.ts` becomes a `NAME_wasm.ts` beside it, which holds the module as
- * text, so that every runtime loads it without a file or a fetch. With `--check` nothing is written, and a difference is a
- * failure.
+ * Compiles the WebAssembly kernels. Each `NAME.as.ts` becomes a `NAME_wasm.ts` in the same folder.
+ * That file holds the module as text, so that every runtime loads it without a file or a fetch.
+ * With `--check` nothing is written, and the exit code is 1 if a file would change.
  *
- * A source may import others of its folder. One that asks for `ASC_FEATURE_RELAXED_SIMD` is compiled with relaxed SIMD and
- * without, since not every runtime has it. One that begins with `// Shared` is for the others, and gives
- * no module. Memory is imported, unless a line `// Pages: N` says how many pages of its own it has.
+ * A source may import other sources of its folder. A source that begins with `// Shared` is only
+ * imported, and becomes no module. A source that reads `ASC_FEATURE_RELAXED_SIMD` is compiled
+ * twice, with relaxed SIMD and without, because not every runtime supports it. A module imports its
+ * memory. With a line `// Pages: N` it has a memory of its own, of N pages.
  *
  * @module
  */
@@ -24,7 +25,7 @@ const check = Deno.args.includes("--check");
 const root = new URL("../", import.meta.url);
 let different = 0;
 
-/** Compiles a source of a folder. Returns the module, and whether relaxed SIMD would make another. */
+/** Compiles a source. Returns the module, and whether relaxed SIMD would give another one. */
 async function compile(
   folder: string,
   file: string,
@@ -49,14 +50,14 @@ async function compile(
   );
   if (error || !binary) {
     console.error(
-      `${folder}/${file}: ${error?.message ?? "nothing came out"}\n${stderr.toString()}`,
+      `${folder}/${file}: ${error?.message ?? "the compiler gave no module"}\n${stderr.toString()}`,
     );
     Deno.exit(1);
   }
   return { binary, relaxes };
 }
 
-/** The module as a constant of TypeScript. */
+/** Returns a module as the lines of a TypeScript constant. */
 function constant(name: string, doc: string, binary: Uint8Array): string[] {
   return [
     "",
@@ -93,7 +94,7 @@ for (const folder of FOLDERS) {
     if (before === module) continue;
     if (check) {
       console.error(
-        `${folder}/${name}_wasm.ts is not what ${file} compiles to: run deno task kernels`,
+        `${folder}/${name}_wasm.ts is out of date with ${file}: run deno task kernels`,
       );
       different++;
     } else {

@@ -1,7 +1,24 @@
 /**
- * Connections over UDP on Deno, by `Deno.listenDatagram`.
+ * Connections over UDP on Deno, by `Deno.listenDatagram`. For tests of an application on real
+ * sockets, {@linkcode startProxy} puts a bad network between two ends.
  *
- * Deno counts datagram sockets as unstable: `"unstable": ["net"]` in deno.json, or `--unstable-net`.
+ * Datagram sockets are an unstable API of Deno. Set `"unstable": ["net"]` in deno.json, or run Deno
+ * with `--unstable-net`.
+ *
+ * @example
+ * ```ts
+ * import { turbo } from "@lowlatency/kcp";
+ * import { connect, listen } from "@lowlatency/kcp/deno";
+ *
+ * using listener = await listen({ hostname: "127.0.0.1", ...turbo });
+ * using client = await connect({ port: listener.addr.port, ...turbo });
+ *
+ * await client.write(new TextEncoder().encode("hello"));
+ * using server = await listener.accept();
+ * const buffer = new Uint8Array(1024);
+ * const count = await server.read(buffer);
+ * console.log(new TextDecoder().decode(buffer.subarray(0, count ?? 0))); // hello
+ * ```
  *
  * @module
  */
@@ -14,4 +31,7 @@ export {
   listen,
   type ListenOptions,
 } from "./connection/deno.ts";
-export * from "./link/proxy.ts";
+export type { LinkControl } from "./link/link_control.ts";
+export type { BurstLoss, LinkOptions, Reorder, ResolvedLinkOptions } from "./link/link_options.ts";
+export type { LinkStats } from "./link/link_stats.ts";
+export { type LossyProxy, type ProxyOptions, type ProxyStats, startProxy } from "./link/proxy.ts";

@@ -1,6 +1,6 @@
 /**
- * A fast UDP transport for Deno on Linux: `sendmmsg` and `recvmmsg` through FFI, with the kernel's
- * segmentation of runs of packets in both directions. It needs `--allow-ffi`.
+ * A fast UDP transport for Deno on Linux. It calls `sendmmsg` and `recvmmsg` through FFI and needs
+ * `--allow-ffi`. Where it can, the kernel splits and joins packets (GSO, GRO).
  *
  * @example
  * ```ts no-eval

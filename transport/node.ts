@@ -1,7 +1,27 @@
 /**
  * Connections over UDP on Node.js, by `node:dgram`.
  *
- * It runs on Deno too, where the adapter of `./deno` is several times faster.
+ * This entry also runs on Deno, but there the adapter of `@lowlatency/kcp/deno` is several times
+ * faster.
+ *
+ * @example
+ * ```ts
+ * import { turbo } from "@lowlatency/kcp";
+ * import { connect, listen } from "@lowlatency/kcp/node";
+ *
+ * const listener = await listen({ hostname: "127.0.0.1", port: 0, ...turbo });
+ * const client = await connect({ port: listener.addr.port, ...turbo });
+ *
+ * await client.write(new TextEncoder().encode("hello"));
+ * const server = await listener.accept();
+ * const buffer = new Uint8Array(1024);
+ * const count = await server.read(buffer);
+ * console.log(new TextDecoder().decode(buffer.subarray(0, count ?? 0))); // hello
+ *
+ * server.close();
+ * client.close();
+ * listener.close();
+ * ```
  *
  * @module
  */

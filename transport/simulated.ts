@@ -1,9 +1,9 @@
 /**
  * A network in one process, under virtual time, from one seed.
  *
- * Tests of anything that talks over connections run on it without sockets and without waiting: loss,
- * delay, reordering and outages are settings, a minute of network passes in a moment, and a failure is a
- * seed that anyone can run again.
+ * Test an application on it without sockets and without waiting. Loss, delay, reordering and
+ * outages are settings. A minute of the network's time takes a moment of real time. A test that
+ * fails can be repeated exactly with the same seed.
  *
  * @example
  * ```ts
@@ -19,7 +19,7 @@
  *   const count = await server.read(buffer);
  *   return new TextDecoder().decode(buffer.subarray(0, count!));
  * });
- * console.log(text, network.now); // "hello" after 30 ms or more
+ * console.log(text, network.now); // "hello", after 30 ms or more
  * ```
  *
  * @module

@@ -1,27 +1,33 @@
 /**
- * Decides how much may be in flight, and how fast it may leave.
+ * Decides how many segments may be in flight, and how fast they may leave.
  *
- * The state machine tells a controller what happens, in the order in which it happens, and asks for
+ * The state machine reports events to the controller in the order in which they happen. It reads
  * {@linkcode CongestionController.window} and {@linkcode CongestionController.pacingRate} before it
  * sends. A controller reads no clock. Every time is in milliseconds.
  */
 export interface CongestionController {
   /** Segments that may be in flight, at least 1. */
   readonly window: number;
-  /** Bytes per second at which packets may leave; `Infinity` for no limit. */
+  /** Bytes per second at which packets may leave. `Infinity` for no limit. */
   readonly pacingRate: number;
-  /** Segments below which the window grows fast; `Infinity` when the controller has no such bound. */
+  /** Slow start threshold in segments. `Infinity` if the controller has none. */
   readonly ssthresh: number;
-  /** A segment of `bytes` payload left, `inFlight` segments (it included) are unacknowledged. */
+  /**
+   * A segment was sent.
+   *
+   * @param now The time.
+   * @param bytes Payload bytes of the segment.
+   * @param inFlight Segments sent and not acknowledged, this one included.
+   */
   onSend(now: number, bytes: number, inFlight: number): void;
   /**
    * A packet acknowledged segments.
    *
    * @param now The time.
-   * @param segments Segments that the packet newly acknowledged, at least 1.
-   * @param advanced Segments by which `snd_una` advanced, 0 when only later ones were acknowledged.
+   * @param segments Segments that were not acknowledged before, at least 1.
+   * @param advanced Segments by which `snd_una` advanced. 0 if a segment before them is missing.
    * @param bytes Payload bytes of the newly acknowledged segments.
-   * @param rtt The packet's round-trip sample in ms, -1 if it gave none.
+   * @param rtt The round-trip sample of the packet. -1 if it gave none.
    * @param remoteWindow The peer's receive window in segments.
    */
   onAck(
@@ -32,11 +38,28 @@ export interface CongestionController {
     rtt: number,
     remoteWindow: number,
   ): void;
-  /** Fast retransmit took `segments` segments for lost; `inFlight` lay between `una` and `nxt`. */
+  /**
+   * Fast or early retransmit detected lost segments.
+   *
+   * @param now The time.
+   * @param segments How many segments were lost.
+   * @param inFlight Segments from `snd_una` to before `snd_nxt`.
+   */
   onLoss(now: number, segments: number, inFlight: number): void;
-  /** The retransmission timer expired for `segments` segments; `inFlight` lay between `una` and `nxt`. */
+  /**
+   * Retransmission timeouts expired.
+   *
+   * @param now The time.
+   * @param segments How many segments timed out.
+   * @param inFlight Segments from `snd_una` to before `snd_nxt`.
+   */
   onTimeout(now: number, segments: number, inFlight: number): void;
 }
 
-/** Makes a controller for a new session: `mss` is the payload of a full segment, `resend` the option. */
+/**
+ * Creates the controller of a new session.
+ *
+ * @param mss Payload bytes of a full segment.
+ * @param resend See {@linkcode NodelayOptions.resend}.
+ */
 export type CongestionControllerFactory = (mss: number, resend: number) => CongestionController;

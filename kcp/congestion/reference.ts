@@ -4,8 +4,9 @@ import type { CongestionController } from "./controller.ts";
 const SSTHRESH_MIN = 2;
 
 /**
- * The reference's controller: slow start, then congestion avoidance, one step per packet that advances
- * `snd_una`; half of what is in flight after a fast retransmit; back to one segment after a timeout.
+ * The controller of the C reference. It has slow start and congestion avoidance, with one step for
+ * each packet that advances `snd_una`. After a fast retransmit the window is half of the segments
+ * in flight, plus `resend`. After a timeout it is one segment.
  *
  * Source: the C reference, after RFC 5681.
  */
@@ -16,11 +17,11 @@ export class ReferenceController implements CongestionController {
   readonly #resend: number;
   #cwnd = 1;
   #ssthresh = SSTHRESH_MIN;
-  /** The window in bytes, which grows by fractions of a segment in congestion avoidance. */
+  /** The window in bytes. Congestion avoidance adds fractions of a segment to it. */
   #incr: number;
 
   /**
-   * Makes a controller in its initial state: a window of one segment.
+   * Creates a controller with a window of one segment.
    *
    * @param mss Payload bytes of a full segment.
    * @param resend The `resend` option: the window after a fast retransmit is `ssthresh + resend`.
@@ -41,10 +42,10 @@ export class ReferenceController implements CongestionController {
     return this.#ssthresh;
   }
 
-  /** Does nothing: the reference's window depends on acknowledgments alone. */
+  /** Does nothing: the window depends on acknowledgments and losses only. */
   onSend(): void {}
 
-  /** Grows the window by one step if `snd_una` advanced and the peer's window leaves room. */
+  /** Grows the window by one step if `snd_una` advanced and the peer's window is larger. */
   onAck(
     _now: number,
     _segments: number,
@@ -69,14 +70,14 @@ export class ReferenceController implements CongestionController {
     }
   }
 
-  /** Halves what may be in flight. */
+  /** Sets the window to half of the segments in flight, plus `resend`. */
   onLoss(_now: number, _segments: number, inFlight: number): void {
     this.#ssthresh = Math.max(inFlight >>> 1, SSTHRESH_MIN);
     this.#cwnd = this.#ssthresh + this.#resend;
     this.#incr = this.#cwnd * this.#mss;
   }
 
-  /** Starts over with one segment. */
+  /** Sets the window to one segment, and `ssthresh` to half of the window before. */
   onTimeout(): void {
     this.#ssthresh = Math.max(this.#cwnd >>> 1, SSTHRESH_MIN);
     this.#cwnd = 1;

@@ -1,20 +1,19 @@
 /**
- * How many segments per second two state machines carry, both in this process, on a link in memory.
+ * How many segments per second two state machines transfer in one process, on a link in memory.
  *
- * The sender's queue is kept full, the link carries at once all that the window allows, the receiver reads
- * after each batch of packets and acknowledges, and a millisecond of virtual time has passed: so a window's
- * worth of data is in flight all the time. The clock starts when three windows have been carried and memory has grown to what
- * it will be.
+ * In each millisecond of virtual time, the sender sends all that its window allows, and the
+ * receiver reads and acknowledges it. The send queue is always full, so a full window is always in
+ * flight. The measurement starts after three windows, when memory no longer grows.
  *
  * @module
  */
-import { Arena, Kcp, PacketBatch, turbo } from "../../mod.ts";
+import { Arena, Kcp, PacketBatch, turbo } from "../../kcp/mod.ts";
 import { Random } from "../../transport/link/random.ts";
 
 /** Payload of a full segment at an MTU of 1400. */
 const MESSAGE = 1376;
 
-/** Carries `total` messages with `window` segments in flight, and returns segments per second. */
+/** Transfers `total` messages with `window` segments in flight. Returns segments per second. */
 export function runCore(window: number, loss: number, total: number): number {
   const arena = new Arena();
   const options = {
@@ -22,7 +21,7 @@ export function runCore(window: number, loss: number, total: number): number {
     sndWnd: window,
     rcvWnd: window,
     sndQueue: 255,
-    // A link in memory has no receive buffer that could overflow.
+    // A link in memory has no receive buffer that can overflow.
     burst: Infinity,
   };
   const sender = new Kcp(1, options, arena);
@@ -34,7 +33,7 @@ export function runCore(window: number, loss: number, total: number): number {
   let now = 0;
   let received = 0;
 
-  const carry = (from: Kcp, to: Kcp, fill: () => void) => {
+  const transfer = (from: Kcp, to: Kcp, fill: () => void) => {
     from.tick(now);
     for (fill(), batch.clear(); from.output(batch) > 0; fill(), batch.clear()) {
       for (let i = 0; i < batch.count; i++) {
@@ -50,8 +49,8 @@ export function runCore(window: number, loss: number, total: number): number {
   };
   const round = () => {
     now++;
-    carry(sender, receiver, fill);
-    carry(receiver, sender, () => {});
+    transfer(sender, receiver, fill);
+    transfer(receiver, sender, () => {});
   };
   while (received < 3 * window) round();
   const before = received;
@@ -59,7 +58,7 @@ export function runCore(window: number, loss: number, total: number): number {
   while (received < before + total) round();
   const seconds = (performance.now() - started) / 1000;
   if (buffer.some((byte, i) => byte !== message[i])) {
-    throw new Error("what arrived is not what was sent");
+    throw new Error("the received message differs from the sent message");
   }
   return (received - before) / seconds;
 }

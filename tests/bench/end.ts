@@ -1,6 +1,6 @@
 /**
- * One end of a connection whose throughput is measured, in a process of its own. It takes its task as JSON in the
- * first argument, and prints what it counted, or its port, as a line of JSON.
+ * One end of a connection whose throughput is measured, in its own process. It gets its task as
+ * JSON in the first argument. It prints its port and its count as lines of JSON.
  *
  * @module
  */
@@ -9,26 +9,27 @@ import { type Bind, connect, listen, turbo } from "../../mod.ts";
 import { linux } from "../../transport/linux.ts";
 import { writeAll } from "../transport/harness.ts";
 
-/** What an end has to do. */
+/** The task of an end. */
 export interface EndTask {
   role: "server" | "client";
   mode: "sink" | "echo";
-  /** The sockets: Deno's own, or those of the Linux transport; or a stream of Deno's QUIC instead, for a sink. */
+  /** Deno's own sockets, those of the Linux transport, or a stream of Deno's QUIC (sink only). */
   sockets: "deno" | "linux" | "quic";
   port: number;
-  /** Bytes written at a time, and read back before the next in an echo. */
+  /** Bytes of one write. An echo reads them back before the next write. */
   size: number;
-  /** Seconds before the count begins, and of the count. */
+  /** Seconds before the count starts. */
   warmup: number;
+  /** Seconds of the count. */
   seconds: number;
   burst: number;
   cipher?: CipherName;
-  /** In hexadecimal. */
+  /** The key, in hexadecimal. */
   key?: string;
   fec?: { dataShards: number; parityShards: number };
 }
 
-/** What was counted. */
+/** The count of an end. */
 export interface Counted {
   bytes: number;
   seconds: number;
@@ -40,12 +41,12 @@ function settingsOf({ sockets, burst, cipher, key, fec }: EndTask) {
   return { ...turbo, sndWnd: 1024, rcvWnd: 1024, mtu: 1400, bind, crypt, fec, burst };
 }
 
-/** Counts bytes between two moments. */
+/** Counts bytes between two points in time. */
 class Counter {
   #bytes = 0;
   readonly #from: number;
   readonly #until: number;
-  /** What was counted, once the time is over. */
+  /** The count, once the time is over. */
   result: Counted | null = null;
 
   constructor({ warmup, seconds }: EndTask) {
@@ -96,7 +97,7 @@ async function dial(task: EndTask): Promise<void> {
   console.log(JSON.stringify(counter.result));
 }
 
-/** A certificate for localhost, and its key: both are public, and good for nothing else. */
+/** A certificate for localhost and its key. Both are public: use them for nothing else. */
 const CERTIFICATE = new URL("localhost.crt", import.meta.url);
 const CERTIFICATE_KEY = new URL("localhost.key", import.meta.url);
 const ALPN = ["sink"];
@@ -133,7 +134,7 @@ async function dialQuic({ port, size }: EndTask): Promise<void> {
   try {
     for (;;) await writer.write(bytes);
   } catch {
-    // The other end has counted enough.
+    // The other end closes the connection after its count.
   }
 }
 

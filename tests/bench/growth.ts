@@ -1,11 +1,13 @@
 /**
- * How cost grows: `deno task growth [--json] [PART…]`. Parts are `bytes`, `garbage`, `window` and `connections`.
+ * How cost grows: `deno task growth [--json] [PART…]`. Without a PART, all parts are measured:
  *
- * - `bytes`: one connection over the Linux transport, from 1 MiB to 10 GiB: time per byte, memory, and how late timers are;
- * - `garbage`: what V8 allocates for each packet, at both ends;
- * - `window`: how much of a link of 100 MB/s and 200 ms round trip a window of 16,384 segments fills, in the simulated
- *   network;
- * - `connections`: 1 to 10,000 of them to one listener: memory and CPU of each, and how much all echo together.
+ * - `bytes`: time per byte, memory and timer delay of one connection over the Linux transport, from
+ *   1 MiB to 10 GiB;
+ * - `garbage`: bytes that V8 allocates per packet, at both ends;
+ * - `window`: which share of a simulated link of 100 MB/s and 200 ms round trip a window fills,
+ *   from 1024 to 16,384 segments;
+ * - `connections`: memory, CPU and total echo throughput of one listener with 1 to 10,000
+ *   connections.
  *
  * @module
  */
@@ -19,7 +21,7 @@ import { startScript } from "./process.ts";
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const WIDE: KcpOptions = { ...turbo, sndWnd: 1024, rcvWnd: 1024, burst: 1024 };
-/** One connection of many. */
+/** For one of many connections. */
 const SMALL: KcpOptions = { ...turbo, sndWnd: 32, rcvWnd: 32 };
 
 const { values, positionals } = parseArgs({
@@ -31,7 +33,7 @@ const { values, positionals } = parseArgs({
 });
 const flags = values.flags.split(" ").filter((flag) => flag !== "");
 
-/** Prints a row of figures, each with its unit. */
+/** Prints a row of figures. The name of a figure includes its unit. */
 function row(name: string, figures: Record<string, number>): void {
   if (values.json) {
     console.log(JSON.stringify({ name, ...figures }));
@@ -43,7 +45,7 @@ function row(name: string, figures: Record<string, number>): void {
   console.log(`${name.padEnd(28)} ${text.join("   ")}`);
 }
 
-/** Moves bytes from one process to another, and returns the marks of both. */
+/** Transfers bytes from one process to another. Returns the marks of both. */
 async function transfer(
   bytes: number,
   marks: number[],
@@ -65,7 +67,7 @@ async function transfer(
     const marked: Mark[] = [];
     while (marked.length < marks.length) {
       const { value, done } = await lines.next();
-      if (done) throw new Error("An end stopped before all bytes were moved");
+      if (done) throw new Error("A process ended before it transferred all bytes");
       marked.push(value as Mark);
     }
     return marked;
@@ -90,18 +92,18 @@ async function growBytes(): Promise<void> {
         "ns/byte": (mark.seconds - before.seconds) / (mark.bytes - before.bytes) * 1e9,
         "receiver MiB": mark.rss / MIB,
         "sender MiB": sender[n].rss / MIB,
-        "late p50 ms": mark.stalls.p50,
-        "p99 ms": mark.stalls.p99,
-        "max ms": mark.stalls.max,
-        "sender p99 ms": sender[n].stalls.p99,
-        "sender max ms": sender[n].stalls.max,
+        "late p50 ms": mark.timerDelay.p50,
+        "p99 ms": mark.timerDelay.p99,
+        "max ms": mark.timerDelay.max,
+        "sender p99 ms": sender[n].timerDelay.p99,
+        "sender max ms": sender[n].timerDelay.max,
       },
     );
   }
 }
 
 async function countGarbage(): Promise<void> {
-  // So much young memory that next to nothing is collected between two looks at the heap.
+  // A large young generation, so that few collections fall between two samples of the heap.
   const v8 = ["--v8-flags=--min-semi-space-size=256,--max-semi-space-size=256"];
   const { receiver, sender } = await transfer(2 * GIB, [GIB, 2 * GIB], v8);
   for (const [name, [first, last]] of Object.entries({ receiver, sender })) {
@@ -132,7 +134,8 @@ async function fillLink(): Promise<void> {
     };
     const listener = network.listen(options);
     const started = performance.now();
-    // What arrives when the window has opened: it takes some round trips.
+    // The measurement starts after a quarter of the bytes: a sender needs some round trips until it
+    // uses its whole window.
     let from = 0, before = 0, packets = 0;
     let share = 0;
     await network.run(async () => {
@@ -179,7 +182,7 @@ async function growConnections(): Promise<void> {
       flags,
     );
     const { value, done } = await listener.lines.next();
-    if (done) throw new Error(`The listener stopped before it had ${count} connections`);
+    if (done) throw new Error(`The listener ended before it had ${count} connections`);
     await Promise.all([listener.stop(), dialer.stop()]);
     const crowd = value as Crowd;
     none ??= crowd;

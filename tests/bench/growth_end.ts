@@ -1,5 +1,5 @@
 /**
- * One end of what `growth.ts` measures, in a process of its own.
+ * One end of a measurement of `growth.ts`, in its own process.
  *
  * @module
  */
@@ -8,58 +8,59 @@ import { connect, type Connection, type KcpOptions, listen } from "../../mod.ts"
 import { linux } from "../../transport/linux.ts";
 import { writeAll } from "../transport/harness.ts";
 
-/** One connection. */
+/** The task of an end of one connection. */
 interface TransferTask {
   role: "receive" | "send";
   port: number;
   options: KcpOptions;
   bytes: number;
-  /** Numbers of bytes at which figures are taken. */
+  /** After how many bytes to take figures. */
   marks: number[];
 }
 
-/** Many connections to one listener. */
+/** The task of an end of many connections to one listener. */
 interface CrowdTask {
   role: "listen" | "dial";
   port: number;
   options: KcpOptions;
   count: number;
-  /** Seconds without traffic, and with it. */
+  /** Seconds without traffic. */
   idle: number;
+  /** Seconds with traffic. */
   busy: number;
 }
 
-/** What an end has to do. */
+/** The task of an end. */
 export type GrowthTask = TransferTask | CrowdTask;
 
-/** What was measured when so many bytes had arrived, or had been written. */
+/** The figures after a number of bytes was received or written. */
 export interface Mark {
   bytes: number;
-  /** Since the first byte. */
+  /** Seconds since the first byte. */
   seconds: number;
   rss: number;
-  /** Bytes on V8's heap that were allocated since the first byte. */
+  /** Bytes allocated on V8's heap since the first byte. */
   allocated: number;
   packets: number;
-  /** How late timers were since the mark before, in ms. */
-  stalls: { p50: number; p99: number; max: number };
+  /** How late timers fired since the previous mark, in ms. */
+  timerDelay: { p50: number; p99: number; max: number };
 }
 
-/** What a listener with many connections is like. */
+/** The figures of a listener with many connections. */
 export interface Crowd {
   rss: number;
-  /** Bytes on V8's heap and in its array buffers, after a collection. */
+  /** Bytes on V8's heap and in array buffers, after a garbage collection. */
   heap: number;
-  /** Share of a core, while nobody sends anything. */
+  /** Share of a CPU core without traffic. */
   idle: number;
-  /** Bytes a second that arrive and go back, while all connections wait for echoes all the time. */
+  /** Echoed bytes per second, while every connection always waits for an echo. */
   throughput: number;
 }
 
 const HOST = "127.0.0.1";
-/** Bytes written at a time into one connection. */
+/** Bytes of one write. */
 const PIECE = 65_536;
-/** Bytes that each of many connections sends, and waits for the echo of. */
+/** Bytes that each of many connections sends before it waits for the echo. */
 const MESSAGE = 4096;
 
 function print(value: unknown): void {
@@ -70,9 +71,9 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Follows the event loop and the heap, a millisecond at a time. */
+/** Samples timer delay and heap, once per millisecond. */
 class Watch {
-  #late: number[] = [];
+  #delays: number[] = [];
   #expected = performance.now() + 1;
   #heap = Deno.memoryUsage().heapUsed;
   #allocated = 0;
@@ -80,7 +81,7 @@ class Watch {
   constructor() {
     const step = () => {
       const now = performance.now();
-      this.#late.push(Math.max(0, now - this.#expected));
+      this.#delays.push(Math.max(0, now - this.#expected));
       this.#sample();
       this.#expected = performance.now() + 1;
       setTimeout(step, 1);
@@ -90,7 +91,7 @@ class Watch {
 
   #sample(): void {
     const { heapUsed } = Deno.memoryUsage();
-    // A collection makes it less. What was allocated between the last sample and that is not seen.
+    // Allocations between the last sample and a garbage collection are not counted.
     if (heapUsed > this.#heap) this.#allocated += heapUsed - this.#heap;
     this.#heap = heapUsed;
   }
@@ -100,18 +101,18 @@ class Watch {
     return this.#allocated;
   }
 
-  /** How late timers were since the last call. */
-  stalls(): Mark["stalls"] {
-    const sorted = this.#late.sort((a, b) => a - b);
-    this.#late = [];
+  /** How late timers fired since the last call, in ms. */
+  timerDelay(): Mark["timerDelay"] {
+    const sorted = this.#delays.sort((a, b) => a - b);
+    this.#delays = [];
     const at = (share: number) =>
       sorted[Math.min(sorted.length - 1, sorted.length * share | 0)] ?? 0;
     return { p50: at(0.5), p99: at(0.99), max: at(1) };
   }
 }
 
-/** Moves the bytes of one connection, and prints a mark at each of the numbers asked for. */
-async function move(
+/** Transfers the bytes of one connection, and prints each mark. */
+async function transfer(
   conn: Connection,
   { bytes, marks }: { bytes: number; marks: number[] },
   step: () => Promise<number>,
@@ -130,7 +131,7 @@ async function move(
         rss: Deno.memoryUsage().rss,
         allocated: watch.allocated(),
         packets: packetsIn + packetsOut - before.packetsIn - before.packetsOut,
-        stalls: watch.stalls(),
+        timerDelay: watch.timerDelay(),
       });
     }
     if (done >= bytes) break;
@@ -142,21 +143,21 @@ async function receive(task: TransferTask): Promise<void> {
   print({ port: listener.addr.port });
   const conn = await listener.accept();
   const buffer = new Uint8Array(1 << 18);
-  await move(conn, task, async () => (await conn.read(buffer)) ?? Infinity);
+  await transfer(conn, task, async () => (await conn.read(buffer)) ?? Infinity);
 }
 
 async function send(task: TransferTask): Promise<void> {
   const { port, options } = task;
   const conn = await connect({ hostname: HOST, port, bind: linux(), ...options });
   const piece = new Uint8Array(PIECE);
-  await move(conn, task, async () => {
+  await transfer(conn, task, async () => {
     await writeAll(conn, piece);
     return PIECE;
   });
   await sleep(60_000);
 }
 
-/** After a collection, if there may be one. */
+/** Bytes in use, after a garbage collection if V8 was started with `--expose-gc`. */
 function heapUsed(): number {
   (globalThis as { gc?: () => void }).gc?.();
   const { heapUsed, external } = Deno.memoryUsage();
@@ -208,15 +209,15 @@ async function listenToMany(task: CrowdTask): Promise<void> {
 
 async function dialMany(task: CrowdTask): Promise<void> {
   const conns: Connection[] = [];
-  // Deno's own sockets: the Linux transport waits for each of its sockets in a thread.
+  // Deno's own sockets, because the Linux transport needs a thread for each socket.
   for (let n = 0; n < task.count; n++) {
     const conn = await connect({ hostname: HOST, port: task.port, ...task.options });
     await writeAll(conn, Uint8Array.of(1));
     conns.push(conn);
-    // Not more at once than a socket's buffer holds.
+    // Pause, so that the buffer of the listener's socket does not overflow.
     if (n % 50 === 49) await sleep(5);
   }
-  // The listener says when all are to send.
+  // The listener sends one byte when all connections shall start.
   await conns[0].read(new Uint8Array(1));
   const message = new Uint8Array(MESSAGE);
   for (const conn of conns) {

@@ -1,10 +1,10 @@
 /**
  * Measures: `deno task bench [--json] [--save FILE] [--runs N] [name…]`.
  *
- * Each figure is the median of several runs after a warm-up, and so is kcp-go's beside it where there is a Go to build it with;
- * the runs of all figures, ours and theirs, take turns, so that a machine that is slow for a while is slow for all of them. The
- * ratio is the median of those of the pairs. With `--save`, the results go into a file, too, as lines of JSON behind one that
- * names the machine.
+ * Each figure is the median of several runs after a warm-up. kcp-go is measured too if Go is
+ * installed. All figures take turns, so that a machine that is slow for a time is slow for all of
+ * them. The ratio is the median of the ratios of the pairs. With `--save`, the results are also
+ * written to a file as lines of JSON. The first line names the machine.
  *
  * @module
  */
@@ -60,7 +60,7 @@ if (!Number.isInteger(runs) || runs < 1) {
   console.error(`Cannot make ${values.runs} runs: allowed are whole numbers from 1`);
   Deno.exit(2);
 }
-/** What the processes of their own need to find the packages. */
+/** Flags with which other processes find the packages. */
 const flags = values.flags.split(" ").filter((flag) => flag !== "");
 
 /** Data and parity shards: kcp-go's own benchmark has the first one. */
@@ -71,7 +71,7 @@ const CHACHA20_POLY1305 = {
   key: keyOf("chacha20-poly1305").toHex(),
 } as const;
 const SALSA20 = { cipher: "salsa20", key: keyOf("salsa20").toHex() } as const;
-/** Packets back to back: what kcp-go does without a bound, and what sockets with large buffers hold. */
+/** Packets back to back, for sockets with large buffers. kcp-go has no such limit. */
 const WIDE = 1024;
 
 function network(load: Load): Benchmark[] {
@@ -173,7 +173,7 @@ const ours = chosen.map((): number[] => []);
 const theirs = chosen.map((): number[] => []);
 for (let i = -1; i < runs; i++) {
   for (const [n, { run, peer, rival, unit }] of chosen.entries()) {
-    // What runs for seconds in processes of its own warms up by itself.
+    // A benchmark that runs for seconds in other processes has its own warm-up.
     const alone = rival || peer?.mode === "sink" || peer?.mode === "echo";
     if (i < 0 && (alone || unit !== "B/s" && runs === 1)) continue;
     const value = await run();

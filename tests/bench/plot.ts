@@ -1,12 +1,12 @@
 /**
- * Draws the results that `deno task bench --save` wrote: `tests/bench/results.jsonl` becomes `tests/bench/results.svg`, bars
- * of ours and of the peer's. The same results give the same drawing.
+ * Draws results.jsonl, which `deno task bench --save` writes, as bars in results.svg: ours beside
+ * those of the peer. The same results give the same drawing.
  *
  * @module
  */
 const folder = new URL("./", import.meta.url);
 
-/** A line of the results, of what has a peer. */
+/** One line of the results. */
 interface Result {
   name: string;
   value: number;
@@ -19,7 +19,7 @@ const [head, ...lines] = (await Deno.readTextFile(new URL("results.jsonl", folde
   .split("\n").map((line) => JSON.parse(line));
 const results = (lines as Result[]).filter(({ peerValue }) => peerValue !== undefined);
 
-/** What is drawn together, as each group has a scale of its own. */
+/** The groups of bars. Each group has its own scale. */
 const GROUPS: readonly { title: string; of: (name: string) => boolean }[] = [
   { title: "Sink over the loopback", of: (name) => /\/sink-/.test(name) },
   { title: "Echo over the loopback", of: (name) => /\/echo-/.test(name) },
@@ -74,8 +74,8 @@ const { machine, deno, go, kcpGo, runs, date } = head;
 text(
   16,
   y + 18,
-  `Blue: this module (Deno ${deno}); grey: kcp-go ${kcpGo} (${go}), or what is named. Medians of ${runs} runs that took turns, ` +
-    `${date}.`,
+  `Blue: this module (Deno ${deno}); grey: kcp-go ${kcpGo} (${go}), or what is named. ` +
+    `Medians of ${runs} runs that took turns, ${date}.`,
   `font-size="11"`,
 );
 text(
@@ -89,7 +89,8 @@ text(
 y += 48;
 
 const svg = [
-  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" ` +
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" ` +
+  `width="${WIDTH}" height="${y}" ` +
   `font-family="system-ui, sans-serif" font-size="13" fill="#111827">`,
   `<rect width="${WIDTH}" height="${y}" fill="#ffffff"/>`,
   ...parts,

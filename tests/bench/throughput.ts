@@ -23,10 +23,10 @@ export interface PeerJob {
 const TIMES = { warmup: 0.5, seconds: 2 };
 
 /**
- * Measures ours: a listener and a dialler, each in a process of its own.
+ * Measures this library: a listener and a client, each in its own process.
  *
- * @param flags What `deno run` needs beside permissions.
- * @returns Bytes a second, counted where they arrive.
+ * @param flags Flags of `deno run`, in addition to permissions.
+ * @returns Bytes per second, counted at the receiver.
  */
 export async function measureOurs(
   load: Load,

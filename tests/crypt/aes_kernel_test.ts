@@ -15,7 +15,7 @@ const KERNELS: [string, AesKernel | null][] = [
 const IV = Uint8Array.from(PACKET_IV);
 const KEY_SIZES = [16, 24, 32];
 
-/** A cipher that only encrypts: the mode without the checksum. */
+/** Makes the encryption of a cipher callable without its checksum. */
 class Bare extends AesCfbCipher {
   run(data: Uint8Array<ArrayBuffer>, decrypt = false): Uint8Array {
     if (decrypt) this.decrypt(data, 0, data.length);
@@ -24,7 +24,7 @@ class Bare extends AesCfbCipher {
   }
 }
 
-Deno.test("aes kernel: Deno has it, with relaxed SIMD and without, and takes it unless told otherwise", () => {
+Deno.test("aes kernel: Deno runs it, with and without relaxed SIMD, and uses it by default", () => {
   for (const [, kernel] of KERNELS) assert(kernel);
   assert(sharedAesKernel());
   assert(new AesCfbCipher("aes-128", new Uint8Array(16)).accelerated);
@@ -33,7 +33,7 @@ Deno.test("aes kernel: Deno has it, with relaxed SIMD and without, and takes it 
   assertFalse(new GcmCipher("aes-128-gcm", new Uint8Array(16), null).accelerated);
 });
 
-Deno.test("aes kernel: without WebAssembly there is none", () => {
+Deno.test("aes kernel: it is null if the runtime cannot compile it", () => {
   assertEquals(startAesKernel("AGFzbQEAAAD/"), null);
 });
 
@@ -42,7 +42,8 @@ for (const [name, kernel] of KERNELS) {
     const { iv, plain, examples } = CFB128_AES;
     for (const [key, expected] of examples) {
       const cipher = new Bare("aes", bytes(key), kernel);
-      // A first block that is encrypted to the IV of the example: from there on it is the example.
+      // The first block is chosen so that its ciphertext is the IV of the example. The next blocks
+      // are the example.
       const first = cipher.run(new Uint8Array(16)).map((byte, i) => byte ^ iv[i]);
       const data = Uint8Array.from([...first, ...plain]);
       assertEquals(cipher.run(data), Uint8Array.from([...iv, ...bytes(expected)]));
@@ -50,9 +51,9 @@ for (const [name, kernel] of KERNELS) {
     }
   });
 
-  Deno.test(`aes kernel, ${name}: CFB is noble's, for packets of every length up to 1500`, () => {
+  Deno.test(`aes kernel, ${name}: CFB equals noble's, for all lengths up to 1500`, () => {
     const random = new Random("cfb");
-    // All have the one kernel, and take turns.
+    // All ciphers use the same kernel alternately.
     const keys = KEY_SIZES.map((size) => random.fill(new Uint8Array(size)));
     const ciphers = keys.map((key) => new Bare("aes", key, kernel));
     for (let length = 16; length <= 1500; length++) {
@@ -64,7 +65,7 @@ for (const [name, kernel] of KERNELS) {
     }
   });
 
-  Deno.test(`aes kernel, ${name}: several packets at once are each what it is alone`, () => {
+  Deno.test(`aes kernel, ${name}: sealing several packets at once equals sealing each`, () => {
     const random = new Random("lanes");
     for (let round = 0; round < 300; round++) {
       const key = random.fill(new Uint8Array(KEY_SIZES[round % 3]));
@@ -76,7 +77,8 @@ for (const [name, kernel] of KERNELS) {
       for (let i = 0; i < count; i++) {
         at += random.chance(0.3) ? random.below(40) : 0;
         starts[i + 1] = at;
-        // Some of whole blocks, and in some rounds far more than the kernel takes at once.
+        // Some packets have whole blocks. In some rounds there are far more packets than fit into
+        // one call.
         at += 20 + random.below(random.chance(0.5) ? 30 : round % 50 === 0 ? 20_000 : 1500);
         if (random.chance(0.3)) at += -(at - starts[i + 1]) & 15;
         ends[i + 1] = at;
@@ -90,7 +92,7 @@ for (const [name, kernel] of KERNELS) {
     }
   });
 
-  Deno.test(`aes kernel, ${name}: GCM is noble's, for payloads of every length up to 1500`, () => {
+  Deno.test(`aes kernel, ${name}: GCM equals noble's, for all lengths up to 1500`, () => {
     const random = new Random("gcm");
     const keys = KEY_SIZES.map((size) => random.fill(new Uint8Array(size)));
     const ciphers = keys.map((key) => new GcmCipher("gcm", key, kernel));
@@ -113,7 +115,7 @@ for (const [name, kernel] of KERNELS) {
   });
 }
 
-Deno.test("aes kernel: packets that are too long for it are sealed all the same", () => {
+Deno.test("aes kernel: packets that are too long for it are sealed without it", () => {
   const key = new Uint8Array(16).fill(5);
   for (const length of [65_507, 65_536, 65_537, 200_000]) {
     for (const Cipher of [AesCfbCipher, GcmCipher]) {

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Aes } from "../../crypt/aes.ts";
 import { bytes } from "./harness.ts";
 
-/** Encrypts a block, whose words are little-endian, and returns the encrypted one, both in hexadecimal. */
+/** Encrypts a block. The block and the result are in hexadecimal. */
 function encrypted(cipher: Aes, hex: string): string {
   const from = new DataView(bytes(hex).buffer);
   const block = Int32Array.from({ length: 4 }, (_, i) => from.getInt32(4 * i, true));
@@ -15,7 +15,7 @@ function encrypted(cipher: Aes, hex: string): string {
   ).join("");
 }
 
-/** The key 000102… of so many bytes. */
+/** The key 000102… of a given length in bytes. */
 function counting(length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, i) => i);
 }
@@ -38,12 +38,12 @@ Deno.test("aes: the ECB examples of NIST SP 800-38A F.1.1", () => {
   for (const [plain, expected] of examples) assertEquals(encrypted(cipher, plain), expected);
 });
 
-Deno.test("aes: the key may lie anywhere in memory, and is not kept", () => {
+Deno.test("aes: the key may be at any offset in its buffer, and is copied", () => {
   const memory = new Uint8Array(21);
   const key = memory.subarray(5);
   key.set(counting(16));
   const cipher = new Aes(key);
-  assertEquals(key, counting(16), "it is not altered");
+  assertEquals(key, counting(16), "the constructor must not change the key");
   memory.fill(0);
   assertEquals(
     encrypted(cipher, "00112233445566778899aabbccddeeff"),
@@ -51,7 +51,7 @@ Deno.test("aes: the key may lie anywhere in memory, and is not kept", () => {
   );
 });
 
-Deno.test("aes: a key of another length is refused", () => {
+Deno.test("aes: a key of another length is an error that says what is allowed", () => {
   for (const length of [0, 15, 17, 31, 33, 64]) {
     assertThrows(
       () => new Aes(new Uint8Array(length)),

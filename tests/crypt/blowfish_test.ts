@@ -3,7 +3,7 @@ import { Blowfish } from "../../crypt/blowfish.ts";
 import { piWords } from "../../crypt/pi_digits.ts";
 import { bytes, encrypted, testBlockCipher } from "./harness.ts";
 
-/** E. Young's vectors, which B. Schneier publishes as vectors.txt: key, plaintext, ciphertext. */
+/** E. Young's vectors (vectors.txt of B. Schneier): key, plaintext, ciphertext. */
 const VECTORS = `
   0000000000000000 0000000000000000 4ef997456198dd78
   ffffffffffffffff ffffffffffffffff 51866fd5b85ecb8a
@@ -41,7 +41,7 @@ const VECTORS = `
   fedcba9876543210 ffffffffffffffff 6b5c5a9c5d9e0a5a
 `;
 
-/** The same file's ciphertexts for keys of 1 to 24 bytes. */
+/** Ciphertexts of vectors.txt for keys of 1 to 24 bytes. */
 const VARIABLE_LENGTH = `
   f9ad597c49db005e e91d21c1d961a6d6 e9c2b70a1bc65cf3 be1e639408640f05 b39e44481bdb1e6e
   9457aa83b1928c0d 8bb77032f960629d e87a244e2cc85e82 15750e7a4f4ec577 122ba70b3ab64ae0
@@ -75,7 +75,7 @@ Deno.test("blowfish: Eric Young's vectors with keys of 1 to 24 bytes", () => {
   }
 });
 
-Deno.test("blowfish: keys of all 56 lengths in a row, as Go's blowfish package does them", () => {
+Deno.test("blowfish: a chain of keys of all 56 lengths equals that of Go's blowfish package", () => {
   let block = "0000000000000000";
   for (let length = 1; length <= 56; length++) {
     block = encrypted(new Blowfish(Uint8Array.from({ length }, (_, i) => i * 7 + 1)), block);
@@ -83,7 +83,7 @@ Deno.test("blowfish: keys of all 56 lengths in a row, as Go's blowfish package d
   assertEquals(block, "1d1424e7b6122e0f");
 });
 
-Deno.test("blowfish: the digits of pi begin and end as its initial state does", () => {
+Deno.test("blowfish: the digits of pi are the known initial state, at its begin and its end", () => {
   const words = Array.from(piWords(1042), (word) => (word >>> 0).toString(16).padStart(8, "0"));
   assertEquals(words.slice(0, 18), [
     ..."243f6a88 85a308d3 13198a2e 03707344 a4093822 299f31d0 082efa98 ec4e6c89 452821e6".split(
@@ -98,7 +98,7 @@ Deno.test("blowfish: the digits of pi begin and end as its initial state does", 
   assertEquals(words.slice(-4), ["b74e6132", "ce77e25b", "578fdfe3", "3ac372e6"], "the end of S4");
 });
 
-Deno.test("blowfish: the digits of pi don't depend on how many are computed", () => {
+Deno.test("blowfish: the digits of pi do not depend on how many are computed", () => {
   const all = piWords(300);
   for (let count = 0; count < 300; count++) {
     assertEquals(piWords(count), all.subarray(0, count).slice(), `${count} words`);

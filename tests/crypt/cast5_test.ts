@@ -7,7 +7,10 @@ Deno.test("cast5: the example of RFC 2144 appendix B.1", () => {
   assertEquals(encrypted(cipher, "0123456789abcdef"), "238b4fe5847e44b2");
 });
 
-/** The maintenance test of RFC 2144 appendix B.2: two values key the encryption of each other. */
+/**
+ * The maintenance test of RFC 2144 appendix B.2: each of two values is the key that encrypts the
+ * other.
+ */
 function maintenance(iterations: number): [a: string, b: string] {
   let a = "0123456712345678234567893456789a";
   let b = a;
@@ -20,7 +23,7 @@ function maintenance(iterations: number): [a: string, b: string] {
   return [a, b];
 }
 
-Deno.test("cast5: the maintenance test of RFC 2144 appendix B.2, shortened, as Go's cast5 package does it", () => {
+Deno.test("cast5: the maintenance test of RFC 2144 appendix B.2, shortened as in Go", () => {
   assertEquals(maintenance(1000), [
     "23f73b14b02a2ad7dfb9f2c35644798d",
     "e5bf37eff14c456a40b21ce369370a9f",

@@ -6,7 +6,10 @@ import { Cfb, CfbCipher } from "../../crypt/cfb.ts";
 import { crc32 } from "../../crypt/crc32.ts";
 import { bytes, CFB128_AES } from "./harness.ts";
 
-/** A permutation of blocks that mixes all bytes with a key; a cipher only in what CFB asks of one. */
+/**
+ * A permutation of blocks that mixes all bytes with a key. It is not secure, but CFB can use it as
+ * a cipher.
+ */
 class Toy implements BlockCipher {
   readonly blockSize: 8 | 16;
   readonly littleEndian: boolean;
@@ -32,7 +35,7 @@ class Toy implements BlockCipher {
 
 const TOYS: [8 | 16, boolean][] = [[8, false], [8, true], [16, false], [16, true]];
 
-/** Encrypts the bytes of one block, through words in the cipher's byte order. */
+/** Encrypts the bytes of one block, as words in the cipher's byte order. */
 function blockOf(cipher: BlockCipher, input: Uint8Array): Uint8Array<ArrayBuffer> {
   const from = new DataView(Uint8Array.from(input).buffer);
   const words = Int32Array.from(
@@ -45,7 +48,10 @@ function blockOf(cipher: BlockCipher, input: Uint8Array): Uint8Array<ArrayBuffer
   return new Uint8Array(to.buffer);
 }
 
-/** CFB encryption as NIST SP 800-38A §6.3 writes it, block by block: C = P ^ E(previous C), starting from the IV. */
+/**
+ * CFB encryption by its definition (NIST SP 800-38A §6.3): C = P ^ E(previous C), with the IV as
+ * the first C.
+ */
 function defined(cipher: BlockCipher, iv: Uint8Array, plain: Uint8Array): Uint8Array {
   const out = new Uint8Array(plain.length);
   let previous = iv;
@@ -63,7 +69,7 @@ Deno.test("cfb: the CFB128-AES examples of NIST SP 800-38A F.3.13 to F.3.18", ()
   const { iv, plain, examples } = CFB128_AES;
   for (const [key, expected] of examples) {
     const cfb = new Cfb(new Aes(bytes(key)), iv);
-    // Each prefix of the example too: CFB needs no padding, so the end just misses.
+    // CFB needs no padding, so a prefix of the plaintext gives a prefix of the ciphertext.
     for (let length = 0; length <= plain.length; length++) {
       const data = plain.slice(0, length);
       cfb.encrypt(data, 0, length);
@@ -74,7 +80,7 @@ Deno.test("cfb: the CFB128-AES examples of NIST SP 800-38A F.3.13 to F.3.18", ()
   }
 });
 
-Deno.test("cfb: for both block sizes and byte orders it is what the definition says, and is undone", () => {
+Deno.test("cfb: it equals its definition, for both block sizes and byte orders", () => {
   for (const [blockSize, littleEndian] of TOYS) {
     const toy = new Toy(blockSize, littleEndian);
     fc.assert(fc.property(
@@ -93,13 +99,13 @@ Deno.test("cfb: for both block sizes and byte orders it is what the definition s
         cfb.decrypt(memory, at, at + plain.length);
         const expected = new Uint8Array(memory.length).fill(0xee);
         expected.set(plain, at);
-        assertEquals(memory, expected, "and what lies around is left alone");
+        assertEquals(memory, expected, "the bytes around must not change");
       },
     ));
   }
 });
 
-Deno.test("cfb: each call starts anew from the IV, whatever memory the one before was in", () => {
+Deno.test("cfb: each call starts from the IV, even if the memory changes between calls", () => {
   for (const [blockSize, littleEndian] of TOYS) {
     const cfb = new Cfb(new Toy(blockSize, littleEndian), new Uint8Array(blockSize));
     const plain = Uint8Array.from({ length: 43 }, (_, i) => i);
@@ -115,7 +121,7 @@ Deno.test("cfb: each call starts anew from the IV, whatever memory the one befor
   }
 });
 
-Deno.test("cfb: the IV is encrypted once, and no block that nobody needs", () => {
+Deno.test("cfb: the IV is encrypted once, and no block is encrypted without need", () => {
   for (const [blockSize, littleEndian] of TOYS) {
     for (let length = 0; length < 50; length++) {
       const toy = new Toy(blockSize, littleEndian);
@@ -130,7 +136,7 @@ Deno.test("cfb: the IV is encrypted once, and no block that nobody needs", () =>
   }
 });
 
-Deno.test("cfb: an IV that is no block is refused", () => {
+Deno.test("cfb: an IV of another length than a block is rejected", () => {
   assertThrows(
     () => new Cfb(new Toy(8, false), new Uint8Array(16)),
     RangeError,
@@ -138,7 +144,7 @@ Deno.test("cfb: an IV that is no block is refused", () => {
   );
 });
 
-Deno.test("cfb: a packet is nonce, checksum and payload, all under the fixed IV", () => {
+Deno.test("cfb: a packet is nonce, checksum and payload, encrypted with the fixed IV", () => {
   const iv = bytes("a7734f9c12ac1b01a415f2c1fc78e66b");
   for (const [blockSize, littleEndian] of TOYS) {
     const toy = new Toy(blockSize, littleEndian);
@@ -157,11 +163,11 @@ Deno.test("cfb: a packet is nonce, checksum and payload, all under the fixed IV"
   }
 });
 
-Deno.test("cfb: a flipped bit is noticed by the checksum, and no payload is left behind", () => {
+Deno.test("cfb: the checksum detects a flipped bit, and the packet is filled with zeros", () => {
   const cipher = new CfbCipher("toy", new Toy(16, false));
   const sealed = Uint8Array.from({ length: 60 }, (_, i) => i);
   cipher.seal(sealed, 0, 60);
-  // In the nonce too: it is noticed by what it does to the blocks after it.
+  // A flipped bit of the nonce is detected, too, because it changes the blocks after it.
   for (let bit = 0; bit < 8 * 60; bit++) {
     const packet = sealed.slice();
     packet[bit >> 3] ^= 1 << (bit & 7);
@@ -170,9 +176,10 @@ Deno.test("cfb: a flipped bit is noticed by the checksum, and no payload is left
   }
 });
 
-Deno.test("cfb: the checksum stops no forger, as the documentation says", () => {
+Deno.test("cfb: the checksum does not detect a forged packet, as documented", () => {
   const cipher = new CfbCipher("toy", new Toy(16, false));
-  // Checksum and payload fill the last block, in which a bit that is flipped is flipped, and nothing else.
+  // Checksum and payload are in the last block. A flipped bit of its ciphertext flips only the same
+  // bit of the plaintext.
   const packet = new Uint8Array(20 + 12);
   packet.set(new TextEncoder().encode("pay 10 coins"), 20);
   const before = crc32(packet, 20);
@@ -182,7 +189,7 @@ Deno.test("cfb: the checksum stops no forger, as the documentation says", () => 
   const difference = (crc32(change) ^ crc32(new Uint8Array(12))) >>> 0;
   for (let i = 0; i < 12; i++) packet[20 + i] ^= change[i];
   for (let i = 0; i < 4; i++) packet[16 + i] ^= difference >>> 8 * i;
-  assert(cipher.open(packet, 0, 32), "without the key");
+  assert(cipher.open(packet, 0, 32), "the packet was forged without the key");
   assertEquals(new TextDecoder().decode(packet.subarray(20)), "pay 19 coins");
   assertEquals(crc32(packet, 20), (before ^ difference) >>> 0);
 });

@@ -5,7 +5,7 @@ import { Random } from "../../transport/link/random.ts";
 
 const OVERHEAD = 12 + 16;
 
-/** A packet as noble seals it. */
+/** Seals a packet with noble. */
 function sealed(key: Uint8Array, nonce: Uint8Array, payload: Uint8Array): Uint8Array {
   const packet = new Uint8Array(payload.length + OVERHEAD);
   packet.set(nonce);
@@ -13,14 +13,14 @@ function sealed(key: Uint8Array, nonce: Uint8Array, payload: Uint8Array): Uint8A
   return packet;
 }
 
-Deno.test("chacha20-poly1305: with the kernel the bytes are noble's, of every length up to 1500", () => {
+Deno.test("chacha20-poly1305: the kernel equals noble, for all lengths up to 1500", () => {
   const random = new Random("chacha");
   const keys = [1, 2, 3].map((seed) => random.fork(`${seed}`).fill(new Uint8Array(32)));
   const ciphers = keys.map((key) => new ChaCha20Poly1305Cipher(key));
   assertEquals(ciphers[0].accelerated, true, "Deno has SIMD");
   assertEquals(new ChaCha20Poly1305Cipher(keys[0], true).accelerated, false);
   for (let length = 0; length <= 1500; length++) {
-    // Three keys in turn, at any place in memory.
+    // Three keys alternate, and packets are at any offset.
     const at = length & 7;
     const payload = random.fill(new Uint8Array(length));
     const nonce = random.fill(new Uint8Array(12));
@@ -38,13 +38,13 @@ Deno.test("chacha20-poly1305: with the kernel the bytes are noble's, of every le
   }
 });
 
-Deno.test("chacha20-poly1305: the sums of Poly1305 carry as far as they can", () => {
+Deno.test("chacha20-poly1305: the longest carries in the sums of Poly1305 are right", () => {
   const random = new Random("carry");
   for (let round = 0; round < 400; round++) {
     const key = random.fill(new Uint8Array(32));
     const nonce = random.fill(new Uint8Array(12));
     const length = 1 + random.below(400);
-    // What is authenticated is the ciphertext: it shall be all ones, or nearly.
+    // Poly1305 authenticates the ciphertext, so the ciphertext is made all ones, or nearly.
     const stream = sealed(key, nonce, new Uint8Array(length)).subarray(12, 12 + length);
     const payload = stream.map((byte) => byte ^ (random.chance(0.01) ? 0xfe : 0xff));
     const packet = sealed(key, nonce, payload);
@@ -57,7 +57,7 @@ Deno.test("chacha20-poly1305: the sums of Poly1305 carry as far as they can", ()
   }
 });
 
-Deno.test("chacha20-poly1305: a packet with any bit altered is wiped, with and without the kernel", () => {
+Deno.test("chacha20-poly1305: a packet with a flipped bit is filled with zeros", () => {
   const key = new Uint8Array(32).fill(7);
   for (const portable of [false, true]) {
     const cipher = new ChaCha20Poly1305Cipher(key, portable);
@@ -71,7 +71,7 @@ Deno.test("chacha20-poly1305: a packet with any bit altered is wiped, with and w
   }
 });
 
-Deno.test("chacha20-poly1305: a packet that is too long for the kernel is sealed all the same", () => {
+Deno.test("chacha20-poly1305: a packet too long for the kernel is sealed without it", () => {
   const key = new Uint8Array(32).fill(5);
   for (const length of [65_507, 126_600, 126_688, 126_689, 127_000, 200_000]) {
     const packet = new Uint8Array(length);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { crc32, portableCrc32 } from "../../crypt/crc32.ts";
 import { Random } from "../../transport/link/random.ts";
 
-/** The remainder of a polynomial division, bit by bit, as the definition has it. */
+/** The checksum by its definition: the remainder of a polynomial division, bit by bit. */
 function divided(bytes: Uint8Array): number {
   let remainder = 0xffffffff;
   for (const byte of bytes) {
@@ -14,7 +14,7 @@ function divided(bytes: Uint8Array): number {
   return ~remainder >>> 0;
 }
 
-Deno.test("crc32: the check value of the catalogues, and others of Go's hash/crc32", () => {
+Deno.test("crc32: the standard check value, and values of Go's hash/crc32", () => {
   const vectors: [string, number][] = [
     ["123456789", 0xcbf43926],
     ["", 0],
@@ -34,7 +34,7 @@ Deno.test("crc32: the check value of the catalogues, and others of Go's hash/crc
   assertEquals(crc32(Uint8Array.from({ length: 65_507 }, (_, i) => 7 * i + 3)), 0x0945a3be);
 });
 
-Deno.test("crc32: of every range it is the remainder that a division bit by bit leaves", () => {
+Deno.test("crc32: it equals the remainder of a division bit by bit, for every range", () => {
   const bytes = Uint8Array.from({ length: 100 }, (_, i) => i * i * 37 + (i << 2) >>> 1);
   for (let start = 0; start < 20; start++) {
     for (let end = start; end <= bytes.length; end++) {
@@ -47,7 +47,7 @@ Deno.test("crc32: of every range it is the remainder that a division bit by bit 
   }
 });
 
-Deno.test("crc32: what lies around the range does not count, nor where in memory it lies", () => {
+Deno.test("crc32: neither the bytes around the range nor its offset count", () => {
   const memory = new Uint8Array(64).fill(0xa5);
   const text = new TextEncoder().encode("123456789");
   for (let at = 0; at < 48; at++) {
@@ -57,7 +57,7 @@ Deno.test("crc32: what lies around the range does not count, nor where in memory
   }
 });
 
-Deno.test("crc32: every single changed bit is seen", () => {
+Deno.test("crc32: every single flipped bit changes the checksum", () => {
   const bytes = Uint8Array.from({ length: 67 }, (_, i) => 29 * i);
   const before = crc32(bytes);
   const seen = new Set([before]);
@@ -66,10 +66,10 @@ Deno.test("crc32: every single changed bit is seen", () => {
     seen.add(crc32(bytes));
     bytes[bit >> 3] ^= 1 << (bit & 7);
   }
-  assertEquals(seen.size, 1 + 8 * bytes.length, "and all give different checksums");
+  assertEquals(seen.size, 1 + 8 * bytes.length, "two flipped bits gave the same checksum");
 });
 
-Deno.test("crc-32: with and without the kernel it is the same, of every length and at every place", () => {
+Deno.test("crc32: kernel and TypeScript give the same result, for all lengths and offsets", () => {
   const bytes = new Random("kernel").fill(new Uint8Array(130_000));
   for (let length = 0; length <= 1500; length++) {
     const start = length % 9;

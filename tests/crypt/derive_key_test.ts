@@ -4,7 +4,7 @@ import { pbkdf2 } from "@noble/hashes/pbkdf2.js";
 import { deriveKey } from "../../crypt/derive_key.ts";
 import { bytes } from "./harness.ts";
 
-Deno.test("derive key: keys that golang.org/x/crypto/pbkdf2 makes with kcptun's settings", () => {
+Deno.test("derive key: keys equal those of golang.org/x/crypto/pbkdf2", () => {
   assertEquals(
     deriveKey("it's a secrect"),
     bytes("25d7d7bd51050742d8d791f2b653c6c8b2366b7e25a124cf7a2e12eaf4ffa444"),
@@ -17,10 +17,10 @@ Deno.test("derive key: keys that golang.org/x/crypto/pbkdf2 makes with kcptun's 
   const text = "пароль 🔑";
   const expected = bytes("9f62454b5cdd866b8645cefffcf50d301fc50b256b9300ff03fd2742ea7face8");
   assertEquals(deriveKey(text), expected);
-  assertEquals(deriveKey(new TextEncoder().encode(text)), expected, "the UTF-8 bytes count");
+  assertEquals(deriveKey(new TextEncoder().encode(text)), expected, "a string is encoded as UTF-8");
 });
 
-Deno.test("derive key: the runtime's own PBKDF2 makes the same, of bytes of any length and value", async () => {
+Deno.test("derive key: keys equal those of the runtime's PBKDF2, for any bytes", async () => {
   for (const length of [1, 20, 63, 64, 65, 200]) {
     const password = Uint8Array.from({ length }, (_, i) => 255 - 3 * i);
     const before = password.slice();
@@ -36,7 +36,7 @@ Deno.test("derive key: the runtime's own PBKDF2 makes the same, of bytes of any 
       256,
     );
     assertEquals(deriveKey(password), new Uint8Array(bits), `${length} bytes`);
-    assertEquals(password, before, "the password is the caller's");
+    assertEquals(password, before, "the password must not change");
   }
 });
 
@@ -62,7 +62,7 @@ Deno.test("derive key: the PBKDF2 that it calls passes RFC 6070", () => {
   }
 });
 
-Deno.test("derive key: a password that is no text and no bytes is refused", () => {
+Deno.test("derive key: a password that is neither a string nor bytes is rejected", () => {
   for (const password of [undefined, null, 5, [1, 2], new ArrayBuffer(4)]) {
     assertThrows(
       () => deriveKey(password as unknown as string),

@@ -7,7 +7,7 @@ import { GcmCipher } from "../../crypt/gcm.ts";
 import type { PacketCipher } from "../../crypt/packet_cipher.ts";
 import { bytes } from "./harness.ts";
 
-/** The kernels of AES, and none. */
+/** The AES kernels; null for no kernel. */
 const KERNELS = [startAesKernel(RELAXED_WASM), startAesKernel(WASM), null];
 
 function hexadecimal(bytes: Uint8Array): string {
@@ -24,7 +24,10 @@ function sealed(cipher: PacketCipher, nonce: Uint8Array, plain: Uint8Array, at =
   return memory.slice(at);
 }
 
-/** Checks that the packet of nonce and plaintext is `nonce | ciphertext | tag`, and that it opens. */
+/**
+ * Checks that nonce and plaintext are sealed as `nonce | ciphertext | tag`, and that this packet
+ * opens.
+ */
 function check(cipher: PacketCipher, nonce: string, plain: string, ciphertextAndTag: string): void {
   for (let at = 0; at < 5; at++) {
     const packet = sealed(cipher, bytes(nonce), bytes(plain), at);
@@ -37,8 +40,8 @@ function check(cipher: PacketCipher, nonce: string, plain: string, ciphertextAnd
 }
 
 for (const [n, kernel] of KERNELS.entries()) {
-  Deno.test(`aead: the examples of the GCM specification without additional data, kernel ${n}`, () => {
-    // D. McGrew, J. Viega, "The Galois/Counter Mode of Operation", appendix B, which NIST refers to.
+  Deno.test(`aead: the GCM specification's examples without additional data, kernel ${n}`, () => {
+    // D. McGrew, J. Viega, "The Galois/Counter Mode of Operation", appendix B. NIST refers to it.
     const zero = "00".repeat(12);
     const nonce = "cafebabefacedbaddecaf888";
     const key = "feffe9928665731c6d6a8f9467308308";
@@ -99,10 +102,10 @@ for (const [n, kernel] of KERNELS.entries()) {
   });
 }
 
-Deno.test("aead: AES-GCM is that of the runtime, for keys, nonces and payloads of any kind", async () => {
+Deno.test("aead: AES-GCM equals the runtime's, for random keys, nonces and payloads", async () => {
   await fc.assert(
     fc.asyncProperty(
-      // WebCrypto of Deno takes 128 and 256 bits, and 192 too.
+      // WebCrypto of Deno allows keys of 128, 192 and 256 bits.
       fc.constantFrom(16, 24, 32).chain((n) => fc.uint8Array({ minLength: n, maxLength: n })),
       fc.uint8Array({ minLength: 12, maxLength: 12 }),
       fc.uint8Array({ maxLength: 300 }),
@@ -123,12 +126,12 @@ Deno.test("aead: AES-GCM is that of the runtime, for keys, nonces and payloads o
   );
 });
 
-Deno.test("aead: ChaCha20-Poly1305 on the text of RFC 8439 §2.8.2", () => {
+Deno.test("aead: ChaCha20-Poly1305 of the text of RFC 8439 §2.8.2", () => {
   const text = "Ladies and Gentlemen of the class of '99: If I could offer you only one tip " +
     "for the future, sunscreen would be it.";
   const key = Uint8Array.from({ length: 32 }, (_, i) => 0x80 + i);
-  // The RFC's ciphertext. Its tag covers additional data, of which a packet has none: this one is that of
-  // golang.org/x/crypto/chacha20poly1305 without any.
+  // The ciphertext is from the RFC. The tag in the RFC covers additional data, which packets do not
+  // have. So the tag here is from golang.org/x/crypto/chacha20poly1305 without additional data.
   check(
     new ChaCha20Poly1305Cipher(key),
     "070000004041424344454647",
@@ -147,7 +150,7 @@ Deno.test("aead: ChaCha20-Poly1305 on the text of RFC 8439 §2.8.2", () => {
   );
 });
 
-Deno.test("aead: ChaCha20 is that of RFC 8439 §2.4.2, which counts from 1 as the AEAD does", () => {
+Deno.test("aead: ChaCha20 of RFC 8439 §2.4.2, whose counter starts at 1, too", () => {
   const text = "Ladies and Gentlemen of the class of '99: If I could offer you only one tip " +
     "for the future, sunscreen would be it.";
   const packet = sealed(
@@ -170,7 +173,7 @@ const CIPHERS: PacketCipher[] = [
   new ChaCha20Poly1305Cipher(new Uint8Array(32).fill(9)),
 ];
 
-Deno.test("aead: a packet of which any bit was altered is refused, and wiped", () => {
+Deno.test("aead: a packet with a flipped bit is rejected, and filled with zeros", () => {
   const plain = Uint8Array.from({ length: 37 }, (_, i) => i);
   for (const cipher of CIPHERS) {
     const packet = sealed(cipher, new Uint8Array(12).fill(7), plain);
@@ -185,12 +188,12 @@ Deno.test("aead: a packet of which any bit was altered is refused, and wiped", (
       );
     }
     const whole = Uint8Array.from(packet);
-    assert(cipher.open(whole, 0, whole.length), "after all the forgeries");
+    assert(cipher.open(whole, 0, whole.length), "the original must still open");
     assertEquals(whole.slice(12, -16), plain);
   }
 });
 
-Deno.test("aead: a packet that was cut off or made longer is refused", () => {
+Deno.test("aead: a packet that is too short or too long is rejected", () => {
   const plain = Uint8Array.from({ length: 50 }, (_, i) => i);
   for (const cipher of CIPHERS) {
     const packet = sealed(cipher, new Uint8Array(12).fill(7), plain);
@@ -207,7 +210,7 @@ Deno.test("aead: a packet that was cut off or made longer is refused", () => {
   }
 });
 
-Deno.test("aead: two packets with different nonces have nothing in common", () => {
+Deno.test("aead: the same payload with another nonce gives another ciphertext", () => {
   for (const cipher of CIPHERS) {
     const plain = new Uint8Array(64);
     const one = sealed(cipher, new Uint8Array(12).fill(1), plain).slice(12);
@@ -217,7 +220,7 @@ Deno.test("aead: two packets with different nonces have nothing in common", () =
   }
 });
 
-Deno.test("aead: keys of other lengths are refused", () => {
+Deno.test("aead: keys of other lengths are rejected", () => {
   assertThrows(
     () => new ChaCha20Poly1305Cipher(new Uint8Array(16)),
     RangeError,

@@ -1,17 +1,20 @@
 /**
- * What the tests of the ciphers share.
+ * Helpers for the tests of the ciphers.
  *
  * @module
  */
 import { assertEquals, assertNotEquals } from "@std/assert";
 import type { BlockCipher } from "../../crypt/block_cipher.ts";
 
-/** The bytes that a string of hexadecimal digits stands for. */
+/** Bytes from hexadecimal digits. */
 export function bytes(hex: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
 }
 
-/** The CFB128-AES examples of NIST SP 800-38A F.3.13 to F.3.18: keys and ciphertexts, of one IV and plaintext. */
+/**
+ * The CFB128-AES examples of NIST SP 800-38A F.3.13 to F.3.18: keys and ciphertexts. IV and
+ * plaintext are common.
+ */
 export const CFB128_AES: {
   iv: Uint8Array<ArrayBuffer>;
   plain: Uint8Array<ArrayBuffer>;
@@ -41,7 +44,7 @@ export const CFB128_AES: {
   ],
 };
 
-/** Encrypts a block, given and returned in hexadecimal, as often as told. */
+/** Encrypts a block `times` times. The block and the result are in hexadecimal. */
 export function encrypted(cipher: BlockCipher, hex: string, times = 1): string {
   const { littleEndian } = cipher;
   const view = new DataView(bytes(hex).buffer);
@@ -53,7 +56,7 @@ export function encrypted(cipher: BlockCipher, hex: string, times = 1): string {
     .join("");
 }
 
-/** What holds for every block cipher. */
+/** Defines the tests that every block cipher must pass. */
 export function testBlockCipher(
   name: string,
   make: (key: Uint8Array) => BlockCipher,
@@ -75,7 +78,7 @@ export function testBlockCipher(
     assertEquals([cipher.blockSize, cipher.littleEndian], [blockSize, littleEndian]);
   });
 
-  Deno.test(`${name}: ciphers with different keys don't disturb each other, and each repeats itself`, () => {
+  Deno.test(`${name}: ciphers with different keys are independent`, () => {
     const alone = keys.map((key) => blocks.map((block) => encrypted(make(key), block)));
     const ciphers = keys.map(make);
     for (let round = 0; round < 3; round++) {
@@ -88,7 +91,7 @@ export function testBlockCipher(
     for (let i = 0; i < blocks.length; i++) assertNotEquals(alone[0][i], alone[1][i]);
   });
 
-  Deno.test(`${name}: the key is read once, from where it lies in its buffer`, () => {
+  Deno.test(`${name}: the key may be at any offset in its buffer, and is copied`, () => {
     const [key] = keys;
     const before = key.slice();
     const expected = encrypted(make(key), blocks[1]);
@@ -98,7 +101,7 @@ export function testBlockCipher(
     const cipher = make(inside);
     assertEquals(encrypted(cipher, blocks[1]), expected);
     buffer.fill(0);
-    assertEquals(encrypted(cipher, blocks[1]), expected, "after the key was erased");
-    assertEquals(key, before, "the constructor leaves the key alone");
+    assertEquals(encrypted(cipher, blocks[1]), expected, "the key must be copied");
+    assertEquals(key, before, "the constructor must not change the key");
   });
 }

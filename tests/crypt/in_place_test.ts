@@ -5,14 +5,14 @@ import { KernelMemory } from "../../kcp/kernel.ts";
 import { Random } from "../../transport/link/random.ts";
 import { KEY_SIZES } from "./key_sizes.ts";
 
-/** An arena that is full: its last block ends where its memory does. */
+/** A full arena: its last block ends at the end of its memory. */
 function fullArena(forKernels: boolean): Arena {
   const arena = new Arena(65_536, forKernels);
   for (let size = 65_536; size >= 64; size /= 2) while (arena.alloc(size) >= 0);
   return arena;
 }
 
-Deno.test("in place: an arena lies where kernels reach it only when it is asked to", () => {
+Deno.test("in place: only an arena made for kernels is in memory that they can access", () => {
   for (const forKernels of [false, true]) {
     const { bytes, view } = fullArena(forKernels);
     const memory = KernelMemory.for(bytes)!;
@@ -24,7 +24,7 @@ Deno.test("in place: an arena lies where kernels reach it only when it is asked 
   }
 });
 
-Deno.test("in place: an arena that grows takes its bytes along", () => {
+Deno.test("in place: an arena that grows keeps its bytes", () => {
   const arena = new Arena(undefined, true);
   const first = arena.alloc(64);
   arena.bytes[first] = 42;
@@ -34,11 +34,11 @@ Deno.test("in place: an arena that grows takes its bytes along", () => {
     assertEquals(arena.bytes[first], 42);
     assert(KernelMemory.for(arena.bytes)!.bytes.buffer === arena.bytes.buffer);
   }
-  assert(before.length > 0, "what was there before can still be read");
+  assert(before.length > 0, "the old memory can still be read");
 });
 
 for (const name of CIPHER_NAMES) {
-  Deno.test(`in place: ${name} does in an arena what it does elsewhere, up to its ends, and leaves the rest alone`, () => {
+  Deno.test(`in place: ${name} gives the same packets in an arena as in other memory`, () => {
     const random = new Random(name);
     const cipher = createCipher(name, random.fill(new Uint8Array(KEY_SIZES[name])));
     const { headroom, tailroom } = cipher;
@@ -48,7 +48,7 @@ for (const name of CIPHER_NAMES) {
       const expected = bytes.slice();
       const count = 1 + random.below(round % 10 === 0 ? 90 : 8);
       const starts = new Int32Array(count), ends = new Int32Array(count);
-      // From the first byte on, or up to the last one.
+      // The packets begin at the first byte of the arena, or end at its last byte.
       let at = 0;
       for (let i = 0; i < count; i++) {
         starts[i] = at;
@@ -68,7 +68,7 @@ for (const name of CIPHER_NAMES) {
         expected.set(packet, starts[i]);
       }
       assert(bytes.every((byte, i) => byte === expected[i]), `round ${round}`);
-      // One of them is damaged; a single bit is found by all of them.
+      // One packet is damaged. Every cipher detects a single flipped bit.
       const bad = random.below(count);
       bytes[starts[bad] + random.below(ends[bad] - starts[bad])] ^= 1 << random.below(8);
       const all = cipher.openAll ? new Uint8Array(count + 1).fill(7) : null;
@@ -78,9 +78,14 @@ for (const name of CIPHER_NAMES) {
         const [start, end] = [starts[i], ends[i]];
         const opened = all ? all[i] === 1 : cipher.open(bytes, start, end);
         if (i === bad) {
-          // In what does not authenticate, the nonce of CFB and its like is not checked.
+          // Ciphers that do not authenticate may not detect damage of the nonce.
           if (cipher.authenticates) assertFalse(opened);
-          if (!opened) assert(bytes.subarray(start, end).every((byte) => byte === 0), "wiped");
+          if (!opened) {
+            assert(
+              bytes.subarray(start, end).every((byte) => byte === 0),
+              "a packet that fails must be filled with zeros",
+            );
+          }
           expected.set(bytes.subarray(start, end), start);
         } else {
           assert(opened);

@@ -1,6 +1,6 @@
 import type { CipherName } from "../../crypt/mod.ts";
 
-/** Bytes of a key of each cipher. */
+/** The length of a key in bytes, for each cipher. */
 export const KEY_SIZES: Readonly<Record<CipherName, number>> = {
   "aes-128": 16,
   "aes-192": 24,

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { NoncePool } from "../../crypt/nonce_pool.ts";
 
-/** An entropy source that hands out 0, 1, 2 … modulo 251, and keeps a list of how much was asked for. */
+/** An entropy source that returns 0, 1, 2 … modulo 251, and records the length of each draw. */
 function counting() {
   const draws: number[] = [];
   let next = 0;
@@ -13,7 +13,7 @@ function counting() {
   return { draws, entropy };
 }
 
-Deno.test("nonce pool: each random byte is handed out once, in order, whatever is asked for", () => {
+Deno.test("nonce pool: each random byte is used once, in order", () => {
   fc.assert(fc.property(
     fc.integer({ min: 1, max: 50 }),
     fc.array(fc.nat(120), { maxLength: 30 }),
@@ -31,12 +31,16 @@ Deno.test("nonce pool: each random byte is handed out once, in order, whatever i
           "no byte around is touched",
         );
       }
-      assertEquals(draws, Array(Math.ceil(next / size)).fill(size), "no draw before it is needed");
+      assertEquals(
+        draws,
+        Array(Math.ceil(next / size)).fill(size),
+        "the pool must draw only when it is empty",
+      );
     },
   ));
 });
 
-Deno.test("nonce pool: it draws 2048 bytes at a time, and none before the first use", () => {
+Deno.test("nonce pool: it draws 2048 bytes at a time, and nothing before the first use", () => {
   const { draws, entropy } = counting();
   const pool = new NoncePool(entropy);
   assertEquals(draws, []);
@@ -47,7 +51,7 @@ Deno.test("nonce pool: it draws 2048 bytes at a time, and none before the first 
   assertEquals(draws, [2048, 2048]);
 });
 
-Deno.test("nonce pool: with the runtime's entropy no nonce comes twice", () => {
+Deno.test("nonce pool: with the runtime's entropy no nonce repeats", () => {
   const pool = new NoncePool((target) => crypto.getRandomValues(target), 65_536);
   const seen = new Set<string>();
   const nonce = new Uint8Array(12);
@@ -58,7 +62,7 @@ Deno.test("nonce pool: with the runtime's entropy no nonce comes twice", () => {
   assertEquals(seen.size, 20_000);
 });
 
-Deno.test("nonce pool: after a draw that failed no byte is handed out a second time", () => {
+Deno.test("nonce pool: after a failed draw no byte is used twice", () => {
   const { draws, entropy } = counting();
   let broken = false;
   const pool = new NoncePool((target) => {
@@ -75,7 +79,7 @@ Deno.test("nonce pool: after a draw that failed no byte is handed out a second t
   assert(draws.length === 2);
 });
 
-Deno.test("nonce pool: a size that no draw can have is refused", () => {
+Deno.test("nonce pool: a size out of range is rejected", () => {
   for (const size of [0, -1, 1.5, NaN, 65_537, Infinity]) {
     assertThrows(
       () => new NoncePool(() => {}, size),

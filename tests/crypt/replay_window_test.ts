@@ -9,7 +9,7 @@ import {
 import fc from "fast-check";
 import { MAX_PROBE, ReplayWindow } from "../../crypt/replay_window.ts";
 
-/** A nonce whose first 8 bytes are two words. */
+/** Makes a nonce whose first 8 bytes are two words. */
 function nonce(low: number, high: number): Uint8Array {
   const bytes = new Uint8Array(12);
   const view = new DataView(bytes.buffer);
@@ -18,7 +18,10 @@ function nonce(low: number, high: number): Uint8Array {
   return bytes;
 }
 
-/** Nonce number `n` of a sequence that looks random: both words are permutations of the numbers. */
+/**
+ * Nonce `n` of a pseudorandom sequence without repetition: each word is a permutation of the
+ * numbers.
+ */
 function numbered(n: number): Uint8Array {
   let low = Math.imul(n + 1, 0x9e3779b1);
   low = Math.imul(low ^ low >>> 15, 0x85ebca6b);
@@ -26,7 +29,7 @@ function numbered(n: number): Uint8Array {
   return nonce(low ^ low >>> 16, Math.imul(n, 0x27d4eb2f) | 1);
 }
 
-Deno.test("replay window: it knows what two sets know, of which the older goes when the newer is full", () => {
+Deno.test("replay window: it has two sets, and the older is emptied when the newer is full", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 200 }),
@@ -37,7 +40,7 @@ Deno.test("replay window: it knows what two sets know, of which the older goes w
         for (const n of numbers) {
           const known = current.has(n) || previous.has(n);
           assertEquals(window.has(numbered(n), 0), known, `nonce ${n}`);
-          // A duplicate that is added all the same takes no second place.
+          // Adding a duplicate must not use a second slot.
           window.add(numbered(n), 0);
           if (current.has(n)) continue;
           if (current.size === size) {
@@ -55,7 +58,7 @@ Deno.test("replay window: it knows what two sets know, of which the older goes w
   );
 });
 
-Deno.test("replay window: the last `size` nonces are known at every moment, and at most twice as many", () => {
+Deno.test("replay window: it remembers the last `size` nonces, and at most twice as many", () => {
   for (const size of [1, 2, 3, 63, 64, 65, 128, 129, 1000]) {
     const window = new ReplayWindow(size);
     const count = Math.min(3 * size + 5, 700);
@@ -72,13 +75,13 @@ Deno.test("replay window: the last `size` nonces are known at every moment, and 
   }
 });
 
-Deno.test("replay window: the default remembers 65536, in 2 MiB, and grows to that as nonces come", () => {
+Deno.test("replay window: by default it remembers 65536 nonces, and grows to 2 MiB", () => {
   const window = new ReplayWindow();
-  assertEquals(window.byteLength, 2048, "at first");
+  assertEquals(window.byteLength, 2048, "without nonces");
   for (let n = 0; n < 100; n++) window.add(numbered(n), 0);
-  assertLessOrEqual(window.byteLength, 8 * 1024, "with 100");
+  assertLessOrEqual(window.byteLength, 8 * 1024, "with 100 nonces");
   for (let n = 100; n < 65_536; n++) window.add(numbered(n), 0);
-  assertLessOrEqual(window.byteLength, (1 << 20) + 1024, "with one set");
+  assertLessOrEqual(window.byteLength, (1 << 20) + 1024, "with one full set");
   for (let n = 65_536; n < 300_000; n++) {
     window.add(numbered(n), 0);
     assertLessOrEqual(window.byteLength, 2 << 20);
@@ -86,12 +89,13 @@ Deno.test("replay window: the default remembers 65536, in 2 MiB, and grows to th
   for (let n = 300_000 - 65_536; n < 300_000; n++) assert(window.has(numbered(n), 0), `${n}`);
   for (let n = 0; n < 300_000 - 131_072; n++) assertFalse(window.has(numbered(n), 0), `${n}`);
   window.clear();
-  assertEquals(window.byteLength, 2048, "memory is given back");
+  assertEquals(window.byteLength, 2048, "after clear");
   for (let n = 299_000; n < 300_000; n++) assertFalse(window.has(numbered(n), 0));
 });
 
-Deno.test("replay window: random nonces never begin a set early", () => {
-  // The last nonce added before the set is full needs the longest search: all must be there still.
+Deno.test("replay window: random nonces never exchange the sets early", () => {
+  // The search is longest for the last nonces before the set is full. All nonces must be
+  // remembered.
   const window = new ReplayWindow(1 << 17);
   const bytes = new Uint8Array(12);
   const all: Uint8Array[] = [];
@@ -101,10 +105,10 @@ Deno.test("replay window: random nonces never begin a set early", () => {
     window.add(bytes, 0);
   }
   assert(all.every((bytes) => window.has(bytes, 0)));
-  assertEquals(window.byteLength, (2 << 20) + 1024, "the second set has not begun");
+  assertEquals(window.byteLength, (2 << 20) + 1024, "the sets must not be exchanged yet");
 });
 
-Deno.test("replay window: nonces made to collide are searched in bounded chains, in bounded memory", () => {
+Deno.test("replay window: nonces made to collide need bounded time and memory", () => {
   const attacks: [string, (n: number) => Uint8Array][] = [
     ["the first word is the same", (n) => nonce(0x12345678, n + 1)],
     ["the low bits of the first word are the same", (n) => nonce(n << 20 | 5, 1)],
@@ -118,13 +122,14 @@ Deno.test("replay window: nonces made to collide are searched in bounded chains,
       assertFalse(window.has(made(n), 0), `${name}: ${n} is new`);
       window.add(made(n), 0);
       assert(window.has(made(n), 0), `${name}: ${n} is known once it was added`);
-      // What was added in the current set is known, and a set takes as many as a chain has at least.
+      // The nonces of the current set are remembered, and a set has at least as many as a search
+      // can read.
       const back = Math.min(n, 20);
       assert(window.has(made(n - back), 0), `${name}: ${n - back} is known still`);
     }
     assertLessOrEqual(window.byteLength, 32 * 4096, name);
   }
-  // Were chains not bounded, all 5000 would be known.
+  // If searches were not bounded, all 5000 nonces would be remembered.
   const window = new ReplayWindow(65_536);
   for (let n = 0; n < 5000; n++) window.add(nonce(9, n), 0);
   let known = 0;
@@ -133,10 +138,11 @@ Deno.test("replay window: nonces made to collide are searched in bounded chains,
   assertGreater(known, MAX_PROBE);
 });
 
-Deno.test("replay window: where a set cannot grow another begins, and nothing is forgotten", () => {
-  // In the table of 1024 slots, 256 nonces want slot 724 and 200 want slot 979, where the last of the former lies: they
-  // run around the end of the table. When it is doubled, those from its beginning are moved first and take the slots
-  // from 979 on, and the last of the 256 finds none within reach.
+Deno.test("replay window: if a set cannot grow, the sets are exchanged", () => {
+  // In a table of 1024 slots, 256 nonces start at slot 724 and fill up to slot 979. Then 200 nonces
+  // start at slot 979 and continue at the beginning of the table. When the table doubles, the
+  // nonces at its beginning are moved first and take the slots from 979 on. Then the last of the
+  // 256 nonces finds no slot.
   const nonces = [
     ...Array.from({ length: 256 }, (_, n) => nonce(724, n + 1)),
     ...Array.from({ length: 200 }, (_, n) => nonce(979, n + 1)),
@@ -144,13 +150,13 @@ Deno.test("replay window: where a set cannot grow another begins, and nothing is
   ];
   const window = new ReplayWindow(4096);
   for (const bytes of nonces.slice(0, 512)) window.add(bytes, 0);
-  assertEquals(window.byteLength, 8 * 1024 + 1024, "the second set is still small");
+  assertEquals(window.byteLength, 8 * 1024 + 1024, "the second set must be small");
   window.add(nonces[512], 0);
-  assertEquals(window.byteLength, 8 * 1024 + 1024, "and the first did not grow");
+  assertEquals(window.byteLength, 8 * 1024 + 1024, "the first set must not grow");
   nonces.forEach((bytes, n) => assert(window.has(bytes, 0), `nonce ${n}`));
 });
 
-Deno.test("replay window: the first 8 bytes count, from the offset on, and may all be zero", () => {
+Deno.test("replay window: the 8 bytes from the offset on count, even if all are zero", () => {
   const window = new ReplayWindow(10);
   const memory = new Uint8Array(40).fill(0xaa);
   memory.set(numbered(3), 11);
@@ -163,12 +169,12 @@ Deno.test("replay window: the first 8 bytes count, from the offset on, and may a
     assertFalse(window.has(other, 0), `byte ${i} counts`);
   }
   const zeros = new Uint8Array(12);
-  assertFalse(window.has(zeros, 0), "though a free slot is all zeros too");
+  assertFalse(window.has(zeros, 0), "a free slot must not match zeros");
   window.add(zeros, 0);
   assert(window.has(zeros, 0));
 });
 
-Deno.test("replay window: it cannot remember nothing, nor more than 2^24", () => {
+Deno.test("replay window: a size out of range is rejected", () => {
   for (const size of [0, -1, 0.5, NaN, Infinity, 2 ** 24 + 1]) {
     assertThrows(
       () => new ReplayWindow(size),

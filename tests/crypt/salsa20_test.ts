@@ -4,7 +4,7 @@ import { Salsa20Cipher } from "../../crypt/salsa20.ts";
 import { Random } from "../../transport/link/random.ts";
 import { bytes } from "./harness.ts";
 
-/** The key stream: what a packet of zeros with this nonce becomes behind its first 8 bytes. */
+/** The key stream: the bytes after the first 8 of a sealed packet of zeros with this nonce. */
 function keyStream(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -15,9 +15,9 @@ function keyStream(
   const memory = new Uint8Array(at + 8 + length + 3);
   memory.set(nonce, at);
   new Salsa20Cipher(key, portable).seal(memory, at, at + 8 + length);
-  assertEquals(memory.slice(at, at + 8), nonce, "the nonce of Salsa20 stays clear");
+  assertEquals(memory.slice(at, at + 8), nonce, "the nonce of Salsa20 must not be encrypted");
   assertEquals(memory.slice(at + 8 + length), new Uint8Array(3));
-  // The checksum of the zeros lies in the packet's bytes 16 to 19.
+  // Bytes 16 to 19 of the packet are the checksum of the zeros.
   const checksum = crc32(new Uint8Array(length - 12));
   for (let i = 0; i < 4; i++) memory[at + 16 + i] ^= checksum >>> 8 * i;
   return memory.slice(at + 8, at + 8 + length);
@@ -48,7 +48,7 @@ Deno.test("salsa20: ECRYPT's test vectors for 256 bits, set 1 vector 0 and set 5
       "77efa105a3a4266b7c0d089d08f1e855cc32b15b93784a36e56a76cc64bc8477",
     ],
   ] as const;
-  // However the packet lies in memory: words are read faster where they are aligned.
+  // The packet may be at any offset. Aligned words are read in another way.
   for (let at = 0; at < 10; at++) {
     const stream = keyStream(key, new Uint8Array(8), 512, at >> 1, at % 2 === 1);
     for (const [from, expected] of first) {
@@ -64,7 +64,7 @@ Deno.test("salsa20: ECRYPT's test vectors for 256 bits, set 1 vector 0 and set 5
   );
 });
 
-Deno.test("salsa20: a sealed packet opens, and one whose payload was altered does not", () => {
+Deno.test("salsa20: a sealed packet opens, but not if its payload was changed", () => {
   const cipher = new Salsa20Cipher(new Uint8Array(32).fill(3));
   assertEquals([cipher.nonceSize, cipher.headroom, cipher.tailroom], [16, 20, 0]);
   const packet = Uint8Array.from({ length: 77 }, (_, i) => i);
@@ -72,12 +72,12 @@ Deno.test("salsa20: a sealed packet opens, and one whose payload was altered doe
   const altered = packet.slice();
   altered[70] ^= 0x10;
   assertFalse(cipher.open(altered, 0, 77));
-  assertEquals(altered, new Uint8Array(77), "nothing is left of it");
+  assertEquals(altered, new Uint8Array(77), "the packet must be filled with zeros");
   assert(cipher.open(packet, 0, 77));
   assertEquals(packet.slice(20), Uint8Array.from({ length: 57 }, (_, i) => 20 + i));
 });
 
-Deno.test("salsa20: keys have 32 bytes: kcp-go fills up shorter ones, which is no key to rely on", () => {
+Deno.test("salsa20: only keys of 32 bytes are allowed (kcp-go pads shorter ones)", () => {
   for (const length of [0, 16, 31, 33]) {
     assertThrows(
       () => new Salsa20Cipher(new Uint8Array(length)),
@@ -87,7 +87,7 @@ Deno.test("salsa20: keys have 32 bytes: kcp-go fills up shorter ones, which is n
   }
 });
 
-Deno.test("salsa20: with and without the kernel the bytes are the same, of every length up to 1500", () => {
+Deno.test("salsa20: kernel and noble give the same packets, for all lengths up to 1500", () => {
   const random = new Random("salsa20");
   const ciphers = [1, 2, 3].map((seed) => {
     const key = random.fork(`${seed}`).fill(new Uint8Array(32));
@@ -97,7 +97,7 @@ Deno.test("salsa20: with and without the kernel the bytes are the same, of every
     assertEquals([fast.accelerated, portable.accelerated], [true, false], "Deno has SIMD");
   }
   for (let length = 20; length <= 1500; length++) {
-    // Three keys in turn, at any place in memory.
+    // Three keys alternate, and packets are at any offset.
     const [fast, portable] = ciphers[length % 3];
     const at = length & 7;
     const packet = random.fill(new Uint8Array(length + 16)) as Uint8Array<ArrayBuffer>;
@@ -109,7 +109,7 @@ Deno.test("salsa20: with and without the kernel the bytes are the same, of every
   }
 });
 
-Deno.test("salsa20: a packet that is too long for the kernel is sealed all the same", () => {
+Deno.test("salsa20: a packet too long for the kernel is sealed without it", () => {
   for (const length of [65_507, 126_000, 130_000, 200_000]) {
     const key = new Uint8Array(32).fill(5);
     const packet = new Uint8Array(length);
@@ -120,7 +120,7 @@ Deno.test("salsa20: a packet that is too long for the kernel is sealed all the s
   }
 });
 
-Deno.test("salsa20: several packets at once are each what it is alone", () => {
+Deno.test("salsa20: sealing several packets at once equals sealing each", () => {
   const random = new Random("batch");
   for (let round = 0; round < 200; round++) {
     const key = random.fill(new Uint8Array(32));
@@ -130,7 +130,8 @@ Deno.test("salsa20: several packets at once are each what it is alone", () => {
     for (let i = 1; i <= count; i++) {
       at += random.chance(0.3) ? random.below(40) : 0;
       starts[i] = at;
-      // Some rounds have far more than the kernel takes at once, and packets that it can't take at all.
+      // Some rounds have far more packets than fit into one call, and packets too long for the
+      // kernel.
       at += 20 + random.below(random.chance(0.5) ? 30 : round % 20 === 0 ? 90_000 : 1500);
       ends[i] = at;
     }

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Tea } from "../../crypt/tea.ts";
 import { bytes, encrypted, testBlockCipher } from "./harness.ts";
 
-Deno.test("tea: 64 rounds, the vectors of ironclad, Bouncy Castle and TeaCrypt", () => {
+Deno.test("tea: with 64 rounds, the vectors of ironclad, Bouncy Castle and TeaCrypt", () => {
   for (
     const [key, plaintext, ciphertext] of [
       ["00000000000000000000000000000000", "0000000000000000", "41ea3a0a94baa940"],
@@ -22,7 +22,7 @@ Deno.test("tea: 64 rounds, the vectors of ironclad, Bouncy Castle and TeaCrypt",
   }
 });
 
-Deno.test("tea: 16 rounds as kcp-go runs it: a vector of Go's tea package, and more made with it", () => {
+Deno.test("tea: with 16 rounds, as in kcp-go, vectors of Go's tea package", () => {
   for (
     const [key, plaintext, ciphertext] of [
       ["00000000000000000000000000000000", "0000000000000000", "ed285da1455b33c1"],
@@ -42,7 +42,7 @@ Deno.test("tea: 16 rounds as kcp-go runs it: a vector of Go's tea package, and m
   }
 });
 
-Deno.test("tea: 1000 encryptions in a row, as Go's tea package does them", () => {
+Deno.test("tea: a chain of 1000 encryptions equals that of Go's tea package", () => {
   for (
     const [rounds, ciphertext] of [
       [2, "8404a9ab0fb7c241"],

@@ -2,7 +2,7 @@ import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { TripleDes } from "../../crypt/triple_des.ts";
 import { bytes, encrypted, testBlockCipher } from "./harness.ts";
 
-/** Single DES: with three equal keys the decryption in the middle undoes the first encryption. */
+/** Single DES: with three equal keys, the decryption reverses the first encryption. */
 function singleDes(key: string): TripleDes {
   return new TripleDes(bytes(key.repeat(3)));
 }
@@ -12,7 +12,7 @@ function rows(table: string): string[][] {
   return table.trim().split("\n").map((line) => line.trim().split(" "));
 }
 
-/** One bit of 64, counted from the most significant, in hexadecimal. */
+/** A 64-bit number with one bit set, in hexadecimal. Bit 0 is the most significant one. */
 function oneBit(bit: number): string {
   return (1n << BigInt(63 - bit)).toString(16).padStart(16, "0");
 }
@@ -34,7 +34,9 @@ const VARIABLE_PLAINTEXT = `
   cc083f1e6d9e85f6 d2fd8867d50d2dfe 06e7ea22ce92708f 166b40b44aba4bd6
 `;
 
-/** NIST SP 800-20, table A.2: ciphertexts for the keys with one bit that is not parity, plaintext 0. */
+/**
+ * NIST SP 800-20, table A.2: ciphertexts for the keys with one bit that is not parity, plaintext 0.
+ */
 const VARIABLE_KEY = `
   95a8d72813daa94d 0eec1487dd8c26d5 7ad16ffb79c45926 d3746294ca6a6cf3 809f5f873c1fd761
   c02faffec989d1fc 4615aa1d33e72f10 2055123350c00858 df3b99d6577397c8 31fe17369b5288c9
@@ -50,7 +52,7 @@ const VARIABLE_KEY = `
   869efd7f9f265a09
 `;
 
-/** NIST SP 800-20, table A.3: key and ciphertext, plaintext 0. They exercise the permutation P. */
+/** NIST SP 800-20, table A.3: key and ciphertext, plaintext 0. They test the permutation P. */
 const PERMUTATION = `
   1046913489980131 88d55e54f54c97b4
   1007103489988020 0c0cc00c83ea48fd
@@ -86,7 +88,7 @@ const PERMUTATION = `
   1002911698100101 1aeac39a61f0a464
 `;
 
-/** NIST SP 800-20, table A.4: key, plaintext, ciphertext. They exercise all entries of the S-boxes. */
+/** NIST SP 800-20, table A.4: key, plaintext, ciphertext. They test all entries of the S-boxes. */
 const SUBSTITUTION = `
   7ca110454a1a6e57 01a1d6d039776742 690f5b0d9a26939b
   0131d9619dc1376e 5cd54ca83def57da 7a389d10354bd271
@@ -121,7 +123,7 @@ Deno.test("3des: the variable key test of SP 800-20", () => {
   assertEquals(expected.length, 56);
   for (let i = 0; i < expected.length; i++) {
     const bit = Math.floor(i / 7) * 8 + i % 7;
-    // Parity is odd, so a byte without another bit is 1. It is not used: see the test of parity.
+    // Parity is odd, so a byte without other bits is 1. The cipher ignores parity.
     const key = oneBit(bit).replace(/../g, (byte) => byte === "00" ? "01" : byte);
     assertEquals(encrypted(singleDes(key), "0000000000000000"), expected[i], `key ${key}`);
   }
@@ -149,7 +151,7 @@ Deno.test("3des: the example of SP 800-67 appendix B, with three different keys"
   );
 });
 
-Deno.test("3des: 1000 keys in a row, each made by the block before, as Go's crypto/des does them", () => {
+Deno.test("3des: a chain of 1000 keys and blocks equals that of Go's crypto/des", () => {
   const key = Uint8Array.from({ length: 24 }, (_, i) => i * 7 + 1);
   let block = "0000000000000000";
   for (let step = 0; step < 1000; step++) {
@@ -159,7 +161,7 @@ Deno.test("3des: 1000 keys in a row, each made by the block before, as Go's cryp
   assertEquals(block, "56141afecc140470");
 });
 
-Deno.test("3des: the parity bits of a key are not used", () => {
+Deno.test("3des: the parity bits of a key are ignored", () => {
   const key = bytes("0123456789abcdef23456789abcdef01456789abcdef0123");
   for (let i = 0; i < 24; i++) {
     const other = key.slice();

@@ -7,7 +7,7 @@ function hexadecimal(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Encrypts a block, whose words are little-endian, and returns the encrypted one. */
+/** Encrypts the bytes of a block. Its words are little-endian. */
 function encrypted(cipher: BlockCipher, plain: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const from = new DataView(plain.buffer);
   const block = Int32Array.from({ length: 4 }, (_, i) => from.getInt32(4 * i, true));
@@ -18,8 +18,8 @@ function encrypted(cipher: BlockCipher, plain: Uint8Array<ArrayBuffer>): Uint8Ar
 }
 
 /**
- * The ciphertexts of the submission's table test ecb_tbl.txt (paper, appendix B.2), by bytes of key and
- * number of the step.
+ * The ciphertexts of the submission's table test ecb_tbl.txt (paper, appendix B.2), by the length
+ * of the key in bytes and the number of the step.
  */
 const TABLE_TEST: Record<number, Record<number, string>> = {
   16: {
@@ -68,7 +68,7 @@ const TABLE_TEST: Record<number, Record<number, string>> = {
 
 for (const [length, steps] of Object.entries(TABLE_TEST)) {
   Deno.test(`twofish: the table test of the submission with keys of ${length} bytes`, () => {
-    // Each step encrypts the ciphertext before it, under a key of the ciphertexts before that one.
+    // Each step encrypts the last ciphertext. Its key is made of the ciphertexts before that one.
     const key = new Uint8Array(Number(length));
     let plaintext = new Uint8Array(16);
     for (let step = 1; step <= 49; step++) {

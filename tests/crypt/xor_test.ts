@@ -15,7 +15,7 @@ async function tableOf(key: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   );
 }
 
-Deno.test("xor: a packet is XORed with a table that PBKDF2 makes of the key, up to its end", async () => {
+Deno.test("xor: a packet is XORed with a table that PBKDF2 derives from the key", async () => {
   for (const key of [new Uint8Array([7]), Uint8Array.from({ length: 32 }, (_, i) => 5 * i)]) {
     const table = await tableOf(key);
     const cipher = new XorCipher(key);
@@ -35,7 +35,7 @@ Deno.test("xor: a packet is XORed with a table that PBKDF2 makes of the key, up 
   }
 });
 
-Deno.test("xor: packets in different memory do not get mixed up", () => {
+Deno.test("xor: packets in different memory are independent", () => {
   const cipher = new XorCipher(new Uint8Array([1, 2, 3]));
   const slab = new Uint8Array(300);
   const packets = [new Uint8Array(50), slab.subarray(7, 57), slab.subarray(200, 250)];
@@ -46,7 +46,7 @@ Deno.test("xor: packets in different memory do not get mixed up", () => {
   assertEquals(slab.subarray(57, 200), new Uint8Array(143));
 });
 
-Deno.test("xor: an empty key is refused", () => {
+Deno.test("xor: an empty key is rejected", () => {
   assertThrows(
     () => new XorCipher(new Uint8Array()),
     RangeError,

@@ -4,10 +4,11 @@ import type { FecRatio } from "../../fec/ratio.ts";
 import { Random } from "../../transport/link/random.ts";
 import { nameOf, ratioOf } from "./harness.ts";
 
-/** What became of some groups on a link. */
+/** The result of sending some groups over a link. */
 interface Report {
-  /** Parity shards of each group, and the level after it. */
+  /** Parity shards of each group. */
   parity: number[];
+  /** The level after each group. */
   levels: number[];
   /** Share of the data shards that were lost and not repaired. */
   visible: number;
@@ -16,8 +17,9 @@ interface Report {
 }
 
 /**
- * A sender with a model of a link: each shard is lost with the probability that `loss` says for its group. Where
- * parity makes up for it, the sender sees nothing; otherwise each lost data shard counts as sent again.
+ * A sender and a model of a link. Each shard is lost with probability `loss`. If parity repairs a
+ * group, then the sender sees no loss. Otherwise each lost data shard of the group counts as a
+ * retransmission.
  */
 class Link {
   readonly adaptive: AdaptiveParity;
@@ -73,9 +75,9 @@ const RATIOS = [ratioOf(5, 5), ratioOf(10, 10), ratioOf(3, 2), ratioOf(20, 10)];
 
 const mean = (list: readonly number[]) => list.reduce((sum, n) => sum + n, 0) / list.length;
 
-/** The probability that a data shard is lost, and its group beyond repair. */
+/** The probability that a data shard is lost and its group cannot be repaired. */
 function expectedVisible(loss: number, { dataShards }: FecRatio, parity: number): number {
-  // The shard is lost, and at least `parity` of the others.
+  // The shard is lost, and at least `parity` other shards of the group.
   const others = dataShards + parity - 1;
   let few = 0;
   for (let k = 0, choose = 1; k < parity; choose = choose * (others - k) / (k + 1), k++) {
@@ -84,7 +86,7 @@ function expectedVisible(loss: number, { dataShards }: FecRatio, parity: number)
   return loss * (1 - few);
 }
 
-Deno.test("adaptive_parity: the first three groups are whole, to teach the ratio", () => {
+Deno.test("adaptive_parity: the first three groups get all parity, to teach the ratio", () => {
   for (const ratio of RATIOS) {
     const { parity } = new Link(ratio, "first").run(4, 0);
     assertEquals(parity.slice(0, 3), Array(3).fill(ratio.parityShards));
@@ -92,7 +94,7 @@ Deno.test("adaptive_parity: the first three groups are whole, to teach the ratio
   }
 });
 
-Deno.test("adaptive_parity: without loss there is no parity after the lesson", () => {
+Deno.test("adaptive_parity: without loss only the first three groups get parity", () => {
   for (const ratio of RATIOS) {
     const { parity, levels } = new Link(ratio, "clean").run(5000, 0);
     assertEquals(new Set(parity.slice(3)), new Set([0]), nameOf(ratio));
@@ -100,7 +102,7 @@ Deno.test("adaptive_parity: without loss there is no parity after the lesson", (
   }
 });
 
-Deno.test("adaptive_parity: one lost segment in a thousand calls for one or two shards at most", () => {
+Deno.test("adaptive_parity: at a loss of 0.1 % it sends at most one or two parity shards", () => {
   for (const ratio of RATIOS) {
     const { levels, parity } = new Link(ratio, "nearly clean").run(20_000, 0.001);
     assert(mean(levels) < 1.5, `${nameOf(ratio)}: a level of ${mean(levels)} on average`);
@@ -108,7 +110,7 @@ Deno.test("adaptive_parity: one lost segment in a thousand calls for one or two 
   }
 });
 
-Deno.test("adaptive_parity: at 1, 5, 10 and 20 % loss it settles where few losses are visible", () => {
+Deno.test("adaptive_parity: at 1, 5, 10 and 20 % loss, few losses stay visible", () => {
   for (const ratio of [ratioOf(5, 5), ratioOf(10, 10), ratioOf(20, 10)]) {
     for (const loss of [0.01, 0.05, 0.1, 0.2]) {
       const link = new Link(ratio, `settle ${loss}`);
@@ -123,13 +125,13 @@ Deno.test("adaptive_parity: at 1, 5, 10 and 20 % loss it settles where few losse
   }
 });
 
-Deno.test("adaptive_parity: it spends two shards more than what the loss calls for at most", () => {
+Deno.test("adaptive_parity: it sends at most two parity shards more than needed", () => {
   for (const ratio of [ratioOf(5, 5), ratioOf(10, 10), ratioOf(20, 10)]) {
     for (const loss of [0.01, 0.05, 0.1]) {
       const link = new Link(ratio, `thrift ${loss}`);
       link.run(3000, loss);
       const { levels } = link.run(10_000, loss);
-      // The least level at which no more than 0.3 % is visible, with which it is content.
+      // The least level with a visible loss of at most 0.3 %, below which the level is lowered.
       let enough = 0;
       while (enough < ratio.parityShards && expectedVisible(loss, ratio, enough) > 0.003) enough++;
       const scene = `${nameOf(ratio)} at ${loss}: ${mean(levels)} on average, ${enough} suffice`;
@@ -138,7 +140,7 @@ Deno.test("adaptive_parity: it spends two shards more than what the loss calls f
   }
 });
 
-Deno.test("adaptive_parity: it does not swing: few changes once it has settled", () => {
+Deno.test("adaptive_parity: the level changes rarely under a steady loss", () => {
   for (const ratio of [ratioOf(5, 5), ratioOf(10, 10), ratioOf(20, 10)]) {
     for (const loss of [0.01, 0.05, 0.1, 0.2]) {
       const link = new Link(ratio, `swing ${loss}`);
@@ -153,7 +155,7 @@ Deno.test("adaptive_parity: it does not swing: few changes once it has settled",
   }
 });
 
-Deno.test("adaptive_parity: losses are answered within 1024 segments", () => {
+Deno.test("adaptive_parity: parity rises within 1024 segments after losses begin", () => {
   for (const ratio of [ratioOf(5, 5), ratioOf(10, 10), ratioOf(20, 10)]) {
     for (const loss of [0.05, 0.1, 0.2]) {
       const link = new Link(ratio, `answer ${loss}`);
@@ -166,7 +168,7 @@ Deno.test("adaptive_parity: losses are answered within 1024 segments", () => {
   }
 });
 
-Deno.test("adaptive_parity: when the loss stops, parity goes down to none in bounded time", () => {
+Deno.test("adaptive_parity: when the loss stops, parity falls to 0 in bounded time", () => {
   for (const ratio of RATIOS) {
     for (const loss of [0.01, 0.1, 0.3]) {
       const link = new Link(ratio, `stop ${loss}`);
@@ -178,13 +180,13 @@ Deno.test("adaptive_parity: when the loss stops, parity goes down to none in bou
       assertEquals(
         new Set(link.run(200, 0).parity),
         new Set([0]),
-        "and nothing is taught without need",
+        "without parity, no group teaches the ratio",
       );
     }
   }
 });
 
-Deno.test("adaptive_parity: after a short burst on a clean link parity is gone in 6000 segments", () => {
+Deno.test("adaptive_parity: parity falls to 0 within 6000 segments after a short burst", () => {
   for (const ratio of RATIOS) {
     const link = new Link(ratio, "burst");
     link.run(1000, 0);
@@ -195,7 +197,7 @@ Deno.test("adaptive_parity: after a short burst on a clean link parity is gone i
   }
 });
 
-Deno.test("adaptive_parity: never more than the ratio has, nor less than none, in any weather", () => {
+Deno.test("adaptive_parity: parity stays within 0 and the ratio under any losses", () => {
   for (
     const ratio of [...RATIOS, ratioOf(1, 1), ratioOf(1, 255), ratioOf(255, 1), ratioOf(128, 128)]
   ) {
@@ -209,7 +211,7 @@ Deno.test("adaptive_parity: never more than the ratio has, nor less than none, i
   }
 });
 
-Deno.test("adaptive_parity: losses in bursts are seen, too", () => {
+Deno.test("adaptive_parity: it adds parity for losses in bursts, too", () => {
   const ratio = ratioOf(10, 10);
   const link = new Link(ratio, "bursts", 4);
   link.run(3000, 0.05);
@@ -218,7 +220,7 @@ Deno.test("adaptive_parity: losses in bursts are seen, too", () => {
   assert(changes < 100, `${changes} changes`);
 });
 
-Deno.test("adaptive_parity: while parity is sent, three whole groups in each 64 teach the ratio again", () => {
+Deno.test("adaptive_parity: while parity is sent, 3 of 64 groups teach the ratio again", () => {
   const ratio = ratioOf(10, 10);
   const link = new Link(ratio, "again");
   link.run(3000, 0.05);
@@ -230,7 +232,7 @@ Deno.test("adaptive_parity: while parity is sent, three whole groups in each 64 
   }
 });
 
-Deno.test("adaptive_parity: groups of no news change nothing", () => {
+Deno.test("adaptive_parity: the level stays while no segment is acknowledged", () => {
   const adaptive = new AdaptiveParity(ratioOf(5, 5));
   for (let g = 0; g < 10; g++) adaptive.next(0, 0);
   assertEquals(adaptive.level, 0);

@@ -22,7 +22,10 @@ import {
   totalOf,
 } from "./harness.ts";
 
-/** What a group with these places lost must restore: all its data if it has shards enough, else nothing. */
+/**
+ * The numbers of the packets that a decoder must restore when the shards `lost` of a group are
+ * lost: all lost data if enough shards are left, else none.
+ */
 function restorable(lost: readonly number[], ratio: FecRatio, from = 0): number[] {
   if (lost.length > ratio.parityShards) return [];
   return lost.filter((place) => place < ratio.dataShards).map((place) => from + place)
@@ -33,7 +36,7 @@ function without<T>(list: readonly T[], lost: readonly number[]): T[] {
   return list.filter((_, i) => !lost.includes(i));
 }
 
-Deno.test("decoder: every pattern of losses that can be repaired is, in 3/1, 4/2, 2/3 and 1/4", () => {
+Deno.test("decoder: every repairable loss pattern is repaired, in 3/1, 4/2, 2/3 and 1/4", () => {
   for (const ratio of [ratioOf(3, 1), ratioOf(4, 2), ratioOf(2, 3), ratioOf(1, 4)]) {
     for (const lost of subsets(totalOf(ratio), totalOf(ratio))) {
       const b = new Receiver(ratio);
@@ -43,7 +46,7 @@ Deno.test("decoder: every pattern of losses that can be repaired is, in 3/1, 4/2
   }
 });
 
-Deno.test("decoder: every pattern of losses is repaired in any order of arrival, in 3/2", () => {
+Deno.test("decoder: the repair does not depend on the order of arrival, in 3/2", () => {
   const ratio = ratioOf(3, 2);
   const random = new Random("order");
   for (const lost of subsets(5, 2)) {
@@ -51,12 +54,12 @@ Deno.test("decoder: every pattern of losses is repaired in any order of arrival,
       const b = new Receiver(ratio);
       const arriving = shuffle(without(new Peer(ratio).group(), lost), random);
       b.input(...arriving);
-      // What is restored may still arrive, and what arrived late may have been restored.
+      // The order is random, so a packet may be restored before its own shard arrives.
       const restored = b.take();
       for (const number of restorable(lost, ratio)) {
         assert(restored.includes(number), `without ${lost}, packet ${number} is missing`);
       }
-      assertEquals(new Set(restored).size, restored.length, "none comes out twice");
+      assertEquals(new Set(restored).size, restored.length, "a packet was restored twice");
       assertEquals(b.arena.used, 0);
     }
   }
@@ -73,7 +76,7 @@ Deno.test("decoder: random losses are repaired in 10/3, 20/10 and 1/1, 30 groups
       const lost = places.slice(0, random.below(ratio.parityShards + 1));
       b.input(...without(peer.group(), lost));
       assertEquals(b.take(), restorable(lost, ratio, from), `${nameOf(ratio)} without ${lost}`);
-      assertEquals(b.arena.used, 0, "memory of a group that is done");
+      assertEquals(b.arena.used, 0, "the memory of a finished group");
     }
     assertEquals([b.decoder.stats.failures, b.decoder.stats.incomplete], [0, 0]);
   }
@@ -94,7 +97,7 @@ Deno.test("decoder: 128/128, 255/1, 1/255 and 200/56 are repaired", () => {
   }
 });
 
-Deno.test("decoder: packets of unequal lengths come back with their own lengths", () => {
+Deno.test("decoder: packets of unequal lengths are restored with their own lengths", () => {
   const ratio = ratioOf(4, 3);
   const sizes = [1400, 4, 24, 700];
   for (const lost of subsets(4, 3)) {
@@ -105,7 +108,7 @@ Deno.test("decoder: packets of unequal lengths come back with their own lengths"
   }
 });
 
-Deno.test("decoder: a packet is restored with the first shard that suffices, not later", () => {
+Deno.test("decoder: a packet is restored as soon as enough shards have arrived", () => {
   const ratio = ratioOf(4, 3);
   const b = new Receiver(ratio);
   const shards = new Peer(ratio).group();
@@ -116,13 +119,13 @@ Deno.test("decoder: a packet is restored with the first shard that suffices, not
   assertEquals(progress, [[], [], [], [1, 2], [], []]);
 });
 
-Deno.test("decoder: parity may arrive before data, and alone", () => {
+Deno.test("decoder: parity may arrive before data, or without data", () => {
   const ratio = ratioOf(3, 3);
   const peer = new Peer(ratio);
   const first = peer.group();
   const b = new Receiver(ratio);
   b.input(first[5], first[3], first[4]);
-  assertEquals(b.take(), [0, 1, 2], "three parity shards are worth three packets");
+  assertEquals(b.take(), [0, 1, 2], "three parity shards restore three packets");
   const second = peer.group();
   b.input(second[4], second[1], second[0]);
   assertEquals(b.take(), [5]);
@@ -133,15 +136,15 @@ Deno.test("decoder: duplicates count once", () => {
   const b = new Receiver(ratio);
   const shards = new Peer(ratio).group();
   b.input(shards[0], shards[0], shards[0], shards[4], shards[4], shards[4]);
-  assertEquals(b.take(), [], "two different shards of the three that are needed");
+  assertEquals(b.take(), [], "only two different shards of three have arrived");
   const { used } = b.arena;
   b.input(shards[4], shards[0]);
-  assertEquals(b.arena.used, used, "a duplicate costs no memory");
+  assertEquals(b.arena.used, used, "a duplicate uses no memory");
   b.input(shards[1]);
   assertEquals(b.take(), [2]);
 });
 
-Deno.test("decoder: what comes late for a group that is done does nothing", () => {
+Deno.test("decoder: late shards of a finished group are ignored", () => {
   const ratio = ratioOf(3, 2);
   for (const done of [[0, 1, 2], [0, 1, 3], [3, 4, 2]]) {
     const b = new Receiver(ratio);
@@ -155,13 +158,13 @@ Deno.test("decoder: what comes late for a group that is done does nothing", () =
   }
 });
 
-Deno.test("decoder: groups whose shards arrive mixed are each repaired", () => {
+Deno.test("decoder: groups are repaired when their shards arrive interleaved", () => {
   const random = new Random("mixed");
   for (const ratio of [ratioOf(4, 2), ratioOf(10, 3), ratioOf(20, 10), ratioOf(100, 20)]) {
     const peer = new Peer(ratio);
     const b = new Receiver(ratio);
     for (let round = 0; round < 5; round++) {
-      // Three groups at once, as many as kcp-go keeps.
+      // Three groups at once. kcp-go keeps as many.
       const expected: number[] = [];
       const arriving: Uint8Array[] = [];
       for (let g = 0; g < 3; g++) {
@@ -179,7 +182,7 @@ Deno.test("decoder: groups whose shards arrive mixed are each repaired", () => {
   }
 });
 
-Deno.test("decoder: a group waits for at least three groups after it, whatever its size", () => {
+Deno.test("decoder: a group is kept until three newer groups have arrived, or longer", () => {
   for (const ratio of [ratioOf(1, 1), ratioOf(4, 2), ratioOf(10, 3), ratioOf(128, 128)]) {
     const peer = new Peer(ratio);
     const b = new Receiver(ratio);
@@ -192,7 +195,7 @@ Deno.test("decoder: a group waits for at least three groups after it, whatever i
   }
 });
 
-Deno.test("decoder: a group is given up in the end, and counted if a data shard is missing", () => {
+Deno.test("decoder: a group that leaves the window with a data shard missing is counted", () => {
   const ratio = ratioOf(4, 1);
   const peer = new Peer(ratio);
   const b = new Receiver(ratio);
@@ -204,7 +207,7 @@ Deno.test("decoder: a group is given up in the end, and counted if a data shard 
   assertEquals(b.arena.used, 0);
 });
 
-Deno.test("decoder: with too much lost for long, memory stays within that of some groups", () => {
+Deno.test("decoder: memory stays bounded when too many shards are lost for a long time", () => {
   for (const ratio of [ratioOf(2, 1), ratioOf(10, 3), ratioOf(100, 50)]) {
     const peer = new Peer(ratio);
     const b = new Receiver(ratio);
@@ -220,7 +223,7 @@ Deno.test("decoder: with too much lost for long, memory stays within that of som
   }
 });
 
-Deno.test("decoder: clear gives all memory back, and what comes after it is repaired", () => {
+Deno.test("decoder: clear frees all memory, and later groups are repaired", () => {
   const ratio = ratioOf(6, 3);
   const peer = new Peer(ratio);
   const b = new Receiver(ratio);
@@ -229,13 +232,13 @@ Deno.test("decoder: clear gives all memory back, and what comes after it is repa
   b.decoder.clear();
   assertEquals(b.arena.used, 0);
   b.decoder.clear();
-  assertEquals(b.decoder.ratio, ratio, "the ratio is still known");
+  assertEquals(b.decoder.ratio, ratio, "the ratio is kept");
   const from = peer.next;
   b.input(...without(peer.group(), [1, 2, 5]));
   assertEquals(b.take(), [from + 1, from + 2, from + 5]);
 });
 
-Deno.test("decoder: groups on both sides of the wrap are repaired, in order and mixed", () => {
+Deno.test("decoder: groups around the wrap are repaired, in order and interleaved", () => {
   const random = new Random("wrap");
   for (const ratio of [ratioOf(1, 1), ratioOf(2, 1), ratioOf(10, 3), ratioOf(128, 128)]) {
     const total = totalOf(ratio);
@@ -253,7 +256,7 @@ Deno.test("decoder: groups on both sides of the wrap are repaired, in order and 
         shuffle(arriving.slice(g * (total - 1), (g + 2) * (total - 1)), random)
       );
       b.input(...mixed ? pairs : arriving);
-      // What is late may have been restored before it came.
+      // A late packet may be restored before its own shard arrives.
       const restored = b.take().filter((n) => !mixed || expected.includes(n));
       assertEquals(restored, expected, `${nameOf(ratio)}, mixed: ${mixed}`);
       assertEquals([b.decoder.stats.incomplete, b.arena.used], [0, 0]);
@@ -272,7 +275,7 @@ Deno.test("decoder: a late shard from before the wrap completes its group", () =
   assertEquals(b.take(), [1]);
 });
 
-Deno.test("decoder: parity that is not sent counts as lost, no more", () => {
+Deno.test("decoder: parity that is not sent has the effect of lost parity", () => {
   const ratio = ratioOf(5, 3);
   for (let limit = 0; limit <= 3; limit++) {
     const peer = new Peer(ratio);
@@ -287,7 +290,7 @@ Deno.test("decoder: parity that is not sent counts as lost, no more", () => {
   }
 });
 
-Deno.test("decoder: it awaits parity of the groups whose data it saw of late, and nothing else", () => {
+Deno.test("decoder: awaits is true for parity of the groups in the window only", () => {
   const ratio = ratioOf(10, 3);
   const b = new Receiver(ratio);
   assertEquals(b.decoder.awaits(10), false, "before the first packet");
@@ -307,7 +310,7 @@ Deno.test("decoder: it awaits parity of the groups whose data it saw of late, an
   assertEquals(b.decoder.awaits(13_023), false, "after clear");
 });
 
-Deno.test("decoder: stats count what arrived and what became of it, as a snapshot", () => {
+Deno.test("decoder: stats are a snapshot of the counters", () => {
   const ratio = ratioOf(3, 2);
   const b = new Receiver(ratio);
   const before = b.decoder.stats;
@@ -323,7 +326,7 @@ Deno.test("decoder: stats count what arrived and what became of it, as a snapsho
   assertEquals(before.dataIn, 0);
 });
 
-Deno.test("decoder: its ratio is checked", () => {
+Deno.test("decoder: a ratio out of range throws", () => {
   const arena = new Arena();
   for (const [d, p] of [[0, 1], [1, 0], [200, 57], [NaN, 1]]) {
     assertThrows(
@@ -335,12 +338,12 @@ Deno.test("decoder: its ratio is checked", () => {
   }
 });
 
-Deno.test("decoder: an arena that grows while a packet is restored does no harm", () => {
+Deno.test("decoder: the arena may grow while a packet is restored", () => {
   const ratio = ratioOf(2, 2);
   const arena = new Arena();
   const restored: Uint8Array[] = [];
   const decoder = new FecDecoder(arena, (packet) => {
-    // As a KCP machine does with a payload.
+    // A Kcp allocates memory for a payload in the same way.
     arena.alloc(arena.capacity * 2);
     restored.push(packet.slice());
   }, ratio);
@@ -353,7 +356,7 @@ Deno.test("decoder: an arena that grows while a packet is restored does no harm"
   assertEquals(restored, [packetOf(0), packetOf(1)]);
 });
 
-Deno.test("decoder: clear from within the callback, as a session that closes does, does no harm", () => {
+Deno.test("decoder: the callback may call clear, as a session does when it closes", () => {
   const ratio = ratioOf(2, 2);
   const arena = new Arena();
   let calls = 0;
@@ -373,7 +376,7 @@ Deno.test("decoder: clear from within the callback, as a session that closes doe
   assertEquals(arena.used, 0);
 });
 
-Deno.test("decoder: a callback that lets shards arrive at another decoder, or at this one, does no harm", () => {
+Deno.test("decoder: the callback may give shards to another decoder, or to the same one", () => {
   const ratio = ratioOf(3, 3);
   const inner = new Peer(ratio, 6, 100).group();
   for (const itself of [false, true]) {
@@ -387,7 +390,7 @@ Deno.test("decoder: a callback that lets shards arrive at another decoder, or at
         arena.free(start, bytes.length);
       }
     };
-    // As a tunnel within a tunnel has it.
+    // This happens in a tunnel within a tunnel.
     const other = new FecDecoder(arena, (packet) => numbers.push(numberOf(packet)), ratio);
     const decoder: FecDecoder = new FecDecoder(arena, (packet) => {
       if (numbers.push(numberOf(packet)) === 1) input(itself ? decoder : other, inner.slice(2, 5));
@@ -398,26 +401,26 @@ Deno.test("decoder: a callback that lets shards arrive at another decoder, or at
   }
 });
 
-Deno.test("decoder: a guess restores nothing until packets have shown that it is right, and then at once", () => {
+Deno.test("decoder: with a guess, repair starts as soon as packets confirm it", () => {
   const ratio = ratioOf(4, 2);
   const b = new Receiver(ratio, true, true);
   assertEquals(b.decoder.ratio, null);
   const peer = new Peer(ratio);
   b.input(...without(peer.group(), [1, 2]));
-  assertEquals(b.take(), [], "four packets may be of many a ratio");
+  assertEquals(b.take(), [], "four packets fit many ratios");
   b.input(...without(peer.group(), [0, 3]));
   assertEquals(b.decoder.ratio, ratio);
-  assertEquals(b.take(), [1, 2, 4, 7], "those of the group before as well");
+  assertEquals(b.take(), [1, 2, 4, 7], "packets of the previous group, too");
   assertEquals(b.arena.used, 0);
 });
 
-Deno.test("decoder: with a guess that is wrong, nothing comes out that never went in", () => {
+Deno.test("decoder: with a wrong guess, no packet is restored that was never sent", () => {
   const random = new Random("wrong guesses");
   for (let n = 0; n < 1500; n++) {
     const guess = ratioOf(1 + random.below(8), 1 + random.below(6));
     const ratio = ratioOf(1 + random.below(8), 1 + random.below(6));
     const peer = new Peer(ratio, random.below(1000) * totalOf(ratio));
-    // The receiver fails by itself.
+    // The receiver throws when a restored packet is wrong.
     const b = new Receiver(guess, true, true);
     for (let g = 0; g < 12; g++) {
       b.input(...peer.group().filter(() => random.chance(0.8)));
@@ -425,7 +428,7 @@ Deno.test("decoder: with a guess that is wrong, nothing comes out that never wen
   }
 });
 
-Deno.test("decoder: after it learned a ratio, a stream that goes on before that place is repaired", () => {
+Deno.test("decoder: with a learned ratio, a stream at lower numbers is repaired", () => {
   for (const ratio of [ratioOf(4, 2), ratioOf(10, 3)]) {
     const total = totalOf(ratio);
     for (const seqid of [0, 500 * total, 990 * total]) {
@@ -433,7 +436,7 @@ Deno.test("decoder: after it learned a ratio, a stream that goes on before that 
       const b = new Receiver();
       for (let g = 0; g < 6; g++) b.input(...peer.group());
       assertEquals(b.decoder.ratio, ratio);
-      // Past the memory for groups, so that nothing of what follows was there before.
+      // Outside the window, so that no group of before is in it.
       peer.seqid = 3000 * total;
       for (let g = 0; g < 6; g++) b.input(...peer.group());
       peer.seqid = seqid;
@@ -446,7 +449,7 @@ Deno.test("decoder: after it learned a ratio, a stream that goes on before that 
   }
 });
 
-Deno.test("decoder: half of all numbers after it learned the ratio, a stream is still repaired", () => {
+Deno.test("decoder: with a learned ratio, a stream at any numbers is repaired", () => {
   for (const ratio of [ratioOf(4, 2), ratioOf(10, 3)]) {
     const total = totalOf(ratio);
     const peer = new Peer(ratio);
@@ -464,7 +467,7 @@ Deno.test("decoder: half of all numbers after it learned the ratio, a stream is 
   }
 });
 
-Deno.test("decoder: it keeps no more bytes than its limit, and none of 0", () => {
+Deno.test("decoder: it stores no more bytes than its limit", () => {
   const ratio = ratioOf(10, 3);
   for (const limit of [0, 500, 5000]) {
     const b = new Receiver(ratio);
@@ -472,18 +475,18 @@ Deno.test("decoder: it keeps no more bytes than its limit, and none of 0", () =>
     const peer = new Peer(ratio);
     for (let g = 0; g < 40; g++) {
       b.input(...peer.group().slice(0, 9));
-      // Blocks are powers of two.
+      // The arena rounds the size of a block up to a power of two.
       assert(b.arena.used <= 2 * limit, `${b.arena.used} bytes, the limit is ${limit}`);
     }
     b.decoder.limit = Infinity;
     b.decoder.clear();
     const from = peer.next;
     b.input(...without(peer.group(), [0, 1, 2]));
-    assertEquals(b.take(), [from, from + 1, from + 2], "with room it goes on");
+    assertEquals(b.take(), [from, from + 1, from + 2], "repair continues with a higher limit");
   }
 });
 
-Deno.test("decoder: shards of the largest size fill 8 MiB at most, for a while", () => {
+Deno.test("decoder: shards of the largest size use 8 MiB at most", () => {
   const ratio = ratioOf(128, 128);
   const b = new Receiver(ratio, false);
   const body = new Uint8Array(65_000);
@@ -499,7 +502,7 @@ Deno.test("decoder: shards of the largest size fill 8 MiB at most, for a while",
   assertEquals(b.raw, [packetOf(from + 5), packetOf(from + 6)]);
 });
 
-Deno.test("decoder: without room in the arena nothing breaks, and with room it goes on", () => {
+Deno.test("decoder: a full arena stops repair, and repair continues when memory is free", () => {
   const ratio = ratioOf(4, 2);
   const arena = new Arena(4096);
   const restored: number[] = [];
@@ -523,8 +526,8 @@ Deno.test("decoder: without room in the arena nothing breaks, and with room it g
 // --- hostile input ---
 
 /**
- * Sends groups, each with a loss; after the first two, a forged shard may come before each packet. Counts
- * the packets that are lost and not restored.
+ * Sends groups with one lost packet each. After the first two groups, a forged shard may arrive
+ * before each packet. Returns how many lost packets were not restored.
  */
 function unrepaired(
   ratio: FecRatio,
@@ -549,13 +552,13 @@ function unrepaired(
   return missed;
 }
 
-/** A shard of the type that its place wants. */
-function fitting(seqid: number, ratio: FecRatio): Uint8Array {
+/** A shard whose type fits its sequence number. */
+function fittingShard(seqid: number, ratio: FecRatio): Uint8Array {
   const place = seqid % totalOf(ratio);
   return shard(seqid, place < ratio.dataShards ? DATA : PARITY, sized(packetOf(seqid)));
 }
 
-Deno.test("decoder: one forged seqid from far away harms no live group", () => {
+Deno.test("decoder: a forged seqid far from the window does not stop the repair", () => {
   for (const ratio of [ratioOf(1, 1), ratioOf(4, 2), ratioOf(10, 3), ratioOf(100, 28)]) {
     const total = totalOf(ratio);
     for (const far of [total * 5000, limitOf(total) - 1, total * 2 ** 20, 0]) {
@@ -564,7 +567,7 @@ Deno.test("decoder: one forged seqid from far away harms no live group", () => {
         const missed = unrepaired(ratio, 6, (_, place) => {
           if (!once || place !== when) return null;
           once = false;
-          return fitting(far, ratio);
+          return fittingShard(far, ratio);
         });
         assertEquals(missed, 0, `${nameOf(ratio)}, seqid ${far} before place ${when}`);
       }
@@ -572,47 +575,49 @@ Deno.test("decoder: one forged seqid from far away harms no live group", () => {
   }
 });
 
-Deno.test("decoder: forged seqids from far away before each packet harm no live group", () => {
+Deno.test("decoder: many forged seqids far from the window do not stop the repair", () => {
   for (const ratio of [ratioOf(1, 1), ratioOf(4, 2), ratioOf(10, 3), ratioOf(100, 28)]) {
     const total = totalOf(ratio);
     const random = new Random(nameOf(ratio));
     const agreeing = unrepaired(
       ratio,
       20,
-      (_, place) => fitting(total * 90_000 + place, ratio),
+      (_, place) => fittingShard(total * 90_000 + place, ratio),
     );
     assertEquals(agreeing, 0, `${nameOf(ratio)}, all from the same place`);
     const scattered = unrepaired(
       ratio,
       20,
-      () => fitting(random.below(limitOf(total)), ratio),
+      () => fittingShard(random.below(limitOf(total)), ratio),
     );
     assertEquals(scattered, 0, `${nameOf(ratio)}, from anywhere`);
   }
 });
 
-Deno.test("decoder: one forged seqid a few groups ahead harms no live group", () => {
+Deno.test("decoder: a forged seqid a few groups ahead affects its own group at most", () => {
   for (const ratio of [ratioOf(1, 1), ratioOf(4, 2), ratioOf(10, 3), ratioOf(100, 28)]) {
     for (let groups = 1; groups <= 80; groups += totalOf(ratio) > 100 ? 3 : 1) {
       let once = true;
       const missed = unrepaired(ratio, 5, (first, place) => {
         if (!once || place !== 1) return null;
         once = false;
-        return fitting(first + groups * totalOf(ratio), ratio);
+        return fittingShard(first + groups * totalOf(ratio), ratio);
       });
-      // Of the groups that are sent, at most the one that the forged shard is in.
+      // At most the group of the forged shard is not repaired.
       assert(missed <= (groups < 5 ? 1 : 0), `${nameOf(ratio)}, ${groups} ahead: ${missed} missed`);
     }
   }
 });
 
-Deno.test("decoder: a forger who creeps ahead stops a stream for two packets, not for good", () => {
+Deno.test("decoder: forged seqids that move ahead stop the repair for two packets only", () => {
   for (const ratio of [ratioOf(4, 2), ratioOf(10, 3), ratioOf(100, 28)]) {
     const total = totalOf(ratio);
     const peer = new Peer(ratio, 1000 * total);
     const b = new Receiver(ratio, false);
     b.input(...peer.group());
-    for (let ahead = 1; ahead < 500; ahead++) b.input(fitting(peer.seqid + ahead * total, ratio));
+    for (let ahead = 1; ahead < 500; ahead++) {
+      b.input(fittingShard(peer.seqid + ahead * total, ratio));
+    }
     b.input(...peer.group());
     b.raw.length = 0;
     const from = peer.next;
@@ -621,7 +626,7 @@ Deno.test("decoder: a forger who creeps ahead stops a stream for two packets, no
   }
 });
 
-Deno.test("decoder: a stream that goes on elsewhere is followed within one group and three packets", () => {
+Deno.test("decoder: after a jump, repair continues after one group and three packets", () => {
   for (const ratio of [ratioOf(1, 1), ratioOf(4, 2), ratioOf(10, 3), ratioOf(128, 128)]) {
     const total = totalOf(ratio);
     for (const seqid of [0, total * 7777, limitOf(total) - 2 * total]) {
@@ -629,7 +634,7 @@ Deno.test("decoder: a stream that goes on elsewhere is followed within one group
       const b = new Receiver(ratio);
       for (let g = 0; g < 4; g++) b.input(...peer.group());
       peer.seqid = seqid;
-      // Groups of two need two to have three packets.
+      // With groups of two shards, three packets are two groups.
       for (let sent = 0; sent < 3; sent += total) b.input(...peer.group());
       b.take();
       const from = peer.next;
@@ -639,11 +644,11 @@ Deno.test("decoder: a stream that goes on elsewhere is followed within one group
   }
 });
 
-Deno.test("decoder: a forged first packet does not keep the stream out", () => {
+Deno.test("decoder: a forged first packet does not stop the repair of the stream", () => {
   const ratio = ratioOf(5, 2);
   for (const seqid of [7 * 10_000, limitOf(7) - 7, 0]) {
     const b = new Receiver(ratio, false);
-    b.input(fitting(seqid, ratio));
+    b.input(fittingShard(seqid, ratio));
     const peer = new Peer(ratio, 700);
     b.input(...peer.group());
     b.raw.length = 0;
@@ -671,7 +676,7 @@ Deno.test("decoder: seqids at and past the limit are ignored", () => {
   }
 });
 
-Deno.test("decoder: a single shard of the wrong type never stops the repair of a known ratio", () => {
+Deno.test("decoder: one shard of the wrong type does not stop the repair", () => {
   const failed: string[] = [];
   for (
     const ratio of [
@@ -706,16 +711,16 @@ Deno.test("decoder: a single shard of the wrong type never stops the repair of a
   assertEquals(failed, []);
 });
 
-Deno.test("decoder: parity of another length than the rest is a failure, counted once, without harm", () => {
+Deno.test("decoder: a group whose parity has the wrong length is counted as one failure", () => {
   const ratio = ratioOf(3, 2);
   const peer = new Peer(ratio);
   const b = new Receiver(ratio, false);
   const shards = peer.group();
-  // Shorter than a data shard that is there.
+  // The parity is shorter than a data shard.
   b.input(shards[0], shards[1], shard(3, PARITY, new Uint8Array(2)));
   assertEquals([b.raw.length, b.decoder.stats.failures, b.arena.used], [0, 1, 0]);
   const second = peer.group();
-  // Two of different lengths.
+  // Two parity shards have different lengths.
   b.input(second[0], second[3], shard(9, PARITY, new Uint8Array(1400)));
   assertEquals([b.raw.length, b.decoder.stats.failures, b.arena.used], [0, 2, 0]);
   const from = peer.next;
@@ -723,7 +728,7 @@ Deno.test("decoder: parity of another length than the rest is a failure, counted
   assertEquals(b.raw, [packetOf(from), packetOf(from + 1)], "the next group is repaired");
 });
 
-Deno.test("decoder: parity that is too long, but the only one, gives nothing that is out of bounds", () => {
+Deno.test("decoder: a parity shard that is too long restores no packet longer than it", () => {
   const ratio = ratioOf(2, 1);
   for (const length of [200, 5000, 65_000]) {
     const b = new Receiver(ratio, false);
@@ -737,8 +742,11 @@ Deno.test("decoder: parity that is too long, but the only one, gives nothing tha
   }
 });
 
-/** A group whose second packet says that it has `size` bytes, whatever it has, without that packet. */
-function lying(size: number, length: number, ratio: FecRatio): Uint8Array[] {
+/**
+ * A group without its second packet. The `size` field of this packet is `size`, its length
+ * `length`.
+ */
+function withFalseSize(size: number, length: number, ratio: FecRatio): Uint8Array[] {
   const bodies = Array.from(
     { length: ratio.dataShards },
     (_, i) => i === 1 ? sized(new Uint8Array(length - 2).fill(7), size) : sized(packetOf(i, 18)),
@@ -749,29 +757,29 @@ function lying(size: number, length: number, ratio: FecRatio): Uint8Array[] {
     .filter((_, i) => i !== 1);
 }
 
-Deno.test("decoder: a size inside a restored shard that can't be is refused, without reading past it", () => {
+Deno.test("decoder: a restored shard with an impossible size is rejected", () => {
   const ratio = ratioOf(3, 1);
   for (const size of [0, 1, 61, 62, 1400, 0x7fff, 0xffff]) {
     const b = new Receiver(ratio, false);
-    b.input(...lying(size, 60, ratio));
+    b.input(...withFalseSize(size, 60, ratio));
     assertEquals([b.raw.length, b.decoder.stats.recovered], [0, 0], `size ${size} of 60`);
     assertEquals([b.decoder.stats.failures, b.arena.used], [1, 0], `size ${size}`);
   }
   for (const size of [3, 30, 60]) {
     const b = new Receiver(ratio, false);
-    b.input(...lying(size, 60, ratio));
+    b.input(...withFalseSize(size, 60, ratio));
     assertEquals(b.raw, [new Uint8Array(size - 2).fill(7)], `size ${size} of 60`);
   }
 });
 
-Deno.test("decoder: a group with two restored shards of impossible size is one failure", () => {
+Deno.test("decoder: two restored shards of impossible size in one group are one failure", () => {
   const ratio = ratioOf(2, 2);
   const b = new Receiver(ratio, false);
   b.input(shard(2, PARITY, new Uint8Array(40)), shard(3, PARITY, new Uint8Array(40)));
   assertEquals([b.raw.length, b.decoder.stats.failures], [0, 1], "failures counts groups");
 });
 
-Deno.test("decoder: shards of header and two bytes never throw, and stop nothing", () => {
+Deno.test("decoder: shards with two bytes after the header do not stop the repair", () => {
   const ratio = ratioOf(4, 2);
   const b = new Receiver(ratio, false);
   for (let seqid = 0; seqid < 60; seqid++) {
@@ -789,7 +797,7 @@ Deno.test("decoder: shards of header and two bytes never throw, and stop nothing
   assertEquals(b.raw, [packetOf(3)]);
 });
 
-Deno.test("decoder: a poisoned group is not a poisoned stream", () => {
+Deno.test("decoder: forged parity in a group does not affect the next group", () => {
   const ratio = ratioOf(10, 3);
   const peer = new Peer(ratio);
   const b = new Receiver(ratio, false);
@@ -810,7 +818,7 @@ Deno.test("decoder: a poisoned group is not a poisoned stream", () => {
   }
 });
 
-Deno.test("decoder: the parity rows do not depend on how many there are, so a limit needs no agreement", () => {
-  // What skipped parity rests on: the first rows of 5/5 are those of 5/2.
+Deno.test("decoder: a parity row does not depend on the number of parity shards", () => {
+  // The first rows of 5/5 are the rows of 5/2. Skipped parity depends on this.
   assertEquals(parityMatrix(ratioOf(5, 5)).slice(0, 2), parityMatrix(ratioOf(5, 2)));
 });

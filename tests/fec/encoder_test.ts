@@ -17,19 +17,19 @@ import {
   totalOf,
 } from "./harness.ts";
 
-/** "d5 p6": what was sent, in short. */
+/** The types and numbers of shards as a short text, such as "d5 p6". */
 function outline(shards: readonly Uint8Array[]): string {
   return shards.map(parse).map(({ type, seqid }) => (type === DATA ? "d" : "p") + seqid).join(" ");
 }
 
-/** Sends packets `from` to `to`, all at the same time. */
+/** Sends the packets from `from` to before `to`, all at the same time. */
 function sendAll(sender: Sender, from: number, to: number): Uint8Array[] {
   const shards = [];
   for (let n = from; n < to; n++) shards.push(...sender.send(packetOf(n)));
   return shards;
 }
 
-Deno.test("encoder: the harness's own code gives the bytes that klauspost/reedsolomon v1.14.2 gives", () => {
+Deno.test("encoder: the harness gives the parity of klauspost/reedsolomon v1.14.2", () => {
   const golden = {
     "1/2": ["0314479c13", "0314479c13"],
     "3/1": ["512a955221"],
@@ -56,15 +56,15 @@ Deno.test("encoder: a data shard is seqid, type 0xf1, size and the packet, littl
   );
 });
 
-Deno.test("encoder: a parity shard is seqid, type 0xf2 and parity over size and packet", () => {
+Deno.test("encoder: a parity shard is seqid, type 0xf2 and the parity of size and packet", () => {
   const sender = new Sender(ratioOf(1, 1));
   sender.send(Uint8Array.of(1));
   const [data, parity] = sender.send(Uint8Array.of(7, 8, 9));
   assertEquals(data.toHex(), "02000000f1000500070809");
-  assertEquals(parity.toHex(), "03000000f2000500070809", "parity of one shard is that shard");
+  assertEquals(parity.toHex(), "03000000f2000500070809", "the parity of one shard is that shard");
 });
 
-Deno.test("encoder: sealing writes the header and nothing else, and so does parity within its size", () => {
+Deno.test("encoder: seal writes only the header, and takeParity only the parity packet", () => {
   const arena = new Arena();
   const at = arena.alloc(512);
   const encoder = new FecEncoder(ratioOf(2, 2));
@@ -78,11 +78,17 @@ Deno.test("encoder: sealing writes the header and nothing else, and so does pari
   arena.bytes.fill(0xaa, at, at + 512);
   assertEquals(encoder.paritySize, 50);
   assertEquals(encoder.takeParity(arena, at + 300), at + 350);
-  assert(arena.bytes.subarray(at, at + 300).every((byte) => byte === 0xaa), "nothing before it");
-  assert(arena.bytes.subarray(at + 350, at + 512).every((byte) => byte === 0xaa), "nor behind it");
+  assert(
+    arena.bytes.subarray(at, at + 300).every((byte) => byte === 0xaa),
+    "a byte before it changed",
+  );
+  assert(
+    arena.bytes.subarray(at + 350, at + 512).every((byte) => byte === 0xaa),
+    "a byte after it changed",
+  );
 });
 
-Deno.test("encoder: numbers go up by one, first a group's data, then its parity", () => {
+Deno.test("encoder: numbers increase by one: first the data of a group, then its parity", () => {
   assertEquals(
     outline(sendAll(new Sender(ratioOf(3, 2)), 0, 7)),
     "d0 d1 d2 p3 p4 d5 d6 d7 p8 p9 d10",
@@ -90,7 +96,7 @@ Deno.test("encoder: numbers go up by one, first a group's data, then its parity"
   assertEquals(outline(sendAll(new Sender(ratioOf(2, 1), 33), 0, 3)), "d33 d34 p35 d36");
 });
 
-Deno.test("encoder: what is pending, and where a group begins, is told after each step", () => {
+Deno.test("encoder: pending and atGroupStart are right after each step", () => {
   const arena = new Arena();
   const at = arena.alloc(256);
   const encoder = new FecEncoder(ratioOf(2, 3));
@@ -124,7 +130,7 @@ Deno.test("encoder: seqids wrap to 0 at the largest multiple of the group below 
     const sender = new Sender(ratio, limit - 2 * total);
     const seqids = [];
     for (let n = 0; n < 4 * ratio.dataShards; n++) {
-      // The first packet of all has none before it, so that a group of one gets no parity.
+      // There is no packet before the first one, so a first group of one data shard gets no parity.
       for (const shard of sender.send(packetOf(n, 30), n)) seqids.push(parse(shard).seqid);
     }
     const expected = [];
@@ -134,7 +140,7 @@ Deno.test("encoder: seqids wrap to 0 at the largest multiple of the group below 
   }
 });
 
-Deno.test("encoder: when parity is not sent at the wrap, the numbers wrap all the same", () => {
+Deno.test("encoder: the numbers wrap even when the last parity before the wrap is not sent", () => {
   for (const parityLimit of [0, 1, 2]) {
     const sender = new Sender(ratioOf(2, 3), limitOf(5) - 5);
     sender.encoder.parityLimit = parityLimit;
@@ -147,7 +153,9 @@ Deno.test("encoder: when parity is not sent at the wrap, the numbers wrap all th
   assertEquals(outline(late.send(packetOf(2), 601)), "d0");
 });
 
-/** Sends one group of packets of random lengths, and compares its parity with the naive code's. */
+/**
+ * Sends one group of packets of random lengths, and compares its parity with that of the harness.
+ */
 function compareGroup(sender: Sender, random: Random, longest: number): void {
   const { ratio } = sender.encoder;
   const packets = Array.from(
@@ -160,7 +168,7 @@ function compareGroup(sender: Sender, random: Random, longest: number): void {
   assertEquals(parity, expected, `${nameOf(ratio)}, lengths ${packets.map((p) => p.length)}`);
 }
 
-Deno.test("encoder: parity is the naive code's, for any ratio and packets of any lengths", () => {
+Deno.test("encoder: parity equals the harness's, for any ratio and packet lengths", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 24 }),
@@ -178,7 +186,7 @@ Deno.test("encoder: parity is the naive code's, for any ratio and packets of any
   );
 });
 
-Deno.test("encoder: parity is the naive code's for packets of the usual size and for large ones", () => {
+Deno.test("encoder: parity equals the harness's, for usual and large packets", () => {
   for (const longest of [1400, 9000, 65_000]) {
     const sender = new Sender(ratioOf(3, 5));
     for (let group = 0; group < 3; group++) {
@@ -187,7 +195,7 @@ Deno.test("encoder: parity is the naive code's for packets of the usual size and
   }
 });
 
-Deno.test("encoder: parity is the naive code's for 128/128, 255/1 and 1/255", () => {
+Deno.test("encoder: parity equals the harness's, for 128/128, 255/1, 1/255 and 200/56", () => {
   for (const ratio of [ratioOf(128, 128), ratioOf(255, 1), ratioOf(1, 255), ratioOf(200, 56)]) {
     const sender = new Sender(ratio);
     const random = new Random(nameOf(ratio));
@@ -196,7 +204,7 @@ Deno.test("encoder: parity is the naive code's for 128/128, 255/1 and 1/255", ()
   }
 });
 
-Deno.test("encoder: a group of short packets has short parity, whatever was before it", () => {
+Deno.test("encoder: a group of short packets has short parity after a group of long ones", () => {
   const sender = new Sender(ratioOf(2, 1));
   const lengths = [];
   for (const size of [1000, 1200, 10, 20, 700, 4]) {
@@ -207,7 +215,7 @@ Deno.test("encoder: a group of short packets has short parity, whatever was befo
   assertEquals(lengths, [1202, 22, 702]);
 });
 
-Deno.test("encoder: parity is left out when the last two packets are 500 ms apart, its numbers are not", () => {
+Deno.test("encoder: a gap of 500 ms before the last packet skips the parity", () => {
   for (const [gap, sent] of [[0, true], [499, true], [499.99, true], [500, false], [9e9, false]]) {
     const sender = new Sender(ratioOf(3, 2));
     sender.send(packetOf(0), 1000);
@@ -219,7 +227,7 @@ Deno.test("encoder: parity is left out when the last two packets are 500 ms apar
   }
 });
 
-Deno.test("encoder: a gap before the last packet but one, or after the group, does not count", () => {
+Deno.test("encoder: only a gap before the last packet of a group stops its parity", () => {
   const sender = new Sender(ratioOf(3, 1));
   sender.send(packetOf(0), 0);
   sender.send(packetOf(1), 5000);
@@ -229,14 +237,14 @@ Deno.test("encoder: a gap before the last packet but one, or after the group, do
   assertEquals(outline(sender.send(packetOf(5), 99_002)), "d6 p7");
 });
 
-Deno.test("encoder: the group after one whose parity was left out has its own parity", () => {
+Deno.test("encoder: parity is right in the group after a group without parity", () => {
   const sender = new Sender(ratioOf(2, 2));
   sender.send(packetOf(0, 900), 0);
   sender.send(packetOf(1, 900), 700);
   compareGroup(sender, new Random("after a gap"), 60);
 });
 
-Deno.test("encoder: with one data shard, the gap is that to the packet before, and the first has none", () => {
+Deno.test("encoder: with one data shard, the gap to the previous group counts", () => {
   const sender = new Sender(ratioOf(1, 2));
   assertEquals(outline(sender.send(packetOf(0), 50)), "d0", "as in kcp-go");
   assertEquals(outline(sender.send(packetOf(1), 549)), "d3 p4 p5");
@@ -244,7 +252,7 @@ Deno.test("encoder: with one data shard, the gap is that to the packet before, a
   assertEquals(outline(sender.send(packetOf(3), 1050)), "d9 p10 p11");
 });
 
-Deno.test("encoder: parityLimit 0 to p sends so many, first ones first, and skips the other numbers", () => {
+Deno.test("encoder: parityLimit sends the first parity shards, and skips the others", () => {
   const ratio = ratioOf(4, 3);
   for (let limit = 0; limit <= 3; limit++) {
     const sender = new Sender(ratio);
@@ -259,14 +267,14 @@ Deno.test("encoder: parityLimit 0 to p sends so many, first ones first, and skip
   }
 });
 
-Deno.test("encoder: parityLimit counts from the next group on", () => {
+Deno.test("encoder: parityLimit applies from the next group on", () => {
   const sender = new Sender(ratioOf(2, 2));
   sender.send(packetOf(0));
   sender.encoder.parityLimit = 0;
   assertEquals(outline(sender.send(packetOf(1))), "d1 p2 p3", "the open group has its parity");
   sender.send(packetOf(2));
   sender.encoder.parityLimit = 2;
-  assertEquals(outline(sender.send(packetOf(3))), "d5", "and this one has not");
+  assertEquals(outline(sender.send(packetOf(3))), "d5", "this group has no parity");
   assertEquals(outline(sendAll(sender, 4, 6)), "d8 d9 p10 p11");
 });
 
@@ -281,7 +289,7 @@ Deno.test("encoder: parity is right in a group of limit 1 after one of limit 0",
   }
 });
 
-Deno.test("encoder: stats count shards of each kind, as a snapshot", () => {
+Deno.test("encoder: stats are a snapshot of the counters", () => {
   const sender = new Sender(ratioOf(3, 2));
   const before = sender.encoder.stats;
   sendAll(sender, 0, 7);
@@ -304,7 +312,7 @@ function outlineBytes(shards: readonly Uint8Array[]): string[] {
   return shards.map((shard) => shard.toHex());
 }
 
-Deno.test("encoder: the ratio is checked", () => {
+Deno.test("encoder: a ratio out of range throws", () => {
   for (const [d, p] of [[1, 1], [255, 1], [1, 255], [128, 128]]) new FecEncoder(ratioOf(d, p));
   for (
     const [d, p] of [[0, 1], [1, 0], [-1, 3], [256, 1], [1, 256], [200, 57], [1.5, 2], [NaN, 1]]
@@ -329,14 +337,14 @@ Deno.test("encoder: the first seqid must begin a group below the wrap", () => {
   }
 });
 
-Deno.test("encoder: a ratio that changes after the construction changes nothing", () => {
+Deno.test("encoder: the encoder copies the ratio", () => {
   const ratio = { dataShards: 2, parityShards: 1 };
   const sender = new Sender(ratio);
   ratio.dataShards = 5;
   assertEquals(outline(sendAll(sender, 0, 4)), "d0 d1 p2 d3 d4 p5");
 });
 
-Deno.test("encoder: a parityLimit that is no number of shards throws at once, as misuse does", () => {
+Deno.test("encoder: a parityLimit out of range throws at once", () => {
   const arena = new Arena();
   const at = arena.alloc(256);
   for (const limit of [-1, 0.5, 3, NaN]) {
@@ -349,7 +357,7 @@ Deno.test("encoder: a parityLimit that is no number of shards throws at once, as
   }
 });
 
-Deno.test("encoder: sealing while parity is pending, or taking parity that is not, throws as misuse does", () => {
+Deno.test("encoder: seal throws while parity is pending, takeParity while none is", () => {
   const arena = new Arena();
   const at = arena.alloc(256);
   const encoder = new FecEncoder(ratioOf(1, 1));

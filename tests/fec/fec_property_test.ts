@@ -24,24 +24,28 @@ const smallRatio = fc.tuple(fc.integer({ min: 1, max: 16 }), fc.integer({ min: 1
   .map(([d, p]) => ratioOf(d, p));
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 
-/** What a network does to what passes. */
-interface Weather {
+/** How a network treats packets. */
+interface Conditions {
+  /** The probability that a packet is lost. */
   loss: number;
+  /** By how many places a packet may be late. */
   late?: number;
+  /** The probability that a packet arrives twice. */
   twice?: number;
 }
 
-/** What arrives of shards, in which order. */
-function pass(shards: readonly Uint8Array[], weather: Weather, random: Random): Uint8Array[] {
-  const { loss, late = 0, twice = 0 } = weather;
+/** The shards that arrive, in the order of arrival. */
+function pass(shards: readonly Uint8Array[], conditions: Conditions, random: Random): Uint8Array[] {
+  const { loss, late = 0, twice = 0 } = conditions;
   const arriving = shards.filter(() => !random.chance(loss))
     .flatMap((bytes) => random.chance(twice) ? [bytes, bytes] : [bytes]);
   return reorder(arriving, late, random);
 }
 
 /**
- * Groups of which a random part is lost, but none too much for its parity: so many shards leave, and the
- * numbers of the packets among them that are lost must be restored.
+ * Groups that lose random shards, but never more than their parity can repair.
+ *
+ * @returns The shards that arrive, and the numbers of the lost packets, which must be restored.
  */
 function repairable(
   peer: Peer,
@@ -61,7 +65,7 @@ function repairable(
   return { arriving, lost };
 }
 
-/** Asserts that a receiver knows the ratio, and restores all that can be restored. */
+/** Asserts that a receiver knows the ratio, and restores all lost packets. */
 function assertRepairs(b: Receiver, peer: Peer, random: Random, scene: string): void {
   assertEquals(b.decoder.ratio, peer.ratio, scene);
   const { arriving, lost } = repairable(peer, 6, random);
@@ -71,7 +75,7 @@ function assertRepairs(b: Receiver, peer: Peer, random: Random, scene: string): 
   assertEquals(lost.filter((n) => !restored.has(n)), [], `${scene}: these are missing`);
 }
 
-Deno.test("property: what the encoder sends, the decoder restores, under any loss, order and doubling", () => {
+Deno.test("property: lost packets are restored, under reordering and duplicates", () => {
   fc.assert(
     fc.property(
       smallRatio,
@@ -88,13 +92,13 @@ Deno.test("property: what the encoder sends, the decoder restores, under any los
         for (let n = 0; n < groups * ratio.dataShards; n++) {
           sent.push(...sender.send(packetOf(n, 4 + random.below(120)), n));
         }
-        // No later than two groups, which the smallest memory for groups allows.
+        // A packet is late by two groups at most: the smallest window allows this.
         const arriving = pass(sent, { loss, twice, late: 2 * total }, random);
         const b = new Receiver(ratio);
         for (const bytes of arriving) b.input(bytes);
         const arrived = new Set(arriving.map(parse).map(({ seqid }) => seqid));
         const restored = new Set(b.recovered);
-        assertEquals(restored.size, b.recovered.length, "none comes out twice");
+        assertEquals(restored.size, b.recovered.length, "a packet was restored twice");
         for (let g = 0; g < groups; g++) {
           const first = wraps
             ? (limitOf(total) + total * (g - groups / 2)) % limitOf(total)
@@ -115,7 +119,7 @@ Deno.test("property: what the encoder sends, the decoder restores, under any los
   );
 });
 
-Deno.test("property: a ratio is learned from nothing within 12 groups and 20 packets at up to 30 % loss", () => {
+Deno.test("property: a ratio is learned within 12 groups and 20 packets at 30 % loss", () => {
   fc.assert(
     fc.property(
       smallRatio,
@@ -139,7 +143,7 @@ Deno.test("property: a ratio is learned from nothing within 12 groups and 20 pac
   );
 });
 
-Deno.test("property: large ratios are learned from nothing, too", () => {
+Deno.test("property: unknown large ratios are learned, too", () => {
   for (const [d, p] of [[100, 20], [128, 128], [200, 56], [1, 255], [30, 1], [1, 60]]) {
     const ratio = ratioOf(d, p);
     const random = new Random(nameOf(ratio));
@@ -151,7 +155,7 @@ Deno.test("property: large ratios are learned from nothing, too", () => {
   }
 });
 
-Deno.test("property: a guess that is wrong is corrected within three groups and 16 packets", () => {
+Deno.test("property: a wrong guess is corrected within three groups and 16 packets", () => {
   fc.assert(
     fc.property(smallRatio, smallRatio, fc.boolean(), fc.integer({ min: 0, max: 2 ** 26 }), seeds, (
       ratio,
@@ -171,7 +175,7 @@ Deno.test("property: a guess that is wrong is corrected within three groups and 
   );
 });
 
-Deno.test("property: after each change of the ratio, repair goes on after three groups and 16 packets", () => {
+Deno.test("property: after a new ratio, repair continues after 3 groups and 16 packets", () => {
   fc.assert(
     fc.property(
       fc.array(smallRatio, { minLength: 2, maxLength: 6 }),
@@ -184,7 +188,7 @@ Deno.test("property: after each change of the ratio, repair goes on after three 
         let where = 100_000;
         for (const ratio of ratios) {
           if (restarts) {
-            // Far off, and before: what is near would be taken for what came before.
+            // The new stream is far from the old one. Otherwise it could pass for the old one.
             peer.ratio = ratio;
             peer.seqid = (where -= 10_000) * totalOf(ratio);
           } else {
@@ -200,7 +204,7 @@ Deno.test("property: after each change of the ratio, repair goes on after three 
   );
 });
 
-Deno.test("property: the ratio changes under loss and reordering, and repair goes on after 16 groups", () => {
+Deno.test("property: repair follows changes of the ratio under loss and reordering", () => {
   fc.assert(
     fc.property(
       fc.array(smallRatio, { minLength: 2, maxLength: 4 }),
@@ -223,21 +227,21 @@ Deno.test("property: the ratio changes under loss and reordering, and repair goe
   );
 });
 
-Deno.test("property: parity that is left out while the ratio is learned only delays the lesson", () => {
+Deno.test("property: parity that is not sent only delays the learning of the ratio", () => {
   for (const [d, p] of [[5, 5], [10, 3], [2, 1], [3, 6], [1, 5], [1, 1]]) {
     const ratio = ratioOf(d, p);
     for (const level of [0, 1, p]) {
       const peer = new Peer(ratio);
       const b = new Receiver(ratioOf(7, 2), false, true);
       for (let g = 0; g < 30; g++) b.input(...peer.group(Math.min(level, p)));
-      // Three whole groups, as an adaptive peer sends them now and then.
+      // Three groups with all parity. An adaptive peer sends them now and then.
       for (let g = 0; g < 3; g++) b.input(...peer.group());
       assertRepairs(b, peer, new Random(level), `${nameOf(ratio)} after level ${level}`);
     }
   }
 });
 
-Deno.test("property: groups without parity, for gaps in time, do not hinder the lesson", () => {
+Deno.test("property: the ratio is learned even if some groups have no parity", () => {
   for (const [d, p] of [[4, 2], [10, 3], [3, 3]]) {
     const ratio = ratioOf(d, p);
     const sender = new Sender(ratio);
@@ -246,7 +250,7 @@ Deno.test("property: groups without parity, for gaps in time, do not hinder the 
     let number = 0;
     for (let g = 0; g < 12; g++) {
       for (let i = 0; i < d; i++) {
-        // Two of three groups end with a gap.
+        // Two of three groups have a gap before their last packet.
         now += i === d - 1 && g % 3 !== 0 ? 700 : 5;
         b.input(...sender.send(packetOf(number++), now));
       }
@@ -261,8 +265,8 @@ Deno.test("property: groups without parity, for gaps in time, do not hinder the 
   }
 });
 
-Deno.test("property: when a fixed low level has no whole group, what is known stays known", () => {
-  // Parity of 1 of 5 is all that is ever sent; the guess is right.
+Deno.test("property: a known ratio stays known when no group has all its parity", () => {
+  // The peer only sends the first parity shard of each group. The decoder knows the ratio.
   for (const [d, p] of [[5, 5], [1, 5], [10, 3]]) {
     const ratio = ratioOf(d, p);
     const peer = new Peer(ratio);
@@ -276,13 +280,13 @@ Deno.test("property: when a fixed low level has no whole group, what is known st
   }
 });
 
-/** Shards that nobody sent. */
+/** A random shard that the peer did not send. */
 function garbage(random: Random, peer: Peer, longest: number): Uint8Array {
   const type = random.chance(0.5) ? DATA : PARITY;
   const body = random.fill(new Uint8Array(2 + random.below(longest)));
   const total = totalOf(peer.ratio);
   const kind = random.below(4);
-  // Near the stream, anywhere, at the ends of the number space, or all bytes at random but for the type.
+  // The number is near the stream, anywhere, at the ends of the number space, or small.
   const seqid = kind === 0
     ? Math.max(0, peer.seqid + random.below(8 * total) - 4 * total)
     : kind === 1
@@ -293,7 +297,7 @@ function garbage(random: Random, peer: Peer, longest: number): Uint8Array {
   return shard(seqid, type, body);
 }
 
-Deno.test("property: any bytes at all never throw, and memory stays that of about 1024 shards", () => {
+Deno.test("property: random shards never throw, and use bounded memory", () => {
   fc.assert(
     fc.property(fc.option(smallRatio), smallRatio, seeds, (guess, ratio, seed) => {
       const random = new Random(seed);
@@ -311,7 +315,7 @@ Deno.test("property: any bytes at all never throw, and memory stays that of abou
   );
 });
 
-Deno.test("property: shards that follow a plan, but with garbage inside, never throw", () => {
+Deno.test("property: shards with right numbers but random content never throw", () => {
   fc.assert(
     fc.property(smallRatio, seeds, (ratio, seed) => {
       const random = new Random(seed);
@@ -331,12 +335,12 @@ Deno.test("property: shards that follow a plan, but with garbage inside, never t
   );
 });
 
-/** Packets after which a good stream is repaired again, whatever came before. */
-function recovery(ratio: FecRatio): number {
+/** Packets after which a good stream is repaired again after any garbage. */
+function recoveryPackets(ratio: FecRatio): number {
   return 3 * totalOf(ratio) + 64;
 }
 
-Deno.test("property: after any garbage a good stream is repaired within three groups and 64 packets", () => {
+Deno.test("property: after random shards, repair starts within 3 groups and 64 packets", () => {
   fc.assert(
     fc.property(
       fc.option(smallRatio),
@@ -348,7 +352,7 @@ Deno.test("property: after any garbage a good stream is repaired within three gr
         const peer = new Peer(ratio, random.below(1000) * totalOf(ratio));
         const b = new Receiver(guess ?? undefined, false, true);
         for (let n = 0; n < amount; n++) b.input(garbage(random, peer, 60));
-        for (let n = 0; n < recovery(ratio); n += totalOf(ratio)) b.input(...peer.group());
+        for (let n = 0; n < recoveryPackets(ratio); n += totalOf(ratio)) b.input(...peer.group());
         b.raw.length = 0;
         assertRepairs(b, peer, random, `${nameOf(ratio)} after ${amount}, seed ${seed}`);
       },
@@ -357,7 +361,7 @@ Deno.test("property: after any garbage a good stream is repaired within three gr
   );
 });
 
-Deno.test("property: with garbage in between, a stream is repaired for the most part", () => {
+Deno.test("property: between random shards, more than 95 % of the losses are repaired", () => {
   for (const ratio of [ratioOf(4, 2), ratioOf(10, 3), ratioOf(5, 5)]) {
     const random = new Random(nameOf(ratio));
     const peer = new Peer(ratio, 500 * totalOf(ratio));
@@ -368,7 +372,7 @@ Deno.test("property: with garbage in between, a stream is repaired for the most 
       const wanted = packetOf(peer.next).toHex();
       b.raw.length = 0;
       for (const [place, bytes] of peer.group().entries()) {
-        // One forged packet a group on average, from anywhere, of any type.
+        // One forged packet per group on average, with any number and type.
         if (random.chance(1 / totalOf(ratio))) {
           const type = random.chance(0.5) ? DATA : PARITY;
           b.input(shard(random.uint32(), type, random.fill(new Uint8Array(40))));

@@ -2,7 +2,9 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { logarithm, multiply, powerOfGenerator } from "../../fec/galois_field.ts";
 
-/** Long multiplication of polynomials, bit by bit, and reduction modulo x^8 + x^4 + x^3 + x^2 + 1. */
+/**
+ * Long multiplication of polynomials, bit by bit, and reduction modulo x^8 + x^4 + x^3 + x^2 + 1.
+ */
 function longProduct(a: number, b: number): number {
   let product = 0;
   for (let bit = 0; bit < 8; bit++) if (b >> bit & 1) product ^= a << bit;
@@ -12,7 +14,7 @@ function longProduct(a: number, b: number): number {
 
 const byte = fc.integer({ min: 0, max: 255 });
 
-Deno.test("galois field: every product is that of long multiplication", () => {
+Deno.test("galois field: every product equals that of long multiplication", () => {
   for (let a = 0; a < 256; a++) {
     for (let b = 0; b < 256; b++) {
       if (multiply(a, b) !== longProduct(a, b)) {
@@ -22,7 +24,7 @@ Deno.test("galois field: every product is that of long multiplication", () => {
   }
 });
 
-Deno.test("galois field: multiplication is associative, commutative and distributes over XOR", () => {
+Deno.test("galois field: products are associative, commutative and distributive", () => {
   fc.assert(
     fc.property(byte, byte, byte, (a, b, c) => {
       assertEquals(multiply(multiply(a, b), c), multiply(a, multiply(b, c)));
@@ -33,7 +35,7 @@ Deno.test("galois field: multiplication is associative, commutative and distribu
   );
 });
 
-Deno.test("galois field: the byte 2 generates it, and the logarithm undoes that", () => {
+Deno.test("galois field: 2 generates the field, and logarithms invert its powers", () => {
   const powers = Array.from({ length: 255 }, (_, i) => powerOfGenerator(i));
   assertEquals(new Set(powers).size, 255);
   let product = 1;
@@ -42,6 +44,6 @@ Deno.test("galois field: the byte 2 generates it, and the logarithm undoes that"
     if (i < 255) assertEquals(logarithm(product), i);
     product = longProduct(product, 2);
   }
-  // As in the tables of powers for QR codes (ISO/IEC 18004), which use the same field.
+  // The values are from the table of powers for QR codes (ISO/IEC 18004), which use the same field.
   assertEquals([8, 9, 12, 25, 251].map((i) => powers[i]), [29, 58, 205, 3, 216]);
 });

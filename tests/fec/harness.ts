@@ -1,7 +1,7 @@
 /**
- * What the tests of error correction share: shards that are built and read by hand, and a Reed-Solomon
- * code that is slow and plain. None of it uses code of fec/, so that encoder and decoder are each judged
- * by something else than the other.
+ * Helpers for the tests of error correction: functions that build and read shards, and a simple,
+ * slow Reed-Solomon code. They do not use the code of fec/. So the encoder is not tested with the
+ * decoder, nor the decoder with the encoder.
  *
  * @module
  */
@@ -17,12 +17,12 @@ export const PARITY = 0xf2;
 /** Bytes of `seqid` and `type`. */
 export const HEADER = 6;
 
-/** A ratio, written short. */
+/** Makes a ratio. */
 export function ratioOf(dataShards: number, parityShards: number): FecRatio {
   return { dataShards, parityShards };
 }
 
-/** "10/3". */
+/** The name of a ratio, such as "10/3". */
 export function nameOf({ dataShards, parityShards }: FecRatio): string {
   return `${dataShards}/${parityShards}`;
 }
@@ -50,7 +50,7 @@ export function multiply(a: number, b: number): number {
   return product;
 }
 
-/** All products, so that the slow way is gone only once. */
+/** All products, computed once. */
 const products = Array.from(
   { length: 256 },
   (_, a) => Uint8Array.from({ length: 256 }, (_, b) => multiply(a, b)),
@@ -67,7 +67,7 @@ function vandermonde(rows: number, columns: number): Matrix {
   });
 }
 
-/** The inverse, by Gauss and Jordan. */
+/** The inverse of a matrix, by Gauss-Jordan elimination. */
 function inverse(matrix: Matrix): Matrix {
   const size = matrix.length;
   const rows = matrix.map((row, r) => {
@@ -95,8 +95,8 @@ function inverse(matrix: Matrix): Matrix {
 const matrices = new Map<string, Matrix>();
 
 /**
- * How parity is made of data: the lower part of the Vandermonde matrix, multiplied by the inverse of its upper
- * part, which leaves the data as it is.
+ * The matrix that computes parity from data: the lower part of the Vandermonde matrix, multiplied
+ * by the inverse of its upper part.
  */
 export function parityMatrix(ratio: FecRatio): Matrix {
   const name = nameOf(ratio);
@@ -116,7 +116,10 @@ export function parityMatrix(ratio: FecRatio): Matrix {
   return matrix;
 }
 
-/** The parity of shards, each of which is thought to go on with zeros up to the longest. */
+/**
+ * The parity of shards. Each shard counts as if zeros followed it, up to the length of the longest
+ * one.
+ */
 export function parityOf(shards: readonly Uint8Array[], ratio: FecRatio): Uint8Array[] {
   const length = Math.max(...shards.map((shard) => shard.length));
   return parityMatrix(ratio).map((row) => {
@@ -131,7 +134,7 @@ export function parityOf(shards: readonly Uint8Array[], ratio: FecRatio): Uint8A
 
 // --- shards ---
 
-/** A shard as it is on the wire. */
+/** The bytes of a shard on the wire. */
 export function shard(seqid: number, type: number, body: Uint8Array): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(
     seqid & 255,
@@ -144,7 +147,10 @@ export function shard(seqid: number, type: number, body: Uint8Array): Uint8Array
   );
 }
 
-/** What Reed-Solomon covers of a packet: its size, which counts itself, and the packet. */
+/**
+ * The bytes of a data shard that Reed-Solomon covers: `size`, which counts its own bytes too, and
+ * the packet.
+ */
 export function sized(packet: Uint8Array, size: number = packet.length + 2): Uint8Array {
   return Uint8Array.of(size & 255, size >> 8, ...packet);
 }
@@ -156,7 +162,7 @@ export interface Shard {
   body: Uint8Array;
 }
 
-/** Reads a shard, and fails if a data shard's size is not its size. */
+/** Reads a shard. Throws if the `size` of a data shard does not match its length. */
 export function parse(bytes: Uint8Array): Shard {
   const seqid = bytes[0] + bytes[1] * 2 ** 8 + bytes[2] * 2 ** 16 + bytes[3] * 2 ** 24;
   const type = bytes[4] + bytes[5] * 256;
@@ -169,7 +175,7 @@ export function parse(bytes: Uint8Array): Shard {
   return { seqid, type, body };
 }
 
-/** A packet that no other number gives: the number, and bytes that depend on it. */
+/** Makes a packet that begins with its number. All its bytes depend on the number. */
 export function packetOf(number: number, size = 20 + number * 37 % 50): Uint8Array<ArrayBuffer> {
   const packet = new Uint8Array(Math.max(4, size));
   for (let i = 4; i < packet.length; i++) packet[i] = number * 31 + i * 7 + (i * number >> 5);
@@ -177,17 +183,17 @@ export function packetOf(number: number, size = 20 + number * 37 % 50): Uint8Arr
   return packet;
 }
 
-/** The number of a packet that {@linkcode packetOf} made; fails if a byte is not as it was made. */
+/** The number of a packet that {@linkcode packetOf} made. Throws if a byte of it is wrong. */
 export function numberOf(packet: Uint8Array): number {
   const number = new DataView(packet.buffer, packet.byteOffset).getUint32(0, true);
   const made = packetOf(number, packet.length);
   if (packet.length < 4 || made.some((byte, i) => byte !== packet[i])) {
-    throw new AssertionError(`A packet came out that never went in: ${packet}`);
+    throw new AssertionError(`A packet was restored that was never sent: ${packet}`);
   }
   return number;
 }
 
-/** A peer that sends groups, made by hand. */
+/** A peer that sends groups. It does not use the encoder. */
 export class Peer {
   seqid: number;
   /** The number of the next packet. */
@@ -201,7 +207,7 @@ export class Peer {
   /**
    * The shards of the next group in the order of their numbers, data first.
    *
-   * @param parityLimit How many parity shards are made; the numbers of the others are skipped.
+   * @param parityLimit How many parity shards are made. The numbers of the others are skipped.
    */
   group(parityLimit: number = this.ratio.parityShards): Uint8Array<ArrayBuffer>[] {
     const packets = Array.from(
@@ -228,7 +234,7 @@ export class Peer {
     ];
   }
 
-  /** Goes on with another ratio, at the next number that begins a group of it. */
+  /** Continues with another ratio, at the next number that begins a group of this ratio. */
   change(ratio: FecRatio): void {
     const total = totalOf(ratio);
     this.ratio = ratio;
@@ -236,17 +242,17 @@ export class Peer {
   }
 }
 
-/** A decoder, and what came out of it. */
+/** A decoder, and the packets that it restored. */
 export class Receiver {
   readonly arena = new Arena();
   readonly decoder: FecDecoder;
   /** Numbers of the packets that were restored, in order. */
   readonly recovered: number[] = [];
-  /** What was restored, if it need not be what {@linkcode packetOf} makes. */
+  /** The restored packets, in order, if they are not checked. */
   readonly raw: Uint8Array[] = [];
 
   /**
-   * @param checked Whether each restored packet must be one that {@linkcode packetOf} made.
+   * @param checked Whether to throw when {@linkcode packetOf} did not make a restored packet.
    * @param guess Whether the ratio is a guess.
    */
   constructor(ratio?: FecRatio, checked = true, guess = false) {
@@ -261,7 +267,7 @@ export class Receiver {
     );
   }
 
-  /** Lets shards arrive. */
+  /** Gives shards to the decoder. */
   input(...shards: readonly Uint8Array[]): void {
     for (const bytes of shards) {
       const start = this.arena.alloc(bytes.length);
@@ -271,13 +277,13 @@ export class Receiver {
     }
   }
 
-  /** What was restored since the last call, in the order of the numbers. */
+  /** The numbers of the packets restored since the last call, in ascending order. */
   take(): number[] {
     return this.recovered.splice(0).sort((a, b) => a - b);
   }
 }
 
-/** An encoder, and the memory that it works in. */
+/** An encoder and its memory. */
 export class Sender {
   readonly arena = new Arena();
   readonly encoder: FecEncoder;
@@ -286,7 +292,7 @@ export class Sender {
     this.encoder = new FecEncoder(ratio, firstSeqid);
   }
 
-  /** Seals a packet, and gives the shard and the parity that follows it. */
+  /** Seals a packet. Returns the data shard, and the parity shards that follow it. */
   send(packet: Uint8Array, now = 0): Uint8Array[] {
     const { arena, encoder } = this;
     const size = packet.length + 8;
@@ -305,7 +311,7 @@ export class Sender {
   }
 }
 
-/** Puts a list into another order. */
+/** A copy of a list in random order. */
 export function shuffle<T>(list: readonly T[], random: Random): T[] {
   const shuffled = [...list];
   for (let i = shuffled.length - 1; i > 0; i--) {
@@ -315,7 +321,7 @@ export function shuffle<T>(list: readonly T[], random: Random): T[] {
   return shuffled;
 }
 
-/** Lets each item be late by up to `distance` places. */
+/** A copy of a list in which each item is late by up to `distance` places. */
 export function reorder<T>(list: readonly T[], distance: number, random: Random): T[] {
   return list
     .map((item, i) => ({ item, at: i + random.next() * distance }))
@@ -323,7 +329,7 @@ export function reorder<T>(list: readonly T[], distance: number, random: Random)
     .map(({ item }) => item);
 }
 
-/** All subsets of 0 to n - 1 of up to `most` members. */
+/** All subsets of the numbers 0 to n - 1 that have at most `most` members. */
 export function* subsets(n: number, most: number): Generator<number[]> {
   for (let bits = 0; bits < 2 ** n; bits++) {
     const members = Array.from({ length: n }, (_, i) => i).filter((i) => bits >> i & 1);

@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { lagrange } from "../../fec/lagrange.ts";
 import { multiply, parityMatrix, ratioOf } from "./harness.ts";
 
-/** A polynomial's value, by Horner's rule. */
+/** The value of a polynomial, by Horner's method. */
 function valueAt(polynomial: readonly number[], x: number): number {
   return polynomial.reduceRight((value, factor) => multiply(value, x) ^ factor, 0);
 }
 
-Deno.test("lagrange: the values at some points give those at others, of any polynomial", () => {
+Deno.test("lagrange: values of a polynomial at some points give those at others", () => {
   fc.assert(
     fc.property(
       fc.shuffledSubarray(Array.from({ length: 256 }, (_, x) => x), { minLength: 2 }),
@@ -34,7 +34,7 @@ Deno.test("lagrange: the values at some points give those at others, of any poly
   );
 });
 
-Deno.test("lagrange: at the first points, it is the systematic Vandermonde code", () => {
+Deno.test("lagrange: the first points give the systematic Vandermonde code", () => {
   for (const [d, p] of [[1, 1], [2, 3], [10, 3], [17, 40], [60, 60]]) {
     const points = Uint8Array.from({ length: d + p }, (_, x) => x);
     const matrix = lagrange(points.subarray(0, d), points.subarray(d));

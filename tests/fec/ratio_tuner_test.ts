@@ -5,26 +5,26 @@ import { RatioTuner } from "../../fec/ratio_tuner.ts";
 import { Random } from "../../transport/link/random.ts";
 import { limitOf, nameOf, ratioOf, reorder, totalOf } from "./harness.ts";
 
-/** What a tuner is told of a shard. */
+/** The input of a tuner for one shard. */
 interface Sample {
   seqid: number;
   parity: boolean;
 }
 
-/** What is to be seen of groups: the loss, how much parity there is, and how it arrives. */
+/** Groups that are sent, and how they arrive. */
 interface Scene {
   ratio: FecRatio;
   groups: number;
   loss?: number;
-  /** Parity shards of group g; all unless given. */
+  /** Parity shards of group g. Default: all. */
   parity?: (g: number) => number;
-  /** Share of packets that come twice. */
+  /** Share of packets that arrive twice. */
   twice?: number;
   /** By how many places a packet may be late. */
   late?: number;
   /** The first seqid. */
   from?: number;
-  /** Packets at the beginning that are not seen, such as those of an earlier session. */
+  /** Packets at the beginning that do not arrive. */
   skip?: number;
 }
 
@@ -45,7 +45,7 @@ function samples(scene: Scene, random: Random): Sample[] {
   return reorder(sent.slice(skip), late, random);
 }
 
-/** Feeds a tuner until it gives a ratio; `after` counts the samples that it took. */
+/** Gives samples to a tuner until it finds a ratio. `after` is the number of samples until then. */
 function tune(
   list: readonly Sample[],
   guess: FecRatio | null = null,
@@ -59,9 +59,10 @@ function tune(
 }
 
 /**
- * After how many samples only one ratio is left that none contradicts (`exact`), and after how many only one size of
- * groups (`sized`), both kinds of shards having been seen; `Infinity` when that is never so. It tries every pair
- * there is.
+ * The earliest time at which the ratio can be known. It tries every ratio.
+ *
+ * @returns `exact`: after how many samples exactly one ratio fits them all. `sized`: after how many
+ * samples, with both types of shards, exactly one group size fits. `Infinity` for never.
  */
 function knowable(list: readonly Sample[]): { sized: number; exact: number } {
   let pairs: [d: number, total: number][] = [];
@@ -73,7 +74,7 @@ function knowable(list: readonly Sample[]): { sized: number; exact: number } {
   for (const [i, { seqid, parity }] of list.entries()) {
     seen.add(parity);
     pairs = pairs.filter(([d, total]) => parity === (seqid % total >= d));
-    assert(pairs.length > 0, "the truth fits");
+    assert(pairs.length > 0, "the real ratio must fit");
     if (seen.size < 2 || pairs.some(([, total]) => total !== pairs[0][1])) continue;
     sized = Math.min(sized, i + 1);
     if (pairs.length === 1) return { sized, exact: i + 1 };
@@ -81,33 +82,33 @@ function knowable(list: readonly Sample[]): { sized: number; exact: number } {
   return { sized, exact: Infinity };
 }
 
-/** How late a tuner may be for its thrift with attempts. */
-function patient(samples: number): number {
+/** A tuner does not search at every sample, so it may find the ratio this late. */
+function withSearchDelay(samples: number): number {
   return samples + Math.max(4, Math.ceil(samples / 64) + 1);
 }
 
-/** Asserts that a tuner finds the truth, no sooner than it may be known, and no later but for its thrift. */
+/** Asserts that a tuner finds the real ratio, not before it can be known, and soon after that. */
 function checkTuner(list: readonly Sample[], ratio: FecRatio, scene: string): void {
   const earliest = knowable(list);
   const { found, after } = tune(list);
   if (found) {
-    assertEquals(found, ratio, `${scene}: the truth is ${nameOf(ratio)}`);
+    assertEquals(found, ratio, `${scene}: the ratio is ${nameOf(ratio)}`);
     assert(after >= earliest.exact, `${scene}: after ${after} of ${earliest.exact} it was a guess`);
   }
   const within = Math.min(list.length, 1024);
-  if (patient(earliest.exact) <= within) {
+  if (withSearchDelay(earliest.exact) <= within) {
     assert(
-      after <= patient(earliest.exact),
+      after <= withSearchDelay(earliest.exact),
       `${scene}: ${after} samples for ${nameOf(ratio)}, ${earliest.exact} suffice`,
     );
   }
-  // For a guess that is right, the size of a group and as many packets as eight groups have are enough.
+  // A right guess needs only the group size, and as many packets as eight groups have.
   const guessed = tune(list, ratio);
-  if (guessed.found) assertEquals(guessed.found, ratio, `${scene}: guess and truth`);
+  if (guessed.found) assertEquals(guessed.found, ratio, `${scene}: with a right guess`);
   const least = Math.min(earliest.exact, Math.max(earliest.sized, 8 * totalOf(ratio)));
-  if (patient(least) <= within) {
+  if (withSearchDelay(least) <= within) {
     assert(
-      guessed.after <= patient(least),
+      guessed.after <= withSearchDelay(least),
       `${scene}: ${guessed.after} samples to confirm ${nameOf(ratio)}, ${least} suffice`,
     );
   }
@@ -141,7 +142,7 @@ Deno.test("ratio_tuner: the largest ratios are found within about two groups", (
   }
 });
 
-Deno.test("ratio_tuner: what it says is the truth, and it says it as soon as that can be known", () => {
+Deno.test("ratio_tuner: it finds the real ratio as soon as it can be known", () => {
   fc.assert(
     fc.property(
       fc.oneof(anyRatio, smallRatio),
@@ -163,7 +164,7 @@ Deno.test("ratio_tuner: what it says is the truth, and it says it as soon as tha
   );
 });
 
-Deno.test("ratio_tuner: with parity left out it says the truth or nothing", () => {
+Deno.test("ratio_tuner: when some parity is not sent, it finds the real ratio or none", () => {
   fc.assert(
     fc.property(
       fc.oneof(anyRatio, smallRatio),
@@ -172,7 +173,7 @@ Deno.test("ratio_tuner: with parity left out it says the truth or nothing", () =
       (ratio, loss, seed) => {
         const random = new Random(seed);
         const groups = Math.ceil(900 / totalOf(ratio));
-        // A level that is low, a gap that skips all now and then, and groups that are whole.
+        // Most groups have few parity shards, some have none, and some have all.
         const level = random.below(ratio.parityShards + 1);
         const whole = random.chance(0.5) ? 0 : 0.2;
         const parity = () =>
@@ -184,7 +185,7 @@ Deno.test("ratio_tuner: with parity left out it says the truth or nothing", () =
   );
 });
 
-Deno.test("ratio_tuner: a guess that is wrong is never taken for one that the packets contradict", () => {
+Deno.test("ratio_tuner: a guess that the packets contradict is never accepted", () => {
   fc.assert(
     fc.property(
       smallRatio,
@@ -195,17 +196,17 @@ Deno.test("ratio_tuner: a guess that is wrong is never taken for one that the pa
         const list = samples({ ratio, groups: 40, loss }, new Random(seed));
         const { found, after } = tune(list, guess);
         if (!found || nameOf(found) === nameOf(ratio)) return;
-        assertEquals(found, guess, "neither guess nor truth");
+        assertEquals(found, guess, "it is neither the guess nor the real ratio");
         const contradicted = list.slice(0, after)
           .some(({ seqid, parity }) => parity !== (seqid % totalOf(guess) >= guess.dataShards));
-        assert(!contradicted, `${nameOf(guess)}, in truth ${nameOf(ratio)}, seed ${seed}`);
+        assert(!contradicted, `${nameOf(guess)}, but the ratio is ${nameOf(ratio)}, seed ${seed}`);
       },
     ),
     { numRuns: 300 },
   );
 });
 
-Deno.test("ratio_tuner: nothing is said of a stream without parity, or without data", () => {
+Deno.test("ratio_tuner: no ratio is found without parity, or without data", () => {
   for (const ratio of [ratioOf(4, 2), ratioOf(255, 1), ratioOf(1, 1)]) {
     const data = samples({ ratio, groups: 600, parity: () => 0 }, new Random(1));
     assertEquals(tune(data).found, null, `the data of ${nameOf(ratio)}`);
@@ -214,9 +215,9 @@ Deno.test("ratio_tuner: nothing is said of a stream without parity, or without d
   }
 });
 
-Deno.test("ratio_tuner: the first packet with parity after many without is enough, if it ends the doubt", () => {
+Deno.test("ratio_tuner: after groups without parity, one group with parity is enough", () => {
   const ratio = ratioOf(5, 5);
-  // Forty groups without parity, as of a clean link, and then a whole one.
+  // Forty groups without parity, then two with all parity.
   const list = samples(
     { ratio, groups: 42, parity: (g) => g < 40 ? 0 : 5 },
     new Random(1),
@@ -226,7 +227,7 @@ Deno.test("ratio_tuner: the first packet with parity after many without is enoug
   assert(after <= 200 + 5 + 6, `after ${after} packets`);
 });
 
-Deno.test("ratio_tuner: the wrap is no contradiction", () => {
+Deno.test("ratio_tuner: the wrap does not contradict the ratio", () => {
   for (const ratio of [ratioOf(4, 2), ratioOf(10, 3), ratioOf(20, 10), ratioOf(100, 100)]) {
     const total = totalOf(ratio);
     for (let before = 1; before < 4 * total; before += 1 + before % 7) {
@@ -244,7 +245,7 @@ Deno.test("ratio_tuner: the wrap is no contradiction", () => {
   }
 });
 
-Deno.test("ratio_tuner: after clear it knows nothing, and learns as at first", () => {
+Deno.test("ratio_tuner: after clear it learns as a new tuner does", () => {
   const list = samples({ ratio: ratioOf(10, 3), groups: 4 }, new Random(1));
   const tuner = new RatioTuner();
   const learn = () => list.findIndex(({ seqid, parity }) => tuner.note(seqid, parity) !== null);
@@ -257,7 +258,7 @@ Deno.test("ratio_tuner: after clear it knows nothing, and learns as at first", (
   assert(first > 0);
 });
 
-Deno.test("ratio_tuner: after any garbage the truth is found within 1024 packets and three groups", () => {
+Deno.test("ratio_tuner: random samples delay it by 1024 packets and 3 groups at most", () => {
   const random = new Random("garbage");
   for (const ratio of [ratioOf(1, 1), ratioOf(4, 2), ratioOf(10, 3), ratioOf(60, 20)]) {
     for (const amount of [1, 2, 3, 10, 100, 1024, 3000]) {
@@ -266,14 +267,14 @@ Deno.test("ratio_tuner: after any garbage the truth is found within 1024 packets
       let last: FecRatio | null = null;
       const from = totalOf(ratio) * 100;
       const list = samples({ ratio, groups: 1024 / totalOf(ratio) + 3, from }, random);
-      // Until the garbage is forgotten, something wrong may fit; what comes last counts.
+      // A wrong ratio may fit until the random samples are forgotten. Only the last result counts.
       for (const { seqid, parity } of list) last = tuner.note(seqid, parity) ?? last;
-      assertEquals(last, ratio, `${amount} samples of garbage`);
+      assertEquals(last, ratio, `${amount} random samples`);
     }
   }
 });
 
-Deno.test("ratio_tuner: a new ratio is found though the old one fills its memory, within two of its groups and 64 packets", () => {
+Deno.test("ratio_tuner: a new ratio is found within two groups and 64 packets", () => {
   const random = new Random("change");
   for (
     const [old, next] of [
@@ -286,7 +287,7 @@ Deno.test("ratio_tuner: a new ratio is found though the old one fills its memory
     ]
   ) {
     const tuner = new RatioTuner();
-    // All that is remembered is of the old ratio.
+    // All remembered packets are of the old ratio.
     const before = samples({ ratio: old, groups: 1100 / totalOf(old) }, random);
     for (const { seqid, parity } of before) tuner.note(seqid, parity);
     const from = Math.ceil(1200 / totalOf(next)) * totalOf(next);
@@ -304,7 +305,7 @@ Deno.test("ratio_tuner: a new ratio is found though the old one fills its memory
   }
 });
 
-Deno.test("ratio_tuner: what it returns are always ratios that may be, whatever it is told", () => {
+Deno.test("ratio_tuner: it returns only valid ratios, for any samples", () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.integer({ min: 0, max: 600 }), fc.boolean()), { maxLength: 300 }),

@@ -4,8 +4,9 @@ import { ShardSum } from "../../fec/shard_sum.ts";
 import { Random } from "../../transport/link/random.ts";
 
 /**
- * SHA-256 of the parity shards one after another, where the data shards are the rows of the identity matrix.
- * Hence parity byte c of shard r is the factor of data shard c in it, and the whole is the coding matrix. Source: klauspost/reedsolomon v1.14.2, `New(data, parity)`.
+ * Data shards, parity shards, and the SHA-256 of all parity shards when the data shards are the
+ * rows of the identity matrix. Byte c of parity shard r is then the factor of data shard c, so the
+ * parity shards are the coding matrix. Source: klauspost/reedsolomon v1.14.2, `New(data, parity)`.
  */
 const MATRICES: [number, number, string][] = [
   [1, 255, "175be60de5d178d0daff538a3217e713c065abd8bdfa2c286d5d2d1ed21089af"],
@@ -24,8 +25,9 @@ const MATRICES: [number, number, string][] = [
 ];
 
 /**
- * Data shards, parity shards, their length, and the parity shards one after another for the data of `generated`,
- * where they are many as their SHA-256. Source: klauspost/reedsolomon v1.14.2, `New(data, parity)`.
+ * Data shards, parity shards, their length, and the parity shards for the data of `generated`, one
+ * after the other. Long parity is given as its SHA-256. Source: klauspost/reedsolomon v1.14.2,
+ * `New(data, parity)`.
  */
 const PARITY: [number, number, number, string][] = [
   [1, 1, 16, "5596ca2eaac81e173f5867bbaa80af4d"],
@@ -38,52 +40,60 @@ const PARITY: [number, number, number, string][] = [
     4,
     3,
     16,
-    "5c89c454d6c36df6ee892886471f6aa7eb047bb810d65106066905d0a60142d9c1d7669e6eef22a190e171bdfc3dee2c",
+    "5c89c454d6c36df6ee892886471f6aa7eb047bb810d65106066905d0a60142d9c1d7669e6eef22a1" +
+    "90e171bdfc3dee2c",
   ],
   [
     5,
     5,
     12,
-    "d1437596083fd371ace426ac76d7a9a13411fd943e9423c860b33feca262719c85ab4fb75852839c2c2d9210c606a78e2f4609c53ea815ee14e5a8e4",
+    "d1437596083fd371ace426ac76d7a9a13411fd943e9423c860b33feca262719c85ab4fb75852839c" +
+    "2c2d9210c606a78e2f4609c53ea815ee14e5a8e4",
   ],
   [10, 1, 16, "f221e22de05f078a1b9367479b0fea1e"],
   [
     10,
     3,
     24,
-    "545b492c4acedce681bd4215400ad9295bab0c655eaf6f65676d7de52a574be52a1206d80efeeb6f19b5a946d36d2b0a85eac21ef59a1558f241352b80cd408de18238a26bf22061",
+    "545b492c4acedce681bd4215400ad9295bab0c655eaf6f65676d7de52a574be52a1206d80efeeb6f" +
+    "19b5a946d36d2b0a85eac21ef59a1558f241352b80cd408de18238a26bf22061",
   ],
   [10, 4, 9, "23fcc36ecdc2e30969d806f60679c295631f51bdeffe2fce5f1636acdc29b0862fee5750"],
   [
     20,
     8,
     6,
-    "a81270400c990aea05f5b8f1a71663bc7b46c57dbea6b5f2b1106e026f5d617b5be80df04139b200c7fc3d7ab329406d",
+    "a81270400c990aea05f5b8f1a71663bc7b46c57dbea6b5f2b1106e026f5d617b5be80df04139b200" +
+    "c7fc3d7ab329406d",
   ],
   [
     20,
     10,
     6,
-    "566f8caa989c2d43a95ec451b995fedfc162eb1422f65fe127b24bec7c155d2dab9ce29198fdeddcfc952a0dcf8dc0992e11ecdc48c15355d59ec374",
+    "566f8caa989c2d43a95ec451b995fedfc162eb1422f65fe127b24bec7c155d2dab9ce29198fdeddc" +
+    "fc952a0dcf8dc0992e11ecdc48c15355d59ec374",
   ],
   [
     30,
     15,
     4,
-    "d2c9c269aabcb5335405084da18345105e5c0517a3ce72bebe609c2f31281cf203ea3be7b7422f4a9050a5a77ae35a424607a44c93954f061effa05d",
+    "d2c9c269aabcb5335405084da18345105e5c0517a3ce72bebe609c2f31281cf203ea3be7b7422f4a" +
+    "9050a5a77ae35a424607a44c93954f061effa05d",
   ],
   [
     70,
     30,
     2,
-    "27ca501380509127080c1212ccb34fdd08fec0940fff5637af2ec24939a55d6643837dbd473d905ab8dd248e2639d74e8db1c2f40bf3cbfa8f518080",
+    "27ca501380509127080c1212ccb34fdd08fec0940fff5637af2ec24939a55d6643837dbd473d905a" +
+    "b8dd248e2639d74e8db1c2f40bf3cbfa8f518080",
   ],
   [255, 1, 16, "948c192de68086397f35d3ef1f225b92"],
   [
     250,
     6,
     8,
-    "315c9e6896ba173af039366a27ccb440ce2b13ac29a6ef4f77f1a3f611ea7ea4b5a1f77201cb4bf1fa53e10b723fb7f0",
+    "315c9e6896ba173af039366a27ccb440ce2b13ac29a6ef4f77f1a3f611ea7ea4b5a1f77201cb4bf1" +
+    "fa53e10b723fb7f0",
   ],
   [128, 128, 1400, "sha256 22059300393cce9863f3376942a3573e89c685b3e0192f80a19f8c0825a33048"],
   [1, 255, 1400, "sha256 fc143ac0a777d87959f767daba7bd89dace62ef4182c9077a39a152f8a680770"],
@@ -92,7 +102,7 @@ const PARITY: [number, number, number, string][] = [
   [64, 16, 5000, "sha256 3c56465940016e0d097358087e8d53b43dcf14a201fc6a38d6c09952c25568b2"],
 ];
 
-/** Asserts that two objects are not one, even if they are alike. */
+/** Asserts that two objects are not the same object. They may be equal. */
 function assertOther(actual: object, known: object, message = ""): void {
   assert(actual !== known, message);
 }
@@ -105,7 +115,7 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
-/** Shards one after another. */
+/** The bytes of shards, one after the other. */
 function joined(shards: Uint8Array[]): Uint8Array<ArrayBuffer> {
   const { length } = shards[0];
   const bytes = new Uint8Array(length * shards.length);
@@ -113,7 +123,7 @@ function joined(shards: Uint8Array[]): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Data shards that a linear congruential generator fills, and empty parity shards. */
+/** Data shards that a linear congruential generator fills, and parity shards of zeros. */
 function generated(data: number, parity: number, length: number): Uint8Array[] {
   let state = data * 256 + parity;
   return Array.from({ length: data + parity }, (_, i) => {
@@ -136,7 +146,7 @@ function encoded(code: ReedSolomon, length: number, random: Random): Uint8Array[
   return shards;
 }
 
-/** Takes shards away, and judges what is restored. */
+/** Removes shards, and checks what is restored. */
 function checkErasure(code: ReedSolomon, shards: Uint8Array[], lost: ReadonlySet<number>): void {
   const left = shards.map((shard, i) => lost.has(i) ? null : shard);
   const before = left.slice();
@@ -148,7 +158,7 @@ function checkErasure(code: ReedSolomon, shards: Uint8Array[], lost: ReadonlySet
   }
 }
 
-Deno.test("reed-solomon: the coding matrices are those of klauspost/reedsolomon", async () => {
+Deno.test("reed-solomon: the coding matrices equal those of klauspost/reedsolomon", async () => {
   for (const [data, parity, expected] of MATRICES) {
     const code = new ReedSolomon(data, parity);
     const { parityCoefficients } = code;
@@ -161,13 +171,13 @@ Deno.test("reed-solomon: the coding matrices are those of klauspost/reedsolomon"
   }
 });
 
-Deno.test("reed-solomon: encode gives the parity of klauspost/reedsolomon", async () => {
+Deno.test("reed-solomon: encode gives the same parity as klauspost/reedsolomon", async () => {
   for (const [data, parity, length, expected] of PARITY) {
     const shards = generated(data, parity, length);
     const before = joined(shards.slice(0, data));
     const code = new ReedSolomon(data, parity);
     assertEquals([code.dataShards, code.parityShards, code.total], [data, parity, data + parity]);
-    // What was in the parity arrays does not matter, nor what was encoded before.
+    // Old content of the parity arrays must not matter, nor an earlier call.
     shards.slice(data).forEach((shard) => shard.fill(0xee));
     code.encode(shards);
     code.encode(shards);
@@ -175,11 +185,11 @@ Deno.test("reed-solomon: encode gives the parity of klauspost/reedsolomon", asyn
     const digest = expected.startsWith("sha256 ");
     const got = digest ? `sha256 ${await sha256(bytes)}` : hex(bytes);
     assertEquals(got, expected, `${data}/${parity}, shards of ${length} bytes`);
-    assertEquals(joined(shards.slice(0, data)), before, "the data stays");
+    assertEquals(joined(shards.slice(0, data)), before, "the data shards must not change");
   }
 });
 
-Deno.test("reed-solomon: fewer parity shards are the first ones of more", () => {
+Deno.test("reed-solomon: a parity shard does not depend on the number of them", () => {
   for (const data of [1, 2, 7, 10, 100]) {
     const most = new ReedSolomon(data, 256 - data).parityCoefficients;
     for (const parity of [1, 3, 56]) {
@@ -195,7 +205,7 @@ Deno.test("reed-solomon: fewer parity shards are the first ones of more", () => 
   }
 });
 
-Deno.test("reed-solomon: shards of unequal length are summed up as if zeros followed", async () => {
+Deno.test("reed-solomon: a shorter shard counts as if zeros followed it", async () => {
   for (const [data, parity, length, expected] of PARITY) {
     if (data * parity * length > 1e6) continue;
     const sum = new ShardSum(reedSolomon(data, parity).parityCoefficients);
@@ -224,7 +234,7 @@ Deno.test("reed-solomon: shards of unequal length are summed up as if zeros foll
   }
 });
 
-Deno.test("reed-solomon: every erasure that leaves enough is restored, and no other, in small codes", () => {
+Deno.test("reed-solomon: in small codes every repairable erasure is restored, and no other", () => {
   for (const [data, parity] of [[1, 1], [1, 3], [2, 1], [3, 1], [2, 2], [3, 2], [4, 3], [5, 5]]) {
     const code = new ReedSolomon(data, parity);
     const shards = encoded(code, 11, new Random(`${data}/${parity}`));
@@ -254,7 +264,7 @@ Deno.test("reed-solomon: random erasures are restored in large codes", () => {
     const shards = encoded(code, 1 + random.below(50), random);
     for (let n = 0; n < 30; n++) {
       const lost = new Set<number>();
-      // All that the code bears, half of the time.
+      // In half of the cases, as many erasures as the code can repair.
       const count = random.chance(0.5) ? parity : random.below(parity + 1);
       while (lost.size < count) lost.add(random.below(code.total));
       checkErasure(code, shards, lost);
@@ -262,7 +272,7 @@ Deno.test("reed-solomon: random erasures are restored in large codes", () => {
   }
 });
 
-Deno.test("reed-solomon: all data can be lost when there is as much parity", () => {
+Deno.test("reed-solomon: all data can be restored from as much parity", () => {
   for (const size of [1, 2, 10, 128]) {
     const code = new ReedSolomon(size, size);
     const shards = encoded(code, 30, new Random(size));
@@ -270,14 +280,14 @@ Deno.test("reed-solomon: all data can be lost when there is as much parity", () 
   }
 });
 
-Deno.test("reed-solomon: long shards are restored from end to end", () => {
+Deno.test("reed-solomon: long shards are restored completely", () => {
   const code = new ReedSolomon(4, 2);
   for (const length of [4095, 4096, 4097, 8192, 65_507, 1_000_003]) {
     checkErasure(code, encoded(code, length, new Random(length)), new Set([1, 3]));
   }
 });
 
-Deno.test("reed-solomon: an empty array is a missing shard, and missing parity stays so", () => {
+Deno.test("reed-solomon: an empty array is a missing shard; parity is not restored", () => {
   const code = new ReedSolomon(3, 2);
   const shards = encoded(code, 5, new Random("empty"));
   const empty = new Uint8Array(0);
@@ -287,7 +297,7 @@ Deno.test("reed-solomon: an empty array is a missing shard, and missing parity s
   assertStrictEquals(left[3], empty);
 });
 
-Deno.test("reed-solomon: recovery has a row for each missing shard, and parity in the place of the missing", () => {
+Deno.test("reed-solomon: recovery has a row for each missing shard", () => {
   const random = new Random("recovery");
   for (const [data, parity] of [[4, 3], [10, 3], [6, 9], [20, 10]]) {
     const code = new ReedSolomon(data, parity);
@@ -300,7 +310,7 @@ Deno.test("reed-solomon: recovery has a row for each missing shard, and parity i
         return [...picked];
       };
       const missing = pick(data).sort((a, b) => a - b);
-      // Any of the parity shards, in any order.
+      // Random parity shards, in random order.
       const rows = pick(parity);
       const coefficients = code.recovery(missing, rows);
       assertEquals([coefficients.rows, coefficients.columns], [count, data]);
@@ -318,7 +328,7 @@ Deno.test("reed-solomon: recovery has a row for each missing shard, and parity i
   }
 });
 
-Deno.test("reed-solomon: a pattern that is known gives the same solution, in whatever array it comes", () => {
+Deno.test("reed-solomon: a known pattern gives the same solution, for any type of array", () => {
   const code = new ReedSolomon(10, 4);
   const first = code.recovery([1, 5], [0, 2]);
   assertStrictEquals(code.recovery([1, 5], [0, 2]), first);
@@ -326,17 +336,17 @@ Deno.test("reed-solomon: a pattern that is known gives the same solution, in wha
   for (const [missing, parity] of [[[1, 5], [2, 0]], [[1, 6], [0, 2]], [[1, 5], [0, 3]]]) {
     assertOther(code.recovery(missing, parity), first, `${missing} from ${parity}`);
   }
-  // An array that the caller uses again is not kept.
+  // The code must not keep the array, because the caller may reuse it.
   const missing = [3];
   const third = code.recovery(missing, [1]);
   missing[0] = 4;
   const fourth = code.recovery(missing, [1]);
   assertOther(fourth, third);
   assertStrictEquals(code.recovery([3], [1]), third);
-  assertEquals(fourth.at(0, 4) === third.at(0, 4), false, "and has other factors");
+  assertEquals(fourth.at(0, 4) === third.at(0, 4), false, "the factors must differ");
 });
 
-Deno.test("reed-solomon: patterns with the same hash are not taken for one another", () => {
+Deno.test("reed-solomon: patterns with the same hash are not confused", () => {
   const collisions = [
     [[[4, 34, 42], [3, 4, 6]], [[8, 10, 27], [1, 4, 6]]],
     [[[0, 4, 25], [1, 5, 6]], [[8, 12, 37], [0, 1, 2]]],
@@ -361,30 +371,30 @@ Deno.test("reed-solomon: patterns with the same hash are not taken for one anoth
   }
 });
 
-Deno.test("reed-solomon: the 256 patterns used last are kept", () => {
+Deno.test("reed-solomon: the 256 most recently used patterns are kept", () => {
   const code = new ReedSolomon(100, 10);
   const patterns = Array.from({ length: 257 }, (_, i) => [[i % 100], [Math.floor(i / 100)]]);
   const solve = (i: number) => code.recovery(patterns[i][0], patterns[i][1]);
   const solutions = patterns.slice(0, 256).map((_, i) => solve(i));
-  assertStrictEquals(solve(0), solutions[0], "all are there; now the second one is the oldest");
+  assertStrictEquals(solve(0), solutions[0], "all 256 are kept; now the second one is the oldest");
   solve(256);
   assertStrictEquals(solve(0), solutions[0]);
   for (let i = 2; i < 256; i++) assertStrictEquals(solve(i), solutions[i], `pattern ${i}`);
   const again = solve(1);
-  assertOther(again, solutions[1], "the oldest one went");
+  assertOther(again, solutions[1], "the oldest one is removed");
   for (let c = 0; c < 100; c++) assertEquals(again.at(0, c), solutions[1].at(0, c));
 });
 
-Deno.test("reed-solomon: fewer patterns are kept of large codes, whose solutions are large", () => {
+Deno.test("reed-solomon: large codes keep fewer patterns", () => {
   const code = new ReedSolomon(128, 128);
   const first = code.recovery([0], [0]);
   for (let i = 1; i < 16; i++) code.recovery([i], [0]);
-  assertStrictEquals(code.recovery([0], [0]), first, "16 of up to 16 KiB");
+  assertStrictEquals(code.recovery([0], [0]), first, "16 patterns are kept");
   for (let i = 16; i < 32; i++) code.recovery([i], [0]);
   assertOther(code.recovery([0], [0]), first);
 });
 
-Deno.test("reed-solomon: the code of a ratio is shared, and the 32 used last are kept", () => {
+Deno.test("reed-solomon: codes are shared, and the 32 most recently used are kept", () => {
   const codes = Array.from({ length: 32 }, (_, i) => reedSolomon(i + 1, 2));
   codes.forEach((code, i) => {
     assertEquals([code.dataShards, code.parityShards], [i + 1, 2]);
@@ -394,10 +404,10 @@ Deno.test("reed-solomon: the code of a ratio is shared, and the 32 used last are
   reedSolomon(2, 1);
   assertStrictEquals(reedSolomon(1, 2), codes[0]);
   for (let i = 2; i < 32; i++) assertStrictEquals(reedSolomon(i + 1, 2), codes[i]);
-  assertOther(reedSolomon(2, 2), codes[1], "the oldest one went");
+  assertOther(reedSolomon(2, 2), codes[1], "the oldest one is removed");
 });
 
-Deno.test("reed-solomon: ratios out of range throw, and 256 shards are not too many", () => {
+Deno.test("reed-solomon: ratios out of range throw, and 256 shards are allowed", () => {
   const make = [(d: number, p: number) => new ReedSolomon(d, p), reedSolomon];
   for (const code of make) {
     for (const [data, parity] of [[1, 255], [255, 1], [128, 128]]) {
@@ -414,7 +424,7 @@ Deno.test("reed-solomon: ratios out of range throw, and 256 shards are not too m
   }
 });
 
-Deno.test("reed-solomon: encode refuses other numbers and lengths of shards, and writes nothing", () => {
+Deno.test("reed-solomon: encode rejects wrong numbers and lengths of shards", () => {
   const code = new ReedSolomon(2, 2);
   const shard = (length: number) => new Uint8Array(length).fill(7);
   const refused = (shards: Uint8Array[], message: string) => {
@@ -431,7 +441,7 @@ Deno.test("reed-solomon: encode refuses other numbers and lengths of shards, and
   assertThrows(() => code.encode(holes), TypeError, "Cannot encode shard 1, which is null");
 });
 
-Deno.test("reed-solomon: reconstructData refuses other numbers and lengths of shards", () => {
+Deno.test("reed-solomon: reconstructData rejects wrong numbers and lengths of shards", () => {
   const code = new ReedSolomon(2, 2);
   const shard = (length: number) => new Uint8Array(length);
   assertThrows(() => code.reconstructData([shard(1), null]), RangeError, "2 shards: allowed are 4");
@@ -447,7 +457,7 @@ Deno.test("reed-solomon: reconstructData refuses other numbers and lengths of sh
   );
 });
 
-Deno.test("reed-solomon: recovery refuses what is no pattern, also after one that is", () => {
+Deno.test("reed-solomon: recovery rejects invalid patterns", () => {
   const code = new ReedSolomon(5, 3);
   code.recovery([1, 3], [0, 1]);
   const refused = (missing: number[], parity: number[], message: string) => {

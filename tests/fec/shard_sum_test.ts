@@ -2,7 +2,8 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { multiply } from "../../fec/galois_field.ts";
 import { Matrix } from "../../fec/matrix.ts";
-import { Coefficients, ShardSum } from "../../fec/shard_sum.ts";
+import { Coefficients } from "../../fec/coefficients.ts";
+import { ShardSum } from "../../fec/shard_sum.ts";
 import { RELAXED_WASM, WASM } from "../../fec/galois_field_wasm.ts";
 import { type OwnMemory, startKernel } from "../../kcp/kernel.ts";
 import { Random } from "../../transport/link/random.ts";
@@ -11,7 +12,7 @@ function randomMatrix(random: Random, rows: number, columns: number): Matrix {
   return new Matrix(rows, columns, random.fill(new Uint8Array(rows * columns)));
 }
 
-/** Every combination of the shards, of the longest one's length, byte by byte. */
+/** All combinations of the shards, computed byte by byte. They are as long as the longest shard. */
 function combinations(matrix: Matrix, shards: Uint8Array[]): Uint8Array[] {
   const length = Math.max(...shards.map((shard) => shard.length));
   return Array.from({ length: matrix.rows }, (_, row) => {
@@ -31,7 +32,7 @@ function written(sum: ShardSum, length = sum.length): Uint8Array[] {
   });
 }
 
-Deno.test("shard sum: combinations of shards of any lengths, in any order, group after group", () => {
+Deno.test("shard sum: combinations are right for any lengths, orders and groups", () => {
   const groups = fc.array(
     fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 7 }),
     { minLength: 1, maxLength: 4 },
@@ -45,7 +46,7 @@ Deno.test("shard sum: combinations of shards of any lengths, in any order, group
       for (const shards of groups) {
         const order = shards.map((_, i) => i).sort(() => random.chance(0.5) ? 1 : -1);
         for (const column of order) {
-          // Somewhere within other bytes, which must not count.
+          // The bytes around the shard must not count.
           const before = random.below(5);
           const bytes = random.fill(new Uint8Array(before + shards[column].length + 3));
           bytes.set(shards[column], before);
@@ -61,7 +62,7 @@ Deno.test("shard sum: combinations of shards of any lengths, in any order, group
   );
 });
 
-Deno.test("shard sum: shards that grow past the memory at hand keep what was summed up", () => {
+Deno.test("shard sum: the sums stay right when longer shards make the memory grow", () => {
   const random = new Random("growth");
   const matrix = randomMatrix(random, 6, 5);
   const sum = new ShardSum(new Coefficients(matrix));
@@ -72,7 +73,7 @@ Deno.test("shard sum: shards that grow past the memory at hand keep what was sum
   });
 });
 
-Deno.test("shard sum: nothing of a longer group is left in a shorter one, nor in one that grows later", () => {
+Deno.test("shard sum: bytes of a longer group do not appear in a shorter group after it", () => {
   const matrix = new Matrix(5, 2, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
   const sum = new ShardSum(new Coefficients(matrix));
   sum.add(0, new Uint8Array(1000).fill(255), 0, 1000);
@@ -84,7 +85,7 @@ Deno.test("shard sum: nothing of a longer group is left in a shorter one, nor in
   assertEquals(written(sum), combinations(matrix, shards));
 });
 
-Deno.test("shard sum: what was added twice is gone, but its length counts", () => {
+Deno.test("shard sum: a shard added twice cancels out, but its length counts", () => {
   const sum = new ShardSum(new Coefficients(new Matrix(1, 2, Uint8Array.of(3, 5))));
   const shard = Uint8Array.of(1, 2, 3);
   sum.add(0, shard, 0, 3);
@@ -94,11 +95,11 @@ Deno.test("shard sum: what was added twice is gone, but its length counts", () =
   assertEquals(written(sum), [Uint8Array.of(multiply(5, 1), multiply(5, 2), 0)]);
 });
 
-Deno.test("shard sum: write gives as many bytes as asked for, zeros after the end, at their place only", () => {
+Deno.test("shard sum: write fills `length` bytes, with zeros after the end of the sum", () => {
   const sum = new ShardSum(new Coefficients(new Matrix(1, 1, Uint8Array.of(1))));
   const target = new Uint8Array(8).fill(0xee);
   sum.write(0, target, 1, 2);
-  assertEquals([...target], [0xee, 0, 0, 0xee, 0xee, 0xee, 0xee, 0xee], "of nothing");
+  assertEquals([...target], [0xee, 0, 0, 0xee, 0xee, 0xee, 0xee, 0xee], "without any shard");
   sum.add(0, Uint8Array.of(1, 2, 3), 0, 3);
   sum.write(0, target, 1, 2);
   assertEquals([...target], [0xee, 1, 2, 0xee, 0xee, 0xee, 0xee, 0xee]);
@@ -106,7 +107,7 @@ Deno.test("shard sum: write gives as many bytes as asked for, zeros after the en
   assertEquals([...target], [0xee, 1, 1, 2, 3, 0, 0, 0xee]);
 });
 
-Deno.test("shard sum: sums that share coefficients do not disturb each other", () => {
+Deno.test("shard sum: sums that share coefficients are independent", () => {
   for (const keepTables of [true, false]) {
     const random = new Random("shared");
     const matrix = randomMatrix(random, 9, 4);
@@ -136,7 +137,7 @@ Deno.test("shard sum: reset can change the coefficients, to more rows and to few
   }
 });
 
-Deno.test("shard sum: a table holds the products for four rows side by side, for all 256 bytes", () => {
+Deno.test("shard sum: a table holds the products of all bytes for four rows", () => {
   const matrix = randomMatrix(new Random("table"), 6, 3);
   for (const keepTables of [true, false]) {
     const coefficients = new Coefficients(matrix, keepTables);
@@ -154,7 +155,11 @@ Deno.test("shard sum: a table holds the products for four rows side by side, for
           return products[0] | products[1] << 8 | products[2] << 16 | products[3] << 24;
         });
         assertEquals(table, expected, `column ${column}, pass ${pass}`);
-        assertEquals(coefficients.table(pass, column) === table, true, "it is not made anew");
+        assertEquals(
+          coefficients.table(pass, column) === table,
+          true,
+          "the table must not be made again",
+        );
       }
     }
   }
@@ -186,7 +191,7 @@ Deno.test("shard sum: columns, rows and ranges that do not exist throw, and chan
   }
 });
 
-Deno.test("shard sum: with and without the kernel, of every length, number of rows and of columns, it is the same", () => {
+Deno.test("shard sum: kernel and TypeScript give the same result, for all sizes", () => {
   const random = new Random("kernel");
   for (let rows = 1; rows <= 17; rows++) {
     const columns = [1, 2, 15, 16, 17, 33, 230][rows % 7];
@@ -200,7 +205,7 @@ Deno.test("shard sum: with and without the kernel, of every length, number of ro
         const start = random.below(5);
         fast.add(column, bytes, start, bytes.length);
         portable.add(column, bytes, start, bytes.length);
-        // What is written on the way is the sum so far.
+        // The sum so far may be read before all shards were added.
         if (random.chance(0.02)) assertEquals(written(fast), written(portable));
       }
       const { length } = portable;
@@ -212,7 +217,7 @@ Deno.test("shard sum: with and without the kernel, of every length, number of ro
   }
 });
 
-Deno.test("shard sum: many that take turns do not mix, though only one is in the kernel", () => {
+Deno.test("shard sum: several sums that use the kernel alternately are independent", () => {
   const random = new Random("turns");
   const pairs = Array.from({ length: 12 }, (_, i) => {
     const matrix = randomMatrix(random, 1 + i % 5, 40);
@@ -238,7 +243,7 @@ Deno.test("shard sum: many that take turns do not mix, though only one is in the
   }
 });
 
-Deno.test("shard sum: a shard that is longer than the kernel takes is added without it", () => {
+Deno.test("shard sum: a shard that is too long for the kernel is added without it", () => {
   const random = new Random("long");
   const coefficients = new Coefficients(randomMatrix(random, 6, 5));
   for (const before of [0, 1, 3]) {
@@ -252,11 +257,11 @@ Deno.test("shard sum: a shard that is longer than the kernel takes is added with
     const [fast, portable] = sums.map((sum) => written(sum));
     assertEquals(fast.every((row, i) => row.every((byte, k) => byte === portable[i][k])), true);
     sums[0].reset();
-    assertEquals(sums[0].accelerated, true, "the next group may have it again");
+    assertEquals(sums[0].accelerated, true, "the next group uses the kernel again");
   }
 });
 
-Deno.test("shard sum: 65,536 bytes are the most that the kernel takes", () => {
+Deno.test("shard sum: the kernel adds shards of up to 65,536 bytes", () => {
   const random = new Random("most");
   const coefficients = new Coefficients(randomMatrix(random, 16, 16));
   const sums = [new ShardSum(coefficients), new ShardSum(coefficients, true)];
@@ -269,7 +274,7 @@ Deno.test("shard sum: 65,536 bytes are the most that the kernel takes", () => {
   assertEquals(fast.every((row, i) => row.every((byte, k) => byte === portable[i][k])), true);
 });
 
-Deno.test("shard sum: with relaxed SIMD and without, the kernel does the same", () => {
+Deno.test("shard sum: the kernels with and without relaxed SIMD give the same result", () => {
   interface Kernel extends OwnMemory {
     combine(...args: number[]): void;
   }

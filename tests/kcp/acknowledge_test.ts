@@ -17,7 +17,7 @@ Deno.test("acknowledge: acknowledgments are collected for up to an interval", ()
   assertEquals(b.kcp.deadline, Infinity);
 });
 
-Deno.test("acknowledge: sixteen, or those that fill a packet, go at once", () => {
+Deno.test("acknowledge: 16 acknowledgments, or a packet full, are sent at once", () => {
   for (const mtu of [50, 100, 383, 384, 1400]) {
     const full = Math.min(16, Math.floor(mtu / 24));
     const b = new End({ interval: 1000, mtu });
@@ -43,7 +43,7 @@ Deno.test("acknowledge: ackNoDelay acknowledges every packet at once", () => {
   }
 });
 
-Deno.test("acknowledge: data that leaves takes pending acknowledgments along", () => {
+Deno.test("acknowledge: a packet with data carries pending acknowledgments", () => {
   const b = opened({ interval: 1000 });
   push(b, 0, 0);
   b.segments(0);
@@ -54,7 +54,7 @@ Deno.test("acknowledge: data that leaves takes pending acknowledgments along", (
   assertEquals(b.kcp.stats.pendingAcks, 0);
 });
 
-Deno.test("acknowledge: behind a few segments that fill packets they share the last one, else they go first", () => {
+Deno.test("acknowledge: ACKs share the last packet of a few full segments, else go first", () => {
   const cases: [size: number, expected: string][] = [
     // The first segment has room for them in front.
     [50, "AP"],
@@ -78,7 +78,7 @@ Deno.test("acknowledge: behind a few segments that fill packets they share the l
   }
 });
 
-Deno.test("acknowledge: a full segment in front of them is paced as any other", () => {
+Deno.test("acknowledge: a full segment before ACKs is paced", () => {
   const b = opened({ interval: 10, mtu: 100, pacingRate: 1000, burst: 1 });
   let sent = 0;
   for (let sn = 0, now = 1; now <= 1000; sn++, now += 10) {
@@ -91,7 +91,7 @@ Deno.test("acknowledge: a full segment in front of them is paced as any other", 
   assert(sent > 500 && sent <= 1200, `${sent} bytes in a second`);
 });
 
-Deno.test("acknowledge: una speaks for what is in order; each early segment has its own ACK", () => {
+Deno.test("acknowledge: una covers segments in order; each early segment gets an ACK", () => {
   const b = new End({ interval: 50 });
   b.segments(0);
   for (const sn of [0, 1, 5, 2, 7]) push(b, 0, sn);
@@ -100,7 +100,7 @@ Deno.test("acknowledge: una speaks for what is in order; each early segment has 
   assert(segments.every((s) => s.una === 3));
 });
 
-Deno.test("acknowledge: the newest is sent for its ts even if una says it already", () => {
+Deno.test("acknowledge: the newest ACK is sent for its ts, even if una covers it", () => {
   const b = new End({ interval: 50 });
   for (const sn of [0, 1, 2]) push(b, 0, sn);
   assertEquals(b.segments(0).map((s) => [s.sn, s.ts, s.una]), [[2, 1002, 3]]);
@@ -119,7 +119,7 @@ Deno.test("acknowledge: a duplicate is acknowledged again, with its own ts", () 
   assertEquals(b.kcp.stats.payloadIn, 20);
 });
 
-Deno.test("acknowledge: those that a full batch has no room for leave with the next", () => {
+Deno.test("acknowledge: ACKs that don't fit in a full batch go into the next one", () => {
   const b = new End({ ackNoDelay: true, mtu: 100, rcvWnd: 100 }, undefined, { packets: 2 });
   for (let n = 0; n < 20; n++) push(b, 0, 1 + 2 * n);
   b.kcp.tick(0);
@@ -131,7 +131,7 @@ Deno.test("acknowledge: those that a full batch has no room for leave with the n
   assertEquals(batches.flat(), range(0, 20).map((n) => 1 + 2 * n));
 });
 
-Deno.test("acknowledge: new data leaves at once without writeDelay, and with it after a pause", () => {
+Deno.test("acknowledge: new data waits only with writeDelay, and not after a pause", () => {
   for (const writeDelay of [false, true]) {
     const a = opened({ writeDelay, interval: 30 });
     queue(a, 1);
@@ -141,7 +141,7 @@ Deno.test("acknowledge: new data leaves at once without writeDelay, and with it 
   }
 });
 
-Deno.test("acknowledge: writeDelay gathers small writes until the interval ends or the window fills", () => {
+Deno.test("acknowledge: writeDelay holds writes for the interval or until the window fills", () => {
   const a = opened({ writeDelay: true, interval: 30, sndWnd: 8 });
   a.kcp.write(pattern(1));
   a.segments(0);
@@ -153,7 +153,7 @@ Deno.test("acknowledge: writeDelay gathers small writes until the interval ends 
   assertEquals(sent(a.segments(31)), range(2, 8), "a full window does not wait");
 });
 
-Deno.test("acknowledge: with writeDelay all that is due leaves, whatever the size of the batch", () => {
+Deno.test("acknowledge: with writeDelay all due data is sent, also in small batches", () => {
   const a = opened({ writeDelay: true, interval: 1000, mtu: 50, sndWnd: 100 });
   const b = new End(
     { writeDelay: true, interval: 1000, mtu: 50, sndWnd: 100, nc: true },

@@ -4,14 +4,16 @@ import { ByteRing } from "../../kcp/byte_ring.ts";
 import { Random } from "../../transport/link/random.ts";
 import { pattern } from "./harness.ts";
 
-/** A ring whose first position is `start`, as after that many bytes without a moment of emptiness. */
+/**
+ * A ring whose first position is `start`, as if that many bytes had passed through it.
+ */
 function ringAt(start: number, arena = new Arena()): ByteRing {
   const ring = new ByteRing(arena);
   ring.start = ring.end = ring.extent = start | 0;
   return ring;
 }
 
-/** Lays bytes in the arena, as a packet that arrives. */
+/** Copies bytes to the arena, like a packet that arrives. */
 function lay(arena: Arena, bytes: Uint8Array): number {
   const at = arena.alloc(bytes.length);
   arena.bytes.set(bytes, at);
@@ -45,7 +47,7 @@ Deno.test("byte ring: it grows while its content lies around the edge", () => {
   }
 });
 
-Deno.test("byte ring: a part of the source, or bytes that lie in the arena, can be appended", () => {
+Deno.test("byte ring: append takes a part of a source, or bytes of the arena", () => {
   const arena = new Arena();
   const ring = ringAt(1000, arena);
   ring.append(pattern(50), 20);
@@ -57,7 +59,7 @@ Deno.test("byte ring: a part of the source, or bytes that lie in the arena, can 
   assertEquals(take(ring, 3020), pattern(3020));
 });
 
-Deno.test("byte ring: what is placed ahead joins the queue when it is admitted", () => {
+Deno.test("byte ring: bytes placed ahead join the queue when they are admitted", () => {
   for (const start of [0, 700, 2 ** 31 - 250, 2 ** 31 - 50, 2 ** 32 - 250]) {
     const arena = new Arena();
     const ring = ringAt(start, arena);
@@ -74,7 +76,7 @@ Deno.test("byte ring: what is placed ahead joins the queue when it is admitted",
   }
 });
 
-Deno.test("byte ring: what is placed survives growth, and moves down if less came before it", () => {
+Deno.test("byte ring: placed bytes survive growth, and move down after shorter segments", () => {
   for (const start of [0, 300, 2 ** 31 - 500, 2 ** 31 - 4500]) {
     const arena = new Arena();
     const ring = ringAt(start, arena);
@@ -114,7 +116,7 @@ Deno.test("byte ring: discard drops the oldest bytes; an empty ring can start ov
   assertEquals([ring.start, ring.end, ring.extent, ring.length], [0, 0, 0, 0]);
 });
 
-Deno.test("byte ring: positions stay as they are while something is placed ahead", () => {
+Deno.test("byte ring: positions are kept while bytes are placed ahead", () => {
   const arena = new Arena();
   const ring = ringAt(0, arena);
   ring.append(pattern(10), 10);
@@ -127,7 +129,7 @@ Deno.test("byte ring: positions stay as they are while something is placed ahead
   assertEquals(take(ring, 25), pattern(25, 10));
 });
 
-Deno.test("byte ring: release gives memory back only when nothing is kept, clear always", () => {
+Deno.test("byte ring: release frees memory only if the ring is empty, clear always", () => {
   const arena = new Arena();
   const ring = new ByteRing(arena);
   ring.release();
@@ -146,7 +148,7 @@ Deno.test("byte ring: release gives memory back only when nothing is kept, clear
   assertEquals(take(ring, 10), pattern(10));
 });
 
-Deno.test("byte ring: without memory it takes nothing and keeps what it has", () => {
+Deno.test("byte ring: without memory it takes no bytes and keeps its own", () => {
   const arena = new Arena(2048);
   const ring = new ByteRing(arena);
   assert(ring.append(pattern(1000), 1000));
@@ -155,7 +157,7 @@ Deno.test("byte ring: without memory it takes nothing and keeps what it has", ()
   assertEquals(take(ring, 1000), pattern(1000));
 });
 
-Deno.test("byte ring: any sequence of appends and takes is a queue, wherever positions wrap", () => {
+Deno.test("byte ring: any sequence of appends and takes is a queue, across wraps too", () => {
   for (let seed = 0; seed < 60; seed++) {
     const random = new Random(`ring ${seed}`);
     const arena = new Arena();

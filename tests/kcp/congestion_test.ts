@@ -10,7 +10,7 @@ const ackOf = ({ sn, ts }: Segment, una = sn + 1): Partial<Segment> => ({
   wnd: 1000,
 });
 
-/** A machine with congestion control whose peer told a window of 1000. */
+/** A machine with congestion control. Its peer announced a window of 1000. */
 function controlled(options = {}): End {
   const end = new End({ sndWnd: 1000, burst: Infinity, ...options });
   end.input(0, { cmd: WINS, wnd: 1000 });
@@ -44,13 +44,13 @@ Deno.test("congestion: slow start adds a segment for each packet that advances u
   }
 });
 
-Deno.test("congestion: avoidance adds about one segment a window, and a sixteenth per packet", () => {
+Deno.test("congestion: avoidance adds one segment a window and mss / 16 per packet", () => {
   const mss = 1600;
   const controller = new ReferenceController(mss, 0);
   controller.onLoss(0, 1, 20);
   assertEquals([controller.window, controller.ssthresh], [10, 10]);
-  // The rule in bytes: incr += mss² / incr + mss / 16; the window is incr / mss, rounded up, when the
-  // next whole segment is reached.
+  // The rule in bytes: incr += mss² / incr + mss / 16; the window is incr / mss, rounded up, when
+  // the next whole segment is reached.
   let incr = 10 * mss;
   let window = 10;
   for (let n = 0; n < 200; n++) {
@@ -81,7 +81,7 @@ Deno.test("congestion: a fast retransmit halves what is in flight, and adds rese
   assertEquals([controller.window, controller.ssthresh], [5, 2], "ssthresh is 2 at least");
 });
 
-Deno.test("congestion: a timeout collapses the window to 1 and halves ssthresh", () => {
+Deno.test("congestion: a timeout sets the window to 1 and halves ssthresh", () => {
   const controller = new ReferenceController(1000, 0);
   controller.onLoss(0, 1, 60);
   controller.onTimeout();
@@ -131,7 +131,7 @@ Deno.test("congestion: nc switches it off and on while it runs", () => {
   assertEquals(a.segments(5).length, a.kcp.stats.cwnd);
 });
 
-/** A controller that notes what it is told. */
+/** A controller that records its calls. */
 function recording(window = 1000, pacingRate = Infinity) {
   const events: unknown[][] = [];
   const note = (name: string) => (...args: unknown[]) => void events.push([name, ...args]);
@@ -147,7 +147,7 @@ function recording(window = 1000, pacingRate = Infinity) {
   return { events, controller };
 }
 
-Deno.test("congestion: a controller is told of sends, acknowledgments, losses and timeouts in order", () => {
+Deno.test("congestion: a controller gets sends, ACKs, losses and timeouts in order", () => {
   const { events, controller } = recording();
   const a = controlled({ congestion: () => controller, resend: 2, nodelay: 1 });
   a.kcp.send(new Uint8Array(10));
@@ -179,7 +179,7 @@ Deno.test("congestion: a controller is told of sends, acknowledgments, losses an
   assertEquals(timeout.slice(1), [["send", at, 40, 1]]);
 });
 
-Deno.test("congestion: una acknowledges several at once; packets without news are not told", () => {
+Deno.test("congestion: una can acknowledge several; packets without news are not reported", () => {
   const { events, controller } = recording();
   const a = controlled({ congestion: () => controller });
   for (let i = 0; i < 4; i++) a.kcp.send(new Uint8Array(100));
@@ -192,7 +192,7 @@ Deno.test("congestion: una acknowledges several at once; packets without news ar
   assertEquals(events, []);
 });
 
-Deno.test("congestion: a recovered packet is told without a round-trip sample", () => {
+Deno.test("congestion: a recovered packet is reported without a round-trip sample", () => {
   const { events, controller } = recording();
   const a = controlled({ congestion: () => controller });
   queue(a, 1);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ACK, End, opened, pattern, queue, sent, WASK, WINS } from "./harness.ts";
 
-/** Runs on deadlines until the machine dies or `until` has come; returns the time of death. */
+/** Runs the machine at its deadlines until it is dead or `until`. Returns the time of death. */
 function diesAt(
   a: End,
   from: number,
@@ -16,7 +16,7 @@ function diesAt(
   return Infinity;
 }
 
-Deno.test("dead link: a segment sent deadLink times into silence", () => {
+Deno.test("dead link: a segment sent deadLink times while the peer is silent", () => {
   for (const deadLink of [1, 3, 20]) {
     const a = opened({ deadLink, nodelay: 2, deadLinkTime: 1e6 });
     queue(a, 1);
@@ -29,7 +29,7 @@ Deno.test("dead link: a segment sent deadLink times into silence", () => {
   }
 });
 
-Deno.test("dead link: not by count while the peer is heard, however bad the link", () => {
+Deno.test("dead link: deadLink does not count while packets of the peer arrive", () => {
   const a = opened({ nodelay: 2, deadLinkTime: 60_000 });
   queue(a, 1);
   // The peer's own packets arrive; what is sent to it is lost again and again.
@@ -38,7 +38,7 @@ Deno.test("dead link: not by count while the peer is heard, however bad the link
   assert(a.kcp.stats.timeoutRetransmits > 10, "the count was passed");
 });
 
-Deno.test("dead link: by age when the peer is heard but never acknowledges", () => {
+Deno.test("dead link: a segment older than deadLinkTime, though packets arrive", () => {
   const a = opened({ nodelay: 2, deadLinkTime: 20_000 });
   queue(a, 1);
   const at = diesAt(a, 10, 60_000, (now) => a.input(now + 1, { cmd: WINS, wnd: 100, una: 0 }));
@@ -46,7 +46,7 @@ Deno.test("dead link: by age when the peer is heard but never acknowledges", () 
   assert(at >= 20_010 && at < 30_000, `died at ${at}`);
 });
 
-Deno.test("dead link: by silence of deadLinkTime while an answer is due, whatever the count", () => {
+Deno.test("dead link: silence of deadLinkTime while an answer is due, before deadLink", () => {
   for (const deadLinkTime of [500, 30_000]) {
     const a = opened({ deadLinkTime });
     queue(a, 1);
@@ -55,7 +55,7 @@ Deno.test("dead link: by silence of deadLinkTime while an answer is due, whateve
   }
 });
 
-Deno.test("dead link: the silence counts from the last packet heard", () => {
+Deno.test("dead link: the silence starts at the last packet that arrived", () => {
   const a = opened({ deadLinkTime: 5000 });
   queue(a, 2);
   a.segments(0);
@@ -77,7 +77,7 @@ Deno.test("dead link: an idle link lives, and has no deadline", () => {
   assertEquals(a.kcp.dead, null, "the silence before anything was sent does not count");
 });
 
-Deno.test("dead link: a closed window with an unanswered probe is silence", () => {
+Deno.test("dead link: an unanswered probe of a closed window counts as silence", () => {
   const a = opened({ deadLinkTime: 10_000 });
   a.input(0, { cmd: WINS, wnd: 0 });
   queue(a, 1);
@@ -86,7 +86,7 @@ Deno.test("dead link: a closed window with an unanswered probe is silence", () =
   assertEquals(a.kcp.dead, "silence");
 });
 
-Deno.test("dead link: a machine that was not run for long judges the peer only after another try", () => {
+Deno.test("dead link: a machine that was not run tries once more before it gives up", () => {
   const a = opened({ deadLinkTime: 10_000, nodelay: 1 });
   queue(a, 1);
   a.segments(0);
@@ -99,7 +99,7 @@ Deno.test("dead link: a machine that was not run for long judges the peer only a
   assertEquals(diesAt(a, 60_002, 1e6), 70_002, "one that is run judges in time");
 });
 
-Deno.test("dead link: the last tries come shortly before the end, whatever the mode", () => {
+Deno.test("dead link: the last retransmission comes shortly before the end, in every mode", () => {
   for (const nodelay of [0, 1, 2] as const) {
     const a = opened({ deadLinkTime: 20_000, nodelay });
     queue(a, 1);
@@ -112,7 +112,7 @@ Deno.test("dead link: the last tries come shortly before the end, whatever the m
   }
 });
 
-Deno.test("dead link: a closed window whose probes are answered is a slow reader, and lives", () => {
+Deno.test("dead link: a closed window with answered probes is a slow reader, not dead", () => {
   const a = opened({ deadLinkTime: 10_000 });
   a.input(0, { cmd: WINS, wnd: 0 });
   queue(a, 1);
@@ -125,13 +125,13 @@ Deno.test("dead link: a closed window whose probes are answered is a slow reader
   assertEquals(a.kcp.dead, null);
 });
 
-Deno.test("dead link: 0 and Infinity switch it off", () => {
+Deno.test("dead link: 0 and Infinity turn it off", () => {
   const a = opened({ deadLinkTime: Infinity });
   queue(a, 1);
   assertEquals(diesAt(a, 0, 1e7), Infinity);
 });
 
-Deno.test("dead link: a dead machine does nothing more, and what had arrived can be read", () => {
+Deno.test("dead link: a dead machine does nothing; earlier data can still be read", () => {
   const a = opened({ deadLinkTime: 1000, ackNoDelay: true });
   a.input(0, { sn: 0, data: pattern(20) });
   queue(a, 3);
@@ -155,10 +155,10 @@ Deno.test("dead link: the limits can change while it runs", () => {
   assertEquals(diesAt(a, 1, 1e6), 300);
 });
 
-Deno.test("dead link: probe() asks the peer for a sign of life", () => {
+Deno.test("dead link: askWindow() makes the peer answer", () => {
   const a = new End();
   a.segments(0);
-  a.kcp.probe();
+  a.kcp.askWindow();
   assert(a.kcp.deadline <= 0);
   assertEquals(a.segments(5).map((s) => s.cmd), [WASK]);
   assertEquals(a.kcp.deadline, Infinity);

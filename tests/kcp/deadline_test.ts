@@ -15,11 +15,11 @@ Deno.test("deadline: Infinity when nothing is pending", () => {
   assertEquals(a.kcp.deadline, Infinity, "after all is acknowledged");
 });
 
-Deno.test("deadline: queued data, acknowledgments, probes and reports are due at once", () => {
+Deno.test("deadline: queued data, ACKs, probes and window announcements are due at once", () => {
   const due: [string, (end: End) => void][] = [
     ["a message", (end) => end.kcp.send(pattern(1))],
     ["bytes", (end) => end.kcp.write(pattern(1))],
-    ["a probe", (end) => end.kcp.probe()],
+    ["a probe", (end) => end.kcp.askWindow()],
     ["an acknowledgment", (end) => end.input(100, { sn: 0 })],
     ["a report", (end) => end.input(100, { cmd: WASK })],
   ];
@@ -33,7 +33,7 @@ Deno.test("deadline: queued data, acknowledgments, probes and reports are due at
   }
 });
 
-Deno.test("deadline: the earliest of what is pending, and nothing happens before it", () => {
+Deno.test("deadline: it is the earliest pending event, and nothing happens before it", () => {
   const a = opened({ nodelay: 1, interval: 50 });
   queue(a, 1);
   a.segments(0);
@@ -48,7 +48,7 @@ Deno.test("deadline: the earliest of what is pending, and nothing happens before
   assertEquals(a.segments(220).map((s) => s.cmd), [ACK]);
 });
 
-Deno.test("deadline: it counts from when the earliest segment is due, not from now", () => {
+Deno.test("deadline: it is when the earliest segment is due, not relative to now", () => {
   const a = opened({ nodelay: 1 });
   queue(a, 1);
   a.segments(0);
@@ -59,7 +59,7 @@ Deno.test("deadline: it counts from when the earliest segment is due, not from n
   assertEquals(a.kcp.deadline, 350);
 });
 
-Deno.test("deadline: a late tick does all that was missed, once", () => {
+Deno.test("deadline: a late tick does all missed work once", () => {
   const a = opened({ nodelay: 1, interval: 10 });
   queue(a, 3);
   a.segments(0);
@@ -70,7 +70,7 @@ Deno.test("deadline: a late tick does all that was missed, once", () => {
   assert(a.kcp.deadline > 10_000);
 });
 
-Deno.test("deadline: nothing leaves before the first time is told", () => {
+Deno.test("deadline: nothing is sent before the first call with a time", () => {
   const a = new End();
   queue(a, 1);
   assertEquals(a.kcp.output(a.batch), 0);
@@ -78,7 +78,7 @@ Deno.test("deadline: nothing leaves before the first time is told", () => {
   assertEquals(sent(a.segments(-1e9)), [0]);
 });
 
-Deno.test("deadline: an output that had no room says that there is more", () => {
+Deno.test("deadline: after an output into a full batch, the rest is due at once", () => {
   const a = new End({ nc: true, mtu: 50, sndWnd: 100 }, undefined, { packets: 3 });
   a.input(0, { cmd: WINS, wnd: 100 });
   for (let i = 0; i < 10; i++) a.kcp.send(pattern(26));
@@ -101,7 +101,7 @@ Deno.test("deadline: fractional and irregular times", () => {
   assertEquals(a.segments(200.375).map((s) => [s.cmd, s.ts]), [[PUSH, 200]]);
 });
 
-Deno.test("deadline: a fast rate on a clock of Unix milliseconds does not stand still", () => {
+Deno.test("deadline: it advances on a clock of Unix milliseconds with a fast rate", () => {
   // A double near 1.7e12 has steps of 2^-12 ms, in which 12 MB/s are 3 bytes.
   for (const pacingRate of [1e6, 12_667_939, 1e8, 1e9]) {
     for (let n = 0; n < 50; n++) {
@@ -119,7 +119,7 @@ Deno.test("deadline: a fast rate on a clock of Unix milliseconds does not stand 
   }
 });
 
-Deno.test("peer: answered when data is acknowledged, or a probe was answered; a stranger's packets don't count", () => {
+Deno.test("peer: answered after an ACK of data or an answer to a probe, not before", () => {
   const a = new End();
   assertEquals(a.kcp.answered, false);
   a.input(0, { sn: 0, data: pattern(1) }, { cmd: WINS }, { cmd: WASK });
@@ -131,13 +131,13 @@ Deno.test("peer: answered when data is acknowledged, or a probe was answered; a 
   a.input(2, { cmd: ACK, sn: 0, ts: 0, una: 1 });
   assertEquals(a.kcp.answered, true);
   const b = new End();
-  b.kcp.probe();
+  b.kcp.askWindow();
   b.segments(0);
   b.input(1, { cmd: WINS });
   assertEquals(b.kcp.answered, true);
 });
 
-Deno.test("peer: fits says whether a packet belongs to this conversation as it stands", () => {
+Deno.test("peer: fits accepts only packets that the peer may send now", () => {
   const a = opened({ rcvWnd: 16 });
   queue(a, 10);
   a.segments(0);

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { FlightLimit } from "../../kcp/flight_limit.ts";
-import { Link } from "../../transport/link/mod.ts";
+import { Link } from "../../transport/link/link.ts";
 import { Random } from "../../transport/link/random.ts";
 import { End, Network } from "./harness.ts";
 
-Deno.test("flight limit: before the path is known, a burst may be in flight", () => {
+Deno.test("flight limit: it is one burst before the first sample", () => {
   for (const burst of [1, 64, Infinity]) assertEquals(new FlightLimit().limit(burst), burst);
   const a = new End({ nc: true, sndWnd: 1000, sndQueue: 1000 });
   a.input(0, { cmd: 84, wnd: 1000 });
@@ -13,7 +13,7 @@ Deno.test("flight limit: before the path is known, a burst may be in flight", ()
   assertEquals(a.kcp.stats.inFlight, 64);
 });
 
-Deno.test("flight limit: it is a burst at least, and infinite without a bound on bursts", () => {
+Deno.test("flight limit: it is at least a burst, and infinite if burst is Infinity", () => {
   const limit = new FlightLimit();
   for (let n = 1; n < 100; n++) {
     limit.onAcked(n, n % 7, 3);
@@ -22,9 +22,9 @@ Deno.test("flight limit: it is a burst at least, and infinite without a bound on
   }
 });
 
-Deno.test("flight limit: it lets the window be used on a long path that delivers all", () => {
+Deno.test("flight limit: it allows the whole window on a long path without loss", () => {
   const a = new End({ nc: true, sndWnd: 1000 });
-  // An acknowledgment tells the window as it is before the application reads.
+  // An acknowledgment announces the window before the application reads.
   const b = new End({ rcvWnd: 4000, interval: 10 });
   const random = new Random(1);
   const path = { latency: 50 };
@@ -60,7 +60,7 @@ Deno.test("flight limit: it follows a path that becomes longer", () => {
   assert(most > 900, `${most} segments of 1000 were in flight`);
 });
 
-Deno.test("flight limit: a sender never comes to a stop with it, whatever the burst and the loss", () => {
+Deno.test("flight limit: a sender never stalls, at any burst and loss", () => {
   for (const burst of [1, 3, 64]) {
     const a = new End({ nc: true, nodelay: 1, resend: 2, burst, interval: 10 });
     const b = new End({ interval: 10 });

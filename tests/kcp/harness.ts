@@ -1,6 +1,6 @@
 /**
- * What the tests of the KCP core share: segments built and read by hand, without any code of kcp/, and
- * a virtual network of two machines.
+ * Helpers for the tests of the KCP core: segments built and read without any code of kcp/, and a
+ * virtual network of two machines.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import {
   PacketBatch,
   type PacketBatchOptions,
 } from "../../kcp/mod.ts";
-import type { Link } from "../../transport/link/mod.ts";
+import type { Link } from "../../transport/link/link.ts";
 import { TimerHeap } from "../../transport/session/timer_heap.ts";
 
 export const PUSH = 81;
@@ -21,7 +21,7 @@ export const WASK = 83;
 export const WINS = 84;
 /** Bytes of a segment header. */
 export const HEADER = 24;
-/** The conversation of every test that does not say otherwise. */
+/** The default conversation id. */
 export const CONV = 0x11223344;
 
 /** One segment, field by field. */
@@ -36,7 +36,7 @@ export interface Segment {
   data: Uint8Array;
 }
 
-/** Builds a packet; what is not given is conv CONV, cmd PUSH, wnd 128, and 0. */
+/** Builds a packet. Defaults: conv CONV, cmd PUSH, wnd 128, other fields 0. */
 export function encode(...segments: Partial<Segment>[]): Uint8Array<ArrayBuffer> {
   const size = segments.reduce((sum, { data }) => sum + HEADER + (data?.length ?? 0), 0);
   const packet = new Uint8Array(size);
@@ -58,7 +58,7 @@ export function encode(...segments: Partial<Segment>[]): Uint8Array<ArrayBuffer>
   return packet;
 }
 
-/** Reads a packet, and fails if it is not a whole number of well-formed segments. */
+/** Parses a packet. Throws if it is not a whole number of well-formed segments. */
 export function decode(packet: Uint8Array): Segment[] {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
   const segments: Segment[] = [];
@@ -88,7 +88,7 @@ export function decode(packet: Uint8Array): Segment[] {
   return segments;
 }
 
-/** The first `length` bytes of a pattern that has no short period, from `from` on. */
+/** Bytes `from` to `from + length` of a pattern without a short period. */
 export function pattern(length: number, from = 0): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   for (let i = 0; i < length; i++) bytes[i] = patternByte(from + i);
@@ -100,17 +100,17 @@ export function patternByte(position: number): number {
   return Math.imul(position, 0x9e3779b1) >>> 21 & 0xff;
 }
 
-/** A machine, its batch, and its place on a clock. */
+/** A machine with its batch and its clock. */
 export class End {
   readonly kcp: Kcp;
   readonly batch: PacketBatch;
-  /** What this end's clock shows at time 0 of the network. */
+  /** The time of this end's clock at time 0 of the network. */
   offset = 0;
-  /** Whether `tick` is called on every event, or only when `deadline` has come. */
+  /** Whether `tick` is called on every event, not only at `deadline`. */
   eager = true;
-  /** The last time that the machine was told. */
+  /** The time of the last call. */
   now = -Infinity;
-  /** Gets a view of every packet that {@linkcode End.serve} takes out. */
+  /** Called with a view of every packet that {@linkcode End.serve} outputs. */
   onPacket: (packet: Uint8Array) => void = () => {};
 
   constructor(options: KcpOptions = {}, arena?: Arena, batch: PacketBatchOptions = {}) {
@@ -118,7 +118,7 @@ export class End {
     this.batch = new PacketBatch({ ...batch, arena: this.kcp.arena });
   }
 
-  /** Tells the machine the time, and takes out every packet that is due. */
+  /** Ticks the machine, and returns every packet that is due. */
   packets(now: number): Uint8Array[] {
     const packets: Uint8Array[] = [];
     this.kcp.tick(now);
@@ -134,7 +134,7 @@ export class End {
     return this.packets(now).flatMap(decode);
   }
 
-  /** Takes in a packet built of `segments`. */
+  /** Passes a packet of `segments` to the machine. */
   input(now: number, ...segments: Partial<Segment>[]): boolean {
     return this.kcp.input(encode(...segments), now);
   }
@@ -154,7 +154,9 @@ export class End {
     return bytes.subarray(0, this.kcp.read(bytes));
   }
 
-  /** This end's clock at network time `t`; a deadline that was computed for `t` has come. */
+  /**
+   * The time of this end's clock at network time `t`. A deadline that was computed for `t` is due.
+   */
   clock(t: number): number {
     let now = Math.max(this.now, t + this.offset);
     const { deadline } = this.kcp;
@@ -168,7 +170,9 @@ export class End {
     return this.kcp.deadline - this.offset;
   }
 
-  /** Does all that is due at network time `t`; fails if the machine then still says that work is due. */
+  /**
+   * Does all work that is due at network time `t`. Throws if the deadline is still due then.
+   */
   serve(t: number): void {
     const { kcp, batch } = this;
     const now = this.clock(t);
@@ -217,7 +221,7 @@ export class Network {
     };
   }
 
-  /** Does something at a time. */
+  /** Schedules an action. */
   at(time: number, action: () => void): void {
     this.#wire.push(time, action);
   }
@@ -227,14 +231,17 @@ export class Network {
     return this.#wire.size;
   }
 
-  /** Does what is due now at both ends. */
+  /** Does all work that is due now at both ends. */
   serve(): void {
     this.a.serve(this.now);
     this.b.serve(this.now);
     this.onStep();
   }
 
-  /** Runs until nothing is pending, `until` has come or `done` says so; says whether time was left. */
+  /**
+   * Runs until nothing is pending, `until` is reached or `done` returns true. Returns false if
+   * `until` was reached.
+   */
   run(until: number, done: () => boolean = () => false): boolean {
     this.serve();
     while (!done()) {
@@ -256,7 +263,10 @@ export class Network {
   }
 }
 
-/** A machine without congestion control or bound on bursts, whose peer told a window of 60000 at `now`. */
+/**
+ * A machine without congestion control and burst limit. Its peer announced a window of 60000 at
+ * `now`.
+ */
 export function opened(options: KcpOptions = {}, now = 0): End {
   const end = new End({ nc: true, sndWnd: 1024, burst: Infinity, ...options });
   end.input(now, { cmd: WINS, wnd: 60000, una: options.initialSndSn ?? 0 });
@@ -273,7 +283,7 @@ export function queue(end: End, count: number): void {
   for (let i = 0; i < count; i++) end.kcp.send(Uint8Array.of(i));
 }
 
-/** Numbers `from` to `to`, the latter not included. */
+/** The numbers from `from` to before `to`. */
 export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, i) => from + i);
 }

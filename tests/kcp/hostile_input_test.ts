@@ -16,28 +16,28 @@ import {
   WINS,
 } from "./harness.ts";
 
-/** A packet of one segment with `len` as told, whatever its data. */
+/** A packet of one segment whose `len` need not match its data. */
 function withLength(length: number, data: Uint8Array = pattern(10)): Uint8Array {
   const packet = encode({ data });
   new DataView(packet.buffer).setUint32(20, length, true);
   return packet;
 }
 
-Deno.test("hostile: a una beyond snd_nxt throws away nothing that is not acknowledged", () => {
+Deno.test("hostile: a una beyond snd_nxt acknowledges nothing", () => {
   const a = opened({ nodelay: 1 });
   queue(a, 5);
   a.segments(0);
   for (const una of [6, 1000, 2 ** 31 - 1]) {
     assertEquals(a.input(1, { cmd: WINS, una }), false, `una ${una}`);
   }
-  // More than half of the number space ahead is behind: an old packet.
+  // A distance of more than half of the number space counts as behind: an old packet.
   a.input(1, { cmd: WINS, una: 2 ** 31 + 6, wnd: 0 });
   assertEquals([a.kcp.sndUna, a.kcp.stats.inFlight, a.kcp.stats.rmtWnd], [0, 5, 60000]);
   assertEquals(a.kcp.stats.inputErrors.una, 3);
   assertEquals(sent(a.segments(200)), range(0, 5), "all are sent again");
 });
 
-Deno.test("hostile: an ACK of a segment that was never sent counts for nothing, its ts neither", () => {
+Deno.test("hostile: an ACK of a segment that was never sent has no effect", () => {
   const a = opened();
   queue(a, 2);
   a.segments(0);
@@ -85,11 +85,11 @@ Deno.test("hostile: when a later segment is bad, the ones before it have no effe
     });
     assertEquals(a.segments(5), [], "no ACK, no window report");
     assertEquals(a.recv(), null);
-    assert(a.kcp.heardAt < 5, "and it is no sign of life");
+    assert(a.kcp.heardAt < 5, "and it is not counted as heard");
   }
 });
 
-Deno.test("hostile: windows of 0 and 65535 by turns make no storm of probes", () => {
+Deno.test("hostile: alternating windows of 0 and 65535 cause few probes", () => {
   const a = opened({ sndWnd: 10 });
   queue(a, 200);
   let packets = 0;
@@ -147,7 +147,7 @@ Deno.test("hostile: acknowledgments that are never sent are bounded", () => {
   }
 });
 
-Deno.test("hostile: fragment numbers that make no sense give back every byte once, and no throw", () => {
+Deno.test("hostile: invalid fragment numbers throw nothing, and each byte is read once", () => {
   const cases = [
     [0, 1, 2, 3, 0],
     [5, 0, 0, 3, 3, 3, 0],
@@ -170,7 +170,7 @@ Deno.test("hostile: fragment numbers that make no sense give back every byte onc
   }
 });
 
-Deno.test("hostile: a head fragment that announces 255 raises the window to 255, not beyond", () => {
+Deno.test("hostile: a first fragment with frg 255 raises the window to 256 at most", () => {
   const b = new End({ rcvWnd: 2 });
   b.input(0, { sn: 0, frg: 255, data: Uint8Array.of(0) });
   for (let sn = 1; sn < 1000; sn++) b.input(0, { sn, frg: 255, data: Uint8Array.of(sn) });
@@ -190,7 +190,7 @@ Deno.test("hostile: the widest window in reverse order arrives whole", () => {
   assertEquals(b.kcp.arena.used, 65536);
 });
 
-Deno.test("hostile: segments far ahead of the window are refused, where numbers wrap too", () => {
+Deno.test("hostile: segments far beyond the window are refused, across wraps too", () => {
   const b = new End({ rcvWnd: 16, ackNoDelay: true });
   for (let sn = 0; sn < 8; sn++) b.input(0, { sn, data: pattern(10, 10 * sn) });
   b.segments(0);
@@ -203,7 +203,7 @@ Deno.test("hostile: segments far ahead of the window are refused, where numbers 
   assertEquals(b.read(), pattern(160));
 });
 
-Deno.test("hostile: a few segments far ahead reserve little more memory than they bring", () => {
+Deno.test("hostile: a few segments far ahead reserve little more memory than their size", () => {
   const b = new End({ rcvWnd: 65535 });
   let bytes = 0;
   const before = b.kcp.arena.used;
@@ -216,7 +216,7 @@ Deno.test("hostile: a few segments far ahead reserve little more memory than the
   assert(used <= 4 * bytes + 2 * 65536 + 2048, `${bytes} bytes arrived, ${used} are in use`);
 });
 
-Deno.test("hostile: recovered packets touch neither the window nor the round-trip time", () => {
+Deno.test("hostile: recovered packets change neither the window nor the round-trip time", () => {
   const a = opened();
   queue(a, 2);
   a.segments(0);
@@ -229,10 +229,10 @@ Deno.test("hostile: recovered packets touch neither the window nor the round-tri
     [stats.srtt, stats.rttvar, stats.rto, stats.minRtt, stats.rmtWnd],
     [srtt, rttvar, rto, minRtt, rmtWnd],
   );
-  assertEquals(a.recv(), pattern(3), "their data counts");
+  assertEquals(a.recv(), pattern(3), "their data is used");
 });
 
-Deno.test("hostile: no bytes make input throw, and none but valid packets change anything", () => {
+Deno.test("hostile: input never throws, and only valid packets change state", () => {
   const cmd = fc.oneof(fc.constantFrom(PUSH, ACK, WASK, WINS), fc.integer({ min: 0, max: 255 }));
   const number = fc.oneof(
     fc.integer({ min: 0, max: 40 }),

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { startKernel } from "../../kcp/kernel.ts";
 import { WASM } from "../../crypt/salsa20_wasm.ts";
 
-Deno.test("kernel: where WebAssembly is missing, refuses to compile, or lacks a feature, there is none", () => {
+Deno.test("kernel: null if WebAssembly is missing, forbidden or lacks a feature", () => {
   assertEquals(startKernel("AGFzbQEAAAA=") === null, false, "an empty module");
   assertEquals(startKernel("AGFzbQIAAAA="), null, "a module of another version");
   assertEquals(startKernel("!"), null, "no base64");

@@ -62,7 +62,7 @@ Deno.test("message: fragments that arrive in any order are reassembled", () => {
   assertEquals(b.recv(), message);
 });
 
-Deno.test("message: one that is incomplete is not given out, and waits", () => {
+Deno.test("message: an incomplete message can't be read, and waits", () => {
   const b = new End();
   b.input(0, { sn: 0, frg: 2, data: Uint8Array.of(1) }, { sn: 1, frg: 1, data: Uint8Array.of(2) });
   assertEquals(b.kcp.peekSize(), -1);
@@ -104,7 +104,7 @@ Deno.test("message: more fragments than the receive window still arrive", () => 
   assertEquals(b.recv(), message);
 });
 
-Deno.test("message: what was copied in may be overwritten by the caller", () => {
+Deno.test("message: the caller may overwrite its buffer after send", () => {
   const a = opened();
   const buffer = pattern(100);
   a.kcp.send(buffer);
@@ -112,7 +112,7 @@ Deno.test("message: what was copied in may be overwritten by the caller", () => 
   assertEquals(a.segments(0)[0].data, pattern(100));
 });
 
-Deno.test("message: a payload is right after empty messages whose predecessor was acknowledged", () => {
+Deno.test("message: a payload behind acknowledged and empty messages is intact", () => {
   const a = opened();
   a.kcp.send(pattern(100));
   a.kcp.send(new Uint8Array());
@@ -126,7 +126,7 @@ Deno.test("message: a payload is right after empty messages whose predecessor wa
   assert(bytesHeld >= 0 && bytesHeld <= 100, `${bytesHeld} bytes held`);
 });
 
-Deno.test("message: a payload that waits survives the growth of the send buffer behind empty messages", () => {
+Deno.test("message: a payload behind empty messages survives growth of the send buffer", () => {
   const a = opened({ sndWnd: 3 });
   a.kcp.send(pattern(100));
   a.kcp.send(new Uint8Array());
@@ -141,7 +141,7 @@ Deno.test("message: a payload that waits survives the growth of the send buffer 
   assertEquals(data, [pattern(50, 3), pattern(1300, 5)]);
 });
 
-Deno.test("message: one cut by a smaller MTU keeps the fragments that it was queued with", () => {
+Deno.test("message: a queued message keeps its fragments after a change of the MTU", () => {
   const a = opened({ mtu: 1024 });
   a.kcp.send(pattern(1500));
   a.kcp.configure({ mtu: 524 });
@@ -171,7 +171,7 @@ Deno.test("message: a segment queued under a larger MTU never leaves the batch's
   assertEquals(a.kcp.output(batch), 1);
 });
 
-Deno.test("message: input may be a view into a larger buffer, or into the machine's own arena", () => {
+Deno.test("message: input may be a view of a larger buffer or of the arena", () => {
   const b = new End();
   const packet = encode({ sn: 0, data: pattern(33) });
   const larger = new Uint8Array(packet.length + 20);

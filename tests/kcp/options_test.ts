@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fast, Kcp, normal, turbo } from "../../kcp/mod.ts";
 import { CONV, End, opened, pattern } from "./harness.ts";
 
-Deno.test("options: the defaults are the reference's where it has the setting", () => {
+Deno.test("options: the defaults are those of the reference for the settings that it has", () => {
   const { options } = new Kcp(CONV);
   assertEquals(options, {
     nodelay: 0,
@@ -45,7 +45,7 @@ Deno.test("options: nodelay() takes the four settings by position, numbers for n
   assertEquals(kcp.options.minRto, 100);
   assertThrows(() => kcp.nodelay(1, 10, 2, 2 as never), TypeError);
   assertThrows(() => kcp.nodelay(3 as never, 10, 2, 1), RangeError);
-  assertEquals({ ...kcp.options, ...normal }, kcp.options, "what was refused changed nothing");
+  assertEquals({ ...kcp.options, ...normal }, kcp.options, "the refused call changed nothing");
 });
 
 const RANGES: [name: string, min: number, max: number][] = [
@@ -65,7 +65,7 @@ const RANGES: [name: string, min: number, max: number][] = [
 ];
 
 for (const [name, min, max] of RANGES) {
-  Deno.test(`options: ${name} takes ${min} to ${max}, and throws with the value and the range otherwise`, () => {
+  Deno.test(`options: ${name} takes ${min} to ${max}, else the error names value and range`, () => {
     for (const value of [min, max]) {
       const kcp = new Kcp(CONV, { [name]: value });
       assertEquals((kcp.options as Record<string, unknown>)[name], value);
@@ -89,7 +89,7 @@ for (const [name, min, max] of RANGES) {
   });
 }
 
-Deno.test("options: counts are whole numbers, times and rates need not be", () => {
+Deno.test("options: counts are whole numbers, times and rates may be fractional", () => {
   for (const name of ["nodelay", "resend", "mtu", "sndWnd", "rcvWnd", "sndQueue", "fastlimit"]) {
     assertThrows(() => new Kcp(CONV, { [name]: 300.5 }), RangeError);
   }
@@ -125,7 +125,7 @@ Deno.test("options: undefined means the default", () => {
   assertEquals(new Kcp(CONV, { mtu: undefined, nc: undefined }).options, new Kcp(CONV).options);
 });
 
-Deno.test("options: defaults that follow from others follow their changes too", () => {
+Deno.test("options: derived defaults change with the settings that they derive from", () => {
   const kcp = new Kcp(CONV, { sndWnd: 1000 });
   assertEquals(kcp.options.sndQueue, 1000);
   kcp.configure({ sndWnd: 2000, nodelay: 1 });
@@ -134,10 +134,10 @@ Deno.test("options: defaults that follow from others follow their changes too", 
   assertEquals([kcp.options.sndQueue, kcp.options.minRto], [255, 100]);
   kcp.configure({ minRto: 55, sndQueue: 400 });
   kcp.configure({ sndWnd: 3000, nodelay: 2 });
-  assertEquals([kcp.options.sndQueue, kcp.options.minRto], [400, 55], "what was given stays");
+  assertEquals([kcp.options.sndQueue, kcp.options.minRto], [400, 55], "explicit settings stay");
 });
 
-Deno.test("options: a change of the MTU changes mss for what is queued after it", () => {
+Deno.test("options: a change of the MTU changes the mss of segments queued later", () => {
   const a = opened({ mtu: 1400 });
   assertEquals(a.kcp.mss, 1376);
   a.kcp.configure({ mtu: 124 });
@@ -146,14 +146,14 @@ Deno.test("options: a change of the MTU changes mss for what is queued after it"
   assertEquals(a.segments(0).map((s) => s.data.length), [100, 50]);
 });
 
-Deno.test("options: a change of the interval counts for what is collected after it", () => {
+Deno.test("options: a change of the interval applies to later acknowledgments", () => {
   const b = new End({ interval: 1000 });
   b.input(0, { sn: 0 });
   b.segments(0);
   b.kcp.configure({ interval: 10 });
   b.kcp.configure({ ackNoDelay: true });
   b.input(1, { sn: 1 });
-  assertEquals(b.segments(1).length, 1, "ackNoDelay counts at once");
+  assertEquals(b.segments(1).length, 1, "ackNoDelay applies at once");
   b.kcp.configure({ ackNoDelay: false });
   b.input(2, { sn: 2 });
   assertEquals(b.kcp.deadline, 11);

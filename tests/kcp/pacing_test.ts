@@ -4,7 +4,7 @@ import { ACK, End, opened, queue, sent } from "./harness.ts";
 
 const patient = { deadLinkTime: Infinity } as const;
 
-/** Runs a machine on its own deadlines, and notes when each packet left. */
+/** Runs a machine at its deadlines, and records when each packet left. */
 function departures(a: End, from: number, until: number): { at: number; bytes: number }[] {
   const got = [];
   for (let now = from; now <= until; now = Math.max(now, a.kcp.deadline)) {
@@ -14,7 +14,7 @@ function departures(a: End, from: number, until: number): { at: number; bytes: n
   return got;
 }
 
-Deno.test("pacing: pacingRate is exact over time, and no shorter time exceeds it by more than 5 ms' worth", () => {
+Deno.test("pacing: pacingRate is exact, and exceeded by no more than 5 ms' worth", () => {
   for (const rate of [1000, 50_000, 1_234_567]) {
     const a = opened({ pacingRate: rate, minRto: 60_000, mtu: 1024, sndWnd: 2000, ...patient });
     for (let i = 0; i < 2000; i++) a.kcp.send(new Uint8Array(1000));
@@ -23,7 +23,8 @@ Deno.test("pacing: pacingRate is exact over time, and no shorter time exceeds it
     const depth = Math.max(2 * 1024, rate * 0.005);
     const total = got.reduce((sum, { bytes }) => sum + bytes, 0);
     assertAlmostEquals(total, rate * seconds + depth, 2 * 1024, `at ${rate} bytes/s`);
-    // No stretch of time carries more than the bucket's depth, one packet, and what the rate allows.
+    // No stretch of time carries more than the bucket's depth, one packet, and what the rate
+    // allows.
     for (let i = 0; i < got.length; i += 7) {
       let bytes = 0;
       for (let j = i; j < got.length; j++) {
@@ -35,7 +36,7 @@ Deno.test("pacing: pacingRate is exact over time, and no shorter time exceeds it
   }
 });
 
-Deno.test("pacing: time in which nothing was sent earns no more than the bucket holds", () => {
+Deno.test("pacing: an idle time fills the bucket, and no more", () => {
   const a = opened({ pacingRate: 100_000, mtu: 1024 });
   a.segments(0);
   a.segments(60_000);
@@ -53,7 +54,7 @@ Deno.test("pacing: 64 packets leave back to back by default, and more as time pa
   }
 });
 
-Deno.test("pacing: a burst of n lets n packets go back to back, and more with acknowledgments or time", () => {
+Deno.test("pacing: burst packets leave back to back, more after ACKs or time", () => {
   for (const burst of [1, 2, 10, 100]) {
     const pacer = new Pacer(burst, Infinity, 1400);
     const spendAll = () => {
@@ -91,7 +92,7 @@ Deno.test("pacing: a path that delivers more packets per ms refills the bucket f
   assert(refilled(30) > refilled(0));
 });
 
-Deno.test("pacing: what the peer has acknowledged may be followed at once", () => {
+Deno.test("pacing: acknowledged packets allow as many new ones at once", () => {
   const a = opened({ burst: 4, sndWnd: 10, ackNoDelay: true });
   queue(a, 0);
   for (let i = 0; i < 30; i++) a.kcp.send(new Uint8Array(1376));
@@ -100,7 +101,7 @@ Deno.test("pacing: what the peer has acknowledged may be followed at once", () =
   assertEquals(sent(a.segments(0)), [4, 5, 6]);
 });
 
-Deno.test("pacing: acknowledgments and probes do not wait for it", () => {
+Deno.test("pacing: acknowledgments and probes are not paced", () => {
   const a = opened({ pacingRate: 24, ackNoDelay: true, mtu: 50 });
   for (let i = 0; i < 50; i++) a.kcp.send(new Uint8Array(20));
   a.packets(0);
@@ -110,7 +111,7 @@ Deno.test("pacing: acknowledgments and probes do not wait for it", () => {
   assertEquals(a.segments(1).map((s) => s.cmd), [ACK]);
 });
 
-Deno.test("pacing: the deadline is when packets may leave again, and it suffices", () => {
+Deno.test("pacing: at the deadline packets may leave again", () => {
   for (const options of [{ pacingRate: 12_345 }, { pacingRate: 1e6 / 3 }, { pacingRate: 1e8 }]) {
     const a = opened({ ...options, mtu: 100, minRto: 60_000, sndWnd: 500, ...patient });
     for (let i = 0; i < 300; i++) a.kcp.send(new Uint8Array(76));
@@ -123,7 +124,7 @@ Deno.test("pacing: the deadline is when packets may leave again, and it suffices
   }
 });
 
-Deno.test("pacing: a live change of the rate counts at once", () => {
+Deno.test("pacing: a live change of the rate applies at once", () => {
   const a = opened({ pacingRate: 24, mtu: 100 });
   for (let i = 0; i < 50; i++) a.kcp.send(new Uint8Array(76));
   a.packets(0);
@@ -133,7 +134,7 @@ Deno.test("pacing: a live change of the rate counts at once", () => {
   assertEquals(a.kcp.stats.sndQueue, 0);
 });
 
-Deno.test("pacing: a live change of the burst to Infinity takes the bound away", () => {
+Deno.test("pacing: a live change of the burst to Infinity removes the limit", () => {
   const a = opened({ burst: 2, sndWnd: 100, mtu: 100 });
   for (let i = 0; i < 90; i++) a.kcp.send(new Uint8Array(76));
   assertEquals(a.packets(0).length, 2);
@@ -143,7 +144,7 @@ Deno.test("pacing: a live change of the burst to Infinity takes the bound away",
   assertEquals(a.kcp.stats.sndQueue, 0);
 });
 
-Deno.test("pacing: a live change to a smaller burst counts at once", () => {
+Deno.test("pacing: a live change to a smaller burst applies at once", () => {
   const a = opened({ burst: Infinity, sndWnd: 100 });
   a.packets(0);
   a.kcp.configure({ burst: 3 });

@@ -32,7 +32,7 @@ class Receiver {
 
 const STARTS = [0, 2 ** 31 - 5, 2 ** 32 - 5];
 
-Deno.test("receive buffer: early segments of one size come out in order, whatever theirs", () => {
+Deno.test("receive buffer: early segments of one size are read in order", () => {
   for (const start of STARTS) {
     const receiver = new Receiver(start);
     for (const n of [3, 1, 7, 2, 5, 6, 4]) {
@@ -47,7 +47,7 @@ Deno.test("receive buffer: early segments of one size come out in order, whateve
   }
 });
 
-Deno.test("receive buffer: a longer segment than was expected overwrites nothing placed ahead", () => {
+Deno.test("receive buffer: an unexpectedly long segment overwrites no placed one", () => {
   for (const start of STARTS) {
     const receiver = new Receiver(start);
     for (const n of [2, 4, 1]) receiver.store(n, pattern(100, 900 + 100 * n));
@@ -59,7 +59,7 @@ Deno.test("receive buffer: a longer segment than was expected overwrites nothing
   }
 });
 
-Deno.test("receive buffer: an early block that is longer does not overwrite what is placed either", () => {
+Deno.test("receive buffer: a longer early block overwrites no placed segment", () => {
   const receiver = new Receiver();
   receiver.store(3, pattern(100, 1200));
   receiver.store(1, pattern(1000, 100));
@@ -73,7 +73,7 @@ Deno.test("receive buffer: an early block that is longer does not overwrite what
   assertEquals(receiver.used, 0);
 });
 
-Deno.test("receive buffer: shorter and empty segments before what is placed leave no gap", () => {
+Deno.test("receive buffer: shorter and empty segments before placed ones leave no gap", () => {
   const receiver = new Receiver();
   receiver.store(2, pattern(500, 10));
   receiver.store(4, pattern(500, 517));
@@ -101,7 +101,7 @@ Deno.test("receive buffer: the table grows while segments are early, across a wr
   }
 });
 
-Deno.test("receive buffer: duplicates and what is beyond the window are told apart", () => {
+Deno.test("receive buffer: duplicates and segments beyond the window differ in result", () => {
   const receiver = new Receiver(0, 4);
   assertEquals(receiver.store(3, pattern(1)), STORED);
   assertEquals(receiver.store(3, pattern(1)), DUPLICATE);
@@ -112,7 +112,7 @@ Deno.test("receive buffer: duplicates and what is beyond the window are told apa
   assertEquals(receiver.store(4, pattern(1)), STORED);
 });
 
-Deno.test("receive buffer: skip drops one segment, read in part or not, and early ones stay right", () => {
+Deno.test("receive buffer: skip drops one segment, also if partly read; early ones stay", () => {
   const receiver = new Receiver();
   assertEquals(receiver.buffer.skip(), -1);
   receiver.store(4, pattern(100, 400));
@@ -131,7 +131,7 @@ Deno.test("receive buffer: skip drops one segment, read in part or not, and earl
   assertEquals(receiver.used, 0);
 });
 
-Deno.test("receive buffer: any order, any lengths, any reads give the bytes in order", () => {
+Deno.test("receive buffer: the bytes are in order for any order, lengths and reads", () => {
   for (let seed = 0; seed < 400; seed++) {
     const random = new Random(`receive buffer ${seed}`);
     const window = 1 + random.below(80);
@@ -187,7 +187,7 @@ Deno.test("receive buffer: any order, any lengths, any reads give the bytes in o
   }
 });
 
-Deno.test("receive buffer: clear gives back every block, placed and early ones too", () => {
+Deno.test("receive buffer: clear frees every block, of placed and early segments too", () => {
   for (let seed = 0; seed < 100; seed++) {
     const random = new Random(`clear ${seed}`);
     const receiver = new Receiver(STARTS[seed % 3], 300);

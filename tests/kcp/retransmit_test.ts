@@ -17,7 +17,7 @@ Deno.test("retransmit: una acknowledges all before it, an ACK only its segment",
   assertEquals(sent(a.segments(300)), [8, 9], "only what is not acknowledged is sent again");
 });
 
-Deno.test("retransmit: an old una takes nothing back", () => {
+Deno.test("retransmit: an old una has no effect", () => {
   const a = opened();
   queue(a, 3);
   a.segments(0);
@@ -26,7 +26,7 @@ Deno.test("retransmit: an old una takes nothing back", () => {
   assertEquals([a.kcp.sndUna, a.kcp.stats.inFlight], [2, 1]);
 });
 
-Deno.test("retransmit: exactly `resend` later acknowledgments make a fast retransmit, at once", () => {
+Deno.test("retransmit: `resend` later ACKs cause a fast retransmit at once", () => {
   for (const resend of [1, 2, 3, 5]) {
     const a = opened({ resend, sndWnd: 20 });
     queue(a, 30);
@@ -65,7 +65,7 @@ Deno.test("retransmit: a duplicate ACK is no skip", () => {
   assertEquals(sent(a.segments(20)), []);
 });
 
-Deno.test("retransmit: resend 0 leaves all to the timeout", () => {
+Deno.test("retransmit: with resend 0 only timeouts retransmit", () => {
   const a = opened({ resend: 0 });
   queue(a, 10);
   a.segments(0);
@@ -74,7 +74,7 @@ Deno.test("retransmit: resend 0 leaves all to the timeout", () => {
   assert(a.kcp.deadline > 10);
 });
 
-Deno.test("retransmit: one sent again needs `resend` acknowledgments of later transmissions", () => {
+Deno.test("retransmit: a second one needs `resend` ACKs of later transmissions", () => {
   const a = opened({ resend: 2, sndWnd: 20 });
   queue(a, 40);
   assertEquals(sent(a.segments(0)), range(0, 20));
@@ -103,7 +103,7 @@ Deno.test("retransmit: after a timeout, skips count from zero", () => {
   assertEquals(sent(a.segments(221))[0], 0, "two skips since");
 });
 
-Deno.test("retransmit: one sent more than fastlimit times waits for its timeout", () => {
+Deno.test("retransmit: a segment sent more than fastlimit times waits for its timeout", () => {
   for (const fastlimit of [1, 2, 5, 0]) {
     const a = opened({ resend: 1, fastlimit, sndWnd: 60, minRto: 10_000 });
     queue(a, 100);
@@ -152,7 +152,7 @@ Deno.test("retransmit: the copy has a new ts, una and wnd, and the same sn, frg 
   assertEquals(again.map((s) => [s.ts, s.una, s.wnd]), [[225, 1, 8], [225, 1, 8]]);
 });
 
-Deno.test("retransmit: one that is acknowledged while it is due does not go again", () => {
+Deno.test("retransmit: a segment acknowledged while it is due is not sent again", () => {
   const a = opened({ nodelay: 1 });
   queue(a, 3);
   a.segments(0);
@@ -177,7 +177,7 @@ Deno.test("retransmit: each segment is due when its own timeout ends, not all at
   }
 });
 
-Deno.test("retransmit: those due go before new data", () => {
+Deno.test("retransmit: retransmissions are sent before new data", () => {
   const a = opened({ nodelay: 1, sndWnd: 4 });
   queue(a, 2);
   a.segments(0);
@@ -186,7 +186,7 @@ Deno.test("retransmit: those due go before new data", () => {
   assertEquals(sent(a.segments(200)), [0, 1, 2, 3]);
 });
 
-Deno.test("retransmit: a change of resend or fastlimit counts for segments in flight", () => {
+Deno.test("retransmit: a change of resend or fastlimit applies to segments in flight", () => {
   const a = opened({ resend: 0, sndWnd: 10 });
   queue(a, 20);
   a.segments(0);

@@ -31,7 +31,7 @@ Deno.test("rto: the flush interval takes the place of the clock granularity", ()
   assertAlmostEquals(estimator.rto, 90, 1e-6);
 });
 
-Deno.test("rto: it is 100 ms at least, 30 ms with nodelay, minRto if given, and 60 s at most", () => {
+Deno.test("rto: it is at least 100 ms, 30 ms with nodelay or minRto, at most 60 s", () => {
   const sampled = (options: object, rtt: number) => {
     const a = opened({ interval: 1, ...options });
     queue(a, 1);
@@ -47,7 +47,7 @@ Deno.test("rto: it is 100 ms at least, 30 ms with nodelay, minRto if given, and 
   assertEquals(sampled({}, 29_000), 60_000, "29 s + 4 × 14.5 s");
 });
 
-Deno.test("rto: a live change of interval, nodelay or minRto counts at once", () => {
+Deno.test("rto: a live change of interval, nodelay or minRto applies at once", () => {
   const a = opened({ interval: 1 });
   queue(a, 1);
   a.segments(0);
@@ -77,7 +77,7 @@ function transmissions(options: object, until: number): number[] {
 
 const waits = (times: number[]) => times.slice(1).map((time, i) => time - times[i]);
 
-Deno.test("rto: normal mode doubles it at each timeout, with an eighth on top of the first wait", () => {
+Deno.test("rto: normal mode doubles it each time; the first wait is an eighth longer", () => {
   assertEquals(waits(transmissions({}, 400_000)), [
     225,
     400,
@@ -142,7 +142,7 @@ Deno.test("rto: with a fractional clock the sample is exact", () => {
   assertEquals(a.kcp.srtt, 0.25);
 });
 
-Deno.test("rto: an ACK that comes behind una confirms when una came, once, if it names that transmission", () => {
+Deno.test("rto: an ACK after una gives one sample at una's time, if its ts matches", () => {
   const sent = (ts: number) => {
     const a = opened({}, 900);
     queue(a, 3);
@@ -161,7 +161,7 @@ Deno.test("rto: an ACK that comes behind una confirms when una came, once, if it
   for (const ts of [0, 999, 1001]) assertEquals(sent(ts), -1);
 });
 
-Deno.test("rto: una that tells of a segment before its retransmission can have arrived gives no sample", () => {
+Deno.test("rto: una that can't acknowledge the retransmission yet gives no sample", () => {
   const a = opened({ nodelay: 1 }, 900);
   queue(a, 1);
   a.segments(1000);
@@ -172,7 +172,7 @@ Deno.test("rto: una that tells of a segment before its retransmission can have a
   assertEquals(a.kcp.srtt, -1);
 });
 
-Deno.test("rto: no sample comes from una alone, from a second ACK, or from a recovered packet", () => {
+Deno.test("rto: una alone, a second ACK and a recovered packet give no sample", () => {
   const a = opened();
   queue(a, 3);
   a.segments(0);
@@ -193,7 +193,7 @@ Deno.test("rto: a ts that no transmission of the segment can have gives no sampl
     a.segments(1001);
     a.input(1100, { cmd: ACK, sn: 0, ts, una: 1 });
     assertEquals(a.kcp.srtt, -1, `sent at 1001, acknowledged at 1100 with ts ${ts}`);
-    assert(a.kcp.drained, "the acknowledgment itself counts");
+    assert(a.kcp.drained, "the acknowledgment itself is used");
   }
 });
 

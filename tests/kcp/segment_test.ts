@@ -15,7 +15,7 @@ Deno.test("wire: a data segment is 24 bytes of little-endian header, then the da
   );
 });
 
-Deno.test("wire: an acknowledgment is cmd 82 and echoes sn and ts; una and wnd are the receiver's", () => {
+Deno.test("wire: an ACK is cmd 82, echoes sn and ts, and has the receiver's una and wnd", () => {
   const end = new End({ rcvWnd: 256 });
   assert(end.kcp.input(
     unhex("44 33 22 11 51 00 80 00 78 56 34 12 00 00 00 00 00 00 00 00 02 00 00 00 aa bb"),
@@ -31,7 +31,7 @@ Deno.test("wire: an acknowledgment is cmd 82 and echoes sn and ts; una and wnd a
 
 Deno.test("wire: a probe is cmd 83 with no data, its answer cmd 84 with the window", () => {
   const end = new End({ rcvWnd: 0x1234 });
-  end.kcp.probe();
+  end.kcp.askWindow();
   assertEquals(
     hex(end.packets(7)[0]),
     "44 33 22 11 53 00 34 12 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00",
@@ -57,7 +57,7 @@ Deno.test("wire: the fragments of a message count frg down to 0", () => {
 
 Deno.test("wire: acknowledgment, probe, answer and data share one packet, in this order", () => {
   const end = new End({ nc: true });
-  end.kcp.probe();
+  end.kcp.askWindow();
   end.input(1, { sn: 0, ts: 9, data: Uint8Array.of(1) }, { cmd: 83 });
   end.kcp.send(Uint8Array.of(2));
   end.kcp.send(Uint8Array.of(3));
@@ -67,7 +67,7 @@ Deno.test("wire: acknowledgment, probe, answer and data share one packet, in thi
   assertEquals(packets[0].length, 5 * 24 + 2);
 });
 
-Deno.test("wire: a packet with several segments is taken whole", () => {
+Deno.test("wire: every segment of a packet is handled", () => {
   const end = new End();
   const packet = encode(
     { sn: 1, data: Uint8Array.of(2) },
@@ -83,14 +83,14 @@ Deno.test("wire: a packet with several segments is taken whole", () => {
   ]);
 });
 
-Deno.test("wire: less than a header behind the last segment is ignored, as in the reference", () => {
+Deno.test("wire: trailing bytes shorter than a header are ignored, as in the reference", () => {
   const end = new End();
   const packet = new Uint8Array([...encode({ sn: 0, data: Uint8Array.of(7) }), ...pattern(23)]);
   assert(end.kcp.input(packet, 0));
   assertEquals(end.recv(), Uint8Array.of(7));
 });
 
-Deno.test("wire: no packet is longer than the MTU, and segments that fit together go together", () => {
+Deno.test("wire: no packet is longer than the MTU, and each is as full as possible", () => {
   const end = new End({ nc: true, mtu: 100, rcvWnd: 500, sndWnd: 500, burst: Infinity });
   end.input(0, { cmd: 84, wnd: 1000 });
   for (let i = 0; i < 20; i++) end.kcp.send(pattern(26));

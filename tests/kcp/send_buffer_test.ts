@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { Arena } from "../../kcp/mod.ts";
+import { REASON_EARLY, REASON_FAST, REASON_TIMEOUT } from "../../kcp/loss_detector.ts";
 import { RTO_MAX, rtoGrowth } from "../../kcp/rto.ts";
-import { REASON_EARLY, REASON_FAST, REASON_TIMEOUT, SendBuffer } from "../../kcp/send_buffer.ts";
+import { SendBuffer } from "../../kcp/send_buffer.ts";
 import { Random } from "../../transport/link/random.ts";
 import { pattern } from "./harness.ts";
 
@@ -10,7 +11,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     const arena = new Arena();
     const buffer = new SendBuffer(arena, start);
     const sn = (n: number) => start + n | 0;
-    buffer.configure(1, 1, 0);
+    buffer.detector.configure(1, 1, 0);
     const add = (n: number) => {
       buffer.store(pattern(30, n), 30);
       buffer.enqueue(30, n % 3, 0);
@@ -19,7 +20,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     for (let n = 0; n < 12; n++) buffer.transmit(sn(n), n);
     buffer.acknowledge(sn(0), 0);
     buffer.acknowledge(sn(5), 0);
-    buffer.collectTimeouts(204, 200, Infinity, 0);
+    buffer.detector.collectTimeouts(204, 200, Infinity, 0);
     assertEquals(buffer.firstDue, sn(1));
     for (let n = 16; n < 100; n++) add(n);
     assertEquals([buffer.una, buffer.nxt, buffer.end], [sn(1), sn(12), sn(100)]);
@@ -27,7 +28,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     for (; buffer.due; buffer.transmit(buffer.firstDue, 300)) due.push(buffer.firstDue);
     assertEquals(due, [1, 2, 3, 4].map(sn));
     for (let n = 12; n < 100; n++) buffer.transmit(sn(n), 301);
-    assertEquals(buffer.nextTimeout(200, Infinity), 206, "segment 6, sent at 6");
+    assertEquals(buffer.detector.nextTimeout(200, Infinity), 206, "segment 6, sent at 6");
     const at = arena.alloc(30);
     for (let n = 1; n < 100; n++) {
       buffer.copyPayload(sn(n), at);
@@ -35,7 +36,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
       assertEquals(buffer.frg(sn(n)), n % 3);
     }
     buffer.acknowledgeUpTo(sn(100), 0);
-    assertEquals([buffer.inFlight, buffer.bytes, buffer.nextTimeout(200, Infinity)], [
+    assertEquals([buffer.inFlight, buffer.bytes, buffer.detector.nextTimeout(200, Infinity)], [
       0,
       0,
       Infinity,
@@ -46,9 +47,9 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
   }
 });
 
-Deno.test("send buffer: what is acknowledged leaves at once, from the middle too", () => {
+Deno.test("send buffer: acknowledged segments are removed at once, from the middle too", () => {
   const buffer = new SendBuffer(new Arena(), 0);
-  buffer.configure(0, 2, 5);
+  buffer.detector.configure(0, 2, 5);
   for (let n = 0; n < 6; n++) {
     buffer.store(pattern(10), 10);
     buffer.enqueue(10, 0, 0);
@@ -67,7 +68,7 @@ Deno.test("send buffer: what is acknowledged leaves at once, from the middle too
   assertEquals([buffer.una, buffer.bytes], [5, 10], "4 was acknowledged before");
 });
 
-/** What a segment should be: the plain version of what the send buffer keeps in lists. */
+/** The expected state of a segment, without the lists of the send buffer. */
 interface Model {
   data: Uint8Array;
   state: "waiting" | "flight" | "due" | "acked";
@@ -87,7 +88,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
     const fastlimit = random.below(4);
     const arena = new Arena();
     const buffer = new SendBuffer(arena, start);
-    buffer.configure(nodelay, resend, fastlimit);
+    buffer.detector.configure(nodelay, resend, fastlimit);
     const at = arena.alloc(2000);
     const model: Model[] = [];
     const acked: number[] = [];
@@ -124,7 +125,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         now += random.below(400);
         if (random.chance(0.1)) rto = 50 + random.below(500);
         const late = flight().filter((s) => timeout(s) <= now);
-        assertEquals(buffer.collectTimeouts(now, rto, Infinity, 0), late.length, context);
+        assertEquals(buffer.detector.collectTimeouts(now, rto, Infinity, 0), late.length, context);
         for (const s of late) {
           s.state = "due";
           s.reason = REASON_TIMEOUT;
@@ -136,7 +137,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         assertEquals(buffer.isAcked(sn(n)), s.state === "acked", context);
         if (s.state !== "acked") {
           if (random.chance(0.8)) {
-            buffer.noteAcked(sn(n));
+            buffer.noteArrived(sn(n));
             acked.push(s.order);
             acked.sort((x, y) => y - x);
           }
@@ -157,7 +158,11 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         const skipped = resend === 0
           ? []
           : flight().filter((s) => s.order < threshold && (fastlimit === 0 || s.xmit <= fastlimit));
-        assertEquals(buffer.collectSkipped(early), skipped.length, `${context}, early ${early}`);
+        assertEquals(
+          buffer.detector.collectSkipped(early),
+          skipped.length,
+          `${context}, early ${early}`,
+        );
         for (const s of skipped) {
           s.state = "due";
           s.reason = early ? REASON_EARLY : REASON_FAST;
@@ -183,7 +188,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         context,
       );
       assertEquals(
-        buffer.nextTimeout(rto, Infinity),
+        buffer.detector.nextTimeout(rto, Infinity),
         Math.min(Infinity, ...flight().map(timeout)),
         context,
       );

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ACK, encode, End, opened, pattern, queue, sent, WASK, WINS } from "./harness.ts";
 
-Deno.test("stats: a new machine has counted nothing", () => {
+Deno.test("stats: all counters of a new machine are 0", () => {
   const { stats } = new End().kcp;
   assertEquals(stats, {
     packetsOut: 0,
@@ -94,11 +94,11 @@ Deno.test("stats: retransmissions by their reason, and payload only once", () =>
   assertEquals(stats.payloadOut, 6);
 });
 
-Deno.test("stats: a segment counts as lost if a copy was needed, not if its first transmission came late", () => {
+Deno.test("stats: a segment is lost only if its first transmission did not arrive", () => {
   const a = opened({ resend: 1, sndWnd: 20 });
   queue(a, 6);
   a.segments(0);
-  // 0, 1 and 2 are taken for lost and sent again at 10.
+  // 0, 1 and 2 count as lost and are sent again at 10.
   a.input(10, { cmd: ACK, sn: 3, ts: 0 });
   assertEquals(sent(a.segments(10)), [0, 1, 2]);
   a.input(20, { cmd: ACK, sn: 0, ts: 0 });
@@ -112,7 +112,7 @@ Deno.test("stats: a segment counts as lost if a copy was needed, not if its firs
   assertEquals([a.kcp.stats.acknowledged, a.kcp.stats.lost], [5, 2], "una does not tell which");
 });
 
-Deno.test("stats: a copy that was sent too late to be what una acknowledges was not needed", () => {
+Deno.test("stats: a copy sent too late for una to acknowledge it was not needed", () => {
   const a = opened({ nodelay: 1, minRto: 30, sndWnd: 20 });
   queue(a, 1);
   a.segments(0);
@@ -127,7 +127,7 @@ Deno.test("stats: a copy that was sent too late to be what una acknowledges was 
   assertEquals(a.kcp.stats.lost, 1);
 });
 
-Deno.test("stats: duplicates and refused segments; recovered duplicates are no news", () => {
+Deno.test("stats: duplicates and refused segments; recovered duplicates don't count", () => {
   const b = new End({ rcvWnd: 2 });
   b.input(0, { sn: 0, data: pattern(4) });
   b.input(0, { sn: 0, data: pattern(4) });
@@ -137,7 +137,7 @@ Deno.test("stats: duplicates and refused segments; recovered duplicates are no n
   assertEquals({ duplicates, refused, payloadIn }, { duplicates: 1, refused: 2, payloadIn: 4 });
 });
 
-Deno.test("stats: a bad packet is counted by its fault, and by nothing else", () => {
+Deno.test("stats: an invalid packet is counted by its error only", () => {
   const a = opened();
   queue(a, 2);
   a.segments(0);
@@ -173,7 +173,7 @@ Deno.test("stats: a snapshot does not change afterwards", () => {
   assert(a.kcp.stats.packetsOut > stats.packetsOut);
 });
 
-Deno.test("stats: the getters say the same", () => {
+Deno.test("stats: the getters have the same values", () => {
   const a = opened({ sndWnd: 2 });
   queue(a, 5);
   a.segments(0);

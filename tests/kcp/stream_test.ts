@@ -11,7 +11,7 @@ Deno.test("stream: small writes are merged into the last segment", () => {
   assertEquals(concat(segments.map((s) => s.data)), pattern(250));
 });
 
-Deno.test("stream: a segment that has left does not grow", () => {
+Deno.test("stream: a segment that was sent does not grow", () => {
   const a = opened();
   a.kcp.write(pattern(10));
   a.segments(0);
@@ -20,7 +20,7 @@ Deno.test("stream: a segment that has left does not grow", () => {
   assertEquals([segment.sn, segment.data, others.length], [1, pattern(10, 10), 0]);
 });
 
-Deno.test("stream: a write does not grow a message, nor a message the stream's last segment", () => {
+Deno.test("stream: a write does not extend a message, a message not the stream", () => {
   const a = opened();
   a.kcp.send(pattern(5));
   a.kcp.write(pattern(3));
@@ -35,7 +35,7 @@ Deno.test("stream: a write does not grow a message, nor a message the stream's l
   ]);
 });
 
-Deno.test("stream: a write takes what the queue has room for, to the byte", () => {
+Deno.test("stream: a write takes exactly the bytes that the queue has room for", () => {
   const a = new End({ mtu: 124, sndQueue: 255 });
   assertEquals(a.kcp.write(pattern(50)), 50);
   assertEquals(a.kcp.write(pattern(30_000, 50)), 255 * 100 - 50);
@@ -52,7 +52,7 @@ Deno.test("stream: a full queue still fills up its last segment", () => {
   assertEquals(a.kcp.write(pattern(500, 254 * 100 + 1)), 99);
 });
 
-Deno.test("stream: reads of any size give the bytes in order, whatever the segments", () => {
+Deno.test("stream: reads of any size give the bytes in order", () => {
   const b = new End();
   let sn = 0;
   let position = 0;
@@ -73,15 +73,15 @@ Deno.test("stream: reads of any size give the bytes in order, whatever the segme
   assertEquals(b.read().length, 0);
 });
 
-Deno.test("stream: a segment that is read in part counts against the window until its last byte", () => {
+Deno.test("stream: a partly read segment takes window until its last byte", () => {
   const b = new End({ rcvWnd: 4, ackNoDelay: true });
   b.input(0, { sn: 0, data: pattern(10) }, { sn: 1, data: pattern(10) });
   assertEquals(b.segments(0).at(-1)?.wnd, 2);
   b.read(9);
-  b.kcp.probe();
+  b.kcp.askWindow();
   assertEquals(b.segments(0).at(-1)?.wnd, 2);
   b.read(1);
-  b.kcp.probe();
+  b.kcp.askWindow();
   assertEquals(b.segments(0).at(-1)?.wnd, 3);
 });
 
@@ -116,7 +116,7 @@ Deno.test("stream: bytes of an incomplete message can be read as they come", () 
   assertEquals(b.read(), pattern(10));
 });
 
-Deno.test("stream: after a smaller MTU the last segment takes no more than it may hold", () => {
+Deno.test("stream: after a smaller MTU the last segment does not grow past the new mss", () => {
   const a = opened({ mtu: 1024 });
   a.kcp.write(pattern(600));
   a.kcp.configure({ mtu: 524 });
@@ -145,7 +145,7 @@ Deno.test("stream: megabytes pass through a small window, byte for byte", () => 
   assert(a.kcp.drained);
 });
 
-Deno.test("stream: a merged segment is sent again with the bytes that it was sent with", () => {
+Deno.test("stream: a merged segment is retransmitted with the same bytes", () => {
   const a = opened({ resend: 1 });
   a.kcp.write(pattern(10));
   a.kcp.write(pattern(10, 10));
@@ -158,7 +158,7 @@ Deno.test("stream: a merged segment is sent again with the bytes that it was sen
   assertEquals(again[0].data, pattern(20));
 });
 
-Deno.test("stream: empty fragments are stepped over, only an empty message stops a read", () => {
+Deno.test("stream: a read skips empty fragments and stops at an empty message", () => {
   const b = new End();
   b.input(
     0,

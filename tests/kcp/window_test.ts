@@ -13,7 +13,7 @@ import {
   WINS,
 } from "./harness.ts";
 
-Deno.test("window: no more than sndWnd segments are in flight, and the slide is used at once", () => {
+Deno.test("window: at most sndWnd segments are in flight, and free room is used at once", () => {
   const a = opened({ sndWnd: 5 });
   queue(a, 12);
   assertEquals(sent(a.segments(0)), range(0, 5));
@@ -24,7 +24,7 @@ Deno.test("window: no more than sndWnd segments are in flight, and the slide is 
   assertEquals(sent(a.segments(2)), [5, 6]);
 });
 
-Deno.test("window: until the peer tells one, its window counts as 32", () => {
+Deno.test("window: it is 32 until the peer announces one", () => {
   const a = new End({ nc: true, sndWnd: 100 });
   queue(a, 50);
   assertEquals(sent(a.segments(0)), range(0, 32));
@@ -42,7 +42,7 @@ Deno.test("window: the peer's window counts from the una that came with it", () 
   assertEquals(sent(a.segments(2)), range(5, 12));
 });
 
-Deno.test("window: a packet that was overtaken does not bring back an old window", () => {
+Deno.test("window: a reordered packet does not bring back an old window", () => {
   const a = new End({ nc: true, sndWnd: 100 });
   queue(a, 20);
   a.segments(0);
@@ -51,7 +51,7 @@ Deno.test("window: a packet that was overtaken does not bring back an old window
   assertEquals(a.kcp.stats.rmtWnd, 50);
 });
 
-Deno.test("window: a closed one is probed after 500 ms, then ×1.5 each time up to 120 s", () => {
+Deno.test("window: a closed window is probed after 500 ms, then ×1.5 each time up to 120 s", () => {
   const a = new End({ nc: true, deadLinkTime: Infinity });
   queue(a, 1);
   a.input(1000, { cmd: WINS, wnd: 0 });
@@ -73,7 +73,7 @@ Deno.test("window: a closed one is probed after 500 ms, then ×1.5 each time up 
   }
 });
 
-Deno.test("window: one that opens is used at once, and the next close starts again at 500 ms", () => {
+Deno.test("window: an open window is used at once; the next close starts at 500 ms again", () => {
   const a = new End({ nc: true });
   queue(a, 3);
   a.input(0, { cmd: WINS, wnd: 0 });
@@ -85,7 +85,7 @@ Deno.test("window: one that opens is used at once, and the next close starts aga
   assertEquals(a.segments(3510).map((s) => s.cmd), [WASK]);
 });
 
-Deno.test("window: a closed one is not probed while nothing waits for it", () => {
+Deno.test("window: a closed window is not probed while nothing is queued", () => {
   const a = new End({ nc: true });
   a.input(0, { cmd: WINS, wnd: 0 });
   assertEquals(a.kcp.deadline, Infinity);
@@ -101,7 +101,7 @@ Deno.test("window: a probe is answered at once with the window, once per output"
   assertEquals(a.segments(6), []);
 });
 
-Deno.test("window: the one told shrinks by what is not read, and is told as soon as it opens", () => {
+Deno.test("window: unread segments reduce it, and it is announced when it opens", () => {
   const b = new End({ rcvWnd: 4, ackNoDelay: true });
   for (let sn = 0; sn < 4; sn++) {
     b.input(sn, { sn, data: pattern(10, 10 * sn) });
@@ -112,10 +112,10 @@ Deno.test("window: the one told shrinks by what is not read, and is told as soon
   assert(b.kcp.deadline <= 3, "the news that a closed window opened must not wait");
   assertEquals(b.segments(10).map((s) => [s.cmd, s.wnd, s.una]), [[WINS, 1, 4]]);
   b.recv();
-  assertEquals(b.segments(11), [], "only the step from closed to open is told");
+  assertEquals(b.segments(11), [], "only the step from closed to open is announced");
 });
 
-Deno.test("window: reading the stream opens a closed window too, at the segment's last byte", () => {
+Deno.test("window: a stream read opens it at the last byte of a segment", () => {
   const b = new End({ rcvWnd: 2, ackNoDelay: true });
   b.input(0, { sn: 0, data: pattern(10) }, { sn: 1, data: pattern(10, 10) });
   assertEquals(b.segments(0).at(-1)?.wnd, 0);
@@ -125,7 +125,7 @@ Deno.test("window: reading the stream opens a closed window too, at the segment'
   assertEquals(b.segments(2).map((s) => [s.cmd, s.wnd]), [[WINS, 1]]);
 });
 
-Deno.test("window: segments ahead of a gap take no window, those beyond it are not acknowledged", () => {
+Deno.test("window: early segments take no window; those beyond it get no ACK", () => {
   const b = new End({ rcvWnd: 4, ackNoDelay: true });
   b.input(0, { sn: 3, data: pattern(1) });
   assertEquals(b.segments(0).map((s) => [s.cmd, s.sn, s.una, s.wnd]), [[ACK, 3, 0, 4]]);
@@ -135,13 +135,13 @@ Deno.test("window: segments ahead of a gap take no window, those beyond it are n
   assertEquals(b.kcp.stats.rcvBuffer, 1);
 });
 
-Deno.test("window: the widest, 65535, is told as it is", () => {
+Deno.test("window: the largest, 65535, is announced unchanged", () => {
   const b = new End({ rcvWnd: 65535 });
-  b.kcp.probe();
+  b.kcp.askWindow();
   assertEquals(b.segments(0)[0].wnd, 65535);
 });
 
-Deno.test("window: the whole exchange of a reader that stops and goes on, with the report lost", () => {
+Deno.test("window: a reader stops and continues, and the window announcement is lost", () => {
   const a = new End({ nc: true, sndWnd: 64 });
   const b = new End({ rcvWnd: 8, ackNoDelay: true });
   queue(a, 20);
@@ -160,7 +160,7 @@ Deno.test("window: the whole exchange of a reader that stops and goes on, with t
   assertEquals(sent(a.segments(500)), range(8, 16), "the probe's answer opens the window");
 });
 
-Deno.test("window: recovered packets never touch it", () => {
+Deno.test("window: recovered packets never change it", () => {
   const a = opened();
   queue(a, 4);
   a.segments(0);
@@ -171,7 +171,7 @@ Deno.test("window: recovered packets never touch it", () => {
   assertEquals(a.kcp.stats.rmtWnd, 7);
 });
 
-Deno.test("window: data flows on when recovered packets acknowledged all that filled it", () => {
+Deno.test("window: data continues after recovered packets acknowledged a full window", () => {
   const a = new End({ nc: true });
   a.input(0, { cmd: WINS, wnd: 2 });
   queue(a, 4);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { KcpOptions } from "../../kcp/mod.ts";
 import { distance, timestamp } from "../../kcp/segment.ts";
-import { Link } from "../../transport/link/mod.ts";
+import { Link } from "../../transport/link/link.ts";
 import { Random } from "../../transport/link/random.ts";
 import { ACK, End, Network, opened, pattern, queue, sent, WINS } from "./harness.ts";
 
@@ -19,7 +19,7 @@ Deno.test("wrap: distance is signed and modulo 2^32", () => {
   }
 });
 
-Deno.test("wrap: a time is whole milliseconds modulo 2^32 on the wire", () => {
+Deno.test("wrap: on the wire a time is whole milliseconds modulo 2^32", () => {
   assertEquals(
     [0, 0.9, 2 ** 31 + 0.5, 2 ** 32 - 0.5, 2 ** 32, 2 ** 41 + 7.25, -0.5, -1, -(2 ** 32)].map(
       timestamp,

@@ -7,7 +7,8 @@
 import { AssertionError } from "@std/assert";
 import type { KcpLiveOptions, KcpOptions } from "../../kcp/mod.ts";
 import { Arena } from "../../kcp/mod.ts";
-import { Link, type LinkOptions } from "../../transport/link/mod.ts";
+import { Link } from "../../transport/link/link.ts";
+import type { LinkOptions } from "../../transport/link/mod.ts";
 import { Random } from "../../transport/link/random.ts";
 import { End, Network, patternByte } from "../kcp/harness.ts";
 

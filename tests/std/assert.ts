@@ -1,7 +1,7 @@
 /**
  * Stand-ins for the functions of `@std/assert` that this project uses, for machines where JSR does
- * not answer. Same names and signatures, same verdicts; the wording of a failure is their own: it
- * names the first place where two values differ.
+ * not answer. Names, signatures and results are the same. Messages of failures differ: they name
+ * the first place where two values differ.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { equal, firstDifference, inspect } from "./equal.ts";
 
 export { equal };
 
-/** What every failed assertion throws. */
+/** The error of a failed assertion. */
 export class AssertionError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -24,7 +24,7 @@ export type Falsy = false | 0 | 0n | "" | null | undefined;
 // deno-lint-ignore no-explicit-any
 export type AnyConstructor = abstract new (...args: any[]) => any;
 
-/** An array, or what can be indexed like one. */
+/** An array or array-like object. */
 export type ArrayLikeArg<T> = ArrayLike<T> & object;
 
 /** Asserts that `expr` is truthy. */
@@ -42,7 +42,7 @@ export function fail(msg?: string): never {
   throw new AssertionError(`Failed assertion${msg ? `: ${msg}` : "."}`);
 }
 
-/** Throws: for places that the program must not reach. */
+/** Throws. It marks code that the program must not reach. */
 export function unreachable(reason?: string): never {
   throw new AssertionError(`Unreachable${reason ? `: ${reason}` : ""}`);
 }
@@ -61,7 +61,7 @@ export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
   );
 }
 
-/** Asserts that both values are the same, as `Object.is` has it. */
+/** Asserts that both values are the same, by `Object.is`. */
 export function assertStrictEquals<T>(
   actual: unknown,
   expected: T,
@@ -76,8 +76,8 @@ export function assertStrictEquals<T>(
 }
 
 /**
- * Asserts that the numbers differ by no more than `tolerance`, which is a ten-millionth of
- * `expected` if not given.
+ * Asserts that the numbers differ by no more than `tolerance`. Default: a ten-millionth of
+ * `expected`.
  */
 export function assertAlmostEquals(
   actual: number,
@@ -163,7 +163,7 @@ export function assertInstanceOf<T extends AnyConstructor>(
   );
 }
 
-/** Asserts that `fn` throws, and returns what it threw. */
+/** Asserts that `fn` throws. Returns the thrown value. */
 export function assertThrows(fn: () => unknown, msg?: string): unknown;
 /** Asserts that `fn` throws an error of the class, with `msgIncludes` in its message. */
 export function assertThrows<E extends Error = Error>(
@@ -188,7 +188,7 @@ export function assertThrows(
   throw new AssertionError(withReason("Expected function to throw", wanted.msg));
 }
 
-/** Asserts that the promise of `fn` rejects, and returns its reason. */
+/** Asserts that the promise of `fn` rejects. Returns the reason. */
 export function assertRejects(fn: () => PromiseLike<unknown>, msg?: string): Promise<unknown>;
 /** Asserts that the promise of `fn` rejects with an error of the class. */
 export function assertRejects<E extends Error = Error>(
@@ -230,7 +230,7 @@ export async function assertRejects(
 /** How many lines of each side a failure shows. */
 const SHOWN_LINES = 12;
 
-/** A failure's message: what is wrong, where, and the lines in which the two values differ. */
+/** The message of a failure: what is wrong, where, and the lines that differ. */
 function explain(title: string, msg: string | undefined, actual: unknown, expected: unknown) {
   const lines = [withReason(title, msg)];
   const difference = firstDifference(actual, expected);
@@ -254,7 +254,7 @@ function diffLines(actual: unknown, expected: unknown): string[] {
   while (head < shorter && left[head] === right[head]) head++;
   let tail = 0;
   while (tail < shorter - head && left.at(-1 - tail) === right.at(-1 - tail)) tail++;
-  // Equal as text, such as two buffers that differ past what is shown.
+  // The texts are equal, as those of two buffers that differ after the part that is shown.
   if (head === left.length && head === right.length) return [`    ${left[0]} …`];
   return [
     ...left.slice(Math.max(0, head - 2), head).map((line) => `    ${line}`),
@@ -288,7 +288,7 @@ function className(value: unknown): string {
   return named || inspect(value);
 }
 
-/** What assertThrows and assertRejects want to catch. */
+/** The error that assertThrows or assertRejects expects. */
 interface ExpectedError {
   errorClass?: AnyConstructor;
   msgIncludes?: string;

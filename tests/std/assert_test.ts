@@ -24,7 +24,7 @@ import {
 import fc from "fast-check";
 import * as standIn from "./assert.ts";
 
-/** Runs an assertion that must fail, and returns its message. Trusts none of the assertions. */
+/** Runs an assertion that must fail, and returns its message. It uses no other assertion. */
 function failure(assertion: () => unknown): string {
   try {
     assertion();
@@ -45,7 +45,7 @@ async function failureOf(assertion: () => Promise<unknown>): Promise<string> {
   return failure(outcome);
 }
 
-/** The message must say all of it. */
+/** Checks that the message includes all parts. */
 function mentions(message: string, ...parts: string[]): void {
   // deno-lint-ignore no-control-regex
   const plain = message.replace(/\x1b\[[\d;]*m/g, "");
@@ -159,10 +159,10 @@ Deno.test("equal(), assertEquals() and assertNotEquals() agree on what is not eq
   }
 });
 
-Deno.test("equal() takes a clone for equal, and no other JSON text", () => {
+Deno.test("equal() says that a clone is equal, and a value of another JSON text is not", () => {
   fc.assert(fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
     if (!equal(a, structuredClone(a))) throw new Error("a clone differs");
-    // -0 is written as 0, and is equal to it.
+    // JSON writes -0 as 0, and equal() says that they are equal.
     const sameText = JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
     if (equal(a, b) !== sameText) throw new Error(`equal() says ${!sameText}`);
   }));
@@ -176,7 +176,7 @@ function sorted(value: unknown): unknown {
   return { entries: entries.sort(([a], [b]) => String(a) < String(b) ? -1 : 1) };
 }
 
-Deno.test("equal() finds one byte among millions", () => {
+Deno.test("equal() finds one different byte among millions", () => {
   const a = new Uint8Array(4_000_000);
   const b = a.slice();
   if (!equal(a, b)) throw new Error("equal arrays differ");
@@ -214,7 +214,7 @@ Deno.test("a stand-in's failure names the first place where the values differ", 
   mentions(compare({ "odd key": 1 }, { "odd key": 2 }), 'at ["odd key"]');
 });
 
-Deno.test("assertStrictEquals() wants the same value, not an equal one", () => {
+Deno.test("assertStrictEquals() needs the same value, not an equal one", () => {
   const object = {};
   assertStrictEquals(object, object);
   assertStrictEquals(NaN, NaN);
@@ -224,7 +224,7 @@ Deno.test("assertStrictEquals() wants the same value, not an equal one", () => {
   mentions(failure(() => assertStrictEquals(1, 2, "the reason")), "the reason", "1", "2");
 });
 
-Deno.test("assert() and assertFalse() look at truthiness", () => {
+Deno.test("assert() and assertFalse() test truthiness", () => {
   for (const value of [true, 1, "a", {}, []]) {
     assert(value);
     failure(() => assertFalse(value));
@@ -237,13 +237,13 @@ Deno.test("assert() and assertFalse() look at truthiness", () => {
   mentions(failure(() => assertFalse(true, "the reason")), "the reason");
 });
 
-Deno.test("assertExists() takes everything but null and undefined", () => {
+Deno.test("assertExists() accepts every value except null and undefined", () => {
   for (const value of [0, "", false, NaN]) assertExists(value);
   failure(() => assertExists(null));
   mentions(failure(() => assertExists(undefined, "the reason")), "the reason");
 });
 
-Deno.test("assertAlmostEquals() allows the tolerance, by default a ten-millionth", () => {
+Deno.test("assertAlmostEquals() allows the tolerance; its default is a ten-millionth", () => {
   assertAlmostEquals(0.1 + 0.2, 0.3);
   assertAlmostEquals(100, 109, 10);
   assertAlmostEquals(Infinity, Infinity);
@@ -276,14 +276,14 @@ Deno.test("assertStringIncludes() and assertMatch() search a string", () => {
   mentions(failure(() => assertMatch("conv", /\d/, "the reason")), "conv", "/\\d/", "the reason");
 });
 
-Deno.test("assertArrayIncludes() wants every element, in any order, deeply equal", () => {
+Deno.test("assertArrayIncludes() needs every element, in any order, deeply equal", () => {
   assertArrayIncludes([1, 2, 3], [3, 1]);
   assertArrayIncludes([{ a: 1 }, { a: 2 }], [{ a: 2 }]);
   assertArrayIncludes(new Uint8Array([1, 2]), new Uint8Array([2]));
   mentions(failure(() => assertArrayIncludes([1, 2], [2, 3], "the reason")), "3", "the reason");
 });
 
-Deno.test("assertInstanceOf() wants an instance", () => {
+Deno.test("assertInstanceOf() needs an instance", () => {
   assertInstanceOf(new RangeError("m"), Error);
   assertInstanceOf(new Uint8Array(1), Uint8Array);
   mentions(
@@ -295,7 +295,7 @@ Deno.test("assertInstanceOf() wants an instance", () => {
   for (const value of [null, undefined, 1, "a"]) failure(() => assertInstanceOf(value, Error));
 });
 
-Deno.test("assertThrows() returns what was thrown, of the class, with the message", () => {
+Deno.test("assertThrows() checks class and message, and returns the thrown value", () => {
   const error = new RangeError("len 9 past the end");
   const thrower = () => {
     throw error;
@@ -315,7 +315,7 @@ Deno.test("assertThrows() returns what was thrown, of the class, with the messag
   failure(() => assertThrows(throwText, Error));
 });
 
-Deno.test("assertRejects() returns the reason, of the class, with the message", async () => {
+Deno.test("assertRejects() checks class and message, and returns the reason", async () => {
   const error = new RangeError("len 9 past the end");
   const rejecter = () => Promise.reject(error);
   assertStrictEquals(await assertRejects(rejecter), error);
@@ -328,7 +328,7 @@ Deno.test("assertRejects() returns the reason, of the class, with the message", 
   mentions(await failureOf(() => assertRejects(resolver, RangeError, "", "the why")), "the why");
 });
 
-Deno.test("assertRejects() wants a rejection, not a throw", async () => {
+Deno.test("assertRejects() needs a rejection, not a throw", async () => {
   await failureOf(() =>
     assertRejects(() => {
       throw new RangeError("m");

@@ -1,6 +1,6 @@
 /**
  * Stand-ins for the functions of `@std/async` that this project uses, for machines where JSR does
- * not answer. Same names, signatures and behaviour.
+ * not answer. Names, signatures and behaviour are the same.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 export interface DelayOptions {
   /** Ends the delay early: the promise rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Whether the timer keeps the process alive; true by default. */
+  /** Whether the timer keeps the process alive. Default: true. */
   persistent?: boolean;
 }
 
@@ -38,9 +38,9 @@ export function delay(ms: number, options: DelayOptions = {}): Promise<void> {
 }
 
 /**
- * The result of `p`, if it comes within `ms` milliseconds.
+ * Returns the result of `p`, if `p` settles within `ms` milliseconds.
  *
- * @throws {DOMException} named TimeoutError, if it does not
+ * @throws {DOMException} With the name TimeoutError, if `p` does not settle in time.
  */
 export async function deadline<T>(
   p: Promise<T>,
@@ -48,7 +48,7 @@ export async function deadline<T>(
   options: DeadlineOptions = {},
 ): Promise<T> {
   const timeout = new AbortController();
-  // setTimeout takes an interval past 2^31 - 1 for 0.
+  // setTimeout treats a delay above 2^31 - 1 as 0.
   const timer = ms < 2 ** 31
     ? setTimeout(() => timeout.abort(new DOMException("Signal timed out.", "TimeoutError")), ms)
     : undefined;
@@ -60,9 +60,9 @@ export async function deadline<T>(
   }
 }
 
-/** The result of `p`, unless `signal` aborts first: then the signal's reason is thrown. */
+/** Returns the result of `p`. Rejects with the reason of `signal` if it aborts first. */
 export function abortable<T>(p: Promise<T>, signal: AbortSignal): Promise<T>;
-/** The items of `p`, until `signal` aborts: then the signal's reason is thrown. */
+/** Returns the items of `p`. Throws the reason of `signal` when it aborts. */
 export function abortable<T>(p: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T>;
 export function abortable<T>(
   p: Promise<T> | AsyncIterable<T>,
@@ -97,16 +97,16 @@ async function* abortableItems<T>(p: AsyncIterable<T>, signal: AbortSignal): Asy
       yield value;
     }
   } finally {
-    // Not awaited: a generator that hangs in next() never gets to its return().
+    // Not awaited, because return() of a generator waits until its pending next() has ended.
     if (!ended) Promise.resolve(iterator.return?.()).catch(() => {});
   }
 }
 
 /**
- * The results of `iteratorFn` for each item, in the order of the items, with at most `poolLimit`
- * calls under way at once.
+ * Returns the results of `iteratorFn` for each item, in the order of the items. At most `poolLimit`
+ * calls run at the same time.
  *
- * @throws {AggregateError} while iterating, with every error of the calls under way, if one failed
+ * @throws {AggregateError} While iterating, if a call failed: with the errors of all running calls.
  */
 export function pooledMap<T, R>(
   poolLimit: number,
@@ -120,7 +120,7 @@ export function pooledMap<T, R>(
   let wake = () => {};
 
   async function start(): Promise<void> {
-    const underWay = new Set<Promise<unknown>>();
+    const running = new Set<Promise<unknown>>();
     try {
       for await (const item of array) {
         if (stopped || errors.length > 0) break;
@@ -129,14 +129,14 @@ export function pooledMap<T, R>(
         wake();
         const settled: Promise<unknown> = result
           .catch((error) => errors.push(error))
-          .finally(() => underWay.delete(settled));
-        underWay.add(settled);
-        if (underWay.size >= poolLimit) await Promise.race(underWay);
+          .finally(() => running.delete(settled));
+        running.add(settled);
+        if (running.size >= poolLimit) await Promise.race(running);
       }
     } catch (error) {
       errors.push(error);
     }
-    await Promise.all(underWay);
+    await Promise.all(running);
     finished = true;
     wake();
   }

@@ -7,14 +7,14 @@ async function* count(to: number): AsyncGenerator<number> {
   for (let i = 0; i < to; i++) yield i;
 }
 
-Deno.test("delay() resolves, not before its time", async () => {
+Deno.test("delay() resolves, and not too early", async () => {
   const start = performance.now();
   await delay(20);
   // Timers round to whole milliseconds.
   assertStrictEquals(performance.now() - start >= 19, true);
 });
 
-Deno.test("delay() rejects with the reason of its signal, and leaves no timer", async () => {
+Deno.test("delay() rejects with the reason of its signal, and stops its timer", async () => {
   const reason = new Error("stop");
   assertStrictEquals(
     await assertRejects(() => delay(60_000, { signal: AbortSignal.abort(reason) })),
@@ -30,7 +30,7 @@ Deno.test("delay() with persistent: false resolves too", async () => {
   await Promise.all([delay(1, { persistent: false }), delay(5)]);
 });
 
-Deno.test("deadline() passes a result and a rejection on", async () => {
+Deno.test("deadline() returns the result or the rejection of the promise", async () => {
   assertStrictEquals(await deadline(Promise.resolve(5), 60_000), 5);
   await assertRejects(() => deadline(Promise.reject(new RangeError("no")), 60_000), RangeError);
 });
@@ -46,7 +46,7 @@ Deno.test("deadline() rejects with the reason of its signal", async () => {
   assertStrictEquals(await assertRejects(() => deadline(never(), 60_000, options)), reason);
 });
 
-Deno.test("abortable() passes a promise's result on, or rejects with the signal's reason", async () => {
+Deno.test("abortable() returns the result, or rejects with the reason of the signal", async () => {
   const controller = new AbortController();
   assertStrictEquals(await abortable(Promise.resolve(5), controller.signal), 5);
   const reason = new Error("stop");
@@ -56,7 +56,7 @@ Deno.test("abortable() passes a promise's result on, or rejects with the signal'
   assertStrictEquals(await assertRejects(() => abortable(never(), controller.signal)), reason);
 });
 
-Deno.test("abortable() passes items on until the signal aborts", async () => {
+Deno.test("abortable() yields items until the signal aborts", async () => {
   const controller = new AbortController();
   assertEquals(await Array.fromAsync(abortable(count(3), controller.signal)), [0, 1, 2]);
   const reason = new Error("stop");
@@ -71,7 +71,7 @@ Deno.test("abortable() passes items on until the signal aborts", async () => {
   assertEquals(seen, [0, 1, 2]);
 });
 
-Deno.test("pooledMap() yields in the order of the items, whatever finishes first", async () => {
+Deno.test("pooledMap() yields in the order of the items, not in that of completion", async () => {
   const items = [30, 1, 15, 0, 5];
   const mapped = pooledMap(3, items, async (ms) => {
     await delay(ms);
@@ -80,20 +80,20 @@ Deno.test("pooledMap() yields in the order of the items, whatever finishes first
   assertEquals(await Array.fromAsync(mapped), items.map((ms) => ms * 2));
 });
 
-Deno.test("pooledMap() keeps as many calls under way as the limit allows, no more", async () => {
-  let underWay = 0;
+Deno.test("pooledMap() runs as many calls at the same time as the limit allows", async () => {
+  let running = 0;
   let most = 0;
   const mapped = pooledMap(2, count(6), async (item) => {
-    most = Math.max(most, ++underWay);
+    most = Math.max(most, ++running);
     await delay(2);
-    underWay--;
+    running--;
     return item;
   });
   assertEquals(await Array.fromAsync(mapped), [0, 1, 2, 3, 4, 5]);
   assertStrictEquals(most, 2);
 });
 
-Deno.test("pooledMap() ends with every error of the calls under way", async () => {
+Deno.test("pooledMap() ends with the errors of all running calls", async () => {
   const error = await assertRejects(
     () =>
       Array.fromAsync(pooledMap(2, [1, 2, 3, 4], async (item) => {

@@ -1,6 +1,6 @@
 /**
  * Stand-ins for the functions of `@std/bytes` that this project uses, for machines where JSR does
- * not answer. Same names, signatures and results.
+ * not answer. Names, signatures and results are the same.
  *
  * @module
  */
@@ -17,9 +17,10 @@ export function concat(buffers: readonly Uint8Array[]): Uint8Array<ArrayBuffer> 
 }
 
 /**
- * Copies as much of `src` as fits into `dst` from `offset` on, which is clamped to `dst`.
+ * Copies bytes of `src` to `dst`, from `offset` on, until one of them ends. An `offset` outside of
+ * `dst` becomes the nearest one inside.
  *
- * @returns the number of bytes copied
+ * @returns The number of bytes copied.
  */
 export function copy(src: Uint8Array, dst: Uint8Array, offset = 0): number {
   const start = Math.max(0, Math.min(offset, dst.length));
@@ -34,8 +35,8 @@ export function equals(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * The index of the first `needle` in `source` at or after `start`, or -1. An empty needle is found
- * nowhere; a negative `start` counts from the end, as that of `indexOf` does.
+ * Returns the index of the first `needle` in `source` at or after `start`, or -1. An empty needle
+ * is never found. A negative `start` counts from the end, as in `indexOf`.
  */
 export function indexOfNeedle(source: Uint8Array, needle: Uint8Array, start = 0): number {
   if (needle.length === 0) return -1;
@@ -63,7 +64,7 @@ export function endsWith(source: Uint8Array, suffix: Uint8Array): boolean {
   return suffix.length <= source.length && matchesAt(source, suffix, source.length - suffix.length);
 }
 
-/** Whether `part`, which must fit, stands in `source` at `offset`. */
+/** Whether `source` has `part` at `offset`. `part` must not reach beyond the end of `source`. */
 function matchesAt(source: Uint8Array, part: Uint8Array, offset: number): boolean {
   for (let i = 0; i < part.length; i++) {
     if (source[offset + i] !== part[i]) return false;

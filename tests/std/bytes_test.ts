@@ -11,10 +11,10 @@ import {
 import fc from "fast-check";
 
 const bytes = fc.uint8Array({ maxLength: 12 });
-/** Bytes of which short needles are found often. */
+/** Bytes with only two values, so that short needles are found often. */
 const fewLetters = (maxLength: number) => fc.uint8Array({ min: 0, max: 1, maxLength });
 
-Deno.test("concat() holds every byte of every buffer in order", () => {
+Deno.test("concat() returns every byte of every buffer in order", () => {
   fc.assert(fc.property(fc.array(bytes), (buffers) => {
     assertEquals([...concat(buffers)], buffers.flatMap((buffer) => [...buffer]));
   }));
@@ -27,7 +27,7 @@ Deno.test("concat() copies", () => {
   assertEquals(joined, new Uint8Array([1, 2]));
 });
 
-Deno.test("copy() writes what fits from the offset on and returns how much", () => {
+Deno.test("copy() writes bytes from the offset on, and returns how many", () => {
   fc.assert(fc.property(bytes, bytes, fc.nat(15), (src, dst, offset) => {
     const before = [...dst];
     const start = Math.min(offset, dst.length);
@@ -41,7 +41,7 @@ Deno.test("copy() writes what fits from the offset on and returns how much", () 
   }));
 });
 
-Deno.test("copy() takes a negative offset for 0", () => {
+Deno.test("copy() treats a negative offset as 0", () => {
   const dst = new Uint8Array(2);
   assertEquals(copy(new Uint8Array([1]), dst, -5), 1);
   assertEquals(dst, new Uint8Array([1, 0]));
@@ -60,7 +60,7 @@ Deno.test("equals() compares length and every byte, at any alignment", () => {
   }
 });
 
-Deno.test("indexOfNeedle() and includesNeedle() find the first needle at or after the start", () => {
+Deno.test("indexOfNeedle() and includesNeedle() find the first needle from the start on", () => {
   fc.assert(fc.property(fewLetters(12), fewLetters(3), fc.nat(14), (source, needle, start) => {
     fc.pre(needle.length > 0);
     const expected = source.length === 0 ? -1 : source.join("").indexOf(needle.join(""), start);
@@ -72,7 +72,7 @@ Deno.test("indexOfNeedle() and includesNeedle() find the first needle at or afte
   assertStrictEquals(indexOfNeedle(new Uint8Array([1, 2, 1]), new Uint8Array([1]), -9), 0);
 });
 
-Deno.test("startsWith() and endsWith() agree with those of strings", () => {
+Deno.test("startsWith() and endsWith() behave like the methods of strings", () => {
   fc.assert(fc.property(fewLetters(6), fewLetters(4), (source, part) => {
     assertStrictEquals(startsWith(source, part), source.join("").startsWith(part.join("")));
     assertStrictEquals(endsWith(source, part), source.join("").endsWith(part.join("")));

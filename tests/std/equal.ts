@@ -1,30 +1,31 @@
 /**
- * Deep comparison, for the stand-ins of `@std/assert`: one walk both decides whether two values are
- * equal and tells where they differ first.
+ * Deep comparison for the stand-ins of `@std/assert`. One pass decides whether two values are
+ * equal, and finds the first place where they differ.
  *
  * @module
  */
 
 /**
- * Whether the values are equal, deeply: same class, same own enumerable properties, same contents
- * of buffers, arrays, maps and sets (in any order). NaN equals NaN and 0 equals -0.
+ * Whether the values are deeply equal: the same class, the same own enumerable properties, and the
+ * same contents of buffers, arrays, maps and sets. Maps and sets may differ in order. NaN equals
+ * NaN, and 0 equals -0.
  */
 export function equal(a: unknown, b: unknown): boolean {
   return firstDifference(a, b) === undefined;
 }
 
-/** Where two values differ first, and what stands there. */
+/** The first place where two values differ, and the two values there. */
 export interface Difference {
-  /** From the root, such as `.segments[3].sn`; empty for the root itself. */
+  /** The path from the root, such as `.segments[3].sn`. Empty for the root. */
   path: string;
   actual: unknown;
   expected: unknown;
 }
 
-/** Stands for an element or a property that one side does not have. */
+/** The value of an element or a property that only the other side has. */
 export const ABSENT = Symbol("absent");
 
-/** Compares deeply. `visited` holds the pairs compared so far, so that a cycle ends. */
+/** Compares deeply. `visited` holds the pairs compared so far, so that cycles end. */
 export function firstDifference(
   actual: unknown,
   expected: unknown,
@@ -63,7 +64,7 @@ export function firstDifference(
   return propertyDifference(actual, expected, visited);
 }
 
-/** Whether each item has an equal of its own on the other side, in any order. */
+/** Whether the items of both sides form pairs of equal items, in any order. */
 function matchAll(actual: unknown[], expected: unknown[]): boolean {
   const rest = [...expected];
   for (const item of actual) {
@@ -74,7 +75,7 @@ function matchAll(actual: unknown[], expected: unknown[]): boolean {
   return rest.length === 0;
 }
 
-/** Compares what buffers hold; a loop of its own, since they can be megabytes long. */
+/** Compares the contents of buffers, in a separate loop because they can have megabytes. */
 function elementDifference(
   actual: ArrayLike<unknown>,
   expected: ArrayLike<unknown>,
@@ -91,10 +92,10 @@ function elementDifference(
   return undefined;
 }
 
-/** What errors hold that is not enumerable. As in `@std/assert`, the stack is part of an error. */
+/** Properties of errors that are not enumerable. `@std/assert` compares the stack, too. */
 const ERROR_KEYS = ["name", "message", "cause", "stack"];
 
-/** Compares own enumerable properties; of errors, also {@linkcode ERROR_KEYS}. */
+/** Compares own enumerable properties, and {@linkcode ERROR_KEYS} of errors. */
 function propertyDifference(
   actual: object,
   expected: object,
@@ -144,7 +145,7 @@ function elements(value: object): ArrayLike<unknown> | undefined {
   return undefined;
 }
 
-/** What an object holds that no property shows. */
+/** The value of an object that has it outside of properties. */
 function primitive(value: object): unknown {
   if (value instanceof RegExp || value instanceof URL) return String(value);
   const boxed = value instanceof Date || value instanceof Number || value instanceof String ||
@@ -153,21 +154,21 @@ function primitive(value: object): unknown {
 }
 
 /**
- * Whether nobody can see what the object holds: only the object itself equals it. Stricter than
- * `@std/assert`, for which any two promises are equal.
+ * Whether the contents of the object cannot be read, so that it equals only itself. `@std/assert`
+ * is less strict: there, any two promises are equal.
  */
 function isOpaque(value: object): boolean {
   return value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet ||
     value instanceof WeakRef;
 }
 
-/** A value as text, for messages; `compact: false` puts each member on a line. */
+/** Formats a value for messages. `compact: false` puts each member on its own line. */
 export function inspect(value: unknown, { compact = true } = {}): string {
   if (value === ABSENT) return "absent";
   return Deno.inspect(value, {
     compact,
     depth: 20,
-    // A packet fits.
+    // Enough for a packet.
     iterableLimit: compact ? 100 : 2_000,
     sorted: true,
     strAbbreviateSize: 2_000,

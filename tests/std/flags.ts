@@ -1,23 +1,23 @@
 /**
- * Prints the flag that maps `@std/assert`, `@std/async` and `@std/bytes` to the stand-ins beside
- * this file where JSR does not answer, and nothing where it does. Tasks call it as
+ * If JSR does not answer, prints the flag that maps `@std/assert`, `@std/async` and `@std/bytes` to
+ * the stand-ins in this folder. If JSR answers, prints nothing. Tasks call it as
  * `$(deno run --no-config --no-lock tests/std/flags.ts)`.
  *
- * The probe is an import of the smallest of the three, so Deno's own cache, JSR_URL and proxy
- * settings decide exactly as they will for the real import, and no permission is needed.
+ * It probes JSR by an import of the smallest package. So Deno's cache, JSR_URL and proxy settings
+ * have the same effect as on the real import, and no permission is needed.
  *
  * @module
  */
 
-/** How long a registry that neither answers nor refuses is waited for, in ms. */
-const PATIENCE = 2_000;
+/** How long to wait for an answer, in ms. */
+const TIMEOUT = 2_000;
 
-/** Not a literal: Deno loads a literal before the script runs, and fails it as a whole. */
+/** Not a literal import: Deno would load that before the script runs, and the script would fail. */
 const PROBE: string = "jsr:@std/bytes@^1/equals";
 
 const answered = await Promise.race([
   import(PROBE).then(() => true, () => false),
-  new Promise<boolean>((resolve) => setTimeout(resolve, PATIENCE, false)),
+  new Promise<boolean>((resolve) => setTimeout(resolve, TIMEOUT, false)),
 ]);
 
 if (!answered) {
@@ -25,5 +25,5 @@ if (!answered) {
   console.log("--import-map=tests/std/import_map.json");
 }
 
-// An import that hangs would keep the process alive.
+// A pending import would keep the process alive.
 Deno.exit();

@@ -1,6 +1,6 @@
 /**
- * What the tests of sessions, endpoints and connections share. Segments are built and read by the
- * harness of the KCP core, without any code of kcp/.
+ * Tools for the tests of sessions, endpoints and connections. The harness of the KCP tests builds
+ * and reads the segments, without any code of kcp/.
  *
  * @module
  */
@@ -16,14 +16,14 @@ import type {
 } from "../../transport/mod.ts";
 import { decode, pattern, type Segment } from "../kcp/harness.ts";
 
-/** A packet that a machine gave out. */
+/** A packet that a machine sent. */
 export interface Sent {
   readonly to: string;
   readonly packet: Uint8Array<ArrayBuffer>;
   readonly segments: readonly Segment[];
 }
 
-/** A session or an endpoint, with a batch to take its packets out. */
+/** A session or an endpoint, with a batch for its packets. */
 export class Runner<M extends Session | Endpoint> {
   readonly batch: PacketBatch;
 
@@ -31,7 +31,7 @@ export class Runner<M extends Session | Endpoint> {
     this.batch = new PacketBatch({ arena: machine.arena });
   }
 
-  /** Tells the machine the time, and takes out every packet that is due. */
+  /** Tells the machine the time, and returns the packets that are due. */
   sent(now: number): Sent[] {
     const { batch, machine } = this;
     const sent: Sent[] = [];
@@ -50,12 +50,12 @@ export class Runner<M extends Session | Endpoint> {
     return this.sent(now).flatMap(({ segments }) => segments);
   }
 
-  /** Lets time pass up to `end` while nothing arrives; what is sent, with the time at which it was. */
+  /** Lets time pass up to `end` while no packet arrives. Returns what was sent, and when. */
   idle(from: number, end: number): { at: number; segments: readonly Segment[] }[] {
     const seen = [];
     let now = from;
     for (let turns = 0; now <= end; turns++) {
-      if (turns > 10_000) throw new AssertionError(`The machine wakes without end at ${now} ms`);
+      if (turns > 10_000) throw new AssertionError(`The machine does not stop waking at ${now} ms`);
       for (const { segments } of this.sent(now)) seen.push({ at: now, segments });
       now = Math.max(now, this.machine.deadline);
     }
@@ -63,7 +63,7 @@ export class Runner<M extends Session | Endpoint> {
   }
 }
 
-/** Passes packets between two sessions without delay until neither has one more at `now`. */
+/** Passes packets between two sessions without delay until none is left at `now`. */
 export function exchange(a: Runner<Session>, b: Runner<Session>, now: number): void {
   for (let turns = 0; turns < 1000; turns++) {
     const toB = a.sent(now);
@@ -72,7 +72,7 @@ export function exchange(a: Runner<Session>, b: Runner<Session>, now: number): v
     for (const { packet } of toA) a.machine.input(packet, now);
     if (toA.length === 0 && toB.length === 0) return;
   }
-  throw new AssertionError(`The sessions send without end at ${now} ms`);
+  throw new AssertionError(`The sessions do not stop sending at ${now} ms`);
 }
 
 /** Passes packets between two sessions, event by event, up to `end`. */
@@ -83,13 +83,13 @@ export function exchangeUntil(
   end: number,
 ): void {
   for (let now = from, turns = 0; now <= end; turns++) {
-    if (turns > 10_000) throw new AssertionError(`The sessions wake without end at ${now} ms`);
+    if (turns > 10_000) throw new AssertionError(`The sessions do not stop waking at ${now} ms`);
     exchange(a, b, now);
     now = Math.max(now, Math.min(a.machine.deadline, b.machine.deadline));
   }
 }
 
-/** Everything that a session can read now. */
+/** Reads all data that a session has now. */
 export function drain(session: Session): Uint8Array<ArrayBuffer> {
   const buffer = new Uint8Array(1 << 20);
   let length = 0;
@@ -102,7 +102,7 @@ export async function writeAll(conn: Connection, bytes: Uint8Array): Promise<voi
   for (let done = 0; done < bytes.length;) done += await conn.write(bytes.subarray(done));
 }
 
-/** Writes until nothing more is taken within 100 ms, and returns how many bytes were. */
+/** Writes until a write takes more than 100 ms, and returns the number of bytes written. */
 export async function fill(conn: Connection): Promise<number> {
   for (let written = 0;;) {
     const piece = pattern(10_000, written);
@@ -115,12 +115,14 @@ export async function fill(conn: Connection): Promise<number> {
   }
 }
 
-/** Reads exactly `length` bytes, and fails when the stream ends before. */
+/** Reads exactly `length` bytes. Fails if the stream ends before. */
 export async function readExactly(conn: Connection, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   for (let done = 0; done < length;) {
     const count = await conn.read(bytes.subarray(done));
-    if (count === null) throw new AssertionError(`The stream ended after ${done} of ${length}`);
+    if (count === null) {
+      throw new AssertionError(`The stream ended after ${done} of ${length} bytes`);
+    }
     done += count;
   }
   return bytes;
@@ -143,14 +145,14 @@ export async function readAll(conn: Connection): Promise<Uint8Array> {
   return bytes;
 }
 
-/** How a promise stands: `pending`, `resolved`, or what it was rejected with. */
+/** The state of a promise: `pending`, `resolved`, or the error that it rejected with. */
 export function outcome(promise: Promise<unknown>): { state: unknown } {
   const seen: { state: unknown } = { state: "pending" };
   promise.then(() => seen.state = "resolved", (error) => seen.state = error);
   return seen;
 }
 
-/** Lets every promise go on that can. */
+/** Waits until every promise that can settle has settled. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
@@ -163,17 +165,17 @@ export function settle(): Promise<void> {
   });
 }
 
-/** A clock that counts how it is used and goes only where a test tells it. */
+/** A clock that a test moves, and that counts its calls. */
 export class FakeClock implements Clock {
   time = 0;
-  /** Calls of `wake`, and how often the call that was asked for came. */
+  /** Number of calls of `wake`, and of the callback. */
   asked = 0;
   woken = 0;
   readonly refs: string[] = [];
   #at = Infinity;
   #callback: (() => void) | null = null;
 
-  /** When the pending call is due, `Infinity` if none is. */
+  /** When the pending callback is due; `Infinity` if there is none. */
   get pendingAt(): number {
     return this.#at;
   }
@@ -217,13 +219,13 @@ export class FakeClock implements Clock {
   }
 }
 
-/** A socket that keeps what is sent. */
+/** A socket that keeps the packets that are sent. */
 export class FakeSocket implements DatagramSocket {
   receiver: DatagramReceiver | null = null;
   closed = false;
   readonly sent: { to: string; packet: Uint8Array<ArrayBuffer> }[] = [];
   readonly refs: string[] = [];
-  /** What `send` does beside keeping the packets. */
+  /** Called by `send` after it has kept the packets. */
   onSend: () => void | Promise<void> = () => {};
 
   constructor(readonly address = "10.0.0.9:9") {}

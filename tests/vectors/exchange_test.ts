@@ -1,4 +1,7 @@
-/** Packets of kcp-go's clients and servers, fed to endpoints that take the place of the other side. */
+/**
+ * Recorded packets of kcp-go's clients and servers are given to endpoints, which replace the other
+ * side.
+ */
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { type CipherName, createCipher } from "../../crypt/mod.ts";
 import { PacketBatch, turbo } from "../../kcp/mod.ts";
@@ -18,7 +21,7 @@ const PEER = "10.0.0.1:1000";
 const DATA = 0xf1;
 const PARITY = 0xf2;
 
-/** What is done to the packets before they are fed. */
+/** Changes the list of packets, as a network does. */
 type Network = (packets: RecordedPacket[]) => RecordedPacket[];
 
 const recordings = readVectors("exchange.json");
@@ -35,7 +38,7 @@ function optionsOf({ cipher, key, data, parity }: ExchangeRecording): EndpointOp
   };
 }
 
-/** An endpoint of which everything that it sends is lost: the recording answers already. */
+/** An endpoint whose packets are all dropped, because the recording has the answers. */
 class Side {
   readonly endpoint: Endpoint;
   readonly #batch: PacketBatch;
@@ -46,7 +49,7 @@ class Side {
     this.#batch = new PacketBatch({ arena: this.endpoint.arena });
   }
 
-  /** The packets as they were sent, at the time at which they were. */
+  /** Gives packets to the endpoint at their recorded times. Calls `each` after each packet. */
   feed(packets: RecordedPacket[], each: (now: number) => void): void {
     for (const { at, bytes } of packets) {
       this.endpoint.input(fromBase64(bytes), at, PEER);
@@ -61,7 +64,7 @@ class Side {
     for (batch.clear(); this.endpoint.output(batch) > 0; batch.clear());
   }
 
-  /** Reads what can be read, and gives all that was read so far. */
+  /** Reads all available bytes. Returns all bytes that were read so far. */
   read(session: Session): Uint8Array<ArrayBuffer> {
     const buffer = new Uint8Array(65_536);
     for (let count; (count = session.read(buffer)) > 0;) this.#pieces.push(buffer.slice(0, count));
@@ -76,7 +79,7 @@ class Side {
   }
 }
 
-/** The client's packets go to a server of ours, which answers as kcp-go's did. */
+/** Gives the client's packets to our server, which answers as kcp-go's server did. */
 function serve(recording: ExchangeRecording, network: Network): { side: Side; session: Session } {
   const side = new Side(optionsOf(recording), true);
   const total = recording.writes.reduce((sum, length) => sum + length);
@@ -94,7 +97,9 @@ function serve(recording: ExchangeRecording, network: Network): { side: Side; se
   return { side, session };
 }
 
-/** The server's packets go to a client of ours, which has sent the same segments as kcp-go's. */
+/**
+ * Gives the server's packets to our client, which has sent the same segments as kcp-go's client.
+ */
 function dial(recording: ExchangeRecording, network: Network): { side: Side; session: Session } {
   const side = new Side(optionsOf(recording), false);
   const session = side.endpoint.open(PEER, recording.conv, 0);
@@ -103,7 +108,7 @@ function dial(recording: ExchangeRecording, network: Network): { side: Side; ses
   const { mss } = session.kcp;
   let at = 0;
   for (const length of recording.writes) {
-    // A kcp-go session that is no stream gives each write segments of its own.
+    // A kcp-go session in message mode does not put two writes into one segment.
     for (const end = at + length; at < end;) {
       const size = Math.min(mss, end - at);
       assert(session.send(bytes.subarray(at, at + size)), "The send queue has room for everything");
@@ -120,10 +125,10 @@ function dial(recording: ExchangeRecording, network: Network): { side: Side; ses
 const asSent: Network = (packets) => packets;
 const twice: Network = (packets) => packets.flatMap((packet) => [packet, packet]);
 
-/** Groups that arrive whole: until the ratio is known, nothing is restored. */
-const LESSON = 1;
+/** Groups without losses at the start: nothing is restored until the ratio is known. */
+const COMPLETE_GROUPS = 1;
 
-/** Loses the `place`th data shard of every group, after the first ones, of which parity was sent. */
+/** Drops data shard `place` of every group that has parity, except for the first groups. */
 function without(recording: ExchangeRecording, place: number): Network {
   const { data, parity } = recording;
   return (packets) => {
@@ -135,9 +140,9 @@ function without(recording: ExchangeRecording, place: number): Network {
     }
     return shards.filter(({ type, seqid }) => {
       const group = Math.floor(seqid / (data + parity));
-      // With one data shard, a group that lost it says nothing of where groups begin.
-      const spared = data === 1 ? group % 3 < 2 : group < LESSON;
-      const protects = !spared && groups.has(group);
+      // With one data shard, a group without it does not show where groups begin.
+      const complete = data === 1 ? group % 3 < 2 : group < COMPLETE_GROUPS;
+      const protects = !complete && groups.has(group);
       return !(type === DATA && protects && seqid % (data + parity) === place % data);
     }).map(({ packet }) => packet);
   };
@@ -170,7 +175,7 @@ async function check(
     unknown: 0,
     refused: 0,
   });
-  assert(session.kcp.drained, "What kcp-go acknowledged is acknowledged");
+  assert(session.kcp.drained, "Some data is not acknowledged, but kcp-go acknowledged all");
 }
 
 for (const recording of recordings) {
@@ -178,7 +183,7 @@ for (const recording of recordings) {
   const title = `vectors: exchange ${name.trim()}`;
 
   for (const [side, run] of [["server", serve], ["client", dial]] as const) {
-    Deno.test(`${title}: our ${side} reads what kcp-go sent`, async () => {
+    Deno.test(`${title}: our ${side} reads the bytes that kcp-go sent`, async () => {
       const ran = run(recording, asSent);
       await check(recording, ran);
       const { fec } = ran.session.stats;
@@ -189,7 +194,7 @@ for (const recording of recordings) {
       );
     });
 
-    Deno.test(`${title}: our ${side} reads it once when every packet comes twice`, async () => {
+    Deno.test(`${title}: our ${side} reads every byte once when packets arrive twice`, async () => {
       const ran = run(recording, twice);
       await check(recording, ran);
       const authenticates = cipher.includes("gcm") || cipher.includes("poly1305");
@@ -199,7 +204,7 @@ for (const recording of recordings) {
 
     if (data === 0) continue;
     for (let place = 0; place < data; place++) {
-      Deno.test(`${title}: our ${side} restores data shard ${place} of each group once it knows the ratio`, async () => {
+      Deno.test(`${title}: our ${side} restores data shard ${place} of each group`, async () => {
         const network = without(recording, place);
         const ran = run(recording, network);
         await check(recording, ran);

@@ -1,4 +1,4 @@
-/** Groups of shards as kcp-go put them on the wire. */
+/** Tests with groups of shards that kcp-go sent. */
 import { assert, assertEquals } from "@std/assert";
 import { FecDecoder, FecEncoder } from "../../fec/mod.ts";
 import { Arena } from "../../kcp/mod.ts";
@@ -7,9 +7,9 @@ import { type FecRecording, fromBase64, readVectors } from "./vectors.ts";
 
 const DATA = 0xf1;
 const PARITY = 0xf2;
-/** Bytes in front of the KCP packet of a data shard. */
+/** Bytes before the KCP packet of a data shard. */
 const HEADER = 8;
-/** More sets of lost shards than that are not tried; then some are drawn. */
+/** Most sets of lost shards that are tried. If there are more sets, random ones are tried. */
 const MAX_SETS = 400;
 
 interface Shard {
@@ -40,7 +40,7 @@ function allGroupsOf(recording: FecRecording): Shard[][] {
   return [...groups.values()];
 }
 
-/** Those groups that have parity. */
+/** The groups that have parity. */
 function groupsOf(recording: FecRecording): Shard[][] {
   const total = recording.data + recording.parity;
   return allGroupsOf(recording).filter((group) => group.length === total);
@@ -53,14 +53,17 @@ function feed(decoder: FecDecoder, arena: Arena, { bytes }: Shard): void {
   arena.free(block, bytes.length);
 }
 
-/** The KCP packets that come back: those missing when there are as many shards as data shards. */
+/**
+ * The KCP packets that must be restored: those whose shard is not among the first `data` that
+ * arrive.
+ */
 function restored(group: Shard[], arrived: Shard[], data: number): string[] {
   const first = arrived.slice(0, data);
   return group.slice(0, data).filter((shard) => !first.includes(shard))
     .map(({ bytes }) => bytes.subarray(HEADER).toHex());
 }
 
-/** Every set of 1 to `count` numbers below `below` if there are few, else some of them. */
+/** Every set of 1 to `count` numbers below `below`. If there are too many sets, random ones. */
 function* sets(below: number, count: number, random: Random): Generator<number[]> {
   for (let i = 0; i < below; i++) yield [i];
   let all = 1;
@@ -80,7 +83,7 @@ function* sets(below: number, count: number, random: Random): Generator<number[]
   }
 }
 
-Deno.test("vectors: the recorded groups are what the tests need", () => {
+Deno.test("vectors: the recorded groups have parity, as the tests need", () => {
   for (const recording of recordings) {
     const groups = groupsOf(recording);
     assert(groups.length >= 2, `${recording.name}: only ${groups.length} groups have parity`);
@@ -93,7 +96,7 @@ Deno.test("vectors: the recorded groups are what the tests need", () => {
   const skipped = recordings.filter((recording) =>
     allGroupsOf(recording).some((group) => group.length === recording.data)
   );
-  // With one data shard in a group, the first group's last packet has none in front of it.
+  // With one data shard in a group, there is no packet before the last packet of the first group.
   const expected = ["1/1", "1/3", "3/1, with pauses", "2/2, with pauses"];
   assertEquals(skipped.map(({ name }) => name), expected);
 });
@@ -102,7 +105,7 @@ for (const recording of recordings) {
   const { name, data, parity } = recording;
   const ratio = { dataShards: data, parityShards: parity };
 
-  Deno.test(`vectors: FEC ${name}: the packets in it become the shards that kcp-go sent`, () => {
+  Deno.test(`vectors: FEC ${name}: the encoder makes the shards that kcp-go sent`, () => {
     const arena = new Arena();
     const encoder = new FecEncoder(ratio);
     const sent: string[] = [];
@@ -121,13 +124,13 @@ for (const recording of recordings) {
     assertEquals(sent, shardsOf(recording).map(({ bytes }) => bytes.toHex()));
   });
 
-  Deno.test(`vectors: FEC ${name}: lost packets come back, whichever they are`, () => {
+  Deno.test(`vectors: FEC ${name}: any lost packets are restored`, () => {
     const arena = new Arena();
     const random = new Random(name);
     for (const [number, group] of groupsOf(recording).entries()) {
       for (const lost of sets(data, Math.min(data, parity), random)) {
         const left = group.filter((_, i) => !lost.includes(i));
-        // Parity is behind the data on the wire; the network may put it anywhere.
+        // The sender sends parity after the data, but the network may reorder packets.
         for (const arrived of [left, left.toReversed()]) {
           const recovered: string[] = [];
           const decoder = new FecDecoder(arena, (packet) => recovered.push(packet.toHex()), ratio);
@@ -141,7 +144,7 @@ for (const recording of recordings) {
     assertEquals(arena.used, 0);
   });
 
-  Deno.test(`vectors: FEC ${name}: nothing comes back when one more is lost than there is parity`, () => {
+  Deno.test(`vectors: FEC ${name}: nothing is restored when one shard is missing`, () => {
     const arena = new Arena();
     const random = new Random(name);
     if (data <= parity) return;

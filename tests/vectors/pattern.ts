@@ -1,9 +1,9 @@
 /**
- * The first bytes of an endless stream that depends on a seed alone: Marsaglia's xorshift32, each word in
- * little-endian order. The kcp-go peer has the same generator.
+ * The first bytes of a pseudorandom stream: the words of Marsaglia's xorshift32, little-endian. The
+ * kcp-go peer has the same generator.
  *
  * @param seed 0 to 4294967295.
- * @param length How many bytes.
+ * @param length Number of bytes.
  */
 export function pattern(seed: number, length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(Math.ceil(length / 4) * 4);

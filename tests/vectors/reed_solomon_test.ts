@@ -1,4 +1,4 @@
-/** Parity shards that klauspost/reedsolomon computed, and data that it gave back. */
+/** Tests with parity shards that klauspost/reedsolomon computed, and data that it restored. */
 import { assertEquals } from "@std/assert";
 import { ReedSolomon } from "../../fec/mod.ts";
 import { pattern } from "./pattern.ts";
@@ -9,7 +9,7 @@ for (const vector of readVectors("reed_solomon.json")) {
   const title = `vectors: Reed-Solomon ${data}/${parity}`;
   const code = () => new ReedSolomon(data, parity);
 
-  Deno.test(`${title}: parity is that of klauspost/reedsolomon`, () => {
+  Deno.test(`${title}: parity equals that of klauspost/reedsolomon`, () => {
     const expected = shardsOf(vector);
     const shards = expected.map((shard, i) => i < data ? shard : new Uint8Array(size));
     code().encode(shards);
@@ -17,7 +17,7 @@ for (const vector of readVectors("reed_solomon.json")) {
   });
 
   if (matrix) {
-    Deno.test(`${title}: the coefficients are those of klauspost/reedsolomon`, () => {
+    Deno.test(`${title}: the coefficients equal those of klauspost/reedsolomon`, () => {
       const shards = Array.from({ length: data + parity }, () => new Uint8Array(data));
       for (let i = 0; i < data; i++) shards[i][i] = 1;
       code().encode(shards);
@@ -25,7 +25,7 @@ for (const vector of readVectors("reed_solomon.json")) {
     });
   }
 
-  Deno.test(`${title}: what klauspost/reedsolomon gives back comes back`, () => {
+  Deno.test(`${title}: data that klauspost/reedsolomon restores is restored`, () => {
     const expected = shardsOf(vector);
     for (const missing of erasures) {
       const shards: (Uint8Array | null)[] = expected.map((shard) => shard.slice());

@@ -1,24 +1,24 @@
 /**
- * Reads the test vectors. kcp-go itself made them, by `tests/interop/peer`, which says what is in each file:
+ * Reads the test vectors. `tests/interop/peer` makes them with kcp-go, and describes each file:
  *
  * ```sh
  * cd tests/interop/peer
- * go run . vectors ../../vectors # ciphers, checksums, derived keys, Reed-Solomon: the same each time
- * go run . record ../../vectors # packets of live sessions, with timestamps: new ones each time
+ * go run . vectors ../../vectors # ciphers, checksums, derived keys, Reed-Solomon: always the same
+ * go run . record ../../vectors # packets of live sessions, with timestamps: different each time
  * ```
  *
  * @module
  */
 
-/** What kcp-go's ciphers make of some packets. */
+/** Packets that a cipher of kcp-go sealed. */
 export interface CipherVector {
   cipher: string;
-  /** In hexadecimal, as are the nonces and the packets. */
+  /** The key in hexadecimal. Nonces and packets are in hexadecimal, too. */
   key: string;
   packets: { seed: number; length: number; nonce: string; sealed: string }[];
 }
 
-/** CRC-32 of a pattern. */
+/** The CRC-32 of a pattern. */
 export interface ChecksumVector {
   seed: number;
   length: number;
@@ -31,30 +31,30 @@ export interface KeyVector {
   key: string;
 }
 
-/** What klauspost/reedsolomon makes of some shards. */
+/** Parity shards that klauspost/reedsolomon computed. */
 export interface CodeVector {
   data: number;
   parity: number;
   size: number;
   seed: number;
-  /** The parity shards, one behind the other, in base64. */
+  /** The parity shards, one after the other, in base64. */
   shards: string;
-  /** The coefficients of the parity shards, a row each, in hexadecimal. */
+  /** The coefficients, in hexadecimal: a row for each parity shard. */
   matrix?: string[];
-  /** Indices of shards that may be missing together. */
+  /** Sets of shard indexes that klauspost/reedsolomon restored when they were missing. */
   erasures: number[][];
 }
 
 /** A packet that kcp-go sent. */
 export interface RecordedPacket {
   from: "client" | "server";
-  /** In ms since the start. */
+  /** When it was sent, in ms since the start. */
   at: number;
-  /** In base64. */
+  /** The packet in base64. */
   bytes: string;
 }
 
-/** Data and parity shards of a client. */
+/** The data and parity shards that a client sent. */
 export interface FecRecording {
   name: string;
   data: number;
@@ -62,7 +62,10 @@ export interface FecRecording {
   packets: RecordedPacket[];
 }
 
-/** A client that sends a pattern, and a server that sends it back once it has all. */
+/**
+ * The packets of a client that sends a pattern, and of a server that sends it back after the last
+ * byte.
+ */
 export interface ExchangeRecording {
   name: string;
   cipher: string;
@@ -76,7 +79,7 @@ export interface ExchangeRecording {
   packets: RecordedPacket[];
 }
 
-/** Each file of vectors, and what it holds. */
+/** The files of vectors and their content. */
 export interface VectorFiles {
   "ciphers.json": CipherVector[];
   "checksums.json": ChecksumVector[];

@@ -1,44 +1,39 @@
 /**
- * The asynchronous face of a session.
+ * Connections: the asynchronous interface of a session.
  *
  * @module
  */
 import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../../kcp/options.ts";
-import { parseAddress } from "../session/address.ts";
+import { ConnectionError } from "../session/errors.ts";
+import type { Session, SessionStats } from "../session/session.ts";
 import { deferred } from "./deferred.ts";
 import type { Driver } from "./driver.ts";
-import { ConnectionError } from "../session/errors.ts";
 import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
-import type { Session, SessionStats } from "../session/session.ts";
-
-/** An address of a connection or listener, in the form that Deno has. */
-export interface UdpAddress {
-  /** Always `udp`. */
-  readonly transport: "udp";
-  /** An IP address. */
-  readonly hostname: string;
-  /** 1 to 65535. */
-  readonly port: number;
-}
-
-/** Puts an address into the form that connections show. */
-export function udpAddress(address: string): UdpAddress {
-  return { transport: "udp", ...parseAddress(address) };
-}
-
-/** Bytes that a stream asks for at a time. */
-const CHUNK = 65_536;
+import { type UdpAddress, udpAddress } from "./udp_address.ts";
+import { readableStream, writableStream } from "./web_streams.ts";
 
 /**
- * A reliable, ordered connection over UDP. It is used as a `Deno.Conn` is.
+ * Makes a connection: the constructor is private, so that only this folder can.
  *
- * Bytes written come out as a stream ({@linkcode Connection.read}, {@linkcode Connection.readable}).
- * Whoever needs message boundaries uses {@linkcode Connection.sendMessage} and
- * {@linkcode Connection.receiveMessage} on both ends.
+ * @param session The session of the connection.
+ * @param driver The driver that runs the session's endpoint.
+ * @param ownsSocket Whether the socket serves this connection only.
+ */
+export let newConnection: (session: Session, driver: Driver, ownsSocket: boolean) => Connection;
+
+/**
+ * A reliable, ordered connection over UDP. It has the methods of `Deno.Conn`.
  *
- * Writes wait while the send queue is full, and the peer's writes wait while nobody reads here. When the
- * connection ends for any other reason than the peer's end of stream, pending and later operations reject
- * with a {@linkcode ConnectionError} that says which. What had arrived before can still be read.
+ * The bytes of all writes form a stream ({@linkcode Connection.read}, {@linkcode
+ * Connection.readable}). To keep message boundaries, both ends use {@linkcode
+ * Connection.sendMessage} and {@linkcode Connection.receiveMessage} instead.
+ *
+ * A write waits while the send queue is full. The queue fills when the peer's application does not
+ * read. When the connection fails or is closed on this side, pending and later operations reject
+ * with a {@linkcode ConnectionError}; its `kind` says why. Bytes that arrived before the failure
+ * can still be read.
+ *
+ * `connect` and {@linkcode Listener.accept} make connections.
  *
  * @example
  * ```ts
@@ -51,15 +46,20 @@ const CHUNK = 65_536;
  * ```
  */
 export class Connection implements AsyncDisposable, Disposable {
+  static {
+    newConnection = (session, driver, ownsSocket) => new Connection(session, driver, ownsSocket);
+  }
+
   /**
-   * Settles when the connection is over. Rejects with the reason if it did not end by a close that
-   * delivered everything. The socket of the side that dialled may stay open for a second, without keeping
-   * the process alive, to answer a peer that missed the last acknowledgments.
+   * Settles when the connection has ended. Resolves if it was closed and everything was delivered.
+   * Otherwise it rejects with the reason. After that, the socket of the side that called `connect`
+   * may stay open for a second: the peer may have missed the last acknowledgments. It does not keep
+   * the process alive.
    */
   readonly closed: Promise<void>;
-  /** ms after which a read is given up, `Infinity` unless set. */
+  /** How long (ms) a read may wait, 0 to `Infinity`. Default: Infinity. */
   readTimeout: number = Infinity;
-  /** ms after which a write is given up, `Infinity` unless set. */
+  /** How long (ms) a write may wait, 0 to `Infinity`. Default: Infinity. */
   writeTimeout: number = Infinity;
   readonly #session: Session;
   readonly #driver: Driver;
@@ -67,38 +67,32 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #writes: OperationQueue;
   readonly #drains: OperationQueue;
   readonly #datagrams: OperationQueue;
-  readonly #over = deferred<void>();
+  readonly #ended = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
   readonly #ownsSocket: boolean;
-  #closed = false;
+  /** Whether `close` or `abort` was called. */
+  #closedHere = false;
 
-  /**
-   * Wraps a session; connections are made by `connect` and by a listener.
-   *
-   * @param session The session.
-   * @param driver What runs its endpoint.
-   * @param ownsSocket Whether the socket is there for this connection alone.
-   */
-  constructor(session: Session, driver: Driver, ownsSocket: boolean) {
+  private constructor(session: Session, driver: Driver, ownsSocket: boolean) {
     this.#session = session;
     this.#driver = driver;
     const after = (delay: number, run: () => void) => driver.after(delay, run);
-    const hint = () => session.diagnosis;
-    this.#reads = new OperationQueue("read", after, hint);
-    this.#writes = new OperationQueue("write", after, hint);
-    this.#drains = new OperationQueue("drain", after, hint);
-    this.#datagrams = new OperationQueue("datagram read", after, hint);
+    const diagnosis = () => session.diagnosis;
+    this.#reads = new OperationQueue("read", after, diagnosis);
+    this.#writes = new OperationQueue("write", after, diagnosis);
+    this.#drains = new OperationQueue("drain", after, diagnosis);
+    this.#datagrams = new OperationQueue("datagram read", after, diagnosis);
     session.onChange = () => this.#progress();
     if (ownsSocket) driver.closeWhenIdle();
     this.#ownsSocket = ownsSocket;
-    this.closed = this.#over.promise;
-    // Nobody has to look at it.
+    this.closed = this.#ended.promise;
+    // An application that ignores `closed` must not fail with an unhandled rejection.
     this.closed.catch(() => {});
     this.#progress();
   }
 
-  /** The conversation id. */
+  /** The conversation id, 0 to 4294967295. */
   get conv(): number {
     return this.#session.conv;
   }
@@ -113,26 +107,26 @@ export class Connection implements AsyncDisposable, Disposable {
     return udpAddress(this.#session.peer);
   }
 
-  /** Smoothed round-trip time in ms, -1 before the first sample. */
+  /** Smoothed round-trip time in ms; -1 before the first sample. */
   get rtt(): number {
     return this.#session.kcp.srtt;
   }
 
-  /** What was counted so far, and how the connection stands: a snapshot. */
+  /** Counters and the current state of the connection: a snapshot. */
   get stats(): SessionStats {
     return this.#session.stats;
   }
 
-  /** The settings in force. */
+  /** The options in force. */
   get options(): ResolvedKcpOptions {
     return this.#session.options;
   }
 
   /**
-   * Changes settings while the connection runs; those not named stay.
+   * Changes options while the connection runs. Options that are not named keep their values.
    *
    * @param change For example `{ sndWnd: 2048 }`, or a preset such as `turbo`.
-   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+   * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
    */
   configure(change: KcpLiveOptions): void {
     this.#session.configure(change);
@@ -140,12 +134,13 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Reads bytes of the stream.
+   * Reads bytes of the stream. Waits until at least one byte is there.
    *
-   * @param p Where the bytes go.
-   * @returns How many bytes were read, at least 1; null at the end of the peer's stream; 0 only if `p` is
-   * empty.
-   * @throws {ConnectionError} When the connection has ended otherwise, or the timeout passed.
+   * @param p The buffer for the bytes.
+   * @returns The number of bytes that were read, at least 1; null at the end of the peer's stream;
+   * 0 only if `p` is empty.
+   * @throws {ConnectionError} When the connection has failed or was closed on this side, or the
+   * timeout has passed.
    */
   read(p: Uint8Array, options: OperationOptions = {}): Promise<number | null> {
     const session = this.#session;
@@ -159,12 +154,12 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Writes bytes to the stream; waits while the send queue is full.
+   * Writes bytes to the stream. Waits while the send queue is full.
    *
    * @param p The bytes. They are copied before the promise settles.
-   * @returns How many bytes were taken, from the first on: at least 1 unless `p` is empty, but maybe not
-   * all. {@linkcode Connection.writable} takes all.
-   * @throws {ConnectionError} When the connection has ended, or the timeout passed.
+   * @returns The number of bytes that were taken from the start of `p`: at least 1 unless `p` is
+   * empty, but maybe not all. {@linkcode Connection.writable} takes all.
+   * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
    */
   write(p: Uint8Array, options: OperationOptions = {}): Promise<number> {
     const session = this.#session;
@@ -177,12 +172,13 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Sends a message, which {@linkcode Connection.receiveMessage} takes whole; waits while the send queue
-   * is full.
+   * Sends a message; {@linkcode Connection.receiveMessage} receives it whole. Waits while the send
+   * queue is full.
    *
-   * @param message 1 byte to 255 segments. It is copied before the promise settles.
+   * @param message The message: 1 to {@linkcode Connection.maxMessageSize} bytes. It is copied
+   * before the promise settles.
    * @throws {RangeError} When the message is empty or too large.
-   * @throws {ConnectionError} When the connection has ended, or the timeout passed.
+   * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
    */
   sendMessage(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
     return this.#operate(this.#writes, options, this.writeTimeout, () => {
@@ -191,16 +187,17 @@ export class Connection implements AsyncDisposable, Disposable {
     }).then(() => {});
   }
 
-  /** Largest message in bytes that {@linkcode Connection.sendMessage} takes. */
+  /** Largest message in bytes that {@linkcode Connection.sendMessage} takes: 255 segments. */
   get maxMessageSize(): number {
     return 255 * this.#session.kcp.mss;
   }
 
   /**
-   * Receives the next message.
+   * Receives the next message. Waits until a whole message is there.
    *
    * @returns The message; null at the end of the peer's stream.
-   * @throws {ConnectionError} When the connection has ended otherwise, or the timeout passed.
+   * @throws {ConnectionError} When the connection has failed or was closed on this side, or the
+   * timeout has passed.
    */
   receiveMessage(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
     const session = this.#session;
@@ -214,33 +211,39 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Sends a datagram beside the stream: a packet that may be lost, arrive twice, or overtake others, and that
-   * waits for nothing. For data that is worthless when it is late.
+   * Sends a datagram beside the stream, without waiting. A datagram may be lost, arrive twice, or
+   * overtake others. Use it for data that is useless when it arrives too late.
    *
-   * kcp-go calls these packets out-of-band; its end must have error correction on to take them.
+   * kcp-go calls these packets out-of-band. A kcp-go peer receives them only if its error
+   * correction is on.
    *
-   * @param payload At most {@linkcode Connection.maxDatagramSize} bytes, maybe none. It is copied.
-   * @returns Whether it is on its way; false when it was dropped because too many wait to leave.
-   * @throws {RangeError} When it is too large.
+   * @param payload 0 to {@linkcode Connection.maxDatagramSize} bytes. They are copied.
+   * @returns True if the datagram will be sent; false if it was dropped because the queue is full.
+   * @throws {RangeError} When the payload is too large.
    * @throws {ConnectionError} When the connection has ended.
    */
   sendDatagram(payload: Uint8Array): boolean {
-    if (this.#closed || this.#session.state !== "open") {
-      throw this.#session.error ?? closedHere();
+    if (this.#closedHere || this.#session.state !== "open") {
+      throw this.#session.error ?? closedHereError();
     }
     return this.#session.sendDatagram(payload);
   }
 
-  /** Bytes of the largest datagram that {@linkcode Connection.sendDatagram} takes: what fits the MTU. */
+  /**
+   * Largest datagram in bytes that {@linkcode Connection.sendDatagram} takes. It depends on the
+   * MTU.
+   */
   get maxDatagramSize(): number {
     return this.#session.maxDatagramSize;
   }
 
   /**
-   * Waits for the next datagram. The newest 256 are kept until they are read.
+   * Waits for the next datagram. The queue keeps the newest 256 datagrams until they are read.
    *
-   * @returns The datagram; null when both ends have ended their streams, and no more will come.
-   * @throws {ConnectionError} When the connection has ended otherwise, or the timeout passed.
+   * @returns The datagram; null when both ends have ended their streams, and no datagram can
+   * follow.
+   * @throws {ConnectionError} When the connection has failed or was closed on this side, or the
+   * timeout has passed.
    */
   readDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
     const session = this.#session;
@@ -251,7 +254,11 @@ export class Connection implements AsyncDisposable, Disposable {
     });
   }
 
-  /** Waits until everything that was written has been acknowledged. */
+  /**
+   * Waits until the peer has acknowledged everything that was written.
+   *
+   * @throws {ConnectionError} When the connection has failed, or the timeout has passed.
+   */
   drained(options: OperationOptions = {}): Promise<void> {
     return this.#operate(this.#drains, options, this.writeTimeout, () => {
       const session = this.#session;
@@ -260,44 +267,26 @@ export class Connection implements AsyncDisposable, Disposable {
     }).then(() => {});
   }
 
-  /** The stream of bytes that arrive. */
+  /** The bytes that arrive, as a stream. */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    this.#readable ??= new ReadableStream({
-      type: "bytes",
-      autoAllocateChunkSize: CHUNK,
-      pull: async (controller) => {
-        const request = controller.byobRequest!;
-        const view = request.view as Uint8Array<ArrayBuffer>;
-        const count = await this.read(
-          new Uint8Array(view.buffer, view.byteOffset, view.byteLength),
-        );
-        if (count === null) controller.close();
-        request.respond(count ?? 0);
-      },
-      cancel: () => this.#session.endRead(),
-    }) as ReadableStream<Uint8Array<ArrayBuffer>>;
-    return this.#readable;
-  }
-
-  /** The stream that sends what is written to it. Closing it ends the stream towards the peer. */
-  get writable(): WritableStream<Uint8Array> {
-    this.#writable ??= new WritableStream({
-      write: async (chunk) => {
-        for (let done = 0; done < chunk.length;) {
-          done += await this.write(done === 0 ? chunk : chunk.subarray(done));
-        }
-      },
-      close: () => this.closeWrite(),
-      abort: (reason) =>
-        this.abort(
-          `The writable stream was aborted: ${reason instanceof Error ? reason.message : reason}`,
-        ),
-    });
-    return this.#writable;
+    return this.#readable ??= readableStream((p) => this.read(p), () => this.#session.endRead());
   }
 
   /**
-   * Ends the stream towards the peer, which reads what was written and then the end. Reading goes on.
+   * The bytes to send, as a stream. Closing it ends the stream to the peer ({@linkcode
+   * Connection.closeWrite}).
+   */
+  get writable(): WritableStream<Uint8Array> {
+    return this.#writable ??= writableStream(
+      (p) => this.write(p),
+      () => this.closeWrite(),
+      (message) => this.abort(message),
+    );
+  }
+
+  /**
+   * Ends the stream to the peer (half-close). The peer reads everything that was written, then the
+   * end. This side can still read.
    *
    * @returns A promise that settles when the peer has acknowledged everything.
    */
@@ -311,49 +300,50 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Closes the connection. What was written is still delivered, for up to the `linger` option; pending
-   * reads and writes reject. {@linkcode Connection.closed} tells how it went.
+   * Closes the connection. Pending reads and writes reject. Data that was written before is still
+   * delivered, for up to the time of the `linger` option. {@linkcode Connection.closed} settles
+   * with the result.
    */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#closedHere) return;
+    this.#closedHere = true;
     this.#session.close();
     this.#progress();
   }
 
   /**
-   * Ends the connection at once. What is queued is not delivered, and the peer is not told.
+   * Ends the connection at once. Queued data is dropped. The peer receives no notice.
    *
-   * @param reason What {@linkcode Connection.closed} rejects with.
+   * @param reason The message of the error that {@linkcode Connection.closed} rejects with.
    */
   abort(reason = "The connection was aborted"): void {
-    this.#closed = true;
+    this.#closedHere = true;
     this.#session.abort(new ConnectionError("closed", reason));
     this.#session.close();
     this.#progress();
   }
 
-  /** Lets the process live while the connection is open, as it does from the start. */
+  /** Keeps the process alive while the connection is open. This is the initial state. */
   ref(): void {
     this.#driver.ref();
   }
 
   /**
-   * Lets the process end although the connection is open. Connections of one listener share a socket, and
-   * this with it.
+   * Lets the process end while the connection is open. All connections of one listener share one
+   * socket, so this changes all of them.
    */
   unref(): void {
     this.#driver.unref();
   }
 
-  /** {@linkcode Connection.close}. */
+  /** Calls {@linkcode Connection.close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
   /**
-   * {@linkcode Connection.close}, then waits until it is over, whatever the outcome, and, on the side that
-   * dialled, until its socket is closed.
+   * Calls {@linkcode Connection.close}, then waits until the connection has ended, with or without
+   * an error. On the side that called `connect`, it also waits until the socket is closed.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
@@ -369,15 +359,15 @@ export class Connection implements AsyncDisposable, Disposable {
     }
   }
 
-  /** Lets waiting operations go on, and notices the end. */
+  /** Completes the operations that became possible, and handles the end of the session. */
   #progress(): void {
     const session = this.#session;
     this.#writes.serve();
     this.#reads.serve();
     this.#drains.serve();
     this.#datagrams.serve();
-    if (this.#closed) {
-      const error = session.error ?? closedHere();
+    if (this.#closedHere) {
+      const error = session.error ?? closedHereError();
       this.#reads.fail(error);
       this.#writes.fail(error);
       this.#datagrams.fail(error);
@@ -390,13 +380,13 @@ export class Connection implements AsyncDisposable, Disposable {
       this.#writes.fail(error);
       this.#drains.fail(error);
       this.#datagrams.fail(error);
-      this.#over.reject(error);
+      this.#ended.reject(error);
     } else {
-      this.#over.resolve();
+      this.#ended.resolve();
     }
   }
 
-  /** Runs `attempt` now or later, behind the operations of its kind that wait already. */
+  /** Runs `attempt` as soon as it is possible, after all earlier operations of the same queue. */
   #operate<T>(
     queue: OperationQueue,
     options: OperationOptions,
@@ -405,18 +395,18 @@ export class Connection implements AsyncDisposable, Disposable {
   ): Promise<T> {
     return queue.run(() => {
       const session = this.#session;
-      if (this.#closed && queue !== this.#drains) throw session.error ?? closedHere();
+      if (this.#closedHere && queue !== this.#drains) throw session.error ?? closedHereError();
       const result = attempt();
-      // What has arrived goes before the error that ended the connection.
+      // Data that arrived before the connection failed is delivered before the error.
       if (result === undefined && session.error) throw session.error;
       return result;
     }, { signal: options.signal, timeout: options.timeout ?? timeout });
   }
 }
 
-function closedHere(): ConnectionError {
-  return new ConnectionError("closed", "The connection was closed here");
+function closedHereError(): ConnectionError {
+  return new ConnectionError("closed", "The connection was closed on this side");
 }
 
-/** What an operation without a result gives, since undefined means that it has to wait. */
+/** The result of an operation that has none; undefined would mean that the operation must wait. */
 const VOID = null;

@@ -22,38 +22,48 @@ export type { Bind, BindOptions, ConnectOptions, ListenOptions };
 /**
  * Listens for connections on a UDP port.
  *
- * @throws {Error} When the runtime has no datagram sockets, or the address can't be bound.
- * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ * @throws {Error} When the runtime has no `Deno.listenDatagram` and the options have no `bind`, or
+ * the address can't be bound.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
-export function listen(options: ListenOptions = {}): Promise<Listener> {
-  return listenUdp(options, bind);
+export async function listen(options: ListenOptions = {}): Promise<Listener> {
+  if (!options.bind) checkRuntime("listen");
+  return await listenUdp(options, bind);
 }
 
 /**
  * Opens a connection to a listener.
  *
- * KCP has no handshake: the promise settles when the socket is there, and the listener learns of the
- * connection when the first bytes are written to it.
+ * KCP has no handshake. The promise resolves when the socket is open. The listener accepts the
+ * connection when the first written bytes arrive.
  *
- * @throws {Error} When the runtime has no datagram sockets, the name can't be resolved, or the local
- * address can't be bound.
- * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ * @throws {Error} When the runtime has no `Deno.listenDatagram` and the options have no `bind`, the
+ * name can't be resolved, or the local address can't be bound.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
-export function connect(options: ConnectOptions): Promise<Connection> {
-  return connectUdp(options, bind, resolve);
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  if (!options.bind) checkRuntime("connect");
+  return await connectUdp(options, bind, resolve);
 }
 
-function bind(hostname: string, port: number): DenoSocket {
+/** Throws where `Deno.listenDatagram` is missing. The message says what to use instead. */
+function checkRuntime(name: "connect" | "listen"): void {
   if (typeof Deno === "undefined") {
-    throw new Error(
-      "Cannot open a datagram socket: this runtime is not Deno; use listenOn and connectOn with a socket of your own",
-    );
+    const { process } = globalThis as { process?: { versions?: { node?: string } } };
+    const instead = process?.versions?.node === undefined
+      ? `${name}On of "@lowlatency/kcp/transport" with a socket of your own`
+      : `import { ${name} } from "@lowlatency/kcp/node"`;
+    throw new Error(`Cannot open a UDP socket: this runtime is not Deno; use ${instead}`);
   }
   if (typeof Deno.listenDatagram !== "function") {
     throw new Error(
-      'Cannot open a datagram socket: run Deno with --unstable-net, or set "unstable": ["net"] in deno.json',
+      "Cannot open a UDP socket: run Deno with --unstable-net, " +
+        'or set "unstable": ["net"] in deno.json',
     );
   }
+}
+
+function bind(hostname: string, port: number): DenoSocket {
   return new DenoSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
 }
 
@@ -62,18 +72,18 @@ async function resolve(hostname: string): Promise<string> {
   return (await lookup(hostname)).address;
 }
 
-/** `Deno.DatagramConn` as a socket for a driver. */
+/** Sends and receives packets on a `Deno.DatagramConn`, for `listenOn` and `connectOn`. */
 export class DenoSocket implements DatagramSocket {
-  /** Its own address. */
+  /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
   readonly #conn: Deno.DatagramConn;
   readonly #addresses = new AddressBook();
   #closed = false;
 
   /**
-   * Takes over a socket.
+   * Wraps a socket.
    *
-   * @param conn A UDP socket that nobody else receives from.
+   * @param conn A UDP socket that has no other receiver.
    */
   constructor(conn: Deno.DatagramConn) {
     const { hostname, port } = conn.addr as Deno.NetAddr;
@@ -87,9 +97,9 @@ export class DenoSocket implements DatagramSocket {
   }
 
   async #receive(receiver: DatagramReceiver): Promise<void> {
-    // Receiving into a buffer of one's own saves an allocation of 64 KiB per packet.
+    // Without a buffer, Deno allocates 64 KiB for every packet.
     const buffer = new Uint8Array(65_536);
-    // Packets mostly come from the one that the last came from.
+    // Most packets come from the sender of the packet before.
     let lastHostname = "", lastPort = 0, address = "";
     while (!this.#closed) {
       let packet: Uint8Array, from: Deno.Addr;
@@ -97,7 +107,8 @@ export class DenoSocket implements DatagramSocket {
         [packet, from] = await this.#conn.receive(buffer);
       } catch (error) {
         if (this.#closed) return;
-        // Some systems report here that an earlier packet found nobody: it is lost, like others.
+        // Some systems report here that an earlier packet could not be delivered. That packet is
+        // lost.
         if (error instanceof Deno.errors.ConnectionRefused) continue;
         if (error instanceof Deno.errors.ConnectionReset) continue;
         receiver.failed(error);
@@ -113,9 +124,9 @@ export class DenoSocket implements DatagramSocket {
     }
   }
 
-  /** Sends the packets of a batch; what the system refuses is lost. */
+  /** Sends the packets of a batch. A packet that the system refuses is lost. */
   async send(batch: PacketBatch): Promise<void> {
-    // One after the other: Deno does not keep sends in order that wait for the socket together.
+    // Deno may reorder sends that wait for the socket at the same time.
     for (let i = 0; i < batch.count && !this.#closed; i++) {
       try {
         await this.#conn.send(batch.packet(i), this.#addresses.get(batch.to[i]));
@@ -132,18 +143,18 @@ export class DenoSocket implements DatagramSocket {
     this.#conn.close();
   }
 
-  /** Lets the process live while the socket is open. */
+  /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
     (this.#conn as Partial<RefCounted>).ref?.();
   }
 
-  /** Lets the process end although the socket is open. */
+  /** Lets the process end while the socket is open. */
   unref(): void {
     (this.#conn as Partial<RefCounted>).unref?.();
   }
 }
 
-/** What Deno's sockets have, though the types of the datagram socket do not say so. */
+/** Methods of a `Deno.DatagramConn` that its type does not declare. */
 interface RefCounted {
   ref(): void;
   unref(): void;

@@ -1,124 +1,141 @@
 /**
- * Runs an endpoint on a socket and a clock: what every adapter would otherwise write again.
+ * Runs an endpoint on a socket and a clock. All adapters share this code.
  *
  * @module
  */
 import type { Arena } from "../../kcp/arena.ts";
 import { PacketBatch, type PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import type { Endpoint } from "../session/endpoint.ts";
-import { deferred } from "./deferred.ts";
 import { ConnectionError } from "../session/errors.ts";
 import { TimerHeap } from "../session/timer_heap.ts";
+import { deferred } from "./deferred.ts";
 
-/** What a {@linkcode DatagramSocket} tells. */
+/** Receives the packets and errors of a {@linkcode DatagramSocket}. */
 export interface DatagramReceiver {
-  /** The machine's memory, for sockets that receive into it. */
+  /** The memory of the endpoint. A socket may receive packets into it. */
   readonly arena: Arena;
-  /** A packet arrived. It is not kept. */
+  /** Takes a packet that arrived. The bytes are not kept. */
   packet(bytes: Uint8Array, from: string): void;
   /**
-   * Packets arrived, and lie one behind the other in the arena, from `start` to before `end`. They are changed. What they
-   * call for leaves once `settled` is called, unless the application has something to send before.
+   * Takes several packets that arrived. They lie one after the other in the arena, from offset
+   * `start` to before `end`. The bytes are decrypted in place. Replies (acknowledgments) are sent
+   * on `settled()`, or earlier together with application data.
    *
-   * @param size Bytes of each but the last, which may be shorter.
+   * @param size Size of each packet in bytes. The last packet may be shorter.
+   * @param from The address of the sender.
    */
   packets(start: number, end: number, size: number, from: string): void;
   /**
-   * The application has had a turn, if a short one, since the last packets came: what they call for may leave. If they were
-   * answered, the answer has taken their acknowledgments along. A socket that delivers packets so has to call it.
+   * Sends the replies to the packets of earlier `packets()` calls. A socket that calls `packets()`
+   * must call this after the application had time to answer: the acknowledgments then travel with
+   * the answer.
    */
   settled(): void;
-  /** The socket failed, and delivers nothing more. */
+  /** Takes the error of a socket that failed. The socket delivers nothing more. */
   failed(error: unknown): void;
 }
 
-/** A UDP socket, as an adapter offers it to a {@linkcode Driver}. It knows nothing of the protocol. */
+/** A UDP socket, or any other kind of datagram socket. It knows nothing of the protocol. */
 export interface DatagramSocket {
-  /** Its own address, as peers are named. */
+  /** The socket's own address, in the form that is used for peers. */
   readonly address: string;
-  /** How large a batch it likes; as large as they are by default unless given. */
+  /** The batch size that suits the socket. Default: the defaults of `PacketBatch`. */
   readonly batch?: PacketBatchOptions;
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void;
   /**
-   * Sends every packet of the batch to its destination, and returns when the batch may be used again. A
-   * packet that the network refuses is lost, as any packet may be.
+   * Sends every packet of the batch to its destination. The batch may be used again when the call
+   * returns, or when its promise settles. A packet that the network refuses is lost, as any packet
+   * may be.
+   *
+   * @throws {Error} When the socket has failed; a promise that rejects means the same. All
+   * connections of the socket then end.
    */
   send(batch: PacketBatch): void | Promise<void>;
-  /** Closes the socket; nothing is delivered afterwards. It is closed when the promise settles, if it gives one. */
+  /**
+   * Closes the socket. It delivers nothing more. If it returns a promise, the socket is closed when
+   * the promise settles.
+   */
   close(): void | Promise<void>;
-  /** Lets the process live while the socket is open. */
+  /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void;
-  /** Lets the process end although the socket is open. */
+  /** Lets the process end while the socket is open. */
   unref(): void;
 }
 
 /** A monotonic clock with one timer. */
 export interface Clock {
-  /** Milliseconds since some fixed point. */
+  /** Milliseconds since a fixed time. The number may have a fraction. */
   now(): number;
-  /** Calls `callback` once, not before `at`; it replaces the call that was asked for before. */
+  /** Calls `callback` once, not before the time `at` (ms). This replaces the pending call. */
   wake(at: number, callback: () => void): void;
-  /** Forgets the call. */
+  /** Cancels the pending call. */
   stop(): void;
-  /** Lets the process live while a call is pending. */
+  /** Keeps the process alive while a call is pending. This is the initial state. */
   ref(): void;
-  /** Lets the process end although a call is pending. */
+  /** Lets the process end while a call is pending. */
   unref(): void;
 }
 
-/** Rounds of output between two turns of the event loop. */
+/** Largest number of batches that are sent before the event loop gets a turn. */
 const MAX_ROUNDS = 16;
 
-/** Packets of a batch, unless the socket likes fewer. */
-const DEFAULT_PACKETS = 256;
+/** Largest number of packets in a batch, unless the socket asks for fewer. */
+const MAX_PACKETS = 256;
 /**
- * The same for packets that take longer to make than to send, first and at most. Each batch has twice as many as the one
- * before, until there is nothing more to send: the peer works on the first ones while the next are made, and of a long run
- * most leave in a few large batches, which cost the system less.
+ * First and largest batch size when building a packet is expensive (encryption, FEC). Each batch is
+ * twice as large as the one before, until nothing is left to send. The first batches are small, so
+ * the peer can work on them while the next ones are built. The last ones are large, because a large
+ * batch costs the system less per packet.
  */
-const FIRST_ELABORATE_PACKETS = 8;
-const ELABORATE_PACKETS = 64;
+const FIRST_EXPENSIVE_PACKETS = 8;
+const MAX_EXPENSIVE_PACKETS = 64;
 
-/** A call that was asked for with {@linkcode Driver.after}. */
+/** A call that {@linkcode Driver.after} will make; `run` is null once it was made or cancelled. */
 interface Call {
   run: (() => void) | null;
 }
 
 /**
- * One endpoint, one socket, one timer. Packets go from the socket into the endpoint, what is due goes out
- * in batches, and the timer wakes it at the endpoint's deadline.
+ * Connects one endpoint with one socket and one timer. The driver passes packets from the socket to
+ * the endpoint, sends the endpoint's packets in batches, and sets the timer to the endpoint's
+ * deadline.
  */
 export class Driver {
-  /** The machine. */
+  /** The endpoint. */
   readonly endpoint: Endpoint;
   /** Settles when the socket is closed. */
   readonly closed: Promise<void>;
+  /** The socket. */
   readonly socket: DatagramSocket;
   readonly #clock: Clock;
   readonly #batch: PacketBatch;
-  /** Packets that it has at most. */
-  readonly #most: number;
-  /** Batches that left since there was nothing more to send. */
-  #full = 0;
+  /** Largest number of packets in a batch. */
+  readonly #maxPackets: number;
+  /** Number of batches that were sent since the endpoint last had nothing to send. */
+  #batchesInRow = 0;
   readonly #calls = new TimerHeap<Call>();
   readonly #resolveClosed: () => void;
-  /** Calls in the heap that were taken back. */
+  /** Number of cancelled calls that are still in the heap. */
   #cancelled = 0;
   #wakeAt = Infinity;
   #scheduled = false;
   #sending = false;
-  #done = false;
-  /** Closes the socket when the last session is over. */
-  #closing = false;
+  /** Whether the socket is closed. */
+  #isClosed = false;
+  /** Whether to close the socket when the last session has ended. */
+  #closesWhenIdle = false;
 
   constructor(endpoint: Endpoint, socket: DatagramSocket, clock: Clock) {
     this.endpoint = endpoint;
     this.socket = socket;
     this.#clock = clock;
     const { packets = Infinity, ...rest } = socket.batch ?? {};
-    this.#most = Math.min(packets, endpoint.expensivePackets ? ELABORATE_PACKETS : DEFAULT_PACKETS);
-    this.#batch = new PacketBatch({ ...rest, packets: this.#most, arena: endpoint.arena });
+    this.#maxPackets = Math.min(
+      packets,
+      endpoint.expensivePackets ? MAX_EXPENSIVE_PACKETS : MAX_PACKETS,
+    );
+    this.#batch = new PacketBatch({ ...rest, packets: this.#maxPackets, arena: endpoint.arena });
     const { promise, resolve } = deferred<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -126,12 +143,12 @@ export class Driver {
     socket.open({
       arena: endpoint.arena,
       packets: (start, end, size, from) => {
-        if (this.#done) return;
+        if (this.#isClosed) return;
         endpoint.inputRun(start, end, size, clock.now(), from);
       },
       settled: () => this.schedule(),
       packet: (bytes, from) => {
-        if (this.#done) return;
+        if (this.#isClosed) return;
         endpoint.input(bytes, clock.now(), from);
         this.schedule();
       },
@@ -139,32 +156,32 @@ export class Driver {
     });
   }
 
-  /** The time. */
+  /** The time of the clock, in ms. */
   now(): number {
     return this.#clock.now();
   }
 
-  /** Lets the process live while the socket is open. */
+  /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
     this.socket.ref();
     this.#clock.ref();
   }
 
-  /** Lets the process end although the socket is open. */
+  /** Lets the process end while the socket is open. */
   unref(): void {
     this.socket.unref();
     this.#clock.unref();
   }
 
-  /** Closes the socket as soon as no session is left. */
+  /** Closes the socket when the last session has ended. */
   closeWhenIdle(): void {
-    this.#closing = true;
+    this.#closesWhenIdle = true;
     this.schedule();
   }
 
-  /** Calls `run` after `delay` ms, and returns what takes that back. */
+  /** Calls `run` after `delay` ms. Returns a function that cancels the call. */
   after(delay: number, run: () => void): () => void {
-    if (delay === Infinity || this.#done) return () => {};
+    if (delay === Infinity || this.#isClosed) return () => {};
     const call: Call = { run };
     this.#calls.push(this.#clock.now() + delay, call);
     this.#arm();
@@ -176,15 +193,15 @@ export class Driver {
     };
   }
 
-  /** Drops the calls that were taken back. */
+  /** Removes cancelled calls from the heap. */
   #sweep(): void {
     this.#calls.retain(({ run }) => run !== null);
     this.#cancelled = 0;
   }
 
-  /** Lets the endpoint have its turn soon, once, however often this is called before. */
+  /** Runs the endpoint soon. Several calls before that run it once. */
   schedule(): void {
-    if (this.#scheduled || this.#done) return;
+    if (this.#scheduled || this.#isClosed) return;
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
@@ -193,7 +210,7 @@ export class Driver {
   }
 
   #run(): void {
-    if (this.#done || this.#sending) return;
+    if (this.#isClosed || this.#sending) return;
     const { endpoint } = this;
     const batch = this.#batch;
     const now = this.#clock.now();
@@ -210,13 +227,13 @@ export class Driver {
     for (let round = 0;; round++) {
       batch.clear();
       if (endpoint.expensivePackets) {
-        batch.limit = Math.min(FIRST_ELABORATE_PACKETS << this.#full, this.#most);
+        batch.limit = Math.min(FIRST_EXPENSIVE_PACKETS << this.#batchesInRow, this.#maxPackets);
       }
       if (endpoint.output(batch) === 0) {
-        this.#full = 0;
+        this.#batchesInRow = 0;
         break;
       }
-      this.#full = Math.min(this.#full + 1, MAX_ROUNDS);
+      this.#batchesInRow = Math.min(this.#batchesInRow + 1, MAX_ROUNDS);
       let sent: void | Promise<void>;
       try {
         sent = this.socket.send(batch);
@@ -237,13 +254,13 @@ export class Driver {
         return;
       }
     }
-    if (this.#closing && endpoint.size === 0) this.#close();
+    if (this.#closesWhenIdle && endpoint.size === 0) this.#close();
     else this.#arm();
   }
 
-  /** Sets the timer if it stands too late. */
+  /** Re-arms the timer if it would fire too late. */
   #arm(): void {
-    // Calls that were taken back are worth no wake-up.
+    // A cancelled call needs no wake-up.
     while (this.#calls.peek()?.run === null) {
       this.#calls.pop();
       this.#cancelled--;
@@ -261,7 +278,7 @@ export class Driver {
   }
 
   #fail(error: unknown): void {
-    if (this.#done) return;
+    if (this.#isClosed) return;
     const reason = error instanceof Error ? error.message : String(error);
     this.endpoint.abort(
       new ConnectionError("socket", `The socket failed: ${reason}`, { cause: error }),
@@ -270,8 +287,8 @@ export class Driver {
   }
 
   #close(): void {
-    if (this.#done) return;
-    this.#done = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#clock.stop();
     this.#calls.clear();
     const closing = this.socket.close();

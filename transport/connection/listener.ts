@@ -1,11 +1,20 @@
-import { Connection, type UdpAddress, udpAddress } from "./connection.ts";
-import { type Deferred, deferred } from "./deferred.ts";
-import type { Driver } from "./driver.ts";
 import type { EndpointStats } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
+import { type Connection, newConnection } from "./connection.ts";
+import { type Deferred, deferred } from "./deferred.ts";
+import type { Driver } from "./driver.ts";
+import { type UdpAddress, udpAddress } from "./udp_address.ts";
 
 /**
- * Accepts connections on one UDP socket. It is used as a `Deno.Listener` is.
+ * Makes a listener: the constructor is private, so that only this folder can.
+ *
+ * @param driver The driver of an endpoint that accepts sessions.
+ */
+export let newListener: (driver: Driver) => Listener;
+
+/**
+ * Accepts connections on one UDP socket. It has the methods of `Deno.Listener`. `listen` makes
+ * listeners.
  *
  * @example
  * ```ts
@@ -18,18 +27,19 @@ import { ConnectionError } from "../session/errors.ts";
  * ```
  */
 export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Connection> {
-  /** Settles when the listener is closed, its last connection is over, and so is its socket. */
+  static {
+    newListener = (driver) => new Listener(driver);
+  }
+
+  /**
+   * Settles when the listener is closed, its last connection has ended, and its socket is closed.
+   */
   readonly closed: Promise<void>;
   readonly #driver: Driver;
   readonly #waiting: Deferred<Connection>[] = [];
   #error: ConnectionError | null = null;
 
-  /**
-   * Wraps an endpoint that accepts sessions; listeners are made by `listen`.
-   *
-   * @param driver What runs the endpoint.
-   */
-  constructor(driver: Driver) {
+  private constructor(driver: Driver) {
     this.#driver = driver;
     driver.endpoint.onAccept = () => this.#serve();
     this.closed = driver.closed;
@@ -43,15 +53,15 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     return udpAddress(this.#driver.socket.address);
   }
 
-  /** What was counted so far, and the number of sessions: a snapshot. */
+  /** Counters, and the number of sessions: a snapshot. */
   get stats(): EndpointStats {
     return this.#driver.endpoint.stats;
   }
 
   /**
-   * Waits for the next connection. One exists as soon as its first packet has arrived.
+   * Waits for the next connection. A connection exists as soon as its first packet has arrived.
    *
-   * @throws {ConnectionError} When the listener is closed, or its socket failed.
+   * @throws {ConnectionError} When the listener is closed, or its socket has failed.
    */
   accept(): Promise<Connection> {
     if (this.#error) return Promise.reject(this.#error);
@@ -62,8 +72,8 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   }
 
   /**
-   * Accepts no more connections. Those that were accepted go on, and the socket stays open until the last
-   * of them is over.
+   * Stops to accept connections. The connections that were accepted continue. The socket stays open
+   * until the last of them has ended.
    */
   close(): void {
     this.#end(new ConnectionError("closed", "The listener was closed"));
@@ -71,19 +81,19 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     this.#driver.closeWhenIdle();
   }
 
-  /** Lets the process live while the listener is open, as it does from the start. */
+  /** Keeps the process alive while the listener is open. This is the initial state. */
   ref(): void {
     this.#driver.ref();
   }
 
-  /** Lets the process end although the listener is open. */
+  /** Lets the process end while the listener is open. */
   unref(): void {
     this.#driver.unref();
   }
 
   /**
-   * Iterates over the connections as they come; ends when the listener is closed. Leaving the loop closes
-   * it, as with a `Deno.Listener`.
+   * Iterates over the connections as they arrive. The iteration ends when the listener is closed.
+   * Leaving the loop closes the listener, as with a `Deno.Listener`.
    */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Connection> {
     try {
@@ -95,12 +105,12 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     }
   }
 
-  /** {@linkcode Listener.close}. */
+  /** Calls {@linkcode Listener.close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** {@linkcode Listener.close}, then waits until the last connection is over. */
+  /** Calls {@linkcode Listener.close}, then waits until the last connection has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.closed;
@@ -110,7 +120,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     while (this.#waiting.length > 0) {
       const session = this.#driver.endpoint.accept();
       if (!session) return;
-      this.#waiting.shift()!.resolve(new Connection(session, this.#driver, false));
+      this.#waiting.shift()!.resolve(newConnection(session, this.#driver, false));
     }
   }
 

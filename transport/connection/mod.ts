@@ -3,9 +3,10 @@
  *
  * @module
  */
-export { Connection, type UdpAddress } from "./connection.ts";
+export { Connection } from "./connection.ts";
 export type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
 export { Listener } from "./listener.ts";
 export type { OperationOptions } from "./operation_queue.ts";
 export { connectOn, listenOn } from "./sockets.ts";
 export { SystemClock, systemEntropy } from "./system_clock.ts";
+export type { UdpAddress } from "./udp_address.ts";

@@ -22,14 +22,14 @@ import {
 
 export type { Bind, BindOptions, ConnectOptions, ListenOptions };
 
-/** Bytes that the socket's receive and send buffers should have; the system may give less. */
+/** Size in bytes of the socket's receive and send buffers. The system may give less. */
 const BUFFER_SIZE = 4 << 20;
 
 /**
  * Listens for connections on a UDP port.
  *
  * @throws {Error} When the address can't be bound.
- * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {
   return listenUdp(options, bind);
@@ -38,11 +38,11 @@ export function listen(options: ListenOptions = {}): Promise<Listener> {
 /**
  * Opens a connection to a listener.
  *
- * KCP has no handshake: the promise settles when the socket is there, and the listener learns of the
- * connection when the first bytes are written to it.
+ * KCP has no handshake. The promise resolves when the socket is open. The listener accepts the
+ * connection when the first written bytes arrive.
  *
  * @throws {Error} When the name can't be resolved, or the local address can't be bound.
- * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function connect(options: ConnectOptions): Promise<Connection> {
   return connectUdp(options, bind, async (hostname) => (await lookup(hostname)).address);
@@ -64,18 +64,18 @@ async function bind(hostname: string, port: number): Promise<NodeSocket> {
   return new NodeSocket(socket);
 }
 
-/** A `dgram` socket as a socket for a driver. */
+/** Sends and receives packets on a socket of `node:dgram`, for `listenOn` and `connectOn`. */
 export class NodeSocket implements DatagramSocket {
-  /** Its own address. */
+  /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
   readonly #socket: Socket;
   readonly #addresses = new AddressBook();
   #closed = false;
 
   /**
-   * Takes over a socket.
+   * Wraps a socket.
    *
-   * @param socket A bound UDP socket that nobody else receives from.
+   * @param socket A bound UDP socket that has no other receiver.
    */
   constructor(socket: Socket) {
     const { address, port } = socket.address();
@@ -93,12 +93,12 @@ export class NodeSocket implements DatagramSocket {
     });
   }
 
-  /** Sends the packets of a batch; what the system refuses is lost. */
+  /** Sends the packets of a batch. A packet that the system refuses is lost. */
   send(batch: PacketBatch): Promise<void> {
     return new Promise((resolve) => {
-      let left = batch.count;
+      let unsent = batch.count;
       const done = () => {
-        if (--left === 0) resolve();
+        if (--unsent === 0) resolve();
       };
       for (let i = 0; i < batch.count; i++) {
         const { hostname, port } = this.#addresses.get(batch.to[i]);
@@ -114,12 +114,12 @@ export class NodeSocket implements DatagramSocket {
     this.#socket.close();
   }
 
-  /** Lets the process live while the socket is open. */
+  /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
     this.#socket.ref();
   }
 
-  /** Lets the process end although the socket is open. */
+  /** Lets the process end while the socket is open. */
   unref(): void {
     this.#socket.unref();
   }

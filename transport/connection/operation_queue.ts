@@ -1,48 +1,55 @@
 import { ConnectionError } from "../session/errors.ts";
 
-/** Bounds of one read or write. */
+/** Limits of one read or write. */
 export interface OperationOptions {
-  /** Rejects the operation with the signal's reason when it is aborted; nothing is lost. */
+  /**
+   * Rejects the operation with the signal's reason when the signal is aborted. No data is lost.
+   * Default: no signal.
+   */
   signal?: AbortSignal;
-  /** Rejects the operation with a `timeout` {@linkcode ConnectionError} after so many ms. */
+  /**
+   * How long (ms) the operation may wait, 0 to `Infinity`. After that it rejects with a
+   * {@linkcode ConnectionError} of kind `timeout`. Default: the connection's `readTimeout` or
+   * `writeTimeout`.
+   */
   timeout?: number;
 }
 
-/** An operation that waits for its turn, or until it is possible. */
+/** An operation that waits for earlier operations, or until it is possible. */
 interface Waiter {
-  /** Tries; true when the operation is done or has failed. */
+  /** Tries the operation. True when it is done or has failed. */
   attempt(): boolean;
   reject(reason: unknown): void;
 }
 
-/** Operations of one kind that are done one after the other, each as soon as it is possible. */
+/** Runs operations of one kind in order, each as soon as it is possible. */
 export class OperationQueue {
   readonly #name: string;
   readonly #after: (delay: number, run: () => void) => () => void;
-  readonly #hint: () => string;
+  readonly #diagnosis: () => string;
   readonly #waiting: Waiter[] = [];
 
   /**
-   * @param name What an operation is called in messages.
-   * @param after Calls `run` after `delay` ms, and returns what takes that back.
-   * @param hint What else there is to say when an operation took too long.
+   * @param name The name of an operation in error messages.
+   * @param after Calls `run` after `delay` ms. Returns a function that cancels the call.
+   * @param diagnosis Text to add to the message of a timeout.
    */
   constructor(
     name: string,
     after: (delay: number, run: () => void) => () => void,
-    hint: () => string = () => "",
+    diagnosis: () => string = () => "",
   ) {
     this.#name = name;
     this.#after = after;
-    this.#hint = hint;
+    this.#diagnosis = diagnosis;
   }
 
   /**
    * Runs an operation now or later.
    *
-   * @param attempt Does it and gives the result, or undefined when it has to wait, or throws.
+   * @param attempt Tries the operation. Gives the result, or undefined if the operation must wait.
    */
-  // deno-lint-ignore require-await -- what is thrown rejects
+  // deno-lint-ignore require-await -- an error that is thrown becomes a rejection
   async run<T>(attempt: () => T | undefined, { signal, timeout }: OperationOptions): Promise<T> {
     signal?.throwIfAborted();
     if (typeof timeout !== "number" || !(timeout >= 0)) {
@@ -86,7 +93,8 @@ export class OperationQueue {
       const onAbort = () => withdraw(signal!.reason);
       signal?.addEventListener("abort", onAbort);
       const cancel = this.#after(timeout, () => {
-        const message = `The ${this.#name} was not possible within ${timeout} ms${this.#hint()}`;
+        const message =
+          `The ${this.#name} was not possible within ${timeout} ms${this.#diagnosis()}`;
         withdraw(new ConnectionError("timeout", message));
       });
       const stop = () => {
@@ -97,12 +105,12 @@ export class OperationQueue {
     });
   }
 
-  /** Lets those go on that are possible now. */
+  /** Completes the operations that are possible now. */
   serve(): void {
     while (this.#waiting.length > 0 && this.#waiting[0].attempt()) this.#waiting.shift();
   }
 
-  /** Rejects all that wait. */
+  /** Rejects all waiting operations. */
   fail(error: unknown): void {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
   }

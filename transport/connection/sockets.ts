@@ -1,39 +1,39 @@
 /**
- * Listeners and connections on whatever socket and clock an adapter brings.
+ * Listeners and connections on a socket and a clock of any kind.
  *
  * @module
  */
-import { Connection } from "./connection.ts";
-import { type Clock, type DatagramSocket, Driver } from "./driver.ts";
 import { Endpoint, type EndpointOptions } from "../session/endpoint.ts";
-import { Listener } from "./listener.ts";
 import type { SessionOptions } from "../session/session_options.ts";
+import { type Connection, newConnection } from "./connection.ts";
+import { type Clock, type DatagramSocket, Driver } from "./driver.ts";
+import { type Listener, newListener } from "./listener.ts";
 
 /**
  * Listens on a socket of any kind.
  *
- * @param socket The socket. The listener closes it in the end.
- * @param clock A clock of its own.
- * @param options Settings of the endpoint and of its sessions.
- * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ * @param socket The socket. The listener closes it.
+ * @param clock A clock for this listener only.
+ * @param options Options of the endpoint and of its sessions.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function listenOn(
   socket: DatagramSocket,
   clock: Clock,
   options: EndpointOptions = {},
 ): Listener {
-  return new Listener(new Driver(new Endpoint(options, true), socket, clock));
+  return newListener(new Driver(new Endpoint(options, true), socket, clock));
 }
 
 /**
- * Opens a connection on a socket of any kind. Nothing is sent until something is written.
+ * Opens a connection on a socket of any kind. It sends nothing before the first write.
  *
- * @param socket The socket. The connection closes it in the end.
- * @param clock A clock of its own.
- * @param peer Where the listener is, in the form in which the socket tells where packets came from.
- * @param conv The conversation id, which should be hard to guess: draw it at random.
- * @param options Settings of the session.
- * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
+ * @param socket The socket. The connection closes it.
+ * @param clock A clock for this connection only.
+ * @param peer The listener's address, in the form that the socket gives for the sender of a packet.
+ * @param conv The conversation id, 0 to 4294967295. Draw it at random, so that it is hard to guess.
+ * @param options Options of the session.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function connectOn(
   socket: DatagramSocket,
@@ -43,10 +43,10 @@ export function connectOn(
   options: SessionOptions = {},
 ): Connection {
   const driver = new Driver(new Endpoint(options), socket, clock);
-  return new Connection(driver.endpoint.open(peer, conv, clock.now()), driver, true);
+  return newConnection(driver.endpoint.open(peer, conv, clock.now()), driver, true);
 }
 
-/** What `make` makes of a socket; the socket is closed if that fails. */
+/** Calls `make`, and closes the socket if it throws. */
 export function orClose<T>(socket: DatagramSocket, make: () => T): T {
   try {
     return make();

@@ -1,19 +1,19 @@
 import type { Clock } from "./driver.ts";
 
-/** Longest delay that timers take, in ms. */
+/** Longest delay of a timer, in ms. */
 const MAX_DELAY = 2 ** 31 - 1;
 
-/** The clock of the runtime, whichever it is: `performance.now` and one timer. */
+/** The clock of any runtime: `performance.now` and one timer. */
 export class SystemClock implements Clock {
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #counted = true;
+  #referenced = true;
 
   /** Milliseconds since the process or the page started. */
   now(): number {
     return performance.now();
   }
 
-  /** Calls `callback` once, not before `at`; it replaces the call that was asked for before. */
+  /** Calls `callback` once, not before the time `at` (ms). This replaces the pending call. */
   wake(at: number, callback: () => void): void {
     this.stop();
     if (at === Infinity) return;
@@ -22,42 +22,42 @@ export class SystemClock implements Clock {
       this.#timer = undefined;
       callback();
     }, delay);
-    if (!this.#counted) this.#count(false);
+    if (!this.#referenced) this.#setReferenced(false);
   }
 
-  /** Forgets the call. */
+  /** Cancels the pending call. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  /** Lets the process live while a call is pending. */
+  /** Keeps the process alive while a call is pending. This is the initial state. */
   ref(): void {
-    this.#counted = true;
-    this.#count(true);
+    this.#referenced = true;
+    this.#setReferenced(true);
   }
 
-  /** Lets the process end although a call is pending. */
+  /** Lets the process end while a call is pending. */
   unref(): void {
-    this.#counted = false;
-    this.#count(false);
+    this.#referenced = false;
+    this.#setReferenced(false);
   }
 
-  #count(counted: boolean): void {
+  #setReferenced(referenced: boolean): void {
     const timer = this.#timer;
     if (timer === undefined) return;
     if (typeof timer === "object") {
-      if (counted) timer.ref();
+      if (referenced) timer.ref();
       else timer.unref();
     } else if (typeof Deno !== "undefined") {
-      if (counted) Deno.refTimer(timer);
+      if (referenced) Deno.refTimer(timer);
       else Deno.unrefTimer(timer);
     }
-    // Elsewhere nothing keeps a page or a worker alive.
+    // In a browser, a timer does not keep a page or worker alive.
   }
 }
 
-/** Fills bytes with randomness of the runtime, as nonces need it. */
+/** Fills bytes with secure random numbers of the runtime, for nonces. */
 export function systemEntropy(target: Uint8Array<ArrayBuffer>): void {
   crypto.getRandomValues(target);
 }

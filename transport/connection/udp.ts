@@ -1,5 +1,5 @@
 /**
- * What the adapters for UDP sockets share: which socket to open for whom.
+ * `listen` and `connect` over UDP, for every adapter: checks addresses and opens the right socket.
  *
  * @module
  */
@@ -12,38 +12,51 @@ import type { SessionOptions } from "../session/session_options.ts";
 import { connectOn, listenOn, orClose } from "./sockets.ts";
 import { SystemClock, systemEntropy } from "./system_clock.ts";
 
-/** What opens sockets. */
+/** The option that chooses the kind of socket. */
 export interface BindOptions {
-  /** Opens the socket: the runtime's own kind unless given; `linux()` of `/linux` makes a faster one. */
+  /**
+   * Opens the socket, for example `linux()` of `@lowlatency/kcp/linux`. Default: a socket of the
+   * runtime's own kind.
+   */
   bind?: Bind;
 }
 
-/** Where to listen, and settings of the endpoint and of its sessions. */
+/** The address to listen on, and options of the endpoint and of its sessions. */
 export interface ListenOptions extends EndpointOptions, BindOptions {
-  /** The port; 0, one that is free, unless given. */
+  /** The port, 0 to 65535; 0 lets the system choose a free one. Default: 0. */
   port?: number;
-  /** The IP address to bind: `0.0.0.0`, every IPv4 address, unless given. `::` serves IPv4 and IPv6. */
+  /**
+   * The IP address to bind. `0.0.0.0` receives on every IPv4 address, `::` on every IPv4 and IPv6
+   * address. Default: "0.0.0.0".
+   */
   hostname?: string;
 }
 
-/** Whom to connect to, and settings of the session. */
+/** The listener to connect to, and options of the session. */
 export interface ConnectOptions extends SessionOptions, BindOptions {
-  /** The listener's port. */
+  /** The listener's port, 1 to 65535. */
   port: number;
-  /** The listener's IP address or name; `127.0.0.1` unless given. */
+  /** The listener's IP address or name. Default: "127.0.0.1". */
   hostname?: string;
-  /** The IP address to bind on this side; one that fits the listener's unless given. */
+  /**
+   * The IP address to bind on this side. Default: the loopback address if the listener is on the
+   * loopback, otherwise every address of the listener's family.
+   */
   localHostname?: string;
-  /** The port to bind on this side; 0, one that is free, unless given. */
+  /** The port to bind on this side, 0 to 65535; 0 lets the system choose a free one. Default: 0. */
   localPort?: number;
-  /** The conversation id; drawn at random unless given. */
+  /** The conversation id, 0 to 4294967295. Default: a random number. */
   conv?: number;
 }
 
-/** Opens a UDP socket at an IP address and port; port 0 is one that is free. */
+/** Opens a UDP socket at an IP address and port. Port 0 lets the system choose a free one. */
 export type Bind = (hostname: string, port: number) => DatagramSocket | Promise<DatagramSocket>;
 
-/** `listen` on the sockets that `own` opens unless the options bring others. */
+/**
+ * Listens on a UDP port.
+ *
+ * @param own Opens the socket if the options have no `bind`.
+ */
 export async function listenUdp(options: ListenOptions, own: Bind): Promise<Listener> {
   const { port = 0, hostname = "0.0.0.0", bind = own, ...endpoint } = options;
   checkAddress({ hostname, port }, 0);
@@ -51,7 +64,12 @@ export async function listenUdp(options: ListenOptions, own: Bind): Promise<List
   return orClose(socket, () => listenOn(socket, new SystemClock(), withEntropy(endpoint)));
 }
 
-/** `connect` likewise; `lookUp` gives the IP address of a name. */
+/**
+ * Opens a connection to a listener over UDP.
+ *
+ * @param own Opens the socket if the options have no `bind`.
+ * @param lookUp Finds the IP address of a name.
+ */
 export async function connectUdp(
   options: ConnectOptions,
   own: Bind,
@@ -84,7 +102,7 @@ async function resolve(
   hostname: string,
   lookUp: (name: string) => Promise<string>,
 ): Promise<string> {
-  // Both loopback addresses have this name; a listener is on the IPv4 one unless told otherwise.
+  // This name stands for 127.0.0.1 and ::1. A listener uses IPv4 by default.
   if (hostname === "localhost") return "127.0.0.1";
   return isAddress(hostname) ? hostname : await lookUp(hostname);
 }

@@ -1,6 +1,5 @@
 /**
- * Packets that leave through UDP sockets at given times, whatever their number: one timer, and one
- * send under way for each route.
+ * Sends packets through UDP sockets at given times, with one timer for all of them.
  *
  * @module
  */
@@ -8,17 +7,16 @@
 import { TimerHeap } from "../session/timer_heap.ts";
 
 /**
- * A way out, on which packets keep their order: the next send starts when the last one has ended.
- * Several at once would be faster by little, and Deno does not keep them in order: those that wait
- * for the socket to become writable, as the first ones on a new socket do, end in the reverse
- * order.
+ * A socket and a destination. Packets on one route keep their order: each send starts when the send
+ * before it has ended. Concurrent sends would be only slightly faster, and Deno does not keep their
+ * order: sends that wait until a new socket becomes writable end in reverse order.
  */
 export interface Route {
-  /** The socket that sends. It may be replaced while packets wait. */
+  /** The socket that sends. The caller may replace it while packets wait. */
   socket: Deno.DatagramConn;
-  /** Where the packets go. */
+  /** The destination. */
   readonly address: Deno.NetAddr;
-  /** The packets that are due, while one is being sent. */
+  /** The packets that are due and not sent yet. */
   readonly due: Uint8Array[];
   /** Whether a packet is being sent. */
   sending: boolean;
@@ -29,19 +27,19 @@ interface Pending {
   readonly packet: Uint8Array;
 }
 
-/** The longest time that setTimeout takes, in ms. */
+/** The longest delay that `setTimeout` supports, in ms. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
 /**
- * Sends packets at given times of `performance.now()`; for each route in the order of
- * {@linkcode TimerHeap}. A packet never leaves early. It leaves late by what timers are, 1 to 2 ms,
- * as long as the machine keeps up; {@linkcode DelayedSender.run} sends what is due without that
- * delay.
+ * Sends packets at given times of `performance.now()`. A packet never leaves early. Packets of one
+ * route with the same time leave in the order in which they were scheduled. A packet that waits for
+ * the timer leaves 1 to 2 ms late, or later if the machine is overloaded. A packet that is due when
+ * {@linkcode DelayedSender.run} is called leaves at once.
  */
 export class DelayedSender {
-  /** Packets that were dropped because `maxPendingBytes` were waiting. */
+  /** Packets dropped because too many bytes were waiting. */
   discarded = 0;
-  /** Packets that the operating system refused to send. */
+  /** Packets that the operating system did not send. */
   failed = 0;
   #maxPendingBytes: number;
   #pendingBytes = 0;
@@ -55,18 +53,17 @@ export class DelayedSender {
   /**
    * Makes a sender.
    *
-   * @param maxPendingBytes How many bytes may wait; a packet beyond them is dropped.
+   * @param maxPendingBytes How many bytes may wait. A packet that exceeds this is dropped.
    */
   constructor(maxPendingBytes: number) {
     this.#maxPendingBytes = maxPendingBytes;
   }
 
   /**
-   * Adds a packet. It is sent by a later {@linkcode DelayedSender.run}: call that once the packets
-   * at hand are added.
+   * Adds a packet. Call {@linkcode DelayedSender.run} after adding one or more packets.
    *
-   * @param route Where it leaves.
-   * @param packet The packet, which must not change any more.
+   * @param route The socket and the destination.
+   * @param packet The packet. The caller must not change it afterwards.
    * @param at When it is due, in ms on the scale of `performance.now()`.
    */
   schedule(route: Route, packet: Uint8Array, at: number): void {
@@ -79,9 +76,9 @@ export class DelayedSender {
   }
 
   /**
-   * Sends what is due, and sets the timer for the rest.
+   * Sends the packets that are due, and sets the timer for the others.
    *
-   * @param now The present `performance.now()`.
+   * @param now The current value of `performance.now()`.
    */
   run(now: number): void {
     while (this.#pending.deadline <= now) {
@@ -92,7 +89,7 @@ export class DelayedSender {
     if (this.#pending.deadline >= this.#timerAt || this.#closed) return;
     clearTimeout(this.#timer);
     this.#timerAt = this.#pending.deadline;
-    // A fraction of a ms would be cut off, and the timer would fire early and for nothing.
+    // Rounded up, because setTimeout drops the fraction and would fire too early.
     const delay = Math.min(Math.ceil(this.#timerAt - now), MAX_TIMEOUT);
     this.#timer = setTimeout(this.#onTimer, delay);
   }
@@ -103,9 +100,9 @@ export class DelayedSender {
   };
 
   /**
-   * Drops what waits. Another call changes nothing.
+   * Drops the packets that wait. Further calls have no effect.
    *
-   * @returns A promise that is fulfilled once no send is under way.
+   * @returns A promise that is fulfilled once the sends in progress have ended.
    */
   close(): Promise<void> {
     this.#closed = true;
@@ -128,7 +125,7 @@ export class DelayedSender {
         this.failed++;
       }
       this.#pendingBytes -= packet.length;
-      // At least half of the array is sent: drop it. That moves each packet about once.
+      // Shortening the array only when half of it is sent moves each packet about once.
       if (next * 2 >= due.length) {
         due.splice(0, next);
         next = 0;

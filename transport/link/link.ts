@@ -1,112 +1,45 @@
 /**
- * One direction of a network path, as a model that reads no clock and sets no timer: a packet goes
- * in with the time at which it is sent, and comes out with the time at which it arrives, or not at
- * all.
+ * One direction of a network path, as a model without a clock or a timer. The caller passes a
+ * packet and the time at which it is sent. The link answers with the time at which the packet
+ * arrives, or drops it.
  *
  * @module
  */
 
+import { BandwidthQueue } from "./bandwidth_queue.ts";
+import type { LinkControl } from "./link_control.ts";
 import { type LinkOptions, type ResolvedLinkOptions, resolveLinkOptions } from "./link_options.ts";
+import { emptyLinkStats, type LinkStats } from "./link_stats.ts";
 import type { Random } from "./random.ts";
 
-/**
- * What a {@linkcode Link} did so far, in packets where no other unit is given. Each packet has one
- * fate: `packets + duplicated = delivered + lost + lostBurst + overflowed + tooLarge + blackedOut`.
- */
-export interface LinkStats {
-  /** Packets sent into the link. */
-  packets: number;
-  /** Bytes of payload sent into the link. */
-  bytes: number;
-  /** Packets that arrived, second copies included. */
-  delivered: number;
-  /** Bytes of payload that arrived, second copies included. */
-  deliveredBytes: number;
-  /** Lost by `loss`, and not by `burstLoss` too. */
-  lost: number;
-  /** Lost by `burstLoss`. */
-  lostBurst: number;
-  /** Second copies that arrived. */
-  duplicated: number;
-  /** Arrived with a bit flipped. */
-  corrupted: number;
-  /** Arrived after being held back, whether or not another packet overtook them. */
-  reordered: number;
-  /** Dropped because the queue was full. */
-  overflowed: number;
-  /** Dropped because they were longer than `mtu`. */
-  tooLarge: number;
-  /** Lost because the link was down or in a blackout. */
-  blackedOut: number;
-}
-
-/**
- * Makes the counters of a link on which nothing has happened.
- *
- * @returns Counters that are all 0.
- */
-export function emptyLinkStats(): LinkStats {
-  return {
-    packets: 0,
-    bytes: 0,
-    delivered: 0,
-    deliveredBytes: 0,
-    lost: 0,
-    lostBurst: 0,
-    duplicated: 0,
-    corrupted: 0,
-    reordered: 0,
-    overflowed: 0,
-    tooLarge: 0,
-    blackedOut: 0,
-  };
-}
-
-/** The most bytes that copies share: an idle link keeps less, a busy one allocates rarely. */
+/** The largest slab that copies of packets share, in bytes. An idle link has a smaller one. */
 const MAX_SLAB = 65_536;
 
 /**
  * One direction of a network path.
  *
- * A packet meets the parts of the path in this order: the MTU, an outage (`down` or a blackout),
- * the queue in front of the bandwidth, latency and jitter, loss, then being held back, corrupted
- * and duplicated. So a lost packet has used its share of the bandwidth.
+ * A packet passes the parts of the path in this order: the MTU, an outage (`down` or a blackout),
+ * the queue in front of the bandwidth, latency and jitter, loss, reordering, corruption and
+ * duplication. So a lost packet has used its share of the bandwidth.
  *
- * Every packet draws the same count of numbers, and each knob has its own stream. Hence the fate
- * that a knob gives to the n-th packet depends on the seed, on n and on that knob only: to turn on
- * loss takes packets away and changes nothing about the others, and to raise it loses the same
- * packets and more.
- *
- * @example A lossy link of 50 ms
- * ```ts
- * import { Link } from "./link.ts";
- * import { Random } from "./random.ts";
- *
- * const link = new Link({ latency: 50, loss: 0.1 }, new Random(1));
- * link.transmit(new Uint8Array(100), 0, (packet, at) => console.log(packet.length, at)); // 100 50
- * ```
+ * Each option that needs randomness has its own random stream, and each packet draws the same
+ * count of numbers from it. Hence what an option does to the n-th packet depends only on the seed,
+ * on n and on that option. If `loss` is turned on, some packets are lost and the others do not
+ * change. If `loss` is raised, the same packets are lost and more.
  */
-export class Link {
-  /**
-   * A partition switched by hand: while it is true, everything that is sent is lost. What was sent
-   * before arrives.
-   */
+export class Link implements LinkControl {
+  /** Whether the link is cut: every packet sent now is lost. Packets sent before still arrive. */
   down = false;
-  /** What happened so far. The object is live, and the same one for the life of the link. */
+  /** What happened so far. It is the same object during the life of the link. */
   readonly stats: Readonly<LinkStats>;
   #stats: LinkStats = emptyLinkStats();
   #options: ResolvedLinkOptions;
   #start: number;
   #now = -Infinity;
+  /** Whether the Gilbert–Elliott model is in its bad state. */
   #bad = false;
   #lastArrival = -Infinity;
-  /** When the last accepted packet has left the queue completely. */
-  #busyUntil = -Infinity;
-  /** The packets that wait: when each begins to be sent, and its bytes; from `#head` on. */
-  #begins: number[] = [];
-  #sizes: number[] = [];
-  #head = 0;
-  #waitingBytes = 0;
+  #queue = new BandwidthQueue();
   #slab: Uint8Array = new Uint8Array(2048);
   #slabUsed = 0;
   #lossRandom: Random;
@@ -119,11 +52,10 @@ export class Link {
   /**
    * Makes a link.
    *
-   * @param options What the link does to packets; by default it delivers each at once.
-   * @param random The seed of all that is random here. The link forks it and draws nothing from it,
-   * so two links need two streams to differ.
-   * @param start The time, on the scale of `now` in {@linkcode transmit}, from which `blackouts`
-   * count.
+   * @param options What the link does to packets. By default it delivers each packet at once.
+   * @param random The random stream of the link. The link forks it and draws nothing from it, so
+   * two links with the same stream behave alike.
+   * @param start When the times of `blackouts` start to count, in ms. Default: 0.
    * @throws {TypeError} If an option is unknown or has the wrong type.
    * @throws {RangeError} If an option is out of range, or `start` is not finite.
    */
@@ -142,35 +74,36 @@ export class Link {
     this.#corruptRandom = random.fork("corrupt");
   }
 
-  /** The options in force, with every default filled in, frozen. */
+  /** The options in force, with all defaults filled in. The object is frozen. */
   get options(): ResolvedLinkOptions {
     return this.#options;
   }
 
   /**
-   * Changes options while the link is in use. Packets that were accepted keep their times: those
-   * that wait are sent at the old bandwidth, and with a shorter latency later packets arrive no
-   * earlier than they do. The order of delivery holds across the change. A queue limit counts what
-   * is sent from when the link first has one.
+   * Changes options while the link is in use. Packets that the link has accepted keep their times:
+   * packets in the queue leave at the old bandwidth. A later packet never overtakes an earlier one
+   * because the latency became shorter. A queue limit that is set for the first time counts only
+   * packets sent afterwards.
    *
-   * @param change The options to change; a member that is `undefined` goes back to its default.
+   * @param change The options to change. A member that is `undefined` goes back to its default.
    * @throws {TypeError} If an option is unknown or has the wrong type. Nothing is changed then.
    * @throws {RangeError} If an option is out of range. Nothing is changed then.
    */
-  configure(change: Partial<LinkOptions>): void {
+  configure(change: LinkOptions): void {
     this.#options = resolveLinkOptions({ ...this.#options, ...change });
     if (this.#options.burstLoss === undefined) this.#bad = false;
   }
 
   /**
-   * Sends one packet. `deliver` is called before this returns: not at all, once, or twice for a
-   * duplicate. It gets a copy that nobody else reads or writes (it may lie in a larger buffer), so
-   * the caller may reuse `packet` at once. The times are not in order where packets are held back.
+   * Sends one packet. The link calls `deliver` before this method returns: not at all if the packet
+   * is lost, once, or twice if the packet is duplicated. `deliver` gets a copy that nothing else
+   * reads or writes, so the caller may reuse `packet` at once. The copy may lie in a larger buffer.
+   * Arrival times are not in order if `reorder` is in use.
    *
-   * @param packet The packet, as UDP payload.
-   * @param now The time at which it is sent, in ms; never less than in an earlier call.
-   * @param deliver Gets the packet and the time, at or after `now`, at which it arrives.
-   * @throws {RangeError} If `now` is NaN, infinite or in the past.
+   * @param packet The packet: the payload of a UDP datagram.
+   * @param now When it is sent, in ms. Never less than in an earlier call.
+   * @param deliver Gets the packet and the time at which it arrives, `now` or later.
+   * @throws {RangeError} If `now` is NaN, infinite or less than in an earlier call.
    */
   transmit(
     packet: Uint8Array,
@@ -188,9 +121,10 @@ export class Link {
     stats.packets++;
     stats.bytes += packet.length;
 
-    // All draws come first: how many there are must not depend on what happens to the packet.
+    // Every packet draws all numbers, also one that is dropped below: later packets must not depend
+    // on what happens to this one.
     const lost = this.#lossRandom.next() < options.loss;
-    const lostBurst = this.#burst(this.#burstRandom.next(), this.#burstRandom.next());
+    const lostBurst = this.#stepBurst(this.#burstRandom.next(), this.#burstRandom.next());
     const jitter = this.#jitterRandom.next() * options.jitter;
     const heldBack = this.#reorderRandom.next() < options.reorder.probability;
     const duplicated = this.#duplicateRandom.next() < options.duplicate;
@@ -205,7 +139,7 @@ export class Link {
       stats.blackedOut++;
       return;
     }
-    const departure = this.#enqueue(packet.length + options.headerBytes, now);
+    const departure = this.#queue.add(packet.length + options.headerBytes, now, options);
     if (departure === undefined) {
       stats.overflowed++;
       return;
@@ -219,7 +153,7 @@ export class Link {
     }
 
     const copy = this.#copy(packet);
-    // Also made before `deliver` runs, which may reuse the caller's buffer.
+    // Both copies are made before `deliver` runs, because it may reuse the caller's buffer.
     const second = duplicated ? this.#copy(packet) : undefined;
     if (corrupted) {
       copy[bit >>> 3] ^= 1 << (bit & 7);
@@ -233,7 +167,7 @@ export class Link {
     if (second !== undefined) deliver(second, arrival);
   }
 
-  /** Copies a packet into memory that is written once, allocated for many packets together. */
+  /** Copies a packet into a slab, which many packets share so that few allocations are needed. */
   #copy(packet: Uint8Array): Uint8Array {
     if (this.#slabUsed + packet.length > this.#slab.length) {
       const size = Math.min(2 * this.#slab.length, MAX_SLAB);
@@ -245,8 +179,8 @@ export class Link {
     return copy;
   }
 
-  /** Moves the Gilbert–Elliott chain by one packet, and says whether it loses that packet. */
-  #burst(moveDraw: number, lossDraw: number): boolean {
+  /** Moves the Gilbert–Elliott model by one packet. Returns whether it loses that packet. */
+  #stepBurst(moveDraw: number, lossDraw: number): boolean {
     const burst = this.#options.burstLoss;
     if (burst === undefined) return false;
     if (moveDraw < (this.#bad ? burst.leave : burst.enter)) this.#bad = !this.#bad;
@@ -260,30 +194,5 @@ export class Link {
       if (elapsed >= from && elapsed < to) return true;
     }
     return false;
-  }
-
-  /** Puts a packet in the queue: when its last byte leaves, or `undefined` if there was no room. */
-  #enqueue(size: number, now: number): number | undefined {
-    const { bandwidth, queuePackets, queueBytes } = this.#options;
-    const limited = queuePackets < Infinity || queueBytes < Infinity;
-    while (this.#head < this.#begins.length && this.#begins[this.#head] <= now) {
-      this.#waitingBytes -= this.#sizes[this.#head++];
-    }
-    // At least half of the array is past: drop it. That moves each packet about once.
-    if (this.#head > 0 && this.#head * 2 >= this.#begins.length) {
-      this.#begins.splice(0, this.#head);
-      this.#sizes.splice(0, this.#head);
-      this.#head = 0;
-    }
-    const begin = Math.max(now, this.#busyUntil);
-    if (begin > now && limited) {
-      const waiting = this.#begins.length - this.#head;
-      if (waiting >= queuePackets || this.#waitingBytes + size > queueBytes) return undefined;
-      this.#begins.push(begin);
-      this.#sizes.push(size);
-      this.#waitingBytes += size;
-    }
-    this.#busyUntil = begin + size * 1000 / bandwidth;
-    return this.#busyUntil;
   }
 }

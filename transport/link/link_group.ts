@@ -1,19 +1,18 @@
 /**
- * Many links under one handle: one direction of a proxy or of a simulated network.
+ * Many links under one handle: one direction of a proxy, or all links of a simulated network.
  *
  * @module
  */
 
-import { emptyLinkStats, Link, type LinkStats } from "./link.ts";
+import { Link } from "./link.ts";
+import type { LinkControl } from "./link_control.ts";
 import { type LinkOptions, type ResolvedLinkOptions, resolveLinkOptions } from "./link_options.ts";
+import { addLinkStats, emptyLinkStats, type LinkStats } from "./link_stats.ts";
 import type { Random } from "./random.ts";
 
-/** What steers and shows a {@linkcode Link} or a {@linkcode LinkGroup}. */
-export type LinkControl = Pick<Link, "options" | "configure" | "down" | "stats">;
-
 /**
- * Links with the same options, each with a random stream of its own: what goes through one does not
- * shift what another draws. The queue and the bandwidth are each link's own, too.
+ * Links that start with the same options. Each link has its own random stream, so packets on one
+ * link do not change what another link draws. Each link also has its own queue and bandwidth.
  */
 export class LinkGroup implements LinkControl {
   #options: ResolvedLinkOptions;
@@ -21,14 +20,15 @@ export class LinkGroup implements LinkControl {
   #start: number;
   #down = false;
   #links = new Set<Link>();
-  #retired: LinkStats = emptyLinkStats();
+  /** The sum of the counters of all removed links. */
+  #removed: LinkStats = emptyLinkStats();
 
   /**
    * Makes a group without links.
    *
    * @param options What each link does.
-   * @param random The stream that every link's stream is forked from.
-   * @param start The time from which `blackouts` count, in ms, whenever a link is opened.
+   * @param random The random stream from which the stream of each link is forked.
+   * @param start When the times of `blackouts` start to count on every link, in ms. Default: 0.
    * @throws {TypeError} If an option is unknown or has the wrong type.
    * @throws {RangeError} If an option is out of range.
    */
@@ -38,25 +38,25 @@ export class LinkGroup implements LinkControl {
     this.#start = start;
   }
 
-  /** The options in force, with every default filled in, frozen. */
+  /** The options of links opened from now on, with all defaults filled in. It is frozen. */
   get options(): ResolvedLinkOptions {
     return this.#options;
   }
 
   /**
-   * Changes options of every link, also of those that are opened later, as {@linkcode
-   * Link.configure} does.
+   * Changes options of every link, and of links opened later, as {@linkcode Link.configure} does.
+   * Options that `change` does not name stay as they are on each link.
    *
-   * @param change The options to change; a member that is `undefined` goes back to its default.
+   * @param change The options to change. A member that is `undefined` goes back to its default.
    * @throws {TypeError} If an option is unknown or has the wrong type. Nothing is changed then.
    * @throws {RangeError} If an option is out of range. Nothing is changed then.
    */
-  configure(change: Partial<LinkOptions>): void {
+  configure(change: LinkOptions): void {
     this.#options = resolveLinkOptions({ ...this.#options, ...change });
-    for (const link of this.#links) link.configure(this.#options);
+    for (const link of this.#links) link.configure(change);
   }
 
-  /** Whether everything that is sent is lost, on every link, also on those opened later. */
+  /** Whether every link is cut. Setting it cuts or restores all links, also links opened later. */
   get down(): boolean {
     return this.#down;
   }
@@ -66,9 +66,9 @@ export class LinkGroup implements LinkControl {
     for (const link of this.#links) link.down = down;
   }
 
-  /** The sum over all links that the group ever had, counted now. */
+  /** The sum over all links that the group has had, computed at each call. */
   get stats(): LinkStats {
-    const sum = { ...this.#retired };
+    const sum = { ...this.#removed };
     for (const link of this.#links) addLinkStats(sum, link.stats);
     return sum;
   }
@@ -76,7 +76,7 @@ export class LinkGroup implements LinkControl {
   /**
    * Opens a link.
    *
-   * @param label What its random stream is forked by. Two links with one label have the same fate.
+   * @param label The label of its random stream. Two links with the same label behave alike.
    * @returns The link.
    */
   open(label: string): Link {
@@ -87,22 +87,12 @@ export class LinkGroup implements LinkControl {
   }
 
   /**
-   * Lets a link go; the group's `stats` keep what it did. A link that is not in the group is left
-   * alone.
+   * Removes a link from the group. The `stats` of the group keep its counters. If the link is not
+   * in the group, nothing happens.
    *
    * @param link The link.
    */
-  retire(link: Link): void {
-    if (this.#links.delete(link)) addLinkStats(this.#retired, link.stats);
+  remove(link: Link): void {
+    if (this.#links.delete(link)) addLinkStats(this.#removed, link.stats);
   }
-}
-
-/**
- * Adds counters to others.
- *
- * @param sum The counters to raise.
- * @param more By how much.
- */
-export function addLinkStats(sum: LinkStats, more: Readonly<LinkStats>): void {
-  for (const name of Object.keys(more) as (keyof LinkStats)[]) sum[name] += more[name];
 }

@@ -1,97 +1,105 @@
 /**
- * What a link does to packets: the options, their checks and defaults, and some paths to start
- * from.
+ * What a link does to packets: the options, their checks and defaults, and profiles of common kinds
+ * of access.
  *
  * @module
  */
 
 /**
- * Loss in bursts, by the model of Gilbert (1960) and Elliott (1963): the path is good or bad, each
- * packet first moves it from one state to the other with a given probability and is then lost with
- * the probability of the state it finds. A bad spell lasts 1 / `leave` packets on average, and
- * `enter` / (`enter` + `leave`) of all packets meet one.
+ * Loss in bursts, by the model of Gilbert (1960) and Elliott (1963). The path is in a good or in a
+ * bad state. Each packet first may change the state, with the probability `enter` or `leave`. Then
+ * it is lost with the loss probability of the state. A bad state lasts 1 / `leave` packets on
+ * average. The share of packets that find a bad state is `enter` / (`enter` + `leave`).
  */
 export interface BurstLoss {
-  /** Probability, 0 to 1, that a packet turns a good path bad. */
+  /** Probability, 0 to 1, that a packet changes the state from good to bad. */
   readonly enter: number;
-  /** Probability, 0 to 1, that a packet turns a bad path good. */
+  /** Probability, 0 to 1, that a packet changes the state from bad to good. */
   readonly leave: number;
-  /** Probability, 0 to 1, of losing a packet while the path is good. Default: 0. */
+  /** Loss probability in the good state, 0 to 1. Default: 0. */
   readonly lossGood?: number;
-  /** Probability, 0 to 1, of losing a packet while the path is bad. Default: 1. */
+  /** Loss probability in the bad state, 0 to 1. Default: 1. */
   readonly lossBad?: number;
 }
 
-/** How packets are held back, so that later ones overtake them. */
+/** Reordering: some packets are held back, so that later packets overtake them. */
 export interface Reorder {
   /** Probability, 0 to 1, that a packet is held back. */
   readonly probability: number;
-  /** By how much, in ms. Packets that follow within this time may overtake it. */
+  /** How long it is held back, in ms. Packets sent within this time may overtake it. */
   readonly delay: number;
 }
 
-/** What a link does to packets. A member that is absent or `undefined` means its default. */
+/** What a link does to packets. A member that is absent or `undefined` has its default. */
 export interface LinkOptions {
-  /** Probability, 0 to 1, that a packet is lost, independent of any other. Default: 0. */
+  /** Probability, 0 to 1, that a packet is lost, independent of other packets. Default: 0. */
   readonly loss?: number;
-  /** Loss in bursts, on top of `loss`. Default: none. */
+  /** Loss in bursts, in addition to `loss`. Default: none. */
   readonly burstLoss?: BurstLoss;
   /** One-way delay in ms. Default: 0. */
   readonly latency?: number;
   /**
-   * Delay added to the latency, in ms, drawn for each packet from 0 to this. It alone never
-   * reorders: a packet that would overtake another arrives at the same time, right behind it.
-   * Default: 0.
+   * The largest random delay in addition to the latency, in ms. Each packet draws a delay from 0 to
+   * this. Jitter does not reorder packets: a packet that would overtake another one arrives at the
+   * same time, directly after it. Default: 0.
    */
   readonly jitter?: number;
   /**
-   * Packets that are held back. A number is the probability, with a delay of 20 ms: longer than the
-   * spacing of full packets at 1 Mbit/s, so that they are overtaken even there. Default: 0.
+   * Which share of packets is held back, and for how long. A number is the probability, with a
+   * delay of 20 ms: at 1 Mbit/s one full packet takes 12 ms, so later packets overtake even there.
+   * Default: 0.
    */
   readonly reorder?: number | Reorder;
   /**
-   * Probability, 0 to 1, that a second copy arrives right behind the packet. The copy is never held
-   * back nor corrupted, and takes no bandwidth: it comes into being behind the queue. Default: 0.
+   * Probability, 0 to 1, that a duplicate arrives directly after the packet. The duplicate is never
+   * held back or corrupted. It takes no bandwidth, because it is made after the queue. Default: 0.
    */
   readonly duplicate?: number;
   /** Probability, 0 to 1, that one random bit of the packet is flipped. Default: 0. */
   readonly corrupt?: number;
-  /** Bytes per second, at least 1. A packet arrives when its last byte does. Default: Infinity. */
+  /** Bytes per second, 1 or more. A packet arrives when its last byte does. Default: Infinity. */
   readonly bandwidth?: number;
   /**
-   * How many packets may wait for the bandwidth behind the one that is being sent; a further one is
-   * dropped. Default: Infinity.
+   * How many packets may wait for bandwidth, the packet that is leaving not included. Further
+   * packets are dropped. Default: Infinity.
    */
   readonly queuePackets?: number;
-  /** How many bytes may wait, counted like `queuePackets`, headers included. Default: Infinity. */
+  /**
+   * How many bytes may wait for bandwidth, with headers, the packet that is leaving not included.
+   * Further packets are dropped. Default: Infinity.
+   */
   readonly queueBytes?: number;
-  /** Bytes added to each packet for bandwidth and `queueBytes`. Default: 28, for IPv4 and UDP. */
+  /**
+   * Bytes of headers that count with each packet for `bandwidth` and `queueBytes`. Default: 28, for
+   * IPv4 and UDP.
+   */
   readonly headerBytes?: number;
-  /** Longest packet that passes, in bytes of UDP payload; longer ones vanish. Default: Infinity. */
+  /** The longest packet, in bytes of UDP payload. Longer packets are dropped. Default: Infinity. */
   readonly mtu?: number;
   /**
-   * Times during which everything that is sent is lost, in ms since the link's `start`: from `from`
-   * on, up to but not at `to`. What was sent before arrives. Default: none.
+   * Periods in which every packet sent is lost, in ms since the start of the network or of the
+   * proxy. `from` belongs to the period, `to` does not. Packets sent before still arrive. Default:
+   * none.
    */
   readonly blackouts?: readonly (readonly [from: number, to: number])[];
 }
 
-/** {@linkcode LinkOptions} with every default filled in. */
+/** {@linkcode LinkOptions} with all defaults filled in. */
 export interface ResolvedLinkOptions extends Required<Omit<LinkOptions, "burstLoss" | "reorder">> {
   /** Loss in bursts, or `undefined` for none. */
   readonly burstLoss: Required<BurstLoss> | undefined;
-  /** Packets that are held back; a probability of 0 for none. */
+  /** Which packets are held back. A probability of 0 means none. */
   readonly reorder: Reorder;
 }
 
-/** The delay of `reorder` when only its probability is given, in ms. */
+/** The delay of `reorder` if only its probability is given, in ms. */
 const REORDER_DELAY = 20;
 
 /**
- * Checks link options and fills in the defaults, as a link does.
+ * Checks link options, and fills in the defaults.
  *
  * @param options The options.
- * @returns A frozen copy, which is itself valid as options.
+ * @returns A frozen copy, which is valid as options.
  * @throws {TypeError} If an option is unknown or has the wrong type.
  * @throws {RangeError} If an option is out of range.
  */
@@ -161,7 +169,7 @@ function checkProbability(name: string, value: number): number {
 }
 
 function checkDuration(name: string, value: number): number {
-  // Below 2^53 the sum of several is finite, and exact enough.
+  // Below 2^53, the sum of several durations is finite and exact enough.
   const allowed = value >= 0 && value <= Number.MAX_SAFE_INTEGER;
   return check(name, value, allowed, "a number of ms from 0 to 2^53 - 1");
 }
@@ -187,17 +195,26 @@ function checkBlackouts(
 
 /** The two directions of a path between a client and the network. */
 export interface LinkProfile {
-  /** From the client. */
+  /** From the client to the network. */
   readonly up: LinkOptions;
-  /** To the client. */
+  /** From the network to the client. */
   readonly down: LinkOptions;
 }
 
 /**
- * Kinds of access to start from. Rates and round-trip times are those of WebPageTest's connectivity
- * profiles (www/settings/connectivity.ini.sample), half of the time in each direction. The queue
- * holds 50 packets, the default of dummynet (ipfw(8): "the typical queue size for Ethernet
- * devices"). None loses packets but by overflow.
+ * Profiles of common kinds of access. Rates and round-trip times are those of WebPageTest's
+ * connectivity profiles (www/settings/connectivity.ini.sample). Each direction has half of the
+ * round-trip time. The queue holds 50 packets, the default of dummynet (ipfw(8): "the typical queue
+ * size for Ethernet devices"). Packets are lost only when the queue overflows.
+ *
+ * @example
+ * ```ts
+ * import { linkProfiles, SimulatedNetwork } from "@lowlatency/kcp/simulated";
+ *
+ * const network = new SimulatedNetwork();
+ * network.link("phone", "server").configure(linkProfiles.mobile3g.up);
+ * network.link("server", "phone").configure({ ...linkProfiles.mobile3g.down, loss: 0.02 });
+ * ```
  */
 export const linkProfiles: Readonly<
   Record<"fiber" | "cable" | "dsl" | "mobile3g" | "mobile3gSlow" | "edge", LinkProfile>

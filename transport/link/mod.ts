@@ -1,9 +1,22 @@
 /**
- * Bad networks: links that lose, delay, reorder and damage packets, and a network made of them.
+ * Bad networks: links that lose, delay, reorder and corrupt packets, and a simulated network made
+ * of such links. The proxy between real sockets is not exported here, because it runs on Deno only.
  *
  * @module
  */
-export * from "./link.ts";
-export * from "./link_options.ts";
-export { Random } from "./random.ts";
-export * from "./simulated_network.ts";
+export type { Attachment, EndpointMachine, PeerMachine } from "./attachment.ts";
+export type { LinkControl } from "./link_control.ts";
+export {
+  type BurstLoss,
+  type LinkOptions,
+  type LinkProfile,
+  linkProfiles,
+  type Reorder,
+  type ResolvedLinkOptions,
+} from "./link_options.ts";
+export type { LinkStats } from "./link_stats.ts";
+export {
+  SimulatedNetwork,
+  type SimulatedNetworkOptions,
+  type TraceEntry,
+} from "./simulated_network.ts";

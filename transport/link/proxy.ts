@@ -1,81 +1,94 @@
 /**
- * A bad network between real UDP sockets, on Deno: a proxy that puts a {@linkcode Link} into each
- * direction. It needs `--unstable-net` and `--allow-net`.
+ * A bad network between real UDP sockets, on Deno: a proxy with a simulated link in each direction.
+ * It needs `--unstable-net` and `--allow-net`.
  *
  * @module
  */
 
 import { canonical, isAddress, localFor } from "../session/address.ts";
 import { DelayedSender, type Route } from "./delayed_sender.ts";
-import type { Link, LinkStats } from "./link.ts";
-import { addLinkStats, type LinkControl, LinkGroup } from "./link_group.ts";
+import type { Link } from "./link.ts";
+import type { LinkControl } from "./link_control.ts";
+import { LinkGroup } from "./link_group.ts";
 import type { LinkOptions } from "./link_options.ts";
+import { addLinkStats, type LinkStats } from "./link_stats.ts";
 import { Random } from "./random.ts";
 
-export type { LinkControl };
-
-/** How to start a {@linkcode LossyProxy}. */
+/** Settings of a {@linkcode LossyProxy}. */
 export interface ProxyOptions {
-  /** Where the clients' packets go: an IP address or, in {@linkcode startProxy}, a name; a port. */
+  /** Where packets of the clients go: an IP address or a host name, and a port. */
   readonly target: { readonly hostname: string; readonly port: number };
-  /** Where clients send to. Default: 127.0.0.1, or ::1 if the target is IPv6; a free port. */
+  /**
+   * The address to which clients send. Default: a free port of 127.0.0.1, or of ::1 if the target
+   * is an IPv6 address.
+   */
   readonly listen?: { readonly hostname?: string; readonly port?: number };
   /**
    * What happens to packets from a client to the target. Each client has its own queue and
-   * bandwidth; blackouts count from the start of the proxy. Default: nothing.
+   * bandwidth. The times of blackouts count from the start of the proxy. Default: each packet is
+   * forwarded at once.
    */
   readonly up?: LinkOptions;
-  /** What happens to packets from the target to a client, likewise. Default: nothing. */
+  /**
+   * What happens to packets from the target to a client. Each client has its own queue and
+   * bandwidth. The times of blackouts count from the start of the proxy. Default: each packet is
+   * forwarded at once.
+   */
   readonly down?: LinkOptions;
-  /** The seed of all that is random, as in {@linkcode Random}. Default: 0. */
+  /** The seed of all randomness. Default: 0. */
   readonly seed?: number | string;
-  /** How many clients there may be, 1 to 65,535. Default: 1024. */
+  /** How many clients the proxy serves at one time, 1 to 65,535. Default: 1024. */
   readonly maxClients?: number;
   /**
-   * When `maxClients` is reached, a new client takes the place of the one that is silent for
-   * longest, if no packet went either way for this many ms. Default: 120,000, as RFC 4787 §4.3 asks
-   * of a NAT.
+   * How long (ms) a client must have been idle before a new client may replace it. The proxy
+   * replaces the client that is idle for longest, and only when `maxClients` is reached. Default:
+   * 120,000, the minimum that RFC 4787 §4.3 sets for a NAT.
    */
   readonly idleTimeout?: number;
-  /** How many bytes may be on the way in both directions together, 0 or more. Default: 64 MiB. */
+  /** How many bytes the proxy holds in both directions together, 0 or more. Default: 64 MiB. */
   readonly maxPendingBytes?: number;
 }
 
-/** What a {@linkcode LossyProxy} did: the sum of both directions, and what no link counts. */
+/** Counters of a {@linkcode LossyProxy}: the sum of both directions, and its own counters. */
 export interface ProxyStats extends LinkStats {
-  /** How many clients there are now. */
+  /** How many clients the proxy serves now. */
   clients: number;
-  /** Packets from a client beyond `maxClients`, or to a client but not from the target: dropped. */
+  /**
+   * Packets dropped because `maxClients` was reached, or because they were sent to a client by
+   * another host than the target.
+   */
   refused: number;
-  /** Packets that a link delivered but that found `maxPendingBytes` on the way: dropped. */
+  /** Packets dropped after the link because the proxy held `maxPendingBytes` already. */
   discarded: number;
-  /** Packets that the operating system refused to send, or whose client had lost its place. */
+  /** Packets that the operating system did not send, or whose client had been replaced. */
   failed: number;
 }
 
 interface Client {
   readonly up: Link;
   readonly down: Link;
-  /** The route to the target. Its socket is what the target sees as this client. */
+  /** The route to the target. The target sees the address of its socket as this client. */
   readonly route: Route;
-  /** Made once, so that a packet costs no closure. */
+  /** Sends a packet to the target at a given time. A field, so that no packet needs a closure. */
   readonly toTarget: (packet: Uint8Array, at: number) => void;
+  /** Sends a packet to the client at a given time. */
   readonly toClient: (packet: Uint8Array, at: number) => void;
-  lastSeen: number;
+  /** When the last packet came, from either side. */
+  lastActive: number;
 }
 
 type PacketHandler = (packet: Uint8Array, from: Deno.NetAddr) => void;
 
 /**
- * A UDP proxy that loses, delays, reorders, duplicates and corrupts packets as told. The target
- * sees each client as a peer of its own, from a port of its own.
+ * A UDP proxy that loses, delays, reorders, duplicates and corrupts packets. The target sees each
+ * client as a separate peer with its own port.
  *
- * A packet never leaves early. It leaves up to 2 ms late, because timers have a granularity of 1
- * ms; one without delay leaves at once.
+ * A delayed packet never leaves early, and leaves up to 2 ms late, because timers have a
+ * granularity of 1 ms. A packet without delay leaves at once.
  *
  * @example
  * ```ts no-eval
- * import { startProxy } from "./proxy.ts";
+ * import { startProxy } from "@lowlatency/kcp/deno";
  *
  * await using proxy = await startProxy({
  *   target: { hostname: "127.0.0.1", port: 4000 },
@@ -87,11 +100,11 @@ type PacketHandler = (packet: Uint8Array, from: Deno.NetAddr) => void;
  * ```
  */
 export class LossyProxy implements AsyncDisposable, Disposable {
-  /** Where clients send to. */
+  /** The address to which clients send. */
   readonly addr: Deno.NetAddr;
-  /** From the clients to the target. `configure` and `down` hold for later clients, too. */
+  /** The links from the clients to the target, those of later clients included. */
   readonly up: LinkControl;
-  /** From the target to the clients. `configure` and `down` hold for later clients, too. */
+  /** The links from the target to the clients, those of later clients included. */
   readonly down: LinkControl;
   #up: LinkGroup;
   #down: LinkGroup;
@@ -107,15 +120,15 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   #closed: Promise<void> | undefined;
 
   /**
-   * Opens the socket for the clients and starts.
+   * Opens the socket for the clients, and starts to forward.
    *
-   * @param options What to do; the target is an IP address here ({@linkcode startProxy} takes a
-   * name).
+   * @param options Settings. The target must be an IP address here; {@linkcode startProxy} accepts
+   * a host name.
    * @throws {TypeError} If an option has the wrong type, a link option is unknown, or the target is
-   * a name.
+   * a host name.
    * @throws {RangeError} If an option is out of range.
-   * @throws {Deno.errors.AddrInUse} If the port is taken; other errors as `Deno.listenDatagram` has
-   * them.
+   * @throws {Deno.errors.AddrInUse} If the port is taken. `Deno.listenDatagram` may throw other
+   * errors.
    */
   constructor(options: ProxyOptions) {
     const { target, listen = {}, maxClients = 1024, idleTimeout = 120_000 } = options;
@@ -128,7 +141,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     this.#maxClients = checkRange("maxClients", maxClients, 1, 65_535);
     this.#idleTimeout = checkRange("idleTimeout", idleTimeout, 0, Infinity);
     this.#sender = new DelayedSender(checkRange("maxPendingBytes", maxPendingBytes, 0, Infinity));
-    // Blackouts count from here for all clients.
+    // The times of blackouts count from here for all clients.
     const start = performance.now();
     const random = new Random(seed);
     this.up = this.#up = new LinkGroup(options.up ?? {}, random.fork("up"), start);
@@ -142,7 +155,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     this.#listen(this.#listener, (packet, from) => this.#fromClient(packet, from));
   }
 
-  /** What happened so far, counted now. */
+  /** What happened so far, computed at each call. */
   get stats(): ProxyStats {
     const sum = this.#up.stats;
     addLinkStats(sum, this.#down.stats);
@@ -156,12 +169,12 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Changes the address of every client as the target sees it, like a NAT that has lost its state:
-   * each gets a new port, and what the target still sends to the old one is lost. Packets that are
-   * on their way to the target leave from the new port.
+   * Changes the address under which the target sees each client, like a NAT that has lost its
+   * state: each client gets a new port. Packets that the target sends to the old port are lost.
+   * Delayed packets to the target leave from the new port.
    *
-   * @throws {TypeError} If the proxy is closed. Other errors as `Deno.listenDatagram` has them,
-   * when ports or file descriptors run out.
+   * @throws {TypeError} If the proxy is closed.
+   * @throws {Error} If ports or file descriptors run out, as `Deno.listenDatagram` does.
    */
   rebind(): void {
     if (this.#closed) throw new TypeError("Cannot rebind the clients: the proxy is closed");
@@ -173,15 +186,15 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Stops, and drops what is on its way. Another call changes nothing.
+   * Stops the proxy, and drops delayed packets. Further calls return the same promise.
    *
-   * @returns A promise that is fulfilled once every socket is closed and nothing is under way.
+   * @returns A promise that is fulfilled once every socket is closed and every send has ended.
    */
   close(): Promise<void> {
     return this.#closed ??= this.#shutDown();
   }
 
-  /** Closes the proxy without waiting for the end of what is under way. */
+  /** Closes the proxy, without waiting for sends to end. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -212,7 +225,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
       } catch (error) {
         const { BadResource, Interrupted } = Deno.errors;
         if (error instanceof Interrupted || error instanceof BadResource) return;
-        // On Windows an earlier send to a port that nobody has comes back here as ConnectionReset.
+        // Windows reports here, as ConnectionReset, that an earlier packet reached a closed port.
         continue;
       }
       if (this.#closed) return;
@@ -228,7 +241,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
       this.#refused++;
       return;
     }
-    client.lastSeen = now;
+    client.lastActive = now;
     client.up.transmit(packet, now, client.toTarget);
     this.#sender.run(now);
   }
@@ -239,7 +252,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
       return;
     }
     const now = performance.now();
-    client.lastSeen = now;
+    client.lastActive = now;
     client.down.transmit(packet, now, client.toClient);
     this.#sender.run(now);
   }
@@ -250,7 +263,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     try {
       socket = this.#openUpstream(() => client);
     } catch {
-      return undefined; // Out of ports or of file descriptors: as good as full.
+      return undefined; // No port or file descriptor is left: the proxy is full.
     }
     const label = String(this.#admitted++);
     const toTarget: Route = { socket, address: this.#target, due: [], sending: false };
@@ -261,7 +274,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
       route: toTarget,
       toTarget: (packet, at) => this.#sender.schedule(toTarget, packet, at),
       toClient: (packet, at) => this.#sender.schedule(toClient, packet, at),
-      lastSeen: now,
+      lastActive: now,
     };
     this.#clients.set(key, client);
     return client;
@@ -270,9 +283,9 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   #evict(now: number): boolean {
     let oldest: [string, Client] | undefined;
     for (const entry of this.#clients) {
-      if (oldest === undefined || entry[1].lastSeen < oldest[1].lastSeen) oldest = entry;
+      if (oldest === undefined || entry[1].lastActive < oldest[1].lastActive) oldest = entry;
     }
-    if (oldest === undefined || now - oldest[1].lastSeen < this.#idleTimeout) return false;
+    if (oldest === undefined || now - oldest[1].lastActive < this.#idleTimeout) return false;
     this.#clients.delete(oldest[0]);
     this.#drop(oldest[1]);
     return true;
@@ -280,8 +293,8 @@ export class LossyProxy implements AsyncDisposable, Disposable {
 
   #drop(client: Client): void {
     client.route.socket.close();
-    this.#up.retire(client.up);
-    this.#down.retire(client.down);
+    this.#up.remove(client.up);
+    this.#down.remove(client.down);
   }
 
   #openUpstream(client: () => Client): Deno.DatagramConn {
@@ -292,11 +305,11 @@ export class LossyProxy implements AsyncDisposable, Disposable {
 }
 
 /**
- * Starts a proxy. A name as target is resolved once, here: `localhost` is 127.0.0.1, and another
- * name is looked up in the DNS, IPv4 before IPv6.
+ * Starts a proxy. If the target is a host name, it is resolved once, here: `localhost` is
+ * 127.0.0.1. Other names are looked up in the DNS, first for IPv4, then for IPv6.
  *
- * @param options What to do.
- * @returns The running proxy. Close it, or keep it with `await using`.
+ * @param options Settings.
+ * @returns The running proxy. Call `close` at the end, or declare it with `await using`.
  * @throws {TypeError} If an option has the wrong type, or a link option is unknown.
  * @throws {RangeError} If an option is out of range.
  * @throws {Deno.errors.NotFound} If the name has no address.

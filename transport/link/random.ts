@@ -1,25 +1,18 @@
 /**
- * A small deterministic source of random numbers, for simulations and tests. It is not for keys or
- * nonces: whoever sees a few outputs knows the rest.
+ * A small deterministic source of random numbers, for simulations and tests. It must not be used
+ * for keys or nonces: the rest of the stream can be computed from a few outputs.
  *
  * @module
  */
 
 /**
  * A seeded stream of pseudo-random numbers: sfc32, the 32-bit "Small Fast Counting" generator of
- * Chris Doty-Humphrey ({@link https://pracrand.sourceforge.net | PractRand}), whose period is at
- * least 2^32 draws and about 2^127 on average. The same seed gives the same stream on every machine
- * and runtime.
+ * Chris Doty-Humphrey ({@link https://pracrand.sourceforge.net | PractRand}). Its period is at
+ * least 2^32 draws, and about 2^127 on average. The same seed gives the same stream on every
+ * machine and runtime.
  *
- * @example One stream for each purpose
- * ```ts
- * import { Random } from "./random.ts";
- *
- * const random = new Random("replay 17");
- * const loss = random.fork("loss");
- * const jitter = random.fork("jitter"); // unchanged by how much is drawn from `loss`
- * console.log(loss.chance(0.01), jitter.next() * 20);
- * ```
+ * Fork one stream for each purpose. Then a change of how much one purpose draws does not change
+ * what the others draw.
  */
 export class Random {
   #seed: string;
@@ -29,11 +22,11 @@ export class Random {
   #counter = 0;
 
   /**
-   * Starts the stream of a seed. The state is the seed's text, hashed by MurmurHash3 into the three
-   * words that the generator wants.
+   * Starts the stream of a seed. MurmurHash3 hashes the text of the seed into the three words of
+   * the generator's state.
    *
-   * @param seed A finite number or any text. A number stands for its decimal text, so that a seed
-   * which comes back from a command line need not be parsed: `1` and `"1"` give the same stream.
+   * @param seed A finite number or any text. A number counts as its decimal text, so `1` and `"1"`
+   * give the same stream. A seed from the command line needs no parsing.
    * @throws {TypeError} If the seed is neither a number nor a string.
    * @throws {RangeError} If the seed is NaN or infinite.
    */
@@ -51,8 +44,8 @@ export class Random {
   }
 
   /**
-   * Starts the stream of three 32-bit words, as PractRand's `sfc32::seed(s1, s2, s3)` does: its
-   * published outputs are the outputs here. Each word is taken modulo 2^32.
+   * Starts the stream of three 32-bit words, as PractRand's `sfc32::seed(s1, s2, s3)` does. The
+   * outputs equal those that PractRand published. Each word is taken modulo 2^32.
    *
    * @param s1 The first word.
    * @param s2 The second word.
@@ -70,7 +63,7 @@ export class Random {
     this.#b = b | 0;
     this.#c = c | 0;
     this.#counter = 1;
-    // PractRand's number of rounds after a seed of three words.
+    // PractRand runs this many rounds after a seed of three words.
     for (let round = 0; round < 15; round++) this.uint32();
   }
 
@@ -92,17 +85,17 @@ export class Random {
   /**
    * Draws a fraction.
    *
-   * @returns A multiple of 2^-32 that is at least 0 and less than 1.
+   * @returns A multiple of 2^-32, at least 0 and less than 1.
    */
   next(): number {
     return this.uint32() / 0x1_0000_0000;
   }
 
   /**
-   * Draws an integer without bias: an output that falls in the incomplete last run of `n` values is
-   * drawn again, so the number of outputs used is not fixed.
+   * Draws an integer without bias. It rejects outputs in the incomplete last run of `n` values, and
+   * draws again. So the count of outputs that one call uses is not fixed.
    *
-   * @param n How many values there are: an integer from 1 to 2^32.
+   * @param n The count of possible values: an integer from 1 to 2^32.
    * @returns An integer from 0 to `n` - 1.
    * @throws {RangeError} If `n` is not such an integer.
    */
@@ -118,8 +111,8 @@ export class Random {
   }
 
   /**
-   * Decides whether something happens. One number is drawn whatever `p` is, so a changed
-   * probability does not shift the draws that follow.
+   * Draws whether something happens. Each call draws one number, also for `p` 0 and 1, so another
+   * probability does not change later draws.
    *
    * @param p The probability of `true`, from 0 (never) to 1 (always).
    * @returns Whether it happens.
@@ -133,7 +126,8 @@ export class Random {
   }
 
   /**
-   * Fills a buffer, one draw for every 4 bytes, little-endian; the last draw may be used in part.
+   * Fills a buffer, with one draw for every 4 bytes, little-endian. The last draw may be used in
+   * part.
    *
    * @param bytes The buffer to overwrite.
    * @returns The same buffer.
@@ -148,11 +142,11 @@ export class Random {
   }
 
   /**
-   * Makes an independent stream from this one's seed and a label. It depends on nothing else: not
-   * on what has been drawn here, nor on which other streams exist. Hence adding a link to a
-   * simulation does not shift what another link draws. The same label gives the same stream again.
+   * Makes an independent stream from the seed of this stream and a label. It does not depend on
+   * what has been drawn here, or on which other streams exist. Hence a new link in a simulation
+   * does not change what other links draw. The same label gives the same stream again.
    *
-   * @param label What the stream is for.
+   * @param label A name for the purpose of the stream.
    * @returns The new stream.
    */
   fork(label: string): Random {
@@ -160,7 +154,7 @@ export class Random {
   }
 }
 
-/** MurmurHash3_x86_32 (Austin Appleby, 2011) of a text, one block for each UTF-16 code unit. */
+/** MurmurHash3_x86_32 (Austin Appleby, 2011) of a text. Each UTF-16 code unit is one block. */
 function murmur3(text: string, seed: number): number {
   let hash = seed;
   for (let i = 0; i < text.length; i++) {

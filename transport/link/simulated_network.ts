@@ -4,201 +4,196 @@
  * @module
  */
 import type { Entropy } from "../../crypt/packet_cipher.ts";
-import type { Arena } from "../../kcp/arena.ts";
-import { PacketBatch } from "../../kcp/packet_batch.ts";
-import { formatAddress, hostOf } from "../session/address.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Clock, DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
-import type { EndpointOptions } from "../session/endpoint.ts";
-import { emptyLinkStats, Link, type LinkStats } from "./link.ts";
-import type { LinkOptions } from "./link_options.ts";
+import type { Clock, DatagramSocket } from "../connection/driver.ts";
 import type { Listener } from "../connection/listener.ts";
-import { Random } from "./random.ts";
-import type { SessionOptions } from "../session/session_options.ts";
 import { connectOn, listenOn, orClose } from "../connection/sockets.ts";
-import { TimerHeap } from "../session/timer_heap.ts";
+import { formatAddress, hostOf, parseAddress } from "../session/address.ts";
+import type { EndpointOptions } from "../session/endpoint.ts";
+import type { SessionOptions } from "../session/session_options.ts";
+import {
+  attachMachine,
+  type Attachment,
+  type EndpointMachine,
+  type PeerMachine,
+} from "./attachment.ts";
+import type { Link } from "./link.ts";
+import type { LinkControl } from "./link_control.ts";
+import { LinkGroup } from "./link_group.ts";
+import type { LinkOptions } from "./link_options.ts";
+import type { LinkStats } from "./link_stats.ts";
+import { Random } from "./random.ts";
+import { SimulatedSocket } from "./simulated_socket.ts";
 import { TraceHash } from "./trace_hash.ts";
+import { VirtualTime } from "./virtual_time.ts";
 
 /** Settings of a {@linkcode SimulatedNetwork}. */
 export interface SimulatedNetworkOptions {
-  /** Decides every draw: the same seed gives the same run. 0 unless given. */
+  /** The seed of all randomness. The same seed gives the same run. Default: 0. */
   seed?: number | string;
-  /** What every link is like that nothing else is said about; perfect unless given. */
+  /** The options of every link. Default: a link that delivers each packet at once. */
   link?: LinkOptions;
-  /** The time at the start in ms, 0 unless given. */
+  /** The time at the start, in ms. Default: 0. */
   start?: number;
-  /** Whether {@linkcode SimulatedNetwork.trace} keeps what happened to each packet. */
+  /** Whether {@linkcode SimulatedNetwork.trace} records packets. Default: false. */
   trace?: boolean;
 }
 
-/** What happened to a packet. */
+/** Something that happened to a packet. */
 export interface TraceEntry {
-  /** When, in ms. */
+  /** When it happened, in ms. */
   readonly at: number;
-  /** Whether it was sent, arrived, was lost on the link, or found nobody at its destination. */
-  readonly event: "sent" | "arrived" | "lost" | "nobody";
-  /** The sender's address. */
+  /**
+   * The packet was `"sent"`, `"lost"` on the link, or `"arrived"` at a socket. It is
+   * `"undeliverable"` if it arrived at an address without an open socket.
+   */
+  readonly event: "sent" | "lost" | "arrived" | "undeliverable";
+  /** The address of the sender. */
   readonly from: string;
-  /** The destination. */
+  /** The address of the receiver. */
   readonly to: string;
   /** A copy of the packet. */
   readonly packet: Uint8Array<ArrayBuffer>;
 }
 
-/** A machine without I/O that has one peer: a `Kcp` or a `Session`. */
-export interface PeerMachine {
-  /** Takes a packet. */
-  input(packet: Uint8Array, now: number): unknown;
-  /** Takes the time. */
-  tick(now: number): void;
-  /** Gives the packets that are due. */
-  output(batch: PacketBatch): number;
-  /** When `tick` is due. */
-  readonly deadline: number;
-  /** Its memory. */
-  readonly arena: Arena;
-}
-
-/** A machine without I/O that has many peers: an `Endpoint`. */
-export interface EndpointMachine extends Omit<PeerMachine, "input"> {
-  /** Takes a packet. */
-  input(packet: Uint8Array, now: number, from: string): unknown;
-}
-
-/** A machine on a simulated network. */
-export interface Attachment {
-  /** Lets the machine send what is due now; call it after giving it data. */
-  flush(): void;
-  /** Takes the machine off the network. */
-  detach(): void;
-}
-
-/** First port that is given to sockets that name none. Source: RFC 6335 §6. */
+/**
+ * The first port for sockets that ask for any free port. RFC 6335 §6: dynamic ports start here.
+ */
 const FIRST_PORT = 49_152;
 
-/** Something that happens at a time, unless it was called off. */
-interface Event {
-  run: (() => void) | null;
-}
-
-/** A network of simulated links with a clock of its own. */
+/**
+ * A network of simulated links, with a clock of its own. Each host is a name. A link leads from
+ * each host to each other host.
+ *
+ * Code with promises runs in {@linkcode SimulatedNetwork.run}, where time passes by itself.
+ * Machines without I/O run after {@linkcode SimulatedNetwork.attach}, while {@linkcode
+ * SimulatedNetwork.elapse} lets time pass.
+ */
 export class SimulatedNetwork {
-  /** What happened to each packet, if that was asked for. */
+  /** What happened to each packet. It is empty unless the option `trace` is set. */
   readonly trace: TraceEntry[] = [];
-  readonly #random: Random;
-  readonly #convs: Random;
+  readonly #conversations: Random;
   readonly #nonces: Random;
-  readonly #start: number;
-  readonly #events = new TimerHeap<Event>();
-  readonly #links = new Map<string, Link>();
+  readonly #time: VirtualTime;
+  readonly #links: LinkGroup;
+  /** The links that are in use, by the names of the two hosts. */
+  readonly #linksByHosts = new Map<string, Link>();
   readonly #sockets = new Map<string, SimulatedSocket>();
   readonly #hash = new TraceHash();
   readonly #traced: boolean;
-  #defaults: LinkOptions;
-  #now: number;
   #nextPort = FIRST_PORT;
-  #nobody = 0;
+  #undeliverable = 0;
 
   /**
    * Makes a network.
    *
    * @param options Settings.
-   * @throws {TypeError | RangeError} When a setting of the link has the wrong type or is out of range.
+   * @throws {TypeError} If the seed or a link option has the wrong type, or a link option is
+   * unknown.
+   * @throws {RangeError} If the seed, a link option or `start` is out of range.
    */
   constructor(options: SimulatedNetworkOptions = {}) {
     const { seed = 0, link = {}, start = 0, trace = false } = options;
     if (!Number.isFinite(start)) {
       throw new RangeError(`Cannot start at ${start}: the time must be finite`);
     }
-    this.#random = new Random(seed);
-    this.#convs = this.#random.fork("conv");
-    this.#nonces = this.#random.fork("nonce");
-    this.#start = this.#now = start;
+    const random = new Random(seed);
+    this.#conversations = random.fork("conv");
+    this.#nonces = random.fork("nonce");
+    this.#time = new VirtualTime(start);
+    this.#links = new LinkGroup(link, random, start);
     this.#traced = trace;
-    this.#defaults = { ...link };
-    // Settings are refused here, not when the first packet is sent.
-    new Link(link, this.#random.fork("check"), start);
   }
 
   /** The time in ms. */
   get now(): number {
-    return this.#now;
+    return this.#time.now;
   }
 
-  /** A digest of every packet sent and arrived and of its time: equal runs have equal digests. */
+  /**
+   * A digest of every packet that was sent, lost or arrived, and of the times. Equal runs have
+   * equal digests: 16 hexadecimal digits.
+   */
   get hash(): string {
     return this.#hash.digest();
   }
 
-  /** Packets that arrived where nobody was. */
-  get nobody(): number {
-    return this.#nobody;
+  /** Packets that arrived at an address without an open socket. */
+  get undeliverable(): number {
+    return this.#undeliverable;
   }
 
   // --- links ---
 
   /**
-   * The link from one host to another: to change it while it runs, cut it with `down`, or read its
-   * `stats`. The way back is another link.
+   * The link from one host to another. The opposite direction is another link.
    *
-   * @param from The sender's host, without port.
-   * @param to The receiver's host, without port.
+   * @param from The host of the sender, without port.
+   * @param to The host of the receiver, without port.
    */
-  link(from: string, to: string): Link {
+  link(from: string, to: string): LinkControl {
+    return this.#link(from, to);
+  }
+
+  #link(from: string, to: string): Link {
     const key = `${from} ${to}`;
-    let link = this.#links.get(key);
+    let link = this.#linksByHosts.get(key);
     if (!link) {
-      link = new Link(this.#defaults, this.#random.fork(key), this.#start);
-      this.#links.set(key, link);
+      link = this.#links.open(key);
+      this.#linksByHosts.set(key, link);
     }
     return link;
   }
 
-  /** Changes every link, those that are there and those to come. */
+  /**
+   * Changes options of all links, also of links that are used later.
+   *
+   * @param change The options to change. A member that is `undefined` goes back to its default.
+   * @throws {TypeError} If an option is unknown or has the wrong type. Nothing is changed then.
+   * @throws {RangeError} If an option is out of range. Nothing is changed then.
+   */
   configure(change: LinkOptions): void {
-    this.#defaults = { ...this.#defaults, ...change };
-    for (const link of this.#links.values()) link.configure(change);
+    this.#links.configure(change);
   }
 
-  /** Cuts both links between two hosts, or joins them again. */
+  /** Cuts both links between two hosts, or restores them if `cut` is false. */
   partition(a: string, b: string, cut = true): void {
     this.link(a, b).down = this.link(b, a).down = cut;
   }
 
-  /** Counters of all links, added up. */
+  /** The sum of the counters of all links. */
   get stats(): LinkStats {
-    const sum: Record<string, number> = { ...emptyLinkStats() };
-    for (const link of this.#links.values()) {
-      for (const [name, value] of Object.entries(link.stats)) sum[name] += value;
-    }
-    return sum as unknown as LinkStats;
+    return this.#links.stats;
   }
 
   /**
-   * Changes the address that a socket is seen under, as when a phone changes networks or a router forgets
-   * a mapping. Packets to the old address find nobody.
+   * Changes the address of a socket, as when a phone changes networks or a NAT forgets a mapping.
+   * Later packets to the old address are undeliverable.
    *
-   * @throws {TypeError} When nobody is at the old address, or somebody at the new one.
+   * @param oldAddress The address of an open socket, such as `10.0.0.2:1000`.
+   * @param newAddress A free address.
+   * @throws {TypeError} If no socket has the old address, or a socket has the new one.
    */
   rebind(oldAddress: string, newAddress: string): void {
     const socket = this.#sockets.get(oldAddress);
-    if (!socket) throw new TypeError(`Cannot rebind ${oldAddress}: nobody is there`);
+    if (!socket) throw new TypeError(`Cannot rebind ${oldAddress}: no socket has this address`);
     if (this.#sockets.has(newAddress)) {
-      throw new TypeError(`Cannot rebind to ${newAddress}: somebody is there`);
+      throw new TypeError(`Cannot rebind to ${newAddress}: the address is taken`);
     }
     this.#sockets.delete(oldAddress);
     this.#sockets.set(newAddress, socket);
     socket.address = newAddress;
   }
 
-  // --- who is on it ---
+  // --- sockets, connections and machines ---
 
   /**
-   * Opens a socket, for a driver of one's own.
+   * Opens a socket: for `listenOn` and `connectOn` of `@lowlatency/kcp/transport`, or a driver of
+   * your own.
    *
    * @param hostname Any name without a colon, or an IPv6 address.
-   * @param port The port; one that is free unless given.
-   * @throws {TypeError} When the address is taken.
+   * @param port The port. Default: 0, which stands for a free port.
+   * @throws {TypeError} If the address is taken.
    */
   socket(hostname: string, port = 0): DatagramSocket {
     return this.#bind(hostname, port);
@@ -222,64 +217,54 @@ export class SimulatedNetwork {
     return socket;
   }
 
-  /** A clock that shows the network's time. */
+  /** Makes a clock that shows the time of the network. Each driver needs one of its own. */
   clock(): Clock {
-    let pending: Event | null = null;
-    const stop = () => {
-      if (pending) pending.run = null;
-      pending = null;
-    };
-    return {
-      now: () => this.#now,
-      wake: (at, callback) => {
-        stop();
-        if (at === Infinity) return;
-        pending = this.#at(at, () => {
-          pending = null;
-          callback();
-        });
-      },
-      stop,
-      ref: () => {},
-      unref: () => {},
-    };
+    return this.#time.clock();
   }
 
-  /** Listens on the network, as `listen` does on a real one. */
+  /**
+   * Listens on the network, as `listen` does on real sockets.
+   *
+   * @param options Settings, the host, and the port. Default: a free port.
+   * @throws {TypeError} If a setting has the wrong type, or the address is taken.
+   * @throws {RangeError} If a setting is out of range.
+   */
   listen(options: EndpointOptions & { hostname: string; port?: number }): Listener {
     const { hostname, port = 0, ...endpoint } = options;
     const socket = this.#bind(hostname, port);
     return orClose(socket, () => listenOn(socket, this.clock(), this.#withEntropy(endpoint)));
   }
 
-  /** Opens a connection on the network, as `connect` does on a real one. */
+  /**
+   * Opens a connection on the network, as `connect` does on real sockets.
+   *
+   * @param options Settings, and the host and the port of the listener.
+   * @throws {TypeError} If a setting has the wrong type, or the local address is taken.
+   * @throws {RangeError} If a setting is out of range.
+   */
   connect(
     options: SessionOptions & {
       hostname: string;
       port: number;
-      /** This side's host, `10.0.0.2` unless given. */
+      /** The host of this end. Default: `"10.0.0.2"`. */
       localHostname?: string;
+      /** The port of this end. Default: a free port. */
       localPort?: number;
+      /** The conversation id. Default: drawn from the seed. */
       conv?: number;
     },
   ): Connection {
     const { hostname, port, localHostname = "10.0.0.2", localPort = 0, ...rest } = options;
-    const { conv = this.#convs.uint32(), ...session } = rest;
+    const { conv = this.#conversations.uint32(), ...session } = rest;
     const socket = this.#bind(localHostname, localPort);
+    const peer = formatAddress(hostname, port);
     return orClose(
       socket,
-      () =>
-        connectOn(
-          socket,
-          this.clock(),
-          formatAddress(hostname, port),
-          conv,
-          this.#withEntropy(session),
-        ),
+      () => connectOn(socket, this.clock(), peer, conv, this.#withEntropy(session)),
     );
   }
 
-  /** Nonces come from the network's seed, so that a run with encryption can be repeated too. */
+  /** Takes nonces from the seed of the network, so that a run with encryption can be repeated. */
   #withEntropy<T extends SessionOptions>(options: T): T {
     const entropy: Entropy = (target) => this.#nonces.fill(target);
     return { ...options, entropy: options.entropy ?? entropy };
@@ -288,126 +273,83 @@ export class SimulatedNetwork {
   /**
    * Puts a machine without I/O on the network.
    *
-   * @param address Its own address, host and port.
+   * @param address The address of the machine, host and port.
    * @param machine A machine that has one peer.
-   * @param to The peer's address.
+   * @param to The address of the peer.
+   * @throws {TypeError} If the address is taken.
+   *
+   * @example
+   * ```ts
+   * import { Kcp, turbo } from "@lowlatency/kcp/kcp";
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ link: { latency: 20 } });
+   * const alice = new Kcp(1, turbo);
+   * const bob = new Kcp(1, turbo);
+   * const attached = network.attach("10.0.0.1:1", alice, "10.0.0.2:1");
+   * network.attach("10.0.0.2:1", bob, "10.0.0.1:1");
+   *
+   * alice.send(new TextEncoder().encode("hello"));
+   * attached.flush();
+   * network.elapse(100);
+   * console.log(bob.peekSize()); // 5
+   * ```
    */
   attach(address: string, machine: PeerMachine, to: string): Attachment;
   /**
    * Puts a machine without I/O on the network.
    *
-   * @param address Its own address, host and port.
+   * @param address The address of the machine, host and port.
    * @param machine A machine that has many peers.
+   * @throws {TypeError} If the address is taken.
    */
   attach(address: string, machine: EndpointMachine): Attachment;
   attach(address: string, machine: PeerMachine | EndpointMachine, to?: string): Attachment {
-    const colon = address.lastIndexOf(":");
-    const hostname = address.slice(0, colon).replace(/^\[|\]$/g, "");
-    const socket = this.#bind(hostname, Number(address.slice(colon + 1)));
-    const clock = this.clock();
-    const batch = new PacketBatch({ arena: machine.arena });
-    const flush = () => {
-      machine.tick(this.#now);
-      for (batch.clear(); machine.output(batch) > 0; batch.clear()) {
-        if (to !== undefined) batch.to.fill(to, 0, batch.count);
-        socket.send(batch);
-      }
-      clock.wake(machine.deadline, flush);
-    };
-    socket.open({
-      arena: machine.arena,
-      // Sockets of this network deliver one packet at a time.
-      packets: () => {},
-      settled: () => {},
-      packet: (packet, from) => {
-        // A machine with one peer has no use for the address.
-        if (to === undefined) (machine as EndpointMachine).input(packet, this.#now, from);
-        else (machine as PeerMachine).input(packet, this.#now);
-        flush();
-      },
-      failed: () => {},
-    });
-    return {
-      flush,
-      detach: () => {
-        clock.stop();
-        socket.close();
-      },
-    };
+    const { hostname, port } = parseAddress(address);
+    return attachMachine(machine, this.#bind(hostname, port), this.clock(), to);
   }
 
   // --- time ---
 
-  /** Settles after `ms` of the network's time. */
+  /** Returns a promise that is fulfilled after `ms` of the network's time. */
   delay(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#at(this.#now + ms, resolve);
-    });
-  }
-
-  /** Calls `action` at the network's time `at`: to change a link by schedule, for example. */
-  schedule(at: number, action: () => void): void {
-    this.#at(at, action);
+    return this.#time.delay(ms);
   }
 
   /**
-   * Lets time pass while machines without I/O run: everything that happens within `ms` happens before it
+   * Calls `action` at the time `at`: to change a link at a given time, for example.
+   *
+   * @param at When, in ms. If it has passed, the action is due now.
+   * @param action What to do.
+   */
+  schedule(at: number, action: () => void): void {
+    this.#time.schedule(at, action);
+  }
+
+  /**
+   * Lets time pass for machines without I/O. All that happens within `ms` happens before this
    * returns. Code that waits for promises needs {@linkcode SimulatedNetwork.advance}.
    */
   elapse(ms: number): void {
-    const end = this.#now + ms;
-    while (this.#events.deadline <= end) this.#step();
-    this.#now = end;
+    this.#time.elapse(ms);
   }
 
-  /** Lets time pass; code that waits for the network goes on as its promises settle. */
+  /** Lets `ms` pass. After each event, code that waits for promises gets its turn. */
   async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    await turn();
-    while (this.#events.deadline <= end) {
-      this.#step();
-      await turn();
-    }
-    this.#now = end;
+    await this.#time.advance(ms);
   }
 
   /**
-   * Lets time pass until `body` is done, and returns what it returns. Time does not wait for anything
-   * outside the network: whoever awaits a file or a real timer in `body` gets a run that differs.
+   * Lets time pass until `body` has ended, and returns its result. The time of the network does not
+   * wait for anything outside: if `body` waits for a file or for a real timer, the run cannot be
+   * repeated.
    *
    * @param body What to run.
-   * @param limit ms after which to give up, one hour unless given.
-   * @throws {Error} When nothing is left to happen, or the limit is reached, before `body` is done.
+   * @param limit After how many ms of the network's time to give up. Default: 3,600,000, one hour.
+   * @throws {Error} If nothing is left to happen, or the limit is reached, before `body` has ended.
    */
   async run<T>(body: () => T | Promise<T>, limit = 3_600_000): Promise<T> {
-    const end = this.#now + limit;
-    let done = false;
-    const result = (async () => await body())().finally(() => done = true);
-    result.catch(() => {});
-    for (await turn(); !done; await turn()) {
-      if (this.#events.size === 0) {
-        throw new Error(
-          `Nothing is left to happen at ${this.#now} ms, but the body still waits: for a packet that nobody sends, or for something outside the network`,
-        );
-      }
-      if (this.#events.deadline > end) {
-        throw new Error(`The body was not done after ${limit} ms of the network's time`);
-      }
-      this.#step();
-    }
-    return await result;
-  }
-
-  #step(): void {
-    const at = this.#events.deadline;
-    if (at > this.#now) this.#now = at;
-    this.#events.pop()!.run?.();
-  }
-
-  #at(at: number, run: () => void): Event {
-    const event: Event = { run };
-    this.#events.push(Math.max(at, this.#now), event);
-    return event;
+    return await this.#time.run(body, limit);
   }
 
   // --- packets ---
@@ -415,75 +357,29 @@ export class SimulatedNetwork {
   #send(packet: Uint8Array, from: string, to: string): void {
     this.#record("sent", from, to, packet);
     let copies = 0;
-    this.link(unbracket(hostOf(from)), unbracket(hostOf(to))).transmit(
-      packet,
-      this.#now,
-      (arriving, at) => {
-        copies++;
-        this.#at(at, () => this.#arrive(arriving, from, to));
-      },
-    );
+    this.#link(parseHost(from), parseHost(to)).transmit(packet, this.now, (arriving, at) => {
+      copies++;
+      this.#time.schedule(at, () => this.#arrive(arriving, from, to));
+    });
     if (copies === 0) this.#record("lost", from, to, packet);
   }
 
   #arrive(packet: Uint8Array, from: string, to: string): void {
     const receiver = this.#sockets.get(to)?.receiver;
-    this.#record(receiver ? "arrived" : "nobody", from, to, packet);
+    this.#record(receiver ? "arrived" : "undeliverable", from, to, packet);
     if (receiver) receiver.packet(packet, from);
-    else this.#nobody++;
+    else this.#undeliverable++;
   }
 
   #record(event: TraceEntry["event"], from: string, to: string, packet: Uint8Array): void {
-    this.#hash.text(event).number(this.#now).text(from).text(to).bytes(packet);
+    this.#hash.text(event).number(this.now).text(from).text(to).bytes(packet);
     if (!this.#traced) return;
-    this.trace.push({ at: this.#now, event, from, to, packet: new Uint8Array(packet) });
+    this.trace.push({ at: this.now, event, from, to, packet: new Uint8Array(packet) });
   }
 }
 
-function unbracket(host: string): string {
+/** The host of an address, without the brackets of IPv6. */
+function parseHost(address: string): string {
+  const host = hostOf(address);
   return host.startsWith("[") ? host.slice(1, -1) : host;
-}
-
-/** A socket on a simulated network. */
-class SimulatedSocket implements DatagramSocket {
-  receiver: DatagramReceiver | null = null;
-
-  constructor(
-    public address: string,
-    private readonly transmit: (packet: Uint8Array, from: string, to: string) => void,
-    private readonly unbind: (address: string) => void,
-  ) {}
-
-  open(receiver: DatagramReceiver): void {
-    this.receiver = receiver;
-  }
-
-  send(batch: PacketBatch): void {
-    for (let i = 0; i < batch.count; i++) {
-      this.transmit(batch.packet(i), this.address, batch.to[i]);
-    }
-  }
-
-  close(): void {
-    this.receiver = null;
-    this.unbind(this.address);
-  }
-
-  ref(): void {}
-
-  unref(): void {}
-}
-
-/** Waits until every promise that can settle without new events has settled. */
-function turn(): Promise<void> {
-  const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => unknown };
-  if (setImmediate) return new Promise((resolve) => setImmediate(resolve));
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

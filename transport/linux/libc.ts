@@ -1,5 +1,5 @@
 /**
- * The system calls of Linux that the fast transport needs, through `Deno.dlopen`.
+ * The system calls of Linux that the Linux transport needs, through `Deno.dlopen`.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const SYMBOLS = {
 /** The functions of libc. */
 export type LibcFunctions = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
-// Numbers of the kernel's interface, the same on x86-64 and arm64. Source: the headers of Linux.
+// Constants of the kernel's interface, equal on x86-64 and arm64. Source: the headers of Linux.
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_DGRAM = 2;
@@ -58,7 +58,7 @@ export const ENOTSOCK = 88;
 export const EMSGSIZE = 90;
 export const ENOBUFS = 105;
 
-/** libc, opened once for all sockets and closed with the last. */
+/** libc. All sockets share it: the first one opens it, the last one closes it. */
 export class Libc {
   static #shared: Libc | null = null;
   /** The functions. */
@@ -74,18 +74,20 @@ export class Libc {
   }
 
   /**
-   * Opens libc, or takes it as it is open; {@linkcode Libc.release} gives it back.
+   * Opens libc, or returns the open one. Call {@linkcode Libc.release} once for each call.
    *
-   * @throws {Error} When the runtime or the system can't, or may not.
+   * @throws {Error} When the runtime is not Deno on Linux, `--allow-ffi` is missing, or libc can't be
+   * opened.
    */
   static acquire(): Libc {
-    const plain = "use the plain adapter, which is what listen and connect do without `bind`";
+    const plain = "use the plain adapter: call listen and connect without `bind`";
     if (typeof Deno === "undefined" || Deno.build.os !== "linux") {
       throw new Error(`Cannot use the Linux transport: this is not Deno on Linux; ${plain}`);
     }
     if (!["x86_64", "aarch64"].includes(Deno.build.arch)) {
       throw new Error(
-        `Cannot use the Linux transport: it knows x86_64 and aarch64, not ${Deno.build.arch}; ${plain}`,
+        "Cannot use the Linux transport: it supports x86_64 and aarch64, " +
+          `not ${Deno.build.arch}; ${plain}`,
       );
     }
     if (!Libc.#shared) {
@@ -106,19 +108,19 @@ export class Libc {
     return Libc.#shared;
   }
 
-  /** Gives back what {@linkcode Libc.acquire} gave. */
+  /** Ends one use of libc. The last one closes it. */
   release(): void {
     if (--this.#users > 0) return;
     this.#library.close();
     if (Libc.#shared === this) Libc.#shared = null;
   }
 
-  /** The error number of the call that failed last. */
+  /** The error number of the last call that failed. */
   get errno(): number {
     return this.#errno.getInt32();
   }
 
-  /** The error of a call that failed. */
+  /** Makes an Error for a call that failed. */
   error(call: string, errno: number = this.errno): Error {
     const text = this.symbols.strerror(errno);
     const reason = text ? new Deno.UnsafePointerView(text).getCString() : `error ${errno}`;

@@ -3,4 +3,5 @@
  *
  * @module
  */
-export { linux, type LinuxOptions, LinuxSocket } from "./linux.ts";
+export type { LinuxOptions } from "./linux_options.ts";
+export { linux, LinuxSocket } from "./linux_socket.ts";

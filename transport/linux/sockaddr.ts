@@ -1,12 +1,12 @@
 import { formatAddress, parseAddress, shortForm } from "../session/address.ts";
 import { AF_INET, AF_INET6 } from "./libc.ts";
 
-/** Bytes of `sockaddr_in6`, the longer of the two. */
+/** Size of `sockaddr_in6` in bytes; `sockaddr_in` is shorter. */
 export const SOCKADDR_SIZE = 28;
-/** Addresses kept at one time. */
+/** Largest number of addresses in a cache. A full cache is cleared. */
 const MAX_ADDRESSES = 4096;
 
-/** The eight groups of an IPv6 address; an IPv4 address at its end is taken, too. */
+/** Reads an IPv6 address: gives its eight groups, then its zone. It may end with an IPv4 address. */
 function parseIpv6(hostname: string): number[] {
   const [address, zone = "0"] = hostname.split("%");
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
@@ -29,10 +29,11 @@ function parseIpv6(hostname: string): number[] {
 }
 
 /**
- * An address as the system takes it: `sockaddr_in` or `sockaddr_in6`.
+ * Converts an address into the kernel's form: `sockaddr_in` or `sockaddr_in6`.
  *
- * @param family {@linkcode AF_INET} or {@linkcode AF_INET6}, that of the socket: an IPv4 address is mapped for the latter.
- * @throws {TypeError} When the hostname is no address of the family.
+ * @param family {@linkcode AF_INET} or {@linkcode AF_INET6}: the family of the socket. For an IPv6
+ * socket, an IPv4 address becomes an IPv4-mapped address.
+ * @throws {TypeError} When the hostname is not an address of the family.
  */
 export function encodeSockaddr(
   hostname: string,
@@ -57,7 +58,7 @@ export function encodeSockaddr(
   return bytes;
 }
 
-/** The address that a `sockaddr` in memory holds, in the form that the machines know peers by. */
+/** Reads a `sockaddr` in memory. Gives a string such as `10.0.0.1:80`. */
 export function decodeSockaddr(view: DataView, at: number): string {
   const port = view.getUint16(at + 2);
   const dotted = (from: number) =>
@@ -73,8 +74,8 @@ export function decodeSockaddr(view: DataView, at: number): string {
   return formatAddress(scope === 0 ? host : `${host}%${scope}`, port);
 }
 
-/** Addresses in both forms, each of which is worked out once. */
-export class SockaddrBook {
+/** Converts addresses between both forms, and remembers the results. */
+export class SockaddrCache {
   readonly #family: number;
   readonly #encoded = new Map<string, Uint8Array<ArrayBuffer> | null>();
   readonly #decoded = new Map<number | string, string>();
@@ -83,7 +84,7 @@ export class SockaddrBook {
     this.#family = family;
   }
 
-  /** The `sockaddr` of an address, null if it is none of the socket's family. */
+  /** The `sockaddr` of an address; null if the address is not of the socket's family. */
   encode(address: string): Uint8Array<ArrayBuffer> | null {
     let bytes = this.#encoded.get(address);
     if (bytes === undefined) {
@@ -99,9 +100,9 @@ export class SockaddrBook {
     return bytes;
   }
 
-  /** The address that a `sockaddr` in memory holds. */
+  /** The address of a `sockaddr` in memory. */
   decode(view: DataView, at: number): string {
-    // Of IPv4, port and address make a number, so that no string is built to look it up.
+    // For IPv4 the key is a number made of address and port: this avoids building a string.
     const key = view.getUint16(at, true) === AF_INET
       ? view.getUint32(at + 4) * 65_536 + view.getUint16(at + 2)
       : `${view.getUint16(at + 2)} ${view.getBigUint64(at + 8)} ${view.getBigUint64(at + 16)} ${

@@ -1,4 +1,4 @@
-/** Where a UDP socket is. */
+/** The address of a UDP socket. */
 export interface Address {
   /** An IP address, or a name that the runtime resolves. */
   readonly hostname: string;
@@ -6,12 +6,12 @@ export interface Address {
   readonly port: number;
 }
 
-/** An address as one string, the form that the machines know peers by: `10.0.0.1:80` or `[::1]:80`. */
+/** The address as one string, as the machines use it: `10.0.0.1:80` or `[::1]:80`. */
 export function formatAddress(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
-/** Reads what {@linkcode formatAddress} wrote. */
+/** The address in a string that {@linkcode formatAddress} made. */
 export function parseAddress(address: string): Address {
   const colon = address.lastIndexOf(":");
   const host = address.slice(0, colon);
@@ -21,15 +21,15 @@ export function parseAddress(address: string): Address {
   };
 }
 
-/** The host part of an address as one string. */
+/** The host part of an address string. */
 export function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(":"));
 }
 
 /**
- * Checks an address that a person gave.
+ * Checks an address that the application gave.
  *
- * @param least The smallest port: 0 where it stands for one that is free.
+ * @param least The smallest port: 0 if the system may choose a free port, otherwise 1.
  * @throws {TypeError | RangeError} When a part has the wrong type or is out of its range.
  */
 export function checkAddress({ hostname, port }: Address, least: 0 | 1): void {
@@ -49,13 +49,16 @@ export function isAddress(hostname: string): boolean {
   return hostname.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-/** An IP address as the system tells it, for one that packets are sent to. */
+/**
+ * The address that the system reports as the source of packets from a peer, given the address that
+ * we send packets to. Only then can the answers be matched to the peer.
+ */
 export function canonical(hostname: string): string {
-  // The address of a socket that listens everywhere: sending to it reaches this machine.
+  // The wildcard address: a packet to it reaches this machine.
   if (hostname === "0.0.0.0") return "127.0.0.1";
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(hostname);
   if (mapped) return mapped[1];
-  // A zone is not for the parser of URLs, which knows the short form of the others.
+  // The URL parser finds the short form, but it does not accept a zone.
   if (!hostname.includes(":") || /[.%]/.test(hostname)) return hostname;
   const short = shortForm(hostname);
   return short === "::" ? "::1" : short;
@@ -64,7 +67,7 @@ export function canonical(hostname: string): string {
 /**
  * The short form of an IPv6 address without a zone. RFC 5952 §4.
  *
- * @throws {TypeError} When it is none.
+ * @throws {TypeError} When `hostname` is not an IPv6 address.
  */
 export function shortForm(hostname: string): string {
   try {
@@ -74,21 +77,24 @@ export function shortForm(hostname: string): string {
   }
 }
 
-/** The address to bind for a peer: loopback for loopback, so that no wider permission is needed. */
+/**
+ * The local address to bind for a peer. For a loopback peer it is a loopback address, so that
+ * `--allow-net` for that address is enough.
+ */
 export function localFor(host: string): string {
   if (host.startsWith("127.")) return "127.0.0.1";
   if (host === "::1") return "::1";
   return host.includes(":") ? "::" : "0.0.0.0";
 }
 
-/** Addresses kept at one time. */
+/** Most addresses that are kept at one time. */
 const MAX_ADDRESSES = 4096;
 
-/** Addresses as sockets take them, by the strings that the machines know. */
+/** Parsed addresses for the sockets, by the address strings of the machines. */
 export class AddressBook {
   readonly #addresses = new Map<string, Address & { transport: "udp" }>();
 
-  /** The address that a string stands for. */
+  /** The address in a string that {@linkcode formatAddress} made. */
   get(text: string): Address & { transport: "udp" } {
     let address = this.#addresses.get(text);
     if (!address) {

@@ -70,7 +70,7 @@ export class AddressConfirmation {
     const kcp = this.#kcp;
     if (kcp.answered) {
       this.#nextProbeAt = Infinity;
-      if (kcp.rcvLimit !== Infinity) kcp.tell();
+      if (kcp.rcvLimit !== Infinity) kcp.announceWindow();
       kcp.sndLimit = kcp.rcvLimit = Infinity;
       return;
     }
@@ -98,6 +98,6 @@ export class AddressConfirmation {
   #probe(now: number): void {
     this.#lastProbeAt = now;
     this.#nextProbeAt = now + Math.max(this.#wait, this.#kcp.rto);
-    this.#kcp.probe();
+    this.#kcp.askWindow();
   }
 }

@@ -37,8 +37,8 @@ export type Refusal =
   | "refused";
 
 /**
- * Most segments that a peer sends before it has heard from us: its send window is at most as large as
- * the receive window that it assumes, which is 128 in the C reference.
+ * Most segments that a peer sends before it has received a packet of ours: the receive window that
+ * the C reference assumes at first.
  */
 const FIRST_WINDOW = 128;
 
@@ -217,14 +217,14 @@ export class Admission {
     else this.#unconfirmedPerHost.delete(host);
   }
 
-  /** Notes that a session has ended: it leaves the backlog, and its delayed packets open no other. */
+  /** Notes that a session ended: it leaves the backlog, and its delayed packets open no session. */
   ended(session: Session, now: number): void {
     const index = this.#backlog.indexOf(session);
     if (index >= 0) this.#backlog.splice(index, 1);
     this.left(session, now);
   }
 
-  /** Notes that a session leaves its address: its delayed packets from there open no other. */
+  /** Notes that a session leaves its address: delayed packets from there open no session. */
   left(session: Session, now: number): void {
     const { peer, conv, kcp: { incarnation } } = session;
     // A session without a first segment delivered nothing, so nothing can be delivered twice.

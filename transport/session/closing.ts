@@ -2,8 +2,8 @@
  * How a session ends: the end of each stream, linger, and TIME-WAIT.
  *
  * KCP has no end of stream on the wire. A session marks the end of its stream with an empty message
- * behind the last byte. The phases are those of a TCP close (RFC 9293 §3.6), with this empty message
- * in the place of FIN.
+ * behind the last byte. The phases are those of a TCP close (RFC 9293 §3.6), with this empty
+ * message in the place of FIN.
  *
  * @module
  */
@@ -122,7 +122,7 @@ export class Closing {
     return this.#lingerEndsAt;
   }
 
-  /** Notes the time at which everything was delivered. To be called after the machine has changed. */
+  /** Notes whether everything is delivered now. Call it after the machine has changed. */
   noteDelivery(now: number): void {
     if (this.#deliveredAt !== Infinity || !this.endDelivered) return;
     this.#deliveredAt = now;
@@ -190,7 +190,7 @@ export class Closing {
     kcp.tick(now);
     if (kcp.dead || now >= this.#timeWaitEndsAt) return false;
     if (now >= this.#nextRepeatAt) {
-      if (this.#remoteEnded) kcp.tell();
+      if (this.#remoteEnded) kcp.announceWindow();
       this.#nextRepeatAt = --this.#repeatsLeft > 0 ? now + kcp.rto : Infinity;
     }
     return true;

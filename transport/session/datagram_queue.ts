@@ -4,7 +4,7 @@ export interface DatagramStats {
   sent: number;
   /** Datagrams that arrived. */
   received: number;
-  /** Datagrams that were dropped because the application did not read them, or the queue was full. */
+  /** Datagrams that were dropped: the application did not read them, or the send queue was full. */
   dropped: number;
 }
 

@@ -34,13 +34,14 @@ export interface EndpointOptions extends SessionOptions {
   /** Most sessions from one host at one time whose address is not confirmed. Default: 256. */
   maxUnconfirmedPerHost?: number;
   /**
-   * Whether a session moves to a new address when a fitting packet comes from there. Default: false.
-   * Without an authenticated cipher, an attacker who guesses a packet can take a session over.
+   * Whether a session moves to a new address when a fitting packet comes from there. Default:
+   * false. Without an authenticated cipher, an attacker who guesses a packet can take a session
+   * over.
    */
   migrate?: boolean;
   /**
-   * TIME-WAIT, in ms. For this time, a delayed packet of an ended session opens no new session, and a
-   * session that ended its stream first acknowledges retransmissions of the peer. Default: 30000.
+   * TIME-WAIT, in ms. For this time, a delayed packet of an ended session opens no new session, and
+   * a session that ended its stream first acknowledges retransmissions of the peer. Default: 30000.
    */
   timeWait?: number;
 }
@@ -77,12 +78,12 @@ const MIN_SWEEP = 256;
 const MOVE_GRACE = 1_000;
 
 /**
- * Many sessions on one socket, as a machine without I/O with the four members of a session: `input`,
- * `tick`, `output` and `deadline`.
+ * Many sessions on one socket, as a machine without I/O with the four members of a session:
+ * `input`, `tick`, `output` and `deadline`.
  *
- * A peer is known by its address, a string that the adapter makes. A session is known by the address
- * and the conversation id. So one peer may have several sessions, and several peers may use the same
- * conversation id.
+ * A peer is known by its address, a string that the adapter makes. A session is known by the
+ * address and the conversation id. So one peer may have several sessions, and several peers may use
+ * the same conversation id.
  */
 export class Endpoint {
   /** The memory of all sessions. A {@linkcode PacketBatch} for this machine must share it. */
@@ -196,7 +197,7 @@ export class Endpoint {
    * @param peer The address of the peer.
    * @param conv The conversation id. It should be hard to guess: draw it at random.
    * @param now The time in ms.
-   * @param options Settings. Default: those of the endpoint. The encryption is always the endpoint's.
+   * @param options Settings. Default: those of the endpoint. The cipher is always the endpoint's.
    * @throws {TypeError} When this peer has a session with this conversation id.
    */
   open(
@@ -211,7 +212,7 @@ export class Endpoint {
     return this.#add(new Session(conv, peer, now, options, this.arena, this.#protection)).session;
   }
 
-  /** Takes the oldest session that a peer opened and that was not taken yet; null if there is none. */
+  /** Takes the oldest session that waits to be accepted; null if there is none. */
   accept(): Session | null {
     return this.#admission.accept();
   }
@@ -222,7 +223,7 @@ export class Endpoint {
     for (const session of this.#table.sessions()) session.shortenTimeWait();
     for (const session of waiting) {
       session.abort(
-        new ConnectionError("closed", "The listener was closed before it was accepted"),
+        new ConnectionError("closed", "The listener closed before it accepted the session"),
       );
     }
   }
@@ -241,8 +242,8 @@ export class Endpoint {
   /**
    * Takes a packet from the network. Hostile bytes never throw: they are counted and dropped.
    *
-   * @param packet The packet as it arrived, still encrypted if the endpoint encrypts. It is not kept.
-   * A packet in the arena is decrypted in place.
+   * @param packet The packet as it arrived, still encrypted if the endpoint encrypts. It is not
+   * kept. A packet in the arena is decrypted in place.
    * @param now The time in ms.
    * @param from The address that it came from.
    * @returns Whether the packet belonged to a session and was valid.
@@ -259,8 +260,8 @@ export class Endpoint {
   }
 
   /**
-   * {@linkcode Endpoint.input} for packets from one address that lie in the arena without gaps, from
-   * `start` to before `end`. They are decrypted in place.
+   * {@linkcode Endpoint.input} for packets from one address that lie in the arena without gaps,
+   * from `start` to before `end`. They are decrypted in place.
    *
    * It must not be called again before it returns, for example from `onWake`.
    *
@@ -452,7 +453,7 @@ export class Endpoint {
     this.#ready.push(entry);
   }
 
-  /** The time at which {@linkcode Endpoint.tick} is next due, `Infinity` when nothing is pending. */
+  /** When {@linkcode Endpoint.tick} is next due; `Infinity` when nothing is pending. */
   get deadline(): number {
     return this.#ready.length > this.#readyHead ? this.#now : this.#timers.deadline;
   }
@@ -478,8 +479,8 @@ export class Endpoint {
   }
 
   /**
-   * Appends the packets that are due to `batch`, as many as fit, session by session. A session whose
-   * packets do not fit goes to the back of the queue, so that each one gets its turn.
+   * Appends the packets that are due to `batch`, as many as fit, session by session. A session
+   * whose packets do not fit goes to the back of the queue, so that each one gets its turn.
    *
    * @param batch A batch in the arena of this machine.
    * @returns How many packets were appended. When it is 0, nothing more is due now.

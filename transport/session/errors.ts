@@ -1,22 +1,23 @@
-/** What ended a connection, or an operation on it. */
+/** The reason why a connection ended, or why an operation on it failed. */
 export type ConnectionErrorKind =
-  /** The peer did not answer: retransmissions or time ran out. */
+  /** The peer did not answer for `deadLinkTime`. */
   | "unreachable"
-  /** Nothing was heard for longer than the idle timeout. */
+  /** No packet arrived for `idleTimeout`. */
   | "idle"
-  /** A conversation that a peer opened was given up, since its address never answered. */
+  /** A peer opened the connection, but its address never answered: it may be forged. */
   | "unconfirmed"
   /** The peer has restarted: it knows nothing of this connection any more. */
   | "reset"
-  /** The connection was closed on this side. */
+  /** The connection was closed or aborted on this side. */
   | "closed"
   /** The socket failed. */
   | "socket"
-  /** The operation took longer than its timeout; the connection goes on. */
+  /** The operation took longer than its `timeout`. The connection goes on. */
   | "timeout";
 
 /**
- * The error that pending and later reads and writes reject with once a connection has ended.
+ * The error of reads and writes that are pending or start after a connection has failed, and of
+ * operations that time out.
  *
  * @example
  * ```ts
@@ -27,12 +28,14 @@ export type ConnectionErrorKind =
  *   await conn.write(new Uint8Array(10));
  *   await conn.read(new Uint8Array(10));
  * } catch (error) {
- *   if (error instanceof ConnectionError && error.kind === "unreachable") console.log("nobody there");
+ *   if (error instanceof ConnectionError && error.kind === "unreachable") {
+ *     console.log("no answer");
+ *   }
  * }
  * ```
  */
 export class ConnectionError extends Error {
-  /** What happened. */
+  /** The reason. */
   readonly kind: ConnectionErrorKind;
   /** The name of the class. */
   override readonly name: string = "ConnectionError";
@@ -40,9 +43,9 @@ export class ConnectionError extends Error {
   /**
    * Makes an error.
    *
-   * @param kind What happened.
-   * @param message The same for a person.
-   * @param options The error that was the cause.
+   * @param kind The reason.
+   * @param message The reason in words.
+   * @param options The cause, if there is one.
    */
   constructor(kind: ConnectionErrorKind, message: string, options?: ErrorOptions) {
     super(message, options);

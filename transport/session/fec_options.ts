@@ -9,7 +9,7 @@ export interface FecOptions extends FecRatio {
   readonly adaptive?: boolean;
 }
 
-/** The meaning of `"auto"`: small groups, so that parity comes soon, and at most as much as data. */
+/** The meaning of `"auto"`: small groups, so that parity comes soon, and at most 50 % parity. */
 const AUTO: FecOptions = Object.freeze({ dataShards: 5, parityShards: 5, adaptive: true });
 
 /**

@@ -3,29 +3,30 @@ import type { Entropy, PacketCipher } from "../../crypt/packet_cipher.ts";
 import { ReplayWindow } from "../../crypt/replay_window.ts";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 
-/** Settings of the encryption of packets. */
+/** Settings of packet encryption. */
 export interface ProtectionOptions {
   /**
-   * Encrypts every packet, with the key that both ends share: made by `createCipher`. Packets that fail its check
-   * are dropped. None unless given.
+   * The cipher of every packet, made by `createCipher`. Both ends need the same cipher and key.
+   * Packets that fail its check are dropped. Default: none.
    */
   crypt?: PacketCipher;
   /**
-   * Fills bytes with randomness that nobody can foresee: for nonces. `listen` and `connect` bring the
-   * runtime's, {@linkcode systemEntropy}.
+   * Fills bytes with unpredictable random values, for nonces. Required with `crypt`. `listen` and
+   * `connect` set it to `systemEntropy`, the random source of the runtime.
    */
   entropy?: Entropy;
   /**
-   * With a cipher that authenticates, packets that were seen before, or that were sent from here, are refused: so
-   * many of both together are remembered at least, 65536 unless given; 0 for none.
+   * With an authenticated cipher, a packet that was received before, or that this end sent, is
+   * refused. This is the least number of packets of both directions that are remembered, 0 to 2^24.
+   * 0: replays are accepted. Default: 65536.
    */
   replayWindow?: number;
 }
 
-/** Most packets of a run that is opened at once. */
+/** Most packets that {@linkcode PacketProtection.openRun} takes at once. */
 export const MAX_RUN = 64;
 
-/** A cipher with all that it needs around it: nonces, and a memory of packets that were seen. */
+/** A cipher with its nonces, and the nonces of past packets, which must not be accepted again. */
 export class PacketProtection {
   /** Bytes that it adds in front of a packet. */
   readonly headroom: number;
@@ -34,7 +35,7 @@ export class PacketProtection {
   readonly #cipher: PacketCipher;
   readonly #nonces: NoncePool;
   readonly #seen: ReplayWindow | null;
-  /** The packets that are opened at the moment. */
+  /** The packets of the present call of openRun. */
   readonly #run = {
     starts: new Int32Array(MAX_RUN),
     ends: new Int32Array(MAX_RUN),
@@ -55,7 +56,7 @@ export class PacketProtection {
   }
 
   /**
-   * What the settings ask for, null for none.
+   * Makes the protection for checked settings; null without a cipher.
    *
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
@@ -74,7 +75,7 @@ export class PacketProtection {
     if (crypt === undefined) return null;
     if (typeof crypt?.seal !== "function" || typeof crypt.open !== "function") {
       throw new TypeError(
-        // Not the value: it may be the key.
+        // The message must not show the value: it may be the key.
         `Cannot set crypt to a value of type ${
           crypt === null ? "null" : typeof crypt
         }: it must be a cipher that createCipher made`,
@@ -82,13 +83,14 @@ export class PacketProtection {
     }
     if (typeof entropy !== "function") {
       throw new TypeError(
-        "Cannot encrypt without entropy: pass { entropy: systemEntropy }, or another source of unforeseeable bytes",
+        "Cannot encrypt without entropy: pass { entropy: systemEntropy }, " +
+          "or another source of unpredictable bytes",
       );
     }
     return new PacketProtection(crypt, entropy, replayWindow);
   }
 
-  /** Seals the packets of a batch from `first` on: see {@linkcode PacketCipher.seal}. */
+  /** Encrypts the packets of a batch from index `first` on: see {@linkcode PacketCipher.seal}. */
   seal(batch: PacketBatch, first: number): void {
     const { starts, ends, count } = batch;
     const { bytes } = batch.arena;
@@ -97,17 +99,19 @@ export class PacketProtection {
     if (cipher.sealAll && count - first > 1) cipher.sealAll(bytes, starts, ends, first, count);
     else for (let i = first; i < count; i++) cipher.seal(bytes, starts[i], ends[i]);
     if (!this.#seen) return;
-    // Both directions have the same key: what was sent could be thrown back.
+    // Both directions have the same key, so an attacker could send our own packets back to us.
     for (let i = first; i < count; i++) this.#seen.prefetch(bytes, starts[i]);
     for (let i = first; i < count; i++) this.#seen.add(bytes, starts[i]);
   }
 
   /**
-   * Opens packets in place that lie one behind the other, at most {@linkcode MAX_RUN}. Whether a packet was seen before is to
-   * be asked once those before it are taken: they may be the same.
+   * Decrypts up to {@linkcode MAX_RUN} packets in place. They lie one behind the other without
+   * gaps. Call {@linkcode PacketProtection.isReplay} for a packet only after the packets before it
+   * were accepted: the run may contain a packet twice.
    *
-   * @param size Bytes of each; the last one may be shorter.
-   * @returns For each, whether it is whole: 1 or 0. Valid until the next call.
+   * @param size Bytes of each packet. The last one may be shorter.
+   * @returns For each packet, 1 if it passed the check of the cipher, otherwise 0. The array is
+   * valid until the next call.
    */
   openRun(
     bytes: Uint8Array<ArrayBuffer>,
@@ -118,14 +122,15 @@ export class PacketProtection {
     const cipher = this.#cipher;
     const { starts, ends, opened } = this.#run;
     let count = 0, at = start;
-    // An empty packet is one, too.
+    // A run of 0 bytes is one empty packet.
     do {
       starts[count] = at;
       ends[count++] = Math.min(at + size, end);
       if (end - at >= this.headroom) this.#seen?.prefetch(bytes, at);
       at += size;
     } while (at < end);
-    // Only the last one can be too short to be one. Ciphers of others need not expect that.
+    // Only the last packet can be too short for the cipher. A custom cipher need not check for
+    // that.
     const shortest = this.headroom + this.tailroom;
     if (cipher.openAll && count > 1 && ends[count - 1] - starts[count - 1] >= shortest) {
       cipher.openAll(bytes, starts, ends, 0, count, opened);
@@ -138,15 +143,16 @@ export class PacketProtection {
     return opened;
   }
 
-  /** Whether a packet that was opened had been taken before, or was sent from here. */
+  /** Whether a decrypted packet was accepted before, or was sent by this end. */
   isReplay(bytes: Uint8Array<ArrayBuffer>, start: number): boolean {
-    // The nonce stays as it is when an authenticated packet is opened.
+    // Decryption with an authenticated cipher leaves the nonce as it is.
     return this.#seen?.has(bytes, start) ?? false;
   }
 
   /**
-   * Notes that a packet that was opened is taken: when it comes again, it is refused. Until then a copy from elsewhere
-   * does not take its place.
+   * Remembers a decrypted packet that a session has accepted: its copies are replays from now on. A
+   * packet that no session accepted is not remembered, so a copy from a wrong address, sent by an
+   * attacker, does not block the original.
    */
   remember(bytes: Uint8Array<ArrayBuffer>, start: number): void {
     this.#seen?.add(bytes, start);

@@ -2,8 +2,8 @@ import type { Kcp } from "../../kcp/kcp.ts";
 import { GRACE, LATE } from "../../kcp/liveness.ts";
 
 /**
- * When the peer of a session was last heard, and what follows from its silence: the idle timeout, the
- * keep-alive probes, and a guess at the reason that error messages show.
+ * When the peer of a session was last heard, and what follows from its silence: the idle timeout,
+ * the keep-alive probes, and a guess at the reason that error messages show.
  */
 export class PeerActivity {
   readonly #kcp: Kcp;
@@ -68,7 +68,7 @@ export class PeerActivity {
   /** Sends a keep-alive probe. */
   probe(now: number): void {
     this.#lastProbeAt = now;
-    this.#kcp.probe();
+    this.#kcp.askWindow();
   }
 
   /**
@@ -81,11 +81,14 @@ export class PeerActivity {
     if (count > 0) {
       const packets = count === 1 ? "1 packet" : `${count} packets`;
       return this.#encrypted
-        ? `; ${packets} came from there, but none passed the check of the cipher: does the peer use another key or cipher, or none?`
-        : `; ${packets} came from there, but none was a KCP packet of this conversation: does the peer encrypt?`;
+        ? `; ${packets} came from there, but none passed the check of the cipher: ` +
+          "does the peer use another key or cipher, or none?"
+        : `; ${packets} came from there, but none was a KCP packet of this conversation: ` +
+          "does the peer encrypt?";
     }
     return this.#encrypted
-      ? "; nothing came from there: no program listens, or the peer uses another key or cipher and drops our packets"
-      : "; nothing came from there: no program listens, or the peer expects encrypted packets";
+      ? "; nothing came from there: no peer runs there, " +
+        "or the peer has another key or cipher and drops our packets"
+      : "; nothing came from there: no peer runs there, or the peer expects encrypted packets";
   }
 }

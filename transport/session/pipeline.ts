@@ -49,8 +49,9 @@ export function overheadOf(protection: PacketProtection | null, fec: FecOptions 
 }
 
 /**
- * The layers between a KCP machine and the network, for one session: error correction, datagrams, and
- * encryption of sent packets. (The endpoint decrypts a received packet before it finds its session.)
+ * The layers between a KCP machine and the network, for one session: error correction, datagrams,
+ * and encryption of sent packets. (The endpoint decrypts a received packet before it finds its
+ * session.)
  */
 export class Pipeline implements PacketLayer {
   readonly headroom: number;

@@ -42,11 +42,11 @@ const FIRST_SEGMENT_TIME = 5_000;
 const TRIM_AFTER = 2_000;
 
 /**
- * One conversation with one peer, as a machine without I/O with the four members of {@linkcode Kcp}:
- * `input`, `tick`, `output` and `deadline`.
+ * One conversation with one peer, as a machine without I/O with the four members of {@linkcode
+ * Kcp}: `input`, `tick`, `output` and `deadline`.
  *
- * It adds the end of the stream, an idle timeout, keep-alive probes, and a close that first delivers
- * what is queued, in bounded time.
+ * It adds the end of the stream, an idle timeout, keep-alive probes, and a close that first
+ * delivers what is queued, in bounded time.
  *
  * KCP has no end of stream on the wire. A session ends its stream with an empty message behind the
  * last byte, and reads an empty message of its peer as the end. Another KCP implementation sees an
@@ -139,7 +139,7 @@ export class Session {
     return this.#over;
   }
 
-  /** The reason of the end; null while the session is open, and after a close that delivered all. */
+  /** The reason of the end; null while the session is open, and after an orderly close. */
   get error(): ConnectionError | null {
     return this.#error;
   }
@@ -318,7 +318,7 @@ export class Session {
     this.onWake?.(this);
   }
 
-  /** Drops unread data, and all data that arrives from now on, so that the peer can go on to send. */
+  /** Drops unread data, and all data from now on, so that the receive window stays open. */
   endRead(): void {
     this.#closing.discard();
     this.onWake?.(this);
@@ -392,8 +392,8 @@ export class Session {
   /**
    * Takes a packet from the network. Hostile bytes never throw: they are counted and dropped.
    *
-   * @param packet The packet as it arrived, still encrypted if the session encrypts. It is not kept.
-   * A packet in the arena is decrypted in place.
+   * @param packet The packet as it arrived, still encrypted if the session encrypts. It is not
+   * kept. A packet in the arena is decrypted in place.
    * @returns Whether the packet was valid.
    */
   input(packet: Uint8Array, now: number): boolean {
@@ -417,7 +417,7 @@ export class Session {
     return valid;
   }
 
-  /** {@linkcode Session.input} for a decrypted packet in the arena, from `start` to before `end`. */
+  /** {@linkcode Session.input} for a decrypted packet in the arena, `start` to before `end`. */
   inputAt(start: number, end: number, now: number): boolean {
     if (this.#over) return true;
     const result = this.#pipeline.input(start, end, now);
@@ -440,7 +440,7 @@ export class Session {
     if (this.state === "open") this.onChange?.();
   }
 
-  /** Counts a packet from the peer's address that was not valid: see {@linkcode Session.diagnosis}. */
+  /** Counts an invalid packet from the peer's address: see {@linkcode Session.diagnosis}. */
   countInvalid(): void {
     this.#activity.countInvalid();
   }
@@ -534,7 +534,8 @@ export class Session {
     this.#giveUp(
       new ConnectionError(
         "idle",
-        `The peer ${this.peer} was silent for the idle timeout of ${this.#idleTimeout} ms${this.diagnosis}`,
+        `The peer ${this.peer} was silent for the idle timeout of ${this.#idleTimeout} ms` +
+          this.diagnosis,
       ),
     );
   }
@@ -556,7 +557,8 @@ export class Session {
       this.#giveUp(
         new ConnectionError(
           "closed",
-          `Closed with ${left} bytes undelivered: the peer ${this.peer} did not take them in ${this.#linger} ms`,
+          `Closed with ${left} bytes undelivered: ` +
+            `the peer ${this.peer} did not acknowledge them in ${this.#linger} ms`,
         ),
       );
     }

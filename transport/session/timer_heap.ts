@@ -1,30 +1,14 @@
 /**
- * What is due when: the one queue behind the one timer of a simulator or of a proxy.
+ * A queue of values, each due at a time. Values leave in the order of their times. Values of equal
+ * times leave in the order in which they were added, so a run is repeatable.
  *
- * @module
- */
-
-/**
- * A queue of values, each due at a time. Values leave by time and, where times are equal, in the
- * order in which they came: a run is repeatable. It is a binary heap (Williams, "Algorithm 232:
- * Heapsort", CACM 7(6), 1964) keyed by time and sequence number; `push` and `pop` cost O(log n) and
- * allocate nothing but the growth of three arrays.
+ * It is a binary heap (Williams, "Algorithm 232: Heapsort", CACM 7(6), 1964) with time and sequence
+ * number as the key. `push` and `pop` cost O(log n), and allocate only when the arrays grow.
  *
- * It reads no clock: times are whatever scale the caller uses, usually monotonic milliseconds.
+ * It reads no clock. Times may be on any scale; here they are monotonic milliseconds.
  *
- * @example
- * ```ts
- * import { TimerHeap } from "./timer_heap.ts";
- *
- * const heap = new TimerHeap<string>();
- * heap.push(20, "second");
- * heap.push(10, "first");
- * console.log(heap.deadline); // 10
- * console.log(heap.popDue(15), heap.popDue(15)); // first undefined
- * ```
- *
- * @typeParam T What the queue holds. With `undefined` among the values, test `size` rather than
- * what `pop` returns.
+ * @typeParam T The values. If `undefined` may be one of them, test `size` rather than the result of
+ * `pop`.
  */
 export class TimerHeap<T> {
   #times: number[] = [];
@@ -32,12 +16,12 @@ export class TimerHeap<T> {
   #values: T[] = [];
   #pushed = 0;
 
-  /** How many values are waiting. */
+  /** Number of values. */
   get size(): number {
     return this.#times.length;
   }
 
-  /** The earliest time at which a value is due; `Infinity` when none is waiting. */
+  /** The earliest time at which a value is due; `Infinity` when the queue is empty. */
   get deadline(): number {
     return this.#times.length === 0 ? Infinity : this.#times[0];
   }
@@ -45,9 +29,9 @@ export class TimerHeap<T> {
   /**
    * Adds a value.
    *
-   * @param at When it is due: any finite time, also one that has passed.
+   * @param at The time at which it is due: any finite number, also in the past.
    * @param value The value.
-   * @throws {RangeError} If the time is NaN or infinite: what is never due is not put in the queue.
+   * @throws {RangeError} When the time is NaN or infinite.
    */
   push(at: number, value: T): void {
     if (!Number.isFinite(at)) {
@@ -55,7 +39,7 @@ export class TimerHeap<T> {
     }
     const times = this.#times;
     let hole = times.length;
-    // The newest value has the highest order, so it rises past later times only.
+    // The new value has the highest sequence number, so it passes only values with later times.
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
       if (times[parent] <= at) break;
@@ -65,15 +49,15 @@ export class TimerHeap<T> {
     this.#put(hole, at, this.#pushed++, value);
   }
 
-  /** The earliest value, which stays; `undefined` when none is waiting. */
+  /** The earliest value, which stays in the queue; `undefined` when the queue is empty. */
   peek(): T | undefined {
     return this.#values[0];
   }
 
   /**
-   * Takes the earliest value, whatever the time is.
+   * Takes the earliest value, even if it is not due yet.
    *
-   * @returns The value, or `undefined` when none is waiting.
+   * @returns The value; `undefined` when the queue is empty.
    */
   pop(): T | undefined {
     if (this.#times.length === 0) return undefined;
@@ -100,29 +84,29 @@ export class TimerHeap<T> {
   }
 
   /**
-   * Takes the earliest value if its time has come.
+   * Takes the earliest value if it is due.
    *
    * @param now The present time.
-   * @returns The value, or `undefined` when none is due at or before `now`.
+   * @returns The value; `undefined` when no value is due at or before `now`.
    */
   popDue(now: number): T | undefined {
     return this.deadline <= now ? this.pop() : undefined;
   }
 
-  /** Drops the values that `keep` refuses; the order of the others stays. */
+  /** Removes the values for which `keep` returns false. The others stay in order. */
   retain(keep: (value: T) => boolean): void {
     const times = this.#times;
     const orders = this.#orders;
     const values = this.#values;
     const kept = values.map((_, i) => i).filter((i) => keep(values[i]))
       .sort((a, b) => times[a] - times[b] || orders[a] - orders[b]);
-    // What is sorted is a heap.
+    // A sorted array is a heap.
     this.#times = kept.map((i) => times[i]);
     this.#orders = kept.map((i) => orders[i]);
     this.#values = kept.map((i) => values[i]);
   }
 
-  /** Drops every value. */
+  /** Removes every value. */
   clear(): void {
     this.#times.length = this.#orders.length = this.#values.length = 0;
   }

@@ -8,27 +8,29 @@ import {
 import { DEFAULT_BURST } from "../../kcp/pacer.ts";
 
 /**
- * What the settings of a session, which count everything above UDP, leave to its KCP machine.
+ * The settings of the KCP machine of a session. The settings of a session count every byte above
+ * UDP and every packet. The machine gets what encryption and parity leave.
  *
- * @param given The settings.
- * @param overhead Bytes that are added to each of the machine's packets.
- * @param share The machine's share of the packets; the rest is parity.
- * @throws {RangeError} When the MTU has no room for both.
+ * @param given The settings of the session.
+ * @param overhead Bytes that encryption and error correction add to each packet of the machine.
+ * @param share The machine's share of the packets, 0 to 1. The rest is parity.
+ * @throws {RangeError} When the MTU has no room for a segment and the overhead.
  */
 export function kcpOptions(given: KcpLiveOptions, overhead: number, share: number): KcpLiveOptions {
   const inner: KcpLiveOptions = { ...given };
   const { mtu = DEFAULT_MTU, burst = DEFAULT_BURST } = given;
-  // What is no number is refused by the machine.
+  // The machine refuses an MTU that is not a number.
   if (overhead > 0 && typeof mtu === "number") {
     const min = MIN_MTU + overhead;
     if (!(Number.isInteger(mtu) && mtu >= min && mtu <= MAX_MTU)) {
       throw new RangeError(
-        `Cannot set mtu to ${mtu}: with ${overhead} bytes for encryption and error correction, allowed are whole numbers ${min} to ${MAX_MTU}`,
+        `Cannot set mtu to ${mtu}: with ${overhead} bytes for encryption and error correction, ` +
+          `allowed are whole numbers ${min} to ${MAX_MTU}`,
       );
     }
     inner.mtu = mtu - overhead;
   }
-  // Always named: a share that was smaller before is not to stay.
+  // It is always set: otherwise the burst of an earlier, smaller share would stay.
   inner.burst = burst;
   if (share < 1 && burst >= 1 && burst < Infinity) {
     inner.burst = Math.max(1, Math.floor(burst * share));
@@ -36,7 +38,7 @@ export function kcpOptions(given: KcpLiveOptions, overhead: number, share: numbe
   return inner;
 }
 
-/** The settings of a session that are in force, from those of its KCP machine. */
+/** The settings of a session that are in force, given those of its KCP machine. */
 export function wireOptions(
   inner: ResolvedKcpOptions,
   given: KcpLiveOptions,

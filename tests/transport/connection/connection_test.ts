@@ -41,7 +41,7 @@ async function kindOf(promise: Promise<unknown>): Promise<string> {
   return error.kind;
 }
 
-Deno.test("Connection: read gives what is there, at most what fits, and waits otherwise", async () => {
+Deno.test("Connection: read gives the bytes that fit, and waits while there are none", async () => {
   await withPair(async (client, server, network) => {
     await client.write(pattern(10));
     const small = new Uint8Array(4);
@@ -57,7 +57,7 @@ Deno.test("Connection: read gives what is there, at most what fits, and waits ot
   });
 });
 
-Deno.test("Connection: read of 0 bytes gives 0, write of 0 bytes gives 0 and sends nothing", async () => {
+Deno.test("Connection: read and write of 0 bytes give 0 and send nothing", async () => {
   await withPair(async (client, server, network) => {
     assertEquals(await server.read(new Uint8Array()), 0);
     await network.delay(1000);
@@ -68,7 +68,7 @@ Deno.test("Connection: read of 0 bytes gives 0, write of 0 bytes gives 0 and sen
   });
 });
 
-Deno.test("Connection: read gives null at the end of the peer's stream, again and again", async () => {
+Deno.test("Connection: every read at the end of the peer's stream gives null", async () => {
   await withPair(async (client, server) => {
     await client.write(pattern(3));
     await client.closeWrite();
@@ -78,7 +78,7 @@ Deno.test("Connection: read gives null at the end of the peer's stream, again an
   });
 });
 
-Deno.test("Connection: reads are served in the order in which they were asked for", async () => {
+Deno.test("Connection: reads complete in the order of their calls", async () => {
   await withPair(async (client, server) => {
     const buffers = [1, 2, 3].map((size) => new Uint8Array(size));
     const reads = buffers.map((buffer) => server.read(buffer));
@@ -88,7 +88,7 @@ Deno.test("Connection: reads are served in the order in which they were asked fo
   });
 });
 
-Deno.test("Connection: writes wait while nobody reads, and memory stays bounded", async () => {
+Deno.test("Connection: writes wait while the peer does not read; memory is bounded", async () => {
   await withPair(async (client, server, network) => {
     const total = 3_000_000;
     let written = 0;
@@ -105,13 +105,13 @@ Deno.test("Connection: writes wait while nobody reads, and memory stays bounded"
     assertLess(server.stats.bytesHeld, 257 * 1376);
     const stuck = written;
     await network.delay(20_000);
-    assertEquals(written, stuck, "writes go on though nobody reads");
+    assertEquals(written, stuck, "writes continue although the peer does not read");
     assertEquals(await readExactly(server, total), pattern(total));
     await writing;
   });
 });
 
-Deno.test("Connection: a pending write goes on as soon as the peer reads", async () => {
+Deno.test("Connection: a pending write completes as soon as the peer reads", async () => {
   await withPair(async (client, server, network) => {
     const written = await fill(client);
     const write = outcome(client.write(new Uint8Array(100_000)));
@@ -123,7 +123,7 @@ Deno.test("Connection: a pending write goes on as soon as the peer reads", async
   });
 });
 
-Deno.test("Connection: the bytes of a write may be changed once it is done", async () => {
+Deno.test("Connection: the caller may change the bytes after a write has completed", async () => {
   await withPair(async (client, server) => {
     const bytes = pattern(1000);
     assertEquals(await client.write(bytes), 1000);
@@ -132,7 +132,7 @@ Deno.test("Connection: the bytes of a write may be changed once it is done", asy
   });
 });
 
-Deno.test("Connection: a read that timed out takes nothing; the connection goes on", async () => {
+Deno.test("Connection: a read that timed out takes no bytes", async () => {
   await withPair(async (client, server, network) => {
     const before = network.now;
     assertEquals(await kindOf(server.read(new Uint8Array(9), { timeout: 250 })), "timeout");
@@ -142,7 +142,7 @@ Deno.test("Connection: a read that timed out takes nothing; the connection goes 
   });
 });
 
-Deno.test("Connection: readTimeout and writeTimeout hold for every read and write", async () => {
+Deno.test("Connection: readTimeout and writeTimeout apply to every read and write", async () => {
   await withPair(async (client, server, network) => {
     server.readTimeout = 300;
     let before = network.now;
@@ -165,7 +165,7 @@ Deno.test("Connection: readTimeout and writeTimeout hold for every read and writ
   });
 });
 
-Deno.test("Connection: a write that timed out has queued nothing", async () => {
+Deno.test("Connection: a write that timed out has queued no bytes", async () => {
   await withPair(async (client, server) => {
     const written = await fill(client);
     assertEquals(await kindOf(client.write(new Uint8Array(5), { timeout: 1 })), "timeout");
@@ -175,7 +175,7 @@ Deno.test("Connection: a write that timed out has queued nothing", async () => {
   });
 });
 
-Deno.test("Connection: an AbortSignal rejects a read or write with its reason, and takes nothing", async () => {
+Deno.test("Connection: an AbortSignal rejects an operation, no bytes are lost", async () => {
   await withPair(async (client, server) => {
     const controller = new AbortController();
     const reason = new Error("changed my mind");
@@ -200,7 +200,7 @@ Deno.test("Connection: an AbortSignal rejects a read or write with its reason, a
   });
 });
 
-Deno.test("Connection: an operation behind one that is aborted goes on at once", async () => {
+Deno.test("Connection: an operation runs as soon as the one before it is aborted", async () => {
   await withPair(async (client, server, network) => {
     await fill(client);
     const controller = new AbortController();
@@ -253,7 +253,7 @@ Deno.test("Connection: messages keep their boundaries, whatever their size", asy
   });
 });
 
-Deno.test("Connection: a message that is empty or too large is refused with what is allowed", async () => {
+Deno.test("Connection: an empty or too large message is refused", async () => {
   await withPair(async (client) => {
     assertEquals(client.maxMessageSize, 255 * 1376);
     await assertRejects(() => client.sendMessage(new Uint8Array()), RangeError, "empty");
@@ -266,7 +266,7 @@ Deno.test("Connection: a message that is empty or too large is refused with what
   });
 });
 
-Deno.test("Connection: readable and writable carry a stream with backpressure and an end", async () => {
+Deno.test("Connection: readable and writable carry a stream with backpressure", async () => {
   await withPair(async (client, server) => {
     const sent = pattern(1_000_000);
     const echoing = server.readable.pipeTo(server.writable);
@@ -287,7 +287,7 @@ Deno.test("Connection: readable errors with the error that ended the connection"
   });
 });
 
-Deno.test("Connection: conv, addresses, rtt, stats and options are those of the session", async () => {
+Deno.test("Connection: conv, addresses, rtt, stats and options come from the session", async () => {
   await withPair(async (client, server, network) => {
     assertEquals(client.conv, server.conv);
     assertEquals(server.localAddr, { transport: "udp", hostname: "10.0.0.1", port: 80 });
@@ -325,7 +325,7 @@ Deno.test("Connection: windows, mtu and nodelay change while data flows", async 
   });
 });
 
-Deno.test("Connection: a larger send queue lets a write go on that waited", async () => {
+Deno.test("Connection: a waiting write completes when the send queue becomes larger", async () => {
   await withPair(async (client) => {
     await fill(client);
     const waiting = outcome(client.write(new Uint8Array(1)));
@@ -337,7 +337,7 @@ Deno.test("Connection: a larger send queue lets a write go on that waited", asyn
   });
 });
 
-Deno.test("Connection: drained settles when everything is acknowledged, not before", async () => {
+Deno.test("Connection: drained resolves when all data is acknowledged, not before", async () => {
   await withPair(async (client, server, network) => {
     const before = network.now;
     await client.write(pattern(100));
@@ -348,7 +348,7 @@ Deno.test("Connection: drained settles when everything is acknowledged, not befo
 });
 
 for (const bytes of ["text", [1, 2], new ArrayBuffer(4), null, new Uint16Array(2)]) {
-  Deno.test(`Connection: ${Object.prototype.toString.call(bytes)} in place of bytes is a TypeError`, async () => {
+  Deno.test(`Connection: ${Object.prototype.toString.call(bytes)} instead of bytes is a TypeError`, async () => {
     await withPair(async (client, server, network) => {
       const wrong = bytes as unknown as Uint8Array;
       const { packets } = network.stats;

@@ -61,7 +61,7 @@ async function exchange(conn: Connection, bytes: Uint8Array<ArrayBuffer>): Promi
 }
 
 for (const hostname of [V4, V6]) {
-  test(`UDP on ${hostname}: 1 MiB there and back, byte for byte, and nothing is left open`, async () => {
+  test(`UDP on ${hostname}: 1 MiB is echoed unchanged, and no resource stays open`, async () => {
     const listener = await listen({ hostname, ...OPTIONS });
     const echoing = echo(listener);
     const conn = await connect({ hostname, port: listener.addr.port, ...OPTIONS });
@@ -137,13 +137,13 @@ test("UDP: a listener sets one timer, however many connections it has", async ()
     socket.close();
     listener.close();
     await listener.closed;
-    assertEquals(live.size, 0, "a timer is left");
+    assertEquals(live.size, 0, "a timer is still set");
   } finally {
     Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
   }
 });
 
-test("UDP: hand-written packets of another implementation are understood and answered", async () => {
+test("UDP: hand-written packets are accepted and answered", async () => {
   const listener = await listen({ hostname: V4, ...OPTIONS });
   const socket = Deno.listenDatagram({ transport: "udp", hostname: V4, port: 0 });
   await socket.send(encode({ conv: 7, ts: 99, data: pattern(5) }), { ...listener.addr });
@@ -163,7 +163,7 @@ test("UDP: hand-written packets of another implementation are understood and ans
   await using _ = listener;
 });
 
-test("UDP: hostile datagrams leave a listener at work", async () => {
+test("UDP: a listener continues after hostile datagrams", async () => {
   const listener = await listen({ hostname: V4, ...OPTIONS });
   const socket = Deno.listenDatagram({ transport: "udp", hostname: V4, port: 0 });
   const to = { ...listener.addr };
@@ -184,7 +184,7 @@ test("UDP: hostile datagrams leave a listener at work", async () => {
   await listener.closed;
 });
 
-test("UDP: nobody there is unreachable, and the socket is closed", async () => {
+test("UDP: without a listener the error is unreachable, and the socket is closed", async () => {
   const free = Deno.listenDatagram({ transport: "udp", hostname: V4, port: 0 });
   const { port } = free.addr as Deno.NetAddr;
   free.close();
@@ -221,7 +221,7 @@ test("UDP: ref and unref may be called at any time", async () => {
   }
 });
 
-test("UDP: a client's port and conv may be chosen; names are resolved", async () => {
+test("UDP: a client can choose its port and conv; names are resolved", async () => {
   const listener = await listen({ hostname: V4, ...OPTIONS });
   const conn = await connect({
     hostname: "localhost",
@@ -247,7 +247,7 @@ test("UDP: connections draw different convs", async () => {
   assertEquals(convs.size, 5);
 });
 
-test("UDP: a port that is taken is Deno's AddrInUse", async () => {
+test("UDP: a port in use gives Deno's AddrInUse", async () => {
   const listener = await listen({ hostname: V4 });
   await assertRejects(
     () => listen({ hostname: V4, port: listener.addr.port }),
@@ -288,7 +288,7 @@ for (
     ["nodelay", 3],
   ] as const
 ) {
-  test(`connect: ${name}: ${value} (a ${typeof value}) is refused, and no socket is left`, async () => {
+  test(`connect: ${name}: ${value} (a ${typeof value}) is refused, no socket stays open`, async () => {
     const options = { hostname: V4, port: 9, [name]: value } as unknown as ConnectOptions;
     await refused(connect(options), name, value);
   });
@@ -304,13 +304,13 @@ for (
     ["interval", 0],
   ] as const
 ) {
-  test(`listen: ${name}: ${value} (a ${typeof value}) is refused, and no socket is left`, async () => {
+  test(`listen: ${name}: ${value} (a ${typeof value}) is refused, no socket stays open`, async () => {
     const options = { hostname: V4, [name]: value } as unknown as ListenOptions;
     await refused(listen(options), name, value);
   });
 }
 
-test("connect and listen: an option that does not exist is a TypeError, as for links", async () => {
+test("connect and listen: an unknown option is a TypeError", async () => {
   const wrong = { hostname: V4, port: 9, sndWindow: 10 } as unknown as ConnectOptions;
   for (const open of [() => connect(wrong), () => listen({ ...wrong, port: 0 })]) {
     const opened = await open().catch((error: Error) => error);
@@ -319,3 +319,57 @@ test("connect and listen: an option that does not exist is a TypeError, as for l
     assertInstanceOf(opened, TypeError, "the option was ignored without a word");
   }
 });
+
+Deno.test("Connection and Listener: their constructors are private", async () => {
+  const listener = await listen({ hostname: V4, ...OPTIONS });
+  const conn = await connect({ hostname: V4, port: listener.addr.port, ...OPTIONS });
+  assert(conn instanceof Connection);
+  assert(listener instanceof Listener);
+  // @ts-expect-error The constructor is private.
+  const _makeConnection = () => new Connection();
+  // @ts-expect-error The constructor is private.
+  const _makeListener = () => new Listener();
+  await end(conn);
+  listener.close();
+  await listener.closed;
+});
+
+/** Calls `body` while globals have other values, and returns the message of its rejection. */
+async function messageWith(
+  globals: { Deno?: unknown; process?: unknown },
+  body: () => Promise<unknown>,
+): Promise<string> {
+  const names = ["Deno", "process"] as const;
+  const { defineProperty, getOwnPropertyDescriptor } = Object;
+  const saved = names.map((name) => getOwnPropertyDescriptor(globalThis, name)!);
+  for (const name of names) {
+    defineProperty(globalThis, name, { value: globals[name], configurable: true });
+  }
+  try {
+    return await body().then(() => "it resolved", (error: Error) => error.message);
+  } finally {
+    names.forEach((name, i) => defineProperty(globalThis, name, saved[i]));
+  }
+}
+
+for (
+  const [name, open] of [
+    ["connect", () => connect({ hostname: "a.name.that.must.not.be.looked.up", port: 9 })],
+    ["listen", () => listen({ hostname: V4 })],
+  ] as const
+) {
+  Deno.test(`${name} of the root entry: on Node.js the error names the /node entry`, async () => {
+    const message = await messageWith({ process: { versions: { node: "20.0.0" } } }, open);
+    assert(message.includes(`import { ${name} } from "@lowlatency/kcp/node"`), message);
+  });
+
+  Deno.test(`${name} of the root entry: in a browser the error names ${name}On`, async () => {
+    const message = await messageWith({}, open);
+    assert(message.includes(`${name}On of "@lowlatency/kcp/transport"`), message);
+  });
+
+  Deno.test(`${name} of the root entry: without --unstable-net the error names the flag`, async () => {
+    const message = await messageWith({ Deno: { version: Deno.version } }, open);
+    assert(message.includes("--unstable-net"), message);
+  });
+}

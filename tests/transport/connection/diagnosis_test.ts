@@ -39,7 +39,7 @@ for (
     ["a cipher only at the server", null, handChaCha(), "the peer expects encrypted packets", true],
   ] as const
 ) {
-  Deno.test(`${name}: the client's errors say that nothing came, and what may be the reason`, async () => {
+  Deno.test(`${name}: the client's errors say that nothing came, and name a reason`, async () => {
     const network = new SimulatedNetwork({ seed: 1, link: { latency: 10 } });
     const listener = network.listen({ ...SERVER, ...keyed(there) });
     await network.run(async () => {
@@ -69,7 +69,7 @@ for (
     assertEquals(bad, stats.packetsIn, `the listener counted ${JSON.stringify(stats)}`);
   });
 
-  Deno.test(`${name}: the idle timeout says the same`, async () => {
+  Deno.test(`${name}: the idle timeout's error names the reason, too`, async () => {
     const network = new SimulatedNetwork({ seed: 1 });
     network.listen({ ...SERVER, ...keyed(there) });
     await network.run(async () => {
@@ -145,7 +145,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`${name}: the errors count the packets, and say what was wrong with them`, async () => {
+  Deno.test(`${name}: the errors count the packets and name the problem`, async () => {
     const network = new SimulatedNetwork({ seed: 1, link: { latency: 5 } });
     let answers = 0;
     answering(network, () => {
@@ -175,7 +175,7 @@ for (
     oobPacket(CONV, pattern(3)),
   ]] as const
 ) {
-  Deno.test(`once a valid ${what} has come, the errors say no more than what happened`, async () => {
+  Deno.test(`once a valid ${what} has come, the errors have no diagnosis`, async () => {
     for (const hand of [null, handChaCha(), handAes()]) {
       const sealer = hand && new Sealer(hand);
       const network = new SimulatedNetwork({ seed: 1, link: { latency: 5 } });
@@ -201,7 +201,7 @@ for (
   });
 }
 
-Deno.test("the diagnosis of a session that never heard anything names no packets from elsewhere", () => {
+Deno.test("the diagnosis counts only packets from the peer's address", () => {
   const a = new Endpoint({ ...keyed(handChaCha()), entropy: countingEntropy() });
   const session = a.open("10.0.0.1:80", CONV, 0);
   a.input(pattern(50), 1, "10.0.0.9:9");
@@ -211,7 +211,7 @@ Deno.test("the diagnosis of a session that never heard anything names no packets
   assertEquals(a.stats.forged, 2);
 });
 
-Deno.test("a session of its own counts what fails the check, and forgets it when something valid came", () => {
+Deno.test("a session counts packets that fail the check, until a valid packet comes", () => {
   const hand = handAes();
   const session = new Session(CONV, "10.0.0.1:80", 0, {
     ...keyed(hand),

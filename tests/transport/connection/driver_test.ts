@@ -6,7 +6,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { type Connection, ConnectionError, connectOn, listenOn } from "../../../mod.ts";
+import { type Connection, ConnectionError, connectOn, listenOn } from "../../../transport/mod.ts";
 import { ACK, decode, encode, pattern, PUSH, WASK, WINS } from "../../kcp/harness.ts";
 import { FakeClock, FakeSocket, outcome, settle } from "../harness.ts";
 
@@ -34,7 +34,7 @@ async function accepted(count: number) {
   return { socket, clock, listener, conns };
 }
 
-Deno.test("one timer: a thousand sessions ask the clock no more often than one does", async () => {
+Deno.test("one timer: a thousand sessions call the clock no more often than one", async () => {
   const asked: number[] = [];
   for (const count of [1, 1000]) {
     const { clock, conns } = await accepted(count);
@@ -46,7 +46,7 @@ Deno.test("one timer: a thousand sessions ask the clock no more often than one d
   assertEquals(asked[1], asked[0]);
 });
 
-Deno.test("idle: a thousand sessions wake nobody for an hour", async () => {
+Deno.test("idle: a thousand sessions need no wake-up for an hour", async () => {
   const { clock, socket, conns } = await accepted(1000);
   const { woken } = clock;
   assertEquals(clock.pendingAt, Infinity);
@@ -58,7 +58,7 @@ Deno.test("idle: a thousand sessions wake nobody for an hour", async () => {
   assertEquals(socket.sent.map(({ packet }) => decode(packet)[0].conv), [999]);
 });
 
-Deno.test("idle: reads that wait cost nothing, nor do timeouts of reads that are done", async () => {
+Deno.test("idle: waiting reads and timeouts of completed reads need no wake-up", async () => {
   const { clock, socket, conns: [conn] } = await accepted(1);
   for (let sn = 1; sn <= 200; sn++) {
     const read = conn.read(new Uint8Array(9), { timeout: 60_000 });
@@ -74,17 +74,17 @@ Deno.test("idle: reads that wait cost nothing, nor do timeouts of reads that are
   assert(clock.woken - woken <= 1, `${clock.woken - woken} wake-ups for reads that are done`);
 });
 
-Deno.test("driver: many calls in one turn leave in one batch, behind them", async () => {
+Deno.test("driver: the packets of one turn leave in one batch after the turn", async () => {
   const { socket, conns, clock } = await accepted(3);
   for (const conn of conns) {
     for (let i = 0; i < 5; i++) conn.write(pattern(10));
   }
-  assertEquals(socket.sent.length, 0, "a packet left while the application was at work");
+  assertEquals(socket.sent.length, 0, "a packet was sent during the turn");
   await clock.advance(0);
   assertEquals(socket.sent.length, 3, "small writes of one turn share a packet");
 });
 
-Deno.test("driver: while the socket is busy nothing more is sent; then the rest is", async () => {
+Deno.test("driver: while the socket sends, new packets wait", async () => {
   const socket = new FakeSocket();
   const clock = new FakeClock();
   const conn = connectOn(socket, clock, PEER, 1, QUIET);
@@ -124,7 +124,7 @@ for (const how of ["throws", "rejects"] as const) {
   });
 }
 
-Deno.test("driver: the socket of a dialled connection is closed when it is over", async () => {
+Deno.test("driver: the socket of connectOn is closed when its connection has ended", async () => {
   const socket = new FakeSocket();
   const clock = new FakeClock();
   const conn = connectOn(socket, clock, PEER, 7, QUIET);
@@ -140,7 +140,7 @@ Deno.test("driver: the socket of a dialled connection is closed when it is over"
   socket.receiver!.packet(encode({ conv: 7, cmd: ACK, sn: 1, una: 2 }, { conv: 7, sn: 0 }), PEER);
   await clock.advance(1000);
   assert(socket.closed);
-  assertEquals(clock.pendingAt, Infinity, "a timer is left behind");
+  assertEquals(clock.pendingAt, Infinity, "a timer is still set");
   await conn.closed;
   const count = socket.sent.length;
   socket.receiver!.packet(encode({ conv: 7, cmd: WASK }), PEER);
@@ -148,7 +148,7 @@ Deno.test("driver: the socket of a dialled connection is closed when it is over"
   assertEquals(socket.sent.length, count);
 });
 
-Deno.test("driver: nothing is sent before something is written", async () => {
+Deno.test("driver: a connection sends nothing before the first write", async () => {
   const socket = new FakeSocket();
   const clock = new FakeClock();
   const conn = connectOn(socket, clock, PEER, 7, QUIET);
@@ -157,7 +157,7 @@ Deno.test("driver: nothing is sent before something is written", async () => {
   conn.abort();
 });
 
-Deno.test("driver: packets of strangers do not reach a dialled connection", async () => {
+Deno.test("driver: a connection of connectOn ignores packets from other addresses", async () => {
   const socket = new FakeSocket();
   const clock = new FakeClock();
   const conn = connectOn(socket, clock, PEER, 7, QUIET);
@@ -172,7 +172,7 @@ Deno.test("driver: packets of strangers do not reach a dialled connection", asyn
   conn.abort();
 });
 
-Deno.test("driver: a timeout comes at its time, though the endpoint has nothing to do", async () => {
+Deno.test("driver: a timeout comes on time while the endpoint is idle", async () => {
   const socket = new FakeSocket();
   const clock = new FakeClock();
   const conn = connectOn(socket, clock, PEER, 7, QUIET);
@@ -196,7 +196,7 @@ Deno.test("driver: a timeout comes at its time, though the endpoint has nothing 
   await settle();
 });
 
-Deno.test("driver: ref and unref of a connection are those of its socket and clock", () => {
+Deno.test("driver: ref and unref of a connection reach its socket and clock", () => {
   const socket = new FakeSocket();
   const clock = new FakeClock();
   const conn = connectOn(socket, clock, PEER, 7);
@@ -207,7 +207,7 @@ Deno.test("driver: ref and unref of a connection are those of its socket and clo
 });
 
 for (const conv of [-1, 2 ** 32, 1.5, NaN]) {
-  Deno.test(`connectOn: conv ${conv} is refused with what is allowed`, () => {
+  Deno.test(`connectOn: conv ${conv} is refused, the error names the range`, () => {
     const error = assertThrows(
       () => connectOn(new FakeSocket(), new FakeClock(), PEER, conv),
       RangeError,

@@ -19,7 +19,7 @@ function listening(options: EndpointOptions = {}) {
   return { network, listener, dial };
 }
 
-Deno.test("Listener: accept gives connections in the order in which they came", async () => {
+Deno.test("Listener: accept gives connections in order of arrival", async () => {
   const { network, listener, dial } = listening();
   await network.run(async () => {
     const before = [listener.accept(), listener.accept()];
@@ -30,7 +30,7 @@ Deno.test("Listener: accept gives connections in the order in which they came", 
   });
 });
 
-Deno.test("Listener: a connection that came before accept was called waits with its data", async () => {
+Deno.test("Listener: a connection that arrives before accept waits with its data", async () => {
   const { network, listener, dial } = listening();
   await network.run(async () => {
     await dial(pattern(5000));
@@ -40,7 +40,7 @@ Deno.test("Listener: a connection that came before accept was called waits with 
   });
 });
 
-Deno.test("Listener: addr is where it is bound", () => {
+Deno.test("Listener: addr is the address that it is bound to", () => {
   const { listener } = listening();
   assertEquals(listener.addr, { transport: "udp", ...HERE });
 });
@@ -72,7 +72,7 @@ Deno.test("Listener: close rejects pending and later accepts with kind closed", 
   await listener.closed;
 });
 
-Deno.test("Listener: after close accepted connections go on, new ones are not opened", async () => {
+Deno.test("Listener: after close, accepted connections continue", async () => {
   const { network, listener, dial } = listening();
   await network.run(async () => {
     const client = await dial();
@@ -113,7 +113,7 @@ Deno.test("Listener: dispose closes; asyncDispose waits for the last connection"
   await other.closed;
 });
 
-Deno.test("Listener: connections beyond the backlog are refused until some are accepted", async () => {
+Deno.test("Listener: connections beyond the backlog are refused", async () => {
   const { network, listener, dial } = listening({ backlog: 2 });
   await network.run(async () => {
     for (let i = 0; i < 3; i++) await dial();
@@ -126,7 +126,7 @@ Deno.test("Listener: connections beyond the backlog are refused until some are a
   });
 });
 
-Deno.test("Listener: a connection that the peer gave up is not handed out", async () => {
+Deno.test("Listener: accept skips a connection that the peer gave up", async () => {
   const { network, listener, dial } = listening({ idleTimeout: 500 });
   await network.run(async () => {
     (await dial()).abort();
@@ -137,7 +137,7 @@ Deno.test("Listener: a connection that the peer gave up is not handed out", asyn
   });
 });
 
-Deno.test("Listener: ref and unref are those of the socket and the clock", () => {
+Deno.test("Listener: ref and unref reach the socket and the clock", () => {
   const socket = new FakeSocket();
   const clock = new FakeClock();
   const listener = listenOn(socket, clock);
@@ -147,7 +147,7 @@ Deno.test("Listener: ref and unref are those of the socket and the clock", () =>
   listener.close();
 });
 
-Deno.test("Listener: a socket that fails ends it and its connections with kind socket", async () => {
+Deno.test("Listener: a failed socket ends it and its connections with kind socket", async () => {
   const socket = new FakeSocket();
   const listener = listenOn(socket, new FakeClock());
   socket.receiver!.packet(encode({ data: pattern(1) }), "10.0.0.1:1");

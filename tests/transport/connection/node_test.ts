@@ -6,7 +6,7 @@ import { readAll, writeAll } from "../harness.ts";
 
 for (const hostname of ["127.0.0.1", "::1"]) {
   Deno.test({
-    name: `node:dgram on ${hostname}: bytes there and back, the end, and nothing is left open`,
+    name: `node:dgram on ${hostname}: a stream is echoed to its end, and no resource stays open`,
     sanitizeOps: true,
     sanitizeResources: true,
     async fn() {
@@ -32,7 +32,7 @@ for (const hostname of ["127.0.0.1", "::1"]) {
   });
 }
 
-Deno.test("node:dgram: a bad option or a taken port is refused, and no socket is left", async () => {
+Deno.test("node:dgram: an invalid option or a port in use is refused", async () => {
   await assertRejects(() => connect({ port: 0 }), RangeError, "0");
   await assertRejects(() => listen({ hostname: "127.0.0.1", mtu: 1 }), RangeError, "mtu");
   const listener = await listen({ hostname: "127.0.0.1" });

@@ -9,7 +9,7 @@ interface Sent {
 
 const address: Deno.NetAddr = { transport: "udp", hostname: "127.0.0.1", port: 9 };
 
-/** A route whose socket only writes down what it is given; with `hold`, a send ends when told. */
+/** A route whose socket records packets. With `hold`, the test decides when a send ends. */
 function recordingRoute({ hold = false } = {}): { route: Route; sent: Sent[] } {
   const sent: Sent[] = [];
   const socket = {
@@ -35,7 +35,7 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name: `delayed sender: ${name}`, fn, sanitizeOps: true, sanitizeResources: true });
 }
 
-test("sends by time, never early, and of equal times in the order of arrival", async () => {
+test("sends by time, never early, and at equal times in the order of scheduling", async () => {
   const sender = new DelayedSender(Infinity);
   const { route, sent } = recordingRoute();
   const start = performance.now();
@@ -49,7 +49,7 @@ test("sends by time, never early, and of equal times in the order of arrival", a
   await sender.close();
 });
 
-test("run sends what is due before it returns, without a timer", async () => {
+test("run sends packets that are due before it returns, without a timer", async () => {
   const sender = new DelayedSender(Infinity);
   const { route, sent } = recordingRoute();
   const now = performance.now();
@@ -61,7 +61,7 @@ test("run sends what is due before it returns, without a timer", async () => {
   await sender.close();
 });
 
-test("a packet that comes later but is due earlier is not held up by the timer", async () => {
+test("a packet that is scheduled later but due earlier leaves in time", async () => {
   const sender = new DelayedSender(Infinity);
   const { route, sent } = recordingRoute();
   const now = performance.now();
@@ -74,7 +74,7 @@ test("a packet that comes later but is due earlier is not held up by the timer",
   await sender.close();
 });
 
-test("one send at a time on a route, and routes do not wait for each other", async () => {
+test("a route has one send at a time, and routes do not wait for each other", async () => {
   const sender = new DelayedSender(Infinity);
   const [slow, fast] = [recordingRoute({ hold: true }), recordingRoute()];
   const now = performance.now();
@@ -92,7 +92,7 @@ test("one send at a time on a route, and routes do not wait for each other", asy
   await sender.close();
 });
 
-test("a replaced socket gets the packets that wait", async () => {
+test("a new socket of a route sends the packets that wait", async () => {
   const sender = new DelayedSender(Infinity);
   const [before, after] = [recordingRoute({ hold: true }), recordingRoute()];
   const now = performance.now();
@@ -118,7 +118,7 @@ test("a send that fails is counted, and the next packet is sent", async () => {
   await sender.close();
 });
 
-test("maxPendingBytes may be reached, not passed; a packet counts until sent", async () => {
+test("maxPendingBytes may be reached, not exceeded; a packet counts until it is sent", async () => {
   const sender = new DelayedSender(1000);
   const { route, sent } = recordingRoute({ hold: true });
   const now = performance.now();
@@ -137,14 +137,14 @@ test("maxPendingBytes may be reached, not passed; a packet counts until sent", a
   await sender.close();
 });
 
-test("a backlog that never runs dry does not grow without end", async () => {
+test("memory stays bounded if the backlog never becomes empty", async () => {
   const sender = new DelayedSender(Infinity);
   const { route, sent } = recordingRoute({ hold: true });
   for (let id = 0; id < 2000; id++) {
     sender.schedule(route, packetOf(id), 0);
     sender.run(0);
     if (id === 0) continue;
-    // One packet waits always; what was sent is let go.
+    // One packet always waits. Packets that were sent must not be kept.
     sent[id - 1].done.resolve(1);
     for (let i = 0; i < 5; i++) await undefined;
     assertEquals(sent.length, id + 1);
@@ -154,7 +154,7 @@ test("a backlog that never runs dry does not grow without end", async () => {
   await sender.close();
 });
 
-test("close drops what waits, and is over when the last send is", async () => {
+test("close drops packets that wait, and ends when the last send has ended", async () => {
   const sender = new DelayedSender(Infinity);
   const { route, sent } = recordingRoute({ hold: true });
   const now = performance.now();

@@ -7,24 +7,24 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import {
-  emptyLinkStats,
-  Link,
-  type LinkOptions,
-  type LinkStats,
-} from "../../../transport/link/mod.ts";
+import { Link } from "../../../transport/link/link.ts";
 import { LinkGroup } from "../../../transport/link/link_group.ts";
-import { linkProfiles, resolveLinkOptions } from "../../../transport/link/link_options.ts";
+import {
+  type LinkOptions,
+  linkProfiles,
+  resolveLinkOptions,
+} from "../../../transport/link/link_options.ts";
+import { emptyLinkStats, type LinkStats } from "../../../transport/link/link_stats.ts";
 import { Random } from "../../../transport/link/random.ts";
 
 interface Arrival {
-  /** Which packet it is, from 0. */
+  /** The number of the packet, from 0. */
   readonly id: number;
   readonly at: number;
   readonly packet: Uint8Array;
 }
 
-/** Sends `count` packets of `size` bytes, one each `spacing` ms. */
+/** Sends `count` packets of `size` bytes, one every `spacing` ms. */
 function send(link: Link, count: number, { size = 100, spacing = 1, from = 0 } = {}): Arrival[] {
   const arrivals: Arrival[] = [];
   for (let id = 0; id < count; id++) {
@@ -51,14 +51,14 @@ function link(options: LinkOptions, seed: number | string = 1, start = 0): Link 
   return new Link(options, new Random(seed), start);
 }
 
-/** That `got` successes in `count` trials are within 4 standard deviations of probability `p`. */
+/** Asserts that `got` of `count` trials is within 4 standard deviations of probability `p`. */
 function assertBinomial(got: number, count: number, p: number): void {
   const deviation = Math.sqrt(count * p * (1 - p));
   const expected = count * p;
   assert(Math.abs(got - expected) < 4 * deviation, `${got} of ${count}, expected ${expected}`);
 }
 
-/** That every packet has exactly one fate. */
+/** Asserts that every packet has exactly one fate. */
 function assertConserved(s: Readonly<LinkStats>): void {
   const fates = s.delivered + s.lost + s.lostBurst + s.overflowed + s.tooLarge + s.blackedOut;
   assertEquals(s.packets + s.duplicated, fates, JSON.stringify(s));
@@ -91,13 +91,13 @@ Deno.test("the delivered packet is a copy: the caller's buffer may be reused at 
   }
   assertEquals(kept.length, 400);
   kept.forEach((packet, i) => assertEquals(packet, new Uint8Array(64).fill(i >> 1)));
-  // Nor does writing to one copy reach another.
+  // A write to one copy does not change another copy.
   kept[10].fill(0xee);
   assertEquals(kept[9], new Uint8Array(64).fill(4));
   assertEquals(kept[11], new Uint8Array(64).fill(5));
 });
 
-Deno.test("packets of any size pass, the empty one too", () => {
+Deno.test("packets of any size pass, also the empty packet", () => {
   const sizes = [0, 1, 2047, 2048, 2049, 65_507, 3, 100_000, 0, 65_536];
   for (const options of [{}, { corrupt: 1 }]) {
     const wide = link(options);
@@ -110,7 +110,7 @@ Deno.test("packets of any size pass, the empty one too", () => {
   }
 });
 
-Deno.test("loss follows its probability, and 0 and 1 are never and always", () => {
+Deno.test("loss follows its probability: 0 loses no packet, 1 loses all", () => {
   for (const loss of [0.01, 0.3, 0.9]) {
     const lossy = link({ loss }, `loss ${loss}`);
     const arrivals = send(lossy, 20_000);
@@ -139,10 +139,10 @@ Deno.test("Gilbert–Elliott: mean burst 1/leave, share of losses enter/(enter +
   // Lengths are geometric: their variance is (1 - leave) / leave².
   const deviation = Math.sqrt(1 - leave) / leave / Math.sqrt(bursts.length);
   assertAlmostEquals(mean, 1 / leave, 4 * deviation);
-  // Geometric, too: a burst of one packet has the probability `leave`.
+  // For the same reason, a burst of one packet has the probability `leave`.
   assertBinomial(bursts.filter((n) => n === 1).length, bursts.length, leave);
-  // The share varies more than a binomial one, for losses come in bursts: (2 - enter - leave) /
-  // (enter + leave) times the variance.
+  // Losses come in bursts, so the variance of the share is larger than the binomial variance, by
+  // the factor (2 - enter - leave) / (enter + leave).
   const share = enter / (enter + leave);
   const factor = (2 - enter - leave) / (enter + leave);
   const spread = Math.sqrt(share * (1 - share) * factor / count);
@@ -151,7 +151,7 @@ Deno.test("Gilbert–Elliott: mean burst 1/leave, share of losses enter/(enter +
   assertConserved(bursty.stats);
 });
 
-Deno.test("Gilbert–Elliott: the model loses by lossGood and lossBad in its states", () => {
+Deno.test("Gilbert–Elliott: lossGood and lossBad are the loss probabilities of the states", () => {
   const good = link({ burstLoss: { enter: 0, leave: 1, lossGood: 0.1 } }, "good");
   send(good, 20_000);
   assertBinomial(good.stats.lostBurst, 20_000, 0.1);
@@ -165,7 +165,7 @@ Deno.test("latency is added exactly", () => {
   assertEquals(times(arrivals), Array.from({ length: 20 }, (_, i) => i * 2 + 37.5));
 });
 
-Deno.test("jitter is uniform from 0 to its value, where packets are far apart", () => {
+Deno.test("jitter is uniform from 0 to its value if packets are far apart", () => {
   const delays = times(send(link({ latency: 10, jitter: 8 }), 10_000, { spacing: 100 }))
     .map((at, i) => at - i * 100 - 10);
   assert(delays.every((d) => d >= 0 && d <= 8));
@@ -176,7 +176,7 @@ Deno.test("jitter is uniform from 0 to its value, where packets are far apart", 
   }
 });
 
-Deno.test("jitter alone never reorders, and keeps within its bounds", () => {
+Deno.test("jitter never reorders packets, and stays within its bounds", () => {
   fc.assert(
     fc.property(
       fc.integer(),
@@ -197,22 +197,25 @@ Deno.test("jitter alone never reorders, and keeps within its bounds", () => {
       },
     ),
   );
-  // Not in vain: without the rule these draws would reorder.
+  // This test is not empty: without the rule, these draws would reorder packets.
   const delays = times(send(link({ jitter: 50 }, 3), 200, { spacing: 1 })).map((at, i) => at - i);
-  assert(delays.some((d, i) => i > 0 && d === delays[i - 1] - 1), "no packet had to wait in line");
+  assert(
+    delays.some((d, i) => i > 0 && d === delays[i - 1] - 1),
+    "no packet was delayed to keep the order",
+  );
 });
 
-Deno.test("a packet that is held back is overtaken by those of the next `delay` ms", () => {
+Deno.test("a packet that is held back is overtaken by the packets of the next `delay` ms", () => {
   const holding = link({ latency: 10, reorder: { probability: 0.1, delay: 3.5 } }, "hold");
   const arrivals = send(holding, 5000);
-  const late = arrivals.filter(({ id, at }) => at - id === 13.5);
+  const delayed = arrivals.filter(({ id, at }) => at - id === 13.5);
   assertEquals(arrivals.length, 5000);
-  assertEquals(arrivals.filter(({ id, at }) => at - id === 10).length, 5000 - late.length);
-  assertBinomial(late.length, 5000, 0.1);
-  assertEquals(holding.stats.reordered, late.length);
-  const overtakers = arrivals.filter(({ id, at }) => id > late[0].id && at < late[0].at);
+  assertEquals(arrivals.filter(({ id, at }) => at - id === 10).length, 5000 - delayed.length);
+  assertBinomial(delayed.length, 5000, 0.1);
+  assertEquals(holding.stats.reordered, delayed.length);
+  const overtakers = arrivals.filter(({ id, at }) => id > delayed[0].id && at < delayed[0].at);
   assertEquals(
-    overtakers.length + late.filter(({ id }) => id > late[0].id && id <= late[0].id + 3)
+    overtakers.length + delayed.filter(({ id }) => id > delayed[0].id && id <= delayed[0].id + 3)
       .length,
     3,
   );
@@ -224,7 +227,7 @@ Deno.test("a number for reorder is the probability, with a delay of 20 ms", () =
   assertEquals(times(send(link({ reorder: 1 }), 2)), [20, 21]);
 });
 
-Deno.test("a duplicate arrives right behind its packet, with the same bytes", () => {
+Deno.test("a duplicate arrives directly after its packet, with the same bytes", () => {
   const doubling = link({ latency: 4, duplicate: 0.2 }, "double");
   const arrivals = send(doubling, 10_000);
   assertBinomial(doubling.stats.duplicated, 10_000, 0.2);
@@ -238,7 +241,7 @@ Deno.test("a duplicate arrives right behind its packet, with the same bytes", ()
   assertConserved(doubling.stats);
 });
 
-Deno.test("corruption flips exactly one bit, any bit, and never in the caller's buffer", () => {
+Deno.test("corruption flips one random bit of the copy, never a bit of the caller's buffer", () => {
   const size = 4, count = 8000;
   const flipping = link({ corrupt: 0.5 }, "flip");
   const flips = new Array(size * 8).fill(0);
@@ -261,7 +264,7 @@ Deno.test("corruption flips exactly one bit, any bit, and never in the caller's 
   for (const n of flips) assertBinomial(n, corrupted, 1 / flips.length);
 });
 
-Deno.test("a second copy of a corrupted packet is intact, and not held back", () => {
+Deno.test("a duplicate of a corrupted packet is intact, and not held back", () => {
   const both = link({ duplicate: 1, corrupt: 1, reorder: { probability: 1, delay: 9 } });
   const arrivals = send(both, 20, { spacing: 0 });
   assertEquals(arrivals.length, 40);
@@ -273,19 +276,19 @@ Deno.test("a second copy of a corrupted packet is intact, and not held back", ()
   }
 });
 
-Deno.test("bandwidth: one after the other, a packet takes (size + headerBytes) / bandwidth", () => {
-  // 972 bytes and 28 of headers at 125,000 bytes/s: 8 ms each.
+Deno.test("bandwidth: one by one, each packet takes (size + headerBytes) / bandwidth", () => {
+  // 972 bytes and 28 bytes of headers at 125,000 bytes/s take 8 ms.
   const slow = link({ bandwidth: 125_000, latency: 5 });
   const burst = send(slow, 4, { size: 972, spacing: 0, from: 100 });
   assertEquals(times(burst), [113, 121, 129, 137]);
-  // The line is busy until 132, so a packet of 125 bytes at 131 waits 1 ms and takes 1 ms.
+  // The link is busy until 132 ms. A packet of 125 bytes at 131 ms waits 1 ms and takes 1 ms.
   assertEquals(times(send(slow, 1, { size: 97, from: 131 })), [138]);
-  // It is idle from 133: the next packet starts at once.
+  // The link is idle from 133 ms on: the next packet leaves at once.
   assertEquals(times(send(slow, 1, { size: 97, from: 140 })), [146]);
   assertEquals(times(send(link({ bandwidth: 1000, headerBytes: 0 }), 1, { size: 250 })), [250]);
 });
 
-Deno.test("bandwidth is never exceeded, and never wasted while packets wait", () => {
+Deno.test("bandwidth is never exceeded, and fully used while packets wait", () => {
   fc.assert(
     fc.property(
       fc.array(
@@ -306,52 +309,52 @@ Deno.test("bandwidth is never exceeded, and never wasted while packets wait", ()
   );
 });
 
-Deno.test("queuePackets: exactly so many wait behind the one that is being sent", () => {
+Deno.test("queuePackets: exactly this many packets wait behind the packet that is leaving", () => {
   for (const queuePackets of [0, 1, 7]) {
     // 10 ms each.
     const short = link({ bandwidth: 100_000, headerBytes: 0, queuePackets });
     const burst = send(short, 20, { size: 1000, spacing: 0 });
     assertEquals(ids(burst), Array.from({ length: 1 + queuePackets }, (_, i) => i));
     assertEquals(short.stats.overflowed, 19 - queuePackets);
-    // At 9.9 the first is still being sent, at 10 it has gone: there is room for one.
+    // At 9.9 ms the first packet is still leaving. At 10 ms it has left: one packet fits.
     assertEquals(send(short, 2, { size: 1000, spacing: 0, from: 9.9 }).length, 0);
     assertEquals(send(short, 2, { size: 1000, spacing: 0, from: 10 }).length, 1);
     assertConserved(short.stats);
   }
 });
 
-Deno.test("queueBytes: what waits, with headers, never passes it, and may reach it", () => {
-  // 1000 bytes with headers, so 3 of them and 999 bytes fit; 10 ms each.
+Deno.test("queueBytes: the waiting bytes, with headers, may reach the limit, not exceed it", () => {
+  // Each packet has 1000 bytes with headers and takes 10 ms. 3 packets and 999 bytes fit.
   const options = { bandwidth: 100_000, headerBytes: 28 };
   const tight = link({ ...options, queueBytes: 3999 });
   assertEquals(send(tight, 9, { size: 972, spacing: 0 }).length, 1 + 3);
   assertEquals(send(tight, 1, { size: 972 }).length, 0);
   assertEquals(send(tight, 1, { size: 971 }).length, 1, "999 bytes fit exactly");
-  assertEquals(send(tight, 1, { size: 0 }).length, 0, "28 bytes of headers do not");
-  // At 10 the first has gone and 1000 bytes are free; at 10 again nothing is.
+  assertEquals(send(tight, 1, { size: 0 }).length, 0, "28 bytes of headers do not fit");
+  // At 10 ms the first packet has left: 1000 bytes are free, and one packet fills them.
   assertEquals(send(tight, 2, { size: 972, spacing: 0, from: 10 }).length, 1);
   const exact = link({ ...options, queueBytes: 4000 });
   assertEquals(send(exact, 9, { size: 972, spacing: 0 }).length, 1 + 4);
   assertEquals([tight.stats.overflowed, exact.stats.overflowed], [5 + 1 + 1 + 1, 4]);
-  // An idle line needs no queue.
+  // On an idle link, a packet needs no queue.
   assertEquals(send(link({ ...options, queueBytes: 0 }), 1, { size: 5000 }).length, 1);
 });
 
-Deno.test("a queue under load for long counts right", () => {
-  // 2 packets/ms come and 1 goes: the queue is full from early on, and every second one is lost.
+Deno.test("a queue counts correctly under a long load", () => {
+  // 2 packets/ms come and 1 leaves: the queue fills early, and then every second packet is lost.
   const loaded = link({ bandwidth: 100_000, headerBytes: 0, queuePackets: 50 });
   const arrivals = send(loaded, 20_000, { size: 100, spacing: 0.5 });
   assertEquals(loaded.stats.delivered, 10_000 + 50);
   const last = arrivals[arrivals.length - 1];
-  assertEquals(last.at - last.id * 0.5, 51, "50 packets wait, and one is being sent");
+  assertEquals(last.at - last.id * 0.5, 51, "50 packets wait, and one is leaving");
 });
 
-Deno.test("without bandwidth nothing waits, so no queue overflows", () => {
+Deno.test("without a bandwidth limit no packet waits, so no queue overflows", () => {
   const free = link({ queuePackets: 0, queueBytes: 0 });
   assertEquals(send(free, 100, { spacing: 0 }).length, 100);
 });
 
-Deno.test("mtu: payload of that size passes, one byte more vanishes and takes no bandwidth", () => {
+Deno.test("mtu: a packet of this size passes, a longer one is lost and takes no bandwidth", () => {
   const narrow = link({ mtu: 1200, bandwidth: 1000 });
   assertEquals(send(narrow, 3, { size: 1201 }).length, 0);
   assertEquals(times(send(narrow, 1, { size: 1200, from: 5 })), [5 + 1228]);
@@ -359,7 +362,7 @@ Deno.test("mtu: payload of that size passes, one byte more vanishes and takes no
   assertConserved(narrow.stats);
 });
 
-Deno.test("blackouts: from their start on, up to but not at their end, since `start`", () => {
+Deno.test("blackouts: the start belongs to it, the end does not; times count from `start`", () => {
   const start = 5000;
   const dark = link({ latency: 100, blackouts: [[10, 20], [15, 25], [40, Infinity]] }, 1, start);
   const open = (at: number) => send(dark, 1, { from: start + at }).length === 1;
@@ -369,11 +372,11 @@ Deno.test("blackouts: from their start on, up to but not at their end, since `st
     [true, true, false, false, false, false, true, true, false, false],
   );
   assertEquals(dark.stats.blackedOut, 6);
-  // Sent at 9.999 and on its way during the blackout: arrives.
+  // A packet that was sent before the blackout arrives during it.
   assertEquals(times(send(link({ latency: 100, blackouts: [[10, 200]] }), 1, { from: 9 })), [109]);
 });
 
-Deno.test("down loses everything while it is set, and what was sent before arrives", () => {
+Deno.test("down: packets sent while it is set are lost, packets sent before arrive", () => {
   const cut = link({ latency: 50 });
   const before = send(cut, 3);
   cut.down = true;
@@ -399,7 +402,7 @@ const anyOptions: fc.Arbitrary<LinkOptions> = fc.record({
   blackouts: fc.constantFrom([], [[20, 40]] as const),
 }, { requiredKeys: [] });
 
-/** Packets whose size and spacing vary, from a seed of their own. */
+/** Sends packets of random sizes at random times, the same at each call. */
 function traffic(target: Link, count: number): Arrival[] {
   const random = new Random("traffic");
   const arrivals: Arrival[] = [];
@@ -412,7 +415,7 @@ function traffic(target: Link, count: number): Arrival[] {
   return arrivals;
 }
 
-Deno.test("same seed, same deliveries; another seed, others", () => {
+Deno.test("the same seed gives the same deliveries, another seed gives others", () => {
   fc.assert(
     fc.property(anyOptions, fc.integer(), (options, seed) => {
       assertEquals(traffic(link(options, seed), 100), traffic(link(options, seed), 100));
@@ -423,7 +426,7 @@ Deno.test("same seed, same deliveries; another seed, others", () => {
   assertNotEquals(ids(traffic(link(options, 1), 100)), ids(traffic(link(options, 2), 100)));
 });
 
-Deno.test("every packet has one fate, and what arrives arrives at or after it was sent", () => {
+Deno.test("every packet has one fate, and none arrives before its latency", () => {
   fc.assert(
     fc.property(anyOptions, fc.integer(), (options, seed) => {
       const any = link(options, seed);
@@ -450,7 +453,7 @@ Deno.test("every packet has one fate, and what arrives arrives at or after it wa
   );
 });
 
-Deno.test("loss takes packets away and changes nothing about the others", () => {
+Deno.test("loss removes packets and does not change the others", () => {
   fc.assert(
     fc.property(anyOptions, fc.integer(), (options, seed) => {
       const without = { ...options, loss: 0, burstLoss: undefined };
@@ -460,7 +463,7 @@ Deno.test("loss takes packets away and changes nothing about the others", () => 
         const survivors = new Set(ids(lossy));
         assertEquals(lossy, all.filter(({ id }) => survivors.has(id)));
       }
-      // Common random numbers: more loss loses the same packets and more.
+      // A higher loss loses the same packets and more.
       const little = new Set(ids(traffic(link({ ...without, loss: 0.1 }, seed), 100)));
       const much = new Set(ids(traffic(link({ ...without, loss: 0.4 }, seed), 100)));
       assert(much.isSubsetOf(little));
@@ -469,7 +472,7 @@ Deno.test("loss takes packets away and changes nothing about the others", () => 
   );
 });
 
-Deno.test("duplication, corruption and reordering leave all else as it is", () => {
+Deno.test("duplication, corruption and reordering change nothing else", () => {
   fc.assert(
     fc.property(anyOptions, fc.integer(), (options, seed) => {
       const plain = { ...options, duplicate: 0, corrupt: 0, reorder: 0 };
@@ -487,8 +490,8 @@ Deno.test("duplication, corruption and reordering leave all else as it is", () =
   );
 });
 
-Deno.test("a knob that is turned on late decides as if it had been on all along", () => {
-  const knobs: LinkOptions[] = [
+Deno.test("an option that is set later draws as if it had been set from the start", () => {
+  const each: LinkOptions[] = [
     { loss: 0.3 },
     { burstLoss: { enter: 0, leave: 0, lossGood: 0.3 } },
     { jitter: 0.9 },
@@ -496,27 +499,27 @@ Deno.test("a knob that is turned on late decides as if it had been on all along"
     { duplicate: 0.3 },
     { corrupt: 0.3 },
   ];
-  for (const knob of knobs) {
-    const [late, always] = [link({}), link(knob)];
-    send(late, 100);
+  for (const option of each) {
+    const [later, always] = [link({}), link(option)];
+    send(later, 100);
     const skipped = send(always, 100);
-    assertNotEquals(skipped, send(link({}), 100), "the knob does nothing");
-    late.configure(knob);
-    assertEquals(send(late, 100, { from: 200 }), send(always, 100, { from: 200 }));
+    assertNotEquals(skipped, send(link({}), 100), "the option does nothing");
+    later.configure(option);
+    assertEquals(send(later, 100, { from: 200 }), send(always, 100, { from: 200 }));
   }
 });
 
-Deno.test("a path whose burst loss is turned off and on again begins good", () => {
+Deno.test("burst loss that is turned off and on again starts in the good state", () => {
   const healed = link({ burstLoss: { enter: 1, leave: 0 } });
   assertEquals(send(healed, 5).length, 0);
   healed.configure({ burstLoss: { enter: 0, leave: 0 } });
-  assertEquals(send(healed, 5, { from: 10 }).length, 0, "a bad path stays bad across a change");
+  assertEquals(send(healed, 5, { from: 10 }).length, 0, "a bad state stays bad across a change");
   healed.configure({ burstLoss: undefined });
   healed.configure({ burstLoss: { enter: 0, leave: 0 } });
   assertEquals(send(healed, 5, { from: 20 }).length, 5);
 });
 
-Deno.test("configure changes what follows, keeps the rest, and undefined is the default", () => {
+Deno.test("configure changes only the options it names, and undefined restores a default", () => {
   const changing = link({ latency: 10, loss: 1, burstLoss: { enter: 1, leave: 0 } });
   assertEquals(send(changing, 5).length, 0);
   changing.configure({ loss: 0, burstLoss: undefined });
@@ -526,24 +529,24 @@ Deno.test("configure changes what follows, keeps the rest, and undefined is the 
   assertEquals(changing.options, resolveLinkOptions({ duplicate: 1 }));
 });
 
-Deno.test("configure keeps the order: a shorter latency overtakes nothing", () => {
+Deno.test("configure keeps the order: with a shorter latency no packet overtakes", () => {
   const shortened = link({ latency: 100 });
   send(shortened, 1, { from: 0 });
   shortened.configure({ latency: 0 });
   assertEquals(times(send(shortened, 1, { from: 1 })), [100]);
   assertEquals(times(send(shortened, 1, { from: 101 })), [101]);
 
-  // 10 ms each at first; two of them keep the line busy until 20.
+  // At first a packet takes 10 ms. Two packets keep the link busy until 20 ms.
   const widened = link({ bandwidth: 100_000, headerBytes: 0 });
   assertEquals(times(send(widened, 2, { size: 1000, spacing: 0 })), [10, 20]);
   widened.configure({ bandwidth: 1_000_000 });
   assertEquals(times(send(widened, 1, { size: 1000, from: 1 })), [21]);
   widened.configure({ bandwidth: Infinity, queuePackets: 0 });
-  assertEquals(send(widened, 1, { from: 2 }).length, 0, "the line is busy until 21");
+  assertEquals(send(widened, 1, { from: 2 }).length, 0, "the link is busy until 21 ms");
   assertEquals(times(send(widened, 1, { from: 21 })), [21]);
 });
 
-Deno.test("options are checked, whole, frozen, and no longer the caller's", () => {
+Deno.test("resolved options are complete, frozen, and independent of the caller's object", () => {
   const blackouts: [number, number][] = [[1, 2]];
   const given = { loss: 0.5, blackouts, burstLoss: { enter: 0.1, leave: 0.2 } };
   const { options } = link(given);
@@ -570,7 +573,7 @@ Deno.test("options are checked, whole, frozen, and no longer the caller's", () =
   assertEquals(resolveLinkOptions(options), options);
 });
 
-Deno.test("misuse throws with the name and the value, and leaves the link as it was", () => {
+Deno.test("misuse throws with the name and the value, and does not change the link", () => {
   const rejected: [LinkOptions, typeof RangeError | typeof TypeError, string][] = [
     [{ loss: -0.1 }, RangeError, "Cannot set loss to -0.1: expected a probability from 0 to 1"],
     [{ loss: NaN }, RangeError, "Cannot set loss to NaN"],
@@ -606,7 +609,7 @@ Deno.test("misuse throws with the name and the value, and leaves the link as it 
   assertThrows(() => link({}, 1, Infinity), RangeError, "Cannot start a link at Infinity");
 });
 
-Deno.test("time that goes back throws and counts nothing", () => {
+Deno.test("a time in the past throws, and counts no packet", () => {
   const forward = link({});
   send(forward, 1, { from: 10 });
   for (const now of [9.999, NaN, Infinity, -Infinity]) {
@@ -627,32 +630,32 @@ Deno.test("deliver may send on the same link", () => {
   assertConserved(looped.stats);
 });
 
-Deno.test("a group: same options for all links, other draws, one sum", () => {
+Deno.test("a group: all links have the same options, different draws, and one sum", () => {
   const group = new LinkGroup({ loss: 0.5 }, new Random("group"), 100);
   const [a, b] = [group.open("a"), group.open("b")];
   const lostByA = ids(send(a, 100));
   assertNotEquals(lostByA, ids(send(b, 100)));
   assertEquals(lostByA, ids(send(new Link({ loss: 0.5 }, new Random("group").fork("a")), 100)));
   assertEquals(group.stats.packets, 200);
-  group.retire(a);
-  group.retire(a);
+  group.remove(a);
+  group.remove(a);
   assertEquals(group.stats.packets, 200);
   assertEquals(group.stats.lost, a.stats.lost + b.stats.lost);
 
   group.configure({ loss: 0, blackouts: [[0, 1000]] });
   group.down = true;
-  const late = group.open("late");
-  assertEquals([late.down, b.down, a.down], [true, true, false]);
+  const third = group.open("third");
+  assertEquals([third.down, b.down, a.down], [true, true, false]);
   group.down = false;
-  assertEquals(late.options, group.options);
+  assertEquals(third.options, group.options);
   assertEquals(b.options.loss, 0);
-  assertEquals(send(late, 1, { from: 1099 }).length, 0, "blackouts count from the group's start");
-  assertEquals(send(late, 1, { from: 1100 }).length, 1);
+  assertEquals(send(third, 1, { from: 1099 }).length, 0, "blackouts count from the group's start");
+  assertEquals(send(third, 1, { from: 1100 }).length, 1);
   assertThrows(() => group.configure({ loss: 3 }), RangeError, "Cannot set loss to 3");
   assertEquals(group.options.loss, 0);
 });
 
-Deno.test("the profiles are valid, and have the round-trip times that they claim", () => {
+Deno.test("the profiles are valid, and have their round-trip times", () => {
   const roundTrips = Object.entries(linkProfiles).map(([name, { up, down }]) => {
     const { latency } = resolveLinkOptions(up);
     return [name, latency + resolveLinkOptions(down).latency];
@@ -665,6 +668,6 @@ Deno.test("the profiles are valid, and have the round-trip times that they claim
     mobile3gSlow: 200,
     edge: 840,
   });
-  // 384 kbit/s are 48 bytes/ms.
+  // 384 kbit/s is 48 bytes/ms.
   assertEquals(times(send(link(linkProfiles.dsl.up), 1, { size: 480 - 28 })), [10 + 25]);
 });

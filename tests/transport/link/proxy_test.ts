@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import { Link } from "../../../transport/link/mod.ts";
+import { Link } from "../../../transport/link/link.ts";
 import { LossyProxy, type ProxyOptions, startProxy } from "../../../transport/link/proxy.ts";
 import { Random } from "../../../transport/link/random.ts";
 
-/** How long something that must happen may take before its test fails instead of hanging, in ms. */
-const PATIENCE = 20_000;
+/** How long (ms) a test waits for something that must happen, before it fails. */
+const WAIT_LIMIT = 20_000;
 
 /** A UDP socket on loopback that sends and receives numbers, each as a packet. */
 class Peer implements Disposable {
@@ -26,7 +26,7 @@ class Peer implements Disposable {
   }
 
   async receive(): Promise<{ number: number; from: Deno.NetAddr; size: number }> {
-    const timer = setTimeout(() => this[Symbol.dispose](), PATIENCE);
+    const timer = setTimeout(() => this[Symbol.dispose](), WAIT_LIMIT);
     try {
       const [packet, from] = await this.#socket.receive(new Uint8Array(65_536));
       const number = new DataView(packet.buffer).getFloat64(0);
@@ -49,14 +49,17 @@ class Peer implements Disposable {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const giveUp = performance.now() + PATIENCE;
+  const limit = performance.now() + WAIT_LIMIT;
   while (!condition()) {
-    assert(performance.now() < giveUp, `never came true: ${condition}`);
+    assert(performance.now() < limit, `never came true: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 
-/** Sends 0 to `count` - 1, each once the proxy has the one before: no socket's buffer overflows. */
+/**
+ * Sends the numbers 0 to `count` - 1. It waits each time until the proxy has the packet, so that no
+ * buffer of a socket overflows.
+ */
 async function sendEach(count: number, from: Peer, proxy: LossyProxy): Promise<void> {
   const before = proxy.up.stats.packets;
   for (let number = 0; number < count; number++) {
@@ -74,11 +77,11 @@ function start(target: Peer, options: Omit<ProxyOptions, "target"> = {}): Promis
 }
 
 function test(name: string, fn: () => Promise<void>, ignore = false): void {
-  // These two are off by default.
+  // Both sanitizers are off by default.
   Deno.test({ name: `proxy: ${name}`, fn, ignore, sanitizeOps: true, sanitizeResources: true });
 }
 
-test("forwards both ways, and the target sees one peer for each client", async () => {
+test("forwards in both directions, and the target sees one peer for each client", async () => {
   using target = new Peer();
   using alice = new Peer();
   using bob = new Peer();
@@ -118,7 +121,7 @@ test("forwards both ways, and the target sees one peer for each client", async (
   assertEquals([proxy.up.stats.packets, proxy.down.stats.packets], [3, 2]);
 });
 
-test("loses exactly the packets that the model loses for its seed", async () => {
+test("loses exactly the packets that a link with the same seed loses", async () => {
   const count = 200, seed = "proxy loss";
   const options = { loss: 0.3, burstLoss: { enter: 0.05, leave: 0.4 } };
   const model = new Link(options, new Random(seed).fork("up").fork("0"));
@@ -152,13 +155,13 @@ test("a packet never arrives before its latency, in either direction", async () 
   }
 });
 
-test("keeps the order of packets that are due together, from a new socket, too", async () => {
+test("keeps the order of packets that are due together, also on a new socket", async () => {
   const count = 60;
   using target = new Peer();
   using client = new Peer();
   await using proxy = await start(target);
   for (let round = 0; round < 2; round++) {
-    // A shorter latency overtakes nothing, so that all are due when the first is.
+    // Later packets cannot overtake the first one, so all are due together with it.
     proxy.up.configure({ latency: 400 });
     await sendEach(1, client, proxy);
     proxy.up.configure({ latency: 0 });
@@ -166,12 +169,12 @@ test("keeps the order of packets that are due together, from a new socket, too",
     assertEquals(await target.receiveNumbers(1 + count), [0, ...numbersTo(count)]);
     proxy.rebind();
   }
-  // And without waiting at all.
+  // The order is kept without latency, too.
   await sendEach(count, client, proxy);
   assertEquals(await target.receiveNumbers(count), numbersTo(count));
 });
 
-test("a packet that is held back does not hold up the next", async () => {
+test("a packet that is held back does not delay the next packet", async () => {
   using target = new Peer();
   using client = new Peer();
   await using proxy = await start(target, { up: { reorder: { probability: 1, delay: 1e9 } } });
@@ -190,29 +193,29 @@ test("duplicates arrive twice", async () => {
   assertEquals(await target.receiveNumbers(6), [0, 0, 1, 1, 2, 2]);
 });
 
-test("configure and down hold for clients that are there and for those that come", async () => {
+test("configure and down apply to present clients and to later clients", async () => {
   using target = new Peer();
-  using early = new Peer();
-  using late = new Peer();
+  using first = new Peer();
+  using second = new Peer();
   await using proxy = await start(target);
-  await sendEach(1, early, proxy);
+  await sendEach(1, first, proxy);
   assertEquals((await target.receive()).number, 0);
 
   proxy.up.configure({ loss: 1 });
-  await sendEach(2, early, proxy);
-  await sendEach(2, late, proxy);
+  await sendEach(2, first, proxy);
+  await sendEach(2, second, proxy);
   assertEquals([proxy.up.options.loss, proxy.up.stats.lost, proxy.stats.clients], [1, 4, 2]);
   proxy.up.configure({ loss: 0 });
   proxy.up.down = true;
-  await sendEach(3, early, proxy);
+  await sendEach(3, first, proxy);
   assertEquals([proxy.up.down, proxy.down.down, proxy.up.stats.blackedOut], [true, false, 3]);
   proxy.up.down = false;
-  await early.send(8, proxy.addr);
-  await late.send(9, proxy.addr);
+  await first.send(8, proxy.addr);
+  await second.send(9, proxy.addr);
   assertEquals((await target.receiveNumbers(2)).sort(), [8, 9]);
 });
 
-test("after a rebind the client has a new port, and the old one is dead", async () => {
+test("after a rebind the client has a new port, and packets to the old port are lost", async () => {
   using target = new Peer();
   using client = new Peer();
   await using proxy = await start(target);
@@ -230,7 +233,7 @@ test("after a rebind the client has a new port, and the old one is dead", async 
   assertEquals([proxy.down.stats.packets, proxy.stats.clients], [1, 1]);
 });
 
-test("packets on their way during a rebind leave from the new port", async () => {
+test("packets that are delayed during a rebind leave from the new port", async () => {
   using target = new Peer();
   using client = new Peer();
   await using proxy = await start(target);
@@ -244,7 +247,7 @@ test("packets on their way during a rebind leave from the new port", async () =>
   assertEquals(proxy.stats.failed, 0);
 });
 
-test("only the target reaches a client through the client's port", async () => {
+test("packets from another host to the port of a client are refused", async () => {
   using target = new Peer();
   using stranger = new Peer();
   using client = new Peer();
@@ -257,7 +260,7 @@ test("only the target reaches a client through the client's port", async () => {
   assertEquals((await client.receive()).number, 2);
 });
 
-test("maxClients bounds the clients, and a silent one makes room after idleTimeout", async () => {
+test("maxClients bounds the clients, and an idle one is replaced after idleTimeout", async () => {
   using target = new Peer();
   const clients = Array.from({ length: 3 }, () => new Peer());
   try {
@@ -274,9 +277,9 @@ test("maxClients bounds the clients, and a silent one makes room after idleTimeo
     await using lenient = await start(target, { maxClients: 2, idleTimeout: 0 });
     for (const client of clients) await sendEach(1, client, lenient);
     assertEquals([lenient.stats.clients, lenient.stats.refused], [2, 0]);
-    assertEquals(lenient.up.stats.packets, 3, "the stats forget the client that made room");
+    assertEquals(lenient.up.stats.packets, 3, "the stats have lost the replaced client");
     await target.receiveNumbers(3);
-    // The first made room for the third: it is a new peer now, and the second has made room for it.
+    // The third client replaced the first. Now the first is new again, and replaces the second.
     await sendEach(1, clients[0], lenient);
     await target.receiveNumbers(1);
     assertEquals(lenient.stats.clients, 2);
@@ -285,7 +288,7 @@ test("maxClients bounds the clients, and a silent one makes room after idleTimeo
   }
 });
 
-test("maxPendingBytes bounds what is on the way", async () => {
+test("maxPendingBytes bounds the bytes that the proxy holds", async () => {
   using target = new Peer();
   using client = new Peer();
   await using proxy = await start(target, { up: { latency: 1e9 }, maxPendingBytes: 1000 });
@@ -294,7 +297,7 @@ test("maxPendingBytes bounds what is on the way", async () => {
   assertEquals(proxy.stats.discarded, 1);
 });
 
-test("bytes that have left make room again", async () => {
+test("bytes of sent packets no longer count for maxPendingBytes", async () => {
   using target = new Peer();
   using client = new Peer();
   await using proxy = await start(target, { maxPendingBytes: 16 });
@@ -304,7 +307,7 @@ test("bytes that have left make room again", async () => {
   }
 });
 
-test("closes with packets on their way, twice, and frees its port", async () => {
+test("close drops delayed packets, may be called twice, and frees the port", async () => {
   using target = new Peer();
   using client = new Peer();
   const proxy = await start(target, { up: { latency: 1e9 }, down: { latency: 5 } });
@@ -313,7 +316,7 @@ test("closes with packets on their way, twice, and frees its port", async () => 
   assertEquals(proxy.close(), closed);
   await closed;
   assertThrows(() => proxy.rebind(), TypeError, "the proxy is closed");
-  assertEquals(proxy.stats.packets, 10, "the stats forget what happened");
+  assertEquals(proxy.stats.packets, 10, "the stats are lost");
 
   await using again = await start(target, { listen: { port: proxy.addr.port } });
   assertEquals(again.addr, proxy.addr);
@@ -321,7 +324,7 @@ test("closes with packets on their way, twice, and frees its port", async () => 
   assertEquals((await target.receive()).number, 5);
 });
 
-test("closes in the middle of traffic without a leak or an error", async () => {
+test("close during traffic causes no leak and no error", async () => {
   using target = new Peer();
   using client = new Peer();
   for (let round = 0; round < 10; round++) {
@@ -334,7 +337,7 @@ test("closes in the middle of traffic without a leak or an error", async () => {
   }
 });
 
-test("`using` closes it, too", async () => {
+test("`using` closes the proxy", async () => {
   using target = new Peer();
   let proxy: LossyProxy;
   {
@@ -355,7 +358,7 @@ const hasIPv6 = (() => {
 })();
 
 test(
-  "IPv6, and between the two",
+  "IPv6, and IPv4 clients with an IPv6 target",
   async () => {
     using target = new Peer("::1");
     using client = new Peer("::1");
@@ -375,7 +378,7 @@ test(
   !hasIPv6,
 );
 
-test("the target may be a name for startProxy, or the unspecified address", async () => {
+test("startProxy accepts a host name or the unspecified address as target", async () => {
   using target = new Peer();
   using client = new Peer();
   for (const hostname of ["localhost", "0.0.0.0"]) {
@@ -392,7 +395,7 @@ test("the target may be a name for startProxy, or the unspecified address", asyn
   );
 });
 
-test("misuse throws with the value, and leaves no socket open", async () => {
+test("misuse throws with the value, and no socket stays open", async () => {
   const target = { hostname: "127.0.0.1", port: 9 };
   const rejected: [ProxyOptions, typeof RangeError | typeof TypeError, string][] = [
     [{ target: { ...target, port: 0 } }, RangeError, "Cannot set target.port to 0"],

@@ -12,7 +12,7 @@ function draw(random: Random, count: number): number[] {
   return Array.from({ length: count }, () => random.uint32());
 }
 
-Deno.test("sfc32 gives PractRand's outputs for PractRand's seed", () => {
+Deno.test("sfc32 gives the outputs that PractRand published for its seed", () => {
   // From the reference code of PractRand 0.94, as published in the tests of Apache Commons RNG
   // (DotyHumphreySmallFastCounting32Test).
   // deno-fmt-ignore
@@ -26,9 +26,9 @@ Deno.test("sfc32 gives PractRand's outputs for PractRand's seed", () => {
   assertEquals(draw(Random.fromWords(0xbb3c4104, 0x02294965, 0xda1ce2a9), 40), expected);
 });
 
-Deno.test("a seed gives the same stream for ever: old failures can be replayed", () => {
-  // From an implementation in Python that shares no code, whose hash gives MurmurHash3's published
-  // 2362f9de for four zero bytes.
+Deno.test("a seed gives the same stream in every version: old failures can be repeated", () => {
+  // Computed by an independent implementation in Python. Its hash gives the published value of
+  // MurmurHash3 for four zero bytes, 2362f9de.
   const streams: [Random, number[]][] = [
     [new Random(1), [0x8bc93d72, 0xfc605c95, 0xd5edee5f, 0xd9238279]],
     [new Random("replay 17"), [0xf5165ff3, 0x2d107389, 0xb4a2e090, 0x36c815ec]],
@@ -38,14 +38,14 @@ Deno.test("a seed gives the same stream for ever: old failures can be replayed",
   for (const [random, expected] of streams) assertEquals(draw(random, 4), expected);
 });
 
-Deno.test("a number and its text are the same seed, other seeds are other streams", () => {
+Deno.test("a number and its text are the same seed, different seeds give different streams", () => {
   assertEquals(draw(new Random(42), 8), draw(new Random("42"), 8));
   const firsts = new Set<string>();
   for (let seed = 0; seed < 20_000; seed++) firsts.add(draw(new Random(seed), 2).join());
-  assertEquals(firsts.size, 20_000, "two of the seeds 0 to 19,999 begin with the same 64 bits");
+  assertEquals(firsts.size, 20_000, "two of the seeds 0 to 19,999 start with the same 64 bits");
 });
 
-Deno.test("a fork depends on seed and label only, not on draws or other forks", () => {
+Deno.test("a fork depends only on seed and label, not on draws or other forks", () => {
   const plain = new Random("s").fork("b");
   const busy = new Random("s");
   draw(busy, 1000);
@@ -60,7 +60,7 @@ Deno.test("a fork depends on seed and label only, not on draws or other forks", 
   );
 });
 
-Deno.test("forks are not correlated with each other nor with their parent", () => {
+Deno.test("forks are not correlated with each other or with their parent", () => {
   const streams = [
     new Random(7),
     ...["0", "1", "a", "b"].map((label) => new Random(7).fork(label)),
@@ -89,7 +89,7 @@ Deno.test("next is in [0, 1) and uniform", () => {
   }
   const expected = count / 100;
   const chiSquare = bins.reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
-  // 99 degrees of freedom: 148.2 is passed once in 1000, 50.1 is missed as rarely.
+  // With 99 degrees of freedom, 1 in 1000 values is above 148.2, and 1 in 1000 is below 50.1.
   assert(chiSquare > 50.1 && chiSquare < 148.2, `chi-square is ${chiSquare}`);
 });
 
@@ -100,7 +100,7 @@ Deno.test("below(n) is an integer in [0, n) and has no bias", () => {
       return Number.isInteger(drawn) && drawn >= 0 && drawn < n;
     }),
   );
-  // With plain modulo, 3 * 2^30 values would make the lowest third twice as likely as the rest.
+  // With a plain modulo, the lowest third of 3 * 2^30 values would be twice as likely.
   const random = new Random("bias");
   const n = 3 * 2 ** 30;
   let lowest = 0;
@@ -110,7 +110,7 @@ Deno.test("below(n) is an integer in [0, n) and has no bias", () => {
   assertEquals(new Set(Array.from({ length: 200 }, () => random.below(6))).size, 6);
 });
 
-Deno.test("chance follows its probability and always draws one number", () => {
+Deno.test("chance follows its probability, and each call draws one number", () => {
   const random = new Random("chance");
   let heads = 0;
   for (let i = 0; i < 50_000; i++) if (random.chance(0.2)) heads++;
@@ -128,7 +128,7 @@ Deno.test("chance follows its probability and always draws one number", () => {
   }
 });
 
-Deno.test("fill writes the words of the stream, little-endian, over every byte", () => {
+Deno.test("fill writes the words of the stream, little-endian, to every byte", () => {
   for (let length = 0; length < 12; length++) {
     const bytes = new Uint8Array(length);
     assertStrictEquals(new Random(5).fill(bytes), bytes);

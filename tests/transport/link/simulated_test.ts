@@ -7,7 +7,8 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { Endpoint, fast, Kcp, Session, turbo } from "../../../mod.ts";
+import { fast, Kcp, turbo } from "../../../kcp/mod.ts";
+import { Endpoint, Session } from "../../../transport/mod.ts";
 import {
   linkProfiles,
   SimulatedNetwork,
@@ -19,8 +20,8 @@ import { drain, outcome, readAll, readExactly, writeAll } from "../harness.ts";
 const SERVER = { hostname: "10.0.0.1", port: 80 } as const;
 const ROUGH = { latency: 30, jitter: 10, loss: 0.1, reorder: 0.05, duplicate: 0.02, corrupt: 0.01 };
 
-/** A conversation of connections on a rough network; what it leaves behind. */
-async function conversation(seed: number | string, options: SimulatedNetworkOptions = {}) {
+/** Transfers 100 kB over a rough network. Returns the network. */
+async function transfer(seed: number | string, options: SimulatedNetworkOptions = {}) {
   const network = new SimulatedNetwork({ seed, link: ROUGH, ...options });
   const listener = network.listen({ ...SERVER, ...turbo });
   await network.run(async () => {
@@ -36,18 +37,18 @@ async function conversation(seed: number | string, options: SimulatedNetworkOpti
 }
 
 Deno.test("network: the same seed gives the same packets at the same times", async () => {
-  const [a, b] = [await conversation("x"), await conversation("x")];
+  const [a, b] = [await transfer("x"), await transfer("x")];
   assertEquals(a.hash, b.hash);
   assertEquals([a.now, a.stats], [b.now, b.stats]);
 });
 
 Deno.test("network: another seed gives another run", async () => {
   const hashes = new Set<string>();
-  for (let seed = 0; seed < 10; seed++) hashes.add((await conversation(seed)).hash);
+  for (let seed = 0; seed < 10; seed++) hashes.add((await transfer(seed)).hash);
   assertEquals(hashes.size, 10);
 });
 
-Deno.test("network: the hash tells runs apart by one byte, by one ms and by one address", () => {
+Deno.test("network: the hash differs if one byte, one ms or one address differs", () => {
   const run = (conv: number, at: number, port: number) => {
     const network = new SimulatedNetwork({ seed: 1 });
     const kcp = new Kcp(conv, turbo);
@@ -62,7 +63,7 @@ Deno.test("network: the hash tells runs apart by one byte, by one ms and by one 
   for (const other of [run(2, 5, 7), run(1, 6, 7), run(1, 5, 8)]) assertNotEquals(other, hash);
 });
 
-Deno.test("network: the hash tells runs apart by the time of one arrival alone", () => {
+Deno.test("network: the hash differs if only the time of one arrival differs", () => {
   const run = (latency: number) => {
     const network = new SimulatedNetwork({ link: { latency } });
     const kcp = new Kcp(1, turbo);
@@ -76,16 +77,16 @@ Deno.test("network: the hash tells runs apart by the time of one arrival alone",
   assertNotEquals(run(5), run(6));
 });
 
-Deno.test("network: whether the trace is kept does not change the run", async () => {
-  const [kept, not] = [await conversation(3, { trace: true }), await conversation(3)];
+Deno.test("network: recording the trace does not change the run", async () => {
+  const [kept, not] = [await transfer(3, { trace: true }), await transfer(3)];
   assertEquals(kept.hash, not.hash);
   assertEquals(not.trace, []);
   const count = (event: string) => kept.trace.filter((entry) => entry.event === event).length;
   const { packets, delivered } = kept.stats;
   assertEquals(count("sent"), packets);
   assertEquals(count("lost"), packets - delivered + kept.stats.duplicated);
-  assert(count("arrived") + count("nobody") <= delivered);
-  assertEquals(count("nobody"), kept.nobody);
+  assert(count("arrived") + count("undeliverable") <= delivered);
+  assertEquals(count("undeliverable"), kept.undeliverable);
 });
 
 Deno.test("network: the trace shows whole packets with time, sender and receiver", () => {
@@ -97,13 +98,13 @@ Deno.test("network: the trace shows whole packets with time, sender and receiver
   network.elapse(20);
   assertEquals(network.trace.map(({ at, event, from, to }) => [at, event, from, to]), [
     [1000, "sent", "10.0.0.2:5", "10.0.0.1:80"],
-    [1007, "nobody", "10.0.0.2:5", "10.0.0.1:80"],
+    [1007, "undeliverable", "10.0.0.2:5", "10.0.0.1:80"],
   ]);
   const [{ cmd, data }] = decode(network.trace[0].packet);
   assertEquals([cmd, data], [PUSH, pattern(10)]);
 });
 
-Deno.test("network: two Kcp machines and two sessions talk by attach", () => {
+Deno.test("network: two Kcp machines, and two sessions, exchange data by attach", () => {
   const machines = [
     [new Kcp(1, turbo), new Kcp(1, turbo)],
     [new Session(1, "10.0.0.1:1", 0, turbo), new Session(1, "10.0.0.2:1", 0, turbo)],
@@ -122,7 +123,7 @@ Deno.test("network: two Kcp machines and two sessions talk by attach", () => {
   }
 });
 
-Deno.test("network: endpoints talk by attach, and a machine that was detached gets nothing", () => {
+Deno.test("network: endpoints exchange data by attach, and a detached machine gets nothing", () => {
   const network = new SimulatedNetwork({ link: { latency: 10 } });
   const server = new Endpoint(turbo, true);
   const client = new Endpoint(turbo);
@@ -142,7 +143,7 @@ Deno.test("network: endpoints talk by attach, and a machine that was detached ge
   network.attach("[::2]:9", new Endpoint(turbo)).detach();
 });
 
-Deno.test("network: a minute of traffic takes few events, an idle hour takes next to none", async () => {
+Deno.test("network: a minute of traffic takes few packets, an idle hour takes none", async () => {
   const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
   const listener = network.listen({ ...SERVER, ...fast, idleTimeout: Infinity });
   await network.run(async () => {
@@ -155,7 +156,7 @@ Deno.test("network: a minute of traffic takes few events, an idle hour takes nex
       await readExactly(server, 20_000 + (second === 0 ? 1 : 0));
     }
     assertLess(network.now, 70_000);
-    // 15 data segments a second, and not more packets than twice that for the acknowledgments.
+    // 15 data segments per second, and at most 30 further packets for acknowledgments.
     assertLess(network.stats.packets, 60 * 45);
     await network.delay(10_000);
     const { packets } = network.stats;
@@ -164,7 +165,7 @@ Deno.test("network: a minute of traffic takes few events, an idle hour takes nex
   }, Infinity);
 });
 
-Deno.test("network: links change while packets are on their way", async () => {
+Deno.test("network: links change while packets are in flight", async () => {
   const network = new SimulatedNetwork({ seed: 2, link: { latency: 10 } });
   const listener = network.listen({ ...SERVER, ...turbo });
   await network.run(async () => {
@@ -191,7 +192,7 @@ Deno.test("network: links change while packets are on their way", async () => {
   });
 });
 
-Deno.test("network: a blackout by schedule stops both directions for its time", async () => {
+Deno.test("network: a blackout stops both directions for its duration", async () => {
   const blackouts = [[1000, 4000]] as const;
   const network = new SimulatedNetwork({ trace: true, link: { latency: 10, blackouts } });
   const listener = network.listen({ ...SERVER, ...turbo });
@@ -213,7 +214,7 @@ Deno.test("network: a blackout by schedule stops both directions for its time", 
   assertGreater(network.stats.blackedOut, 10);
 });
 
-Deno.test("network: a partition by schedule cuts two hosts and no others", async () => {
+Deno.test("network: a scheduled partition cuts two hosts and no others", async () => {
   const network = new SimulatedNetwork({ seed: 1, link: { latency: 10 } });
   const listener = network.listen({ ...SERVER, ...turbo });
   network.schedule(500, () => network.partition("10.0.0.1", "10.0.0.2"));
@@ -295,20 +296,20 @@ for (const profile of ["fiber", "dsl", "mobile3g", "edge"] as const) {
       assertEquals(await readExactly(server, 100_000), pattern(100_000));
       await writing;
     });
-    // No faster than the link, and not three times as long.
+    // The transfer takes at least the time of the link, and less than three times that.
     const least = 100_000 / up.bandwidth! * 1000;
     assertGreater(network.now, least);
     assertLess(network.now, 3 * least + 20 * up.latency!);
   });
 }
 
-Deno.test("run: it says so when nothing is left to happen, or the time is over", async () => {
+Deno.test("run: it rejects if nothing is left to happen, or the limit is reached", async () => {
   const network = new SimulatedNetwork();
   await assertRejects(() => network.run(() => new Promise(() => {})), Error, "Nothing is left");
   await assertRejects(() => network.run(() => network.delay(5001), 5000), Error, "5000 ms");
 });
 
-Deno.test("run: what the body throws is thrown", async () => {
+Deno.test("run: it rejects with the error of the body", async () => {
   const error = new Error("of the body");
   const result = await new SimulatedNetwork().run(() => {
     throw error;
@@ -316,7 +317,7 @@ Deno.test("run: what the body throws is thrown", async () => {
   assertEquals(result, error);
 });
 
-Deno.test("time: it goes only where it is told, and delays settle in order", async () => {
+Deno.test("time: it moves only when told to, and delays are fulfilled in order", async () => {
   const network = new SimulatedNetwork({ start: 50 });
   const seen: number[] = [];
   for (const ms of [30, 10, 20]) network.delay(ms).then(() => seen.push(network.now));
@@ -324,12 +325,12 @@ Deno.test("time: it goes only where it is told, and delays settle in order", asy
   assertEquals([network.now, seen], [65, [60]]);
   await network.advance(100);
   assertEquals([network.now, seen], [165, [60, 70, 80]]);
-  const late = outcome(network.delay(1));
+  const pending = outcome(network.delay(1));
   network.elapse(0);
-  assertEquals(late.state, "pending");
+  assertEquals(pending.state, "pending");
 });
 
-Deno.test("network: misuse is refused with what was given", () => {
+Deno.test("network: misuse throws with the value", () => {
   const network = new SimulatedNetwork();
   network.listen(SERVER);
   assertThrows(() => network.listen(SERVER), TypeError, "10.0.0.1:80");

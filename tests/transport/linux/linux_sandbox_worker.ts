@@ -1,6 +1,6 @@
 /**
- * A worker whose thread may not make one system call; it opens two sockets of the Linux transport, and sends packets from one
- * to the other.
+ * A worker that forbids one system call to its own thread. Then it sends packets between two
+ * sockets of the Linux transport.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const SECCOMP_MODE_FILTER = 2;
 const SECCOMP_RET_ALLOW = 0x7fff0000;
 const SECCOMP_RET_ERRNO_EPERM = 0x00050001;
 
-/** Refuses a system call to this thread from now on. Source: seccomp(2), and the BPF of linux/filter.h. */
+/** Forbids a system call to this thread. Source: seccomp(2), and the BPF of linux/filter.h. */
 function refuse(call: number): boolean {
   const library = Deno.dlopen("libc.so.6", {
     prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
@@ -72,7 +72,7 @@ self.onmessage = async ({ data }: MessageEvent<number>) => {
   const batch = new PacketBatch();
   for (let i = 0; i < 40; i++) {
     batch.destination = receiver.address;
-    // Different sizes, so that they are several messages.
+    // Packets of different sizes are not joined into one message.
     const at = batch.reserve(100 + i);
     batch.commit(at + 100 + i);
   }

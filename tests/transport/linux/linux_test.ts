@@ -1,14 +1,14 @@
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { connect, type Connection, listen, type PacketBatch, turbo } from "../../../mod.ts";
-import { Arena, PacketBatch as Batch } from "../../../kcp/mod.ts";
+import { connect, type Connection, listen, turbo } from "../../../mod.ts";
+import { Arena, type PacketBatch, PacketBatch as Batch } from "../../../kcp/mod.ts";
 import { Libc } from "../../../transport/linux/libc.ts";
 import { linux, type LinuxOptions, LinuxSocket } from "../../../transport/linux.ts";
 import { pattern } from "../../kcp/harness.ts";
 import { readAll, writeAll } from "../harness.ts";
 
 const onLinux = Deno.build.os === "linux";
-/** FFI is no operation that the sanitizers know, but promises and timers are. */
+/** The sanitizers do not know FFI calls, but they know promises and timers. */
 const SANITIZED = { ignore: !onLinux, sanitizeOps: true, sanitizeResources: true };
 
 const DEFAULTS = {
@@ -20,7 +20,7 @@ const DEFAULTS = {
   busyPoll: 0.2,
 };
 
-/** The lowest descriptor that is free: it grows when one is left open below it. */
+/** The lowest free descriptor. It grows when a test leaves a descriptor open. */
 function lowestFree(): number {
   const libc = Libc.acquire();
   const fd = libc.symbols.eventfd(0, 0);
@@ -29,7 +29,7 @@ function lowestFree(): number {
   return fd;
 }
 
-/** Bytes to a listener and back. */
+/** Sends bytes to a listener, which echoes them. */
 async function echo(
   listening: { hostname: string; bind?: ReturnType<typeof linux> },
   dialling: { hostname: string; bind?: ReturnType<typeof linux> },
@@ -68,20 +68,20 @@ for (const hostname of ["127.0.0.1", "::1"]) {
     Deno.test({
       name: `linux on ${hostname}, ${
         JSON.stringify(options)
-      }: bytes there and back, nothing left open`,
+      }: bytes are echoed, and no descriptor stays open`,
       ...SANITIZED,
       async fn() {
         const bind = linux(options);
         const before = lowestFree();
         await echo({ hostname, bind }, { hostname, bind }, 3_000_000);
-        assertEquals(lowestFree(), before, "a descriptor is open");
+        assertEquals(lowestFree(), before, "a descriptor stayed open");
       },
     });
   }
 }
 
 Deno.test({
-  name: "linux: it talks to Deno's own sockets, in both roles, and on :: to IPv4",
+  name: "linux: works with Deno's own sockets as listener and as client",
   ...SANITIZED,
   async fn() {
     const hostname = "127.0.0.1";
@@ -92,7 +92,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "linux: a socket that is opened and closed at once leaves nothing, a hundred times",
+  name: "linux: opening and closing a socket a hundred times leaves no descriptor open",
   ...SANITIZED,
   async fn() {
     const before = lowestFree();
@@ -114,7 +114,7 @@ Deno.test({
       socket.close();
       await socket.close();
     }
-    assertEquals(lowestFree(), before, "a descriptor is open");
+    assertEquals(lowestFree(), before, "a descriptor stayed open");
   },
 });
 
@@ -131,7 +131,7 @@ function batchOf(packets: readonly [to: string, size: number][]): PacketBatch {
   return batch;
 }
 
-/** Sends packets from one socket to another, and gives what arrived within a while. */
+/** Sends packets from one socket to another. Gives the packets that arrived within 2 s. */
 async function pass(
   sizes: readonly number[],
   options: LinuxOptions = {},
@@ -147,7 +147,7 @@ async function pass(
       const timer = setTimeout(resolve, 2000);
       receiver.open({
         arena,
-        packet: () => reject(new Error("It was not received into the arena")),
+        packet: () => reject(new Error("A packet was not received into the arena")),
         settled: () => {},
         packets: (start, end, size, sent) => {
           runs++;
@@ -177,7 +177,7 @@ async function pass(
 }
 
 Deno.test({
-  name: "linux: packets of all sizes arrive as they were, however they share messages",
+  name: "linux: packets of all sizes arrive unchanged, alone or joined in messages",
   ...SANITIZED,
   async fn() {
     const sizes = [
@@ -203,7 +203,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "linux: with segmentation, a run of equal packets comes as few messages",
+  name: "linux: with segmentation, many packets of one size arrive as few messages",
   ...SANITIZED,
   async fn() {
     const probe = new LinuxSocket("127.0.0.1", 0, DEFAULTS);
@@ -215,10 +215,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "linux: a full send buffer makes the sender wait, and nothing is lost on its side",
+  name: "linux: the sender waits while the send buffer is full, and loses no packet",
   ...SANITIZED,
   async fn() {
-    // A receive buffer for all, and a send buffer for next to nothing.
+    // The receive buffer holds all packets, the send buffer only a few.
     const sizes = Array(500).fill(1400);
     const { sizes: arrived } = await pass(sizes, { sendBuffer: 4096, segmentation: false });
     assertEquals(arrived.length, sizes.length);
@@ -226,7 +226,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "linux: packets for addresses that are none, or cannot be reached, are lost; the others go",
+  name: "linux: packets to invalid or unreachable addresses are lost, all others are sent",
   ...SANITIZED,
   async fn() {
     const sender = new LinuxSocket("127.0.0.1", 0, DEFAULTS);
@@ -258,7 +258,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "linux: an unreferenced socket still receives, and a referenced one again without delay",
+  name: "linux: a socket receives after unref, and after ref again",
   ...SANITIZED,
   async fn() {
     const bind = linux();
@@ -286,7 +286,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "linux: nothing runs while no packet comes",
+  name: "linux: an idle socket uses no processor time",
   ...SANITIZED,
   async fn() {
     const socket = new LinuxSocket("127.0.0.1", 0, { ...DEFAULTS, busyPoll: 20 });
@@ -306,7 +306,7 @@ Deno.test({
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     assertEquals(arrived, 1);
-    // The time of busy polling passes.
+    // Wait until busy polling has ended.
     await new Promise((resolve) => setTimeout(resolve, 100));
     const { user, system } = process.cpuUsage();
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -319,7 +319,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "linux: several sockets share a port if they all ask for it",
+  name: "linux: several sockets share a port if all set reusePort",
   ...SANITIZED,
   fn() {
     const first = new LinuxSocket("127.0.0.1", 0, { ...DEFAULTS, reusePort: true });
@@ -331,7 +331,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "linux: bad settings and addresses are refused, and nothing is left open",
+  name: "linux: invalid options and addresses are refused, and no descriptor stays open",
   ...SANITIZED,
   async fn() {
     const before = lowestFree();
@@ -342,12 +342,12 @@ Deno.test({
     await assertRejects(() => listen({ hostname: "192.0.2.1", bind }), Error, "bind of 192.0.2.1");
     await assertRejects(() => listen({ hostname: "nonsense", bind }), TypeError, "nonsense");
     await assertRejects(() => listen({ hostname: "127.0.0.1", bind, mtu: 1 }), RangeError, "mtu");
-    assertEquals(lowestFree(), before, "a descriptor is open");
+    assertEquals(lowestFree(), before, "a descriptor stayed open");
   },
 });
 
 Deno.test({
-  name: "linux: without --allow-ffi the error says so, and names the plain adapter",
+  name: "linux: without --allow-ffi the error names the flag and the plain adapter",
   ignore: !onLinux,
   permissions: { ffi: false, net: "inherit", read: "inherit" },
   async fn() {
@@ -361,12 +361,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "linux: in a sandbox without sendmmsg or recvmmsg, it sends and receives one by one",
+  name: "linux: in a sandbox without sendmmsg or recvmmsg, each call carries one message",
   ...SANITIZED,
   ignore: SANITIZED.ignore || Deno.build.arch !== "x86_64",
   async fn() {
     for (const [call, number] of [["sendmmsg", 307], ["recvmmsg", 299]] as const) {
-      // The filter can't be taken off again, and holds for the thread that sets it: a worker has one of its own.
+      // The filter can't be removed from a thread, so a worker of its own sets it.
       const url = new URL("linux_sandbox_worker.ts", import.meta.url);
       const worker = new Worker(url, { type: "module" });
       const answer = await new Promise((resolve, reject) => {

@@ -1,18 +1,22 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { AF_INET, AF_INET6 } from "../../../transport/linux/libc.ts";
-import { decodeSockaddr, encodeSockaddr, SockaddrBook } from "../../../transport/linux/sockaddr.ts";
+import {
+  decodeSockaddr,
+  encodeSockaddr,
+  SockaddrCache,
+} from "../../../transport/linux/sockaddr.ts";
 
 const hex = (bytes: Uint8Array) => bytes.toHex();
 const decode = (bytes: Uint8Array<ArrayBuffer>) => decodeSockaddr(new DataView(bytes.buffer), 0);
 
-Deno.test("sockaddr: an IPv4 address is family, port and address, the latter two in network order", () => {
+Deno.test("sockaddr: IPv4 is family, then port and address in network byte order", () => {
   assertEquals(
     hex(encodeSockaddr("192.0.2.1", 0x1234, AF_INET)),
     "02001234c0000201" + "00".repeat(8),
   );
 });
 
-Deno.test("sockaddr: an IPv6 address is family, port, flow, address and scope", () => {
+Deno.test("sockaddr: IPv6 is family, port, flow, address and scope", () => {
   assertEquals(
     hex(encodeSockaddr("2001:db8::1%7", 443, AF_INET6)),
     "0a0001bb" + "00000000" + "20010db8000000000000000000000001" + "07000000",
@@ -23,7 +27,7 @@ Deno.test("sockaddr: an IPv6 address is family, port, flow, address and scope", 
   );
 });
 
-Deno.test("sockaddr: what comes back is the short form, and a mapped address is the IPv4 one", () => {
+Deno.test("sockaddr: decoding gives the short form, and IPv4 for a mapped address", () => {
   // RFC 5952 §4: one group of zeros is not shortened, the longest run is, the first of equal ones.
   for (
     const [given, short] of [
@@ -44,7 +48,7 @@ Deno.test("sockaddr: what comes back is the short form, and a mapped address is 
   assertEquals(decode(encodeSockaddr("255.0.7.1", 65_535, AF_INET)), "255.0.7.1:65535");
 });
 
-Deno.test("sockaddr: what is no address is refused", () => {
+Deno.test("sockaddr: an invalid address is refused", () => {
   for (const bad of ["1.2.3", "1.2.3.256", "a.b.c.d", "::1"]) {
     assertThrows(() => encodeSockaddr(bad, 1, AF_INET), TypeError, bad);
   }
@@ -53,14 +57,14 @@ Deno.test("sockaddr: what is no address is refused", () => {
   }
 });
 
-Deno.test("sockaddr: the book gives the same as working it out, for many addresses", () => {
-  const book = new SockaddrBook(AF_INET);
-  const wide = new SockaddrBook(AF_INET6);
+Deno.test("sockaddr: the cache converts more addresses than it holds", () => {
+  const ipv4 = new SockaddrCache(AF_INET);
+  const ipv6 = new SockaddrCache(AF_INET6);
   for (let n = 0; n < 10_000; n++) {
     const address = `10.${n & 255}.${n >> 8}.1:${1 + n}`;
-    assertEquals(book.decode(new DataView(book.encode(address)!.buffer), 0), address);
+    assertEquals(ipv4.decode(new DataView(ipv4.encode(address)!.buffer), 0), address);
     const v6 = `[2001:db8::${(n + 1).toString(16)}]:${1 + n}`;
-    assertEquals(wide.decode(new DataView(wide.encode(v6)!.buffer), 0), v6);
+    assertEquals(ipv6.decode(new DataView(ipv6.encode(v6)!.buffer), 0), v6);
   }
-  assertEquals(book.encode("[::1]:1"), null);
+  assertEquals(ipv4.encode("[::1]:1"), null);
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
-import { connect, ConnectionError, Endpoint, listen, turbo } from "../../../mod.ts";
+import { connect, ConnectionError, listen, turbo } from "../../../mod.ts";
+import { Endpoint } from "../../../transport/mod.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { TimerHeap } from "../../../transport/session/timer_heap.ts";
 import { encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
@@ -8,7 +9,7 @@ import { readAll, readExactly, Runner, writeAll } from "../harness.ts";
 const PEER = "10.0.0.9:1000";
 const SERVER = { hostname: "10.0.0.1", port: 80 } as const;
 
-/** Bytes of all packets that a runner gives out up to `end`. */
+/** Bytes of all packets that a machine sends up to `end`. */
 function bytesUntil(runner: Runner<Endpoint>, end: number): number {
   let bytes = 0;
   for (let now = 0; now <= end; now += 10) {
@@ -17,19 +18,19 @@ function bytesUntil(runner: Runner<Endpoint>, end: number): number {
   return bytes;
 }
 
-Deno.test("bounds: an address that has not answered is sent at most about three times what came", () => {
+Deno.test("bounds: an unconfirmed address gets about three times its own bytes", () => {
   const a = new Runner(new Endpoint({ ...turbo, sndWnd: 1024 }, true));
   const packet = encode({ sn: 0, data: pattern(100) });
   a.machine.input(packet, 0, PEER);
   const session = a.machine.accept()!;
   session.write(pattern(100_000));
   const sent = bytesUntil(a, 14_000);
-  // A packet may be begun with the last byte; acknowledgments and questions are small.
+  // The last packet may exceed the limit. Acknowledgments and probes are small.
   assertLess(sent, 3 * packet.length + 1400 + 300);
-  assert(sent > 100, "and it is asked");
+  assert(sent > 100, "the address is not probed");
 });
 
-Deno.test("bounds: once it has answered, the address gets everything", () => {
+Deno.test("bounds: a confirmed address gets everything", () => {
   const a = new Runner(new Endpoint(turbo, true));
   a.machine.input(encode({ sn: 0, data: pattern(100) }), 0, PEER);
   const session = a.machine.accept()!;
@@ -41,7 +42,7 @@ Deno.test("bounds: once it has answered, the address gets everything", () => {
   assertLess(15_000, data.reduce((sum, segment) => sum + segment.data.length, 0));
 });
 
-Deno.test("bounds: what arrives for a session that was aborted costs no memory", () => {
+Deno.test("bounds: packets for an aborted session use no memory", () => {
   const a = new Runner(new Endpoint(turbo, true));
   a.machine.input(encode({ sn: 0, data: pattern(10) }), 0, PEER);
   const session = a.machine.accept()!;
@@ -56,7 +57,7 @@ Deno.test("bounds: what arrives for a session that was aborted costs no memory",
   assertEquals(a.machine.size, 0);
 });
 
-Deno.test("bounds: a session that failed holds nothing that could only have been sent", () => {
+Deno.test("bounds: a session that failed frees its unsent data", () => {
   const a = new Runner(new Endpoint({ ...turbo, deadLinkTime: 1000 }, true));
   a.machine.input(encode({ sn: 0, data: pattern(10) }, { cmd: WINS }), 0, PEER);
   const session = a.machine.accept()!;
@@ -75,7 +76,7 @@ Deno.test("bounds: a session that failed holds nothing that could only have been
   assertLess(a.machine.arena.used, before);
 });
 
-Deno.test("bounds: after an error a reader of the stream still gets part of a message", () => {
+Deno.test("bounds: after an error, the application can still read a part of a message", () => {
   const a = new Runner(new Endpoint({ ...turbo, idleTimeout: 1000 }, true));
   a.machine.input(encode({ sn: 0, frg: 1, data: pattern(10) }, { cmd: WINS }), 0, PEER);
   const session = a.machine.accept()!;
@@ -87,7 +88,7 @@ Deno.test("bounds: after an error a reader of the stream still gets part of a me
   assertEquals(bytes, pattern(10));
 });
 
-Deno.test("bounds: a peer that does not read for minutes is no dead peer", async () => {
+Deno.test("bounds: a peer that does not read for minutes does not count as dead", async () => {
   const network = new SimulatedNetwork({ link: { latency: 20 } });
   const listener = network.listen({ ...SERVER, ...turbo, rcvWnd: 32 });
   await network.run(async () => {
@@ -100,7 +101,7 @@ Deno.test("bounds: a peer that does not read for minutes is no dead peer", async
   });
 });
 
-Deno.test("bounds: a connection survives an outage that is nearly as long as deadLinkTime", async () => {
+Deno.test("bounds: a connection survives an outage of almost deadLinkTime", async () => {
   const network = new SimulatedNetwork({ link: { latency: 20 } });
   const listener = network.listen({ ...SERVER, ...turbo });
   await network.run(async () => {
@@ -117,7 +118,7 @@ Deno.test("bounds: a connection survives an outage that is nearly as long as dea
   });
 });
 
-Deno.test("simulated: an option that is refused leaves the address free", () => {
+Deno.test("simulated: a refused option leaves the address free", () => {
   const network = new SimulatedNetwork();
   assertThrows(() => network.listen({ ...SERVER, mtu: 1 }), RangeError);
   network.listen(SERVER);
@@ -126,7 +127,7 @@ Deno.test("simulated: an option that is refused leaves the address free", () => 
   network.connect({ ...SERVER, ...local });
 });
 
-Deno.test("Listener: leaving the loop closes it", async () => {
+Deno.test("Listener: leaving the `for await` loop closes it", async () => {
   const network = new SimulatedNetwork();
   const listener = network.listen(SERVER);
   await network.run(async () => {
@@ -140,7 +141,7 @@ Deno.test("Listener: leaving the loop closes it", async () => {
   });
 });
 
-Deno.test("Connection: aborting the writable stream tells the peer no clean end", async () => {
+Deno.test("Connection: after an abort of the writable stream, the peer reads no end", async () => {
   const network = new SimulatedNetwork({ link: { latency: 5 } });
   const listener = network.listen({ ...SERVER, idleTimeout: 20_000 });
   await network.run(async () => {
@@ -155,7 +156,7 @@ Deno.test("Connection: aborting the writable stream tells the peer no clean end"
   });
 });
 
-Deno.test("connect: a listener on every address is reached at the address that it shows", async () => {
+Deno.test("connect: the wildcard address reaches a listener on this machine", async () => {
   const listener = await listen({ hostname: "127.0.0.1" });
   {
     await using conn = await connect({ hostname: "0.0.0.0", port: listener.addr.port });
@@ -169,7 +170,7 @@ Deno.test("connect: a listener on every address is reached at the address that i
   await listener.closed;
 });
 
-Deno.test("timer heap: retain drops what it is told, and keeps the order of the rest", () => {
+Deno.test("timer heap: retain removes the refused values, and keeps the order", () => {
   const heap = new TimerHeap<number>();
   for (let n = 0; n < 200; n++) heap.push((n * 37) % 20, n);
   heap.retain((n) => n % 3 !== 0);

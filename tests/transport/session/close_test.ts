@@ -36,7 +36,7 @@ async function kindOf(promise: Promise<unknown>): Promise<string> {
 }
 
 for (const loss of [0, 0.3]) {
-  Deno.test(`close: what was written arrives, then the end, at a loss of ${loss}`, async () => {
+  Deno.test(`close: the written data arrives, then the end, at a loss of ${loss}`, async () => {
     await withEnds(
       async ({ client, server, listener }) => {
         await writeAll(client, pattern(200_000));
@@ -53,7 +53,7 @@ for (const loss of [0, 0.3]) {
   });
 }
 
-Deno.test("close: it takes `linger` at most when the peer is gone, and `closed` says so", async () => {
+Deno.test("close: a close to an absent peer rejects `closed` after `linger`", async () => {
   await withEnds(async ({ client, network }) => {
     network.partition("10.0.0.1", "10.0.0.2");
     await client.write(pattern(100));
@@ -64,7 +64,7 @@ Deno.test("close: it takes `linger` at most when the peer is gone, and `closed` 
   }, { linger: 3000 });
 });
 
-Deno.test("close: with a linger of 0 what is queued is sent once, and nothing is waited for", async () => {
+Deno.test("close: with a linger of 0, queued data is sent once", async () => {
   await withEnds(async ({ client, server, network }) => {
     await client.write(pattern(100));
     const before = network.now;
@@ -75,7 +75,7 @@ Deno.test("close: with a linger of 0 what is queued is sent once, and nothing is
   }, { linger: 0 });
 });
 
-Deno.test("close: pending and later reads and writes reject with kind closed; again is nothing", async () => {
+Deno.test("close: reads and writes reject with kind closed; closing again is fine", async () => {
   await withEnds(async ({ client }) => {
     const pending = [client.read(new Uint8Array(1)), client.receiveMessage()].map(outcome);
     client.close();
@@ -105,7 +105,7 @@ Deno.test("close: a write that waits for room rejects with kind closed", async (
   }, { linger: 10 });
 });
 
-Deno.test("close: both ends at once; both are over soon and without error", async () => {
+Deno.test("close: two ends that close at once are over soon and without error", async () => {
   await withEnds(async ({ client, server, network }) => {
     await client.write(pattern(10));
     await server.write(pattern(10));
@@ -117,21 +117,21 @@ Deno.test("close: both ends at once; both are over soon and without error", asyn
   });
 });
 
-Deno.test("close: the end that closes first is over though the other never closes", async () => {
+Deno.test("close: the end that closes first is over even if the other does not close", async () => {
   await withEnds(async ({ client, server, network }) => {
     const before = network.now;
     client.close();
     await client.closed;
     assertLess(network.now - before, 500);
     assertEquals(await server.read(new Uint8Array(1)), null);
-    // The peer is gone for good, but all that is left to tell it is the end.
+    // The peer is gone, and lacks only the end of our stream.
     server.close();
     await server.closed;
     assertLess(network.now - before, 2000);
   });
 });
 
-Deno.test("close: the peer may take its time to read what was delivered", async () => {
+Deno.test("close: the peer may read the delivered data much later", async () => {
   await withEnds(async ({ client, server, network }) => {
     await writeAll(client, pattern(50_000));
     client.close();
@@ -142,7 +142,7 @@ Deno.test("close: the peer may take its time to read what was delivered", async 
   });
 });
 
-Deno.test("closeWrite: the peer reads to the end and answers; reading goes on", async () => {
+Deno.test("closeWrite: half-close: the peer reads to the end, and can still answer", async () => {
   await withEnds(async ({ client, server }) => {
     await writeAll(client, pattern(30_000));
     const ended = client.closeWrite();
@@ -157,7 +157,7 @@ Deno.test("closeWrite: the peer reads to the end and answers; reading goes on", 
   });
 });
 
-Deno.test("closeWrite: it settles when the peer has everything, the end too", async () => {
+Deno.test("closeWrite: it settles when the peer acknowledged the data and the end", async () => {
   await withEnds(async ({ client, server, network }) => {
     network.partition("10.0.0.2", "10.0.0.1");
     await client.write(pattern(10));
@@ -173,7 +173,7 @@ Deno.test("closeWrite: it settles when the peer has everything, the end too", as
   });
 });
 
-Deno.test("dead peer: pending read and write and `closed` reject with kind unreachable", async () => {
+Deno.test("dead peer: reads, writes and `closed` reject with kind unreachable", async () => {
   await withEnds(async ({ client, network }) => {
     network.partition("10.0.0.1", "10.0.0.2");
     const read = outcome(client.read(new Uint8Array(1)));
@@ -191,7 +191,7 @@ Deno.test("dead peer: pending read and write and `closed` reject with kind unrea
   });
 });
 
-Deno.test("dead peer: nobody at the address is unreachable within deadLinkTime", async () => {
+Deno.test("dead peer: an address without a peer is unreachable after deadLinkTime", async () => {
   const network = new SimulatedNetwork({ link: { latency: 5 } });
   await network.run(async () => {
     const client = network.connect({ hostname: "10.0.0.1", port: 1, deadLinkTime: 4000 });
@@ -201,7 +201,7 @@ Deno.test("dead peer: nobody at the address is unreachable within deadLinkTime",
   });
 });
 
-Deno.test("bad link: an outage shorter than deadLinkTime is survived", async () => {
+Deno.test("bad link: a connection survives an outage shorter than deadLinkTime", async () => {
   await withEnds(async ({ client, server, network }) => {
     network.partition("10.0.0.1", "10.0.0.2");
     await client.write(pattern(1000));
@@ -234,7 +234,7 @@ Deno.test("idle: keepAlive on either end keeps both alive for an hour", async ()
   }, { idleTimeout: 10_000, keepAlive: 4000 });
 });
 
-Deno.test("errors: what arrived before the error is read first", async () => {
+Deno.test("errors: data that arrived before the error is read first", async () => {
   await withEnds(async ({ client, server, network }) => {
     await client.write(pattern(100));
     await network.delay(100);
@@ -246,7 +246,7 @@ Deno.test("errors: what arrived before the error is read first", async () => {
   }, { idleTimeout: 5000 });
 });
 
-Deno.test("abort: ends at once with the reason; the peer learns of it by silence", async () => {
+Deno.test("abort: the connection ends at once with the reason; the peer times out", async () => {
   await withEnds(async ({ client, server, network }) => {
     const before = network.now;
     await client.write(pattern(1));
@@ -258,7 +258,7 @@ Deno.test("abort: ends at once with the reason; the peer learns of it by silence
   }, { idleTimeout: 5000 });
 });
 
-Deno.test("dispose: `using` closes, `await using` waits until it is over", async () => {
+Deno.test("dispose: `using` closes; `await using` also waits for the end", async () => {
   await withEnds(async ({ client, server }) => {
     {
       using _ = client;
@@ -275,7 +275,7 @@ Deno.test("dispose: `using` closes, `await using` waits until it is over", async
   });
 });
 
-Deno.test("dispose: `await using` ends although the peer is gone", async () => {
+Deno.test("dispose: `await using` ends even if the peer is gone", async () => {
   await withEnds(async ({ client, network }) => {
     network.partition("10.0.0.1", "10.0.0.2");
     const before = network.now;
@@ -287,7 +287,7 @@ Deno.test("dispose: `await using` ends although the peer is gone", async () => {
   });
 });
 
-Deno.test("close: an echo of the end that finds nobody is no error, since all was delivered", async () => {
+Deno.test("close: an end that finds no peer is no error if all data was delivered", async () => {
   const failed: string[] = [];
   for (let seed = 0; seed < 20; seed++) {
     const network = new SimulatedNetwork({ seed, link: { latency: 20, loss: 0.2 } });
@@ -305,7 +305,7 @@ Deno.test("close: an echo of the end that finds nobody is no error, since all wa
   assertEquals(failed, []);
 });
 
-Deno.test("memory: both endpoints are empty after connections have come and gone", async () => {
+Deno.test("memory: after all connections have closed, both endpoints are empty", async () => {
   const network = new SimulatedNetwork({ seed: 5, link: { latency: 10, loss: 0.05 } });
   const listener = network.listen({ hostname: "10.0.0.1", port: 80, ...turbo });
   await network.run(async () => {

@@ -36,7 +36,7 @@ function listener(options: EndpointOptions = {}): Outlet<Endpoint> {
   return new Outlet(new Endpoint({ ...QUICK, ...options }, true));
 }
 
-/** One byte that tells which of many it is, and one for the hundreds. */
+/** A datagram with its number: the low byte, then the high byte. */
 function numbered(index: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(index & 0xff, index >> 8);
 }
@@ -51,12 +51,12 @@ for (const make of [null, handAes, handChaCha] as ((() => HandCipher) | null)[])
       fec,
     };
 
-    Deno.test(`${title}: the largest datagram fills the MTU, one byte more is refused`, () => {
+    Deno.test(`${title}: the largest datagram fills the MTU; one more byte is refused`, () => {
       for (const mtu of [1400, 1401, 150, 65_507]) {
         const a = session({ ...options, mtu });
         const { maxDatagramSize } = a.machine;
         assertEquals(maxDatagramSize, mtu - (hand?.overhead ?? 0) - 12);
-        a.machine.kcp.probe();
+        a.machine.kcp.askWindow();
         const batch = new Outlet(a.machine, { bytes: 1 << 17 });
         assert(a.machine.sendDatagram(pattern(maxDatagramSize)));
         const error = assertThrows(
@@ -72,7 +72,7 @@ for (const make of [null, handAes, handChaCha] as ((() => HandCipher) | null)[])
       }
     });
 
-    Deno.test(`${title}: datagrams of a hand-made peer are taken, also empty ones, in order`, () => {
+    Deno.test(`${title}: datagrams of an independent peer arrive in order`, () => {
       const a = session(options);
       const sealer = hand && new Sealer(hand);
       for (const size of [0, 1, 500, 0]) {
@@ -87,7 +87,7 @@ for (const make of [null, handAes, handChaCha] as ((() => HandCipher) | null)[])
       assertEquals(a.machine.kcp.stats.packetsIn, 0);
     });
 
-    Deno.test(`${title}: a datagram of another conversation, or of a wrong size, is refused`, () => {
+    Deno.test(`${title}: wrong conversations and sizes are refused`, () => {
       const a = session(options);
       const sealer = hand && new Sealer(hand);
       for (
@@ -108,14 +108,14 @@ for (const make of [null, handAes, handChaCha] as ((() => HandCipher) | null)[])
   }
 }
 
-Deno.test("configure: the largest datagram follows the MTU", () => {
+Deno.test("configure: a new MTU changes the largest datagram", () => {
   const a = session({ fec: FEC });
   a.machine.configure({ mtu: 500 });
   assertEquals(a.machine.maxDatagramSize, 488);
   assertThrows(() => a.machine.sendDatagram(pattern(489)), RangeError, "488");
 });
 
-Deno.test("datagrams go before the stream, in order, and are copied when they are queued", () => {
+Deno.test("datagrams leave before the stream, in order, and are copied when queued", () => {
   const a = session();
   const bytes = numbered(0);
   a.machine.write(pattern(10));
@@ -129,7 +129,7 @@ Deno.test("datagrams go before the stream, in order, and are copied when they ar
   assertEquals(a.machine.stats.datagrams.sent, 20);
 });
 
-Deno.test("datagrams are never sent again, and are not taken for data that wants an answer", () => {
+Deno.test("datagrams are not retransmitted, and need no acknowledgment", () => {
   const a = session({ deadLinkTime: 1000, idleTimeout: 50_000 });
   a.machine.sendDatagram(pattern(9));
   let sent = 0;
@@ -137,23 +137,23 @@ Deno.test("datagrams are never sent again, and are not taken for data that wants
   assertEquals([sent, a.machine.state], [1, "open"]);
 });
 
-Deno.test("256 datagrams may wait to leave; a further one is false, and counted", () => {
+Deno.test("256 datagrams may wait to be sent; one more returns false and is counted", () => {
   const a = session();
   for (let i = 0; i < MAX; i++) assert(a.machine.sendDatagram(numbered(i)), `datagram ${i}`);
   assertEquals(a.machine.sendDatagram(numbered(999)), false);
   assertEquals(a.machine.stats.datagrams, { sent: 0, received: 0, dropped: 1 });
   const burst = a.read(0).map(({ payload }) => payload);
-  assertEquals(burst, range(0, 64).map(numbered), "no more than a burst leaves at once");
+  assertEquals(burst, range(0, 64).map(numbered), "more than a burst leaves at once");
   const rest: unknown[] = [];
   for (let now = 0; rest.length < MAX - 64 && now < 1000; now = a.machine.deadline) {
     rest.push(...a.read(now).map(({ payload }) => payload));
   }
   assertEquals(rest, range(64, MAX).map(numbered));
   assertEquals(a.machine.stats.datagrams.sent, MAX);
-  assert(a.machine.sendDatagram(numbered(0)), "there is room again");
+  assert(a.machine.sendDatagram(numbered(0)), "the queue is still full");
 });
 
-Deno.test("256 datagrams may wait to be read; the oldest make room, and are counted", () => {
+Deno.test("256 datagrams may wait to be read; then the oldest is dropped and counted", () => {
   const a = session();
   for (let i = 0; i < MAX + 44; i++) assert(a.machine.input(oobPacket(CONV, numbered(i)), 1));
   assertEquals(a.machine.stats.datagrams, { sent: 0, received: MAX + 44, dropped: 44 });
@@ -161,7 +161,7 @@ Deno.test("256 datagrams may wait to be read; the oldest make room, and are coun
   assertEquals(a.machine.receiveDatagram(), null);
 });
 
-Deno.test("a datagram wakes its session, and its deadline is now until it has left", () => {
+Deno.test("a datagram wakes its session, whose deadline is now until the datagram is sent", () => {
   const a = session({ idleTimeout: Infinity });
   let woken = 0;
   a.machine.onWake = () => woken++;
@@ -173,7 +173,7 @@ Deno.test("a datagram wakes its session, and its deadline is now until it has le
   assert(a.machine.deadline > 5);
 });
 
-Deno.test("after a close a session takes no datagram, sends those queued before, and then its end", () => {
+Deno.test("after a close, a session sends queued datagrams and its end, and takes no more", () => {
   const a = session();
   a.machine.sendDatagram(numbered(1));
   a.machine.close();
@@ -183,7 +183,7 @@ Deno.test("after a close a session takes no datagram, sends those queued before,
   assertEquals(sent[1].segments.map(({ cmd, data }) => [cmd, data.length]), [[PUSH, 0]]);
 });
 
-Deno.test("a session that only got datagrams tells its peer when it is closed", () => {
+Deno.test("a session that only received datagrams sends its end when it closes", () => {
   const b = listener();
   b.machine.input(oobPacket(CONV, pattern(5)), 0, PEER);
   b.machine.accept()!.close();
@@ -196,11 +196,11 @@ Deno.test("a session that only got datagrams tells its peer when it is closed", 
       }
     }
   }
-  assert(ends.length > 0, "the peer, who knows of the session, is never told that it is over");
+  assert(ends.length > 0, "the peer never receives the end of the session");
   assert(ends.every((length) => length === 0));
 });
 
-Deno.test("datagrams keep a session alive that is idle otherwise, and nothing else of theirs does", () => {
+Deno.test("valid datagrams keep a session alive; invalid ones do not", () => {
   const a = session({ idleTimeout: 1000, keepAlive: 400 });
   const asked: number[] = [];
   for (let now = 0; now <= 10_000; now += 10) {
@@ -218,7 +218,7 @@ Deno.test("datagrams keep a session alive that is idle otherwise, and nothing el
 
 // --- sessions that datagrams open ---
 
-Deno.test("a first datagram opens a session, which can be read, asks for an answer, and gets it", () => {
+Deno.test("a first datagram opens a session, which probes the address and is confirmed", () => {
   const b = listener();
   assert(b.machine.input(oobPacket(CONV, pattern(50)), 0, PEER));
   const conn = b.machine.accept()!;
@@ -230,7 +230,7 @@ Deno.test("a first datagram opens a session, which can be read, asks for an answ
   assertEquals(conn.unconfirmed, false);
 });
 
-Deno.test("datagrams do not show that an address is real: without an answer it is given up", () => {
+Deno.test("datagrams do not confirm an address: without an answer the session ends", () => {
   const b = listener();
   let conn: Session | null = null;
   for (let now = 0; now < 20_000 && !conn?.over; now += 100) {
@@ -241,7 +241,7 @@ Deno.test("datagrams do not show that an address is real: without an answer it i
   assertEquals(conn?.error?.kind, "unconfirmed");
 });
 
-Deno.test("an address that has not answered is sent three times what it sent, datagrams included", () => {
+Deno.test("an unconfirmed address gets three times the bytes that it sent, with datagrams", () => {
   const b = listener();
   const first = oobPacket(CONV, pattern(100));
   b.machine.input(first, 0, PEER);
@@ -251,16 +251,20 @@ Deno.test("an address that has not answered is sent three times what it sent, da
   assertEquals(taken, MAX);
   const sent = b.packets(0).map(({ packet }) => packet.length);
   const bytes = sent.reduce((sum, length) => sum + length);
-  // The question of 24 bytes comes on top.
+  // The probe of 24 bytes comes in addition.
   assert(bytes > 2 * first.length && bytes <= 3 * first.length + 24, `${bytes} bytes`);
-  assert(b.machine.deadline > 0, "it is due, but may not send");
+  assert(b.machine.deadline > 0, "the deadline is now, but nothing may be sent");
   b.machine.input(encode({ cmd: WINS, wnd: 100 }), 10, PEER);
   let rest = 0;
   for (let now = 10; now < 500; now += 10) rest += b.packets(now).length;
-  assertEquals(sent.length - 1 + rest, MAX, "what waited was not sent once the peer answered");
+  assertEquals(
+    sent.length - 1 + rest,
+    MAX,
+    "waiting datagrams were not sent when the peer answered",
+  );
 });
 
-Deno.test("datagrams open sessions only up to the limits", () => {
+Deno.test("the limits of sessions apply to datagrams", () => {
   const b = listener({ maxUnconfirmedPerHost: 3, maxUnconfirmed: 5 });
   for (let i = 0; i < 10; i++) b.machine.input(oobPacket(i, pattern(5)), 0, `10.0.0.2:${i + 1}`);
   assertEquals([b.machine.size, b.machine.stats.refused], [3, 7]);
@@ -268,7 +272,7 @@ Deno.test("datagrams open sessions only up to the limits", () => {
   assertEquals([b.machine.size, b.machine.stats.refused], [5, 15]);
 });
 
-Deno.test("a dialling endpoint, and one that accepts no more, open none for datagrams", () => {
+Deno.test("datagrams open no session at an endpoint that dials or has stopped to accept", () => {
   const a = new Endpoint(QUICK);
   assertEquals(a.input(oobPacket(CONV, pattern(5)), 0, PEER), false);
   assertEquals([a.size, a.stats.unknown], [0, 1]);
@@ -278,7 +282,7 @@ Deno.test("a dialling endpoint, and one that accepts no more, open none for data
   assertEquals([b.machine.size, b.machine.stats.unknown], [0, 1]);
 });
 
-Deno.test("late datagrams of a session that is over open no new one, until timeWait has passed", () => {
+Deno.test("datagrams of an ended session open no session until timeWait has passed", () => {
   const b = listener({ timeWait: 5000 });
   b.machine.input(encode({ sn: 0, data: pattern(5) }), 0, PEER);
   b.machine.accept()!.abort(new ConnectionError("closed", "enough"));
@@ -292,14 +296,14 @@ Deno.test("late datagrams of a session that is over open no new one, until timeW
   assertEquals(b.machine.size, 1);
 });
 
-Deno.test("a datagram from a new address does not cut a session that follows its peer in two", () => {
+Deno.test("a datagram from the new address of a peer opens no second session", () => {
   const moved = "10.0.0.99:7";
   const b = listener({ migrate: true });
   b.machine.input(encode({ sn: 0, data: pattern(10) }), 0, PEER);
   const conn = b.machine.accept()!;
   b.packets(20);
   b.machine.input(encode({ cmd: WINS }), 25, PEER);
-  // The peer moves, and what it sends first is a datagram.
+  // The peer moves, and sends a datagram first.
   b.machine.input(oobPacket(CONV, pattern(5)), 30, moved);
   b.machine.input(encode({ sn: 1, data: pattern(10, 10) }), 31, moved);
   assertEquals([b.machine.size, b.machine.stats.accepted], [1, 1], "a second session was opened");
@@ -315,7 +319,7 @@ interface Ends {
   far: Connection;
 }
 
-/** Two ends on a network without loss, once they know each other. */
+/** Two connected ends on a network without loss. */
 async function connected(
   body: (ends: Ends) => Promise<void>,
   options: SessionOptions = {},
@@ -331,7 +335,7 @@ async function connected(
   });
 }
 
-Deno.test("Connection: datagrams arrive in order, and a waiting read gets the first", async () => {
+Deno.test("Connection: datagrams arrive in order; a pending read gets the first one", async () => {
   await connected(async ({ near, far }) => {
     const waiting = far.readDatagram();
     for (let i = 0; i < 10; i++) assert(near.sendDatagram(numbered(i)));
@@ -346,7 +350,7 @@ Deno.test("Connection: datagrams arrive in order, and a waiting read gets the fi
   });
 });
 
-Deno.test("Connection: a read of datagrams keeps its timeout and its signal, and the connection goes on", async () => {
+Deno.test("Connection: readDatagram can time out or be aborted, and reading goes on", async () => {
   await connected(async ({ network, near, far }) => {
     const before = network.now;
     const error = await assertRejects(() => far.readDatagram({ timeout: 70 }), ConnectionError);
@@ -362,7 +366,7 @@ Deno.test("Connection: a read of datagrams keeps its timeout and its signal, and
   });
 });
 
-Deno.test("Connection: after a close here sending throws, and reads reject, also those that wait", async () => {
+Deno.test("Connection: after a close, sendDatagram throws, and reads reject", async () => {
   await connected(async ({ near, far }) => {
     const waiting = assertRejects(() => near.readDatagram(), ConnectionError);
     near.close();
@@ -376,7 +380,7 @@ Deno.test("Connection: after a close here sending throws, and reads reject, also
   });
 });
 
-Deno.test("Connection: at an orderly end, datagrams that came are read, then null", async () => {
+Deno.test("Connection: at an orderly end, reads return queued datagrams, then null", async () => {
   await connected(async ({ near, far }) => {
     near.sendDatagram(numbered(1));
     near.sendDatagram(numbered(2));
@@ -392,7 +396,7 @@ Deno.test("Connection: at an orderly end, datagrams that came are read, then nul
   });
 });
 
-Deno.test("Connection: a read of datagrams that waits when both ends have closed gets null", async () => {
+Deno.test("Connection: a pending readDatagram returns null when both ends close", async () => {
   await connected(async ({ near, far }) => {
     const waiting = far.readDatagram();
     await Promise.all([near.closeWrite(), far.closeWrite(), readAll(near), readAll(far)]);
@@ -400,7 +404,7 @@ Deno.test("Connection: a read of datagrams that waits when both ends have closed
   });
 });
 
-Deno.test("Connection: when it ends with an error, datagrams that came are read, then it rejects", async () => {
+Deno.test("Connection: after an error, reads return queued datagrams, then reject", async () => {
   await connected(async ({ network, near, far }) => {
     near.sendDatagram(numbered(1));
     await network.delay(50);
@@ -415,7 +419,7 @@ Deno.test("Connection: when it ends with an error, datagrams that came are read,
   }, { idleTimeout: 10_000 });
 });
 
-Deno.test("Connection: datagrams alone make a conversation, both ways, under any loss that spares some", async () => {
+Deno.test("Connection: datagrams without a stream arrive both ways under loss", async () => {
   const hand = handChaCha();
   const crypt = createCipher(hand.name, hand.key);
   const network = new SimulatedNetwork({
@@ -445,13 +449,16 @@ Deno.test("Connection: datagrams alone make a conversation, both ways, under any
     const far = await accepting.accept();
     const [, , atFar, atNear] = await Promise.all([up, send(far), collect(far), collect(near)]);
     for (const seen of [atFar, atNear]) {
-      assert(seen.length > count / 2, `only ${seen.length} of ${count} came`);
-      assert(seen.every((value, i) => i === 0 || value > seen[i - 1]), "twice, or out of order");
+      assert(seen.length > count / 2, `only ${seen.length} of ${count} arrived`);
+      assert(
+        seen.every((value, i) => i === 0 || value > seen[i - 1]),
+        "a datagram arrived twice or out of order",
+      );
     }
     near.close();
     far.close();
     await Promise.all([near.closed, far.closed]);
   });
   assertEquals(accepting.stats.accepted, 1);
-  assert(accepting.stats.replayed > 10, "the network made no copies");
+  assert(accepting.stats.replayed > 10, "the network made no duplicates");
 });

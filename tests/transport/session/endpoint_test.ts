@@ -19,7 +19,7 @@ function server(options: EndpointOptions = {}): Runner<Endpoint> {
   return new Runner(new Endpoint({ ...QUICK, ...options }, true));
 }
 
-/** A packet of one data segment, as a client sends it first. */
+/** The first packet of a client: one data segment. */
 function first(conv: number, sn = 0, data = pattern(10)): Uint8Array {
   return encode({ conv, sn, data });
 }
@@ -30,13 +30,13 @@ function accepted({ machine }: Runner<Endpoint>): Session {
   return session;
 }
 
-/** What was sent to one peer in one conversation. */
+/** The segments that were sent to one peer in one conversation. */
 function sentTo(sent: Sent[], peer: string, conv: number): Segment[] {
   return sent.filter(({ to }) => to === peer).flatMap(({ segments }) => segments)
     .filter((segment) => segment.conv === conv);
 }
 
-/** Opens a session at `a` by a first packet, and answers its question. */
+/** Opens a session at `a` with a first packet, and answers its probe. */
 function confirmed(a: Runner<Endpoint>, conv: number, from = A, now = 0): Session {
   assert(a.machine.input(first(conv), now, from));
   const session = accepted(a);
@@ -47,7 +47,7 @@ function confirmed(a: Runner<Endpoint>, conv: number, from = A, now = 0): Sessio
   return session;
 }
 
-Deno.test("Endpoint: sessions are told apart by conv and by the peer's address", () => {
+Deno.test("Endpoint: a session is known by its conv and the address of its peer", () => {
   const a = server();
   const peers = [[A, 1], [A, 2], [B, 1], [B, 3]] as const;
   peers.forEach(([from, conv], i) => a.machine.input(first(conv, 0, pattern(5, i)), 0, from));
@@ -113,13 +113,13 @@ Deno.test("Endpoint: a packet that is bad behind its first segment opens no sess
   }
 });
 
-Deno.test("Endpoint: one that only dials opens no session for anybody", () => {
+Deno.test("Endpoint: one that only dials opens no session for a peer", () => {
   const a = new Runner(new Endpoint(QUICK));
   assertEquals(a.machine.input(first(1), 0, A), false);
   assertEquals([a.machine.size, a.machine.stats.unknown], [0, 1]);
 });
 
-Deno.test("Endpoint: lost or reordered first packets open one session, whose bytes are in order", () => {
+Deno.test("Endpoint: lost or reordered first packets open one session, in order", () => {
   const a = server();
   for (const sn of [3, 1, 2, 0, 0]) {
     assert(a.machine.input(first(9, sn, pattern(10, 10 * sn)), sn, A));
@@ -129,7 +129,7 @@ Deno.test("Endpoint: lost or reordered first packets open one session, whose byt
   assertEquals(drain(accepted(a)), pattern(40));
 });
 
-Deno.test("Endpoint: a packet of another conv with sn 0 disturbs no live session of its address", () => {
+Deno.test("Endpoint: a first packet of another conv does not disturb a live session", () => {
   const a = server();
   const live = confirmed(a, 1);
   drain(live);
@@ -139,7 +139,7 @@ Deno.test("Endpoint: a packet of another conv with sn 0 disturbs no live session
   assertEquals(drain(live), pattern(3));
 });
 
-Deno.test("Endpoint: a client that uses its port again gets a new session at once", () => {
+Deno.test("Endpoint: a client that reuses its port gets a new session at once", () => {
   const a = server({ idleTimeout: 300_000 });
   const old = confirmed(a, 1);
   assert(a.machine.input(first(2, 0, pattern(6)), 10, A));
@@ -148,7 +148,7 @@ Deno.test("Endpoint: a client that uses its port again gets a new session at onc
   assertEquals(old.state, "open");
 });
 
-Deno.test("Endpoint: a late retransmission of a closed session opens none for timeWait", () => {
+Deno.test("Endpoint: a delayed packet of a closed session opens none during timeWait", () => {
   const a = server({ timeWait: 5000 });
   const session = confirmed(a, 1);
   session.close();
@@ -163,15 +163,15 @@ Deno.test("Endpoint: a late retransmission of a closed session opens none for ti
     a.idle(now, now + 900);
   }
   assertEquals([a.machine.accept(), a.machine.stats.accepted], [null, 1]);
-  assert(a.machine.input(first(1), 6000, B), "the same conv of another peer is another");
+  assert(a.machine.input(first(1), 6000, B), "the same conv of another peer was refused");
   a.idle(6000, 20_000);
   a.machine.accept();
   a.machine.input(first(1), 20_000, A);
-  assertEquals(accepted(a).peer, A, "timeWait never ends");
+  assertEquals(accepted(a).peer, A, "timeWait does not end");
 });
 
-Deno.test("Endpoint: what is remembered of closed sessions is bounded", () => {
-  // 70,000 conversations come and go within timeWait; the oldest are forgotten.
+Deno.test("Endpoint: the memory of ended sessions is bounded", () => {
+  // 70,000 sessions open and end within timeWait. The oldest ones are forgotten.
   const a = server({ idleTimeout: 1, maxUnconfirmedPerHost: Infinity, timeWait: 1e9 });
   let now = 0;
   for (let conv = 0; conv < 70_000; conv++) {
@@ -208,7 +208,7 @@ for (
   });
 }
 
-Deno.test("Endpoint: hosts are limited one by one, so a flood of one leaves room for others", () => {
+Deno.test("Endpoint: each host has its own limit, so a flood of one leaves room for others", () => {
   const a = server({ maxUnconfirmedPerHost: 3 });
   for (let port = 1; port < 100; port++) a.machine.input(first(port), 0, `10.0.0.1:${port}`);
   for (let port = 1; port < 100; port++) a.machine.input(first(port), 0, `[::1]:${port}`);
@@ -216,13 +216,13 @@ Deno.test("Endpoint: hosts are limited one by one, so a flood of one leaves room
   assertEquals(a.machine.size, 7);
 });
 
-Deno.test("Endpoint: a session that its peer confirmed makes room for others", () => {
+Deno.test("Endpoint: a confirmed session makes room for another", () => {
   const a = server({ maxUnconfirmedPerHost: 1, maxUnconfirmed: 1 });
   for (let conv = 0; conv < 10; conv++) confirmed(a, conv);
   assertEquals([a.machine.size, a.machine.stats.unconfirmed], [10, 0]);
 });
 
-Deno.test("Endpoint: unconfirmed sessions are given up, and leave the backlog", () => {
+Deno.test("Endpoint: unconfirmed sessions end, and leave the backlog", () => {
   const a = server({ maxUnconfirmed: 50 });
   const packet = first(0, 0, pattern(1300));
   for (let i = 0; i < 50; i++) a.machine.input(packet, 0, `10.0.0.${i}:1`);
@@ -231,17 +231,17 @@ Deno.test("Endpoint: unconfirmed sessions are given up, and leave the backlog", 
   assert(a.machine.input(first(1), 15_000, A), "no room is left after the flood");
 });
 
-Deno.test("Endpoint: the memory of sessions that nobody accepted comes back when they are given up", () => {
+Deno.test("Endpoint: an unconfirmed session that was not accepted frees its memory", () => {
   const a = server();
   a.machine.input(first(1, 500), 0, A);
   const before = a.machine.arena.used;
   for (let i = 0; i < 50; i++) a.machine.input(first(i, 0, pattern(1300)), 0, `10.0.0.${i}:1`);
   a.idle(0, 100_000);
   assertEquals(a.machine.size, 0);
-  assertEquals(a.machine.arena.used, before, "given up sessions keep their memory for ever");
+  assertEquals(a.machine.arena.used, before, "sessions that ended keep their memory");
 });
 
-Deno.test("Endpoint: the memory of sessions that nobody accepted comes back at stopAccepting", () => {
+Deno.test("Endpoint: stopAccepting frees the memory of sessions that were not accepted", () => {
   const a = server();
   a.machine.input(first(1, 500), 0, A);
   const before = a.machine.arena.used;
@@ -249,10 +249,10 @@ Deno.test("Endpoint: the memory of sessions that nobody accepted comes back at s
   a.machine.stopAccepting();
   a.sent(0);
   assertEquals(a.machine.size, 0);
-  assertEquals(a.machine.arena.used, before, "dropped sessions keep their memory for ever");
+  assertEquals(a.machine.arena.used, before, "sessions that ended keep their memory");
 });
 
-Deno.test("Endpoint: a session that was closed gives its memory back", () => {
+Deno.test("Endpoint: a closed session frees its memory", () => {
   const a = server();
   a.machine.input(first(1, 500), 0, A);
   const before = a.machine.arena.used;
@@ -265,7 +265,7 @@ Deno.test("Endpoint: a session that was closed gives its memory back", () => {
   assertEquals([a.machine.size, a.machine.arena.used], [0, before]);
 });
 
-Deno.test("Endpoint: memory that ran out refuses packets, and never throws", () => {
+Deno.test("Endpoint: without free memory it refuses packets, and never throws", () => {
   const a = new Runner(new Endpoint({ ...QUICK, backlog: 1e9 }, true, new Arena(131_072)));
   for (let conv = 0; conv < 500; conv++) {
     a.machine.input(first(conv, 0, pattern(1300)), 0, `10.0.${conv}.1:1`);
@@ -277,7 +277,7 @@ Deno.test("Endpoint: memory that ran out refuses packets, and never throws", () 
   assert(Number.isInteger(whole) && whole > 5 && whole < 100, `${whole} packets were stored`);
 });
 
-Deno.test("Endpoint: stopAccepting opens no more sessions; those accepted go on", () => {
+Deno.test("Endpoint: stopAccepting opens no more sessions; the accepted ones go on", () => {
   const a = server();
   const live = confirmed(a, 1);
   a.machine.input(first(2), 0, A);
@@ -287,7 +287,7 @@ Deno.test("Endpoint: stopAccepting opens no more sessions; those accepted go on"
   assertEquals([a.machine.size, a.machine.accept(), live.state], [1, null, "open"]);
 });
 
-Deno.test("Endpoint: a session with much to send lets the others have their turn", () => {
+Deno.test("Endpoint: a session with much data does not starve the others", () => {
   const a = server({ sndWnd: 1000, burst: Infinity });
   const busy = confirmed(a, 1);
   const quiet = confirmed(a, 2);
@@ -306,7 +306,7 @@ Deno.test("Endpoint: a session with much to send lets the others have their turn
   assertEquals(convs[0], 2);
 });
 
-Deno.test("Endpoint: a thousand idle sessions make no deadline", () => {
+Deno.test("Endpoint: a thousand idle sessions have no deadline but the idle timeout", () => {
   const a = server({ idleTimeout: Infinity });
   const sessions = Array.from({ length: 1000 }, (_, conv) => confirmed(a, conv));
   a.idle(0, 10_000);
@@ -314,7 +314,7 @@ Deno.test("Endpoint: a thousand idle sessions make no deadline", () => {
   assert(sessions.every(({ state }) => state === "open"));
 });
 
-Deno.test("Endpoint: only what is due is ticked, whatever the number of sessions", () => {
+Deno.test("Endpoint: a tick runs only the sessions that are due", () => {
   const a = server({ idleTimeout: Infinity });
   const sessions = Array.from({ length: 300 }, (_, conv) => confirmed(a, conv));
   a.idle(0, 10_000);
@@ -331,7 +331,7 @@ Deno.test("Endpoint: only what is due is ticked, whatever the number of sessions
   assertLess(ticks, 3);
 });
 
-Deno.test("Endpoint: sockets on one peer and conv are opened once", () => {
+Deno.test("Endpoint: it opens one session for a peer and conv", () => {
   const a = new Endpoint(QUICK);
   a.open(A, 5, 0);
   a.open(B, 5, 0);

@@ -10,7 +10,8 @@ import {
   type SessionOptions,
   type SessionStats,
 } from "../../../transport/mod.ts";
-import { Random, SimulatedNetwork } from "../../../transport/simulated.ts";
+import { Random } from "../../../transport/link/random.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { ACK, CONV, encode, pattern, PUSH, range, WASK, WINS } from "../../kcp/harness.ts";
 import { drain, readAll, writeAll } from "../harness.ts";
 import {
@@ -42,7 +43,7 @@ function listener(options: EndpointOptions = {}): Outlet<Endpoint> {
   return new Outlet(new Endpoint({ ...QUICK, ...options }, true));
 }
 
-/** Sends two whole groups that carry nothing, seqid 0 to 9: they show that the ratio is {@linkcode FEC}. */
+/** Sends two whole groups without data, seqid 0 to 9, which show the ratio {@linkcode FEC}. */
 function teach({ machine }: Outlet<Session>): void {
   for (const first of [0, 5]) {
     const packets = [0, 1, 2].map(() => encode({ cmd: WINS, wnd: 500 }));
@@ -53,12 +54,12 @@ function teach({ machine }: Outlet<Session>): void {
   }
 }
 
-/** Checks that packets are whole groups, each with its parity right behind it, numbered from `first` on. */
+/** Checks that packets are whole groups, data then parity, numbered from `first` on. */
 function checkGroups(packets: readonly WirePacket[], fec: FecOptions, first = 0): void {
   const { dataShards, parityShards } = fec;
   const total = dataShards + parityShards;
   packets.forEach(({ seqid, type }, i) => {
-    assertEquals(seqid, first + i, `packet ${i} has another number than it should have`);
+    assertEquals(seqid, first + i, `packet ${i} has a wrong seqid`);
     assertEquals(type, seqid % total < dataShards ? "data" : "parity", `packet ${i}`);
   });
   for (let at = 0; at + total <= packets.length; at += total) {
@@ -68,10 +69,10 @@ function checkGroups(packets: readonly WirePacket[], fec: FecOptions, first = 0)
   }
 }
 
-Deno.test("on the wire: groups are numbered, and their parity is right behind them, by hand", () => {
+Deno.test("on the wire: groups are numbered, and parity follows the data of each group", () => {
   fc.assert(
     fc.property(
-      // With one data shard there are no last two of a group: see below.
+      // One data shard: see the last test of this file.
       fc.integer({ min: 2, max: 6 }),
       fc.integer({ min: 1, max: 4 }),
       fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 40 }),
@@ -110,7 +111,7 @@ Deno.test("on the wire: acknowledgments, probes and the end are data shards too"
   assertEquals(cmds, [[ACK], [WASK], [PUSH]]);
 });
 
-Deno.test("on the wire: a group whose last packet comes 500 ms late has no parity, but its numbers", () => {
+Deno.test("on the wire: a gap of 500 ms skips the parity of a group, but not its numbers", () => {
   for (const [gap, parity] of [[499, 2], [500, 0]]) {
     const a = session({ fec: FEC });
     const sent: WirePacket[] = [];
@@ -126,7 +127,7 @@ Deno.test("on the wire: a group whose last packet comes 500 ms late has no parit
   }
 });
 
-Deno.test("by hand: a lost packet is restored from parity, and read", () => {
+Deno.test("decoder: a lost packet is recovered from parity, and read", () => {
   for (const lost of [0, 1, 2]) {
     for (const reverse of [false, true]) {
       const a = session({ fec: FEC });
@@ -149,7 +150,7 @@ Deno.test("by hand: a lost packet is restored from parity, and read", () => {
   }
 });
 
-Deno.test("by hand: a session without error correction learns the ratio, and then restores", () => {
+Deno.test("decoder: a session without error correction learns the ratio, and then recovers", () => {
   const a = session();
   let sn = 0;
   for (let group = 0; group < 8; group++) {
@@ -165,7 +166,7 @@ Deno.test("by hand: a session without error correction learns the ratio, and the
   assertEquals([recovered, peerRatio], [1, { dataShards: 3, parityShards: 1 }]);
 });
 
-Deno.test("by hand: a peer of another ratio than this end's is learned without inventing packets", () => {
+Deno.test("decoder: it learns another ratio of the peer, and recovers no wrong packet", () => {
   for (
     const [own, peer] of [
       [{ dataShards: 5, parityShards: 5 }, { dataShards: 4, parityShards: 1 }],
@@ -205,7 +206,7 @@ for (
     [[5, 5], [10, 3]],
   ] as const
 ) {
-  Deno.test(`by hand: ${own.join("/")} here, ${peer.join("/")} there, losses: the stream is what the peer sent`, () => {
+  Deno.test(`decoder: ratio ${own.join("/")}, peer ${peer.join("/")}: the stream is intact`, () => {
     const [dataShards, parityShards] = peer;
     const total = dataShards + parityShards;
     const altered: number[] = [];
@@ -216,7 +217,7 @@ for (
       const again: Uint8Array[] = [];
       let sn = 0;
       for (let group = 0; group < 15; group++) {
-        // All of one size, as the packets of a long stream are.
+        // The packets of a long stream have one size.
         const packets = range(0, dataShards).map(() =>
           encode({ sn, ts: group, data: pattern(50, 50 * sn++) })
         );
@@ -239,8 +240,8 @@ for (
   });
 }
 
-Deno.test("by hand: a restored packet acknowledges and delivers, but tells no round trip and no window", () => {
-  const deliver = (restored: boolean) => {
+Deno.test("decoder: a recovered packet changes neither the round-trip time nor the window", () => {
+  const deliver = (recovered: boolean) => {
     const a = session({ fec: FEC });
     teach(a);
     a.machine.write(pattern(50));
@@ -258,7 +259,7 @@ Deno.test("by hand: a restored packet acknowledges and delivers, but tells no ro
     const [parity] = parityOf(packets.map((packet) => shard(packet)), 1);
     a.machine.input(dataPacket(10, packets[0]), 40);
     a.machine.input(dataPacket(12, packets[2]), 41);
-    if (restored) a.machine.input(parityPacket(13, parity), 90);
+    if (recovered) a.machine.input(parityPacket(13, parity), 90);
     else a.machine.input(dataPacket(11, packets[1]), 90);
     const { acknowledged, srtt, rttvar, minRtt, rto, rmtWnd, inFlight } = a.machine.stats;
     assertEquals([acknowledged, inFlight, drain(a.machine).length], [1, 0, 5]);
@@ -268,10 +269,14 @@ Deno.test("by hand: a restored packet acknowledges and delivers, but tells no ro
   const { srtt, rttvar, minRtt, rto } = untouched;
   assertEquals(deliver(true), { srtt, rttvar, minRtt, rto, rmtWnd: 500 });
   const known = deliver(false);
-  assertEquals([known.srtt, known.rmtWnd], [90, 7], "the test would not notice");
+  assertEquals(
+    [known.srtt, known.rmtWnd],
+    [90, 7],
+    "a received packet changes neither, so the test proves nothing",
+  );
 });
 
-/** A group whose second shard is lost, and whatever a peer may have sent as that. */
+/** Recovers `packet`, the lost second shard of a group. */
 function restore(packet: Uint8Array): ReturnType<typeof session> {
   const a = session({ fec: FEC });
   teach(a);
@@ -285,7 +290,7 @@ function restore(packet: Uint8Array): ReturnType<typeof session> {
   return a;
 }
 
-Deno.test("by hand: what no peer can have sent is not delivered, and counts as a failure", () => {
+Deno.test("decoder: a recovered packet that is not a KCP packet is a failure", () => {
   const whole = encode({ sn: 1, data: pattern(9) });
   for (
     const packet of [
@@ -302,20 +307,20 @@ Deno.test("by hand: what no peer can have sent is not delivered, and counts as a
   }
 });
 
-Deno.test("by hand: a restored packet that acknowledges what was never sent is counted, and does nothing", () => {
+Deno.test("decoder: a recovered packet that acknowledges unsent data is dropped", () => {
   const { stats } = restore(encode({ cmd: ACK, sn: 900, una: 0 })).machine;
   assertEquals([stats.fec.recovered, stats.fec.failures], [1, 0]);
   assertEquals(stats.inputErrors.ack, 1);
 });
 
-Deno.test("by hand: of a group in which one restored packet is wrong, none is delivered", () => {
+Deno.test("decoder: if one recovered packet of a group is wrong, none is delivered", () => {
   const a = session({ fec: FEC });
   teach(a);
   const packets = [0, 1, 2].map((sn) => encode({ sn, data: pattern(20, sn) }));
   const parity = parityOf(packets.map((packet) => shard(packet)), 2);
   a.machine.input(dataPacket(10, packets[0]), 1);
   a.machine.input(parityPacket(13, parity[0]), 1);
-  // The second parity shard is another group's.
+  // The second parity shard belongs to another group.
   const other = parityOf(
     [7, 8, 9].map((sn) => shard(encode({ sn, conv: 77, data: pattern(20) }))),
     2,
@@ -326,7 +331,7 @@ Deno.test("by hand: of a group in which one restored packet is wrong, none is de
   assertEquals(drain(a.machine), pattern(20));
 });
 
-Deno.test("by hand: random shards never throw, and never deliver what the peer did not send", () => {
+Deno.test("decoder: random shards never throw, and deliver no data", () => {
   const packet = fc.record({
     seqid: fc.oneof(fc.nat(30), fc.nat(0xffffffff)),
     type: fc.constantFrom(0xf1, 0xf2, 0xf2, 0xf3),
@@ -349,7 +354,7 @@ Deno.test("by hand: random shards never throw, and never deliver what the peer d
   );
 });
 
-/** Sends `size` bytes both ways over a bad link, reads them to the end, and gives both ends' counters. */
+/** Sends `size` bytes both ways over a bad link, and returns the counters of both ends. */
 async function talk(
   size: number,
   loss: number,
@@ -391,7 +396,7 @@ for (
     ["automatic at one end and fixed at the other", "auto", { dataShards: 4, parityShards: 1 }],
   ] as const
 ) {
-  Deno.test(`error correction ${name}: both streams arrive, lost packets are restored`, async () => {
+  Deno.test(`error correction ${name}: both streams arrive, with recovered packets`, async () => {
     const ends = await talk(400_000, 0.05, { fec: near }, { fec: far });
     for (
       const [sender, receiver, fec] of [
@@ -404,7 +409,7 @@ for (
         assertEquals([receiver.dataIn, receiver.parityIn, receiver.recovered], [0, 0, 0]);
         assertEquals(receiver.peerRatio, null);
       } else {
-        assert(receiver.recovered > 0, "nothing was restored");
+        assert(receiver.recovered > 0, "no packet was recovered");
         assertEquals(receiver.failures, 0);
         const ratio = fec === "auto" ? { dataShards: 5, parityShards: 5 } : fec;
         assertEquals(receiver.peerRatio, ratio);
@@ -417,16 +422,16 @@ for (
 }
 
 for (const loss of [0, 0.05, 0.2]) {
-  Deno.test(`error correction "auto" at ${100 * loss} % loss: arrives, with as much parity as it takes`, async () => {
+  Deno.test(`fec "auto" at ${100 * loss} % loss: the parity fits the loss`, async () => {
     const { client, server } = await talk(600_000, loss, { fec: "auto" }, { fec: "auto" });
     const { dataOut, parityOut } = client.fec;
     const share = parityOut / dataOut;
     if (loss === 0) {
-      // Three groups teach the ratio.
+      // The first three groups have parity, which shows the ratio.
       assert(parityOut <= 15, `${parityOut} parity shards without any loss`);
       assertEquals(server.fec.recovered, 0);
     } else {
-      assert(server.fec.recovered > 0, "nothing was restored");
+      assert(server.fec.recovered > 0, "no packet was recovered");
       assert(share > loss, `a share of ${share} parity at ${loss} loss`);
       assert(share <= 1, `a share of ${share} parity`);
     }
@@ -436,7 +441,7 @@ for (const loss of [0, 0.05, 0.2]) {
 
 // --- batches ---
 
-/** The packets of a session that has much to say, taken out through batches of that size. */
+/** The packets of a session with much data, taken in batches of a given size. */
 function chatter(batch: { packets?: number; bytes?: number }): RawPacket[] {
   const a = session({ fec: { dataShards: 3, parityShards: 4 }, mtu: 500, burst: Infinity }, batch);
   a.machine.input(OPEN, 0);
@@ -453,7 +458,7 @@ function chatter(batch: { packets?: number; bytes?: number }): RawPacket[] {
 for (
   const batch of [{ packets: 1 }, { packets: 2 }, { packets: 5 }, { bytes: 500 }, { bytes: 900 }]
 ) {
-  Deno.test(`batches of ${JSON.stringify(batch)}: the same packets leave, in an order that holds`, () => {
+  Deno.test(`batches of ${JSON.stringify(batch)}: the same packets leave in a valid order`, () => {
     const usual = chatter({}).map(({ packet }) => readWire(packet));
     const small = chatter(batch).map(({ packet }) => readWire(packet));
     const shards = (packets: WirePacket[]) => packets.filter(({ type }) => type !== "oob");
@@ -467,7 +472,7 @@ for (
   });
 }
 
-Deno.test("a session with parity or datagrams that wait says that output is due now", () => {
+Deno.test("deadline: it is now while parity or a datagram of a session waits", () => {
   const a = session({ fec: { dataShards: 2, parityShards: 3 }, mtu: 200 }, { packets: 1 });
   a.machine.write(pattern(300));
   a.machine.sendDatagram(pattern(3));
@@ -481,10 +486,10 @@ Deno.test("a session with parity or datagrams that wait says that output is due 
     types.push(readWire(a.batch.packet(0)).type);
   }
   assertEquals(types, ["oob", "oob", "data", "data", "parity", "parity", "parity"]);
-  assert(a.machine.deadline > 5, "the deadline is past though nothing waits");
+  assert(a.machine.deadline > 5, "the deadline is past, but nothing waits");
 });
 
-Deno.test("an endpoint with parity that waits says so too, and mixes up no sessions", () => {
+Deno.test("deadline: it is now while parity of an endpoint waits", () => {
   const a = new Outlet(new Endpoint({ ...QUICK, fec: FEC, mtu: 300 }), { packets: 4 });
   for (let conv = 1; conv <= 3; conv++) {
     a.machine.open(`10.0.0.${conv}:80`, conv, 0).write(pattern(4000));
@@ -496,7 +501,7 @@ Deno.test("an endpoint with parity that waits says so too, and mixes up no sessi
     for (let i = 0; i < a.batch.count; i++) {
       sent.push({ to: a.batch.to[i], packet: a.batch.packet(i).slice() });
     }
-    assert(sent.length < 1000, "it is due for ever");
+    assert(sent.length < 1000, "the endpoint stays due");
   }
   for (let conv = 1; conv <= 3; conv++) {
     const own = sent.filter(({ to }) => to === `10.0.0.${conv}:80`);
@@ -519,7 +524,7 @@ Deno.test("sessions that share an address: each gets its own parity", () => {
   const heard = new Map<number, number[]>();
   const dropped = new Map<number, number>();
   for (let now = 0; now < 3000; now += 10) {
-    // Each has a rhythm of its own.
+    // Each session sends at its own interval.
     near.forEach((session, i) => {
       if (now / 10 % (i + 1) === 0 && now < 2000) session.write(pattern(100 + 250 * i, now));
     });
@@ -553,12 +558,12 @@ Deno.test("sessions that share an address: each gets its own parity", () => {
     const lost = dropped.get(session.conv)!;
     assert(
       recovered >= 0.8 * lost,
-      `conversation ${session.conv}: of ${lost} lost packets ${recovered} were restored`,
+      `conversation ${session.conv}: of ${lost} lost packets ${recovered} were recovered`,
     );
   });
 });
 
-// --- who may open a session ---
+// --- admission ---
 
 Deno.test("admission: a data shard that begins a conversation opens a session", () => {
   const b = listener();
@@ -568,7 +573,7 @@ Deno.test("admission: a data shard that begins a conversation opens a session", 
   assertEquals(drain(session), pattern(5));
 });
 
-Deno.test("admission: a data shard of a later packet, and parity, open none", () => {
+Deno.test("admission: a data shard of a later packet, or parity, opens no session", () => {
   const b = listener();
   const packets = [
     dataPacket(0, encode({ cmd: ACK, sn: 0 })),
@@ -590,7 +595,7 @@ for (
     ["datagram", (size: number) => oobPacket(CONV, pattern(9), 15 + size)],
   ] as const
 ) {
-  Deno.test(`admission: a ${name} that says another size than it has is invalid, and opens none`, () => {
+  Deno.test(`admission: a ${name} with a wrong size field is invalid and opens no session`, () => {
     for (const more of [-15, -1, 1, 2, 1000]) {
       const b = listener();
       assertEquals(b.machine.input(bad(more), 1, PEER), false);
@@ -621,7 +626,7 @@ Deno.test("admission: a shard of an invalid size moves no session", () => {
   assertEquals([session.peer, b.machine.stats.migrated], ["10.0.0.9:9", 1]);
 });
 
-Deno.test("an address that has not answered is sent three times what it sent, parity included", () => {
+Deno.test("an unconfirmed address gets three times the bytes that it sent, with parity", () => {
   for (
     const fec of [
       undefined,
@@ -647,7 +652,7 @@ Deno.test("an address that has not answered is sent three times what it sent, pa
         b.machine.accept()?.write(pattern(100_000));
         for (const { packet } of b.packets(sn)) sent += packet.length;
       }
-      // The last packet may go beyond it, and questions and acknowledgments are small and few.
+      // The last packet may exceed the limit. Probes and acknowledgments are small and few.
       const most = 3 * received + 1400 + 500;
       const name = `${JSON.stringify(fec)} ${hand?.name}`;
       assert(sent > received, `${name}: only ${sent} bytes were sent`);
@@ -657,14 +662,14 @@ Deno.test("an address that has not answered is sent three times what it sent, pa
 });
 
 for (const kind of ["shards", "datagrams"]) {
-  Deno.test(`an address that has not answered makes the listener keep little, ${kind} included`, () => {
+  Deno.test(`the listener keeps little of an unconfirmed address, ${kind} included`, () => {
     const b = listener({ fec: FEC });
     b.machine.input(encode({ sn: 0, data: pattern(5) }), 0, PEER);
     const session = b.machine.accept()!;
     const before = b.machine.arena.used;
     const big = pattern(10_000);
     for (let i = 0; i < 200; i++) {
-      // All with the same data, in groups that never get whole.
+      // All carry the same data, in groups that stay incomplete.
       const packet = kind === "shards"
         ? dataPacket(5 * i, encode({ sn: 1, data: big }))
         : oobPacket(CONV, big);
@@ -673,14 +678,14 @@ for (const kind of ["shards", "datagrams"]) {
     assert(session.unconfirmed);
     let held = b.machine.arena.used - before;
     for (let one; (one = session.receiveDatagram());) held += one.length;
-    // As much again as of the stream, and what was laid down to be read.
-    assert(held <= 2 * 65_536 + 16_384, `${held} bytes are held for a peer that may be invented`);
+    // The limit applies to the stream and to this kind. The rest is scratch memory.
+    assert(held <= 2 * 65_536 + 16_384, `${held} bytes are held for an unconfirmed peer`);
   });
 }
 
 // --- memory ---
 
-Deno.test("memory: shards are given back when the session is idle, and when it ends", () => {
+Deno.test("memory: a session frees its shards when it is idle, and when it ends", () => {
   const b = listener({ fec: FEC, idleTimeout: 20_000 });
   b.machine.input(encode({ sn: 0, data: pattern(5) }), 0, PEER);
   const session = b.machine.accept()!;
@@ -696,7 +701,7 @@ Deno.test("memory: shards are given back when the session is idle, and when it e
     drain(session);
   };
   lend(5000, 1, 0);
-  assert(b.machine.arena.used > before, "no shard is kept");
+  assert(b.machine.arena.used > before, "the session keeps no shard");
   for (let now = 5000; now < 10_000; now += 100) b.packets(now);
   assertEquals(b.machine.arena.used, before, "an idle session keeps shards");
   lend(10_000, 2, 1);
@@ -735,14 +740,14 @@ for (
   });
 }
 
-Deno.test("pacing and bursts count parity in: the wire gets no more than was set", () => {
+Deno.test("pacing and bursts include parity", () => {
   const fec = { dataShards: 2, parityShards: 2 };
   const a = session({ ...fast, fec, burst: 8, pacingRate: 100_000, sndWnd: 2000, sndQueue: 5000 });
   a.machine.input(OPEN, 0);
   a.machine.write(pattern(1_000_000));
   assertEquals([a.machine.options.burst, a.machine.options.pacingRate], [8, 100_000]);
   const first = a.packets(0);
-  // A group that was begun is completed.
+  // A group that has begun is completed.
   assert(first.length <= 8 + 4, `${first.length} packets left at once`);
   let bytes = 0;
   let una = 0;
@@ -763,7 +768,7 @@ Deno.test("pacing and bursts count parity in: the wire gets no more than was set
   assert(bytes > 80_000 && bytes < 115_000, `${bytes} bytes left within a second`);
 });
 
-Deno.test("with one data shard in a group, each packet that follows within 500 ms has its parity", () => {
+Deno.test("on the wire: with one data shard in a group, each packet has parity", () => {
   const fec = { dataShards: 1, parityShards: 2 };
   const a = session({ fec });
   const sent: WirePacket[] = [];

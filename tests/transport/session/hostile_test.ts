@@ -14,7 +14,7 @@ const OPTIONS = {
   maxUnconfirmedPerHost: 8,
 } as const;
 
-/** Fields as an attacker may choose them: near what is valid, and anything. */
+/** Fields of an attacker: near the valid values, or random. */
 const segment = fc.record({
   conv: fc.oneof(fc.nat(3), fc.nat(0xffffffff)),
   cmd: fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 81, max: 84 }) }, fc.nat(255)),
@@ -25,7 +25,7 @@ const segment = fc.record({
   una: fc.oneof(fc.constant(0), fc.nat(3), fc.nat(0xffffffff)),
   data: fc.uint8Array({ maxLength: 40 }),
 });
-/** Valid packets with some of their bytes changed, and with their end cut off or made longer. */
+/** Valid packets with some bytes changed, cut off or appended. */
 const mutated = fc.tuple(
   fc.array(segment, { minLength: 1, maxLength: 3 }),
   fc.array(fc.tuple(fc.nat(100), fc.nat(255)), { maxLength: 3 }),
@@ -46,7 +46,7 @@ const from = fc.tuple(
   .map(([host, port]) => `${host}:${port}`);
 
 for (const migrate of [false, true]) {
-  Deno.test(`Endpoint: hostile packets never throw, and keep every limit (migrate ${migrate})`, () => {
+  Deno.test(`Endpoint: hostile packets never throw or exceed a limit (migrate ${migrate})`, () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(packet, from, fc.nat(200)), { maxLength: 60 }), (packets) => {
         const a = new Runner(new Endpoint({ ...OPTIONS, migrate }, true));
@@ -67,7 +67,7 @@ for (const migrate of [false, true]) {
   });
 }
 
-Deno.test("Endpoint: random bytes are counted, open nothing and hold no memory", () => {
+Deno.test("Endpoint: random bytes are counted, open no session and use no memory", () => {
   const a = new Runner(new Endpoint(OPTIONS, true));
   const random = new Random("bytes");
   a.machine.input(new Uint8Array(1500), 0, "10.0.0.1:1");
@@ -80,7 +80,7 @@ Deno.test("Endpoint: random bytes are counted, open nothing and hold no memory",
   assertEquals(a.machine.arena.used, before);
 });
 
-Deno.test("Endpoint: a peer that sends all that it may holds one receive window of each session", () => {
+Deno.test("Endpoint: a hostile peer can fill one receive window of a session, not more", () => {
   const a = new Runner(new Endpoint({ ...OPTIONS, rcvWnd: 64 }, true));
   a.machine.input(encode({ conv: 1, data: pattern(1) }), 0, "10.0.0.1:1");
   a.sent(0);

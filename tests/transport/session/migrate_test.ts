@@ -7,7 +7,7 @@ const CONV = 77;
 const OLD = "10.0.0.1:1000";
 const NEW = "10.0.0.8:4000";
 
-/** A server with a session that has received one segment and sent one, both acknowledged. */
+/** A server with a session that received one segment and sent one. Both are acknowledged. */
 function moving(options: EndpointOptions = {}): [Runner<Endpoint>, Session] {
   const a = new Runner(new Endpoint({ interval: 10, migrate: true, ...options }, true));
   a.machine.input(encode({ conv: CONV, data: pattern(10) }), 0, OLD);
@@ -24,7 +24,7 @@ function moving(options: EndpointOptions = {}): [Runner<Endpoint>, Session] {
   return [a, session];
 }
 
-Deno.test("migrate: a session follows its peer to the address of a packet that fits", () => {
+Deno.test("migrate: a session moves to the address of a packet that fits it", () => {
   const [a, session] = moving();
   assert(a.machine.input(encode({ conv: CONV, sn: 1, una: 1, data: pattern(5) }), 30, NEW));
   assertEquals([session.peer, drain(session), a.machine.size], [NEW, pattern(5), 1]);
@@ -33,14 +33,14 @@ Deno.test("migrate: a session follows its peer to the address of a packet that f
   assertEquals(a.machine.stats.migrated, 1);
 });
 
-Deno.test("migrate: off unless given; the packet is dropped and the session stays", () => {
+Deno.test("migrate: by default the packet is dropped, and the session stays", () => {
   const [a, session] = moving({ migrate: false });
   const packet = encode({ conv: CONV, sn: 1, una: 1, data: pattern(5) });
   assertEquals(a.machine.input(packet, 30, NEW), false);
   assertEquals([session.peer, a.machine.size, a.machine.stats.migrated], [OLD, 1, 0]);
 });
 
-Deno.test("migrate: a packet that does not fit moves nothing", () => {
+Deno.test("migrate: a packet that does not fit moves no session", () => {
   const misfits = {
     "una of the past": { sn: 1, una: 0x80000001 },
     "una of the future": { sn: 1, una: 2 },
@@ -55,14 +55,14 @@ Deno.test("migrate: a packet that does not fit moves nothing", () => {
   }
 });
 
-Deno.test("migrate: the beginning of a conversation is another peer's", () => {
+Deno.test("migrate: a first packet from elsewhere belongs to another peer", () => {
   const [a, session] = moving();
   assert(a.machine.input(encode({ conv: CONV, sn: 0, data: pattern(5) }), 30, NEW));
   assertEquals([session.peer, a.machine.size], [OLD, 2]);
 });
 
-Deno.test("migrate: an upload that was never answered with data moves too", () => {
-  // The server sent nothing, so una is 0 in all that the client sends, as it is at the beginning.
+Deno.test("migrate: a session that only received data moves, too", () => {
+  // The server sent no data, so una is 0 in every packet of the client, as in a first packet.
   const a = new Runner(new Endpoint({ interval: 10, migrate: true }, true));
   for (let sn = 0; sn < 5; sn++) {
     a.machine.input(encode({ conv: CONV, sn, data: pattern(1) }), 0, OLD);
@@ -79,13 +79,13 @@ Deno.test("migrate: an upload that was never answered with data moves too", () =
   );
 });
 
-Deno.test("migrate: the count of a host's unconfirmed sessions follows a session that moves", () => {
+Deno.test("migrate: the limit of a host counts its unconfirmed sessions after they moved", () => {
   const a = new Runner(
     new Endpoint({ interval: 10, migrate: true, maxUnconfirmedPerHost: 1 }, true),
   );
   a.machine.input(encode({ conv: 1, sn: 0, data: pattern(1) }), 0, OLD);
   a.sent(0);
-  // From the new address comes data beyond what begins a conversation.
+  // The data from the new address lies beyond the first window.
   a.machine.input(encode({ conv: 1, sn: 200, data: pattern(1) }), 1, NEW);
   assertEquals(a.machine.stats.migrated, 1);
   a.sent(1);
@@ -97,7 +97,7 @@ Deno.test("migrate: the count of a host's unconfirmed sessions follows a session
   }
 });
 
-Deno.test("migrate: after a move, late packets from the old address open no session", () => {
+Deno.test("migrate: after a move, delayed packets from the old address open no session", () => {
   const [a, session] = moving();
   a.machine.input(encode({ conv: CONV, sn: 1, una: 1 }), 30, NEW);
   session.close();

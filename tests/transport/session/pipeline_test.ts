@@ -11,7 +11,8 @@ import {
   type SessionOptions,
 } from "../../../transport/mod.ts";
 import type { LinkOptions } from "../../../transport/link/mod.ts";
-import { Random, SimulatedNetwork } from "../../../transport/simulated.ts";
+import { Random } from "../../../transport/link/random.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { CONV, encode, pattern, WINS } from "../../kcp/harness.ts";
 import { drain, readAll, writeAll } from "../harness.ts";
 import { countingEntropy, handAes, handChaCha, KEY_SIZES, keyOf, Outlet, Sealer } from "./wire.ts";
@@ -27,12 +28,12 @@ const RATIOS: readonly (FecOptions | "auto" | undefined)[] = [
   { dataShards: 3, parityShards: 2, adaptive: true },
 ];
 
-/** A cipher of that name, and the same one each time. */
+/** A cipher with a fixed key. */
 function cipherOf(name: CipherName) {
   return createCipher(name, keyOf(KEY_SIZES[name]));
 }
 
-/** Bytes that a cipher adds, by its family. */
+/** Bytes that a cipher and error correction add to a packet. */
 function overheadOf(name: CipherName | undefined, fec: unknown): number {
   const crypt = name === undefined ? 0 : /gcm|poly/.test(name) ? 28 : 20;
   return crypt + (fec === undefined ? 0 : 8);
@@ -52,7 +53,7 @@ const combinations = ([undefined, ...CIPHER_NAMES] as (CipherName | undefined)[]
   }))
 );
 
-Deno.test("MTU: of every cipher and ratio, no packet is longer, and full ones are as long", () => {
+Deno.test("MTU: with every cipher and ratio, a full packet has the size of the MTU", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...combinations),
@@ -61,7 +62,7 @@ Deno.test("MTU: of every cipher and ratio, no packet is longer, and full ones ar
       fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 }),
       ({ name, options, overhead }, mtu, writes, asides) => {
         const a = new Outlet(new Session(CONV, PEER, 0, { ...options, mtu, burst: Infinity }));
-        // What the peer says goes through a session of its own, so that it is sealed.
+        // Another session encrypts the packets of the peer.
         const b = new Outlet(new Session(CONV, PEER, 0, { ...options, mtu }));
         const lengths: number[] = [];
         const { maxDatagramSize } = a.machine;
@@ -94,7 +95,7 @@ Deno.test("MTU: of every cipher and ratio, no packet is longer, and full ones ar
   );
 });
 
-Deno.test("MTU: the setting counts the wire, from the least on that each combination allows", () => {
+Deno.test("MTU: the setting includes encryption and parity, and has a minimum", () => {
   for (const { name, fec, overhead, options } of combinations) {
     const least = 50 + overhead;
     const title = `${name} with ${JSON.stringify(fec)}`;
@@ -115,7 +116,7 @@ Deno.test("MTU: the setting counts the wire, from the least on that each combina
     assertEquals(
       [session.options.mtu, session.options.sndWnd],
       [least, 128],
-      "half of it was done",
+      "a refused change was applied in part",
     );
     session.configure({ sndWnd: 7, mtu: undefined });
     assertEquals([session.options.mtu, session.options.sndWnd], [least, 7], title);
@@ -124,7 +125,7 @@ Deno.test("MTU: the setting counts the wire, from the least on that each combina
   }
 });
 
-Deno.test("MTU: a connection tells that of the wire, and what was configured later fills its packets", async () => {
+Deno.test("MTU: a connection reports the MTU of the wire, also after a change", async () => {
   const crypt = cipherOf("aes-128-gcm");
   const fec = { dataShards: 2, parityShards: 1 };
   const network = new SimulatedNetwork({ seed: 1, trace: true, link: { latency: 5 } });
@@ -147,7 +148,7 @@ Deno.test("MTU: a connection tells that of the wire, and what was configured lat
   });
 });
 
-Deno.test("memory: whatever sessions with encryption and error correction took is given back", () => {
+Deno.test("memory: sessions with encryption and error correction free all memory", () => {
   for (const name of ["chacha20-poly1305", "aes-128"] as const) {
     const options: EndpointOptions = {
       ...turbo,
@@ -182,7 +183,7 @@ Deno.test("memory: whatever sessions with encryption and error correction took i
           if (turn === 5) server.write(pattern(20_000));
           if (turn === 10) server.sendDatagram(pattern(100));
         }
-        // One end of each kind: in order, at once, with what was never read.
+        // One session closes, one is aborted, and one closes later.
         if (turn === 30) {
           clients[0].close();
           clients[1].abort(new ConnectionError("closed", "enough"));
@@ -199,14 +200,14 @@ Deno.test("memory: whatever sessions with encryption and error correction took i
       used.push(`${a.arena.used} ${b.arena.used}`);
     }
     assertEquals(new Set(used).size, 1, `${name}: bytes in use after each round: ${used}`);
-    // The endpoint's place for packets, and the batch of 64 KiB.
+    // The scratch memory of the endpoint, and the batch of 64 KiB.
     assert(a.arena.used <= 65_536 + 4096, `${a.arena.used} bytes are in use`);
     assert(b.arena.used <= 65_536 + 4096, `${b.arena.used} bytes are in use`);
   }
 });
 
 for (const loss of [0, 0.2]) {
-  Deno.test(`close: at ${100 * loss} % loss it delivers what was written, and both ends know`, async () => {
+  Deno.test(`close: at ${100 * loss} % loss the data arrives, and both ends close`, async () => {
     for (const name of CIPHER_NAMES) {
       const options = {
         ...turbo,
@@ -232,7 +233,7 @@ for (const loss of [0, 0.2]) {
   });
 }
 
-Deno.test("linger: a close ends with an error after it, when the peer lost its key", async () => {
+Deno.test("linger: a close to a peer with another key fails after `linger`", async () => {
   const network = new SimulatedNetwork({ seed: 1, link: { latency: 10 } });
   const fec = { dataShards: 3, parityShards: 1 };
   network.listen({ ...SERVER, ...turbo, fec, crypt: createCipher("aes-128", keyOf(16, 1)) });
@@ -252,7 +253,7 @@ Deno.test("linger: a close ends with an error after it, when the peer lost its k
   });
 });
 
-Deno.test("migrate: with authentication a session follows its peer, and no replayed or forged packet", () => {
+Deno.test("migrate: with an authenticated cipher, only valid packets move a session", () => {
   const hand = handChaCha();
   const sealer = new Sealer(hand);
   const b = new Outlet(
@@ -278,7 +279,7 @@ Deno.test("migrate: with authentication a session follows its peer, and no repla
   assertEquals(drain(session), pattern(15));
 });
 
-Deno.test("migrate: a stream with encryption, error correction and loss survives new addresses", async () => {
+Deno.test("migrate: an encrypted stream with FEC and loss survives address changes", async () => {
   const options = {
     ...turbo,
     crypt: cipherOf("chacha20-poly1305"),
@@ -298,7 +299,7 @@ Deno.test("migrate: a stream with encryption, error correction and loss survives
     });
     const written = writeAll(near, pattern(300_000)).then(() => near.closeWrite());
     const far = await listener.accept();
-    // The peer acknowledges something from now on, so that nothing of it looks like a first packet.
+    // From now on the peer acknowledges data, so none of its packets looks like a first packet.
     await far.write(pattern(10));
     const read = readAll(far);
     let old = "10.0.0.2:9";
@@ -308,14 +309,15 @@ Deno.test("migrate: a stream with encryption, error correction and loss survives
     }
     assertEquals(await read, pattern(300_000));
     await written;
-    // Packets that were on their way when the address changed come from the old one, so it may go back and forth.
+    // Packets in flight during the change arrive from the old address, so the session may move back
+    // and forth.
     assert(listener.stats.migrated >= 3, `it moved ${listener.stats.migrated} times`);
     assertEquals(listener.stats.accepted, 1);
     assertEquals(far.remoteAddr.hostname, "10.0.0.5");
   });
 });
 
-Deno.test("migrate: an upload moves, though packets of the old address are still on their way", async () => {
+Deno.test("migrate: an upload moves while packets from the old address are in flight", async () => {
   const options = { ...turbo, crypt: cipherOf("chacha20-poly1305") };
   const network = new SimulatedNetwork({ seed: 3, link: { latency: 20, bandwidth: 200_000 } });
   const listener = network.listen({ ...SERVER, ...options, migrate: true });
@@ -334,23 +336,23 @@ Deno.test("migrate: an upload moves, though packets of the old address are still
     const read = readAll(far);
     read.catch(() => {});
     await network.delay(10_000);
-    assertEquals(listener.stats.accepted, 1, "what the peer sent opened a second session");
+    assertEquals(listener.stats.accepted, 1, "a packet of the peer opened a second session");
     assertEquals(await read, pattern(300_000));
     await written;
   });
 });
 
-Deno.test("a batch that is too small for the MTU is refused, in bytes of the wire, and stays as it was", () => {
+Deno.test("a batch that is too small for the MTU is refused, and stays unchanged", () => {
   const options = { fec: { dataShards: 3, parityShards: 1 }, mtu: 600 };
   const a = new Outlet(new Session(CONV, PEER, 0, { ...QUICK, ...options }), { bytes: 599 });
   a.machine.write(pattern(10));
   const error = assertThrows(() => a.packets(0), RangeError);
-  assertEquals([a.batch.count, a.batch.layer], [0, null], "the batch is not as it was");
+  assertEquals([a.batch.count, a.batch.layer], [0, null], "the batch has changed");
   assertEquals(new Outlet(a.machine, { bytes: 600 }).packets(0).length, 1);
   assertEquals(error.message.match(/\d+/g), ["599", "600"], error.message);
 });
 
-/** Whatever a seed asks for: two ends, a network, and what they say to each other. */
+/** A random scenario: two ends, a network, and their data. */
 function plan(seed: number) {
   const random = new Random(`pipeline ${seed}`);
   const chance = (probability: number) => random.chance(probability);
@@ -370,7 +372,7 @@ function plan(seed: number) {
     loss: chance(0.8) ? 0.2 * random.next() : 0,
     reorder: chance(0.5) ? 0.2 * random.next() : 0,
     duplicate: chance(0.5) ? 0.2 * random.next() : 0,
-    // Without a checksum nobody would notice.
+    // Corruption needs a cipher with a checksum to be noticed.
     corrupt: name !== undefined && chance(0.5) ? 0.05 * random.next() : 0,
     bandwidth: chance(0.3) ? between(50_000, 500_000) : Infinity,
   });
@@ -389,16 +391,19 @@ function plan(seed: number) {
   return { name, up: link(), down: link(), client: side(), server: side(), bytes, random };
 }
 
-/** What came of a run. */
+/** The result of a run. */
 interface Outcome {
   ending: string;
   hash: string;
-  /** Packets that were restored, and datagrams that arrived. */
+  /** Packets that were recovered, and datagrams that arrived. */
   recovered: number;
   arrived: number;
 }
 
-/** One run: "intact", or the kind of error that ended a connection; throws if anything else came out. */
+/**
+ * Runs a scenario. The result is "intact", or the kind of the error that ended a connection. Throws
+ * on any other result.
+ */
 async function run(seed: number): Promise<Outcome> {
   const { up, down, client, server, bytes, random } = plan(seed);
   const network = new SimulatedNetwork({ seed });
@@ -412,7 +417,7 @@ async function run(seed: number): Promise<Outcome> {
     const ends: Connection[] = [near];
     const asides = new Map<Connection, Set<string>>();
     const strange: string[] = [];
-    /** Looks at every datagram that arrives. */
+    /** Checks every datagram that arrives. */
     const watch = async (conn: Connection, from: () => Connection) => {
       for (;;) {
         const aside = await conn.readDatagram().catch(() => null);
@@ -459,13 +464,13 @@ async function run(seed: number): Promise<Outcome> {
       if (error instanceof ConnectionError) return error.kind;
       throw error;
     } finally {
-      assertEquals(strange, [], "datagrams came that nobody sent");
+      assertEquals(strange, [], "datagrams arrived that were not sent");
     }
   });
   return { ending, hash: network.hash, recovered, arrived };
 }
 
-Deno.test("property: any cipher, ratio and network: all bytes arrive intact, or an error says why not", async () => {
+Deno.test("property: any cipher, ratio and network: data arrives intact, or an error", async () => {
   const endings: string[] = [];
   let recovered = 0;
   let arrived = 0;
@@ -482,12 +487,12 @@ Deno.test("property: any cipher, ratio and network: all bytes arrive intact, or 
   }
   assertEquals(failures, []);
   const intact = endings.filter((ending) => ending === "intact").length;
-  assert(intact >= 57, `only ${intact} of 60 went well: ${endings}`);
-  assert(recovered > 100, `only ${recovered} packets were restored`);
-  assert(arrived > 100, `only ${arrived} datagrams came`);
+  assert(intact >= 57, `only ${intact} of 60 runs were intact: ${endings}`);
+  assert(recovered > 100, `only ${recovered} packets were recovered`);
+  assert(arrived > 100, `only ${arrived} datagrams arrived`);
 });
 
-Deno.test("property: a run with encryption and error correction can be repeated, packet by packet", async () => {
+Deno.test("property: the same seed gives the same packets, with encryption and FEC", async () => {
   const hashes = new Set<string>();
   for (const seed of [3, 15, 17]) {
     const { hash } = await run(seed);
@@ -497,7 +502,7 @@ Deno.test("property: a run with encryption and error correction can be repeated,
   assertEquals(hashes.size, 3);
 });
 
-Deno.test("a session of its own and one of an endpoint put the same packets on the wire", () => {
+Deno.test("a single session and a session of an endpoint send the same packets", () => {
   const hand = handAes();
   const options = (): SessionOptions => ({
     ...QUICK,

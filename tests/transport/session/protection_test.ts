@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { CIPHER_NAMES, createCipher } from "../../../crypt/mod.ts";
 import { Endpoint, Session, type SessionOptions, systemEntropy } from "../../../transport/mod.ts";
-import { Random, SimulatedNetwork } from "../../../transport/simulated.ts";
+import { Random } from "../../../transport/link/random.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { PacketBatch } from "../../../kcp/mod.ts";
 import { ACK, CONV, encode, pattern, PUSH, range } from "../../kcp/harness.ts";
 import { drain, readExactly, writeAll } from "../harness.ts";
@@ -31,7 +32,7 @@ const AEAD: readonly (() => HandCipher)[] = [handGcm, handChaCha];
 const PEER = "10.0.0.2:7";
 const STRANGER = "10.0.0.66:6";
 
-/** Settings of a machine that has the same cipher and key as one by hand. */
+/** Settings of a machine with the same cipher and key as an independent one. */
 function keyed({ name, key }: HandCipher, options: SessionOptions = {}): SessionOptions {
   return { ...QUICK, crypt: createCipher(name, key), entropy: countingEntropy(), ...options };
 }
@@ -44,13 +45,13 @@ function listener(hand: HandCipher, options: SessionOptions = {}): Endpoint {
   return new Endpoint(keyed(hand, options), true);
 }
 
-/** How often each thing was counted that a bad packet can be. */
+/** The counters of bad packets. */
 function counts({ stats }: Endpoint): number[] {
   return [stats.packetsIn, stats.forged, stats.replayed, stats.invalid, stats.accepted];
 }
 
-Deno.test("by hand: the tools give what is published", () => {
-  // The check value of CRC-32, in the catalogue of Greg Cook.
+Deno.test("wire.ts: the test tools give published results", () => {
+  // The check value of CRC-32 in the catalogue of Greg Cook.
   assertEquals(crc32(new TextEncoder().encode("123456789")), 0xcbf43926);
   for (const make of HAND) {
     const hand = make();
@@ -59,7 +60,8 @@ Deno.test("by hand: the tools give what is published", () => {
     assertEquals(packet.length, 77 + hand.overhead);
     assertEquals(hand.open(packet), { nonce: pattern(hand.nonceSize, 5), payload });
   }
-  // One data shard: its parity is the shard. Two: the points 2 and 3 on the line through them at 0 and 1.
+  // The parity of one data shard is the shard. Two shards are the values at 0 and 1 of a line, and
+  // their parity is its values at 2 and 3.
   assertEquals(parityOf([Uint8Array.of(5, 6)], 2), [Uint8Array.of(5, 6), Uint8Array.of(5, 6)]);
   assertEquals(parityOf([Uint8Array.of(1), Uint8Array.of(2)], 2), [
     Uint8Array.of(7),
@@ -71,7 +73,7 @@ for (const make of HAND) {
   const hand = make();
   const { name } = hand;
 
-  Deno.test(`${name}: what a session sends is opened by hand, what a hand sealed is read`, () => {
+  Deno.test(`${name}: it understands the independent cipher, and the reverse`, () => {
     const a = session(hand);
     const sealer = new Sealer(hand);
     a.machine.write(pattern(3000));
@@ -87,7 +89,7 @@ for (const make of HAND) {
     assertEquals(drain(a.machine), pattern(50));
   });
 
-  Deno.test(`${name}: nonces are what the entropy gave, each byte once`, () => {
+  Deno.test(`${name}: nonces come from the entropy, and each byte is used once`, () => {
     const a = session(hand, { fec: { dataShards: 3, parityShards: 2 }, sndWnd: 400, burst: 400 });
     a.machine.input(new Sealer(hand).seal(encode({ cmd: 84, wnd: 1000 })), 0);
     let packets = 0;
@@ -107,12 +109,15 @@ for (const make of HAND) {
     assert(packets > 300, `only ${packets} packets were sent`);
     assertEquals(seen.size, packets, "a nonce was used twice");
     assertEquals(new Set(words).size, words.length, "a random word was used twice");
-    // A few bytes may be left over where the pool ends.
-    assert(words.every((word, i) => i === 0 || word > words[i - 1]), "not what the entropy gave");
-    assert(Math.max(...words) < words.length + 8192, "much of the entropy is thrown away");
+    // A few bytes at the end of the pool may stay unused.
+    assert(
+      words.every((word, i) => i === 0 || word > words[i - 1]),
+      "the nonces do not come from the entropy",
+    );
+    assert(Math.max(...words) < words.length + 8192, "much of the entropy stays unused");
   });
 
-  Deno.test(`${name}: without entropy nothing is encrypted: an error says what to pass`, () => {
+  Deno.test(`${name}: without entropy, an error says what to pass`, () => {
     const { entropy: _, ...options } = keyed(hand);
     for (const make of [() => new Session(CONV, PEER, 0, options), () => new Endpoint(options)]) {
       assertThrows(make, TypeError, "entropy: systemEntropy");
@@ -120,7 +125,7 @@ for (const make of HAND) {
     new Endpoint({ ...options, entropy: systemEntropy });
   });
 
-  Deno.test(`${name}: a packet cut anywhere is counted as forged, and has no effect`, () => {
+  Deno.test(`${name}: a truncated packet is counted as forged, and has no effect`, () => {
     const packet = new Sealer(hand).seal(encode({ sn: 0, data: pattern(40) }));
     const b = listener(hand);
     for (let length = 1; length < packet.length; length++) {
@@ -131,7 +136,7 @@ for (const make of HAND) {
     assertEquals([b.size, b.stats.accepted], [1, 1]);
   });
 
-  Deno.test(`${name}: a flipped bit is counted as forged, or harmless, at every position`, () => {
+  Deno.test(`${name}: a packet with a flipped bit is forged, or the bit is harmless`, () => {
     const segment = encode({ sn: 0, data: pattern(40) });
     const sealer = new Sealer(hand);
     const packet = sealer.seal(segment);
@@ -141,7 +146,7 @@ for (const make of HAND) {
     for (let bit = 0; bit < 8 * packet.length; bit++) {
       const flipped = packet.slice();
       flipped[bit >> 3] ^= 1 << (bit & 7);
-      // The nonce of `none` is not looked at.
+      // `none` does not check its nonce.
       const harmless = name === "none" && bit < 8 * 16;
       if (harmless) continue;
       bad++;
@@ -154,7 +159,7 @@ for (const make of HAND) {
     assert(b.input(packet, 2, PEER), "the unchanged packet was refused");
   });
 
-  Deno.test(`${name}: random bytes of any length are counted as forged, and nothing throws`, () => {
+  Deno.test(`${name}: random bytes of any length are counted as forged, and never throw`, () => {
     const b = listener(hand);
     const random = new Random(5);
     for (let length = 1; length <= 300; length++) {
@@ -163,7 +168,7 @@ for (const make of HAND) {
     assertEquals(counts(b), [300, 300, 0, 0, 0]);
   });
 
-  Deno.test(`${name}: a valid packet with a byte more is forged`, () => {
+  Deno.test(`${name}: a valid packet with one more byte is forged`, () => {
     const b = listener(hand);
     const packet = new Sealer(hand).seal(encode({ sn: 0, data: pattern(40) }));
     const longer = new Uint8Array(packet.length + 1);
@@ -173,7 +178,7 @@ for (const make of HAND) {
     assertEquals(b.stats.forged, 1);
   });
 
-  Deno.test(`${name}: what is sealed but is no KCP packet is invalid, not forged`, () => {
+  Deno.test(`${name}: an encrypted packet that is not a KCP packet is invalid, not forged`, () => {
     const b = listener(hand);
     const sealer = new Sealer(hand);
     b.input(sealer.seal(new Uint8Array()), 1, PEER);
@@ -187,7 +192,7 @@ for (const name of CIPHER_NAMES) {
   const readable = name === "none";
   const title = readable
     ? "none: what is sent can be read on the wire"
-    : `${name}: nothing of what is sent can be read on the wire`;
+    : `${name}: the data can't be read on the wire`;
   Deno.test(title, async () => {
     const crypt = createCipher(name, keyOf(KEY_SIZES[name]));
     const network = new SimulatedNetwork({ seed: 3, trace: true, link: { loss: 0.05 } });
@@ -217,7 +222,7 @@ for (const make of AEAD) {
   const hand = make();
   const { name } = hand;
 
-  Deno.test(`${name}: a packet that comes again is counted as replayed, and not taken`, () => {
+  Deno.test(`${name}: a packet that arrives again is counted as replayed, and dropped`, () => {
     const sealer = new Sealer(hand);
     const b = listener(hand);
     const packets = [
@@ -229,20 +234,20 @@ for (const make of AEAD) {
     for (const packet of packets) assertEquals(b.input(packet, 2, PEER), false);
     assertEquals(counts(b), [6, 0, 3, 0, 1]);
     const conn = b.accept()!;
-    assertEquals(conn.stats.duplicates, 0, "KCP saw the copy");
+    assertEquals(conn.stats.duplicates, 0, "the copy reached KCP");
     assertEquals(conn.receiveDatagram(), pattern(5));
-    assertEquals(conn.receiveDatagram(), null, "the datagram came twice");
+    assertEquals(conn.receiveDatagram(), null, "the datagram arrived twice");
     assertEquals(drain(conn), pattern(20));
   });
 
-  Deno.test(`${name}: in a run of packets each is judged by itself, and a copy in the same run is refused`, () => {
+  Deno.test(`${name}: each packet of a run is checked, and a copy in the run is refused`, () => {
     const sealer = new Sealer(hand);
     const b = listener(hand);
     const whole = range(0, 150).map((sn) => sealer.seal(encode({ sn, data: pattern(50, sn) })));
     const forged = whole[149].slice();
     forged[20] ^= 1;
     const [{ length }] = whole;
-    // More than are opened at once, and what is left of a packet at the end.
+    // More packets than one call of openRun takes, and a truncated one at the end.
     const run = [
       ...whole.slice(0, 100),
       whole[3],
@@ -260,7 +265,7 @@ for (const make of AEAD) {
     assertEquals(drain(b.accept()!), Uint8Array.from(expected));
   });
 
-  Deno.test(`${name}: a first packet that is replayed from elsewhere opens no second session`, () => {
+  Deno.test(`${name}: a first packet replayed from elsewhere opens no session`, () => {
     const sealer = new Sealer(hand);
     const b = listener(hand);
     for (const packet of [encode({ sn: 0, data: pattern(9) }), oobPacket(9, pattern(9))]) {
@@ -273,19 +278,19 @@ for (const make of AEAD) {
     assertEquals(counts(b), [4, 0, 2, 0, 2]);
   });
 
-  Deno.test(`${name}: what is replayed after its session is over opens none either`, () => {
+  Deno.test(`${name}: a packet replayed after its session ended opens no session`, () => {
     const sealer = new Sealer(hand);
     const b = new Endpoint({ ...keyed(hand), timeWait: 0 }, true);
     const out = new Outlet(b);
     const first = sealer.seal(encode({ sn: 0, data: pattern(9) }));
     b.input(first, 0, PEER);
     for (let now = 0; now < 20_000; now += 500) out.packets(now);
-    assertEquals(b.size, 0, "an address that never answers keeps its session");
+    assertEquals(b.size, 0, "the session of an address that never answers stays");
     assertEquals(b.input(first, 20_000, PEER), false);
     assertEquals([b.size, b.stats.replayed], [0, 1]);
   });
 
-  Deno.test(`${name}: replayWindow 0 takes packets again, as the machines below do`, () => {
+  Deno.test(`${name}: with a replayWindow of 0, a replayed packet reaches KCP`, () => {
     const sealer = new Sealer(hand);
     const b = listener(hand, { replayWindow: 0 });
     const stream = sealer.seal(encode({ sn: 0, data: pattern(10) }));
@@ -297,7 +302,7 @@ for (const make of AEAD) {
     assertEquals([conn.receiveDatagram(), conn.receiveDatagram()], [pattern(5), pattern(5)]);
   });
 
-  Deno.test(`${name}: a small replayWindow remembers at least as many packets as it says`, () => {
+  Deno.test(`${name}: a small replayWindow remembers at least its number of packets`, () => {
     const sealer = new Sealer(hand);
     const b = listener(hand, { replayWindow: 8 });
     const packets = Array.from(
@@ -312,7 +317,7 @@ for (const make of AEAD) {
     });
   });
 
-  Deno.test(`${name}: a forged copy that comes first does not keep the real packet out`, () => {
+  Deno.test(`${name}: a forged copy that arrives first does not block the real packet`, () => {
     const sealed = new Sealer(hand).seal(encode({ sn: 0, data: pattern(10) }));
     const forged = sealed.slice();
     forged[20] ^= 1;
@@ -322,16 +327,16 @@ for (const make of AEAD) {
     assertEquals(counts(b), [2, 1, 0, 0, 1]);
   });
 
-  Deno.test(`${name}: what a session sent is not taken when it is thrown back at it`, () => {
+  Deno.test(`${name}: a session drops its own packets when they are sent back`, () => {
     const a = session(hand);
     a.machine.write(pattern(100));
     const [{ packet }] = a.packets(0);
     a.machine.input(packet, 1);
-    assertEquals(drain(a.machine).length, 0, "a session reads its own words as its peer's");
+    assertEquals(drain(a.machine).length, 0, "a session reads its own data");
   });
 }
 
-Deno.test("aes-128: a packet that comes again reaches KCP, which counts it", () => {
+Deno.test("aes-128: a packet that arrives again reaches KCP, which counts it", () => {
   const hand = handAes();
   const sealed = new Sealer(hand).seal(encode({ sn: 0, data: pattern(10) }));
   const b = listener(hand);
@@ -342,16 +347,16 @@ Deno.test("aes-128: a packet that comes again reaches KCP, which counts it", () 
   assertEquals(conn.stats.duplicates, 1);
   assertEquals(drain(conn), pattern(10));
   assert(b.input(sealed, 1, STRANGER));
-  assertEquals(b.size, 2, "without authentication a replayed packet is as good as a new one");
+  assertEquals(b.size, 2, "without authentication, a replayed packet counts as a new one");
 });
 
-Deno.test("an empty packet is counted as forged, even as the first of all", () => {
+Deno.test("an empty packet is counted as forged, even as the first packet", () => {
   const b = listener(handChaCha());
   assertEquals(b.input(new Uint8Array(), 1, PEER), false);
   assertEquals(counts(b), [1, 1, 0, 0, 0]);
 });
 
-Deno.test("sessions of an endpoint have its encryption, whatever they are opened with", () => {
+Deno.test("sessions of an endpoint use its cipher, not that of their settings", () => {
   const hand = handChaCha();
   const a = new Endpoint(keyed(hand));
   const out = new Outlet(a);
@@ -382,21 +387,21 @@ for (
     const options = { entropy: countingEntropy(), [name]: value } as unknown as SessionOptions;
     for (const make of [() => new Session(1, PEER, 0, options), () => new Endpoint(options)]) {
       const error = assertThrows(make, kind, name);
-      // What was taken for a cipher may be a key, which is for nobody's log.
+      // The value may be a key, which must not get into a log.
       const told = name === "crypt" ? value === null ? "null" : typeof value : String(value);
       assertStringIncludes(error.message, told);
     }
   });
 }
 
-Deno.test("a key that is given for a cipher is not in the error", () => {
+Deno.test("a key that was passed as a cipher is not in the error message", () => {
   const key = Uint8Array.from({ length: 32 }, (_, i) => 201 + i);
   const crypt = key as unknown as SessionOptions["crypt"];
   const error = assertThrows(() => new Session(1, PEER, 0, { crypt }), TypeError, "object");
   assert(!error.message.includes("202"), error.message);
 });
 
-Deno.test("parity by hand: what is lost of a group can be computed from it", () => {
+Deno.test("wire.ts: a lost shard can be computed from the parity", () => {
   const shards = [shard(pattern(20)), shard(pattern(33, 5)), shard(pattern(1, 9))];
   const [first, second] = parityOf(shards, 2);
   assertEquals([first.length, second.length], [35, 35]);
@@ -409,7 +414,7 @@ Deno.test("parity by hand: what is lost of a group can be computed from it", () 
   assertEquals(parityOf(sum, 1)[0], first.map((byte, k) => byte ^ twice[k]));
 });
 
-Deno.test("replayWindow is that of both directions together", () => {
+Deno.test("replayWindow counts the packets of both directions", () => {
   const hand = handChaCha();
   const sealer = new Sealer(hand);
   const a = session(hand, { replayWindow: 20 });
@@ -424,7 +429,7 @@ Deno.test("replayWindow is that of both directions together", () => {
   assertEquals(a.machine.stats.datagrams.received, 10);
 });
 
-Deno.test("what was sent long ago is not taken either when it is thrown back", () => {
+Deno.test("a session drops its own packets even if they are old", () => {
   const hand = handGcm();
   const a = session(hand, { replayWindow: 200 });
   const sent: Uint8Array[] = [];
@@ -437,7 +442,7 @@ Deno.test("what was sent long ago is not taken either when it is thrown back", (
 });
 
 for (const fec of [undefined, { dataShards: 2, parityShards: 1 }]) {
-  Deno.test(`what could not be encrypted does not leave; it is sent later (FEC ${fec !== undefined})`, () => {
+  Deno.test(`packets without encryption are not sent, but kept (FEC ${fec !== undefined})`, () => {
     let fails = true;
     const draw = countingEntropy();
     const entropy: typeof draw = (target) => {
@@ -452,7 +457,7 @@ for (const fec of [undefined, { dataShards: 2, parityShards: 1 }]) {
     for (let i = 0; i < 3; i++) sender.write(pattern(1000, i));
     sender.tick(0);
     assertThrows(() => sender.output(batch), Error, "no randomness yet");
-    assertEquals(batch.count, 0, "packets that are not sealed");
+    assertEquals(batch.count, 0, "the batch has packets without encryption");
     fails = false;
     const received: number[] = [];
     for (let now = 0; now < 1000 && received.length < 3000; now += 10) {

@@ -20,17 +20,17 @@ function pair(options: SessionOptions = QUICK): [Runner<Session>, Runner<Session
   return [session(options), session(options)];
 }
 
-/** The error of a session that is expected to have ended with one. */
+/** The error that ended a session. */
 function errorOf({ machine }: Runner<Session>): ConnectionError {
   assertEquals(machine.state, "closed");
   assertInstanceOf(machine.error, ConnectionError, "the session ended without an error");
   return machine.error;
 }
 
-Deno.test("Session: data written leaves as PUSH segments to its peer, and is acknowledged", () => {
+Deno.test("Session: written data leaves as PUSH segments to its peer, and is acknowledged", () => {
   const a = session();
   assertEquals(a.machine.write(pattern(10)), 10);
-  assert(a.machine.deadline <= 0, `what was written is due at ${a.machine.deadline} ms`);
+  assert(a.machine.deadline <= 0, `the written data is due at ${a.machine.deadline} ms`);
   const [{ to, segments: [first], packet }] = a.sent(0);
   assertEquals(to, "10.0.0.1:1");
   assertEquals(packet.length, HEADER + 10);
@@ -40,7 +40,7 @@ Deno.test("Session: data written leaves as PUSH segments to its peer, and is ack
   assert(a.machine.kcp.drained);
 });
 
-Deno.test("Session: a hand-written PUSH is read, and answered with its ACK", () => {
+Deno.test("Session: a PUSH of an independent peer is read and acknowledged", () => {
   const a = session();
   assert(a.machine.input(encode({ sn: 0, ts: 77, data: pattern(5) }), 0));
   assertEquals(drain(a.machine), pattern(5));
@@ -60,18 +60,18 @@ Deno.test("Session: endWrite sends an empty PUSH behind the last byte, once", ()
   ]);
 });
 
-Deno.test("Session: an empty PUSH is the end, behind everything before it", () => {
+Deno.test("Session: an empty PUSH is the end of the stream", () => {
   const a = session();
   a.machine.input(encode({ sn: 1 }), 0);
   assertEquals(a.machine.peekSize(), -1);
-  assert(!a.machine.remoteEnded, "the end came before the data");
+  assert(!a.machine.remoteEnded, "the end was read before the data");
   a.machine.input(encode({ sn: 0, data: pattern(4) }), 0);
   assertEquals(drain(a.machine), pattern(4));
   assert(a.machine.remoteEnded);
   assertEquals([a.machine.read(new Uint8Array(9)), a.machine.recv(new Uint8Array(9))], [0, -1]);
 });
 
-Deno.test("Session: the end waits until the send queue has room, and still comes last", () => {
+Deno.test("Session: the end waits until the send queue has room, and is sent last", () => {
   const [a, b] = pair({ ...QUICK, sndQueue: 255, mtu: 50 });
   const all = a.machine.write(new Uint8Array(100_000));
   assertEquals(all, 255 * 26, "the queue holds 255 segments");
@@ -82,10 +82,10 @@ Deno.test("Session: the end waits until the send queue has room, and still comes
     got.push(drain(b.machine).length);
   }
   assertEquals(got.reduce((sum, n) => sum + n), all);
-  assert(b.machine.remoteEnded, "the end never came");
+  assert(b.machine.remoteEnded, "the end did not arrive");
 });
 
-Deno.test("Session: after its end it takes nothing more, and still reads", () => {
+Deno.test("Session: half-close: after endWrite it takes no data, and still reads", () => {
   const [a, b] = pair();
   a.machine.endWrite();
   assertEquals(a.machine.write(pattern(1)), 0);
@@ -96,7 +96,7 @@ Deno.test("Session: after its end it takes nothing more, and still reads", () =>
   assertEquals(a.machine.state, "open");
 });
 
-Deno.test("Session: a close delivers what is queued, then the session is over without error", () => {
+Deno.test("Session: a close delivers the queued data, then ends without error", () => {
   const [a, b] = pair();
   a.machine.write(pattern(50_000));
   a.machine.close();
@@ -107,13 +107,13 @@ Deno.test("Session: a close delivers what is queued, then the session is over wi
   assert(b.machine.remoteEnded);
 });
 
-Deno.test("Session: a close lingers for `linger` and no longer, and says what was not delivered", () => {
+Deno.test("Session: a close fails after `linger`; the error has the undelivered bytes", () => {
   const a = session({ ...QUICK, linger: 700 });
   a.machine.write(pattern(1000));
   a.sent(0);
   a.machine.close();
   a.idle(0, 699);
-  assertEquals(a.machine.state, "closing", "it gave up before its time");
+  assertEquals(a.machine.state, "closing", "the close ended before `linger`");
   a.idle(700, 700);
   const error = errorOf(a);
   assertEquals(error.kind, "closed");
@@ -122,7 +122,7 @@ Deno.test("Session: a close lingers for `linger` and no longer, and says what wa
   assertEquals(a.machine.deadline, Infinity);
 });
 
-Deno.test("Session: what arrives while it closes is acknowledged and dropped", () => {
+Deno.test("Session: data that arrives during a close is acknowledged and dropped", () => {
   const a = session();
   a.machine.input(encode({ cmd: WINS }), 0);
   a.machine.close();
@@ -130,31 +130,34 @@ Deno.test("Session: what arrives while it closes is acknowledged and dropped", (
   for (let sn = 0; sn < 600; sn++) {
     assert(a.machine.input(encode({ sn, data: pattern(100) }), 1));
     const acked = a.segments(20).filter(({ cmd }) => cmd === ACK);
-    assert(acked.every(({ wnd }) => wnd > 200), "the window closes on data that nobody reads");
+    assert(
+      acked.every(({ wnd }) => wnd > 200),
+      "the window closes because of data that is not read",
+    );
   }
   assertEquals(a.machine.kcp.rcvNxt, 600);
   assertEquals(a.machine.kcp.readable, 0);
 });
 
-Deno.test("Session: one that nobody knows of is over as soon as it is closed", () => {
+Deno.test("Session: a session that its peer does not know is over when it closes", () => {
   const a = session();
   a.machine.close();
   assertEquals([a.machine.state, a.machine.error, a.machine.over], ["closed", null, true]);
   assertEquals(a.sent(0), []);
 });
 
-Deno.test("Session: endRead drops what arrives, keeps the window open, and lets writing go on", () => {
+Deno.test("Session: endRead drops data, keeps the window open, and still writes", () => {
   const [a, b] = pair();
   b.machine.endRead();
   a.machine.write(pattern(100_000));
   b.machine.write(pattern(10));
   for (let now = 0; now < 3000; now += 10) exchange(a, b, now);
-  assert(a.machine.kcp.drained, "the peer is held up");
+  assert(a.machine.kcp.drained, "the peer can't send");
   assertEquals(b.machine.kcp.readable, 0);
   assertEquals(drain(a.machine), pattern(10));
 });
 
-Deno.test("Session: both ends may close at once; each is over at once, without error", () => {
+Deno.test("Session: two ends that close at once are over at once, without error", () => {
   const [a, b] = pair();
   a.machine.write(pattern(10));
   b.machine.write(pattern(20));
@@ -165,7 +168,7 @@ Deno.test("Session: both ends may close at once; each is over at once, without e
   assertEquals([b.machine.state, b.machine.error], ["closed", null]);
 });
 
-Deno.test("Session: a peer that has ended and is gone does not hold up a close for the linger", () => {
+Deno.test("Session: a peer that has ended and is gone does not delay a close", () => {
   const a = session({ ...QUICK, linger: 60_000 });
   a.machine.input(encode({ sn: 0 }), 0);
   a.sent(0);
@@ -174,7 +177,7 @@ Deno.test("Session: a peer that has ended and is gone does not hold up a close f
   assertEquals([a.machine.state, a.machine.error], ["closed", null]);
 });
 
-Deno.test("Session: after both ends the last acknowledgment is repeated, for it may be lost", () => {
+Deno.test("Session: TIME-WAIT repeats the last acknowledgment, which may be lost", () => {
   const a = session();
   a.machine.input(encode({ cmd: WINS }), 0);
   a.machine.close();
@@ -188,7 +191,7 @@ Deno.test("Session: after both ends the last acknowledgment is repeated, for it 
   }
 });
 
-Deno.test("Session: a peer that vanishes while data is open ends a close only with an error", () => {
+Deno.test("Session: a close fails if the peer vanishes before it acknowledged the data", () => {
   const [a, b] = pair({ ...QUICK, linger: 2000 });
   a.machine.write(pattern(10));
   exchange(a, b, 0);
@@ -198,7 +201,7 @@ Deno.test("Session: a peer that vanishes while data is open ends a close only wi
   assertEquals(errorOf(a).kind, "closed");
 });
 
-Deno.test("Session: the idle timeout counts from the last valid packet, to the ms", () => {
+Deno.test("Session: the idle timeout counts from the last valid packet, to the millisecond", () => {
   const a = session({ ...QUICK, idleTimeout: 1000 });
   a.machine.input(encode({ cmd: WINS }), 400);
   a.machine.input(new Uint8Array(30), 900);
@@ -209,13 +212,13 @@ Deno.test("Session: the idle timeout counts from the last valid packet, to the m
   assertStringIncludes(errorOf(a).message, "1000 ms");
 });
 
-Deno.test("Session: the idle timeout is five minutes unless given, its deadline is known", () => {
+Deno.test("Session: the default idle timeout is five minutes, and is the deadline", () => {
   const a = session({});
   assertEquals(a.machine.deadline, 300_000);
   assertEquals(session({ idleTimeout: Infinity }).machine.deadline, Infinity);
 });
 
-Deno.test("Session: keepAlive asks once per period of silence, by WASK", () => {
+Deno.test("Session: keepAlive sends one WASK per period of silence", () => {
   const a = session({ keepAlive: 1000, idleTimeout: 5500 });
   const asked = a.idle(0, 5400);
   assertEquals(asked.map(({ at }) => at), [1000, 2000, 3000, 4000, 5000]);
@@ -254,7 +257,7 @@ Deno.test("Session: a peer that stays silent for `deadLinkTime` is unreachable",
   assertEquals(errorOf(a).kind, "unreachable");
 });
 
-Deno.test("Session: what arrived before an error can still be read", () => {
+Deno.test("Session: data that arrived before an error can still be read", () => {
   const a = session({ idleTimeout: 100 });
   a.machine.input(encode({ sn: 0, data: pattern(9) }), 0);
   a.machine.tick(100);
@@ -262,7 +265,7 @@ Deno.test("Session: what arrived before an error can still be read", () => {
   assertEquals(drain(a.machine), pattern(9));
 });
 
-Deno.test("Session: an unconfirmed peer is asked at 0, 1, 3 and 7 s, and given up at 15 s", () => {
+Deno.test("Session: an unconfirmed peer is probed at 0, 1, 3 and 7 s, and ends at 15 s", () => {
   const a = session({});
   a.machine.confirm();
   a.machine.input(encode({ sn: 0, data: pattern(9) }), 0);
@@ -275,20 +278,20 @@ Deno.test("Session: an unconfirmed peer is asked at 0, 1, 3 and 7 s, and given u
   assertEquals(errorOf(a).kind, "unconfirmed");
 });
 
-Deno.test("Session: data from the peer confirms nothing; its answer to the question does", () => {
+Deno.test("Session: an answer to the probe confirms an address; data does not", () => {
   const a = session({});
   a.machine.confirm();
   a.machine.input(encode({ sn: 0, data: pattern(1) }, { cmd: WINS }), 0);
   a.machine.input(encode({ sn: 1, data: pattern(1) }), 0);
-  assert(a.machine.unconfirmed, "a WINS before the question was taken for an answer");
+  assert(a.machine.unconfirmed, "a WINS before the probe counted as an answer");
   a.sent(0);
   a.machine.input(encode({ sn: 2, data: pattern(1) }, { cmd: WASK }), 1);
-  assert(a.machine.unconfirmed, "data was taken for an answer");
+  assert(a.machine.unconfirmed, "data counted as an answer");
   a.machine.input(encode({ cmd: WINS }), 2);
   assert(!a.machine.unconfirmed);
 });
 
-Deno.test("Session: an idle session has nothing to do, whatever it did before", () => {
+Deno.test("Session: an idle session has no deadline but the idle timeout", () => {
   const [a, b] = pair({ ...QUICK, idleTimeout: Infinity });
   a.machine.write(pattern(5000));
   for (let now = 0; now < 5000; now += 10) {
@@ -298,7 +301,7 @@ Deno.test("Session: an idle session has nothing to do, whatever it did before", 
   assertEquals([a.machine.deadline, b.machine.deadline], [Infinity, Infinity]);
 });
 
-Deno.test("Session: an idle session gives its memory back within seconds", () => {
+Deno.test("Session: an idle session frees its memory within seconds", () => {
   const [a, b] = pair({ ...QUICK, idleTimeout: Infinity });
   const before = [a.machine.arena.used, b.machine.arena.used];
   a.machine.write(pattern(100_000));
@@ -309,17 +312,17 @@ Deno.test("Session: an idle session gives its memory back within seconds", () =>
   assertEquals([a.machine.arena.used, b.machine.arena.used], before);
 });
 
-Deno.test("Session: memory is given back too when the application reads long after", () => {
+Deno.test("Session: it frees its memory, too, when the application reads much later", () => {
   const [a, b] = pair({ ...QUICK, idleTimeout: Infinity });
   const before = b.machine.arena.used;
   a.machine.write(pattern(20_000));
   for (let now = 0; now < 5000; now += 10) exchange(a, b, now);
   assertEquals(drain(b.machine), pattern(20_000));
   exchangeUntil(a, b, 5000, 60_000);
-  assertEquals(b.machine.arena.used, before, "an idle session keeps memory for nothing");
+  assertEquals(b.machine.arena.used, before, "an idle session keeps memory");
 });
 
-Deno.test("Session: a close gives all memory back", () => {
+Deno.test("Session: a close frees all memory", () => {
   const [a, b] = pair();
   const before = [a.machine.arena.used, b.machine.arena.used];
   a.machine.write(pattern(30_000));
@@ -332,7 +335,7 @@ Deno.test("Session: a close gives all memory back", () => {
   assertEquals([a.machine.arena.used, b.machine.arena.used], before);
 });
 
-Deno.test("Session: abort ends it at once with the reason, and nothing more is sent", () => {
+Deno.test("Session: abort ends it at once with the reason, and it sends nothing more", () => {
   const a = session();
   const reason = new ConnectionError("socket", "the reason");
   a.machine.write(pattern(1));
@@ -343,11 +346,11 @@ Deno.test("Session: abort ends it at once with the reason, and nothing more is s
   assertEquals(errorOf(a), reason);
 });
 
-Deno.test("Session: an empty message is refused, since it would be taken for the end", () => {
+Deno.test("Session: an empty message is refused, since it marks the end", () => {
   assertThrows(() => session().machine.send(new Uint8Array()), RangeError, "empty");
 });
 
-Deno.test("Session: onChange is called when something can be read, and at the end", () => {
+Deno.test("Session: onChange is called when data can be read, and at the end", () => {
   const a = session({ idleTimeout: 50 });
   let changes = 0;
   a.machine.onChange = () => changes++;
@@ -369,7 +372,7 @@ for (
     ["nc", 1, TypeError],
   ] as const
 ) {
-  Deno.test(`Session: ${name}: ${value} (a ${typeof value}) is refused with what is allowed`, () => {
+  Deno.test(`Session: ${name}: ${value} (a ${typeof value}) is refused with the range`, () => {
     const options = { [name]: value } as unknown as SessionOptions;
     const error = assertThrows(() => session(options), kind, name);
     assertStringIncludes(error.message, String(value));

@@ -2,7 +2,7 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { TimerHeap } from "../../../transport/session/timer_heap.ts";
 
-Deno.test("an empty heap is never due", () => {
+Deno.test("timer heap: an empty heap is never due", () => {
   const heap = new TimerHeap<string>();
   assertEquals(heap.size, 0);
   assertEquals(heap.deadline, Infinity);
@@ -10,7 +10,7 @@ Deno.test("an empty heap is never due", () => {
   assertEquals(heap.popDue(Number.MAX_VALUE), undefined);
 });
 
-Deno.test("values leave by time, and in the order of arrival where times are equal", () => {
+Deno.test("timer heap: values leave by time; equal times keep the order of arrival", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -20, max: 20 }), { maxLength: 300 }), (times) => {
       const heap = new TimerHeap<number>();
@@ -28,7 +28,7 @@ Deno.test("values leave by time, and in the order of arrival where times are equ
   );
 });
 
-Deno.test("any mix of push, pop and popDue agrees with a sorted list", () => {
+Deno.test("timer heap: any mix of push, pop and popDue agrees with a sorted list", () => {
   const step = fc.oneof(
     fc.record({ op: fc.constant("push" as const), time: fc.integer({ min: 0, max: 9 }) }),
     fc.record({ op: fc.constant("pop" as const), time: fc.constant(0) }),
@@ -59,7 +59,7 @@ Deno.test("any mix of push, pop and popDue agrees with a sorted list", () => {
   );
 });
 
-Deno.test("a value is due at its time, not before", () => {
+Deno.test("timer heap: a value is due at its time, not before", () => {
   const heap = new TimerHeap<string>();
   heap.push(10, "x");
   assertEquals(heap.popDue(9.999), undefined);
@@ -67,7 +67,7 @@ Deno.test("a value is due at its time, not before", () => {
   assertEquals(heap.popDue(10), "x");
 });
 
-Deno.test("clear drops every value, and the heap is good for more", () => {
+Deno.test("timer heap: clear removes every value, and the heap can be used again", () => {
   const heap = new TimerHeap<object>();
   for (let i = 0; i < 10; i++) heap.push(i, {});
   heap.clear();
@@ -77,7 +77,7 @@ Deno.test("clear drops every value, and the heap is good for more", () => {
   assertStrictEquals(heap.pop(), value);
 });
 
-Deno.test("a time that never comes is refused, and nothing is added", () => {
+Deno.test("timer heap: a time that is not finite is refused", () => {
   const heap = new TimerHeap<number>();
   for (const at of [NaN, Infinity, -Infinity]) {
     assertThrows(() => heap.push(at, 1), RangeError, String(at));

@@ -1,6 +1,6 @@
 /**
- * Packets on the wire, sealed, opened, grouped and read by hand: none of this uses the code of crypt/, fec/ or
- * transport/ that it is there to judge. AES and the AEAD ciphers are those of `node:crypto`.
+ * An independent implementation of packets on the wire: encryption, FEC groups, and a reader. It
+ * uses no code of crypt/, fec/ or transport/. AES and the AEAD ciphers come from `node:crypto`.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { decode, type Segment } from "../../kcp/harness.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Joins pieces. */
+/** Joins byte arrays. */
 export function concat(...pieces: Uint8Array[]): Bytes {
   const joined = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -24,7 +24,7 @@ export function concat(...pieces: Uint8Array[]): Bytes {
   return joined;
 }
 
-/** Whether `needle` lies somewhere in `bytes`. */
+/** Whether `bytes` contains `needle`. */
 export function contains(bytes: Uint8Array, needle: Uint8Array): boolean {
   for (let at = bytes.indexOf(needle[0]); at >= 0; at = bytes.indexOf(needle[0], at + 1)) {
     if (at + needle.length > bytes.length) return false;
@@ -35,7 +35,7 @@ export function contains(bytes: Uint8Array, needle: Uint8Array): boolean {
 
 // --- encryption ---
 
-/** A packet cipher by hand. */
+/** An independent packet cipher. */
 export interface HandCipher {
   readonly name: CipherName;
   readonly key: Bytes;
@@ -48,7 +48,7 @@ export interface HandCipher {
   open(packet: Uint8Array): { nonce: Bytes; payload: Bytes } | null;
 }
 
-/** A key of that length, different for each `salt`. */
+/** A key of `length` bytes, different for each `salt`. */
 export function keyOf(length: number, salt = 0): Bytes {
   return Uint8Array.from({ length }, (_, i) => 7 * i + 31 * salt + 11);
 }
@@ -116,13 +116,13 @@ export function handAes(salt = 0): HandCipher {
   return checksummed("aes-128", key, (bytes) => cfb(bytes, false), (bytes) => cfb(bytes, true));
 }
 
-/** The checksum alone. */
+/** No encryption, with the checksum. */
 export function handNone(): HandCipher {
   return checksummed("none", keyOf(0), (bytes) => bytes, (bytes) => bytes);
 }
 
 function aead(name: "aes-128-gcm" | "chacha20-poly1305", key: Bytes): HandCipher {
-  // The types of node:crypto have an overload for each mode; both modes take the same here.
+  // The types of node:crypto have one overload a mode. Both modes take the same arguments here.
   const mode = name as "aes-128-gcm";
   return {
     name,
@@ -156,7 +156,7 @@ export const handGcm = (salt = 0): HandCipher => aead("aes-128-gcm", keyOf(16, s
 /** ChaCha20-Poly1305. */
 export const handChaCha = (salt = 0): HandCipher => aead("chacha20-poly1305", keyOf(32, salt));
 
-/** Seals packets with nonces that never repeat. */
+/** Encrypts packets with nonces that never repeat. */
 export class Sealer {
   #count: number;
 
@@ -170,7 +170,7 @@ export class Sealer {
     return this.cipher.seal(payload, nonce);
   }
 
-  /** Opens what a machine sent, and fails if that cannot be done. */
+  /** Decrypts a packet that a machine sent. Fails if the packet does not pass the check. */
   open(packet: Uint8Array): Bytes {
     const opened = this.cipher.open(packet);
     if (!opened) {
@@ -180,7 +180,7 @@ export class Sealer {
   }
 }
 
-/** Entropy that counts up, so that what came from it can be told: bytes 1, 2, ... of 32-bit words from `first`. */
+/** Entropy of 32-bit words that count up from `first`, so that a test recognizes them. */
 export function countingEntropy(first = 0): Entropy {
   let word = first;
   return (target) => {
@@ -204,12 +204,12 @@ function header(seqid: number, type: number): Bytes {
   return bytes;
 }
 
-/** What Reed-Solomon covers of a data shard: the size, and the packet. */
+/** The part of a data shard that Reed-Solomon covers: the size and the packet. */
 export function shard(packet: Uint8Array, size = packet.length + 2): Bytes {
   return concat(Uint8Array.of(size & 0xff, size >> 8), packet);
 }
 
-/** A data shard; `size` is what its header says, if that is not to be the truth. */
+/** A data shard. `size` is the size field; a wrong value makes the shard invalid. */
 export function dataPacket(seqid: number, packet: Uint8Array, size?: number): Bytes {
   return concat(header(seqid, DATA), shard(packet, size));
 }
@@ -226,21 +226,21 @@ export function oobPacket(conv: number, payload: Uint8Array, size = payload.leng
   return concat(header(0xffffffff, OOB), shard(concat(id, payload), size));
 }
 
-/** A packet without encryption, read by hand. */
+/** The parts of a packet without encryption. */
 export interface WirePacket {
   readonly type: "kcp" | "data" | "parity" | "oob";
   /** -1 without error correction. */
   readonly seqid: number;
   /** The segments of a KCP packet or data shard. */
   readonly segments: readonly Segment[];
-  /** What Reed-Solomon covers of a shard. */
+  /** The part of a shard that Reed-Solomon covers. */
   readonly body: Bytes;
   /** The conversation and the payload of an out-of-band packet. */
   readonly conv: number;
   readonly payload: Bytes;
 }
 
-/** Reads a packet without encryption, and fails if it is not well-formed. */
+/** Reads a packet without encryption. Fails if it is not well-formed. */
 export function readWire(packet: Uint8Array): WirePacket {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
   const none = new Uint8Array();
@@ -255,7 +255,9 @@ export function readWire(packet: Uint8Array): WirePacket {
     return { type: "parity", seqid, segments: [], body, conv: -1, payload: none };
   }
   if (view.getUint16(6, true) !== body.length) {
-    throw new AssertionError(`A packet of ${body.length} bytes says ${view.getUint16(6, true)}`);
+    throw new AssertionError(
+      `A packet of ${body.length} bytes has the size field ${view.getUint16(6, true)}`,
+    );
   }
   if (type === DATA) {
     const segments = decode(packet.slice(8));
@@ -279,8 +281,8 @@ function inverse(a: number): number {
 }
 
 /**
- * The parity of shards: with V the Vandermonde matrix of the points 0, 1, 2, ... and T its upper square, V·T⁻¹ is the
- * identity above, and the code below.
+ * The parity of shards. V is the Vandermonde matrix of the points 0, 1, 2, ..., and T is its upper
+ * square. The upper part of V·T⁻¹ is the identity; the lower part is the code.
  */
 export function parityOf(shards: readonly Uint8Array[], count: number): Bytes[] {
   const n = shards.length;
@@ -289,7 +291,7 @@ export function parityOf(shards: readonly Uint8Array[], count: number): Bytes[] 
     while (powers.length < n) powers.push(product(powers[powers.length - 1], point));
     return powers;
   };
-  // T | shards, by Gauss-Jordan, becomes I | T⁻¹·shards.
+  // Gauss-Jordan elimination turns T | shards into I | T⁻¹·shards.
   const length = Math.max(...shards.map(({ length }) => length));
   const left = shards.map((_, point) => row(point));
   const right = shards.map((shard) => concat(shard, new Uint8Array(length - shard.length)));
@@ -322,13 +324,13 @@ export function parityOf(shards: readonly Uint8Array[], count: number): Bytes[] 
 
 // --- machines ---
 
-/** A packet that a machine gave out, as it was. */
+/** A packet that a machine sent. */
 export interface RawPacket {
   readonly to: string;
   readonly packet: Bytes;
 }
 
-/** A session or an endpoint, and a batch of any size to take its packets out. */
+/** A session or an endpoint, with a batch of any size for its packets. */
 export class Outlet<M extends Session | Endpoint> {
   readonly batch: PacketBatch;
 
@@ -336,13 +338,13 @@ export class Outlet<M extends Session | Endpoint> {
     this.batch = new PacketBatch({ ...options, arena: machine.arena as Arena });
   }
 
-  /** Tells the machine the time, and takes out every packet that is due. */
+  /** Tells the machine the time, and returns the packets that are due. */
   packets(now: number): RawPacket[] {
     this.machine.tick(now);
     return this.rest();
   }
 
-  /** Takes out every packet that is due, without telling the time. */
+  /** Returns the packets that are due, without a tick. */
   rest(): RawPacket[] {
     const { batch, machine } = this;
     const taken: RawPacket[] = [];
@@ -350,12 +352,12 @@ export class Outlet<M extends Session | Endpoint> {
       for (let i = 0; i < batch.count; i++) {
         taken.push({ to: batch.to[i], packet: batch.packet(i).slice() });
       }
-      if (taken.length > 100_000) throw new AssertionError("The machine sends without end");
+      if (taken.length > 100_000) throw new AssertionError("The machine does not stop sending");
     }
     return taken;
   }
 
-  /** The packets of {@linkcode Outlet.packets}, opened if there is a cipher, and read. */
+  /** Reads the packets of {@linkcode Outlet.packets}, after decryption if there is a cipher. */
   read(now: number, cipher?: HandCipher): WirePacket[] {
     return this.packets(now).map(({ packet }) =>
       readWire(cipher ? new Sealer(cipher).open(packet) : packet)

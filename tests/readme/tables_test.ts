@@ -1,0 +1,230 @@
+/**
+ * The tables and links of the README agree with the code.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
+import {
+  CIPHER_NAMES,
+  type CipherName,
+  createCipher,
+  createCipherFromPassword,
+} from "../../crypt/mod.ts";
+import { Kcp } from "../../kcp/mod.ts";
+import * as entry from "../../mod.ts";
+import type {
+  ConnectionErrorKind,
+  ConnectOptions,
+  KcpLiveOptions,
+  ListenOptions,
+  SessionOptions,
+} from "../../mod.ts";
+import { type LinkOptions, SimulatedNetwork } from "../../transport/simulated.ts";
+import { resolveLinkOptions } from "../../transport/link/link_options.ts";
+
+const root = new URL("../../", import.meta.url);
+const readme = await Deno.readTextFile(new URL("README.md", root));
+
+/** The rows of the tables under a heading of any level, each a list of cells without backticks. */
+function rows(heading: string, text = readme): string[][] {
+  const lines = text.split("\n");
+  const start = lines.findIndex((line) => /^#+ /.test(line) && line.endsWith(`# ${heading}`)) + 1;
+  assert(start > 0, `the README has no heading "${heading}"`);
+  const found: string[][] = [];
+  for (const line of lines.slice(start)) {
+    if (/^#+ /.test(line)) break;
+    if (!line.startsWith("| ") || /^\| -/.test(line)) continue;
+    found.push(line.split("|").slice(1, -1).map((cell) => cell.trim().replaceAll("`", "")));
+  }
+  assert(found.length > 0, `the README has no table under "${heading}"`);
+  return found;
+}
+
+/** The first cells of the rows that follow a header row with that text, in one table. */
+function column(table: string[][], headers: readonly string[]): string[] {
+  return table.map(([first]) => first).filter((name) => !headers.includes(name));
+}
+
+/** The type makes the list complete: a member that is missing here does not compile. */
+function namesOf<T>(all: Record<keyof T, true>): string[] {
+  return Object.keys(all);
+}
+
+Deno.test("readme: the root exports what the README says, by name", async () => {
+  assertEquals(
+    Object.keys(entry).sort(),
+    ["Connection", "ConnectionError", "Listener", "connect", "fast", "listen", "normal", "turbo"],
+  );
+  const text = await Deno.readTextFile(new URL("mod.ts", root));
+  assertEquals(/^export \*/m.test(text), false, "mod.ts must name what it exports");
+});
+
+Deno.test("readme: the table of entries lists the exports of deno.json", () => {
+  const listed = column(rows("Runtimes, permissions and flags"), ["entry"])
+    .filter((name) => /^[./]/.test(name))
+    .map((name) => name === "." ? name : `.${name}`);
+  assertEquals(listed.sort(), Object.keys(config.exports).sort());
+});
+
+Deno.test("readme: the table of commands lists the tasks of deno.json", () => {
+  const listed = column(rows("Development"), ["command"]);
+  assertEquals(listed.sort(), Object.keys(config.tasks).map((name) => `deno task ${name}`).sort());
+});
+
+Deno.test("readme: the table of examples lists the folder", async () => {
+  const files: string[] = [];
+  for await (const { name, isFile } of Deno.readDir(new URL("examples/", root))) {
+    if (isFile && name.endsWith(".ts")) files.push(`examples/${name}`);
+  }
+  const listed = column(rows("Examples"), ["file"]).map((cell) => /\((.*)\)/.exec(cell)?.[1] ?? "");
+  assertEquals(listed.filter((path) => path.endsWith(".ts")).sort(), files.sort());
+});
+
+Deno.test("readme: the tables of settings name every setting", () => {
+  const live = Object.keys(new Kcp(1).options);
+  const session = namesOf<Omit<SessionOptions, keyof KcpLiveOptions>>({
+    crypt: true,
+    fec: true,
+    idleTimeout: true,
+    keepAlive: true,
+    linger: true,
+    timeWait: true,
+    replayWindow: true,
+    congestion: true,
+    entropy: true,
+    initialSndSn: true,
+    initialRcvSn: true,
+  });
+  const listen = namesOf<Omit<ListenOptions, keyof SessionOptions>>({
+    hostname: true,
+    port: true,
+    bind: true,
+    backlog: true,
+    maxSessions: true,
+    maxUnconfirmed: true,
+    maxUnconfirmedPerHost: true,
+    migrate: true,
+  });
+  const connect = namesOf<Omit<ConnectOptions, keyof SessionOptions>>({
+    hostname: true,
+    port: true,
+    localHostname: true,
+    localPort: true,
+    bind: true,
+    conv: true,
+  });
+  const listed = column(rows("Settings"), ["setting"]);
+  assertEquals(listed.sort(), [...live, ...session, ...listen, ...connect].sort());
+});
+
+Deno.test("readme: the settings of the protocol have the defaults that the README says", () => {
+  const { options } = new Kcp(1);
+  const listed = new Map(rows("Settings").map(([name, value]) => [name, value]));
+  const nodelay = new Kcp(1, { nodelay: 1 }).options;
+  const special: Record<string, string> = {
+    sndQueue: `sndWnd, at least ${options.sndQueue}`,
+    minRto: `${options.minRto}, or ${nodelay.minRto} with nodelay 1 or 2`,
+  };
+  for (const [name, value] of Object.entries(options)) {
+    assertEquals(listed.get(name), special[name] ?? String(value), name);
+  }
+});
+
+Deno.test("readme: the table of modes has their settings", () => {
+  const none = new Kcp(1).options;
+  for (const [name, , nodelay, interval, resend, nc] of rows("Modes").slice(1)) {
+    const mode =
+      { normal: entry.normal, fast: entry.fast, turbo: entry.turbo, "no mode": none }[name];
+    assert(mode, `there is no mode ${name}`);
+    assertEquals(
+      [nodelay, interval, resend, nc],
+      [`${mode.nodelay}`, `${mode.interval} ms`, `${mode.resend}`, `${mode.nc}`],
+      name,
+    );
+  }
+});
+
+Deno.test("readme: the table of errors has every kind", () => {
+  const kinds = namesOf<Record<ConnectionErrorKind, true>>({
+    unreachable: true,
+    idle: true,
+    unconfirmed: true,
+    closed: true,
+    socket: true,
+    timeout: true,
+  });
+  const listed = rows("What ends a connection").flatMap(([cell]) =>
+    /^"(.*)"$/.exec(cell)?.[1] ?? []
+  );
+  assertEquals(listed.sort(), kinds.sort());
+});
+
+Deno.test("readme: the table of ciphers has every cipher, and what it adds to a packet", () => {
+  const listed = rows("Encryption").slice(1).map(([name, , , , bytes]) => `${name}: ${bytes}`);
+  const actual = CIPHER_NAMES.map((name) => {
+    const { headroom, tailroom } = createCipherFromPassword(name, "password");
+    return `${name}: ${headroom + tailroom}`;
+  });
+  assertEquals(listed.sort(), actual.sort());
+});
+
+Deno.test("readme: the table of link options has every option and its default", () => {
+  const defaults = resolveLinkOptions({});
+  const text = (name: keyof LinkOptions) => {
+    if (name === "reorder") return String(defaults.reorder.probability);
+    const value = defaults[name];
+    return typeof value === "number" ? String(value) : "none";
+  };
+  const names = Object.keys(defaults) as (keyof LinkOptions)[];
+  const listed = rows("Test your application on a network that fails").slice(1);
+  assertEquals(
+    listed.map(([name, value]) => `${name}: ${value}`).sort(),
+    names.map((name) => `${name}: ${text(name)}`).sort(),
+  );
+});
+
+Deno.test("readme: the ciphers take keys of the lengths that the README says", () => {
+  for (const [name, lengths] of rows("Encryption").slice(1)) {
+    const allowed = lengths === "none" ? [0] : lengths.match(/\d+/g)!.map(Number);
+    for (const length of allowed) createCipher(name as CipherName, new Uint8Array(length).fill(7));
+    if (name === "none" || name === "xor") continue;
+    const wrong = Math.max(...allowed) + 1;
+    assertThrows(() => createCipher(name as CipherName, new Uint8Array(wrong)), RangeError);
+  }
+});
+
+Deno.test("readme: the error of a wrong key has the message that the README quotes", async () => {
+  const network = new SimulatedNetwork();
+  const crypt = createCipherFromPassword("chacha20-poly1305", "a key that nobody else has");
+  const message = await network.run(async () => {
+    const conn = network.connect({ hostname: "127.0.0.1", port: 4000, crypt });
+    await conn.write(new Uint8Array(1));
+    return await conn.closed.then(() => "", (error: Error) => error.message);
+  });
+  const quote = readme.match(/(?:^> .*\n)+/m)?.[0].replaceAll(/^> /gm, "").trim();
+  assertEquals(quote?.replaceAll("\n", " "), message);
+});
+
+/** The anchor that GitHub makes of a heading. */
+function anchor(heading: string): string {
+  return heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
+}
+
+Deno.test("readme: every relative link leads somewhere", async () => {
+  let seen = 0;
+  for (const file of ["README.md", "tests/bench/README.md"]) {
+    const text = await Deno.readTextFile(new URL(file, root));
+    for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      seen++;
+      const [path, fragment] = target.split("#");
+      const url = path === "" ? new URL(file, root) : new URL(path, new URL(file, root));
+      const content = await Deno.readTextFile(url);
+      if (fragment === undefined) continue;
+      const anchors = [...content.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchor(heading));
+      assert(anchors.includes(fragment), `${file} links to ${target}: there is no such heading`);
+    }
+  }
+  assert(seen >= 10, `only ${seen} links were found`);
+});

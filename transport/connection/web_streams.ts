@@ -1,0 +1,58 @@
+/**
+ * Web Streams over the reads and writes of a connection.
+ *
+ * @module
+ */
+
+/** Number of bytes that a readable stream asks for at a time. */
+const CHUNK = 65_536;
+
+/**
+ * Makes a stream of bytes.
+ *
+ * @param read Reads into a buffer. Gives the number of bytes, or null at the end of the stream.
+ * @param cancel Is called when the reader cancels the stream.
+ */
+export function readableStream(
+  read: (p: Uint8Array<ArrayBuffer>) => Promise<number | null>,
+  cancel: () => void,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    type: "bytes",
+    autoAllocateChunkSize: CHUNK,
+    pull: async (controller) => {
+      const request = controller.byobRequest!;
+      const view = request.view as Uint8Array<ArrayBuffer>;
+      const count = await read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+      if (count === null) controller.close();
+      request.respond(count ?? 0);
+    },
+    cancel,
+  }) as ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * Makes a stream that writes every chunk completely.
+ *
+ * @param write Writes bytes. Gives the number of bytes that it took.
+ * @param close Is called when the writer closes the stream.
+ * @param abort Is called with a message when the writer aborts the stream.
+ */
+export function writableStream(
+  write: (p: Uint8Array) => Promise<number>,
+  close: () => Promise<void>,
+  abort: (message: string) => void,
+): WritableStream<Uint8Array> {
+  return new WritableStream({
+    write: async (chunk) => {
+      for (let done = 0; done < chunk.length;) {
+        done += await write(done === 0 ? chunk : chunk.subarray(done));
+      }
+    },
+    close,
+    abort: (reason) => {
+      const text = reason instanceof Error ? reason.message : reason;
+      abort(`The writable stream was aborted: ${text}`);
+    },
+  });
+}

@@ -1,0 +1,133 @@
+/**
+ * The time of a simulation, which jumps from one event to the next.
+ *
+ * @module
+ */
+
+import type { Clock } from "../connection/driver.ts";
+import { TimerHeap } from "../session/timer_heap.ts";
+
+/** Something that happens at a given time. `action` is `null` once the event is cancelled. */
+interface ScheduledEvent {
+  action: (() => void) | null;
+}
+
+/** A time that moves only when it is told to, and the events that happen at it. */
+export class VirtualTime {
+  readonly #events = new TimerHeap<ScheduledEvent>();
+  #now: number;
+
+  /** @param start The time at the start, in ms. */
+  constructor(start: number) {
+    this.#now = start;
+  }
+
+  /** The time in ms. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Makes a clock that shows this time and has a timer of its own. */
+  clock(): Clock {
+    let pending: ScheduledEvent | null = null;
+    const stop = () => {
+      if (pending) pending.action = null;
+      pending = null;
+    };
+    return {
+      now: () => this.#now,
+      wake: (at, callback) => {
+        stop();
+        if (at === Infinity) return;
+        pending = this.schedule(at, () => {
+          pending = null;
+          callback();
+        });
+      },
+      stop,
+      ref: () => {},
+      unref: () => {},
+    };
+  }
+
+  /** Calls `action` at the time `at`. If `at` has passed, the action is due now. */
+  schedule(at: number, action: () => void): ScheduledEvent {
+    const event: ScheduledEvent = { action };
+    this.#events.push(Math.max(at, this.#now), event);
+    return event;
+  }
+
+  /** Returns a promise that is fulfilled after `ms` of virtual time. */
+  delay(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.schedule(this.#now + ms, resolve);
+    });
+  }
+
+  /** Lets `ms` pass. All events of that time happen before this returns. */
+  elapse(ms: number): void {
+    const end = this.#now + ms;
+    while (this.#events.deadline <= end) this.#step();
+    this.#now = end;
+  }
+
+  /** Lets `ms` pass. After each event, code that waits for promises gets its turn. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await settlePromises();
+    while (this.#events.deadline <= end) {
+      this.#step();
+      await settlePromises();
+    }
+    this.#now = end;
+  }
+
+  /**
+   * Lets time pass until `body` has ended, and returns its result.
+   *
+   * @param body What to run.
+   * @param limit After how many ms of virtual time to give up.
+   * @throws {Error} If no event is left, or the limit is reached, before `body` has ended.
+   */
+  async run<T>(body: () => T | Promise<T>, limit: number): Promise<T> {
+    const end = this.#now + limit;
+    let done = false;
+    const result = (async () => await body())().finally(() => done = true);
+    // Without this, a rejection while time passes would count as unhandled.
+    result.catch(() => {});
+    for (await settlePromises(); !done; await settlePromises()) {
+      if (this.#events.size === 0) {
+        throw new Error(
+          `Nothing is left to happen at ${this.#now} ms, but the body still waits: ` +
+            `for a packet that was never sent, or for something outside the network`,
+        );
+      }
+      if (this.#events.deadline > end) {
+        throw new Error(`The body has not ended after ${limit} ms of the network's time`);
+      }
+      this.#step();
+    }
+    return await result;
+  }
+
+  /** Moves the time to the next event, and runs it. */
+  #step(): void {
+    const at = this.#events.deadline;
+    if (at > this.#now) this.#now = at;
+    this.#events.pop()!.action?.();
+  }
+}
+
+/** Waits until every promise that can settle without a further event has settled. */
+function settlePromises(): Promise<void> {
+  const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => unknown };
+  if (setImmediate) return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

@@ -1,0 +1,72 @@
+/** Options of the Linux transport. */
+export interface LinuxOptions {
+  /**
+   * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. Default: 4,194,304 (4
+   * MiB). The kernel gives at most `net.core.rmem_max`, unless the process has the capability
+   * `CAP_NET_ADMIN`.
+   */
+  receiveBuffer?: number;
+  /**
+   * Size of the socket's send buffer in bytes, 4096 to 1,073,741,824. Default: 4,194,304 (4 MiB).
+   * The kernel gives at most `net.core.wmem_max`, unless the process has the capability
+   * `CAP_NET_ADMIN`.
+   */
+  sendBuffer?: number;
+  /**
+   * Whether several sockets may bind the same port (`SO_REUSEPORT`). The kernel then distributes
+   * the packets among them. Default: false.
+   */
+  reusePort?: boolean;
+  /**
+   * Busy polling: how long (ms) after a packet the socket polls for the next one before it sleeps,
+   * 0 to 1000. 0 turns polling off. Default: 0.2.
+   *
+   * The socket polls between turns of the event loop. It finds a packet sooner than a sleeping
+   * socket wakes up. If packets keep arriving soon after the socket has fallen asleep, it polls up
+   * to five times as long. A packet that arrives alone costs this much processor time. An idle
+   * socket costs nothing.
+   */
+  busyPoll?: number;
+  /**
+   * Whether the kernel may split one large message into packets (GSO, `UDP_SEGMENT`) and join
+   * packets into one message (GRO, `UDP_GRO`). Default: true.
+   */
+  segmentation?: boolean;
+  /** Whether one system call may carry many messages (`sendmmsg`, `recvmmsg`). Default: true. */
+  batching?: boolean;
+}
+
+const DEFAULT_BUFFER = 4 << 20;
+const DEFAULT_BUSY_POLL = 0.2;
+
+/**
+ * Checks options and adds the defaults.
+ *
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ */
+export function resolveLinuxOptions(options: LinuxOptions): Required<LinuxOptions> {
+  const {
+    receiveBuffer = DEFAULT_BUFFER,
+    sendBuffer = DEFAULT_BUFFER,
+    reusePort = false,
+    segmentation = true,
+    batching = true,
+    busyPoll = DEFAULT_BUSY_POLL,
+  } = options;
+  for (const [name, value] of Object.entries({ receiveBuffer, sendBuffer })) {
+    if (!Number.isInteger(value) || value < 4096 || value > 1 << 30) {
+      throw new RangeError(
+        `Cannot set ${name} to ${value}: allowed are whole numbers 4096 to ${1 << 30}`,
+      );
+    }
+  }
+  if (typeof busyPoll !== "number" || !(busyPoll >= 0 && busyPoll <= 1000)) {
+    throw new RangeError(`Cannot set busyPoll to ${String(busyPoll)}: allowed are 0 to 1000`);
+  }
+  for (const [name, value] of Object.entries({ reusePort, segmentation, batching })) {
+    if (typeof value !== "boolean") {
+      throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a boolean`);
+    }
+  }
+  return { receiveBuffer, sendBuffer, reusePort, segmentation, batching, busyPoll };
+}

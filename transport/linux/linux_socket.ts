@@ -1,0 +1,444 @@
+/**
+ * Sockets that send and receive in batches of system calls.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type { Arena } from "../../kcp/arena.ts";
+import type { PacketBatch, PacketBatchOptions } from "../../kcp/packet_batch.ts";
+import { deferred } from "../connection/deferred.ts";
+import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
+import type { Bind } from "../connection/udp.ts";
+import {
+  addressOf,
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINTR,
+  EINVAL,
+  EIO,
+  EMSGSIZE,
+  ENOBUFS,
+  ENOMEM,
+  ENOTSOCK,
+  Libc,
+  MSG_DONTWAIT,
+  POLLIN,
+  POLLOUT,
+} from "./libc.ts";
+import { type LinuxOptions, resolveLinuxOptions } from "./linux_options.ts";
+import { Messages } from "./messages.ts";
+import { openSocket } from "./open_socket.ts";
+import { SockaddrCache } from "./sockaddr.ts";
+
+/** Largest number of messages that one call sends. */
+const SEND_MESSAGES = 64;
+/**
+ * Largest number of packets that the kernel splits one message into. Source: `UDP_MAX_SEGMENTS` of
+ * Linux 4.18.
+ */
+const MAX_SEGMENTS = 64;
+/** Largest size of a message in bytes: 65,535 less the IPv4 and UDP headers. */
+const MAX_MESSAGE = 65_507;
+/**
+ * Largest number of messages that one call receives. The memory of more messages would leave the
+ * processor's cache before the packets are read.
+ */
+const RECEIVE_MESSAGES = 8;
+/** Memory in bytes for one received message: GRO joins up to 64 KiB. */
+const RECEIVE_BYTES = 65_536;
+/** Largest number of receiving calls before other work of the event loop gets a turn. */
+const RECEIVE_CALLS = 8;
+/** How often (ms) a socket that does not keep the process alive checks for packets. */
+const UNREF_POLL_INTERVAL = 5;
+/** `busyPoll` grows by this factor while packets arrive soon after the socket has fallen asleep. */
+const LONG_BUSY_POLL_FACTOR = 5;
+
+/** Errors of the socket itself. Every other error belongs to a packet that was sent earlier. */
+const FATAL: ReadonlySet<number> = new Set([EBADF, ENOMEM, EFAULT, EINVAL, ENOTSOCK]);
+
+/**
+ * Returns a function that opens fast sockets, for the `bind` option of `listen` and `connect`.
+ *
+ * @param options Options of the sockets.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ */
+export function linux(options: LinuxOptions = {}): Bind {
+  const resolved = resolveLinuxOptions(options);
+  return (hostname, port) => new LinuxSocket(hostname, port, resolved);
+}
+
+/** A UDP socket of Linux that sends and receives in batches. */
+export class LinuxSocket implements DatagramSocket {
+  /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
+  readonly address: string;
+  /** The batch that the driver should use: as much as the kernel takes in one call. */
+  readonly batch: PacketBatchOptions = { bytes: 1 << 17, packets: SEND_MESSAGES };
+  readonly #libc: Libc;
+  readonly #fd: number;
+  /** An eventfd; a write to it ends a `poll`. */
+  readonly #wakeFd: number;
+  readonly #sockaddrs: SockaddrCache;
+  #gso: boolean;
+  readonly #gro: boolean;
+  readonly #batching: boolean;
+  readonly #busyPoll: number;
+  readonly #out: Messages;
+  /** Index in the batch of each message's first packet; one more entry for the end. */
+  readonly #firsts = new Int32Array(SEND_MESSAGES + 1);
+  #in: Messages | null = null;
+  /** Address of the memory that messages are received into. */
+  #receiveBase = -1;
+  /** Number of messages that the last call filled. */
+  #received = 0;
+  /** The arena's memory at its last use, and the address of that. */
+  #memory: Uint8Array<ArrayBuffer> | null = null;
+  #address = 0;
+  /** `struct pollfd` of the socket and of the eventfd: descriptor, then events and results. */
+  readonly #pollIn = new Int32Array(4);
+  readonly #pollOut = new Int32Array(4);
+  readonly #eventCount = new Uint8Array(8);
+  #closed = false;
+  readonly #descriptorsClosed = deferred<void>();
+  /** Whether the socket keeps the process alive. */
+  #referenced = true;
+  /** Number of loops that use the descriptors. The last one to end closes them. */
+  #loops = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #endPause: (() => void) | null = null;
+
+  /**
+   * Opens a socket.
+   *
+   * @param hostname The IP address to bind.
+   * @param port The port, 0 to 65535; 0 lets the kernel choose a free one.
+   * @param options All options of the socket.
+   * @throws {Error} When the runtime is not Deno on Linux, `--allow-ffi` is missing, or the address
+   * can't be bound.
+   */
+  constructor(hostname: string, port: number, options: Required<LinuxOptions>) {
+    const libc = this.#libc = Libc.acquire();
+    try {
+      this.#out = new Messages(SEND_MESSAGES);
+      const opened = openSocket(libc, hostname, port, options);
+      this.#fd = opened.fd;
+      this.#wakeFd = opened.wakeFd;
+      this.#gso = opened.gso;
+      this.#gro = opened.gro;
+      this.#batching = opened.batching;
+      this.address = opened.address;
+      this.#sockaddrs = new SockaddrCache(opened.family);
+    } catch (error) {
+      libc.release();
+      throw error;
+    }
+    this.#busyPoll = options.busyPoll;
+  }
+
+  /** Whether the kernel splits messages that are sent, and joins packets that are received. */
+  get segmentation(): { readonly send: boolean; readonly receive: boolean } {
+    return { send: this.#gso, receive: this.#gro };
+  }
+
+  /** Whether one system call carries many messages. */
+  get batching(): boolean {
+    return this.#batching;
+  }
+
+  // --- receiving ---
+
+  /** Starts to deliver packets. */
+  open(receiver: DatagramReceiver): void {
+    this.#receive(receiver);
+  }
+
+  async #receive(receiver: DatagramReceiver): Promise<void> {
+    this.#loops++;
+    try {
+      await this.#receiveLoop(receiver);
+    } catch (error) {
+      if (!this.#closed) receiver.failed(error);
+    } finally {
+      this.#endLoop();
+    }
+  }
+
+  async #receiveLoop(receiver: DatagramReceiver): Promise<void> {
+    const { arena } = receiver;
+    const size = RECEIVE_MESSAGES * RECEIVE_BYTES;
+    const block = arena.alloc(size);
+    if (block < 0) throw new RangeError("Cannot receive: the arena has no room");
+    try {
+      let pollTime = this.#busyPoll;
+      let last = -Infinity, slept = false;
+      for (let calls = 0; !this.#closed;) {
+        const count = this.#receiveSome(arena, block);
+        if (count === 0) {
+          calls = 0;
+          slept = !(this.#referenced && performance.now() < last + pollTime);
+          await (slept ? this.#wait(POLLIN) : eventLoopTurn());
+          continue;
+        }
+        const now = performance.now();
+        if (slept) {
+          // A wake-up can take longer than `busyPoll`. Two ends that answer each other would then
+          // both sleep before every packet. A longer poll ends this.
+          const longTime = LONG_BUSY_POLL_FACTOR * this.#busyPoll;
+          pollTime = now - last < longTime ? longTime : this.#busyPoll;
+          slept = false;
+        }
+        last = now;
+        for (let i = 0; i < count && !this.#closed; i++) this.#deliver(receiver, i, block);
+        if (count === RECEIVE_MESSAGES && ++calls < RECEIVE_CALLS) {
+          await null;
+        } else {
+          calls = 0;
+          await eventLoopTurn();
+        }
+        receiver.settled();
+      }
+    } finally {
+      arena.free(block, size);
+    }
+  }
+
+  /** The address of an arena's memory, which changes when the arena grows. */
+  #addressOf({ bytes }: Arena): number {
+    if (bytes !== this.#memory) {
+      this.#memory = bytes;
+      this.#address = addressOf(bytes);
+    }
+    return this.#address;
+  }
+
+  /** Receives without waiting into a block of the arena. Returns the number of messages. */
+  #receiveSome(arena: Arena, block: number): number {
+    const messages = this.#in ??= new Messages(RECEIVE_MESSAGES);
+    const base = this.#addressOf(arena) + block;
+    if (base !== this.#receiveBase) {
+      this.#receiveBase = base;
+      this.#received = RECEIVE_MESSAGES;
+      for (let i = 0; i < RECEIVE_MESSAGES; i++) {
+        messages.setData(i, base + i * RECEIVE_BYTES, RECEIVE_BYTES);
+      }
+    }
+    for (let i = 0; i < this.#received; i++) messages.resetReceived(i);
+    this.#received = 0;
+    for (;;) {
+      const count = this.#receiveMessages(messages);
+      if (count >= 0) return this.#received = count;
+      const { errno } = this.#libc;
+      if (errno === EAGAIN) return 0;
+      // The kernel reports the error of an earlier packet once, then receives again.
+      if (errno === EINTR || !FATAL.has(errno)) continue;
+      throw this.#libc.error("recvmmsg", errno);
+    }
+  }
+
+  /** Receives as `recvmmsg` does. Returns the number of messages, or -1 for an error. */
+  #receiveMessages(messages: Messages): number {
+    const { symbols } = this.#libc;
+    if (this.#batching) {
+      return symbols.recvmmsg(this.#fd, messages.bytes, RECEIVE_MESSAGES, MSG_DONTWAIT, null);
+    }
+    for (let i = 0; i < RECEIVE_MESSAGES; i++) {
+      const length = Number(symbols.recvmsg(this.#fd, messages.headers[i], MSG_DONTWAIT));
+      // After the first message an error only ends the batch: the next call reports it.
+      if (length < 0) return i > 0 ? i : -1;
+      messages.setLength(i, length);
+    }
+    return RECEIVE_MESSAGES;
+  }
+
+  #deliver(receiver: DatagramReceiver, i: number, block: number): void {
+    const messages = this.#in!;
+    const length = messages.length(i);
+    const size = messages.segmentSize(i) || length;
+    const start = block + i * RECEIVE_BYTES;
+    const from = this.#sockaddrs.decode(messages.view, messages.nameAt(i));
+    receiver.packets(start, start + length, Math.max(1, size), from);
+  }
+
+  // --- sending ---
+
+  /**
+   * Sends the packets of a batch. A packet that the kernel refuses is lost. While the send buffer
+   * is full, the packets wait.
+   */
+  send(batch: PacketBatch): void | Promise<void> {
+    const next = this.#sendFrom(batch, 0);
+    if (next < batch.count) return this.#sendRest(batch, next);
+  }
+
+  async #sendRest(batch: PacketBatch, next: number): Promise<void> {
+    this.#loops++;
+    try {
+      while (next < batch.count && !this.#closed) {
+        await this.#wait(POLLOUT);
+        if (!this.#closed) next = this.#sendFrom(batch, next);
+      }
+    } finally {
+      this.#endLoop();
+    }
+  }
+
+  /**
+   * Sends the packets from `next` on. Returns the first packet that the send buffer has no room
+   * for.
+   */
+  #sendFrom(batch: PacketBatch, next: number): number {
+    const base = this.#addressOf(batch.arena);
+    while (next < batch.count && !this.#closed) {
+      const count = this.#collect(batch, next, base);
+      if (count === 0) {
+        next = this.#firsts[0];
+        continue;
+      }
+      const sent = this.#sendMessages(count);
+      if (sent > 0) {
+        next = this.#firsts[sent];
+        continue;
+      }
+      const { errno } = this.#libc;
+      if (errno === EINTR) continue;
+      if (errno === EAGAIN || errno === ENOBUFS) return next;
+      const run = this.#firsts[1] - this.#firsts[0];
+      if (run > 1 && this.#gso && (errno === EIO || errno === EINVAL || errno === EMSGSIZE)) {
+        // The network device of this route can't split messages.
+        this.#gso = false;
+      } else {
+        next = this.#firsts[1];
+      }
+    }
+    return next;
+  }
+
+  /**
+   * Sends as `sendmmsg` does. Returns the number of messages that were sent, or -1 if the first one
+   * failed.
+   */
+  #sendMessages(count: number): number {
+    const { symbols } = this.#libc;
+    const { bytes, headers } = this.#out;
+    if (this.#batching) return symbols.sendmmsg(this.#fd, bytes, count, MSG_DONTWAIT);
+    for (let i = 0; i < count; i++) {
+      if (symbols.sendmsg(this.#fd, headers[i], MSG_DONTWAIT) < 0) return i > 0 ? i : -1;
+    }
+    return count;
+  }
+
+  /** Writes headers for as many packets from `next` on as fit. Returns the number of messages. */
+  #collect(batch: PacketBatch, next: number, base: number): number {
+    const { starts, ends, to } = batch;
+    const messages = this.#out;
+    let count = 0;
+    while (next < batch.count && count < SEND_MESSAGES) {
+      const first = next++;
+      const name = this.#sockaddrs.encode(to[first]);
+      this.#firsts[count] = next;
+      // A packet to an address of another family is lost.
+      if (!name) continue;
+      const start = starts[first];
+      const size = ends[first] - start;
+      let end = ends[first];
+      if (this.#gso) {
+        for (let segments = 1; next < batch.count && segments < MAX_SEGMENTS; segments++) {
+          const length = ends[next] - starts[next];
+          const joins = starts[next] === end && length <= size && to[next] === to[first] &&
+            ends[next] - start <= MAX_MESSAGE;
+          if (!joins) break;
+          end = ends[next++];
+          // Only the last packet of a message may be shorter.
+          if (length < size) break;
+        }
+      }
+      messages.setDestination(count, name, end - start > size ? size : 0);
+      messages.setData(count, base + start, end - start);
+      this.#firsts[count] = first;
+      this.#firsts[++count] = next;
+    }
+    return count;
+  }
+
+  // --- waiting and closing ---
+
+  /** Waits on another thread until the socket is ready or is closed. */
+  async #wait(events: number): Promise<void> {
+    if (!this.#referenced) {
+      await this.#pause();
+      return;
+    }
+    // Receiving and sending may wait at the same time; each has its own memory for the call.
+    const fds = events === POLLIN ? this.#pollIn : this.#pollOut;
+    fds[0] = this.#fd;
+    fds[1] = events;
+    fds[2] = this.#wakeFd;
+    fds[3] = POLLIN;
+    const { symbols } = this.#libc;
+    await symbols.poll(fds, 2n, -1);
+    if (fds[3] >>> 16 !== 0 && !this.#closed) symbols.read(this.#wakeFd, this.#eventCount, 8n);
+  }
+
+  /** Waits a few ms, on a timer that does not keep the process alive. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#endPause = () => {
+        clearTimeout(this.#timer);
+        this.#endPause = null;
+        resolve();
+      };
+      this.#timer = setTimeout(() => this.#endPause?.(), UNREF_POLL_INTERVAL);
+      Deno.unrefTimer(this.#timer as unknown as number);
+    });
+  }
+
+  /** Ends the waits that are in progress. */
+  #wake(): void {
+    this.#libc.symbols.write(this.#wakeFd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8n);
+    this.#endPause?.();
+  }
+
+  /** Counts a loop that has ended. After `close`, the last one closes the descriptors. */
+  #endLoop(): void {
+    if (--this.#loops > 0 || !this.#closed) return;
+    this.#libc.symbols.close(this.#fd);
+    this.#libc.symbols.close(this.#wakeFd);
+    this.#libc.release();
+    this.#descriptorsClosed.resolve();
+  }
+
+  /**
+   * Closes the socket. It delivers nothing more.
+   *
+   * @returns A promise that settles when the descriptors are closed.
+   */
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#loops++;
+      this.#wake();
+      this.#endLoop();
+    }
+    return this.#descriptorsClosed.promise;
+  }
+
+  /** Keeps the process alive while the socket is open. This is the initial state. */
+  ref(): void {
+    this.#referenced = true;
+    this.#endPause?.();
+  }
+
+  /** Lets the process end while the socket is open. A packet may then arrive some ms later. */
+  unref(): void {
+    if (!this.#referenced) return;
+    this.#referenced = false;
+    if (!this.#closed) this.#wake();
+  }
+}
+
+/** Gives other work of the event loop a turn. */
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

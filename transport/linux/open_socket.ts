@@ -1,0 +1,117 @@
+/**
+ * Opens a UDP socket of Linux and finds out what the kernel can do.
+ *
+ * @module
+ */
+import {
+  AF_INET,
+  AF_INET6,
+  EFD_CLOEXEC,
+  EFD_NONBLOCK,
+  IPV6_V6ONLY,
+  type Libc,
+  MSG_DONTWAIT,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_REUSEPORT,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOL_IPV6,
+  SOL_SOCKET,
+  SOL_UDP,
+  UDP_GRO,
+  UDP_SEGMENT,
+} from "./libc.ts";
+import type { LinuxOptions } from "./linux_options.ts";
+import { decodeSockaddr, encodeSockaddr, SOCKADDR_SIZE } from "./sockaddr.ts";
+
+/** A bound socket, and what its kernel can do. */
+export interface OpenSocket {
+  /** The descriptor of the socket. */
+  readonly fd: number;
+  /** The descriptor of an eventfd; a write to it ends a `poll`. */
+  readonly wakeFd: number;
+  /** `AF_INET` or `AF_INET6`. */
+  readonly family: number;
+  /** The address that the socket is bound to. */
+  readonly address: string;
+  /** Whether the kernel splits a message into packets (`UDP_SEGMENT`). */
+  readonly gso: boolean;
+  /** Whether the kernel joins packets into a message (`UDP_GRO`). */
+  readonly gro: boolean;
+  /** Whether one call may carry many messages (`sendmmsg`, `recvmmsg`). */
+  readonly batching: boolean;
+}
+
+/**
+ * Opens a socket and binds it.
+ *
+ * @param hostname The IP address to bind. An IPv6 socket on `::` also takes IPv4 packets.
+ * @param port The port; 0 lets the kernel choose a free one.
+ * @throws {TypeError} When the hostname is not an IP address.
+ * @throws {Error} When a system call fails, for example because the port is in use. Nothing stays
+ * open.
+ */
+export function openSocket(
+  libc: Libc,
+  hostname: string,
+  port: number,
+  options: Required<LinuxOptions>,
+): OpenSocket {
+  const { symbols } = libc;
+  const family = hostname.includes(":") ? AF_INET6 : AF_INET;
+  const name = encodeSockaddr(hostname, port, family);
+  let fd = -1, wakeFd = -1;
+  try {
+    fd = symbols.socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) throw libc.error("socket");
+    wakeFd = symbols.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (wakeFd < 0) throw libc.error("eventfd");
+    if (family === AF_INET6) setOption(libc, fd, SOL_IPV6, IPV6_V6ONLY, 0);
+    if (options.reusePort && !setOption(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
+      throw libc.error("setsockopt of SO_REUSEPORT");
+    }
+    setBuffer(libc, fd, SO_RCVBUFFORCE, SO_RCVBUF, options.receiveBuffer);
+    setBuffer(libc, fd, SO_SNDBUFFORCE, SO_SNDBUF, options.sendBuffer);
+    // An older kernel refuses an option that it does not know.
+    const gso = options.segmentation && setOption(libc, fd, SOL_UDP, UDP_SEGMENT, 0);
+    const gro = options.segmentation && setOption(libc, fd, SOL_UDP, UDP_GRO, 1);
+    const batching = options.batching && canBatch(libc, fd);
+    if (symbols.bind(fd, name, name.length) < 0) {
+      throw libc.error(`bind of ${hostname} port ${port}`);
+    }
+    const own = new Uint8Array(SOCKADDR_SIZE);
+    if (symbols.getsockname(fd, own, Int32Array.of(SOCKADDR_SIZE)) < 0) {
+      throw libc.error("getsockname");
+    }
+    const address = decodeSockaddr(new DataView(own.buffer), 0);
+    return { fd, wakeFd, family, address, gso, gro, batching };
+  } catch (error) {
+    if (fd >= 0) symbols.close(fd);
+    if (wakeFd >= 0) symbols.close(wakeFd);
+    throw error;
+  }
+}
+
+/** Sets an option of the socket; false if the kernel refuses. */
+function setOption(libc: Libc, fd: number, level: number, option: number, value: number): boolean {
+  return libc.symbols.setsockopt(fd, level, option, Int32Array.of(value), 4) === 0;
+}
+
+/** Sets the size of a buffer, past the system's limit if the process has the right to. */
+function setBuffer(libc: Libc, fd: number, force: number, plain: number, bytes: number): void {
+  if (!setOption(libc, fd, SOL_SOCKET, force, bytes)) {
+    setOption(libc, fd, SOL_SOCKET, plain, bytes);
+  }
+}
+
+/** Whether the kernel and the sandbox allow `sendmmsg` and `recvmmsg`. */
+function canBatch({ symbols }: Libc, fd: number): boolean {
+  // A call with no messages fails, too, where the call is missing or forbidden.
+  const none = new Uint8Array(8);
+  return symbols.sendmmsg(fd, none, 0, 0) === 0 &&
+    symbols.recvmmsg(fd, none, 0, MSG_DONTWAIT, null) === 0;
+}
