@@ -422,12 +422,13 @@ export class Endpoint {
   /** Offers a session to the application, now that the first segment of its peer has arrived. */
   #offer(entry: Entry): void {
     const { session } = entry;
-    entry.embryonic = false;
     if (!this.#admission.add(session)) {
+      // Nothing was acknowledged: a retransmission may find room.
       this.#stats.refused++;
       session.abort(new ConnectionError("closed", "The backlog of the listener is full"));
       return;
     }
+    entry.embryonic = false;
     session.confirm(this.#protection?.authenticates ?? false);
     this.#stats.accepted++;
     this.onAccept?.();
@@ -537,7 +538,7 @@ export class Endpoint {
     }
     // No connection was made for this session, so its data can't be read.
     if (!session.onChange) session.kcp.close();
-    this.#admission.ended(session, this.#now);
+    this.#admission.ended(session, this.#now, !entry.embryonic);
     this.onRemove?.(session);
   }
 }

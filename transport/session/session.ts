@@ -504,9 +504,9 @@ export class Session {
     this.#activity.excuse(this.#now);
     this.kcp.tick(now);
     now = this.#now;
-    if (this.kcp.dead) this.#endUnreachable();
+    if (this.kcp.dead && !this.unconfirmed) this.#endUnreachable();
     else if (now >= this.#activity.idleAt) this.#endIdle();
-    else if (!this.#confirmation.tick(now)) this.#endUnconfirmed();
+    else if (this.kcp.dead || !this.#confirmation.tick(now)) this.#endUnconfirmed();
     else this.#settle();
     if (this.state === "closed") return;
     if (now >= this.#activity.keepAliveAt) this.#activity.probe(now);
