@@ -1,6 +1,7 @@
 /**
- * One end of a connection whose throughput is measured, in a process of its own. It takes its task as JSON in the
- * first argument, and prints what it counted, or its port, as a line of JSON.
+ * One end of a connection whose throughput is measured, in a process of its own. The first argument
+ * is its task, in JSON. It prints lines of JSON: a server its port, and the end that counts its
+ * result.
  *
  * @module
  */
@@ -9,26 +10,32 @@ import { type Bind, connect, listen, turbo } from "../../mod.ts";
 import { linux } from "../../transport/linux.ts";
 import { writeAll } from "../transport/harness.ts";
 
-/** What an end has to do. */
+/** The task of an end. */
 export interface EndTask {
   role: "server" | "client";
-  mode: "sink" | "echo";
-  /** The sockets: Deno's own, or those of the Linux transport; or a stream of Deno's QUIC instead, for a sink. */
+  /**
+   * `sink`: the server counts the bytes that arrive. `echo`: the client counts the bytes that come
+   * back, and reads each write back before the next write. `pipelined-echo`: the client counts them
+   * while it writes and reads at once.
+   */
+  mode: "sink" | "echo" | "pipelined-echo";
+  /** Deno's own sockets, those of the Linux transport, or, for a sink, a stream of Deno's QUIC. */
   sockets: "deno" | "linux" | "quic";
   port: number;
-  /** Bytes written at a time, and read back before the next in an echo. */
+  /** Length of a write in bytes. */
   size: number;
-  /** Seconds before the count begins, and of the count. */
+  /** Seconds before the count begins. */
   warmup: number;
+  /** Seconds that the count takes. */
   seconds: number;
   burst: number;
   cipher?: CipherName;
-  /** In hexadecimal. */
+  /** The key of the cipher, in hexadecimal. */
   key?: string;
   fec?: { dataShards: number; parityShards: number };
 }
 
-/** What was counted. */
+/** The result of a count. */
 export interface Counted {
   bytes: number;
   seconds: number;
@@ -40,12 +47,12 @@ function settingsOf({ sockets, burst, cipher, key, fec }: EndTask) {
   return { ...turbo, sndWnd: 1024, rcvWnd: 1024, mtu: 1400, bind, crypt, fec, burst };
 }
 
-/** Counts bytes between two moments. */
+/** Counts the bytes between the end of the warm-up and the end of the measurement. */
 class Counter {
   #bytes = 0;
   readonly #from: number;
   readonly #until: number;
-  /** What was counted, once the time is over. */
+  /** Null until the measurement ends. */
   result: Counted | null = null;
 
   constructor({ warmup, seconds }: EndTask) {
@@ -81,22 +88,28 @@ async function dial(task: EndTask): Promise<void> {
   const bytes = new Uint8Array(task.size);
   const buffer = new Uint8Array(1 << 18);
   const counter = new Counter(task);
-  while (!counter.result) {
-    const writing = writeAll(conn, bytes);
-    if (task.mode === "echo") {
-      for (let got = 0; got < task.size;) {
-        const count = await conn.read(buffer);
-        if (count === null) return;
-        got += count;
-        counter.add(count);
-      }
+  const write = () => writeAll(conn, bytes);
+  const read = async () => {
+    for (let got = 0; got < task.size;) {
+      const count = await conn.read(buffer);
+      if (count === null) throw new Error("The server ended the stream");
+      got += count;
+      counter.add(count);
     }
-    await writing;
-  }
+  };
+  const writeOn = async () => {
+    while (!counter.result) await write();
+  };
+  const readOn = async () => {
+    while (!counter.result) await read();
+  };
+  if (task.mode === "sink") await writeOn();
+  else if (task.mode === "pipelined-echo") await Promise.race([writeOn(), readOn()]);
+  else while (!counter.result) await Promise.all([write(), read()]);
   console.log(JSON.stringify(counter.result));
 }
 
-/** A certificate for localhost, and its key: both are public, and good for nothing else. */
+/** A certificate for localhost, and its key. Both are public: use them for nothing else. */
 const CERTIFICATE = new URL("localhost.crt", import.meta.url);
 const CERTIFICATE_KEY = new URL("localhost.key", import.meta.url);
 const ALPN = ["sink"];
@@ -133,7 +146,7 @@ async function dialQuic({ port, size }: EndTask): Promise<void> {
   try {
     for (;;) await writer.write(bytes);
   } catch {
-    // The other end has counted enough.
+    // The server has its result, and closed.
   }
 }
 

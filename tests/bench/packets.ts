@@ -1,5 +1,6 @@
 /**
- * What each layer around a KCP packet costs, in this process: ciphers, checksum, error correction.
+ * The cost of each layer around a KCP packet, measured in this process: ciphers, checksum, error
+ * correction.
  *
  * @module
  */
@@ -14,12 +15,12 @@ import { KEY_SIZES } from "../crypt/key_sizes.ts";
 
 /** Bytes of a full packet. */
 export const PACKET = 1400;
-/** Packets that an endpoint with a cipher has in a batch. */
+/** Packets in a batch of an endpoint with a cipher. */
 const BATCH = 16;
-/** How long a measurement takes, in ms. */
+/** ms that a measurement takes. */
 const DURATION = 300;
 
-/** Bytes a second of something that handles `bytes` bytes each time. */
+/** Runs a step again and again, and returns bytes per second. A step handles `bytes` bytes. */
 function measure(bytes: number, step: () => void): number {
   const started = performance.now();
   let count = 0, passed: number;
@@ -31,24 +32,27 @@ function measure(bytes: number, step: () => void): number {
   return count * bytes / passed * 1000;
 }
 
-/** Bytes a second of what was measured together with something else. */
+/**
+ * Returns the bytes per second of one part of a step. `both` is the rate of the whole step, and
+ * `other` that of its other part alone.
+ */
 function without(both: number, other: number): number {
   return 1 / (1 / both - 1 / other);
 }
 
-/** A key for measurements. */
+/** Returns a key for measurements. */
 export function keyOf(name: CipherName): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: KEY_SIZES[name] }, (_, i) => i);
 }
 
-/** Memory of an arena, as that of an endpoint with a cipher. */
+/** Memory in an arena of the kind that an endpoint with a cipher has. */
 function memory(size: number): Uint8Array<ArrayBuffer> {
   const arena = new Arena(undefined, true);
   const at = arena.alloc(65_536);
   return arena.bytes.subarray(at, at + size);
 }
 
-/** Seals packets in place: as many at a time as an endpoint does. */
+/** Seals packets in place, in batches of the size that an endpoint uses. */
 export function runSeal(name: CipherName): number {
   const cipher = createCipher(name, keyOf(name));
   const packets = memory(BATCH * PACKET);
@@ -60,7 +64,7 @@ export function runSeal(name: CipherName): number {
   });
 }
 
-/** What `@noble/ciphers` does in AES-128-CFB, with the checksum that a packet has. */
+/** Seals packets by AES-128-CFB of `@noble/ciphers`, with the checksum of a packet. */
 export function runNobleSeal(): number {
   const key = keyOf("aes-128");
   const packet = new Uint8Array(PACKET);
@@ -71,7 +75,7 @@ export function runNobleSeal(): number {
   });
 }
 
-/** Opens packets in place; a fresh copy each time, which is not counted, as kcp-go's are always the same. */
+/** Opens packets in place. Each step needs a fresh copy: the time of the copying is subtracted. */
 export function runOpen(name: CipherName): number {
   const cipher = createCipher(name, keyOf(name));
   const sealed = new Uint8Array(PACKET);
@@ -84,7 +88,7 @@ export function runOpen(name: CipherName): number {
   return without(both, measure(PACKET, () => packet.set(sealed)));
 }
 
-/** Checksums of packets. */
+/** Computes the checksums of packets. */
 export function runChecksum(): number {
   const packet = memory(PACKET);
   return measure(PACKET, () => {
@@ -92,7 +96,7 @@ export function runChecksum(): number {
   });
 }
 
-/** Data shards through an encoder, its parity taken. */
+/** Runs data shards through an encoder, and takes its parity shards. */
 export function runEncode(dataShards: number, parityShards: number): number {
   const arena = new Arena();
   const at = arena.alloc(4096);
@@ -103,14 +107,14 @@ export function runEncode(dataShards: number, parityShards: number): number {
   });
 }
 
-/** Shards through the code alone, without packets. */
+/** Runs shards through the Reed-Solomon code alone, without packets. */
 export function runCode(dataShards: number, parityShards: number): number {
   const code = new ReedSolomon(dataShards, parityShards);
   const shards = Array.from({ length: code.total }, () => new Uint8Array(PACKET));
   return measure(dataShards * PACKET, () => code.encode(shards));
 }
 
-/** Shards through a decoder, with `lost` data shards of each group missing. */
+/** Runs shards through a decoder. `lost` data shards of each group are missing. */
 export function runDecode(dataShards: number, parityShards: number, lost: number): number {
   const arena = new Arena();
   const ratio = { dataShards, parityShards };
@@ -132,7 +136,7 @@ export function runDecode(dataShards: number, parityShards: number, lost: number
     }
     while (encoder.pending > 0) encoder.takeParity(arena, at);
   };
-  // What is measured is the difference: the shards have to be made, too.
+  // The time that it takes to make the shards is subtracted.
   const both = measure(dataShards * PACKET, group);
   if (lost > 0 && decoder.stats.recovered === 0) throw new Error("The decoder restored nothing");
   const making = measure(dataShards * PACKET, sending);

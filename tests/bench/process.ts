@@ -1,14 +1,15 @@
 /**
- * Processes that measure: each takes its task as JSON in its first argument, and prints what it found as lines of JSON.
+ * Processes that measure. The first argument of a process is its task, in JSON. It prints its
+ * results as lines of JSON.
  *
  * @module
  */
 
 /** A running process. */
 export interface Measuring {
-  /** What it prints. */
+  /** The lines that it prints, parsed. */
   readonly lines: AsyncGenerator<unknown>;
-  /** Ends it, if it has not ended by itself. */
+  /** Ends the process, if it still runs. */
   stop(): Promise<void>;
 }
 
@@ -28,7 +29,7 @@ export async function* jsonLines(
 /**
  * Starts a script of this folder.
  *
- * @param flags What `deno run` needs beside permissions.
+ * @param flags Flags of `deno run`, in addition to permissions.
  */
 export function startScript(file: string, task: unknown, flags: readonly string[]): Measuring {
   const process = new Deno.Command(Deno.execPath(), {
@@ -54,10 +55,10 @@ export function startScript(file: string, task: unknown, flags: readonly string[
       try {
         process.kill("SIGKILL");
       } catch {
-        // It has ended by itself.
+        // The process has ended.
       }
       await process.status;
-      // To the end of what it has printed.
+      // Reads the rest: an open stream would keep this process alive.
       while (!(await lines.next()).done);
     },
   };
