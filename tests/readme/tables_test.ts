@@ -95,6 +95,7 @@ Deno.test("readme: the tables of settings name every setting", () => {
     entropy: true,
     initialSndSn: true,
     initialRcvSn: true,
+    initialTs: true,
   });
   const listen = namesOf<Omit<ListenOptions, keyof SessionOptions>>({
     hostname: true,
@@ -150,6 +151,7 @@ Deno.test("readme: the table of errors has every kind", () => {
     unreachable: true,
     idle: true,
     unconfirmed: true,
+    reset: true,
     closed: true,
     socket: true,
     timeout: true,
