@@ -591,24 +591,58 @@ export class Kcp {
     return batch.count - before;
   }
 
+  // --- packets of an outer layer, which share the limits on burst and rate ---
+
   /**
-   * When a packet of an outer layer may be sent, in ms. Such packets share the machine's limits on
-   * burst and rate. If the packet may be sent at once, the result is not after the time of the last
-   * call.
+   * When a packet of an outer layer may be sent, in ms. If it may be sent at once, the result is not
+   * after the time of the last call.
    */
   readyAt(): number {
     this.#sender.advancePacer();
-    return this.#sender.pacer.readyAt;
+    return this.#sender.pacer.anyReadyAt;
+  }
+
+  /** Whether {@linkcode Kcp.output} would send data now. */
+  get dataReady(): boolean {
+    const sender = this.#sender;
+    if (this.dead) return false;
+    sender.startOutput();
+    return sender.dataDue(sender.held ? 0 : sender.room);
+  }
+
+  /** Bytes that the limits on burst and rate allow now. */
+  get paceRoom(): number {
+    this.#sender.advancePacer();
+    return this.#sender.pacer.room(this.#options.mtu);
   }
 
   /** Counts a packet of an outer layer against the limits on burst and rate. */
   spend(bytes: number): void {
-    this.#sender.pacer.spend(bytes);
+    this.#sender.pacer.spendAny(bytes);
   }
 
   /** Counts bytes that an outer layer adds to a packet of this machine against the rate limit. */
   charge(bytes: number): void {
     this.#sender.pacer.charge(bytes);
+  }
+
+  /**
+   * {@linkcode Kcp.output} that stops before the next packet with data when it has sent as many
+   * bytes as its share, so that an outer layer gets its own share of the limits on burst and rate.
+   *
+   * @param share Bytes, with those that {@linkcode Kcp.charge} counts. At least one packet may leave.
+   * @returns Bytes that it counted against the rate limit.
+   */
+  outputShare(batch: PacketBatch, share: number): number {
+    const { pacer } = this.#sender;
+    const before = pacer.spent;
+    pacer.streamPauseAt = before + share;
+    try {
+      this.output(batch);
+    } finally {
+      pacer.streamPauseAt = Infinity;
+    }
+    return pacer.spent - before;
   }
 
   /** Gives unused memory back to the arena. The machine allocates it again on demand. */

@@ -72,6 +72,8 @@ export class Pipeline implements PacketLayer {
   /** The ratio that the peer is assumed to use before its packets show it. */
   readonly #assumedRatio: FecRatio | undefined;
   #now = -Infinity;
+  /** Bytes that datagrams have sent more than the stream while both had something to send. */
+  #ahead = 0;
 
   constructor(kcp: Kcp, protection: PacketProtection | null, fec: FecOptions | null) {
     this.#kcp = kcp;
@@ -124,12 +126,54 @@ export class Pipeline implements PacketLayer {
 
   #fill(batch: PacketBatch): void {
     this.#appendParity(batch);
-    this.#appendDatagrams(batch);
     if (this.pending) return;
-    if (this.#plain) {
-      this.#kcp.output(batch);
+    if (this.datagrams.peek(0) !== undefined) {
+      this.#share(batch);
       return;
     }
+    const bytes = this.#appendStream(batch, Infinity);
+    if (this.#ahead > 0) this.#ahead = this.#paced ? Math.max(0, this.#ahead - bytes) : 0;
+  }
+
+  /**
+   * Lets datagrams and the stream share the limits on burst, rate and unconfirmed addresses. Each
+   * gets half of the bytes while both wait, and all of them while the other has nothing to send. The
+   * shares are even over time, as in deficit round robin (Shreedhar and Varghese, "Efficient Fair
+   * Queuing Using Deficit Round Robin", 1995).
+   */
+  #share(batch: PacketBatch): void {
+    const kcp = this.#kcp;
+    let contended = kcp.dataReady;
+    if (!contended && !this.#paced) this.#ahead = Math.min(0, this.#ahead);
+    while (true) {
+      const sent = this.#appendDatagrams(batch, contended);
+      if (batch.full) return;
+      // Datagrams wait for the stream, or for a limit that the stream shares.
+      const share = contended && this.waiting ? Math.max(1, this.#ahead) : Infinity;
+      const bytes = this.#appendStream(batch, share);
+      this.#ahead -= bytes;
+      if (batch.full || this.pending) return;
+      if (sent + bytes === 0 && !contended) break;
+      contended = bytes > 0 && kcp.dataReady;
+    }
+    // What has nothing to send gets nothing for it later.
+    if (!this.waiting) this.#ahead = Math.max(0, this.#ahead);
+    if (!this.#paced) this.#ahead = 0;
+  }
+
+  /** Whether a limit on burst or rate holds every packet back. */
+  get #paced(): boolean {
+    return this.#kcp.readyAt() > this.#now;
+  }
+
+  /**
+   * Appends packets of the KCP machine.
+   *
+   * @param share See {@linkcode Kcp.outputShare}.
+   * @returns The bytes that the limit on the rate counted.
+   */
+  #appendStream(batch: PacketBatch, share: number): number {
+    if (this.#plain) return this.#kcp.outputShare(batch, share);
     const mtu = this.#kcp.options.mtu + this.overhead;
     if (batch.largest < mtu) {
       throw new RangeError(
@@ -138,7 +182,7 @@ export class Pipeline implements PacketLayer {
     }
     batch.layer = this;
     try {
-      this.#kcp.output(batch);
+      return this.#kcp.outputShare(batch, share);
     } finally {
       batch.layer = null;
     }
@@ -178,12 +222,21 @@ export class Pipeline implements PacketLayer {
     }
   }
 
-  #appendDatagrams(batch: PacketBatch): void {
+  /**
+   * Appends datagrams.
+   *
+   * @param contended Whether the stream has data to send, so that datagrams get a share only.
+   * @returns How many were appended.
+   */
+  #appendDatagrams(batch: PacketBatch, contended: boolean): number {
     const kcp = this.#kcp;
+    // A few datagrams leave before the stream, since they are useless when they are late.
+    const most = contended ? Math.min(kcp.paceRoom, kcp.sndLimit) / 2 : Infinity;
     let sent = 0;
-    for (let payload; (payload = this.datagrams.peek(sent)) && kcp.readyAt() <= this.#now;) {
+    for (let payload; (payload = this.datagrams.peek(sent)) && !this.#paced;) {
       const size = this.#wireSize(payload);
       if (size > kcp.sndLimit) break;
+      if (contended && this.#ahead > 0 && this.#ahead + size > most) break;
       const start = batch.place(size);
       if (start < 0) break;
       const { bytes, view } = batch.arena;
@@ -196,9 +249,11 @@ export class Pipeline implements PacketLayer {
       batch.append(start + size);
       kcp.sndLimit -= size;
       kcp.spend(size);
+      this.#ahead += size;
       sent++;
     }
     this.datagrams.removeSent(sent);
+    return sent;
   }
 
   /** Bytes of the packet with a datagram. */
