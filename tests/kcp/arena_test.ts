@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Arena, PacketBatch } from "../../kcp/mod.ts";
+import { Arena, type MemoryWaiter, PacketBatch } from "../../kcp/mod.ts";
 import { Random } from "../../transport/link/random.ts";
 import { End, opened, pattern, WINS } from "./harness.ts";
 
@@ -224,18 +224,53 @@ Deno.test("arena: a block lies at a multiple of its size, whatever came before",
   assertEquals(arena.alloc(1 << 20), 0);
 });
 
-Deno.test("arena: who waits is called in order, once there is room for what is needed", () => {
+/** A waiter that writes its name into `called`. */
+function waiter(name: string, need: number, called: string[]): MemoryWaiter {
+  return { need, onMemory: () => called.push(name) };
+}
+
+Deno.test("arena: one waiter at a time is woken, in order, once the arena has what it needs", () => {
   const arena = new Arena(4096);
   const blocks = Array.from({ length: 4 }, () => arena.alloc(1024));
   const called: string[] = [];
-  arena.wait(2048, () => called.push("first"));
-  arena.wait(64, () => called.push("second"));
+  const [first, second, third] = ["first", "second", "third"].map((name) =>
+    waiter(name, 2048, called)
+  );
+  for (const each of [first, second, third, first]) arena.wait(each);
+  assertEquals(arena.waiting, 3, "who waits already is not counted again");
   arena.free(blocks[0], 1024);
-  assertEquals(called, [], "1024 bytes are not enough for the first");
+  assertEquals(called, [], "1024 bytes are not enough");
   arena.free(blocks[1], 1024);
-  assertEquals(called, ["first", "second"]);
+  assertEquals(called, ["first"]);
   arena.free(blocks[2], 1024);
-  assertEquals(called, ["first", "second"], "each is called once");
+  arena.free(blocks[3], 1024);
+  assertEquals(called, ["first"], "the second waits until the first has tried");
+  arena.leave(first);
+  assertEquals(called, ["first", "second"]);
+  // The memory is gone again before the second one has tried.
+  const taken = arena.alloc(4096);
+  arena.wait(second);
+  arena.free(taken, 4096);
+  assertEquals(called, ["first", "second", "second"], "it keeps its place");
+  arena.leave(second);
+  arena.leave(third);
+  arena.leave(third);
+  assertEquals([called.at(-1), arena.waiting], ["third", 0]);
+});
+
+Deno.test("arena: who needs much does not hold up those who need less", () => {
+  const arena = new Arena(4096);
+  const blocks = Array.from({ length: 4 }, () => arena.alloc(1024));
+  const called: string[] = [];
+  const large = waiter("large", 4096, called);
+  const small = waiter("small", 1000, called);
+  arena.wait(large);
+  arena.wait(small);
+  arena.free(blocks[0], 1024);
+  assertEquals(called, ["small"]);
+  arena.leave(small);
+  for (const block of blocks.slice(1)) arena.free(block, 1024);
+  assertEquals(called, ["small", "large"]);
 });
 
 Deno.test("arena: trim gives most of an unused buffer back, and keeps what is in use", () => {
