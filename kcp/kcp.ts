@@ -275,13 +275,19 @@ export class Kcp {
   /**
    * Size of the smallest block that {@linkcode Kcp.arena} must have before a `send` or `write` that
    * found it full, or data of the peer that was refused for this reason, can go on; 0 if none is
-   * lacking. {@linkcode Arena.wait} tells when there is such a block: call `tick` then, and try the
-   * write again.
+   * lacking. {@linkcode Arena.wait} tells when there is such a block: call {@linkcode
+   * Kcp.retryForMemory} then, and try the write again.
    */
   get shortage(): number {
     const out = this.#sender.shortage;
     const into = this.#receiver.shortage;
     return out > 0 && into > 0 ? Math.min(out, into) : out + into;
+  }
+
+  /** Tries again to store data of the peer that met a full arena. `tick` does it too. */
+  retryForMemory(): void {
+    this.#sender.shortage = 0;
+    this.#receiver.retry();
   }
 
   /** Segments that the send queue has room for. */
