@@ -90,6 +90,7 @@ Deno.test("readme: the tables of settings name every setting", () => {
     keepAlive: true,
     linger: true,
     timeWait: true,
+    memoryLimit: true,
     replayWindow: true,
     congestion: true,
     entropy: true,
