@@ -44,6 +44,9 @@ export class End {
   peer: End | null = null;
   /** The process of the peer, known sooner. */
   peerProcess: Process | null;
+  /** When the address of the client changed, and since when the two can't reach each other for that. */
+  movedAt = -Infinity;
+  lostPeerAt = Infinity;
   /** When a packet of this conversation last reached it, by the clock of its process. */
   heardAt = -Infinity;
   /** The same in ms of the network. */

@@ -6,7 +6,7 @@
 import type { Application } from "./application.ts";
 import type { Correction } from "./correction.ts";
 import type { End } from "./end.ts";
-import { type Facts, limits, ms } from "./rules.ts";
+import { type Facts, isOrphan, limits, ms, remembers } from "./rules.ts";
 import type { Incoming, Outgoing } from "./streams.ts";
 
 /**
@@ -25,10 +25,13 @@ export function checkPromise(out: Outgoing, facts: Facts): void {
   const killedAfter = promisedAt - facts.scenario.oneWay - end.process.disturbed - 50;
   const processes = end.name === "client" ? facts.servers : readers.map((r) => r.end.process);
   if (processes.some(({ killedAt }) => killedAt < Infinity && killedAt >= killedAfter)) return;
-  if (readers.some((reader) => reader.left || reader.got > 0 && isError(reader))) return;
+  if (readers.some((r) => r.left && !isOrphan(r.end) || r.got > 0 && isError(r))) return;
+  // A client that talked with another incarnation, or with another session, took these bytes for its bytes.
+  const other = end.name === "server" ? end.peer?.in.from : null;
+  if (other && other !== out && !remembers(facts.scenario)) return;
   const seen = readers.map(({ end: { label }, got, outcome }) => `${label} ${got} ${outcome}`);
   facts.fail(
-    "promise",
+    other && other !== out ? "splice" : "promise",
     `${out.promisedBy} of ${end.label} promised ${promised} bytes at ${
       ms(promisedAt)
     }, read were: ${seen.join(", ") || "none"}`,
@@ -55,6 +58,7 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
   facts.count("ends of streams");
   for (const reader of readersOf(out, facts)) {
     const { end } = reader;
+    if (isOrphan(end)) continue;
     // A server that was restarted may know a stream only by its later part.
     if (out.end.name === "client" && end.process !== out.end.peerProcess) continue;
     if (reader.left || !end.process.alive || end.closedAt < Infinity || reader.outcome === "end") {
@@ -79,6 +83,9 @@ export function checkEfficiency(end: End, facts: Facts): void {
   const history = facts.history(end);
   const { peer } = end;
   if (!history || !peer || history.lastAt > -Infinity || history.mtuAt > -Infinity) return;
+  // A process that is gone, or not there yet, acknowledges nothing.
+  if (scenario.faults.some(({ kind }) => kind === "restart")) return;
+  if (end.outcome?.kind !== null || peer.outcome?.kind !== null) return;
   if (end.process.disturbed + peer.process.disturbed > 0 || !isSteady(end, facts)) return;
   const { timeoutRetransmits, fastRetransmits, earlyRetransmits, segmentsOut, sndWnd } =
     end.connection.stats;

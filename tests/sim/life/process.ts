@@ -38,11 +38,13 @@ export class Process {
   thawedAt = -Infinity;
   disturbed = 0;
   frozen = false;
+  /** Whether its socket is closed. */
+  closed = false;
   /** When the clock last jumped. */
   jumpedAt = -Infinity;
   readonly startedAt: number;
   /** Called when it is killed. */
-  readonly leaves: (() => void)[] = [];
+  readonly leaves = new Set<() => void>();
   readonly #world: Surroundings;
   readonly #raw: DatagramSocket;
   readonly #timer: Clock;
@@ -68,7 +70,10 @@ export class Process {
       },
       open: (receiver) => this.#open(receiver),
       send: (batch) => this.#send(batch),
-      close: () => raw.close(),
+      close: () => {
+        this.closed = true;
+        raw.close();
+      },
       ref: () => {},
       unref: () => {},
     };
@@ -96,8 +101,11 @@ export class Process {
 
   /** What its clock shows. */
   get localTime(): number {
-    return (this.frozen && this.#stops ? this.#frozenAt : this.#world.network.now) + this.#offset;
+    const time = this.frozen && this.#stops ? this.#frozenAt : this.#world.network.now;
+    return Math.max(this.#least, time + this.#offset);
   }
+
+  #least = -Infinity;
 
   #stops = false;
 
@@ -108,7 +116,7 @@ export class Process {
     this.#timer.stop();
     this.#raw.close();
     this.#waiting.length = this.#held.length = 0;
-    for (const leave of this.leaves.splice(0)) leave();
+    for (const leave of [...this.leaves]) leave();
   }
 
   /** Stops to run it for `ms`. */
@@ -259,8 +267,7 @@ export class Process {
         return;
       }
       // The sum of a time and an offset may be off by its last bit.
-      const late = this.#wakeAt - this.localTime;
-      if (late > 0) this.#offset += late;
+      this.#least = Math.max(this.#least, this.#wakeAt);
       this.#wakeAt = Infinity;
       this.#world.stepped(this);
       this.#run(callback);

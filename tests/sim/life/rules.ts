@@ -4,6 +4,7 @@
  * | rule | what it says |
  * | --- | --- |
  * | exactness | a reader gets a prefix of what one incarnation of its peer wrote, in order, in its messages |
+ * | splice | the same where a process was restarted: nobody gets bytes, or promises, of two incarnations |
  * | once | no two connections that one process accepted give out the same stream |
  * | promise | what was promised as delivered was read, or the reader got an error or was killed later |
  * | end | a peer reads the end of a stream whose delivery was promised, and no error |
@@ -48,6 +49,8 @@ export interface Facts {
   readonly servers: readonly Process[];
   /** Whether two processes had the same address, one after the other. */
   readonly addressesReused: boolean;
+  /** Whether an incarnation of the client took over the conversation and address of another. */
+  readonly reincarnated: boolean;
   /** The longest interval that an end had. */
   interval(end: End): number;
   history(end: End): History | null;
@@ -78,6 +81,15 @@ export function limits(end: End, { client, server }: Scenario) {
   };
 }
 
+/**
+ * Whether the server remembers a conversation for as long as a client may try to open it again: for
+ * `timeWait`, or for as long as it would itself wait for the peer.
+ */
+export function remembers({ server, client }: Scenario): boolean {
+  const own = Math.max(server.timeWait ?? 30_000, server.deadLinkTime ?? DEAD_LINK_TIME);
+  return own >= (client.deadLinkTime ?? DEAD_LINK_TIME);
+}
+
 /** What a wait may take besides what it waits for: round trips, intervals, timers. */
 function slack(end: End, facts: Facts): number {
   const peer = end.peer ? facts.interval(end.peer) : 0;
@@ -93,6 +105,7 @@ export function goneSince(end: End, facts: Facts): number {
     peer?.process.killedAt ?? Infinity,
     peer?.outcome?.at ?? Infinity,
     facts.history(end)?.brokenAt ?? Infinity,
+    end.lostPeerAt,
   );
 }
 
@@ -127,11 +140,17 @@ export function checkOperation(op: Operation, facts: Facts): void {
   }
 }
 
-/** Whether an end talks to a process that is not the one that took the beginning of the stream. */
+/**
+ * Whether an end on the server's side is none that can ever read anything: another end took the
+ * beginning of the stream, in a process before this one or before the client's address changed.
+ */
 export function isOrphan(end: End): boolean {
   const { peer } = end;
-  return end.name === "server" && end.in.from === null && peer !== null &&
-    peer.peerProcess !== end.process && peer.connection.stats.acknowledged > 0;
+  if (end.name === "client" || end.in.from !== null || peer === null) return false;
+  if (peer.out.readers.some((reader) => reader.end.name === "server")) return true;
+  const first = peer.peerProcess === end.process && end.createdAt < peer.movedAt;
+  return !first && (peer.peerProcess !== end.process || peer.movedAt > -Infinity) &&
+    peer.connection.stats.acknowledged > 0;
 }
 
 /**
@@ -143,11 +162,15 @@ export function checkVerdict(end: End, facts: Facts): void {
   const kind = outcome?.kind;
   if (kind !== "unreachable" && kind !== "unconfirmed" && kind !== "idle") return;
   if (!process.alive || isOrphan(end)) return;
+  // Its peer may have to refuse it until the one before is forgotten.
+  if (facts.reincarnated) return;
   const history = facts.history(end);
   const peer = end.peer?.process ?? end.peerProcess;
   if (!history || !peer) return;
   if (goneSince(end, facts) < facts.now) return;
   const { scenario } = facts;
+  // Nobody knows whether a session that was not accepted yet goes on.
+  if (end.peer === null && scenario.acceptDelay > 0) return;
   if (facts.addressesReused && scenario.cipher !== "none") return;
   const { deadLinkTime, idleTimeout, keepAlive } = limits(end, scenario);
   const limit = kind === "idle" ? idleTimeout : deadLinkTime;
@@ -184,7 +207,8 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
   const datagrams = scenario.clientProgram.datagrams.count + scenario.serverProgram.datagrams.count;
   const packets = datagrams > 0 ? 40 : 4;
   const path = 6 * scenario.oneWay + 2 * (facts.interval(sender) + facts.interval(reader));
-  const pacing = packets * mtu / pacingRate * 1000;
+  const message = scenario.messages ? 3 * Math.max(0, ...sender.out.sizes) : 0;
+  const pacing = (packets * mtu + message) / pacingRate * 1000;
   let wait = 1.5 * rto;
   const paused = reader.paused + scenario.acceptDelay;
   if (history.lastAt > -Infinity || paused > 0) {
@@ -195,7 +219,18 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
   }
   // A packet that vanished because of its size is noticed after some timeouts, size by size.
   if (history.mtuAt > -Infinity) wait += 40 * rto;
-  return 100 + path + pacing + wait;
+  const rounds = scenario.messages ? roundsOfMessage(sender, reader) : 0;
+  return 100 + path + pacing + (rounds > 1 ? 2 : 1) * wait +
+    rounds * (2 * scenario.oneWay + facts.interval(sender) + facts.interval(reader));
+}
+
+/** Round trips that the largest message takes: a window each, or what congestion control allows. */
+function roundsOfMessage(sender: End, reader: End): number {
+  const { sndWnd, mtu, nc } = sender.connection.options;
+  const largest = Math.max(0, ...sender.out.sizes);
+  const segments = Math.ceil(largest / (mtu - 60)) + 1;
+  const rounds = segments / Math.min(sndWnd, reader.connection.options.rcvWnd);
+  return Math.ceil(nc ? rounds : Math.max(rounds, 4 + 2 * Math.sqrt(segments)));
 }
 
 /**
@@ -206,11 +241,12 @@ export function checkWait(op: Operation, facts: Facts): void {
   const { end: reader, since } = op;
   const sender = reader.in.from?.end ?? reader.peer;
   if (op.name !== "read" || !sender || reader.isOver || sender.outcome !== null) return;
-  if (facts.scenario.serverProgram.echo || isOrphan(reader)) return;
+  if (facts.scenario.serverProgram.echo || isOrphan(reader) || facts.reincarnated) return;
   if (!reader.process.runs || !sender.process.runs) return;
   const history = facts.history(reader);
   // The server learns of a new address when the client sends something from there.
-  if (!history || history.brokenAt < Infinity || history.movedAt > history.spokeAt) return;
+  if (!history || history.movedAt > history.spokeAt) return;
+  if (goneSince(reader, facts) < Infinity) return;
   const { out } = sender;
   const written = reader.in.got < out.written ? out.timeOf(reader.in.got) : out.endedAt;
   if (written === Infinity) return;

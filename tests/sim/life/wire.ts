@@ -59,3 +59,25 @@ export function parityPacket(random: Random, seqid: number, size: number): Uint8
 export function garbage(random: Random): Uint8Array {
   return random.fill(new Uint8Array(random.below(200)));
 }
+
+const COMMANDS = ["PUSH", "ACK", "WASK", "WINS"];
+
+/** A packet that is not encrypted, in words. */
+export function describePacket(packet: Uint8Array): string {
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
+  const shard = shardOf(packet);
+  if (shard?.parity) return `parity ${shard.seqid}`;
+  if (isAside(packet)) return `datagram of ${packet.length - 12} bytes`;
+  const words: string[] = shard ? [`shard ${shard.seqid}:`] : [];
+  for (let at = shard ? 8 : 0; at + 24 <= packet.length;) {
+    const length = view.getUint32(at + 20, true);
+    const command = COMMANDS[view.getUint8(at + 4) - 81] ?? "?";
+    words.push(
+      `${command} sn ${view.getUint32(at + 12, true)} una ${view.getUint32(at + 16, true)} wnd ${
+        view.getUint16(at + 6, true)
+      } len ${length} |`,
+    );
+    at += 24 + length;
+  }
+  return words.join(" ");
+}

@@ -20,10 +20,18 @@ import { Faults } from "./faults.ts";
 import { History } from "./history.ts";
 import { limitedListener } from "./limited.ts";
 import { Process, type Surroundings } from "./process.ts";
-import { Broken, checkOperation, checkVerdict, checkWait, type Facts, isOrphan } from "./rules.ts";
+import {
+  Broken,
+  checkOperation,
+  checkVerdict,
+  checkWait,
+  type Facts,
+  isOrphan,
+  remembers,
+} from "./rules.ts";
 import type { EndName, Fault, MomentName, Scenario } from "./scenario.ts";
 import type { Outgoing } from "./streams.ts";
-import { convOf, isAside } from "./wire.ts";
+import { convOf, describePacket, isAside } from "./wire.ts";
 
 const SERVER = "10.0.0.1";
 const CLIENT = "10.0.0.2";
@@ -72,6 +80,8 @@ export class World implements Surroundings, Stage, Facts {
   /** The client that faults concern: the first one, in its present incarnation. */
   client: Client | null = null;
   addressesReused = false;
+  /** Whether an incarnation of the client took over the conversation and address of another. */
+  reincarnated = false;
   outageUntil = Infinity;
   /** Whether the applications are done, so that faults have no more to hit. */
   over = false;
@@ -150,6 +160,8 @@ export class World implements Surroundings, Stage, Facts {
   }
 
   fail(rule: string, message: string): never {
+    // Bytes of two incarnations under one conversation and address.
+    if (rule === "exactness" && (this.reincarnated || this.servers.length > 1)) rule = "splice";
     throw new Broken(rule, message);
   }
 
@@ -244,7 +256,10 @@ export class World implements Surroundings, Stage, Facts {
   /** A client dials. */
   dial(slot: number, port = this.#nextPort++, conv = this.#random.uint32()): void {
     const address = `${CLIENT}:${port}`;
-    if (this.#addresses.has(address)) this.addressesReused = true;
+    if (this.#addresses.has(address)) {
+      this.addressesReused = true;
+      if (this.ends.some((end) => end.conv === conv)) this.reincarnated = true;
+    }
     const process = new Process(this, CLIENT, port);
     this.#addresses.set(address, process);
     const options = { ...this.scenario.client, ...this.#protection() };
@@ -308,11 +323,15 @@ export class World implements Surroundings, Stage, Facts {
     const application = new Application(this, end, program);
     this.applications.push(application);
     this.#busy++;
-    end.process.leaves.push(() => this.#done());
-    application.run().then(() => {
-      end.process.leaves.pop();
-      then();
+    const { leaves } = end.process;
+    const leave = () => {
+      leaves.delete(leave);
       this.#done();
+    };
+    leaves.add(leave);
+    application.run().then(() => {
+      then();
+      if (leaves.has(leave)) leave();
     }).catch((error) => this.threw(error));
   }
 
@@ -420,7 +439,7 @@ export class World implements Surroundings, Stage, Facts {
   /** Changes the client's address. */
   rebind(): void {
     const { client } = this;
-    if (!client?.process.alive) return;
+    if (!client?.process.alive || client.process.closed) return;
     const old = client.process.address;
     const next = `${CLIENT}:${this.#nextPort++}`;
     this.network.rebind(old, next);
@@ -428,7 +447,11 @@ export class World implements Surroundings, Stage, Facts {
     this.#clients.set(next, client);
     client.history.movedAt = this.now;
     client.history.disturb(this.now);
-    if (!this.scenario.server.migrate) client.history.brokenAt = this.now;
+    client.end.movedAt = this.now;
+    if (this.scenario.server.migrate) return;
+    for (const end of this.ends) {
+      if (end === client.end || end.peerProcess === client.process) end.lostPeerAt = this.now;
+    }
   }
 
   /** Changes settings of the present connection of an end. */
@@ -479,10 +502,9 @@ export class World implements Surroundings, Stage, Facts {
     if (writer === end) return;
     this.log?.(`${this.now} ${end.label} reads ${writer.label}`);
     for (const { end: other } of from!.readers) {
-      const { timeWait = 30_000, deadLinkTime = 30_000 } = this.scenario.server;
-      const remembered = Math.max(timeWait, deadLinkTime) >=
-        (this.scenario.client.deadLinkTime ?? 30_000);
-      if (other !== end && other.process === end.process && remembered) {
+      // To a server that follows nobody, a client that moves before it was answered is another client.
+      const moved = writer.movedAt > -Infinity && !this.scenario.server.migrate;
+      if (other !== end && other.process === end.process && remembers(this.scenario) && !moved) {
         this.fail("once", `${end.label} and ${other.label} both read ${writer.label}`);
       }
     }
@@ -497,7 +519,11 @@ export class World implements Surroundings, Stage, Facts {
     }
     end.peer = writer;
     end.peerProcess = writer.process;
-    if (!writer.peer || writer.peer.in.from === null || !writer.peer.process.alive) {
+    if (end.name === "server" && end.createdAt >= writer.movedAt) writer.lostPeerAt = Infinity;
+    if (
+      !writer.peer || writer.lostPeerAt < Infinity || writer.peer.in.from === null ||
+      !writer.peer.process.alive || writer.peer.lostPeerAt < Infinity
+    ) {
       writer.peer = end;
     }
   }
@@ -540,6 +566,7 @@ export class World implements Surroundings, Stage, Facts {
 
   left(from: Process, packet: Uint8Array, to: string, lost: boolean): void {
     this.count("packets");
+    if (this.log) this.#logPacket(from.address, to, packet, lost);
     if (!lost) return;
     const server = from.address === `${SERVER}:${PORT}`;
     const history = this.#clients.get(server ? to : from.address)?.history;
@@ -547,6 +574,12 @@ export class World implements Surroundings, Stage, Facts {
     this.count("packets lost");
     if (packet.length > (server ? this.down : this.up).options.mtu) history.tooLarge++;
     else history.lose(this.now);
+  }
+
+  #logPacket(from: string, to: string, packet: Uint8Array, lost: boolean): void {
+    const words = this.scenario.cipher === "none" ? describePacket(packet) : "encrypted";
+    const fate = lost ? " LOST" : "";
+    this.log?.(`${this.now} ${from} to ${to}: ${packet.length} bytes, ${words}${fate}`);
   }
 
   reached(process: Process, packet: Uint8Array, from: string): void {
