@@ -135,8 +135,9 @@ export function drawSettings(random: Random, family: Family): Settings {
   if (family === "datagrams") {
     for (const each of live) {
       delete each.pacingRate;
-      if (random.chance(0.5)) each.pacingRate = logarithmic(random, 30_000, 200_000);
-      else if (random.chance(0.5)) each.burst = pick(random, [1, 2, 4]);
+      const draw = random.next();
+      if (draw < 0.5) each.pacingRate = logarithmic(random, 30_000, 200_000);
+      else if (draw < 0.75) each.burst = pick(random, [1, 2, 4]);
     }
   }
   const latency = random.chance(0.15)

@@ -256,10 +256,9 @@ export class World implements Surroundings, Stage, Facts {
   /** A client dials. */
   dial(slot: number, port = this.#nextPort++, conv = this.#random.uint32()): void {
     const address = `${CLIENT}:${port}`;
-    if (this.#addresses.has(address)) {
-      this.addressesReused = true;
-      if (this.ends.some((end) => end.conv === conv)) this.reincarnated = true;
-    }
+    if (this.#addresses.has(address)) this.addressesReused = true;
+    // A server that follows its peers knows a conversation by its number alone.
+    if (this.ends.some((end) => end.conv === conv)) this.reincarnated = true;
     const process = new Process(this, CLIENT, port);
     this.#addresses.set(address, process);
     const options = { ...this.scenario.client, ...this.#protection() };
