@@ -22,6 +22,8 @@ export interface Stage {
   peerOf(application: Application): Application | null;
   /** An end has read its first byte. */
   recognised(end: End): void;
+  /** The largest message that an end may send at the moment. */
+  largestMessage(end: End): number;
   /** Breaks the run. */
   fail(rule: string, message: string): never;
 }
@@ -174,6 +176,8 @@ export class Application {
   #ended(): void {
     const { stage, end } = this;
     const { from, got } = end.in;
+    // An echo ends early when the server is told to end.
+    if (from?.end === end && end.peer?.closedAt !== Infinity) return;
     if (from && (from.endedAt === Infinity || got !== from.written)) {
       stage.fail(
         "exactness",
@@ -230,7 +234,7 @@ export class Application {
     const { end, stage } = this;
     const { connection, out } = end;
     if (stage.messages) {
-      const message = new Uint8Array(Math.min(size, connection.maxMessageSize));
+      const message = new Uint8Array(Math.min(size, stage.largestMessage(end)));
       fill(message, out.key, out.written);
       const result = await this.#try("write", () => connection.sendMessage(message));
       if (result instanceof ConnectionError) return false;

@@ -133,7 +133,8 @@ export class FaultDraw {
     for (let n = 1 + random.below(3); n > 0; n--) {
       const change: Record<string, unknown> = { ...liveOptions(random) };
       for (const name of Object.keys(change)) if (random.chance(0.5)) delete change[name];
-      // An interval is looked up by the rules as the longest one of an end.
+      // A message in larger segments may be larger than the peer's window.
+      if (Number(change.mtu) > 1500) delete change.mtu;
       faults.push({
         kind: "configure",
         end: pick(random, ["client", "server"] as const),

@@ -71,7 +71,7 @@ function lifeOptions(random: Random, least: number): EndpointOptions {
   if (random.chance(0.5)) {
     options.deadLinkTime = times([1000, 2000, 2000, 3000, 5000, 10_000, 60_000, 120_000]);
   }
-  if (random.chance(0.3)) options.deadLink = pick(random, [0, 3, 5, 10, 50]);
+  if (random.chance(0.3)) options.deadLink = pick(random, [0, 50, 100]);
   if (random.chance(0.03)) Object.assign(options, { deadLink: 0, deadLinkTime: Infinity });
   if (random.chance(0.3)) {
     options.idleTimeout = times([3000, 10_000, 30_000, 60_000, Infinity]);

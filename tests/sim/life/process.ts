@@ -43,6 +43,8 @@ export class Process {
   /** When the clock last jumped. */
   jumpedAt = -Infinity;
   readonly startedAt: number;
+  /** When packets last reached it, by where they came from and by its clock. */
+  readonly heardAt = new Map<string, number>();
   /** Called when it is killed. */
   readonly leaves = new Set<() => void>();
   readonly #world: Surroundings;

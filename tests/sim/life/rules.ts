@@ -175,7 +175,7 @@ export function checkVerdict(end: End, facts: Facts): void {
   const { deadLinkTime, idleTimeout, keepAlive } = limits(end, scenario);
   const limit = kind === "idle" ? idleTimeout : deadLinkTime;
   const local = process.localTime;
-  const heard = end.waits ? local : Math.max(end.heardAt, end.createdLocal);
+  const heard = end.waits ? local : end.heardAt > -Infinity ? end.heardAt : end.createdLocal;
   // Copies and parity may not count as heard.
   const tolerance = 200 + 2 * scenario.oneWay;
   const silence = local - heard;

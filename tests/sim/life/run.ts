@@ -177,9 +177,9 @@ function longest(scenario: Scenario): number {
 function checkHang(world: World): void {
   for (const end of world.ends) {
     if (!end.process.alive || end.pending.size === 0 || end.peer === null) continue;
-    const { idleTimeout, keepAlive } = limits(end, world.scenario);
+    const { idleTimeout, keepAlive, deadLinkTime } = limits(end, world.scenario);
     const gone = goneSince(end, world) < Infinity;
-    if (gone && idleTimeout === Infinity && keepAlive === Infinity) continue;
+    if (gone && Math.min(idleTimeout, keepAlive + deadLinkTime) === Infinity) continue;
     if (end.peer?.process.alive && world.isOrphan(end)) continue;
     const names = [...end.pending].map(({ name }) => name).join(", ");
     world.fail("hang", `${end.label} still waits at the end: ${names}`);

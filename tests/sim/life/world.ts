@@ -235,6 +235,7 @@ export class World implements Surroundings, Stage, Facts {
     const { hostname, port } = connection.remoteAddr;
     const from = this.#addresses.get(`${hostname}:${port}`) ?? null;
     const end = this.#makeEnd("server", process, connection, conv, from);
+    end.heardAt = process.heardAt.get(`${hostname}:${port}`) ?? -Infinity;
     if (candidates.length === 1) {
       const [client] = candidates;
       client.peerProcess ??= process;
@@ -472,6 +473,22 @@ export class World implements Surroundings, Stage, Facts {
     return this.#streams.get(key);
   }
 
+  /**
+   * A message must fit the receiver's window, whose segments count as usual ones, however large those of
+   * the sender are. One segment always fits.
+   */
+  largestMessage(end: End): number {
+    const { client, server, faults } = this.scenario;
+    const { maxMessageSize } = end.connection;
+    const [own, other] = end.name === "client" ? [client, server] : [server, client];
+    if ((own.mtu ?? 1400) <= 1500) return maxMessageSize;
+    let { rcvWnd = 256 } = other;
+    for (const fault of faults) {
+      if (fault.kind === "configure") rcvWnd = Math.min(rcvWnd, fault.change.rcvWnd ?? Infinity);
+    }
+    return Math.max(Math.floor(maxMessageSize / 255), Math.min(maxMessageSize, rcvWnd * 1400));
+  }
+
   peerOf({ end }: Application): Application | null {
     return end.peer ? this.applications.find((app) => app.end === end.peer) ?? null : null;
   }
@@ -589,6 +606,7 @@ export class World implements Surroundings, Stage, Facts {
       if (client?.process === process) this.#heard(client.end, conv);
       return;
     }
+    process.heardAt.set(from, process.localTime);
     this.corrections.find((each) => each.address === from)?.arrived(packet);
     const client = this.#clients.get(from);
     if (!client) return;
