@@ -4,7 +4,7 @@
  * @module
  */
 import type { Random } from "../../../transport/link/mod.ts";
-import { liveOptions, logarithmic, pick, type Settings } from "./draw_settings.ts";
+import { liveOptions, logarithmic, pick } from "./draw_settings.ts";
 import type { Family, Fault, MomentName, When } from "./scenario.ts";
 
 const MOMENTS: readonly MomentName[] = [
@@ -29,7 +29,7 @@ const PATH_MTUS = [576, 1200, 1200, 1280];
 
 /** Draws the faults of a family, and now and then some of another. */
 export class FaultDraw {
-  constructor(readonly random: Random, readonly settings: Settings) {}
+  constructor(readonly random: Random) {}
 
   draw(family: Family): Fault[] {
     const { random } = this;

@@ -31,7 +31,17 @@ export class ProgramDraw {
 
   draw(): Apps {
     const { random, family } = this;
-    const names = ["sensor", "upload", "exchange", "exchange", "download", "echo", "duplex", "rpc"];
+    const names = [
+      "sensor",
+      "upload",
+      "exchange",
+      "exchange",
+      "download",
+      "echo",
+      "duplex",
+      "rpc",
+      "trickle",
+    ];
     const app = family === "datagrams"
       ? "datagrams"
       : family === "memory"
@@ -103,6 +113,18 @@ export class ProgramDraw {
           client({ sizes, gap, lockstep: true, ...halfClose }),
           server({ after: "firstByte", sizes, lockstep: true, ...halfClose }),
         ];
+      }
+      case "trickle": {
+        // One direction is never silent for long, the other has something to say now and then.
+        const often = Array(logarithmic(random, 20, 200)).fill(logarithmic(random, 1, 200));
+        const gap = logarithmic(random, 2, 60);
+        const seldom = Array(logarithmic(random, 1, 10)).fill(logarithmic(random, 1, 300));
+        const pause = logarithmic(random, 20, 1000);
+        const busy = { sizes: often, gap, ...halfClose };
+        const calm = { sizes: seldom, gap: pause, ...halfClose };
+        return random.chance(0.5)
+          ? [client(busy), server({ after: "firstByte", ...calm })]
+          : [client(calm), server({ after: "firstByte", ...busy })];
       }
       case "quiet": {
         const gap = logarithmic(random, 5_000, 60_000);

@@ -56,7 +56,7 @@ export function liveOptions(random: Random): KcpLiveOptions {
   options.rcvWnd = window(random);
   if (random.chance(0.15)) options.minRto = logarithmic(random, 1, 500);
   if (random.chance(0.2)) options.ackNoDelay = true;
-  if (random.chance(0.12)) options.writeDelay = true;
+  if (random.chance(0.15)) options.writeDelay = true;
   if (random.chance(0.12)) options.pacingRate = logarithmic(random, 20_000, 2_000_000);
   if (random.chance(0.3)) options.burst = pick(random, [1, 2, 4, 8, Infinity]);
   if (random.chance(0.2)) options.fastlimit = random.below(8);

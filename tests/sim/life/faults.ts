@@ -159,12 +159,26 @@ export class Faults {
           case "garbage":
             server.inject(garbage(random), random.chance(0.5) ? own() : stranger);
             break;
-          case "parity": {
-            const seqid = random.chance(0.5) ? random.below(2000) : random.uint32();
-            server.inject(parityPacket(random, seqid, 30 + random.below(1300)), own());
+          default: {
+            const packet = parityPacket(random, this.#seqid(what, n), 30 + random.below(1300));
+            for (const correction of world.corrections) correction.forged(packet);
+            server.inject(packet, own());
           }
         }
       });
     }
+  }
+
+  /**
+   * The number of a forged parity shard: anywhere, or one after the other far away, or ahead of the
+   * peer's by more and more.
+   */
+  #seqid(what: "parity" | "far" | "ahead", n: number): number {
+    const { random } = this;
+    const [correction] = this.world.corrections;
+    if (what === "parity" || !correction) {
+      return random.chance(0.5) ? random.below(2000) : random.uint32();
+    }
+    return correction.parityAhead(what === "far" ? 100_000 + n : 8 * (1 + n % 16), n);
   }
 }

@@ -157,13 +157,37 @@ export function checkShare(app: Application, facts: Facts): void {
 export function checkCorrection(facts: Facts, correction: Correction): void {
   const { recoverable, from } = correction;
   const reader = facts.ends.find((end) => end.peer?.process === from && end.in.from);
-  if (!reader || recoverable < 12 || facts.history(reader)?.movedAt !== -Infinity) return;
+  if (!reader || recoverable < 8 || facts.history(reader)?.movedAt !== -Infinity) return;
+  // A decoder keeps no more than the window may hold, and what comes late is sent again before.
+  if ((facts.scenario.server.rcvWnd ?? 256) < 128 || facts.scenario.up.reorder) return;
   const { recovered } = reader.connection.stats.fec;
   facts.count("streams whose corrections were counted");
   if (recovered < recoverable / 2) {
     facts.fail(
       "correction",
       `${reader.label} restored ${recovered} packets, parity could restore ${recoverable}`,
+    );
+  }
+}
+
+/**
+ * A part of rule `memory`: where nothing but the memory is short, and one client comes after the other,
+ * each is served. The first one of a run with a flood may meet a server whose memory is full.
+ */
+export function checkServed(end: End, facts: Facts): void {
+  const { arenaLimit, faults } = facts.scenario;
+  if (
+    arenaLimit === Infinity || end.name === "server" || faults.length > 0 && end.createdAt === 0
+  ) {
+    return;
+  }
+  facts.count("clients of a server with little memory");
+  if (end.outcome?.kind !== null || end.in.outcome !== "" && isError(end.in) && !end.in.left) {
+    facts.fail(
+      "memory",
+      `${end.label} was not served by a server with ${arenaLimit} bytes: ${
+        end.outcome?.message ?? "it still waits"
+      }`,
     );
   }
 }

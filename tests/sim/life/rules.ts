@@ -159,16 +159,17 @@ export function isOrphan(end: End): boolean {
  */
 export function checkVerdict(end: End, facts: Facts): void {
   const { outcome, process } = end;
+  const { scenario } = facts;
   const kind = outcome?.kind;
   if (kind !== "unreachable" && kind !== "unconfirmed" && kind !== "idle") return;
   if (!process.alive || isOrphan(end)) return;
+  if (scenario.arenaLimit < Infinity) return;
   // Its peer may have to refuse it until the one before is forgotten.
   if (facts.reincarnated) return;
   const history = facts.history(end);
   const peer = end.peer?.process ?? end.peerProcess;
   if (!history || !peer) return;
   if (goneSince(end, facts) < facts.now) return;
-  const { scenario } = facts;
   // Nobody knows whether a session that was not accepted yet goes on.
   if (end.peer === null && scenario.acceptDelay > 0) return;
   if (facts.addressesReused && scenario.cipher !== "none") return;
@@ -241,6 +242,8 @@ export function checkWait(op: Operation, facts: Facts): void {
   const { end: reader, since } = op;
   const sender = reader.in.from?.end ?? reader.peer;
   if (op.name !== "read" || !sender || reader.isOver || sender.outcome !== null) return;
+  // While others hold all memory, a session waits for it.
+  if (facts.scenario.arenaLimit < Infinity) return;
   if (facts.scenario.serverProgram.echo || isOrphan(reader) || facts.reincarnated) return;
   if (!reader.process.runs || !sender.process.runs) return;
   const history = facts.history(reader);

@@ -10,6 +10,7 @@ import {
   checkEfficiency,
   checkEnd,
   checkPromise,
+  checkServed,
   checkShare,
 } from "./final_rules.ts";
 import { Broken, goneSince, limits } from "./rules.ts";
@@ -140,6 +141,7 @@ async function finish(world: World): Promise<void> {
   }
   if (world.failure) return;
   for (const app of world.applications) checkShare(app, world);
+  for (const end of world.ends) checkServed(end, world);
   checkHang(world);
   for (const { out } of world.ends) {
     checkPromise(out, world);

@@ -105,7 +105,7 @@ export type Fault =
   | {
     readonly kind: "flood";
     readonly when: When;
-    readonly what: "hosts" | "garbage" | "early" | "parity" | "ports";
+    readonly what: "hosts" | "garbage" | "early" | "ports" | "parity" | "far" | "ahead";
     readonly count: number;
     readonly gap: number;
   };
