@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { turbo } from "../../../kcp/mod.ts";
+import { fast, normal, turbo } from "../../../kcp/mod.ts";
 import { Random } from "../../../transport/link/mod.ts";
 import { FaultDraw } from "./draw_faults.ts";
 import { ProgramDraw } from "./draw_programs.ts";
 import { drawSettings, logarithmic, pick } from "./draw_settings.ts";
-import type { Family, Fault, Scenario } from "./scenario.ts";
+import type { Family, Fault, Program, Scenario } from "./scenario.ts";
 
 /** How often each family comes. */
 const WEIGHTS: readonly (readonly [Family, number])[] = [
@@ -54,6 +54,8 @@ export function drawScenario(seed: number): Scenario {
     redials: random.chance(0.3) ? 1 : 0,
   };
   if (family === "memory") return withMemory(scenario, random.fork("memory"));
+  if (family === "cut" && random.chance(0.15)) return withUpload(scenario, random.fork("upload"));
+  if (scenario.app === "trickle" && random.chance(0.4)) return withCollecting(scenario, random);
   if (family === "flood" && random.chance(0.3)) return withParity(scenario, random.fork("parity"));
   return scenario;
 }
@@ -98,6 +100,67 @@ function timesOf({ timeWait }: Scenario["server"]): Scenario["server"] {
   return timeWait === undefined ? {} : { timeWait };
 }
 
+/** The end that writes seldom collects what it writes, and acknowledges at once what the busy end sends. */
+function withCollecting(scenario: Scenario, random: Random): Scenario {
+  const { client, server, clientProgram, serverProgram } = scenario;
+  const interval = pick(random, [40, 100, 100]);
+  const seldom = { ...turbo, interval, writeDelay: true, ackNoDelay: true };
+  const often = { ...turbo, writeDelay: false };
+  const gap = 5 + random.below(interval / 2 - 5);
+  const sizes = Array(Math.ceil((1000 + random.below(4000)) / gap)).fill(1 + random.below(100));
+  const serverIsBusy = serverProgram.write.sizes.length > clientProgram.write.sizes.length;
+  const busy = (program: Program, isBusy: boolean): Program =>
+    isBusy ? { ...program, write: { ...program.write, sizes, gap } } : program;
+  return {
+    ...scenario,
+    client: { ...client, ...(serverIsBusy ? seldom : often) },
+    server: { ...server, ...(serverIsBusy ? often : seldom) },
+    clientProgram: busy(clientProgram, !serverIsBusy),
+    serverProgram: busy(serverProgram, serverIsBusy),
+  };
+}
+
+/** A large upload through usual windows to a slow reader, whose first packets are lost. */
+function withUpload(scenario: Scenario, random: Random): Scenario {
+  const { clientProgram, serverProgram } = scenario;
+  const { up, down } = scenario;
+  const latency = up.latency ?? 0;
+  const count = 1 + random.below(2);
+  return {
+    ...scenario,
+    app: "upload",
+    messages: false,
+    server: { ...pick(random, [turbo, fast, normal]), backlog: 1000 },
+    client: { ...pick(random, [turbo, fast, normal]) },
+    up: { latency },
+    down: { latency: down.latency },
+    oneWay: Math.max(latency, down.latency ?? 0),
+    calmAt: Infinity,
+    clientProgram: {
+      ...clientProgram,
+      write: {
+        ...clientProgram.write,
+        after: "start",
+        sizes: [logarithmic(random, 60_000, 300_000)],
+        lockstep: false,
+        then: "closeWrite",
+      },
+      read: READS_AT_ONCE,
+    },
+    serverProgram: {
+      ...serverProgram,
+      write: { ...serverProgram.write, sizes: [], then: "nothing" },
+      read: { ...READS_AT_ONCE, delay: random.chance(0.3) ? 0 : logarithmic(random, 500, 5000) },
+      echo: false,
+    },
+    acceptDelay: 0,
+    faults: [{ kind: "cut", from: "server", size: "any", skip: random.below(2), count }],
+    redials: 0,
+  };
+}
+
+const READS_AT_ONCE = { delay: 0, chunk: 65_536, pauses: [] };
+
 /** An upload with error correction over a path that loses, while strangers forge parity. */
 function withParity(scenario: Scenario, random: Random): Scenario {
   const { clientProgram } = scenario;
@@ -135,12 +198,12 @@ function withParity(scenario: Scenario, random: Random): Scenario {
         lockstep: false,
         then: "closeWrite",
       },
-      read: { delay: 0, chunk: 65_536, pauses: [] },
+      read: READS_AT_ONCE,
     },
     serverProgram: {
       ...scenario.serverProgram,
       write: { ...scenario.serverProgram.write, sizes: [], then: "nothing" },
-      read: { delay: 0, chunk: 65_536, pauses: [] },
+      read: READS_AT_ONCE,
       echo: false,
     },
     acceptDelay: 0,

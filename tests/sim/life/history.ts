@@ -12,6 +12,8 @@ export class History {
   /** When a packet was last lost by the path, and how many were. */
   lostAt = -Infinity;
   lost = 0;
+  /** Disturbances that are no lost packets. */
+  others = 0;
   /** Packets that vanished because they were longer than the path's MTU. */
   tooLarge = 0;
   /** When the path's MTU became smaller, or the applications set theirs. */
@@ -26,6 +28,7 @@ export class History {
   outage: { readonly from: number; readonly to: number } | null = null;
 
   disturb(now: number): void {
+    this.others++;
     this.firstAt = Math.min(this.firstAt, now);
     this.lastAt = Math.max(this.lastAt, now);
   }
@@ -34,6 +37,7 @@ export class History {
     this.lost++;
     this.lostAt = now;
     this.disturb(now);
+    this.others--;
   }
 
   /** Whether nothing but that outage happened. */

@@ -41,6 +41,11 @@ export class Broken extends Error {
   }
 }
 
+/** A run got into a state about which the rules say nothing; it ends there. */
+export class Undecided extends Error {
+  override readonly name = "Undecided";
+}
+
 /** What the rules look at. */
 export interface Facts {
   readonly now: number;

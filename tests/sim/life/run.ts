@@ -13,7 +13,7 @@ import {
   checkServed,
   checkShare,
 } from "./final_rules.ts";
-import { Broken, goneSince, limits } from "./rules.ts";
+import { Broken, goneSince, limits, Undecided } from "./rules.ts";
 import type { Family, Scenario } from "./scenario.ts";
 import { World } from "./world.ts";
 
@@ -72,6 +72,7 @@ export async function play(
     await perform(world);
   } catch (error) {
     const cause = world.failure ?? error;
+    if (cause instanceof Undecided) return resultOf(world);
     const rule = cause instanceof Broken ? cause.rule : "throws";
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new LifeFailure(
@@ -85,6 +86,11 @@ export async function play(
   } finally {
     present = null;
   }
+  return resultOf(world);
+}
+
+function resultOf(world: World): LifeResult {
+  const { scenario } = world;
   const hash = new TraceHash().text(world.network.hash);
   let bytes = 0;
   for (const end of world.ends) {

@@ -28,6 +28,7 @@ import {
   type Facts,
   isOrphan,
   remembers,
+  Undecided,
 } from "./rules.ts";
 import type { EndName, Fault, MomentName, Scenario } from "./scenario.ts";
 import type { Outgoing } from "./streams.ts";
@@ -160,9 +161,19 @@ export class World implements Surroundings, Stage, Facts {
   }
 
   fail(rule: string, message: string): never {
+    if (rule === "exactness" && !remembers(this.scenario) && this.#readTwice) {
+      throw new Undecided("A conversation that the server had forgotten was opened again");
+    }
     // Bytes of two incarnations under one conversation and address.
     if (rule === "exactness" && (this.reincarnated || this.servers.length > 1)) rule = "splice";
     throw new Broken(rule, message);
+  }
+
+  /** Whether two connections of one server read the same stream. */
+  get #readTwice(): boolean {
+    return this.ends.some(({ out }) =>
+      out.readers.filter(({ end }) => end.name === "server").length > 1
+    );
   }
 
   /** Keeps what broke the run, and ends it. */
@@ -173,7 +184,7 @@ export class World implements Surroundings, Stage, Facts {
 
   threw(error: unknown): void {
     this.#break(
-      error instanceof Broken
+      error instanceof Broken || error instanceof Undecided
         ? error
         : new Broken("throws", error instanceof Error ? error.stack ?? error.message : `${error}`),
     );
