@@ -10,7 +10,7 @@
  */
 import { createCipher, type PacketCipher } from "../../../crypt/mod.ts";
 import { Kcp, PacketBatch } from "../../../kcp/mod.ts";
-import { Random } from "../../../transport/link/mod.ts";
+import { Random } from "../../../transport/link/random.ts";
 import {
   ConnectionError,
   Endpoint,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Random } from "../../../transport/link/mod.ts";
+import type { Random } from "../../../transport/link/random.ts";
 
 /** What the attacker knows of the machine that is attacked. */
 export interface Knowledge {

@@ -4,7 +4,7 @@
  * @module
  */
 import { fast, normal, turbo } from "../../../kcp/mod.ts";
-import { Random } from "../../../transport/link/mod.ts";
+import { Random } from "../../../transport/link/random.ts";
 import { FaultDraw } from "./draw_faults.ts";
 import { ProgramDraw } from "./draw_programs.ts";
 import { drawSettings, logarithmic, pick } from "./draw_settings.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Random } from "../../../transport/link/mod.ts";
+import type { Random } from "../../../transport/link/random.ts";
 import { liveOptions, logarithmic, pick } from "./draw_settings.ts";
 import type { Family, Fault, MomentName, When } from "./scenario.ts";
 

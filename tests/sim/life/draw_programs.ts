@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Random } from "../../../transport/link/mod.ts";
+import type { Random } from "../../../transport/link/random.ts";
 import { logarithmic, pick, type Settings } from "./draw_settings.ts";
 import type { Family, Program, ReadPlan, Scenario, WritePlan } from "./scenario.ts";
 

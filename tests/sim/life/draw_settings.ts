@@ -4,7 +4,8 @@
  * @module
  */
 import { fast, type KcpLiveOptions, normal, turbo } from "../../../kcp/mod.ts";
-import type { LinkOptions, Random } from "../../../transport/link/mod.ts";
+import type { LinkOptions } from "../../../transport/link/mod.ts";
+import type { Random } from "../../../transport/link/random.ts";
 import type { EndpointOptions } from "../../../transport/session/mod.ts";
 import type { Family, Scenario } from "./scenario.ts";
 
@@ -71,8 +72,7 @@ function lifeOptions(random: Random, least: number): EndpointOptions {
   if (random.chance(0.5)) {
     options.deadLinkTime = times([1000, 2000, 2000, 3000, 5000, 10_000, 60_000, 120_000]);
   }
-  if (random.chance(0.3)) options.deadLink = pick(random, [0, 50, 100]);
-  if (random.chance(0.03)) Object.assign(options, { deadLink: 0, deadLinkTime: Infinity });
+  if (random.chance(0.03)) options.deadLinkTime = Infinity;
   if (random.chance(0.3)) {
     options.idleTimeout = times([3000, 10_000, 30_000, 60_000, Infinity]);
   }

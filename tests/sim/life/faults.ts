@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Random } from "../../../transport/link/mod.ts";
+import type { Random } from "../../../transport/link/random.ts";
 import type { Fault, MomentName, When } from "./scenario.ts";
 import type { World } from "./world.ts";
 import { earlyPacket, firstPacket, garbage, parityPacket } from "./wire.ts";

@@ -57,8 +57,8 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
   if (out.endPromisedAt === Infinity) return;
   facts.count("ends of streams");
   const readers = readersOf(out, facts);
-  // Where a conversation may be forgotten too soon, a second connection may have got all of it.
-  if (readers.some(({ outcome }) => outcome === "end")) return;
+  // Where a client moved, or was forgotten too soon, another connection may have got all of it.
+  if (readers.some(({ outcome, left, end }) => outcome === "end" || left && !isOrphan(end))) return;
   for (const reader of readers) {
     const { end } = reader;
     if (isOrphan(end)) continue;
@@ -195,7 +195,7 @@ export function checkServed(end: End, facts: Facts): void {
     return;
   }
   facts.count("clients of a server with little memory");
-  if (end.outcome?.kind !== null || end.in.outcome !== "" && isError(end.in) && !end.in.left) {
+  if (end.outcome?.kind !== null && end.in.outcome !== "end") {
     facts.fail(
       "memory",
       `${end.label} was not served by a server with ${arenaLimit} bytes: ${

@@ -220,7 +220,9 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
   if (history.lastAt > -Infinity || paused > 0) {
     const span = Math.max(0, history.lastAt - history.firstAt);
     const grown = span + 2 * rto + (paused > 0 ? 500 + 1.5 * paused : 0);
-    const cap = deadLinkTime === Infinity ? LONGEST_WAIT : Math.max(rto, deadLinkTime / 8);
+    // It may be the reader's end that has to try again: to acknowledge, or to answer.
+    const time = Math.max(deadLinkTime, limits(reader, scenario).deadLinkTime);
+    const cap = Math.max(rto, reader.rto, time / 8);
     wait = Math.max(wait, Math.min(LONGEST_WAIT, cap, grown));
   }
   // A packet that vanished because of its size is noticed after some timeouts, size by size.

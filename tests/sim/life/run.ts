@@ -212,7 +212,8 @@ async function rest(world: World): Promise<void> {
   const used = server.arena!.used;
   world.count("memory looked at");
   // Those of strangers go on until their silence has lasted too long.
-  const strangers = world.counts.has("connections of strangers");
+  const strangers = world.counts.has("fault: flood") ||
+    world.counts.has("connections of strangers");
   if (used > base + sessions * 8192 && !strangers) {
     world.fail("memory", `${used} bytes are in use 3 s after the end, by ${sessions} sessions`);
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Random } from "../../../transport/link/mod.ts";
+import { Random } from "../../../transport/link/random.ts";
 import type { End } from "./end.ts";
 
 /** A prime: no number of lost bytes that is a power of two goes unnoticed. */

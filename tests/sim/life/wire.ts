@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Random } from "../../../transport/link/mod.ts";
+import type { Random } from "../../../transport/link/random.ts";
 import { encode } from "../../kcp/harness.ts";
 
 const DATA = 0xf1;

@@ -11,7 +11,8 @@ import {
   type Listener,
   listenOn,
 } from "../../../transport/connection/mod.ts";
-import { type Link, Random, SimulatedNetwork } from "../../../transport/link/mod.ts";
+import { SimulatedNetwork } from "../../../transport/link/mod.ts";
+import { Random } from "../../../transport/link/random.ts";
 import { ConnectionError } from "../../../transport/session/mod.ts";
 import { Application, type Stage } from "./application.ts";
 import { Correction } from "./correction.ts";
@@ -66,6 +67,8 @@ export interface Client {
   readonly conv: number;
 }
 
+/** One direction of the path. */
+type LinkOfNetwork = ReturnType<SimulatedNetwork["link"]>;
 type Restart = Extract<Fault, { kind: "restart" }>;
 
 /** One run. */
@@ -139,11 +142,11 @@ export class World implements Surroundings, Stage, Facts {
   }
 
   /** The link to the server, and the one back. */
-  get up(): Link {
+  get up(): LinkOfNetwork {
     return this.network.link(CLIENT, SERVER);
   }
 
-  get down(): Link {
+  get down(): LinkOfNetwork {
     return this.network.link(SERVER, CLIENT);
   }
 
@@ -246,6 +249,10 @@ export class World implements Surroundings, Stage, Facts {
     const { hostname, port } = connection.remoteAddr;
     const from = this.#addresses.get(`${hostname}:${port}`) ?? null;
     const end = this.#makeEnd("server", process, connection, conv, from);
+    // A client that moved meanwhile hears no more of it.
+    if (from && from.address !== `${hostname}:${port}` && !this.scenario.server.migrate) {
+      end.lostPeerAt = this.#clients.get(`${hostname}:${port}`)!.history.movedAt;
+    }
     end.heardAt = process.heardAt.get(`${hostname}:${port}`) ?? -Infinity;
     if (candidates.length === 1) {
       const [client] = candidates;
@@ -485,8 +492,8 @@ export class World implements Surroundings, Stage, Facts {
   }
 
   /**
-   * A message must fit the receiver's window, whose segments count as usual ones, however large those of
-   * the sender are. One segment always fits.
+   * A message must fit the receiver's window, in whole segments of the sender, however large these are:
+   * the receiver counts usual ones. One segment always fits.
    */
   largestMessage(end: End): number {
     const { client, server, faults } = this.scenario;
@@ -497,7 +504,8 @@ export class World implements Surroundings, Stage, Facts {
     for (const fault of faults) {
       if (fault.kind === "configure") rcvWnd = Math.min(rcvWnd, fault.change.rcvWnd ?? Infinity);
     }
-    return Math.max(Math.floor(maxMessageSize / 255), Math.min(maxMessageSize, rcvWnd * 1400));
+    const segment = maxMessageSize / 255;
+    return Math.min(255, Math.max(1, Math.floor(rcvWnd * 1400 / segment))) * segment;
   }
 
   peerOf({ end }: Application): Application | null {
@@ -529,8 +537,9 @@ export class World implements Surroundings, Stage, Facts {
     if (writer === end) return;
     this.log?.(`${this.now} ${end.label} reads ${writer.label}`);
     for (const { end: other } of from!.readers) {
-      // To a server that follows nobody, a client that moves before it was answered is another client.
-      const moved = writer.movedAt > -Infinity && !this.scenario.server.migrate;
+      // A client that moves is another one to a server that follows nobody, or has ended its session.
+      const moved = writer.movedAt > -Infinity &&
+        (!this.scenario.server.migrate || other.outcome !== null);
       if (other !== end && other.process === end.process && remembers(this.scenario) && !moved) {
         this.fail("once", `${end.label} and ${other.label} both read ${writer.label}`);
       }
@@ -610,8 +619,10 @@ export class World implements Surroundings, Stage, Facts {
   }
 
   reached(process: Process, packet: Uint8Array, from: string): void {
-    const conv = this.scenario.cipher === "none" ? convOf(packet) : -1;
-    if (conv >= 0 && isAside(packet)) return;
+    const open = this.scenario.cipher === "none";
+    // Neither parity nor a datagram shows that a peer follows the conversation.
+    if (open && isAside(packet)) return;
+    const conv = open ? convOf(packet) : -1;
     if (process.address !== `${SERVER}:${PORT}`) {
       const client = this.#clients.get(process.address);
       if (client?.process === process) this.#heard(client.end, conv);
