@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ACK, End, opened, pattern, queue, range, sent, WASK, WINS } from "./harness.ts";
+import { ACK, type End, opened, pattern, queue, range, sent, WASK, WINS } from "./harness.ts";
 
 /** A machine whose smoothed RTT is 50 ms and whose RTO is 150 ms; segment 0 is acknowledged. */
 function sampled(options = {}): End {
