@@ -236,7 +236,10 @@ export class Sender {
    */
   resume(all: boolean): void {
     const { buffer, remote } = this;
-    buffer.detector.resume(buffer.slotOf(buffer.una), this.#clock.now, all);
+    // With nothing in flight, the place of the oldest segment holds none.
+    if (buffer.inFlight > 0) {
+      buffer.detector.resume(buffer.slotOf(buffer.una), this.#clock.now, all);
+    }
     if (remote.wnd === 0) remote.probeAt = Math.min(remote.probeAt, this.#clock.now);
   }
 

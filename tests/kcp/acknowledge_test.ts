@@ -178,3 +178,25 @@ Deno.test("acknowledge: a retransmission does not wait for writeDelay", () => {
   a.input(20, { cmd: ACK, sn: 2, ts: 0 });
   assertEquals(sent(a.segments(20)), [0, 1]);
 });
+
+Deno.test("acknowledge: with writeDelay, output that leaves more often does not delay new data", () => {
+  for (const every of [1, 3, 7, 29]) {
+    for (const what of ["acknowledgments", "answers to probes", "probes"]) {
+      const a = opened({ writeDelay: true, interval: 30, ackNoDelay: true, resend: 1 });
+      a.kcp.write(pattern(1));
+      a.segments(0);
+      let first = Infinity;
+      for (let now = 1, sn = 0; now < 300; now++) {
+        if (now === 50) a.kcp.write(pattern(100, 1));
+        if (now % every === 0) {
+          if (what === "acknowledgments") a.input(now, { sn: sn++, ts: now, data: pattern(1) });
+          else if (what === "answers to probes") a.input(now, { cmd: 83 });
+          else a.kcp.askWindow();
+        }
+        const data = a.segments(now).find((s) => s.cmd === PUSH && s.sn === 1);
+        if (data) first = Math.min(first, now);
+      }
+      assert(first <= 80, `${what} each ${every} ms: written at 50, sent at ${first}`);
+    }
+  }
+});

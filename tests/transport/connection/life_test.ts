@@ -707,6 +707,58 @@ for (const outage of [3000, 15_000, 25_000]) {
   }
 }
 
+for (const nodelay of [0, 1, 2] as const) {
+  life(
+    `with nodelay ${nodelay}, an outage of 25 s in mid-stream ends no connection`,
+    5,
+    async (run) => {
+      const { net } = run;
+      const mode = { nodelay, minRto: 10 };
+      const listener = run.listen(mode);
+      const client = run.connect(mode);
+      const writing = writeAll(client, pattern(600_000));
+      const server = await listener.accept();
+      const reading = readExactly(server, 600_000);
+      await net.delay(30);
+      run.partition();
+      await net.delay(25_000);
+      run.partition(false);
+      const healed = net.now;
+      assertEquals(await reading, pattern(600_000));
+      await writing;
+      await client.drained();
+      // The longest wait is an eighth of deadLinkTime.
+      assertLess(net.now - healed, 5000);
+      client.abort();
+      server.abort();
+      listener.close();
+    },
+    { "turbo": VARIANTS["turbo"], "an AEAD and FEC": VARIANTS["an AEAD and FEC"] },
+  );
+}
+
+Deno.test("life: no connection ends at a loss of 75 %", async () => {
+  for (const nodelay of [0, 1, 2] as const) {
+    for (let seed = 0; seed < 8; seed++) {
+      const net = new SimulatedNetwork({ seed, link: { latency: 25 } });
+      const at = { hostname: SERVER, port: 80, ...turbo, nodelay };
+      await net.run(async () => {
+        const listener = net.listen(at);
+        const client = net.connect(at);
+        const writing = writeAll(client, pattern(200_000));
+        const server = await listener.accept();
+        net.configure({ loss: 0.75 });
+        const how = await ending(readExactly(server, 200_000));
+        assertEquals(how, pattern(200_000), `nodelay ${nodelay}, seed ${seed}`);
+        await writing;
+        client.abort();
+        server.abort();
+        listener.close();
+      });
+    }
+  }
+});
+
 for (const [latency, deadLinkTime] of [[150, 2000], [300, 2000], [150, 1000], [40, 300]]) {
   life(
     `with a deadLinkTime of ${deadLinkTime} on a path of ${

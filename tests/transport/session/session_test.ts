@@ -336,6 +336,97 @@ Deno.test("Session: an answer to the probe confirms an address; data does not", 
   assert(!a.machine.unconfirmed);
 });
 
+Deno.test("Session: an unanswered keep-alive probe is an answer that is due", () => {
+  for (const [keepAlive, deadLinkTime] of [[1000, 4000], [5000, 30_000], [60_000, 1000]]) {
+    const a = session({ ...QUICK, keepAlive, deadLinkTime, idleTimeout: Infinity });
+    a.machine.input(encode({ cmd: WINS }), 0);
+    const asked = a.idle(0, keepAlive + deadLinkTime - 1).filter(({ segments }) =>
+      segments.some(({ cmd }) => cmd === WASK)
+    );
+    assertEquals([asked[0].at, a.machine.state], [keepAlive, "open"]);
+    a.idle(keepAlive + deadLinkTime, keepAlive + deadLinkTime);
+    assertEquals(errorOf(a).kind, "unreachable");
+  }
+});
+
+for (
+  const [kind, options] of [
+    ["idle", { idleTimeout: 5000 }],
+    ["unreachable", { deadLinkTime: 5000 }],
+  ] as const
+) {
+  Deno.test(`Session: one that was not run in time waits 1 s before it ends as ${kind}`, () => {
+    for (const late of [0, 20, 21, 1000, 10_000_000]) {
+      for (const heard of [false, true]) {
+        const a = session({ ...QUICK, idleTimeout: Infinity, ...options });
+        if (kind === "unreachable") a.machine.write(pattern(1));
+        a.sent(0);
+        const now = 5000 + late;
+        a.machine.tick(now);
+        if (late <= 20) {
+          assertEquals(errorOf(a).kind, kind, `${late} ms late`);
+          continue;
+        }
+        assertEquals(a.machine.state, "open", `${late} ms late`);
+        // What waited in the socket.
+        if (heard) a.machine.input(encode({ cmd: WINS }), now + 1);
+        a.idle(now + 1, now + 999);
+        assertEquals(a.machine.state, "open");
+        a.idle(now + 1000, now + 1000);
+        if (heard) assertEquals(a.machine.state, "open", `${late} ms late, and heard`);
+        else assertEquals(errorOf(a).kind, kind);
+      }
+    }
+  });
+}
+
+Deno.test("Session: an end that was never sent is not counted as delivered", () => {
+  for (const linger of [1000, 20_000]) {
+    const a = session({ ...QUICK, linger });
+    // The peer has ended its stream, and its window is closed.
+    a.machine.input(encode({ sn: 0, wnd: 0 }), 0);
+    a.sent(0);
+    a.machine.close();
+    for (let now = 0; now < linger; now += 100) {
+      const sent = a.segments(now);
+      assertEquals(sent.filter(({ cmd }) => cmd === PUSH), []);
+      if (sent.some(({ cmd }) => cmd === WASK)) a.machine.input(encode({ cmd: WINS, wnd: 0 }), now);
+    }
+    assertEquals(a.machine.state, "closing");
+    a.idle(linger, linger);
+    assertEquals(errorOf(a).kind, "closed", "a success is reported for an end that never left");
+  }
+});
+
+for (const timeWait of [1000, 30_000]) {
+  Deno.test(`Session: after a close it answers for ${timeWait} ms though the peer's end has not come`, () => {
+    const a = session({ ...QUICK, timeWait });
+    const before = a.machine.arena.used;
+    a.machine.write(pattern(100_000));
+    a.machine.close();
+    let una = 0;
+    let now = 0;
+    for (; a.machine.state !== "closed"; now += 10) {
+      for (const { cmd, sn } of a.segments(now)) if (cmd === PUSH) una = Math.max(una, sn + 1);
+      a.machine.input(encode({ cmd: ACK, sn: una - 1, una, wnd: 1000 }), now + 5);
+    }
+    assertEquals([a.machine.error, a.machine.over], [null, false]);
+    assert(a.machine.arena.used <= before + 256, "its queues keep memory in TIME-WAIT");
+    // The peer goes on, and then ends. It learns that all of it arrived.
+    a.machine.input(encode({ sn: 0, una, data: pattern(9) }), now);
+    const [ack] = a.segments(now + 10).filter(({ cmd }) => cmd === ACK);
+    assertEquals(ack.una, 1);
+    a.idle(now + 10, now + 500);
+    a.machine.input(encode({ sn: 1, una }), now + 500);
+    const [end] = a.segments(now + 510).filter(({ cmd }) => cmd === ACK);
+    assertEquals(end.una, 2);
+    a.idle(now + 510, now + 499 + timeWait);
+    assertEquals(a.machine.over, false, "it is over before the peer was silent for timeWait");
+    a.idle(now + 510, now + 2000 + timeWait);
+    assertEquals([a.machine.over, a.machine.deadline], [true, Infinity]);
+  });
+}
+
 Deno.test("Session: an idle session has no deadline but the idle timeout", () => {
   const [a, b] = pair({ ...QUICK, idleTimeout: Infinity });
   a.machine.write(pattern(5000));

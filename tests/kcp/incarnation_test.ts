@@ -1,0 +1,199 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Kcp } from "../../kcp/mod.ts";
+import { Link } from "../../transport/link/link.ts";
+import { Random } from "../../transport/link/random.ts";
+import { ACK, CONV, End, Network, pattern, PUSH, queue, range, sent } from "./harness.ts";
+
+/** The limits on the peer's clock, in ms. */
+const BEHIND = 120_000;
+const AHEAD = 600_000;
+
+const acked = (end: End, now: number) =>
+  end.segments(now).filter(({ cmd }) => cmd === ACK).map(({ sn }) => sn);
+
+/** A machine that has read and acknowledged segment 0, whose `ts` was `ts`, at 0 ms. */
+function started(ts: number, options = {}): End {
+  const b = new End({ ackNoDelay: true, ...options });
+  b.input(0, { sn: 0, ts, data: pattern(10) });
+  b.recv();
+  b.segments(0);
+  return b;
+}
+
+Deno.test("incarnation: nothing is acknowledged before the first segment, then all that was kept", () => {
+  for (let seed = 0; seed < 100; seed++) {
+    const random = new Random(`first segment ${seed}`);
+    const initialRcvSn = random.chance(0.5) ? 0 : random.below(2 ** 32);
+    const b = new End({ ackNoDelay: random.chance(0.5), interval: 10, rcvWnd: 300, initialRcvSn });
+    const early = range(1, 100).filter(() => random.chance(0.5));
+    for (let i = early.length - 1; i > 0; i--) {
+      const k = random.below(i + 1);
+      [early[i], early[k]] = [early[k], early[i]];
+    }
+    let now = 0;
+    for (const n of early) {
+      b.input(now, { sn: (initialRcvSn + n) >>> 0, ts: now, data: pattern(9, n) });
+      assertEquals(b.segments(now), [], `seed ${seed}: something left for segment ${n}`);
+      assertEquals(b.kcp.deadline, Infinity, "nothing is due");
+      now += random.below(50);
+    }
+    assertEquals([b.kcp.started, b.kcp.stats.rcvBuffer], [false, early.length]);
+    b.input(now, { sn: initialRcvSn, ts: now, data: pattern(9) });
+    assert(b.kcp.started);
+    const segments = b.segments(now).concat(b.segments(now + 10));
+    const una = segments.reduce((most, s) => Math.max(most, (s.una - initialRcvSn) >>> 0), 0);
+    const known = new Set(segments.map((s) => (s.sn - initialRcvSn) >>> 0));
+    for (const n of early) {
+      assert(n < una || known.has(n), `seed ${seed}: segment ${n} is not acknowledged`);
+    }
+    assertEquals(b.recv(), pattern(9));
+  }
+});
+
+Deno.test("incarnation: a segment that continues the clock is taken, across every wrap", () => {
+  for (const ts of [0, 5, BEHIND, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1000, 2 ** 32 - 1]) {
+    for (const elapsed of [0, 1000, 1e7]) {
+      for (const step of [-BEHIND, -1, 0, 1, elapsed, elapsed + AHEAD]) {
+        const b = started(ts);
+        b.input(elapsed, { sn: 1, ts: (ts + step) >>> 0, data: pattern(10, 1) });
+        const context = `${ts} then ${step} after ${elapsed} ms`;
+        assertEquals(b.kcp.stats.foreign, 0, context);
+        assertEquals(b.recv(), pattern(10, 1), context);
+        assertEquals(acked(b, elapsed), [1], context);
+      }
+    }
+  }
+});
+
+Deno.test("incarnation: a segment of another clock that may begin anew is dropped without an ACK", () => {
+  for (const ts of [0, 2 ** 31, 2 ** 32 - 1000]) {
+    for (const elapsed of [0, 1000, 1e7]) {
+      for (const step of [-BEHIND - 1, -(2 ** 31) + 1, elapsed + AHEAD + 1, 2 ** 31 - 1]) {
+        for (const sn of [0, 1, 200, 1023]) {
+          const b = started(ts, { rcvWnd: 2000 });
+          const before = b.kcp.stats;
+          b.input(elapsed, { sn, ts: (ts + step) >>> 0, data: pattern(10, 1) });
+          const context = `${ts}, then ${step} after ${elapsed} ms in segment ${sn}`;
+          const { foreign, rcvBuffer, rcvQueue } = b.kcp.stats;
+          assertEquals([foreign, rcvBuffer, rcvQueue], [1, 0, 0], context);
+          assertEquals(b.kcp.stats.duplicates, before.duplicates, context);
+          assertEquals(b.segments(elapsed), [], context);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("incarnation: each copy of a foreign segment is counted, and the stream goes on", () => {
+  const b = started(1_000_000);
+  for (let n = 0; n < 5; n++) b.input(10 * n, { sn: 1, ts: 5_000_000, data: pattern(10, 9) });
+  assertEquals(b.kcp.stats.foreign, 5);
+  b.input(60, { sn: 1, ts: 1_000_060, data: pattern(10, 1) });
+  assertEquals(b.recv(), pattern(10, 1));
+});
+
+Deno.test("incarnation: a clock that was set is taken over in the middle of a conversation", () => {
+  // Neither of these can be of a new incarnation: it acknowledged data, or is past a first window.
+  for (const [sn, una] of [[1, 1], [1024, 0]]) {
+    for (const step of [-1e9, -BEHIND - 1, AHEAD + 1000, 1e9]) {
+      const a = new End({ ackNoDelay: true, nc: true, rcvWnd: 2000 });
+      queue(a, 1);
+      a.segments(0);
+      a.input(0, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+      for (let n = 0; n < sn; n++) a.input(0, { sn: n, ts: 1e9, una: 0, data: pattern(1) });
+      while (a.recv());
+      a.segments(0);
+      const ts = (1e9 + step) >>> 0;
+      a.input(100, { sn, ts, una, data: pattern(10, 1) });
+      assertEquals(a.kcp.stats.foreign, 0, `segment ${sn}, una ${una}, ${step} ms`);
+      assertEquals(acked(a, 100), [sn]);
+      assertEquals(a.recv(), pattern(10, 1));
+      // From now on the new clock counts.
+      a.input(200, { sn: sn + 1, ts: ts + 100, una, data: pattern(10, 2) });
+      assertEquals([a.kcp.stats.foreign, acked(a, 200).length], [0, 1]);
+    }
+  }
+});
+
+Deno.test("incarnation: a first segment of another clock drops what came before it", () => {
+  const b = new End({ ackNoDelay: true });
+  const empty = b.kcp.arena.used;
+  for (const sn of [3, 1, 2]) b.input(0, { sn, ts: 5, data: pattern(1000, sn) });
+  b.input(10, { sn: 0, ts: 3_000_000, data: pattern(10, 7) });
+  assertEquals([b.kcp.stats.rcvBuffer, b.kcp.stats.rcvQueue], [0, 1], "the old ones are gone");
+  assertEquals(acked(b, 10), [0]);
+  assertEquals(b.recv(), pattern(10, 7));
+  assertEquals(b.recv(), null);
+  for (const sn of [1, 2, 3]) b.input(20, { sn, ts: 3_000_010, data: pattern(10, sn) });
+  assertEquals([1, 2, 3].map(() => b.recv()), [1, 2, 3].map((n) => pattern(10, n)));
+  b.kcp.trim();
+  assert(b.kcp.arena.used <= empty + 2048, "the dropped segments keep memory");
+});
+
+Deno.test("incarnation: before the first segment, later ones of another clock are dropped", () => {
+  const b = new End({ ackNoDelay: true });
+  b.input(0, { sn: 2, ts: 1000, data: pattern(10, 2) });
+  b.input(0, { sn: 1, ts: 9_000_000, data: pattern(10, 9) });
+  assertEquals([b.kcp.stats.rcvBuffer, b.kcp.stats.foreign], [1, 1]);
+  for (const sn of [0, 1]) b.input(10, { sn, ts: 1010, data: pattern(10, sn) });
+  assertEquals([0, 1, 2].map(() => b.recv()), [0, 1, 2].map((n) => pattern(10, n)));
+});
+
+Deno.test("incarnation: no network and no pause makes honest segments foreign", () => {
+  for (let seed = 0; seed < 60; seed++) {
+    const random = new Random(`honest ${seed}`);
+    const options = () => ({
+      nodelay: random.below(3) as 0 | 1 | 2,
+      interval: 10,
+      resend: random.below(3),
+      nc: true,
+      deadLinkTime: Infinity,
+      initialTs: random.below(2 ** 32),
+    });
+    const [a, b] = [new End(options()), new End(options())];
+    // The clocks of both machines start anywhere.
+    a.offset = random.below(2 ** 32);
+    b.offset = random.below(2 ** 32);
+    const link = () =>
+      new Link({ latency: random.below(3000), loss: 0.3, jitter: 500, reorder: 0.2 }, random, 0);
+    const net = new Network(a, b, link(), link());
+    let pending = 0;
+    for (let n = 0, at = 0; n < 60; n++) {
+      at += random.chance(0.1) ? random.below(5e6) : random.below(500);
+      net.at(at, () => {
+        if (a.kcp.send(pattern(20, n))) pending++;
+        b.kcp.send(pattern(20, n));
+      });
+    }
+    const got: Uint8Array[] = [];
+    net.onStep = () => {
+      for (let message; (message = b.recv());) got.push(message);
+      while (a.recv());
+    };
+    net.run(1e9, () => net.pending === 0 && a.kcp.drained && b.kcp.drained);
+    assertEquals([a.kcp.stats.foreign, b.kcp.stats.foreign], [0, 0], `seed ${seed}`);
+    assertEquals(got.length, pending, `seed ${seed}`);
+  }
+});
+
+Deno.test("initialTs: it is the ts at time 0, and takes no part in samples and timeouts", () => {
+  for (const initialTs of [0, 1, 2 ** 31, 2 ** 32 - 50]) {
+    const a = new End({ initialTs, nodelay: 1, nc: true });
+    queue(a, 1);
+    const [{ cmd, ts }] = a.segments(20);
+    assertEquals([cmd, ts], [PUSH, (initialTs + 20) % 2 ** 32]);
+    a.input(110, { cmd: ACK, sn: 0, ts, una: 1 });
+    assertEquals(a.kcp.srtt, 90, `initialTs ${initialTs}`);
+    queue(a, 1);
+    a.segments(200);
+    const { rto } = a.kcp;
+    assertEquals([a.kcp.deadline, sent(a.segments(200 + rto))], [200 + rto, [1]]);
+  }
+});
+
+Deno.test("initialTs: it takes 0 to 4294967295, else the error names it", () => {
+  for (const initialTs of [-1, 2 ** 32, 0.5, NaN]) {
+    assertThrows(() => new Kcp(CONV, { initialTs }), RangeError, "initialTs");
+  }
+  for (const initialTs of [0, 2 ** 32 - 1]) new Kcp(CONV, { initialTs });
+});

@@ -1,0 +1,214 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  ConnectionError,
+  Endpoint,
+  type EndpointOptions,
+  type Session,
+} from "../../../transport/mod.ts";
+import { ACK, encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
+import { drain, Runner } from "../harness.ts";
+
+const PEER = "10.0.0.2:2000";
+const QUICK = { nodelay: 1, interval: 10, resend: 2, nc: true } as const;
+
+function server(options: EndpointOptions = {}): Runner<Endpoint> {
+  return new Runner(new Endpoint({ ...QUICK, ...options }, true));
+}
+
+/** A data segment of a conversation, at `ts` of the peer's clock. */
+function push(sn: number, ts: number, data = pattern(10, sn), una = 0): Uint8Array {
+  return encode({ conv: 1, sn, ts, una, data });
+}
+
+/** A server that has accepted a session at 0 ms. The peer's clock showed `ts`. */
+function accepted(ts: number, options: EndpointOptions = {}): [Runner<Endpoint>, Session] {
+  const a = server(options);
+  a.machine.input(push(0, ts), 0, PEER);
+  const session = a.machine.accept()!;
+  // As a connection does it.
+  session.onChange = () => {};
+  a.sent(0);
+  a.machine.input(encode({ conv: 1, cmd: WINS }), 0, PEER);
+  a.sent(20);
+  assert(!session.unconfirmed);
+  return [a, session];
+}
+
+Deno.test("restart: a conversation whose first segment is missing is silent and not offered", () => {
+  for (
+    const sns of [[1], [127], [5, 3, 4], [
+      1,
+      2,
+      3,
+      4,
+      5,
+      6,
+      7,
+      8,
+      9,
+      10,
+      11,
+      12,
+      13,
+      14,
+      15,
+      16,
+      17,
+    ]]
+  ) {
+    const a = server();
+    const used = a.machine.arena.used;
+    let [offered, now] = [0, 0];
+    a.machine.onAccept = () => offered++;
+    for (const sn of sns) {
+      a.machine.input(push(sn, 5), now, PEER);
+      assertEquals(a.sent(now), [], `segment ${sn} is answered`);
+      now += 10;
+    }
+    assertEquals(a.idle(now, 4999), [], "it says something later");
+    assertEquals([a.machine.size, a.machine.accept(), offered], [1, null, 0]);
+    assertEquals(a.idle(5000, 5000), []);
+    assertEquals([a.machine.size, a.machine.stats.accepted], [0, 0], "it stays");
+    assert(a.machine.arena.used <= used + 65_536 + 2048, "it keeps memory");
+  }
+});
+
+Deno.test("restart: a conversation is offered once, as soon as its first segment is there", () => {
+  const a = server();
+  const last = 30;
+  for (let sn = last; sn > 0; sn--) a.machine.input(push(sn, last - sn), last - sn, PEER);
+  assertEquals(a.machine.accept(), null);
+  a.machine.input(push(0, 4000), 4000, PEER);
+  const session = a.machine.accept()!;
+  assertEquals(drain(session).length, 10 * (last + 1));
+  assertEquals([a.machine.accept(), a.machine.stats.accepted], [null, 1]);
+  const unas = a.segments(4000).filter(({ cmd }) => cmd === ACK).map(({ una }) => una);
+  assertEquals(unas.at(-1), last + 1);
+  assertEquals(session.state, "open");
+  a.idle(4000, 20_000);
+  assertEquals(session.state, "open", "the 5 s are over");
+});
+
+Deno.test("restart: conversations without a first segment count for the limits", () => {
+  const a = server({ maxUnconfirmedPerHost: 3 });
+  for (let conv = 0; conv < 10; conv++) a.machine.input(encode({ conv, sn: 1 }), 0, PEER);
+  assertEquals([a.machine.size, a.machine.stats.refused], [3, 7]);
+  a.idle(0, 5000);
+  assert(a.machine.input(encode({ conv: 1, sn: 0 }), 5000, PEER), "no room is left after 5 s");
+});
+
+Deno.test("restart: the packets of a conversation that another process had are never acknowledged", () => {
+  for (let sn = 1; sn < 400; sn += 7) {
+    const a = server();
+    // The old client retransmits, for as long as it lives.
+    for (let now = 0; now < 30_000; now += 700) {
+      a.machine.input(push(sn, 1e6 + now), now, PEER);
+      assertEquals(a.sent(now), [], `segment ${sn}`);
+    }
+    assertEquals(a.machine.stats.accepted, 0);
+  }
+});
+
+/** What shows that a first segment is of another incarnation than one with `ts` 1e6 at 0 ms. */
+const RESTARTS: Record<string, [now: number, ts: number, data: Uint8Array<ArrayBuffer>]> = {
+  "its clock is behind": [1000, 5, pattern(10)],
+  "its clock is ahead": [1000, 50e6, pattern(10)],
+  "its content differs": [1000, 1e6 + 1000, pattern(10, 3)],
+  "its length differs": [1000, 1e6 + 1000, pattern(9)],
+  "its clock went back, an hour later": [3_600_000, 5, pattern(10)],
+  "its content differs an hour later": [3_600_000, 4.6e6, pattern(10, 3)],
+};
+
+for (const [name, [now, ts, data]] of Object.entries(RESTARTS)) {
+  Deno.test(`restart: a first segment ends the old session with kind reset, since ${name}`, () => {
+    const [a, old] = accepted(1e6, { idleTimeout: Infinity });
+    a.machine.input(push(1, 1e6, pattern(5, 1)), 30, PEER);
+    a.idle(30, now - 1);
+    old.write(pattern(100));
+    assert(a.machine.input(push(0, ts, data), now, PEER));
+    assertEquals([old.state, old.error?.kind], ["closed", "reset"]);
+    assertStringIncludes(old.error!.message, PEER);
+    assertStringIncludes(old.error!.message, "restarted");
+    const young = a.machine.accept()!;
+    assert(young !== old, "the new incarnation is not offered");
+    assertEquals(drain(young), data, "the streams are mixed");
+    assertEquals(drain(old), new Uint8Array([...pattern(10), ...pattern(5, 1)]));
+    const sent = a.segments(now);
+    assertEquals(sent.filter(({ cmd }) => cmd === PUSH), [], "data of the old stream is sent");
+    assertEquals(sent.filter(({ cmd }) => cmd === ACK).map(({ sn, una }) => [sn, una]), [[0, 1]]);
+    assertEquals([a.machine.size, a.machine.stats.accepted], [1, 2]);
+  });
+
+  Deno.test(`restart: after the end of the old session a new incarnation is let in at once: ${name}`, () => {
+    for (const end of ["abort", "close"] as const) {
+      for (const timeWait of [0, 5000, 60_000]) {
+        const [a, old] = accepted(1e6, { timeWait });
+        drain(old);
+        if (end === "close") old.close();
+        else old.abort(new ConnectionError("closed", "enough"));
+        a.sent(30);
+        a.machine.input(
+          encode({ conv: 1, cmd: ACK, sn: 0, una: 1 }, { conv: 1, sn: 1, ts: 1e6 + 40, una: 1 }),
+          40,
+          PEER,
+        );
+        a.idle(40, 990);
+        assertEquals(old.state, "closed");
+        // A retransmission of the old incarnation: its data would be delivered twice.
+        a.machine.input(push(0, 1e6), 995, PEER);
+        assertEquals(a.machine.accept(), null, `${end}, ${timeWait}: it is delivered twice`);
+        a.idle(996, 999);
+        a.machine.input(push(0, ts, data), Math.max(1000, now), PEER);
+        const young = a.machine.accept();
+        assert(young, `${end}, timeWait ${timeWait}: the new incarnation is kept out`);
+        assertEquals(drain(young), data);
+      }
+    }
+  });
+}
+
+Deno.test("restart: a retransmitted first segment belongs to its session, up to minutes later", () => {
+  for (const now of [40, 1000, 100_000]) {
+    for (const ts of [1e6, 1e6 + now, 1e6 - 100_000]) {
+      const [a, session] = accepted(1e6, { idleTimeout: Infinity });
+      drain(session);
+      a.idle(30, now);
+      assert(a.machine.input(push(0, ts), now, PEER));
+      assertEquals([session.state, a.machine.accept(), a.machine.size], ["open", null, 1]);
+      const acks = [...a.segments(now), ...a.segments(now + 10)].filter(({ cmd }) => cmd === ACK);
+      assertEquals(acks.map(({ una }) => una), [1], "its acknowledgment was lost");
+    }
+  }
+});
+
+Deno.test("restart: a session that is silent since its peer restarted gets no segment of the new one", () => {
+  const [a, old] = accepted(1e6);
+  drain(old);
+  // The first segment of the new incarnation is late.
+  for (const sn of [1, 2, 3]) a.machine.input(push(sn, 70e6, pattern(10, 50 + sn)), 100, PEER);
+  assertEquals(a.segments(150).filter(({ cmd }) => cmd === ACK), []);
+  assertEquals([drain(old).length, old.kcp.stats.foreign], [0, 3]);
+  a.machine.input(push(0, 70e6, pattern(10, 50)), 200, PEER);
+  const young = a.machine.accept()!;
+  for (const sn of [1, 2, 3]) a.machine.input(push(sn, 70e6, pattern(10, 50 + sn)), 300, PEER);
+  assertEquals(drain(young).length, 40);
+});
+
+Deno.test("initialTs: sessions draw it from entropy, each its own", () => {
+  let word = 1;
+  const entropy = (target: Uint8Array<ArrayBuffer>) => {
+    new DataView(target.buffer, target.byteOffset).setUint32(0, word++ * 0x01010101, true);
+  };
+  const a = new Runner(new Endpoint({ ...QUICK, entropy }));
+  const seen = new Set<number>();
+  for (let conv = 1; conv <= 20; conv++) {
+    a.machine.open(PEER, conv, 0).write(pattern(1));
+    const [{ ts }] = a.segments(0);
+    assertEquals(ts % 0x01010101, 0, "it is not what entropy gave");
+    seen.add(ts);
+  }
+  assertEquals(seen.size, 20);
+  const fixed = new Runner(new Endpoint({ ...QUICK, entropy, initialTs: 77 }));
+  fixed.machine.open(PEER, 1, 0).write(pattern(1));
+  assertEquals(fixed.segments(0)[0].ts, 77);
+});
