@@ -53,6 +53,7 @@ export class AckList {
 
   /** Frees memory if no acknowledgment waits. */
   release(): void {
-    if (this.#tail === 0) this.#entries = new Int32Array(MIN_CAPACITY);
+    const grown = this.#entries.length > MIN_CAPACITY;
+    if (this.#tail === 0 && grown) this.#entries = new Int32Array(MIN_CAPACITY);
   }
 }

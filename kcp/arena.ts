@@ -5,6 +5,7 @@
  */
 
 import { KernelMemory } from "./kernel.ts";
+import { MemoryQueue, type MemoryWaiter } from "./memory_queue.ts";
 
 /** log2 of the smallest block that an {@linkcode Arena} hands out. */
 const MIN_CLASS = 6;
@@ -17,12 +18,6 @@ const MIN_KERNEL_SIZE = 32_768;
 const MIN_TRIM_SIZE = 1 << 20;
 /** The end of a free list. */
 const NONE = -1;
-
-/** Who waits for memory, and how much is needed. */
-interface Waiter {
-  readonly size: number;
-  readonly callback: () => void;
-}
 
 /**
  * One growable byte buffer, cut into blocks whose sizes are powers of two.
@@ -60,7 +55,7 @@ export class Arena {
   #available = 0;
   /** For every 64 bytes: 1 + the class of the free block that begins there, else 0. */
   #classes = new Uint8Array(MIN_SIZE >> MIN_CLASS);
-  readonly #waiters: Waiter[] = [];
+  readonly #queue = new MemoryQueue();
 
   /**
    * Makes an arena that holds next to nothing yet.
@@ -118,29 +113,52 @@ export class Arena {
     const cls = sizeClass(size);
     this.#used -= 1 << cls;
     this.#release(offset, cls);
-    if (this.#waiters.length > 0) this.#wake();
+    if (this.#queue.size > 0) this.#queue.wake(this.#largest);
   }
 
   /**
-   * Calls `callback` once, as soon as {@linkcode Arena.fits} is true of `size`: after a block was freed,
-   * in the order of waiting. The callback must not allocate or free; it takes a note for later.
+   * Puts a waiter into the queue for memory. It is woken when a block was freed and the arena has what
+   * the waiter needs. It then tries again, and calls {@linkcode Arena.leave} or, to keep its place in the
+   * queue, `wait`. The next waiter is woken after that. See {@linkcode MemoryQueue}.
+   *
+   * @param waiter Who waits. Nothing happens if it waits already.
    */
-  wait(size: number, callback: () => void): void {
-    this.#waiters.push({ size, callback });
+  wait(waiter: MemoryWaiter): void {
+    this.#queue.add(waiter, sizeClass(waiter.need));
+    // Others may need less.
+    if (!this.fits(waiter.need)) this.#queue.wake(this.#largest);
+  }
+
+  /** Removes a waiter from the queue for memory. Nothing happens if it does not wait. */
+  leave(waiter: MemoryWaiter): void {
+    this.#queue.remove(waiter);
+    if (this.#queue.size > 0) this.#queue.wake(this.#largest);
+  }
+
+  /** How many wait for memory. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** Class of the largest block that the arena has at the moment; -1 if it has none. */
+  get #largest(): number {
+    let largest = 31 - Math.clz32(this.#available);
+    for (let cls = Math.max(MIN_CLASS, largest + 1); cls < CLASSES; cls++) {
+      if (alignUp(this.#top, cls) + 2 ** cls > this.limit) break;
+      largest = cls;
+    }
+    return largest;
+  }
+
+  /** Whether {@linkcode Arena.trim} would give memory back. */
+  get wasteful(): boolean {
+    return this.bytes.length > MIN_TRIM_SIZE && this.#top <= this.bytes.length / 4;
   }
 
   /** Gives what lies behind the last block in use back to the runtime, if that is most of the buffer. */
   trim(): void {
-    const { length } = this.bytes;
-    if (length <= MIN_TRIM_SIZE || this.#top > length / 4) return;
+    if (!this.wasteful) return;
     this.#resize(Math.max(MIN_TRIM_SIZE, 2 * this.#top));
-  }
-
-  #wake(): void {
-    let woken = 0;
-    while (woken < this.#waiters.length && this.fits(this.#waiters[woken].size)) woken++;
-    if (woken === 0) return;
-    for (const { callback } of this.#waiters.splice(0, woken)) callback();
   }
 
   #take(cls: number): number {

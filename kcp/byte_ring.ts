@@ -16,7 +16,7 @@ export class ByteRing {
   end = 0;
   /** Position after the last byte that was placed ahead of `end`. Equal to `end` if none was. */
   extent = 0;
-  readonly #arena: Arena;
+  #arena: Arena;
   #block = -1;
   /**
    * A power of two. It is kept after a release, so that the next block has the right size at once.
@@ -32,42 +32,77 @@ export class ByteRing {
     return (this.end - this.start) | 0;
   }
 
+  /** Bytes from the oldest one that is kept to the last one that was placed ahead. */
+  get #kept(): number {
+    return (this.extent - this.start) | 0;
+  }
+
   /**
    * How many times `length` bytes can be appended; Infinity if the arena has room for a larger block,
    * whose limit is not known here.
    */
   room(length: number): number {
-    const kept = (this.extent - this.start) | 0;
-    let capacity = this.#capacity;
-    while (capacity < kept + length) capacity *= 2;
-    if (this.#block < 0 || capacity > this.#capacity) {
-      return this.#arena.fits(capacity) ? Infinity : 0;
+    if (this.#block < 0) return this.#arena.fits(capacityFor(length)) ? Infinity : 0;
+    if (this.#kept + length <= this.#capacity) {
+      return Math.floor((this.#capacity - this.length) / length);
     }
-    return Math.floor((capacity - this.length) / length);
+    return this.#arena.fits(this.blockFor(length)) ? Infinity : 0;
   }
 
-  /** Bytes that can be appended for certain: what is free of the block. */
-  get free(): number {
-    return this.#block < 0 ? 0 : this.#capacity - ((this.extent - this.start) | 0);
+  /** Size of the block that the arena must have before `length` more bytes can be appended. */
+  blockFor(length: number): number {
+    return capacityFor(this.#kept + length);
+  }
+
+  /** How many of `length` bytes can be appended at present. */
+  appendable(length: number): number {
+    const kept = this.#kept;
+    let capacity = this.blockFor(length);
+    const present = this.#block < 0 ? MIN_CAPACITY / 2 : this.#capacity;
+    while (capacity > present && !this.#arena.fits(capacity)) capacity /= 2;
+    return capacity < MIN_CAPACITY ? 0 : Math.min(length, Math.max(present, capacity) - kept);
+  }
+
+  /** Whether the block has room for `length` bytes at `position`. */
+  holds(position: number, length: number): boolean {
+    return this.#block >= 0 && ((position - this.start) | 0) + length <= this.#capacity;
+  }
+
+  /** Takes memory for `length` more bytes. False when the arena has none. */
+  reserve(length: number): boolean {
+    return this.#reserve(this.length + length);
   }
 
   /** Moves the bytes into the smallest block that holds them, if the arena has one. */
   shrink(): void {
-    if (this.#block < 0) {
-      this.#capacity = MIN_CAPACITY;
-      return;
-    }
-    const kept = (this.extent - this.start) | 0;
-    let capacity = MIN_CAPACITY;
-    while (capacity < kept) capacity *= 2;
-    if (kept === 0) this.release();
-    else if (capacity < this.#capacity) this.#move(capacity);
+    if (this.#kept === 0) this.release();
+    const capacity = capacityFor(this.#kept);
     if (this.#block < 0) this.#capacity = MIN_CAPACITY;
+    else if (capacity < this.#capacity) this.#move(capacity);
+  }
+
+  /** Moves the bytes into another arena, which has room for them. */
+  moveTo(arena: Arena): void {
+    const kept = this.#kept;
+    const from = this.#arena;
+    const { bytes } = from;
+    const block = this.#block;
+    const capacity = this.#capacity;
+    this.#arena = arena;
+    this.#block = -1;
+    this.#capacity = capacityFor(kept);
+    if (block < 0) return;
+    if (kept > 0) {
+      this.#block = arena.alloc(this.#capacity);
+      this.#copyFrom(bytes, block, capacity);
+    }
+    from.free(block, capacity);
   }
 
   /** Appends the first `length` bytes of `source`. False when the arena has no memory. */
   append(source: Uint8Array, length: number): boolean {
-    if (!this.#reserve(length)) return false;
+    if (!this.#reserve(this.length + length)) return false;
+    if (length === 0) return true;
     const at = this.end & (this.#capacity - 1);
     const first = this.#capacity - at;
     const bytes = this.#arena.bytes;
@@ -83,7 +118,7 @@ export class ByteRing {
 
   /** Appends `length` bytes from `offset` of the arena. False when the arena has no memory. */
   appendInside(offset: number, length: number): boolean {
-    if (!this.#reserve(length)) return false;
+    if (!this.#reserve(this.length + length)) return false;
     this.#copyTo(this.end, offset, length);
     this.#extend(length);
     return true;
@@ -96,8 +131,7 @@ export class ByteRing {
    * @returns False when the arena has no memory.
    */
   place(position: number, offset: number, length: number): boolean {
-    const needed = ((position - this.start) | 0) + length;
-    if (!this.#reserve(needed - this.length)) return false;
+    if (!this.#reserve(((position - this.start) | 0) + length)) return false;
     this.#copyTo(position, offset, length);
     const extent = (position + length) | 0;
     if (((extent - this.extent) | 0) > 0) this.extent = extent;
@@ -197,40 +231,53 @@ export class ByteRing {
     this.#block = -1;
   }
 
-  #reserve(length: number): boolean {
-    const kept = (this.extent - this.start) | 0;
-    const needed = Math.max(kept, this.length + length);
-    if (this.#block >= 0 && needed <= this.#capacity) return true;
+  /** Makes the block large enough for `needed` bytes from the oldest one. */
+  #reserve(needed: number): boolean {
+    const kept = this.#kept;
+    if (needed < kept) needed = kept;
+    if (this.#block >= 0 ? needed <= this.#capacity : needed === 0) return true;
+    // The old block is part of the new one, if nothing is in it.
+    if (kept === 0 && this.#block >= 0) this.#freeBlock();
     let capacity = this.#capacity;
     while (capacity < needed) capacity *= 2;
     if (this.#move(capacity)) return true;
-    // Without a block, the capacity is only what it was at last.
-    if (this.#block >= 0) return false;
-    capacity = MIN_CAPACITY;
-    while (capacity < needed) capacity *= 2;
-    return this.#move(capacity);
+    // Without a block, the capacity is only that of the last one.
+    return this.#block < 0 && this.#move(capacityFor(needed));
   }
 
   /** Moves the bytes to a new block of `capacity` bytes; false when the arena has no room for it. */
   #move(capacity: number): boolean {
-    const kept = (this.extent - this.start) | 0;
-    const block = this.#arena.alloc(capacity);
+    const arena = this.#arena;
+    const block = arena.alloc(capacity);
     if (block < 0) return false;
-    if (this.#block >= 0) {
-      // Every byte keeps its position. So each piece ends at the edge of one of the two blocks.
-      const bytes = this.#arena.bytes;
-      for (let done = 0; done < kept;) {
-        const position = this.start + done;
-        const from = position & (this.#capacity - 1);
-        const to = position & (capacity - 1);
-        const piece = Math.min(kept - done, this.#capacity - from, capacity - to);
-        bytes.copyWithin(block + to, this.#block + from, this.#block + from + piece);
-        done += piece;
-      }
-      this.#freeBlock();
-    }
+    const old = this.#block;
+    const oldCapacity = this.#capacity;
     this.#block = block;
     this.#capacity = capacity;
+    if (old >= 0) {
+      this.#copyFrom(arena.bytes, old, oldCapacity);
+      arena.free(old, oldCapacity);
+    }
     return true;
   }
+
+  /** Copies all bytes from another block, at an offset of `source`. Every byte keeps its position. */
+  #copyFrom(source: Uint8Array, block: number, capacity: number): void {
+    const { bytes } = this.#arena;
+    const kept = this.#kept;
+    // Each piece ends at the edge of one of the two blocks.
+    for (let done = 0; done < kept;) {
+      const position = this.start + done;
+      const from = position & (capacity - 1);
+      const to = position & (this.#capacity - 1);
+      const piece = Math.min(kept - done, capacity - from, this.#capacity - to);
+      bytes.set(source.subarray(block + from, block + from + piece), this.#block + to);
+      done += piece;
+    }
+  }
+}
+
+/** The smallest capacity that holds `length` bytes. */
+function capacityFor(length: number): number {
+  return length <= MIN_CAPACITY ? MIN_CAPACITY : 2 ** (32 - Math.clz32(length - 1));
 }

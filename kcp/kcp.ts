@@ -272,6 +272,24 @@ export class Kcp {
     return this.#sender.answered;
   }
 
+  /**
+   * Size of the smallest block that {@linkcode Kcp.arena} must have before a `send` or `write` that
+   * found it full, or data of the peer that was refused for this reason, can go on; 0 if none is
+   * lacking. {@linkcode Arena.wait} tells when there is such a block: call {@linkcode
+   * Kcp.retryForMemory} then, and try the write again.
+   */
+  get shortage(): number {
+    const out = this.#sender.shortage;
+    const into = this.#receiver.shortage;
+    return out > 0 && into > 0 ? Math.min(out, into) : out + into;
+  }
+
+  /** Tries again to store data of the peer that met a full arena. `tick` does it too. */
+  retryForMemory(): void {
+    this.#sender.shortage = 0;
+    this.#receiver.retry();
+  }
+
   /** Segments that the send queue has room for. */
   get sndRoom(): number {
     return this.#sender.queueRoom;
@@ -505,6 +523,7 @@ export class Kcp {
     const liveness = this.#liveness;
     liveness.grantGrace(clock.now);
     this.#sender.tick();
+    this.#receiver.retry();
     liveness.update(clock.now, this.#sender.buffer.inFlight > 0);
     liveness.checkSilence(clock.now);
     if (liveness.dead) this.#receiver.acks.clear();
@@ -652,17 +671,32 @@ export class Kcp {
     this.#scratch.release();
   }
 
-  /** Stops sending: drops all data that is queued or in flight. Received data can still be read. */
+  /**
+   * Stops sending: drops all data that is queued or in flight. Received data can still be read. It
+   * leaves the arena for memory of its own.
+   */
   abandon(): void {
+    this.#stop();
+    this.#receiver.buffer.detach();
+    this.trim();
+  }
+
+  #stop(): void {
     this.#sender.buffer.clear();
+    this.#sender.shortage = 0;
     this.#receiver.acks.clear();
     this.#liveness.reset();
   }
 
+  /** Drops all data that is unread, or that arrived early. What was acknowledged stays so. */
+  dropUnread(): void {
+    this.#receiver.buffer.clear();
+  }
+
   /** Drops all data that is queued, in flight or unread, and gives the memory back to the arena. */
   close(): void {
-    this.abandon();
-    this.#receiver.buffer.clear();
+    this.#stop();
+    this.dropUnread();
     this.trim();
   }
 }

@@ -10,6 +10,7 @@ export { Arena } from "./arena.ts";
 export * from "./congestion/mod.ts";
 export { Kcp } from "./kcp.ts";
 export type { DeadLink } from "./liveness.ts";
+export type { MemoryWaiter } from "./memory_queue.ts";
 export {
   fast,
   type KcpLiveOptions,

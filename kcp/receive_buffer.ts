@@ -1,4 +1,4 @@
-import type { Arena } from "./arena.ts";
+import { Arena } from "./arena.ts";
 import { ByteRing } from "./byte_ring.ts";
 
 // Fields of a segment in the table.
@@ -20,6 +20,12 @@ const PLACED = 3;
 const MIN_CAPACITY = 16;
 /** A segment may always be placed this many bytes ahead of the end of the ring. */
 const MIN_AHEAD = 65_536;
+
+/**
+ * Early segments get no new memory when more than this part of the arena is in use: they must not keep
+ * out the segments before them, since nothing can be read without those.
+ */
+const EARLY_SHARE = 3 / 4;
 
 /** The segment was stored. */
 export const STORED = 0;
@@ -44,8 +50,11 @@ export class ReceiveBuffer {
   read: number;
   /** Segments that arrived early. */
   early = 0;
-  /** Whether a segment was refused because the arena is full, and nothing was stored since. */
-  starved = false;
+  /**
+   * Payload bytes of a segment that met a full arena: it was refused, or it can't be moved into the
+   * queue. -1 when memory was there for the last segment.
+   */
+  lacking = -1;
   readonly #arena: Arena;
   readonly #ring: ByteRing;
   #mask = 0;
@@ -112,31 +121,52 @@ export class ReceiveBuffer {
     const at = (sn & this.#mask) * STRIDE;
     if (this.#table[at + STATE] !== EMPTY) return DUPLICATE;
     if (sn !== this.nxt) {
-      if (!this.#storeEarly(sn, at, offset, length)) return this.#starve();
+      if (!this.#storeEarly(sn, at, offset, length)) return REFUSED;
       this.early++;
       this.#earlyBytes += length;
     } else {
-      if (!this.#fits(length) || !this.#ring.appendInside(offset, length)) return this.#starve();
+      if (!this.#fits(length) || !this.#ring.appendInside(offset, length)) {
+        return this.#refuse(length);
+      }
       this.#table[at + STATE] = QUEUED;
       this.nxt = (sn + 1) | 0;
     }
     this.#table[at + LEN] = length;
     this.#table[at + FRG] = frg;
-    this.starved = false;
+    this.lacking = -1;
     if (this.early > 0) this.#queueEarly();
     return STORED;
   }
 
-  #starve(): number {
-    this.starved = true;
+  #refuse(length: number): number {
+    this.lacking = length;
     return REFUSED;
   }
 
   /** Segments of `length` bytes that can be stored in order at present. */
   room(length: number): number {
-    const room = this.#ring.room(length);
-    if (room === Infinity) this.starved = false;
-    return room;
+    return this.#ring.room(length);
+  }
+
+  /** Size of the block that the arena must have before data goes on. 0 if no memory is lacking. */
+  get shortage(): number {
+    return this.lacking < 0 ? 0 : this.#ring.blockFor(this.lacking);
+  }
+
+  /**
+   * Tries again what met a full arena, and takes the memory for the next segment.
+   *
+   * @returns Whether memory was lacking and is there now.
+   */
+  retry(): boolean {
+    const { lacking } = this;
+    if (lacking < 0) return false;
+    this.lacking = -1;
+    if (this.early > 0) this.#queueEarly();
+    if (this.lacking >= 0) return false;
+    if (this.#ring.reserve(lacking)) return true;
+    this.lacking = lacking;
+    return false;
   }
 
   #storeEarly(sn: number, at: number, offset: number, length: number): boolean {
@@ -151,7 +181,9 @@ export class ReceiveBuffer {
       const ahead = (position - this.#ring.end) | 0;
       // A place far ahead would reserve memory for data that may never arrive.
       const held = this.#ring.length + this.#placed * length;
-      if (ahead <= MIN_AHEAD + 2 * held && this.#ring.place(position, offset, length)) {
+      const places = ahead <= MIN_AHEAD + 2 * held &&
+        (!this.#scarce || this.#ring.holds(position, length));
+      if (places && this.#ring.place(position, offset, length)) {
         table[at + STATE] = PLACED;
         table[at + PLACE] = position;
         this.#placed++;
@@ -160,13 +192,18 @@ export class ReceiveBuffer {
     }
     let block = 0;
     if (length > 0) {
-      block = this.#arena.alloc(length);
+      block = this.#scarce ? -1 : this.#arena.alloc(length);
       if (block < 0) return false;
       this.#arena.bytes.copyWithin(block, offset, offset + length);
     }
     table[at + STATE] = EARLY;
     table[at + PLACE] = block;
     return true;
+  }
+
+  /** Whether so much of the arena is in use that the rest is for segments in order. */
+  get #scarce(): boolean {
+    return this.#arena.used > EARLY_SHARE * this.#arena.limit;
   }
 
   /**
@@ -208,8 +245,11 @@ export class ReceiveBuffer {
         this.#unplace();
       } else if (state === EARLY) {
         if (length > 0) {
-          // Without memory the segment stays early. The next segment or read tries again.
-          if (!this.#fits(length) || !ring.appendInside(table[at + PLACE], length)) return;
+          // Without memory the segment stays early. See `retry`.
+          if (!this.#fits(length) || !ring.appendInside(table[at + PLACE], length)) {
+            this.lacking = length;
+            return;
+          }
           this.#arena.free(table[at + PLACE], length);
         }
       } else {
@@ -310,6 +350,19 @@ export class ReceiveBuffer {
     this.#mask = 0;
   }
 
+  /**
+   * Moves what can be read into memory of its own, and drops the early segments: no more data will
+   * come, and the arena is for those that live. Who holds the buffer then holds the data, so the
+   * runtime frees both.
+   */
+  detach(): void {
+    this.dropEarly();
+    const { queued } = this;
+    if (queued === 0) return this.clear();
+    this.#ring.moveTo(new Arena(Math.max(1024, this.#ring.blockFor(0))));
+    this.#resize(2 ** Math.ceil(Math.log2(queued)));
+  }
+
   /** Drops the segments that arrived ahead of their turn. */
   dropEarly(): void {
     const table = this.#table;
@@ -323,6 +376,7 @@ export class ReceiveBuffer {
       left--;
     }
     this.early = this.#earlyBytes = this.#placed = 0;
+    this.lacking = -1;
     this.#ring.extent = this.#ring.end;
   }
 
@@ -335,6 +389,7 @@ export class ReceiveBuffer {
       }
     }
     this.early = this.#earlyBytes = this.#placed = 0;
+    this.lacking = -1;
     this.#midMessage = false;
     this.read = this.nxt;
     this.#readOffset = 0;
@@ -343,11 +398,15 @@ export class ReceiveBuffer {
   }
 
   #grow(): void {
+    this.#resize(Math.max(MIN_CAPACITY, 2 * this.#table.length / STRIDE));
+  }
+
+  /** Moves the segments to a table of `capacity` segments. */
+  #resize(capacity: number): void {
     const old = this.#table;
-    const oldCapacity = old.length / STRIDE;
-    const capacity = Math.max(MIN_CAPACITY, 2 * oldCapacity);
+    const count = Math.min(capacity, old.length / STRIDE);
     const table = new Int32Array(capacity * STRIDE);
-    for (let n = 0; n < oldCapacity; n++) {
+    for (let n = 0; n < count; n++) {
       const sn = this.read + n;
       const from = (sn & this.#mask) * STRIDE;
       const to = (sn & (capacity - 1)) * STRIDE;

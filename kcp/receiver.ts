@@ -161,7 +161,7 @@ export class Receiver {
     const segments = Math.min(MAX_WINDOW, capacity - buffer.queued);
     if (segments <= 0) return 0;
     const largest = Math.max(this.#largest, this.#options.mtu - OVERHEAD);
-    if (buffer.starved) return Math.min(segments, buffer.room(largest));
+    if (buffer.lacking >= 0) return Math.min(segments, buffer.room(largest));
     if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
     // An empty buffer takes one segment of any size.
     const least = buffer.bytes === 0 ? 1 : 0;
@@ -247,6 +247,16 @@ export class Receiver {
     writer.write(CMD_WINS, 0, 0, 0, 0);
     this.announceWindow = false;
     return true;
+  }
+
+  /** Size of the block that the arena must have before data goes on. 0 if no memory is lacking. */
+  get shortage(): number {
+    return this.buffer.shortage;
+  }
+
+  /** Tries again what met a full arena. The peer learns that there is memory. */
+  retry(): void {
+    if (this.buffer.lacking >= 0 && this.buffer.retry()) this.announceWindow ||= this.started;
   }
 
   /** Gives memory that is not needed now back to the arena. */

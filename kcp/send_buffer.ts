@@ -216,9 +216,14 @@ export class SendBuffer {
     }
   }
 
-  /** Payload bytes that {@linkcode SendBuffer.store} can take though the arena is full. */
-  get storable(): number {
-    return this.#ring.free;
+  /** How many of `length` payload bytes {@linkcode SendBuffer.store} can take at present. */
+  storable(length: number): number {
+    return this.#ring.appendable(length);
+  }
+
+  /** Size of the block that the arena must have before `length` bytes can be stored. */
+  blockFor(length: number): number {
+    return this.#ring.blockFor(length);
   }
 
   /** Gives memory back to the arena if nothing is queued or in flight. */

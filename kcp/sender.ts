@@ -19,6 +19,8 @@ import { SendBuffer } from "./send_buffer.ts";
 
 /** After a silence of this many RTOs, everything in flight counts as lost: it was an outage. */
 const OUTAGE_RTOS = 3;
+/** A write without memory waits for a block of this many bytes at most, unless its queue is larger. */
+const ENOUGH = 16_384;
 /**
  * Acknowledgments may be written after the new segments of an output if there are at most this
  * many.
@@ -36,6 +38,8 @@ export class Sender {
   askWindow = false;
   /** Whether the peer has acknowledged data or answered a window probe. */
   answered = false;
+  /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
+  shortage = 0;
   /** Payload bytes of a full segment. */
   mss: number;
   /** Sequence number of the first segment of the conversation. */
@@ -130,8 +134,12 @@ export class Sender {
           `${MAX_FRAGMENTS} of ${mss} bytes`,
       );
     }
+    this.shortage = 0;
     if (this.#liveness.dead || fragments > this.queueRoom) return false;
-    if (size > 0 && !buffer.store(message, size)) return false;
+    if (size > 0 && !buffer.store(message, size)) {
+      this.shortage = buffer.blockFor(size);
+      return false;
+    }
     this.#startInterval();
     let left = size;
     for (let frg = fragments - 1; frg >= 0; frg--) {
@@ -146,6 +154,7 @@ export class Sender {
   /** See {@linkcode Kcp.write}. */
   write(bytes: Uint8Array): number {
     checkBytes(bytes);
+    this.shortage = 0;
     if (this.#liveness.dead) return 0;
     const { buffer, mss } = this;
     const open = this.#tailOpen && buffer.waiting > 0;
@@ -153,9 +162,13 @@ export class Sender {
     let count = Math.min(bytes.length, fill + this.queueRoom * mss);
     if (count === 0) return 0;
     if (!buffer.store(bytes, count)) {
-      // The arena is full. The free part of the queue's own memory can still be used.
-      count = Math.min(count, buffer.storable);
-      if (count === 0 || !buffer.store(bytes, count)) return 0;
+      // The arena is full. A part may fit into a smaller block, or the queue's own.
+      const whole = count;
+      count = buffer.storable(whole);
+      if (count === 0 || !buffer.store(bytes, count)) {
+        this.shortage = Math.min(buffer.blockFor(whole), Math.max(ENOUGH, buffer.blockFor(1)));
+        return 0;
+      }
     }
     this.#startInterval();
     const extended = Math.min(fill, count);

@@ -1,6 +1,7 @@
 /**
- * One end of a connection whose throughput is measured, in its own process. It gets its task as
- * JSON in the first argument. It prints its port and its count as lines of JSON.
+ * One end of a connection whose throughput is measured, in a process of its own. The first argument
+ * is its task, in JSON. It prints lines of JSON: a server its port, and the end that counts its
+ * result.
  *
  * @module
  */
@@ -12,24 +13,29 @@ import { writeAll } from "../transport/harness.ts";
 /** The task of an end. */
 export interface EndTask {
   role: "server" | "client";
-  mode: "sink" | "echo";
-  /** Deno's own sockets, those of the Linux transport, or a stream of Deno's QUIC (sink only). */
+  /**
+   * `sink`: the server counts the bytes that arrive. `echo`: the client counts the bytes that come
+   * back, and reads each write back before the next write. `pipelined-echo`: the client counts them
+   * while it writes and reads at once.
+   */
+  mode: "sink" | "echo" | "pipelined-echo";
+  /** Deno's own sockets, those of the Linux transport, or, for a sink, a stream of Deno's QUIC. */
   sockets: "deno" | "linux" | "quic";
   port: number;
-  /** Bytes of one write. An echo reads them back before the next write. */
+  /** Length of a write in bytes. */
   size: number;
-  /** Seconds before the count starts. */
+  /** Seconds before the count begins. */
   warmup: number;
-  /** Seconds of the count. */
+  /** Seconds that the count takes. */
   seconds: number;
   burst: number;
   cipher?: CipherName;
-  /** The key, in hexadecimal. */
+  /** The key of the cipher, in hexadecimal. */
   key?: string;
   fec?: { dataShards: number; parityShards: number };
 }
 
-/** The count of an end. */
+/** The result of a count. */
 export interface Counted {
   bytes: number;
   seconds: number;
@@ -41,12 +47,12 @@ function settingsOf({ sockets, burst, cipher, key, fec }: EndTask) {
   return { ...turbo, sndWnd: 1024, rcvWnd: 1024, mtu: 1400, bind, crypt, fec, burst };
 }
 
-/** Counts bytes between two points in time. */
+/** Counts the bytes between the end of the warm-up and the end of the measurement. */
 class Counter {
   #bytes = 0;
   readonly #from: number;
   readonly #until: number;
-  /** The count, once the time is over. */
+  /** Null until the measurement ends. */
   result: Counted | null = null;
 
   constructor({ warmup, seconds }: EndTask) {
@@ -82,22 +88,28 @@ async function dial(task: EndTask): Promise<void> {
   const bytes = new Uint8Array(task.size);
   const buffer = new Uint8Array(1 << 18);
   const counter = new Counter(task);
-  while (!counter.result) {
-    const writing = writeAll(conn, bytes);
-    if (task.mode === "echo") {
-      for (let got = 0; got < task.size;) {
-        const count = await conn.read(buffer);
-        if (count === null) return;
-        got += count;
-        counter.add(count);
-      }
+  const write = () => writeAll(conn, bytes);
+  const read = async () => {
+    for (let got = 0; got < task.size;) {
+      const count = await conn.read(buffer);
+      if (count === null) throw new Error("The server ended the stream");
+      got += count;
+      counter.add(count);
     }
-    await writing;
-  }
+  };
+  const writeOn = async () => {
+    while (!counter.result) await write();
+  };
+  const readOn = async () => {
+    while (!counter.result) await read();
+  };
+  if (task.mode === "sink") await writeOn();
+  else if (task.mode === "pipelined-echo") await Promise.race([writeOn(), readOn()]);
+  else while (!counter.result) await Promise.all([write(), read()]);
   console.log(JSON.stringify(counter.result));
 }
 
-/** A certificate for localhost and its key. Both are public: use them for nothing else. */
+/** A certificate for localhost, and its key. Both are public: use them for nothing else. */
 const CERTIFICATE = new URL("localhost.crt", import.meta.url);
 const CERTIFICATE_KEY = new URL("localhost.key", import.meta.url);
 const ALPN = ["sink"];
@@ -134,7 +146,7 @@ async function dialQuic({ port, size }: EndTask): Promise<void> {
   try {
     for (;;) await writer.write(bytes);
   } catch {
-    // The other end closes the connection after its count.
+    // The server has its result, and closed.
   }
 }
 

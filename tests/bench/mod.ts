@@ -1,16 +1,16 @@
 /**
- * Measures: `deno task bench [--json] [--save FILE] [--runs N] [name…]`.
+ * Benchmarks: `deno task bench [--json] [--save FILE] [--runs N] [name…]`.
  *
- * Each figure is the median of several runs after a warm-up. kcp-go is measured too if Go is
- * installed. All figures take turns, so that a machine that is slow for a time is slow for all of
- * them. The ratio is the median of the ratios of the pairs. With `--save`, the results are also
- * written to a file as lines of JSON. The first line names the machine.
+ * A figure is the median of several runs after a warm-up. The figure of kcp-go beside it is measured
+ * in the same way; it needs Go. All benchmarks take turns, run by run: a machine that is slow for a
+ * while is then slow for all of them. The ratio is the median of the ratios of the pairs. `--save`
+ * also writes the results to a file of JSON lines. Its first line names the machine.
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import { CIPHER_NAMES } from "../../crypt/mod.ts";
-import { buildPeer, hasGo } from "../interop/peer.ts";
+import { buildPeer, hasGo, KCP_GO } from "../interop/peer.ts";
 import { runCore } from "./core.ts";
 import {
   keyOf,
@@ -35,14 +35,14 @@ interface Result {
   ratio?: number;
 }
 
-/** Something that can be measured again and again. */
+/** One benchmark. */
 interface Benchmark {
   name: string;
   unit: "segments/s" | "B/s";
   run(): number | Promise<number>;
-  /** The same of kcp-go. */
+  /** The same measurement of kcp-go. */
   peer?: PeerJob;
-  /** What else may be compared: its name, and how it is measured. */
+  /** Another implementation, measured in its place: its name, and how it is measured. */
   rival?: { name: string; run(): Promise<number> };
 }
 
@@ -60,10 +60,10 @@ if (!Number.isInteger(runs) || runs < 1) {
   console.error(`Cannot make ${values.runs} runs: allowed are whole numbers from 1`);
   Deno.exit(2);
 }
-/** Flags with which other processes find the packages. */
+/** Flags of `deno run` with which further processes find the packages. */
 const flags = values.flags.split(" ").filter((flag) => flag !== "");
 
-/** Data and parity shards: kcp-go's own benchmark has the first one. */
+/** Data and parity shards. kcp-go's own benchmark uses the first ratio. */
 const RATIOS = [[10, 3], [3, 1], [20, 8]];
 const RATIO = { dataShards: 10, parityShards: 3 };
 const CHACHA20_POLY1305 = {
@@ -71,7 +71,7 @@ const CHACHA20_POLY1305 = {
   key: keyOf("chacha20-poly1305").toHex(),
 } as const;
 const SALSA20 = { cipher: "salsa20", key: keyOf("salsa20").toHex() } as const;
-/** Packets back to back, for sockets with large buffers. kcp-go has no such limit. */
+/** Packets sent back to back. kcp-go has no limit; sockets with large buffers hold this many. */
 const WIDE = 1024;
 
 function network(load: Load): Benchmark[] {
@@ -124,7 +124,7 @@ const benchmarks: Benchmark[] = [
     run: () => runEncode(data, parity),
     peer: { mode: "fec", size: PACKET, data, parity, seconds: 0.3 },
   })),
-  // Reed-Solomon alone: what kcp-go's encoder calls once it has copied a group.
+  // Reed-Solomon alone: the function that kcp-go's encoder calls after it has copied a group.
   ...RATIOS.map(([data, parity]): Benchmark => ({
     name: `code/${data}/${parity}`,
     unit: "B/s",
@@ -141,9 +141,14 @@ const benchmarks: Benchmark[] = [
     network({ mode: "echo", size: size << 10, ...SALSA20, fec: RATIO })
   ),
   ...network({ mode: "echo", size: 64 << 10 }),
+  // The echo of kcp-go's own BenchmarkEchoSpeed.
+  ...[4, 64, 512, 1024].flatMap((size) =>
+    network({ mode: "pipelined-echo", size: size << 10, ...SALSA20, fec: RATIO })
+  ),
+  ...network({ mode: "pipelined-echo", size: 64 << 10 }),
   ...network({ mode: "sink", size: 64 << 10, ...CHACHA20_POLY1305 }),
   ...[64, 1024].map((size): Benchmark => {
-    // QUIC encrypts, too.
+    // QUIC encrypts: so it is compared with an encrypted connection.
     const load: Load = { mode: "sink", size: size << 10, ...CHACHA20_POLY1305 };
     const sockets = Deno.build.os === "linux" ? "linux" : "deno";
     return {
@@ -165,16 +170,16 @@ if (chosen.length === 0) {
 
 const needed = chosen.some(({ peer }) => peer);
 if (needed && !hasGo) {
-  console.error("kcp-go is left out: there is no Go on the PATH to build it with");
+  console.error("kcp-go is not measured: there is no Go on the PATH");
 }
 const kcpGo = needed && hasGo ? new KcpGo(await buildPeer()) : null;
 
 const ours = chosen.map((): number[] => []);
 const theirs = chosen.map((): number[] => []);
 for (let i = -1; i < runs; i++) {
-  for (const [n, { run, peer, rival, unit }] of chosen.entries()) {
-    // A benchmark that runs for seconds in other processes has its own warm-up.
-    const alone = rival || peer?.mode === "sink" || peer?.mode === "echo";
+  for (const [n, { name, run, peer, rival, unit }] of chosen.entries()) {
+    // A benchmark with processes of its own contains its warm-up.
+    const alone = rival || /^(linux|deno)\//.test(name);
     if (i < 0 && (alone || unit !== "B/s" && runs === 1)) continue;
     const value = await run();
     if (i < 0) continue;
@@ -189,12 +194,11 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
-/** The machine, and the versions of what was measured. */
+/** Describes the machine, and the versions of the programs. */
 async function machine(): Promise<Record<string, unknown>> {
   const cpu = /^model name\s*: (.*)$/m.exec(
     await Deno.readTextFile("/proc/cpuinfo").catch(() => ""),
   );
-  const modules = await Deno.readTextFile(new URL("../interop/peer/go.mod", import.meta.url));
   const go = await new Deno.Command("go", { args: ["version"] }).output().catch(() => null);
   return {
     machine: {
@@ -206,7 +210,7 @@ async function machine(): Promise<Record<string, unknown>> {
     deno: Deno.version.deno,
     v8: Deno.version.v8,
     go: go ? /go[\d.]+/.exec(new TextDecoder().decode(go.stdout))?.[0] : null,
-    kcpGo: /kcp-go\/v5 (\S+)/.exec(modules)?.[1],
+    kcpGo: `v${KCP_GO.name}`,
     runs,
     date: new Date().toISOString().slice(0, 10),
   };

@@ -1,5 +1,6 @@
 /**
- * The cost of each layer around a KCP packet, in one process: ciphers, checksum, error correction.
+ * The cost of each layer around a KCP packet, measured in this process: ciphers, checksum, error
+ * correction.
  *
  * @module
  */
@@ -16,10 +17,10 @@ import { KEY_SIZES } from "../crypt/key_sizes.ts";
 export const PACKET = 1400;
 /** Packets in a batch of an endpoint with a cipher. */
 const BATCH = 16;
-/** The duration of a measurement, in ms. */
+/** ms that a measurement takes. */
 const DURATION = 300;
 
-/** Measures bytes per second of a step that processes `bytes` bytes. */
+/** Runs a step again and again, and returns bytes per second. A step handles `bytes` bytes. */
 function measure(bytes: number, step: () => void): number {
   const started = performance.now();
   let count = 0, passed: number;
@@ -31,17 +32,20 @@ function measure(bytes: number, step: () => void): number {
   return count * bytes / passed * 1000;
 }
 
-/** Bytes per second of one step, from those of both steps together and of the other step. */
+/**
+ * Returns the bytes per second of one part of a step. `both` is the rate of the whole step, and
+ * `other` that of its other part alone.
+ */
 function without(both: number, other: number): number {
   return 1 / (1 / both - 1 / other);
 }
 
-/** A fixed key for measurements. */
+/** Returns a key for measurements. */
 export function keyOf(name: CipherName): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: KEY_SIZES[name] }, (_, i) => i);
 }
 
-/** Memory of an arena of the kind that an endpoint with a cipher has. */
+/** Memory in an arena of the kind that an endpoint with a cipher has. */
 function memory(size: number): Uint8Array<ArrayBuffer> {
   const arena = new Arena(undefined, true);
   const at = arena.alloc(65_536);
@@ -60,7 +64,7 @@ export function runSeal(name: CipherName): number {
   });
 }
 
-/** Seals with AES-128-CFB of `@noble/ciphers` and the checksum of a packet. */
+/** Seals packets by AES-128-CFB of `@noble/ciphers`, with the checksum of a packet. */
 export function runNobleSeal(): number {
   const key = keyOf("aes-128");
   const packet = new Uint8Array(PACKET);
@@ -71,10 +75,7 @@ export function runNobleSeal(): number {
   });
 }
 
-/**
- * Opens packets in place. Each step needs a fresh copy of the sealed packet; the time of the copy
- * is subtracted.
- */
+/** Opens packets in place. Each step needs a fresh copy: the time of the copying is subtracted. */
 export function runOpen(name: CipherName): number {
   const cipher = createCipher(name, keyOf(name));
   const sealed = new Uint8Array(PACKET);
@@ -82,14 +83,12 @@ export function runOpen(name: CipherName): number {
   const packet = memory(PACKET);
   const both = measure(PACKET, () => {
     packet.set(sealed);
-    if (!cipher.open(packet, 0, PACKET)) {
-      throw new Error(`${name} does not open a packet that it sealed`);
-    }
+    if (!cipher.open(packet, 0, PACKET)) throw new Error(`${name} does not open what it sealed`);
   });
   return without(both, measure(PACKET, () => packet.set(sealed)));
 }
 
-/** Computes checksums of packets. */
+/** Computes the checksums of packets. */
 export function runChecksum(): number {
   const packet = memory(PACKET);
   return measure(PACKET, () => {
@@ -97,7 +96,7 @@ export function runChecksum(): number {
   });
 }
 
-/** Encodes data shards, and takes the parity shards. */
+/** Runs data shards through an encoder, and takes its parity shards. */
 export function runEncode(dataShards: number, parityShards: number): number {
   const arena = new Arena();
   const at = arena.alloc(4096);
@@ -108,14 +107,14 @@ export function runEncode(dataShards: number, parityShards: number): number {
   });
 }
 
-/** Encodes shards with the Reed-Solomon code alone, without packets. */
+/** Runs shards through the Reed-Solomon code alone, without packets. */
 export function runCode(dataShards: number, parityShards: number): number {
   const code = new ReedSolomon(dataShards, parityShards);
   const shards = Array.from({ length: code.total }, () => new Uint8Array(PACKET));
   return measure(dataShards * PACKET, () => code.encode(shards));
 }
 
-/** Decodes groups of which the first `lost` data shards are missing. */
+/** Runs shards through a decoder. `lost` data shards of each group are missing. */
 export function runDecode(dataShards: number, parityShards: number, lost: number): number {
   const arena = new Arena();
   const ratio = { dataShards, parityShards };
@@ -137,9 +136,9 @@ export function runDecode(dataShards: number, parityShards: number, lost: number
     }
     while (encoder.pending > 0) encoder.takeParity(arena, at);
   };
-  // Making the shards takes time too. It is measured alone and subtracted.
+  // The time that it takes to make the shards is subtracted.
   const both = measure(dataShards * PACKET, group);
-  if (lost > 0 && decoder.stats.recovered === 0) throw new Error("The decoder recovered no packet");
+  if (lost > 0 && decoder.stats.recovered === 0) throw new Error("The decoder restored nothing");
   const making = measure(dataShards * PACKET, sending);
   return without(both, making);
 }

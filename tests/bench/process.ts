@@ -1,13 +1,13 @@
 /**
- * Starts processes that measure. Each gets its task as JSON in its first argument, and prints its
- * figures as lines of JSON.
+ * Processes that measure. The first argument of a process is its task, in JSON. It prints its
+ * results as lines of JSON.
  *
  * @module
  */
 
-/** A running process that measures. */
+/** A running process. */
 export interface Measuring {
-  /** The values that it prints. */
+  /** The lines that it prints, parsed. */
   readonly lines: AsyncGenerator<unknown>;
   /** Ends the process, if it still runs. */
   stop(): Promise<void>;
@@ -55,10 +55,10 @@ export function startScript(file: string, task: unknown, flags: readonly string[
       try {
         process.kill("SIGKILL");
       } catch {
-        // The process has ended already.
+        // The process has ended.
       }
       await process.status;
-      // Reading to the end closes the stream.
+      // Reads the rest: an open stream would keep this process alive.
       while (!(await lines.next()).done);
     },
   };

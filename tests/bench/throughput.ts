@@ -1,17 +1,17 @@
 /**
- * Throughput between two processes over the loopback, and kcp-go's beside it.
+ * Throughput between two processes over the loopback, for this library and for kcp-go.
  *
  * @module
  */
 import type { Counted, EndTask } from "./end.ts";
 import { jsonLines, startScript } from "./process.ts";
 
-/** What is measured. */
+/** A load to measure. */
 export type Load = Pick<EndTask, "mode" | "size" | "cipher" | "key" | "fec">;
 
-/** What kcp-go is to measure: see its `bench`. */
+/** A measurement of kcp-go: see bench.go in tests/interop/peer. */
 export interface PeerJob {
-  mode: "sink" | "echo" | "seal" | "open" | "crc" | "fec" | "encode";
+  mode: Load["mode"] | "seal" | "open" | "crc" | "fec" | "encode";
   size: number;
   seconds: number;
   cipher?: string;
@@ -23,10 +23,10 @@ export interface PeerJob {
 const TIMES = { warmup: 0.5, seconds: 2 };
 
 /**
- * Measures this library: a listener and a client, each in its own process.
+ * Measures this library: a listener and a client, each in a process of its own.
  *
  * @param flags Flags of `deno run`, in addition to permissions.
- * @returns Bytes per second, counted at the receiver.
+ * @returns Bytes per second, counted where they arrive.
  */
 export async function measureOurs(
   load: Load,
@@ -44,13 +44,13 @@ export async function measureOurs(
   return rate(value as Counted);
 }
 
-/** kcp-go, both ends in one process, as its own benchmarks have it. */
+/** kcp-go. Both ends run in one process, as in its own benchmarks. */
 export class KcpGo {
   readonly #process: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #output: AsyncGenerator<unknown>;
 
-  /** @param program The peer of the interop tests. */
+  /** @param program The path of the peer that the interop tests use. */
   constructor(program: string) {
     this.#process = new Deno.Command(program, { args: ["bench"], stdin: "piped", stdout: "piped" })
       .spawn();
@@ -58,7 +58,7 @@ export class KcpGo {
     this.#output = jsonLines(this.#process.stdout);
   }
 
-  /** Bytes a second; those of a network are counted where they arrive. */
+  /** Returns bytes per second. The bytes of a network are counted where they arrive. */
   async measure(job: PeerJob): Promise<number> {
     const whole = { ...job, stream: true, warmup: job.seconds / 4 };
     await this.#input.write(new TextEncoder().encode(JSON.stringify(whole)));

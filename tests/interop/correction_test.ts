@@ -1,4 +1,4 @@
-/** Error correction of one end alone, and the ratio that adapts. */
+/** Error correction at one end only, different ratios, and the adaptive ratio. */
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { type FecOptions, listen } from "../../mod.ts";
 import { startProxy } from "../../transport/deno.ts";
@@ -23,7 +23,7 @@ const CASES: Case[] = [
     ours: { dataShards: 10, parityShards: 3 },
     theirs: null,
     check({ conn, recovered }) {
-      // kcp-go decodes what it is sent, whatever it is set to.
+      // kcp-go decodes in any setting.
       assertGreater(recovered, 0, "kcp-go restored nothing");
       const { fec } = conn.stats;
       assertGreater(fec.parityOut, 0);
@@ -60,7 +60,7 @@ const CASES: Case[] = [
     check({ conn, recovered }) {
       assertGreater(recovered, 0, "kcp-go restored nothing");
       const { fec } = conn.stats;
-      assertGreater(fec.parityLevel, 0, "Losses call for parity");
+      assertGreater(fec.parityLevel, 0, "Our end sends no parity in spite of losses");
       if (theirs) assertGreater(fec.recovered, 0, "Our end restored nothing");
       else assertEquals(fec.recovered, 0);
     },
@@ -97,9 +97,9 @@ for (const { name, ours, theirs, check } of CASES) {
   });
 }
 
-interopTest('FEC "auto" of ours sends next to no parity where nothing is lost', async () => {
+interopTest('FEC "auto" of ours sends almost no parity without losses', async () => {
   await using server = await PeerServer.start([theirSettings(CIPHER, null)]);
-  // No burst that the system's buffers can't hold, and no segment that is sent again while the machine is busy.
+  // Small bursts fit the buffers of the system. A long RTO prevents retransmissions on a busy machine.
   const calm = { sndWnd: 32, rcvWnd: 32, resend: 0, minRto: 5000 };
   const settings = { ...ourSettings(CIPHER, null), ...calm, fec: "auto" } as const;
   const { conn } = await echoOverServer({

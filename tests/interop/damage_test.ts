@@ -42,16 +42,16 @@ for (const cipher of SOME) {
     const { forged, replayed, invalid } = listener.stats;
     assertGreater(forged, 20);
     assertEquals(invalid, 0);
-    // Copies that come behind a packet are new packets to a cipher that does not authenticate.
+    // Only a cipher that authenticates detects duplicates.
     const authenticates = /gcm|poly1305/.test(cipher.name);
     if (authenticates) assertGreater(replayed, 20);
     else assertEquals(replayed, 0);
   });
 
-  // It has no key.
+  // "none" has no key.
   if (cipher.name === "none") continue;
 
-  interopTest(`a peer with another key is not heard, ${cipher.name}`, async () => {
+  interopTest(`packets of a peer with another key are dropped, ${cipher.name}`, async () => {
     const other = { ...cipher, key: cipher.key.map((byte) => byte ^ 0x55) };
     await using server = await PeerServer.start([theirSettings(other, null)]);
     await using conn = await connect({

@@ -1,4 +1,4 @@
-/** Datagrams beside the stream, which kcp-go calls out-of-band. */
+/** Datagrams beside the stream. kcp-go calls them out-of-band packets. */
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { connect, type Connection, ConnectionError, listen } from "../../mod.ts";
 import { pattern } from "../vectors/pattern.ts";
@@ -7,14 +7,14 @@ import { echo, expectEcho, finish } from "./echo.ts";
 import { interopTest, PeerDialer, PeerServer } from "./peer.ts";
 
 const DEADLINE = 30_000;
-/** ms after which a datagram that has not come back is sent again. */
-const AGAIN = 100;
+/** ms after which a test sends a datagram again, if it has not come back. */
+const RETRY = 100;
 
-/** One of each kind. */
+/** One cipher of each kind, and no encryption. */
 const SOME = ["", "none", "aes-128", "3des", "salsa20", "xor", "aes-128-gcm", "chacha20-poly1305"]
   .map((name) => CIPHERS.find((cipher) => cipher.name === name)!);
 
-/** Bytes of a packet that are no payload of a datagram, beside those of the cipher. */
+/** Bytes of the headers of a datagram, without those of the cipher. */
 const OVERHEAD = 12;
 const MTU = 1400;
 
@@ -26,12 +26,12 @@ for (const cipher of SOME) {
     await using server = await PeerServer.start([theirSettings(cipher, [10, 3])]);
     await using conn = await connect({ ...ourSettings(cipher, [10, 3]), port: server.ports[0] });
     assertEquals(conn.maxDatagramSize, largest);
-    // kcp-go listens to datagrams once it has accepted the session.
+    // kcp-go takes datagrams after it has accepted the session.
     await expectEcho(conn, 1, 10_000, DEADLINE);
     for (const [i, size] of [0, 1, 2, 13, 500, largest - 1, largest].entries()) {
       await comesBack(conn, pattern(i, size));
     }
-    // The stream goes on beside them.
+    // The stream still works.
     const hash = await expectEcho(conn, 2, 100_000, DEADLINE);
     assertEquals(hash.length, 64);
     await finish(conn);
@@ -80,15 +80,15 @@ function cipherOverhead({ name }: SharedCipher): number {
   return name.includes("gcm") || name.includes("poly1305") ? 12 + 16 : 16 + 4;
 }
 
-/** Sends a datagram until it comes back: it may get lost. */
+/** Sends a datagram again and again until it comes back: the network may lose it. */
 async function comesBack(conn: Connection, payload: Uint8Array): Promise<void> {
   const started = performance.now();
   while (performance.now() - started < DEADLINE) {
     assert(conn.sendDatagram(payload));
     try {
       for (;;) {
-        const answer = await conn.readDatagram({ timeout: AGAIN });
-        // Others may be late copies of earlier ones.
+        const answer = await conn.readDatagram({ timeout: RETRY });
+        // Another length: a late copy of an earlier datagram.
         if (answer!.length !== payload.length) continue;
         assertEquals(answer, payload);
         return;
@@ -100,7 +100,7 @@ async function comesBack(conn: Connection, payload: Uint8Array): Promise<void> {
   throw new Error(`The datagram of ${payload.length} bytes never came back`);
 }
 
-/** Sends every datagram back until the connection is closed, and tells how many. */
+/** Sends every datagram back until the connection ends, and returns how many came. */
 async function echoDatagrams(conn: Connection): Promise<number> {
   for (let count = 0;; count++) {
     let datagram: Uint8Array | null;

@@ -1,5 +1,5 @@
 /**
- * Bytes that go there and back between one end of ours and one of kcp-go, whichever dials.
+ * An echo between this library and kcp-go. Either of them is the client.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { pattern } from "../vectors/pattern.ts";
 import { sha256 } from "../vectors/vectors.ts";
 import type { PeerDialer, PeerJob, PeerServer } from "./peer.ts";
 
-/** Lengths of writes, from one byte to 1 MiB: below, at and above a segment and a window. */
+/** Lengths of writes, from 1 byte to 1 MiB: below, at and above a segment and a window. */
 export const WRITES: readonly number[] = [
   1,
   1000,
@@ -28,7 +28,7 @@ export const WRITES: readonly number[] = [
 /**
  * Sends a pattern and expects it back.
  *
- * @returns The SHA-256 of what came back.
+ * @returns The SHA-256 of the bytes that came back.
  */
 export async function expectEcho(
   conn: Connection,
@@ -49,7 +49,7 @@ export async function expectEcho(
   return actual;
 }
 
-/** Writes all bytes, in pieces of all lengths. */
+/** Writes all bytes, in pieces of the lengths in {@linkcode WRITES}. */
 export async function writeAll(
   conn: Connection,
   bytes: Uint8Array,
@@ -61,7 +61,7 @@ export async function writeAll(
   }
 }
 
-/** Reads exactly so many bytes. */
+/** Reads exactly `size` bytes. */
 export async function readAll(
   conn: Connection,
   size: number,
@@ -77,9 +77,9 @@ export async function readAll(
 }
 
 /**
- * Sends back so many bytes, as they come, and waits until all have arrived.
+ * Sends `size` bytes back as they arrive, and waits until the peer has acknowledged all.
  *
- * @returns The SHA-256 of what came.
+ * @returns The SHA-256 of the bytes.
  */
 export async function echo(conn: Connection, size: number, timeout: number): Promise<string> {
   const bytes = new Uint8Array(size + 1);
@@ -95,47 +95,51 @@ export async function echo(conn: Connection, size: number, timeout: number): Pro
   return await sha256(bytes.slice(0, size));
 }
 
-/** Closes in order, which needs the peer to acknowledge everything, the end of the stream included. */
+/** Closes, and waits until the peer has acknowledged everything and the end of the stream. */
 export async function finish(conn: Connection): Promise<void> {
   conn.close();
   await conn.closed;
 }
 
-/** How an exchange went. */
+/** The result of an exchange. */
 export interface Echoed {
-  /** Our end of it, closed. */
+  /** Our end, closed. */
   conn: Connection;
-  /** Packets that the peer's process restored by error correction so far. */
+  /** Packets that error correction restored, in all sessions of the peer's process. */
   recovered: number;
 }
 
-/** What a client of ours does. */
+/** A job for a client of ours. */
 export interface OurJob {
   server: PeerServer;
-  /** Which listener of it, the first unless given. */
+  /** The index of a listener of the server. Default: 0. */
   listener?: number;
-  /** Where to send to, the listener unless given. */
+  /** The port to send to. Default: the port of the listener. */
   port?: number;
   settings: Omit<ConnectOptions, "port">;
   seed: number;
   bytes: number;
-  /** In ms. */
+  /** ms that a read or a write may take. */
   timeout: number;
 }
 
-/** A client of ours sends a pattern to a server of kcp-go, which sends it back. */
+/** A client of ours sends a pattern, and a server of kcp-go sends it back. */
 export async function echoOverServer(job: OurJob): Promise<Echoed> {
   const { server, listener = 0, port = server.ports[listener], settings, seed, timeout } = job;
   await using conn = await connect({ ...settings, hostname: "127.0.0.1", port });
   const hash = await expectEcho(conn, seed, job.bytes, timeout);
   await finish(conn);
   const { bytes, sha256, recovered } = await server.finish(listener, conn.conv);
-  assertEquals({ bytes, sha256 }, { bytes: job.bytes, sha256: hash }, "What kcp-go has read");
+  assertEquals(
+    { bytes, sha256 },
+    { bytes: job.bytes, sha256: hash },
+    "The bytes that kcp-go received",
+  );
   assertClean(conn);
   return { conn, recovered };
 }
 
-/** A client of kcp-go sends a pattern to a listener of ours, and what is accepted there sends it back. */
+/** A client of kcp-go sends a pattern, and a listener of ours sends it back. */
 export async function echoOverListener(
   dialer: PeerDialer,
   listener: Listener,
@@ -159,7 +163,7 @@ export async function echoOverListener(
   return { conn, recovered: report.recovered };
 }
 
-/** Shards that contradict each other come from nobody but a forger, whatever the network does. */
+/** No network makes shards of one group contradict each other: only a forger does. */
 export function assertClean(conn: Connection): void {
   assertEquals(conn.stats.fec.failures, 0, "Groups with shards that contradict each other");
 }

@@ -1,4 +1,4 @@
-/** Many connections on one socket. */
+/** Many connections at once on one listener. */
 import { assertEquals } from "@std/assert";
 import { listen } from "../../mod.ts";
 import { CIPHERS, ourSettings, theirSettings } from "./combinations.ts";

@@ -1,49 +1,93 @@
-/** Every cipher, every way to correct errors, good and bad networks, both directions. */
+/**
+ * Every cipher with every setting of error correction on good and bad networks, in both directions.
+ *
+ * The older kcp-go only runs on the network with 10 % loss. That leaves out the loopback without
+ * loss, and 20 % loss.
+ *
+ * @module
+ */
 import { listen } from "../../mod.ts";
 import { type LossyProxy, startProxy } from "../../transport/deno.ts";
-import { CIPHERS, CORRECTIONS, lossy, ourSettings, theirSettings } from "./combinations.ts";
+import {
+  CIPHERS,
+  type Correction,
+  CORRECTIONS,
+  lossy,
+  ourSettings,
+  type SharedCipher,
+  theirSettings,
+} from "./combinations.ts";
 import { echoOverListener, echoOverServer } from "./echo.ts";
-import { interopTest, PeerDialer, PeerServer } from "./peer.ts";
+import {
+  interopTest,
+  KCP_GO,
+  OLD_KCP_GO,
+  PeerDialer,
+  PeerServer,
+  type PeerVersion,
+} from "./peer.ts";
 import { runAll, type Trial } from "./pool.ts";
 
-/** Bytes that go there and back in each combination. */
+/** Bytes that each trial sends there and back. */
 const SIZE = 4 * 2 ** 20;
-/** ms that a combination may take. */
+/** ms after which a trial has failed. */
 const DEADLINE = 90_000;
 
-// More at once take longer: while one computes, the others' segments time out and are sent again.
-const NETWORKS = [
-  { name: "loopback", loss: 0, atOnce: 3 },
-  { name: "10 % loss each way", loss: 0.1, atOnce: 4 },
-  { name: "20 % loss each way", loss: 0.2, atOnce: 5 },
-];
+interface Network {
+  name: string;
+  /** Share of packets lost in each direction. */
+  loss: number;
+  /**
+   * How many trials run at once. A higher number makes the whole slower: while one trial computes,
+   * the segments of the others time out and are retransmitted.
+   */
+  atOnce: number;
+}
 
-const combinations = CORRECTIONS.flatMap((correction) =>
-  CIPHERS.map((cipher, i) => ({
+const LOOPBACK: Network = { name: "loopback", loss: 0, atOnce: 3 };
+const LOSS_10: Network = { name: "10 % loss each way", loss: 0.1, atOnce: 4 };
+const LOSS_20: Network = { name: "20 % loss each way", loss: 0.2, atOnce: 5 };
+
+interface Combination {
+  name: string;
+  cipher: SharedCipher;
+  correction: Correction;
+  /** kcp-go cuts writes into segments in two ways: with and without stream mode. */
+  stream: boolean;
+}
+
+const COMBINATIONS = CORRECTIONS.flatMap((correction) =>
+  CIPHERS.map((cipher, i): Combination => ({
+    name: `${cipher.name || "no cipher"}, ${correction.name}`,
     cipher,
     correction,
-    // Both ways in which kcp-go cuts writes into segments.
     stream: i % 2 === 0,
-    name: `${cipher.name || "no cipher"}, ${correction.name}`,
   }))
 );
 
-/** A proxy in front of a port, if packets are to be lost. */
+for (const network of [LOOPBACK, LOSS_10, LOSS_20]) {
+  testServers(KCP_GO, network);
+  testClients(KCP_GO, network);
+}
+testServers(OLD_KCP_GO, LOSS_10);
+testClients(OLD_KCP_GO, LOSS_10);
+
+/** A proxy in front of a port. Null on a network without loss. */
 async function lose(loss: number, port: number, seed: number): Promise<LossyProxy | null> {
   if (loss === 0) return null;
   const link = lossy(loss);
   return await startProxy({ target: { hostname: "127.0.0.1", port }, up: link, down: link, seed });
 }
 
-for (const { name: network, loss, atOnce } of NETWORKS) {
-  interopTest(`our clients, kcp-go's servers, ${network}`, async (t) => {
-    await using server = await PeerServer.start(
-      combinations.map(({ cipher, correction, stream }) => ({
-        ...theirSettings(cipher, correction.theirs),
-        stream,
-      })),
-    );
-    const trials = combinations.map(({ name, cipher, correction }, i): Trial => ({
+function testServers(version: PeerVersion, network: Network): void {
+  const { loss, atOnce } = network;
+  interopTest(`our clients, servers of kcp-go ${version.name}, ${network.name}`, async (t) => {
+    const listeners = COMBINATIONS.map(({ cipher, correction, stream }) => ({
+      ...theirSettings(cipher, correction.theirs),
+      stream,
+    }));
+    await using server = await PeerServer.start(listeners, version);
+    const trials = COMBINATIONS.map(({ name, cipher, correction }, i): Trial => ({
       name,
       async run() {
         await using proxy = await lose(loss, server.ports[i], i);
@@ -60,10 +104,13 @@ for (const { name: network, loss, atOnce } of NETWORKS) {
     }));
     await runAll(t, trials, atOnce, DEADLINE);
   });
+}
 
-  interopTest(`kcp-go's clients, our servers, ${network}`, async (t) => {
-    await using dialer = await PeerDialer.start();
-    const trials = combinations.map(({ name, cipher, correction, stream }, i): Trial => ({
+function testClients(version: PeerVersion, network: Network): void {
+  const { loss, atOnce } = network;
+  interopTest(`clients of kcp-go ${version.name}, our servers, ${network.name}`, async (t) => {
+    await using dialer = await PeerDialer.start(version);
+    const trials = COMBINATIONS.map(({ name, cipher, correction, stream }, i): Trial => ({
       name,
       async run() {
         const settings = ourSettings(cipher, correction.ours);

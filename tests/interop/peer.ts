@@ -1,13 +1,13 @@
 /**
- * The peer: a Go program around kcp-go, built once from `tests/interop/peer`.
+ * The peer: a Go program around kcp-go. `tests/interop/peer` holds its source.
  *
  * @module
  */
 import { AssertionError } from "@std/assert";
 
-/** With this value a missing Go is a failure, and no reason to leave the tests out. */
+/** With this value, a missing Go fails the tests. Without it, the tests are ignored. */
 const required = Deno.env.get("KCP_INTEROP") === "required";
-/** Whether there is a Go to build the peer with. */
+/** Whether there is a Go on the PATH. */
 export const hasGo = await findGo();
 
 async function findGo(): Promise<boolean> {
@@ -20,98 +20,126 @@ async function findGo(): Promise<boolean> {
 }
 
 if (!hasGo && !required) {
-  console.error(
-    "The tests against kcp-go are left out: there is no Go on the PATH to build it with",
-  );
+  console.error("The tests against kcp-go are ignored: there is no Go on the PATH");
 }
 
-/** A test that needs the peer. */
+/** A version of kcp-go: its name, and the Go module file in `tests/interop/peer` that selects it. */
+export interface PeerVersion {
+  readonly name: string;
+  readonly module: string;
+}
+
+/** The version that all tests and the benchmarks run against. */
+export const KCP_GO: PeerVersion = await readVersion("go.mod");
+/** An older version. Only the matrix runs against it. */
+export const OLD_KCP_GO: PeerVersion = await readVersion("go-5.6.72.mod");
+
+async function readVersion(module: string): Promise<PeerVersion> {
+  const text = await Deno.readTextFile(new URL(`peer/${module}`, import.meta.url));
+  const name = /kcp-go\/v5 v(\S+)/.exec(text)?.[1];
+  if (!name) throw new AssertionError(`${module} does not name a version of kcp-go`);
+  return { name, module };
+}
+
+/** A test that needs kcp-go. */
 export function interopTest(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
   Deno.test({ name: `interop: ${name}`, ignore: !hasGo && !required, fn });
 }
 
-let built: Promise<string> | null = null;
+const built = new Map<PeerVersion, Promise<string>>();
 
-/** The path of the program. */
-export function buildPeer(): Promise<string> {
-  return built ??= (async () => {
-    if (!hasGo) {
-      throw new AssertionError(
-        "Cannot build the peer: KCP_INTEROP asks for it, and no Go is on the PATH",
-      );
-    }
-    const directory = await Deno.makeTempDir({ prefix: "kcp-interop-" });
-    globalThis.addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
-    const program = `${directory}/peer${Deno.build.os === "windows" ? ".exe" : ""}`;
-    const { success, stderr } = await new Deno.Command("go", {
-      args: ["build", "-o", program, "."],
-      cwd: new URL("peer", import.meta.url),
-    }).output();
-    if (!success) {
-      throw new AssertionError(`Cannot build the peer: ${new TextDecoder().decode(stderr)}`);
-    }
-    return program;
-  })();
+/**
+ * Builds the peer, once for each version.
+ *
+ * @returns The path of the program.
+ */
+export function buildPeer(version: PeerVersion = KCP_GO): Promise<string> {
+  const program = built.get(version) ?? build(version);
+  built.set(version, program);
+  return program;
 }
 
-/** Settings of a session that both ends have in common. */
+async function build({ name, module }: PeerVersion): Promise<string> {
+  if (!hasGo) {
+    throw new AssertionError(
+      'Cannot build the peer: KCP_INTEROP is "required", and no Go is on the PATH',
+    );
+  }
+  const directory = await Deno.makeTempDir({ prefix: "kcp-interop-" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
+  const program = `${directory}/peer${Deno.build.os === "windows" ? ".exe" : ""}`;
+  const { success, stderr } = await new Deno.Command("go", {
+    args: ["build", `-modfile=${module}`, "-o", program, "."],
+    cwd: new URL("peer", import.meta.url),
+  }).output();
+  if (!success) {
+    const reason = new TextDecoder().decode(stderr);
+    throw new AssertionError(`Cannot build the peer with kcp-go ${name}: ${reason}`);
+  }
+  return program;
+}
+
+/** Settings of a session of kcp-go. */
 export interface PeerSettings {
-  /** A name of a cipher; "" for packets without a cipher's header. */
+  /** The name of a cipher, or "" for no encryption. */
   cipher?: string;
-  /** In hexadecimal. */
+  /** The key of the cipher, in hexadecimal. */
   key?: string;
   /** Data and parity shards; 0 and 0 for no error correction. */
   data?: number;
   parity?: number;
-  /** Send and receive window in segments; 1024 each unless given. */
+  /** Send and receive window in segments. Default: 1024 each. */
   windows?: [number, number];
-  /** What kcp-go's SetNoDelay takes: nodelay, interval, resend, nc; 1, 10, 2, 1 unless given. */
+  /** The arguments of kcp-go's SetNoDelay: nodelay, interval, resend, nc. Default: 1, 10, 2, 1. */
   nodelay?: [number, number, number, number];
-  /** 1400 unless given. */
+  /** Bytes of a packet above UDP. Default: 1400. */
   mtu?: number;
-  /** Whether small writes share segments. */
+  /** Whether small writes share segments. Default: false. */
   stream?: boolean;
-  /** Whether small writes wait for the interval. */
+  /** Whether writes wait for the next interval. Default: false. */
   writeDelay?: boolean;
-  /** Whether each packet is acknowledged at once. */
+  /** Whether each packet is acknowledged at once. Default: false. */
   ackNoDelay?: boolean;
 }
 
-/** How a listener of theirs is set up. */
+/** A listener of kcp-go. */
 export interface PeerListener extends PeerSettings {
+  /** Default: "echo". A source answers the first bytes with a pattern. */
   mode?: "echo" | "sink" | "source";
-  /** The pattern that a source sends. */
+  /** Length and seed of the pattern that a source sends. */
   bytes?: number;
   seed?: number;
 }
 
-/** What a session of their server saw. */
+/** What a session of kcp-go's server received. */
 export interface ServedSession {
   bytes: number;
   sha256: string;
   datagrams: number;
-  /** Packets that the whole process restored by error correction so far. */
+  /** Packets that error correction restored, in all sessions of the process. */
   recovered: number;
 }
 
-/** What clients of theirs do. */
+/** A job for clients of kcp-go. */
 export interface PeerJob extends PeerSettings {
-  /** Of our listener, such as `127.0.0.1:4000`. */
+  /** The address of our listener, such as `127.0.0.1:4000`. */
   address: string;
+  /** Default: "echo". */
   mode?: "echo" | "datagrams";
-  /** How many do it at once, 1 unless given; each has a seed of its own, from `seed` on. */
+  /** How many clients run at once. Client i has the seed `seed` + i. Default: 1. */
   clients?: number;
   seed: number;
-  /** Bytes that are sent in writes of these lengths, in turn, and expected back. */
+  /** How many bytes each client sends and expects back. */
   bytes: number;
+  /** Lengths of the writes, used in turn. Default: 65536. */
   writes?: readonly number[];
-  /** Lengths of out-of-band packets, each of which is sent until it comes back. */
+  /** Lengths of out-of-band packets. A client sends each one again until it comes back. */
   datagrams?: number[];
-  /** In ms. */
+  /** In ms. Default: 60000. */
   timeout?: number;
 }
 
-/** What a client of theirs saw. */
+/** What a client of kcp-go received. */
 export interface PeerClient {
   conv: number;
   bytes: number;
@@ -120,16 +148,16 @@ export interface PeerClient {
   error?: string;
 }
 
-/** What the clients of a job saw. */
+/** What the clients of a job received. */
 export interface PeerReport {
   clients: PeerClient[];
-  /** Packets that the whole process restored by error correction so far. */
+  /** Packets that error correction restored, in all sessions of the process. */
   recovered: number;
-  /** Closes them. */
+  /** Closes the sessions of the clients. */
   close(): Promise<void>;
 }
 
-/** A process of the peer that is asked and answers in lines of JSON. */
+/** A process of the peer. Requests and answers are lines of JSON. */
 class PeerProcess implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
@@ -144,12 +172,12 @@ class PeerProcess implements AsyncDisposable {
     this.#ended.catch(() => {});
   }
 
-  protected static async spawn(mode: string): Promise<Deno.ChildProcess> {
-    return new Deno.Command(await buildPeer(), { args: [mode], stdin: "piped", stdout: "piped" })
-      .spawn();
+  protected static async spawn(mode: string, version: PeerVersion): Promise<Deno.ChildProcess> {
+    const program = await buildPeer(version);
+    return new Deno.Command(program, { args: [mode], stdin: "piped", stdout: "piped" }).spawn();
   }
 
-  /** The answer with id 0 is the one to the first line. */
+  /** The answer with this id. The answer to the first line of a server has the id 0. */
   protected answer(id: number): Promise<unknown> {
     const waiting = Promise.withResolvers<unknown>();
     this.#waiting.set(id, waiting);
@@ -181,7 +209,7 @@ class PeerProcess implements AsyncDisposable {
     }
   }
 
-  /** Lets the process end, and waits until it has. */
+  /** Closes stdin, and waits until the process ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#input.close().catch(() => {});
     await this.#ended;
@@ -190,14 +218,14 @@ class PeerProcess implements AsyncDisposable {
   }
 }
 
-/** Listeners of kcp-go. */
+/** A process with listeners of kcp-go. */
 export class PeerServer extends PeerProcess {
-  /** The port of each. */
+  /** The port of each listener. */
   readonly ports: number[] = [];
 
   /** Starts a process with these listeners. */
-  static async start(listeners: PeerListener[]): Promise<PeerServer> {
-    const server = new PeerServer(await PeerProcess.spawn("serve"));
+  static async start(listeners: PeerListener[], version = KCP_GO): Promise<PeerServer> {
+    const server = new PeerServer(await PeerProcess.spawn("serve", version));
     const started = server.answer(0);
     await server.send(listeners);
     const { addresses } = await started as { addresses: string[] };
@@ -205,12 +233,12 @@ export class PeerServer extends PeerProcess {
     return server;
   }
 
-  /** Tells what a session saw so far. */
+  /** Returns what a session has received. */
   look(listener: number, conv: number): Promise<ServedSession> {
     return this.#ask({ listener, conv, close: false });
   }
 
-  /** Tells what a session saw, and closes it. */
+  /** Returns what a session has received, and closes the session. */
   finish(listener: number, conv: number): Promise<ServedSession> {
     return this.#ask({ listener, conv, close: true });
   }
@@ -225,17 +253,18 @@ export class PeerServer extends PeerProcess {
   }
 }
 
-/** Clients of kcp-go. */
+/** A process with clients of kcp-go. */
 export class PeerDialer extends PeerProcess {
   /** Starts a process. */
-  static async start(): Promise<PeerDialer> {
-    return new PeerDialer(await PeerProcess.spawn("dial"));
+  static async start(version = KCP_GO): Promise<PeerDialer> {
+    return new PeerDialer(await PeerProcess.spawn("dial", version));
   }
 
   /**
-   * Lets clients do something.
+   * Runs the clients of a job.
    *
-   * kcp-go's clients do not wait on their own until the peer has everything: whoever is done with them closes them.
+   * The sessions stay open: kcp-go's Close drops what is still queued. The caller closes them by
+   * `close()` of the report, once our end has everything.
    */
   async run(job: PeerJob): Promise<PeerReport> {
     const id = this.nextId();

@@ -1,19 +1,20 @@
 /**
- * Runs many combinations at once.
+ * Runs trials as steps of a test.
  *
  * @module
  */
 import { AssertionError } from "@std/assert";
 
-/** Something to try, by a name that tells which it is. */
+/** One step of a test. */
 export interface Trial {
   name: string;
   run(): Promise<void>;
 }
 
 /**
- * Runs all trials as steps of a test, so many at once.
+ * Runs all trials as steps of a test.
  *
+ * @param atOnce How many trials run at the same time.
  * @param deadline ms after which a trial has failed.
  */
 export async function runAll(
@@ -27,8 +28,8 @@ export async function runAll(
     for (const { name, run } of queue) {
       await t.step({
         name,
-        fn: () => inTime(run, deadline),
-        // What several steps open at once is not told apart; the whole test looks after it.
+        fn: () => withDeadline(run, deadline),
+        // The sanitizers can't tell steps apart that run at once. They check the whole test.
         sanitizeOps: false,
         sanitizeResources: false,
         sanitizeExit: false,
@@ -37,14 +38,14 @@ export async function runAll(
   }));
 }
 
-async function inTime(run: () => Promise<void>, deadline: number): Promise<void> {
-  const late = Promise.withResolvers<never>();
+async function withDeadline(run: () => Promise<void>, deadline: number): Promise<void> {
+  const expired = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => late.reject(new AssertionError(`Not done after ${deadline} ms`)),
+    () => expired.reject(new AssertionError(`Not done after ${deadline} ms`)),
     deadline,
   );
   try {
-    await Promise.race([run(), late.promise]);
+    await Promise.race([run(), expired.promise]);
   } finally {
     clearTimeout(timer);
   }

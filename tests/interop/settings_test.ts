@@ -1,4 +1,4 @@
-/** Settings that the other tests leave alone: MTU, windows, timing, and bytes that go one way only. */
+/** MTU, windows, timing, sizes of groups, and streams in one direction only. */
 import { assertEquals } from "@std/assert";
 import { connect, type ConnectOptions, listen, normal } from "../../mod.ts";
 import { pattern } from "../vectors/pattern.ts";
@@ -25,13 +25,13 @@ interface Case {
 }
 
 const CASES: Case[] = [
-  // The longest packet that kcp-go takes.
+  // The longest packet of kcp-go 5.7.
   ...["", "xor", "salsa20", "aes-256", "aes-256-gcm", "chacha20-poly1305"].map((cipher): Case => ({
-    name: "an MTU of 1500",
+    name: "an MTU of 1472",
     cipher,
     ratio: [10, 3],
-    ours: { mtu: 1500 },
-    theirs: { mtu: 1500 },
+    ours: { mtu: 1472 },
+    theirs: { mtu: 1472 },
   })),
   {
     name: "an MTU of 200 at our end",
@@ -59,18 +59,18 @@ const CASES: Case[] = [
     cipher: "none",
     ratio: [2, 2],
     ours: {},
-    // kcp-go has 128 at least for what it receives.
+    // The smallest receive window of kcp-go is 128.
     theirs: { windows: [16, 128] },
   },
   {
-    name: "congestion control and patience at both ends",
+    name: "congestion control and no fast retransmission at both ends",
     cipher: "cast5",
     ratio: [10, 3],
     ours: { ...normal, interval: 20 },
     theirs: { nodelay: [0, 20, 0, 0] },
   },
   {
-    name: "writes that wait, and acknowledgments that do not, at both ends",
+    name: "delayed writes and immediate acknowledgments at both ends",
     cipher: "tea",
     ratio: [20, 5],
     ours: { writeDelay: true, ackNoDelay: true },
@@ -118,12 +118,12 @@ for (const ratio of [null, [10, 3]] as const) {
   const oneWay = (listener: PeerListener) =>
     PeerServer.start([{ ...theirSettings(cipher, ratio), ...listener }]);
 
-  interopTest(`bytes that only kcp-go reads, ${title}`, async () => {
+  interopTest(`bytes in one direction, to kcp-go, ${title}`, async () => {
     await using server = await oneWay({ mode: "sink" });
     await using conn = await connect({ ...ourSettings(cipher, ratio), port: server.ports[0] });
     const bytes = pattern(1, SIZE);
     await writeAll(conn, bytes, DEADLINE);
-    // kcp-go acknowledges what arrives; whether it has been read is another matter.
+    // An acknowledgment does not say that kcp-go's application has read the bytes.
     await conn.drained({ timeout: DEADLINE });
     await finish(conn);
     const expected = { bytes: SIZE, sha256: await sha256(bytes) };
@@ -137,7 +137,7 @@ for (const ratio of [null, [10, 3]] as const) {
     await server.finish(0, conn.conv);
   });
 
-  interopTest(`bytes that only kcp-go sends, ${title}`, async () => {
+  interopTest(`bytes in one direction, from kcp-go, ${title}`, async () => {
     await using server = await oneWay({ mode: "source", bytes: SIZE, seed: 7 });
     await using conn = await connect({ ...ourSettings(cipher, ratio), port: server.ports[0] });
     await writeAll(conn, new Uint8Array(1), DEADLINE);

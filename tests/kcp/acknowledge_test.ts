@@ -121,14 +121,16 @@ Deno.test("acknowledge: a duplicate is acknowledged again, with its own ts", () 
 
 Deno.test("acknowledge: ACKs that don't fit in a full batch go into the next one", () => {
   const b = new End({ ackNoDelay: true, mtu: 100, rcvWnd: 100 }, undefined, { packets: 2 });
-  for (let n = 0; n < 20; n++) push(b, 0, 1 + 2 * n);
-  b.kcp.tick(0);
+  push(b, 0, 0);
+  b.segments(0);
+  for (let n = 0; n < 20; n++) push(b, 1, 2 + 2 * n);
+  b.kcp.tick(1);
   const batches = [];
   for (b.batch.clear(); b.kcp.output(b.batch) > 0; b.batch.clear()) {
     batches.push([...b.batch].flatMap(decode).map((s) => s.sn));
   }
   assertEquals(batches.map((batch) => batch.length), [8, 8, 4]);
-  assertEquals(batches.flat(), range(0, 20).map((n) => 1 + 2 * n));
+  assertEquals(batches.flat(), range(0, 20).map((n) => 2 + 2 * n));
 });
 
 Deno.test("acknowledge: new data waits only with writeDelay, and not after a pause", () => {

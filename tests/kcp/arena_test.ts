@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Arena, PacketBatch } from "../../kcp/mod.ts";
+import { Arena, type MemoryWaiter, PacketBatch } from "../../kcp/mod.ts";
 import { Random } from "../../transport/link/random.ts";
-import { End, opened, pattern, WINS } from "./harness.ts";
+import { encode, End, opened, pattern, WINS } from "./harness.ts";
 
 Deno.test("arena: blocks are powers of two from 64 bytes, at multiples of 64", () => {
   const arena = new Arena();
@@ -162,18 +162,23 @@ Deno.test("memory: without room, send and write refuse, segments are not acknowl
   let queued = 0;
   while (a.kcp.send(pattern(1000, queued))) queued++;
   assert(queued > 3 && queued < 128, `${queued} messages`);
+  const rest = a.kcp.write(pattern(1000));
+  assert(rest < 1000, "a write takes only what the queue's own block still holds");
   assertEquals(a.kcp.write(pattern(1000)), 0);
-  const data = a.segments(0).map((s) => s.data);
-  assertEquals(data, Array.from({ length: queued }, (_, n) => pattern(1000, n)));
+  assert(a.kcp.shortage > 0, "the machine says what it lacks");
+  const data = a.segments(0).filter((s) => s.data.length > 0).map((s) => s.data);
+  const messages = Array.from({ length: queued }, (_, n) => pattern(1000, n));
+  assertEquals(data, rest > 0 ? [...messages, pattern(rest)] : messages);
+  const una = a.kcp.sndNxt;
   for (let sn = 60; sn >= 0; sn--) a.input(1, { sn, data: pattern(1000, sn) });
   const { refused, rcvQueue, rcvBuffer } = a.kcp.stats;
   assert(refused > 0, "some were refused");
   const acknowledged = a.segments(1).filter((s) => s.cmd === 82);
   assert(acknowledged.length <= rcvQueue + rcvBuffer + 1, "only what is kept is acknowledged");
-  a.input(2, { cmd: WINS, una: queued });
+  a.input(2, { cmd: WINS, una });
   a.kcp.trim();
   for (let sn = 0; sn <= 60; sn++) {
-    a.input(3, { sn, una: queued, data: pattern(1000, sn) });
+    a.input(3, { sn, una, data: pattern(1000, sn) });
     const message = a.recv();
     assertEquals(message, pattern(1000, sn), `message ${sn}, once there was room`);
   }
@@ -224,18 +229,53 @@ Deno.test("arena: a block lies at a multiple of its size, whatever came before",
   assertEquals(arena.alloc(1 << 20), 0);
 });
 
-Deno.test("arena: who waits is called in order, once there is room for what is needed", () => {
+/** A waiter that writes its name into `called`. */
+function waiter(name: string, need: number, called: string[]): MemoryWaiter {
+  return { need, onMemory: () => called.push(name) };
+}
+
+Deno.test("arena: one waiter at a time is woken, in order, once the arena has what it needs", () => {
   const arena = new Arena(4096);
   const blocks = Array.from({ length: 4 }, () => arena.alloc(1024));
   const called: string[] = [];
-  arena.wait(2048, () => called.push("first"));
-  arena.wait(64, () => called.push("second"));
+  const [first, second, third] = ["first", "second", "third"].map((name) =>
+    waiter(name, 2048, called)
+  );
+  for (const each of [first, second, third, first]) arena.wait(each);
+  assertEquals(arena.waiting, 3, "who waits already is not counted again");
   arena.free(blocks[0], 1024);
-  assertEquals(called, [], "1024 bytes are not enough for the first");
+  assertEquals(called, [], "1024 bytes are not enough");
   arena.free(blocks[1], 1024);
-  assertEquals(called, ["first", "second"]);
+  assertEquals(called, ["first"]);
   arena.free(blocks[2], 1024);
-  assertEquals(called, ["first", "second"], "each is called once");
+  arena.free(blocks[3], 1024);
+  assertEquals(called, ["first"], "the second waits until the first has tried");
+  arena.leave(first);
+  assertEquals(called, ["first", "second"]);
+  // The memory is gone again before the second one has tried.
+  const taken = arena.alloc(4096);
+  arena.wait(second);
+  arena.free(taken, 4096);
+  assertEquals(called, ["first", "second", "second"], "it keeps its place");
+  arena.leave(second);
+  arena.leave(third);
+  arena.leave(third);
+  assertEquals([called.at(-1), arena.waiting], ["third", 0]);
+});
+
+Deno.test("arena: who needs much does not hold up those who need less", () => {
+  const arena = new Arena(4096);
+  const blocks = Array.from({ length: 4 }, () => arena.alloc(1024));
+  const called: string[] = [];
+  const large = waiter("large", 4096, called);
+  const small = waiter("small", 1000, called);
+  arena.wait(large);
+  arena.wait(small);
+  arena.free(blocks[0], 1024);
+  assertEquals(called, ["small"]);
+  arena.leave(small);
+  for (const block of blocks.slice(1)) arena.free(block, 1024);
+  assertEquals(called, ["small", "large"]);
 });
 
 Deno.test("arena: trim gives most of an unused buffer back, and keeps what is in use", () => {
@@ -252,6 +292,107 @@ Deno.test("arena: trim gives most of an unused buffer back, and keeps what is in
   const again = arena.alloc(1 << 22);
   arena.bytes.set(pattern(1 << 22), again);
   assertEquals(arena.bytes.slice(kept, kept + 1000), pattern(1000));
+});
+
+/** Takes all memory of an arena. Returns a function that gives it back. */
+function exhaust(arena: Arena): () => void {
+  const blocks: [number, number][] = [];
+  for (let size = arena.limit; size >= 64; size /= 2) {
+    for (let at; (at = arena.alloc(size)) >= 0;) blocks.push([at, size]);
+  }
+  return () => blocks.forEach(([at, size]) => arena.free(at, size));
+}
+
+/** A machine whose peer has sent its first byte, which was read and acknowledged. */
+function started(): End {
+  const end = new End({ ackNoDelay: true }, new Arena(1 << 20));
+  end.input(0, { sn: 0, data: pattern(1) });
+  assertEquals(end.recv(), pattern(1));
+  end.segments(0);
+  return end;
+}
+
+Deno.test("memory: a segment that met full memory closes the window, and memory opens it", () => {
+  const b = started();
+  b.kcp.trim();
+  const restore = exhaust(b.kcp.arena);
+  // The packet is in the batch's block, as one that a socket has received there.
+  const packet = encode({ sn: 1, data: pattern(500) });
+  const at = b.batch.reserve(packet.length);
+  b.kcp.arena.bytes.set(packet, at);
+  assert(b.kcp.inputAt(at, at + packet.length, 1));
+  assertEquals(b.segments(1).map(({ cmd, wnd }) => [cmd, wnd]), [[WINS, 0]]);
+  assertEquals([b.kcp.shortage, b.kcp.deadline > 1], [1024, true]);
+  restore();
+  assertEquals(b.segments(2).map(({ cmd, wnd }) => [cmd, wnd]), [[WINS, 256]]);
+  assertEquals([b.kcp.shortage, b.segments(3)], [0, []]);
+  b.input(4, { sn: 1, data: pattern(500) });
+  assertEquals(b.recv(), pattern(500));
+});
+
+Deno.test("memory: acknowledged early segments that can't be moved are read once memory is back", () => {
+  const b = started();
+  b.input(1, { sn: 4, data: pattern(10, 4) });
+  b.input(1, { sn: 3, data: pattern(2000, 3) });
+  b.input(1, { sn: 2, frg: 1, data: pattern(900, 2) });
+  assertEquals(b.segments(1).map(({ sn }) => sn), [4, 3, 2]);
+  const restore = exhaust(b.kcp.arena);
+  b.input(2, { sn: 1, data: pattern(100) });
+  b.segments(2);
+  assertEquals([b.recv(), b.kcp.rcvNxt], [pattern(100), 2]);
+  restore();
+  // The peer sends nothing more: it has every acknowledgment.
+  b.kcp.tick(3);
+  assertEquals(b.recv(), Uint8Array.of(...pattern(900, 2), ...pattern(2000, 3)));
+  assertEquals([b.recv(), b.kcp.arena.used < 100_000], [pattern(10, 4), true]);
+});
+
+Deno.test("memory: after a flood of early segments of every size, a large write finds room", () => {
+  const a = new End({ nc: true, rcvWnd: 1024, sndQueue: 1024 }, new Arena(1 << 20));
+  a.input(0, { cmd: WINS, wnd: 1000 });
+  for (let sn = 1000; sn > 0; sn--) a.input(0, { sn, data: pattern(sn, sn) });
+  assert(a.kcp.stats.rcvBuffer > 500, "the flood was taken");
+  a.input(1, { sn: 0, data: pattern(10) });
+  while (a.recv()) assert(true);
+  for (let sn = a.kcp.rcvNxt; sn <= 1000; sn++) {
+    a.input(2, { sn, data: pattern(sn, sn) });
+    while (a.recv());
+  }
+  a.kcp.trim();
+  assertEquals(a.kcp.write(pattern(500_000)), 500_000);
+});
+
+Deno.test("memory: early segments leave room for the segments before them", () => {
+  const a = new End({ rcvWnd: 1024 }, new Arena(1 << 18));
+  for (let sn = 1000; sn > 0; sn--) a.input(0, { sn, data: pattern(1000 + sn % 7, sn) });
+  for (let sn = 0; sn <= 1000; sn++) {
+    a.input(1, { sn, data: pattern(1000 + sn % 7, sn) });
+    assertEquals(a.recv()?.length, 1000 + sn % 7, `segment ${sn}`);
+  }
+});
+
+Deno.test("memory: the end of a stream needs none", () => {
+  const a = new End({ nc: true, ackNoDelay: true }, new Arena(1 << 17));
+  a.input(0, { cmd: WINS, wnd: 100 });
+  exhaust(a.kcp.arena);
+  assertEquals(a.kcp.write(pattern(1)), 0);
+  assert(a.kcp.send(new Uint8Array(0)), "the end is sent");
+  a.input(1, { sn: 0 });
+  assert(a.kcp.atEmptyMessage, "the peer's end is taken");
+});
+
+Deno.test("memory: unread data of an abandoned machine leaves the arena, and can be read", () => {
+  const b = new End({ rcvWnd: 256 });
+  for (let sn = 0; sn < 100; sn++) b.input(0, { sn, data: pattern(1000, sn) });
+  b.read(500);
+  b.input(0, { sn: 120, data: pattern(5) });
+  b.kcp.abandon();
+  assertEquals(b.kcp.arena.used, 65_536, "only the batch is left");
+  assertEquals(b.read(500), pattern(500, 500));
+  for (let sn = 1; sn < 100; sn++) assertEquals(b.recv(), pattern(1000, sn));
+  assertEquals(b.kcp.peekSize(), -1);
+  b.kcp.close();
+  assertEquals(b.kcp.arena.used, 65_536);
 });
 
 Deno.test("memory: oversized segments are held to the bytes of a window of usual ones", () => {

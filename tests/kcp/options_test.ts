@@ -60,7 +60,6 @@ const RANGES: [name: string, min: number, max: number][] = [
   ["fastlimit", 0, 1048576],
   ["pacingRate", 24, Infinity],
   ["burst", 1, Infinity],
-  ["deadLink", 0, 1048576],
   ["deadLinkTime", 1, Infinity],
 ];
 

@@ -20,7 +20,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     for (let n = 0; n < 12; n++) buffer.transmit(sn(n), n);
     buffer.acknowledge(sn(0), 0);
     buffer.acknowledge(sn(5), 0);
-    buffer.detector.collectTimeouts(204, 200, Infinity, 0);
+    buffer.detector.collectTimeouts(204, 200, Infinity);
     assertEquals(buffer.firstDue, sn(1));
     for (let n = 16; n < 100; n++) add(n);
     assertEquals([buffer.una, buffer.nxt, buffer.end], [sn(1), sn(12), sn(100)]);
@@ -125,7 +125,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         now += random.below(400);
         if (random.chance(0.1)) rto = 50 + random.below(500);
         const late = flight().filter((s) => timeout(s) <= now);
-        assertEquals(buffer.detector.collectTimeouts(now, rto, Infinity, 0), late.length, context);
+        assertEquals(buffer.detector.collectTimeouts(now, rto, Infinity), late.length, context);
         for (const s of late) {
           s.state = "due";
           s.reason = REASON_TIMEOUT;

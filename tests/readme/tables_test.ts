@@ -90,11 +90,13 @@ Deno.test("readme: the tables of settings name every setting", () => {
     keepAlive: true,
     linger: true,
     timeWait: true,
+    memoryLimit: true,
     replayWindow: true,
     congestion: true,
     entropy: true,
     initialSndSn: true,
     initialRcvSn: true,
+    initialTs: true,
   });
   const listen = namesOf<Omit<ListenOptions, keyof SessionOptions>>({
     hostname: true,
@@ -150,6 +152,7 @@ Deno.test("readme: the table of errors has every kind", () => {
     unreachable: true,
     idle: true,
     unconfirmed: true,
+    reset: true,
     closed: true,
     socket: true,
     timeout: true,

@@ -1,23 +1,57 @@
 /**
- * Runs many seeded simulations, and stops at the first that breaks a rule.
+ * Runs many seeded simulations, and structured fuzz packets; stops at the first that breaks a rule.
  *
  * @module
  */
+import { simulateLife } from "./life/run.ts";
 import { simulate } from "./run.ts";
+import { type Failure, type FamilyName, type Report, runShare, type Share } from "./worker.ts";
 
-const USAGE = `Runs seeded simulations of two KCP machines over a bad network.
+const USAGE =
+  `Runs seeded simulations of KCP over bad networks: of two bare machines (machines), and of
+connections and listeners from their first packet to their last (life). Prints what it covered.
 
-  --runs N    how many runs, 20000 unless given
-  --start N   the first seed, 0 unless given
-  --seed N    replays one seed and prints all that happens
-  --help      prints this`;
+  --runs N      how many seeds. Default: 20000
+  --start N     the first seed. Default: 0
+  --seed N      runs one seed again and prints all that happens
+  --family F    machines, life, or all. Default: all
+  --fuzz N      feeds N fuzz packets into the machines, instead of simulations unless --runs is there
+  --jobs N      how many threads. Default: 1
+  --go-on       goes on after a failure, and prints a table of failures at the end
+  --help        prints this`;
+
+interface Arguments {
+  runs: number;
+  start: number;
+  seed: number | null;
+  family: FamilyName;
+  fuzz: number;
+  jobs: number;
+  goOn: boolean;
+}
+
+const FAMILIES: readonly string[] = ["machines", "life", "all"];
 
 /** Reads the arguments; throws with a message for the user when they make no sense. */
-function parse(args: readonly string[]): Map<string, number> {
+function parse(args: readonly string[]): Arguments {
   const values = new Map<string, number>();
-  for (let i = 0; i < args.length; i += 2) {
-    const [name, value] = [args[i], args[i + 1]];
-    if (!["--runs", "--start", "--seed"].includes(name)) {
+  let family = "all";
+  let goOn = false;
+  for (let i = 0; i < args.length; i++) {
+    const name = args[i];
+    if (name === "--go-on") {
+      goOn = true;
+      continue;
+    }
+    const value = args[++i];
+    if (name === "--family") {
+      if (!FAMILIES.includes(value)) {
+        throw new RangeError(`Cannot run the family ${value}: there are ${FAMILIES.join(", ")}`);
+      }
+      family = value;
+      continue;
+    }
+    if (!["--runs", "--start", "--seed", "--fuzz", "--jobs"].includes(name)) {
       throw new RangeError(`Cannot use ${name}: see --help`);
     }
     if (value === undefined || !/^\d+$/.test(value)) {
@@ -25,63 +59,168 @@ function parse(args: readonly string[]): Map<string, number> {
     }
     values.set(name, Number(value));
   }
-  return values;
+  const packets = values.get("--fuzz") ?? 0;
+  return {
+    runs: values.get("--runs") ?? (packets > 0 ? 0 : 20_000),
+    start: values.get("--start") ?? 0,
+    seed: values.get("--seed") ?? null,
+    family: family as FamilyName,
+    fuzz: packets,
+    jobs: Math.max(1, values.get("--jobs") ?? 1),
+    goOn,
+  };
+}
+
+/** Runs a share in a worker of its own. */
+function runInWorker(share: Share, report: (report: Report) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }: MessageEvent<Report>) => {
+      report(data);
+      if (!data.done) return;
+      worker.terminate();
+      resolve();
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message));
+    };
+    worker.postMessage(share);
+  });
+}
+
+/** What a campaign has done so far. */
+class Progress {
+  readonly counts = new Map<string, number>();
+  readonly failures: Failure[] = [];
+  #runs = 0;
+  #packets = 0;
+  #bytes = 0;
+  #time = 0;
+  #fuzzed = 0;
+  #shown = 0;
+  readonly #began = performance.now();
+
+  constructor(readonly options: Arguments) {}
+
+  add(report: Report): void {
+    this.#runs += report.runs;
+    this.#packets += report.packets;
+    this.#bytes += report.bytes;
+    this.#time += report.time;
+    this.#fuzzed += report.fuzzed;
+    for (const [name, count] of report.counts) {
+      this.counts.set(name, (this.counts.get(name) ?? 0) + count);
+    }
+    this.failures.push(...report.failures);
+    const now = performance.now();
+    if (now - this.#shown > 10_000) {
+      this.#shown = now;
+      this.show();
+    }
+  }
+
+  show(): void {
+    const seconds = (performance.now() - this.#began) / 1000;
+    const { runs, fuzz: packets } = this.options;
+    const parts = [];
+    if (runs > 0) {
+      parts.push(
+        `${this.#runs} of ${runs} runs, ${this.#packets} packets, ${this.#bytes} bytes, ${
+          (this.#time / 3_600_000).toFixed(1)
+        } virtual hours`,
+      );
+    }
+    if (packets > 0) parts.push(`${this.#fuzzed} of ${packets} fuzz packets`);
+    console.log(`${parts.join(", ")}, ${this.failures.length} failures, ${seconds.toFixed(1)} s`);
+  }
+
+  /** Prints what was covered. */
+  cover(): void {
+    const names = [...this.counts.keys()].sort();
+    const width = Math.max(0, ...names.map((name) => name.length));
+    for (const name of names) console.log(`${name.padEnd(width)}  ${this.counts.get(name)}`);
+  }
+
+  /** Prints the failures by rule. */
+  tell(): void {
+    const rules = new Map<string, Failure[]>();
+    for (const failure of this.failures) {
+      const list = rules.get(failure.rule);
+      if (list) list.push(failure);
+      else rules.set(failure.rule, [failure]);
+    }
+    for (const [rule, failures] of [...rules].sort()) {
+      const seeds = failures.map(({ seed }) => seed).sort((a, b) => a - b);
+      console.error(`${rule}: ${failures.length} failures, seeds ${seeds.slice(0, 10).join(", ")}`);
+      const { family, seed, message } = failures.find((each) => each.seed === seeds[0])!;
+      console.error(`  ${message}`);
+      if (rule !== "fuzz") {
+        console.error(`  replay: deno task sim --family ${family} --seed ${seed}`);
+      }
+    }
+  }
 }
 
 /** Returns the exit code. */
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   if (args.includes("--help")) {
     console.log(USAGE);
     return 0;
   }
-  let values;
+  let options: Arguments;
   try {
-    values = parse(args);
+    options = parse(args);
   } catch (error) {
     console.error((error as Error).message);
     return 2;
   }
-  const seed = values.get("--seed");
-  if (seed !== undefined) return replay(seed);
+  if (options.seed !== null) return await replay(options.seed, options.family);
 
-  const runs = values.get("--runs") ?? 20_000;
-  const start = values.get("--start") ?? 0;
-  const began = performance.now();
-  let [packets, bytes, time, died] = [0, 0, 0, 0];
-  for (let n = 0; n < runs; n++) {
+  const { runs, start, family, jobs, goOn } = options;
+  const progress = new Progress(options);
+  const controller = new AbortController();
+  const report = (each: Report) => {
+    progress.add(each);
+    if (progress.failures.length > 0 && !goOn) controller.abort();
+  };
+  const shares = Array.from({ length: jobs }, (_, n): Share => ({
+    family,
+    start: start + n,
+    step: jobs,
+    end: start + runs,
+    fuzz: Math.ceil(options.fuzz / jobs),
+    fuzzSeed: start + n,
+    goOn,
+  }));
+  const stopped = new Promise<void>((resolve) => {
+    controller.signal.addEventListener("abort", () => resolve());
+  });
+  const all = jobs === 1
+    ? runShare(shares[0], report)
+    : Promise.all(shares.map((share) => runInWorker(share, report)));
+  await Promise.race([all, stopped]);
+  progress.show();
+  progress.cover();
+  if (progress.failures.length === 0) return 0;
+  progress.tell();
+  return 1;
+}
+
+async function replay(seed: number, family: FamilyName): Promise<number> {
+  let code = 0;
+  const attempt = async (run: () => unknown) => {
     try {
-      const result = simulate(start + n);
-      packets += result.packets;
-      bytes += result.bytes;
-      time += result.time;
-      if (result.died) died++;
+      console.log(await run());
     } catch (error) {
+      console.error((error as Error).cause);
       console.error((error as Error).message);
-      console.error(`failing seed: ${start + n}`);
-      console.error(`replay: deno task sim --seed ${start + n}`);
-      return 1;
+      code = 1;
     }
-    if ((n + 1) % 1000 === 0 || n + 1 === runs) {
-      const seconds = (performance.now() - began) / 1000;
-      console.log(
-        `${n + 1} of ${runs} runs, ${packets} packets, ${bytes} bytes, ${
-          (time / 3_600_000).toFixed(1)
-        } virtual hours, ${died} dead links, ${seconds.toFixed(1)} s`,
-      );
-    }
-  }
-  return 0;
+  };
+  if (family !== "life") await attempt(() => simulate(seed, console.log));
+  if (family !== "machines") await attempt(() => simulateLife(seed, console.log));
+  return code;
 }
 
-function replay(seed: number): number {
-  try {
-    console.log(simulate(seed, console.log));
-    return 0;
-  } catch (error) {
-    console.error((error as Error).cause);
-    console.error((error as Error).message);
-    return 1;
-  }
-}
-
-if (import.meta.main) Deno.exit(main(Deno.args));
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,11 +1,16 @@
 /**
- * Reads the test vectors. `tests/interop/peer` makes them with kcp-go, and describes each file:
+ * Reads the test vectors. kcp-go 5.6.72 made them, by the program in `tests/interop/peer`:
  *
  * ```sh
  * cd tests/interop/peer
- * go run . vectors ../../vectors # ciphers, checksums, derived keys, Reed-Solomon: always the same
- * go run . record ../../vectors # packets of live sessions, with timestamps: different each time
+ * # Ciphers, checksums, derived keys, Reed-Solomon: the same each time.
+ * go run -modfile=go-5.6.72.mod . vectors ../../vectors
+ * # Packets of live sessions, with timestamps: new ones each time.
+ * go run -modfile=go-5.6.72.mod . record ../../vectors
  * ```
+ *
+ * kcp-go 5.7.5 makes the same vectors, except for one packet of 1500 bytes in the XOR cipher: its
+ * packets have at most 1472 bytes.
  *
  * @module
  */

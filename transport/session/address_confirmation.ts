@@ -29,6 +29,8 @@ export class AddressConfirmation {
   #lastProbeAt = -Infinity;
   #heardAt = -Infinity;
   #wait = 0;
+  /** Bytes that arrived before {@linkcode AddressConfirmation.start}. */
+  #earlier = 0;
 
   constructor(kcp: Kcp) {
     this.#kcp = kcp;
@@ -43,7 +45,7 @@ export class AddressConfirmation {
     const kcp = this.#kcp;
     if (!authenticated) {
       kcp.rcvLimit = UNCONFIRMED_BYTES;
-      kcp.sndLimit = 0;
+      kcp.sndLimit = AMPLIFICATION * this.#earlier;
     }
     this.#heardAt = now;
     this.#wait = kcp.rto;
@@ -66,7 +68,10 @@ export class AddressConfirmation {
 
   /** Takes note of a valid packet of the peer, after the machine has read it. */
   received(bytes: number, now: number): void {
-    if (!this.pending) return;
+    if (!this.pending) {
+      this.#earlier += bytes;
+      return;
+    }
     const kcp = this.#kcp;
     if (kcp.answered) {
       this.#nextProbeAt = Infinity;

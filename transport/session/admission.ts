@@ -217,11 +217,15 @@ export class Admission {
     else this.#unconfirmedPerHost.delete(host);
   }
 
-  /** Notes that a session ended: it leaves the backlog, and its delayed packets open no session. */
-  ended(session: Session, now: number): void {
+  /**
+   * Notes that a session ended: it leaves the backlog.
+   *
+   * @param remember Whether its delayed packets must open no session.
+   */
+  ended(session: Session, now: number, remember: boolean): void {
     const index = this.#backlog.indexOf(session);
     if (index >= 0) this.#backlog.splice(index, 1);
-    this.left(session, now);
+    if (remember) this.left(session, now);
   }
 
   /** Notes that a session leaves its address: delayed packets from there open no session. */

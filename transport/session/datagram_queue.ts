@@ -56,6 +56,11 @@ export class DatagramQueue {
     this.#outgoing.length = 0;
   }
 
+  /** Drops the datagrams that wait to be read. */
+  clearIncoming(): void {
+    this.#incoming.length = this.#incomingBytes = 0;
+  }
+
   /**
    * Queues a datagram that arrived, and drops the oldest ones when too many are unread.
    *

@@ -19,7 +19,7 @@ import { Admission } from "./admission.ts";
 import { ConnectionError } from "./errors.ts";
 import { MAX_RUN, PacketProtection } from "./packet_protection.ts";
 import { Session } from "./session.ts";
-import type { SessionOptions } from "./session_options.ts";
+import { checkMemory, type SessionOptions } from "./session_options.ts";
 import { type Entry, SessionTable } from "./session_table.ts";
 import { TimerHeap } from "./timer_heap.ts";
 
@@ -70,10 +70,16 @@ export interface EndpointStats {
   sessions: number;
   /** Sessions at present whose address is not confirmed. */
   unconfirmed: number;
+  /** Bytes of {@linkcode SessionOptions.memoryLimit} that are in use. */
+  memoryUsed: number;
+  /** Bytes of memory that the endpoint holds from the runtime. */
+  memoryHeld: number;
 }
 
 /** The timer heap is not swept before it holds this many ended sessions. */
 const MIN_SWEEP = 256;
+/** Memory is given back to the runtime when most of it was unused for this time, in ms. */
+const TRIM_AFTER = 2_000;
 /** How long (ms) after a move packets from the old address are accepted without moving back. */
 const MOVE_GRACE = 1_000;
 
@@ -106,6 +112,8 @@ export class Endpoint {
   /** About how many entries of the timer heap belong to removed sessions. */
   #removedTimers = 0;
   #now = -Infinity;
+  /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
+  #trimAt = Infinity;
   /** Number of data shards that arrived. */
   #shards = 0;
   readonly #scratch: Scratch;
@@ -126,13 +134,13 @@ export class Endpoint {
    *
    * @param options Settings.
    * @param accepts Whether peers may open sessions.
-   * @param arena Memory to share with other machines.
+   * @param arena Memory to share with other machines. Default: a new arena with the limit of the settings.
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
   constructor(
     options: EndpointOptions = {},
     accepts = false,
-    arena: Arena = new Arena(undefined, options.crypt !== undefined),
+    arena: Arena = new Arena(checkMemory(options.memoryLimit), options.crypt !== undefined),
   ) {
     const {
       backlog = 128,
@@ -157,6 +165,8 @@ export class Endpoint {
     }
     this.arena = arena;
     this.#scratch = new Scratch(arena);
+    // Acknowledgments must get in when the arena is full, since they free memory.
+    this.#scratch.reserve(0);
     this.#migrate = migrate;
     this.#table = new SessionTable(migrate);
     this.#sessionOptions = { ...session, timeWait: accepts ? timeWait : options.timeWait };
@@ -173,6 +183,8 @@ export class Endpoint {
       ...this.#stats,
       sessions: this.#table.size,
       unconfirmed: this.#admission.unconfirmed,
+      memoryUsed: this.arena.used,
+      memoryHeld: this.arena.capacity,
     };
   }
 
@@ -422,12 +434,13 @@ export class Endpoint {
   /** Offers a session to the application, now that the first segment of its peer has arrived. */
   #offer(entry: Entry): void {
     const { session } = entry;
-    entry.embryonic = false;
     if (!this.#admission.add(session)) {
+      // Nothing was acknowledged: a retransmission may find room.
       this.#stats.refused++;
       session.abort(new ConnectionError("closed", "The backlog of the listener is full"));
       return;
     }
+    entry.embryonic = false;
     session.confirm(this.#protection?.authenticates ?? false);
     this.#stats.accepted++;
     this.onAccept?.();
@@ -455,12 +468,17 @@ export class Endpoint {
 
   /** When {@linkcode Endpoint.tick} is next due; `Infinity` when nothing is pending. */
   get deadline(): number {
-    return this.#ready.length > this.#readyHead ? this.#now : this.#timers.deadline;
+    if (this.#ready.length > this.#readyHead) return this.#now;
+    return Math.min(this.#timers.deadline, this.#trimAt);
   }
 
   /** Tells the endpoint the time, and each session for which something is due. */
   tick(now: number): void {
     if (now > this.#now) this.#now = now;
+    if (this.#now >= this.#trimAt) {
+      this.#trimAt = Infinity;
+      this.arena.trim();
+    }
     for (let entry; (entry = this.#timers.popDue(this.#now)) !== undefined;) {
       if (entry.removed) this.#removedTimers--;
       // An entry with a later time was replaced by one with an earlier time.
@@ -516,10 +534,8 @@ export class Endpoint {
       this.#admission.releaseUnconfirmed(entry.unconfirmedHost);
       entry.unconfirmedHost = null;
     }
-    if (session.over) {
-      this.#remove(entry);
-      return;
-    }
+    if (session.over) this.#remove(entry);
+    if (this.#trimAt === Infinity && this.arena.wasteful) this.#trimAt = this.#now + TRIM_AFTER;
     const { deadline } = session;
     if (deadline < entry.wakeAt) {
       entry.wakeAt = deadline;
@@ -537,7 +553,7 @@ export class Endpoint {
     }
     // No connection was made for this session, so its data can't be read.
     if (!session.onChange) session.kcp.close();
-    this.#admission.ended(session, this.#now);
+    this.#admission.ended(session, this.#now, !entry.embryonic);
     this.onRemove?.(session);
   }
 }

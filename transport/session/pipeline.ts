@@ -69,6 +69,8 @@ export class Pipeline implements PacketLayer {
   readonly #encoder: FecEncoder | null;
   readonly #adaptive: AdaptiveParity | null;
   #decoder: FecDecoder | null = null;
+  /** The counters and the ratio of the decoder after {@linkcode Pipeline.close}. */
+  #decoded: (FecDecoderStats & { peerRatio: FecRatio | null }) | null = null;
   /** The ratio that the peer is assumed to use before its packets show it. */
   readonly #assumedRatio: FecRatio | undefined;
   #now = -Infinity;
@@ -293,6 +295,7 @@ export class Pipeline implements PacketLayer {
 
   /** Gives a shard to the decoder, which may recover lost packets of its group. */
   #decode(start: number, end: number): void {
+    if (this.#decoded) return;
     const kcp = this.#kcp;
     this.#decoder ??= new FecDecoder(
       kcp.arena,
@@ -340,6 +343,7 @@ export class Pipeline implements PacketLayer {
       ...(this.#encoder?.stats ?? { dataOut: 0, parityOut: 0 }),
       ...(this.#decoder?.stats ?? NOTHING_DECODED),
       peerRatio: this.#decoder?.ratio ?? null,
+      ...this.#decoded,
       parityLevel: this.#parityLevel,
     };
   }
@@ -349,10 +353,14 @@ export class Pipeline implements PacketLayer {
     this.#decoder?.clear();
   }
 
-  /** Drops the datagrams that wait to be sent, and frees memory. */
+  /** Drops the datagrams that wait to be sent, and frees memory. Nothing more is recovered. */
   close(): void {
+    if (this.#decoded) return;
     this.datagrams.clearOutgoing();
     this.trim();
+    const { peerRatio, dataIn, parityIn, recovered, failures, incomplete } = this.fecStats;
+    this.#decoded = { peerRatio, dataIn, parityIn, recovered, failures, incomplete };
+    this.#decoder = null;
   }
 }
 

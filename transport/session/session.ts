@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Arena } from "../../kcp/arena.ts";
+import { Arena } from "../../kcp/arena.ts";
 import { Kcp } from "../../kcp/kcp.ts";
 import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../../kcp/options.ts";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
@@ -13,6 +13,7 @@ import { AddressConfirmation } from "./address_confirmation.ts";
 import { Closing } from "./closing.ts";
 import type { DatagramStats } from "./datagram_queue.ts";
 import { ConnectionError } from "./errors.ts";
+import { MemoryWait } from "./memory_wait.ts";
 import { PacketProtection } from "./packet_protection.ts";
 import { PeerActivity } from "./peer_activity.ts";
 import { DATAGRAM, type FecStats, INVALID, overheadOf, Pipeline } from "./pipeline.ts";
@@ -69,6 +70,8 @@ export class Session {
   readonly #activity: PeerActivity;
   readonly #confirmation: AddressConfirmation;
   readonly #closing: Closing;
+  /** The place in the queue for memory, once memory was lacking. */
+  #memory: MemoryWait | null = null;
   readonly #linger: number;
   readonly #idleTimeout: number;
   readonly #createdAt: number;
@@ -90,7 +93,7 @@ export class Session {
    * @param peer The address of the peer.
    * @param now The time in ms.
    * @param options Settings.
-   * @param arena Memory to share with other machines.
+   * @param arena Memory to share with other machines. Default: a new arena with the limit of the settings.
    * @param protection The encryption to share with other sessions. Default: made from the settings.
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
@@ -102,14 +105,19 @@ export class Session {
     arena?: Arena,
     protection: PacketProtection | null = PacketProtection.of(options),
   ) {
-    const { idleTimeout, keepAlive, linger, timeWait, fec, fixed, live } = resolveSession(options);
+    const { idleTimeout, keepAlive, linger, timeWait, fec, memoryLimit, fixed, live } =
+      resolveSession(options);
     this.conv = conv;
     this.peer = peer;
     this.#linger = linger;
     this.#idleTimeout = idleTimeout;
     this.#given = live;
     const overhead = overheadOf(protection, fec);
-    this.kcp = new Kcp(conv, { ...fixed, ...kcpOptions(live, overhead, 1) }, arena);
+    this.kcp = new Kcp(
+      conv,
+      { ...fixed, ...kcpOptions(live, overhead, 1) },
+      arena ?? new Arena(memoryLimit),
+    );
     this.#protection = protection;
     this.#scratch = new Scratch(this.kcp.arena);
     this.#pipeline = new Pipeline(this.kcp, protection, fec);
@@ -195,6 +203,7 @@ export class Session {
     if (this.writeEnded) return 0;
     const count = this.kcp.write(bytes);
     if (count > 0) this.onWake?.(this);
+    else if (bytes.length > 0) this.#waitForMemory();
     return count;
   }
 
@@ -207,9 +216,28 @@ export class Session {
     if (message.length === 0) {
       throw new RangeError("Cannot send an empty message: it marks the end of the stream");
     }
-    if (this.writeEnded || !this.kcp.send(message)) return false;
+    if (this.writeEnded) return false;
+    if (!this.kcp.send(message)) {
+      this.#waitForMemory();
+      return false;
+    }
     this.onWake?.(this);
     return true;
+  }
+
+  /** Joins the queue for memory if memory is lacking, and leaves it if not. */
+  #waitForMemory(): void {
+    const need = this.#over ? 0 : this.kcp.shortage;
+    if (need > 0) this.#memory ??= new MemoryWait(this.arena, () => this.onWake?.(this));
+    this.#memory?.update(need);
+  }
+
+  /** Tries again what met a full arena. */
+  #retryForMemory(): void {
+    this.kcp.retryForMemory();
+    // The application writes again if it still wants to.
+    this.onChange?.();
+    this.#waitForMemory();
   }
 
   /** {@linkcode Kcp.read}, but 0 at the end, too: see {@linkcode Session.remoteEnded}. */
@@ -333,6 +361,7 @@ export class Session {
   /** Drops unread data, and all data from now on, so that the receive window stays open. */
   endRead(): void {
     this.#closing.discard();
+    if (this.#over) this.kcp.close();
     this.onWake?.(this);
   }
 
@@ -341,7 +370,9 @@ export class Session {
    * that arrives from now on.
    */
   close(): void {
-    if (this.#state === "closed") this.kcp.close();
+    // Nothing reads them from now on.
+    this.#pipeline.datagrams.clearIncoming();
+    if (this.#over) this.kcp.close();
     if (this.#state !== "open") return;
     if (this.kcp.pristine && !this.#pipeline.datagrams.used) {
       // The peer does not know of this session.
@@ -359,8 +390,7 @@ export class Session {
   abort(error: ConnectionError): void {
     if (this.#over) return;
     if (this.#state === "closed") {
-      this.#over = true;
-      this.#release();
+      this.#endTimeWait();
     } else {
       this.#finish(error);
     }
@@ -375,17 +405,29 @@ export class Session {
   #finish(error: ConnectionError | null, timeWait = false): void {
     // Data that arrived before an error can still be read.
     const unread = this.#state === "open" && !this.remoteEnded;
+    if (this.#state === "closing") this.#pipeline.datagrams.clearIncoming();
     this.#state = "closed";
     this.#error = error;
     this.#over = !timeWait;
+    this.#memory?.update(0);
     this.#release();
-    // What is acknowledged needs no memory, and TIME-WAIT is long.
-    if (timeWait) this.kcp.trim();
-    else {
-      if (unread && this.#readable) this.kcp.abandon();
-      else this.kcp.close();
-    }
+    // TIME-WAIT is long: acknowledgments need next to no memory.
+    if (timeWait) this.#trimTimeWait();
+    else if (unread && this.#readable) this.kcp.abandon();
+    else this.kcp.close();
     this.onChange?.();
+  }
+
+  /** Frees what arrived in TIME-WAIT: nothing reads it. */
+  #trimTimeWait(): void {
+    this.kcp.dropUnread();
+    this.kcp.trim();
+  }
+
+  #endTimeWait(): void {
+    this.#over = true;
+    this.#release();
+    this.kcp.close();
   }
 
   /** Frees the memory that only packets need. */
@@ -448,6 +490,7 @@ export class Session {
     if (this.#state === "closed") return;
     this.#trimAt = this.#now + TRIM_AFTER;
     this.#confirmation.received(bytes, this.#now);
+    if (this.kcp.shortage > 0) this.#waitForMemory();
     this.#settle();
     if (this.state === "open") this.onChange?.();
   }
@@ -473,6 +516,7 @@ export class Session {
   /** The time at which {@linkcode Session.tick} is next due. */
   get deadline(): number {
     if (this.#over) return Infinity;
+    if (this.#memory?.woken) return this.#now;
     if (this.#giveUpFirstAt !== Infinity) return this.#giveUpFirstAt;
     const closing = this.#closing;
     if (this.#state === "closed") return closing.timeWaitDeadline;
@@ -500,25 +544,24 @@ export class Session {
     if (now > this.#now) this.#now = now;
     if (this.#over) return;
     if (this.#giveUpFirstAt !== Infinity) {
+      if (this.#memory?.woken) this.#retryForMemory();
       if (this.#now >= this.#giveUpFirstAt) {
         this.#finish(new ConnectionError("unconfirmed", "The first segment never arrived"));
       }
       return;
     }
     if (this.#state === "closed") {
-      if (this.#closing.tickTimeWait(this.#now)) return;
-      this.#over = true;
-      this.#release();
-      this.kcp.close();
+      if (!this.#closing.tickTimeWait(this.#now)) this.#endTimeWait();
       return;
     }
     this.#closing.queueEnd(this.#now);
     this.#activity.excuse(this.#now);
     this.kcp.tick(now);
     now = this.#now;
-    if (this.kcp.dead) this.#endUnreachable();
+    if (this.#memory?.woken) this.#retryForMemory();
+    if (this.kcp.dead && !this.unconfirmed) this.#endUnreachable();
     else if (now >= this.#activity.idleAt) this.#endIdle();
-    else if (!this.#confirmation.tick(now)) this.#endUnconfirmed();
+    else if (this.kcp.dead || !this.#confirmation.tick(now)) this.#endUnconfirmed();
     else this.#settle();
     if (this.state === "closed") return;
     if (now >= this.#activity.keepAliveAt) this.#activity.probe(now);
@@ -584,7 +627,9 @@ export class Session {
     const count = this.#pipeline.output(batch, this.#now);
     this.#updateShare();
     if (count > 0) this.#activity.sent(this.#now);
-    if (count > 0 && this.#state !== "closed") {
+    if (this.#state === "closed") {
+      this.#trimTimeWait();
+    } else if (count > 0) {
       this.#trimAt = this.#now + TRIM_AFTER;
       this.#settle();
     }

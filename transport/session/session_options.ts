@@ -27,11 +27,25 @@ export interface SessionOptions extends KcpOptions, ProtectionOptions {
   /** How long a close may take to deliver what is queued, in ms. Default: 5000. */
   linger?: number;
   /**
+   * Most memory for packets and for data that was not sent, acknowledged or read yet, in bytes: 1 MiB
+   * (1048576) to 1 GiB. All sessions of an endpoint share it. When it is used up, writes wait, and the
+   * window that is announced to the peers closes. Default: 1073741824.
+   */
+  memoryLimit?: number;
+  /**
    * TIME-WAIT, in ms: how long a session that ended its stream first stays to acknowledge
    * retransmissions of the peer. Default: 1000; 30000 for sessions that a listener accepted.
    */
   timeWait?: number;
 }
+
+/** Largest memory limit in bytes: the largest arena. */
+const MAX_MEMORY = 2 ** 30;
+/**
+ * Smallest memory limit in bytes. The buffers of a socket with batches of system calls take 640 KiB.
+ * The rest is enough for one connection.
+ */
+const MIN_MEMORY = 2 ** 20;
 
 /** The settings of a session after the checks, apart from those of the encryption. */
 export interface ResolvedSession {
@@ -39,6 +53,7 @@ export interface ResolvedSession {
   readonly keepAlive: number;
   readonly linger: number;
   readonly timeWait: number;
+  readonly memoryLimit: number;
   readonly fec: FecOptions | null;
   /** Settings of the KCP machine that can't change while it runs. */
   readonly fixed: Omit<KcpOptions, keyof KcpLiveOptions>;
@@ -57,6 +72,7 @@ export function resolveSession(options: SessionOptions): ResolvedSession {
     keepAlive = Infinity,
     linger = 5_000,
     timeWait = DEFAULT_TIME_WAIT,
+    memoryLimit,
     fec,
     crypt: _crypt,
     entropy,
@@ -73,6 +89,7 @@ export function resolveSession(options: SessionOptions): ResolvedSession {
     keepAlive: checkTime("keepAlive", keepAlive),
     linger: checkTime("linger", linger, 0),
     timeWait: checkTime("timeWait", timeWait, 0),
+    memoryLimit: checkMemory(memoryLimit),
     fixed: { congestion, initialSndSn, initialRcvSn, initialTs },
     live,
   };
@@ -94,4 +111,21 @@ function checkTime(name: string, value: number, min = 1): number {
     throw new RangeError(`Cannot set ${name} to ${value}: allowed are ${min} to Infinity`);
   }
   return value;
+}
+
+/**
+ * Checks a memory limit, and fills in the default.
+ *
+ * @throws {TypeError | RangeError} When it has the wrong type or is out of its range.
+ */
+export function checkMemory(limit: number = MAX_MEMORY): number {
+  if (typeof limit !== "number") {
+    throw new TypeError(`Cannot set memoryLimit to ${String(limit)}: it must be a number`);
+  }
+  if (!Number.isInteger(limit) || limit < MIN_MEMORY || limit > MAX_MEMORY) {
+    throw new RangeError(
+      `Cannot set memoryLimit to ${limit}: allowed are whole numbers ${MIN_MEMORY} to ${MAX_MEMORY}`,
+    );
+  }
+  return limit;
 }

@@ -7,14 +7,14 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// A cipherSpec says how kcp-go makes a cipher, and from how many bytes of key.
+// A cipherSpec has the name of a cipher, the length of its key, and the function that makes it.
 type cipherSpec struct {
 	name    string
 	keySize int
 	make    func(key []byte) (kcp.BlockCrypt, error)
 }
 
-// cipherSpecs are all packet ciphers, under the names that the library under test has for them.
+// cipherSpecs are all ciphers of kcp-go, under the names that the library under test gives them.
 var cipherSpecs = []cipherSpec{
 	{"aes-128", 16, kcp.NewAESBlockCrypt},
 	{"aes-192", 24, kcp.NewAESBlockCrypt},
@@ -43,7 +43,7 @@ func newChaCha20Poly1305(key []byte) (kcp.BlockCrypt, error) {
 	return kcp.NewAEADCrypt(aead), nil
 }
 
-// newCipher makes the cipher of that name; none at all, and a nil interface, for "".
+// newCipher makes the cipher of this name. It returns a nil interface for "".
 func newCipher(name string, key []byte) (kcp.BlockCrypt, error) {
 	if name == "" {
 		return nil, nil

@@ -17,47 +17,49 @@ import (
 	kcp "github.com/xtaci/kcp-go/v5"
 )
 
-// A job is what clients do: one line of JSON.
+// A job for clients is one line of JSON.
 type job struct {
-	// ID comes back with the result.
+	// ID is the id of the report, too.
 	ID int `json:"id"`
-	// Close ends the sessions of the job with this id, and does nothing else. A session stays open after its
-	// result was printed, since kcp-go's Close does not wait until the peer has everything.
+	// Close closes the sessions of the job with this id. The other fields are not used then. A session stays open
+	// after its report: kcp-go's Close drops what is still queued.
 	Close *int `json:"close"`
 
 	settings
 	Address string `json:"address"`
-	// Mode is "echo", unless given, or "datagrams".
+	// Mode is "echo" or "datagrams". Default: "echo".
 	Mode string `json:"mode"`
-	// Clients is how many do the same at once, with the seeds Seed, Seed + 1 and so on; 1 unless given.
+	// Clients is how many clients run at once. Client i has the seed Seed + i. Default: 1.
 	Clients int    `json:"clients"`
 	Seed    uint32 `json:"seed"`
-	// Bytes is how many are sent in writes of the lengths in Writes, in turn, and expected back.
-	Bytes  int   `json:"bytes"`
+	// Bytes is how many bytes a client sends and expects back.
+	Bytes int `json:"bytes"`
+	// Writes has the lengths of the writes, used in turn. Default: 65536.
 	Writes []int `json:"writes"`
-	// Datagrams has the lengths of the out-of-band packets to send; each is sent until it comes back.
+	// Datagrams has the lengths of out-of-band packets. A client sends each one again until it comes back.
 	Datagrams []int `json:"datagrams"`
-	// Timeout is in ms; 60000 unless given.
+	// Timeout is in ms. Default: 60000.
 	Timeout int `json:"timeout"`
 }
 
-// A result is what one client saw.
+// A result says what one client received.
 type result struct {
 	Conv uint32 `json:"conv"`
-	// Bytes is how many came back, and SHA256 their hash. They are compared with what was sent already.
-	Bytes     int    `json:"bytes"`
+	// Bytes is how many bytes came back. The client has compared them with the bytes that it sent.
+	Bytes int `json:"bytes"`
+	// SHA256 is the hash of these bytes.
 	SHA256    string `json:"sha256"`
 	Datagrams int    `json:"datagrams"`
 	Error     string `json:"error,omitempty"`
 }
 
-// A report is what all clients of a job saw.
+// A report has the results of all clients of a job.
 type report struct {
 	ID      int      `json:"id"`
 	OK      bool     `json:"ok"`
 	Ms      int64    `json:"ms"`
 	Clients []result `json:"clients"`
-	// Recovered is how many packets this process restored by error correction so far, in all sessions.
+	// Recovered is how many packets error correction restored, in all sessions of this process.
 	Recovered uint64 `json:"recovered"`
 }
 
@@ -68,8 +70,8 @@ type dialer struct {
 	jobs     sync.WaitGroup
 }
 
-// dial does the jobs that stdin has, one a line and all at once, and prints a report of each. It ends when stdin has
-// ended and the jobs are done.
+// dial reads jobs from stdin, one a line, and runs all of them at once. It prints a report of each. It returns when stdin
+// has ended and all jobs are done.
 func dial() error {
 	d := &dialer{output: json.NewEncoder(os.Stdout), sessions: make(map[int][]*kcp.UDPSession)}
 	input := bufio.NewReaderSize(os.Stdin, 1<<20)
@@ -165,7 +167,7 @@ func (d *dialer) client(j job, seed uint32, r *result) error {
 	return nil
 }
 
-// echo sends the pattern, and compares what comes back with it.
+// echo sends a pattern, and compares it with the bytes that come back.
 func echo(session *kcp.UDPSession, j job, seed uint32, r *result) error {
 	writes := j.Writes
 	if len(writes) == 0 {
@@ -196,7 +198,7 @@ func echo(session *kcp.UDPSession, j job, seed uint32, r *result) error {
 		}
 		p.fill(expected[:n])
 		if !bytes.Equal(buffer[:n], expected[:n]) {
-			return fmt.Errorf("the bytes from %d on, %d in number, are not those that were sent", r.Bytes, n)
+			return fmt.Errorf("%[2]d bytes from byte %[1]d on differ from those that were sent", r.Bytes, n)
 		}
 		sum.Write(buffer[:n])
 		r.Bytes += n
@@ -205,7 +207,7 @@ func echo(session *kcp.UDPSession, j job, seed uint32, r *result) error {
 	return <-failed
 }
 
-// datagrams sends out-of-band packets of the given lengths, each numbered, until every one has come back.
+// datagrams sends numbered out-of-band packets of the given lengths until every one has come back.
 func datagrams(session *kcp.UDPSession, j job, seed uint32, deadline time.Time, r *result) error {
 	var mu sync.Mutex
 	var wrong error
@@ -222,7 +224,7 @@ func datagrams(session *kcp.UDPSession, j job, seed uint32, deadline time.Time, 
 		mu.Lock()
 		defer mu.Unlock()
 		if len(payload) < 4 {
-			wrong = fmt.Errorf("a datagram of %d bytes came, which nobody sent", len(payload))
+			wrong = fmt.Errorf("a datagram of %d bytes came, which this client has not sent", len(payload))
 			return
 		}
 		i := binary.LittleEndian.Uint32(payload)

@@ -6,7 +6,7 @@ import (
 	_ "github.com/xtaci/kcp-go/v5"
 )
 
-// kcp-go does not export its encoder, which its own benchmark measures.
+// The own benchmark of kcp-go measures this encoder, which kcp-go does not export.
 
 //go:linkname newFECEncoder github.com/xtaci/kcp-go/v5.newFECEncoder
 func newFECEncoder(dataShards, parityShards, offset int) unsafe.Pointer

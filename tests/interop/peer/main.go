@@ -1,10 +1,10 @@
-// Command peer is kcp-go behind a command line: the other end of the tests, and the source of the test vectors.
+// Command peer runs kcp-go for the tests and the benchmarks, and makes the test vectors.
 //
-//	peer serve        listeners, as the JSON on stdin asks for them
-//	peer dial         clients, likewise
-//	peer vectors DIR  writes the test vectors that are the same each time
-//	peer bench        measures throughput, as the JSON on stdin asks for it
-//	peer record DIR   writes the recordings, which have timestamps in them
+//	peer serve        opens the listeners that the JSON on stdin describes
+//	peer dial         runs the clients that the JSON on stdin describes
+//	peer vectors DIR  writes the test vectors without timestamps: the same each time
+//	peer bench        runs the measurements that the JSON on stdin describes
+//	peer record DIR   writes the recordings, which contain timestamps
 package main
 
 import (

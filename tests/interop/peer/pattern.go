@@ -2,8 +2,8 @@ package main
 
 import "encoding/binary"
 
-// A pattern is an endless stream of bytes that depends on a seed alone: Marsaglia's xorshift32, each word
-// in little-endian order. The tests have the same generator.
+// A pattern is an endless stream of bytes that only depends on a seed: Marsaglia's xorshift32, each word in little-endian
+// order. The tests have the same generator.
 type pattern struct {
 	state uint32
 	word  [4]byte
@@ -39,7 +39,7 @@ func (p *pattern) fill(target []byte) {
 	}
 }
 
-// patternBytes are the first bytes of the stream of that seed.
+// patternBytes returns the first bytes of the stream of this seed.
 func patternBytes(seed uint32, length int) []byte {
 	bytes := make([]byte, length)
 	newPattern(seed).fill(bytes)

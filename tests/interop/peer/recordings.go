@@ -20,7 +20,7 @@ import (
 type recordedPacket struct {
 	// From is "client" or "server".
 	From string `json:"from"`
-	// At is in ms since the start.
+	// At is the time since the start, in ms.
 	At float64 `json:"at"`
 	// Bytes are in base64.
 	Bytes string `json:"bytes"`
@@ -43,7 +43,7 @@ func (r *recorder) note(from string, packet []byte) {
 	r.packets = append(r.packets, recordedPacket{from, at, base64.StdEncoding.EncodeToString(packet)})
 }
 
-// stop ends the recording, and gives what it has.
+// stop ends the recording, and returns its packets.
 func (r *recorder) stop() []recordedPacket {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,7 +51,7 @@ func (r *recorder) stop() []recordedPacket {
 	return r.packets
 }
 
-// An end of a cable in memory, which loses nothing and records all.
+// An end of a cable in memory. The cable loses nothing and records everything.
 type end struct {
 	name     string
 	peer     *end
@@ -109,7 +109,7 @@ type talk struct {
 	close    func()
 }
 
-// begin connects a client and a server, which accepts once the client has sent its first bytes.
+// begin connects a client and a server. The server accepts after the client has sent its first bytes.
 func begin(s settings, conv uint32, first []byte) (*talk, error) {
 	block, err := s.cipher()
 	if err != nil {
@@ -150,9 +150,9 @@ func begin(s settings, conv uint32, first []byte) (*talk, error) {
 	return t, s.apply(t.server)
 }
 
-// writeRecordings records what kcp-go sends. Segments have timestamps in them, so each time it is something else.
+// writeRecordings records the packets of kcp-go. They contain timestamps: so they differ each time.
 func writeRecordings(dir string) error {
-	// The nonces at least are the same each time.
+	// The nonces are the same each time.
 	kcp.SetEntropy(&lockedReader{reader: rand.NewChaCha8([32]byte{1})})
 	for name, make := range map[string]func() (any, error){
 		"fec.json":      fecRecordings,
@@ -184,11 +184,11 @@ type fecRecording struct {
 	Name   string `json:"name"`
 	Data   int    `json:"data"`
 	Parity int    `json:"parity"`
-	// Packets are those of the client: data shards, and the parity shards behind them.
+	// Packets are the packets of the client: data shards, and the parity shards behind them.
 	Packets []recordedPacket `json:"packets"`
 }
 
-// fecRecordings are whole groups as a client sends them: each write is a packet of its own.
+// fecRecordings records whole groups of a client. Each write is a packet of its own.
 func fecRecordings() (any, error) {
 	var recordings []fecRecording
 	for _, c := range []struct {
@@ -205,7 +205,7 @@ func fecRecordings() (any, error) {
 		{"4/4", [2]int{4, 4}, repeat([]int{7, 400, 1, 90, 33}, 16), nil},
 		{"20/5", [2]int{20, 5}, repeat([]int{50, 120, 3}, 60), nil},
 		{"1/3", [2]int{1, 3}, repeat([]int{50, 120, 3}, 6), nil},
-		// The pause in front of a group's last packet lets its parity fall away; one elsewhere does not.
+		// After a pause before the last packet of a group, kcp-go sends no parity of the group. Other pauses do not matter.
 		{"3/1, with pauses", [2]int{3, 1}, repeat([]int{400, 10, 80}, 15), map[int]time.Duration{
 			4: 600 * time.Millisecond, 5: 600 * time.Millisecond, 9: 600 * time.Millisecond,
 		}},
@@ -239,7 +239,7 @@ func recordGroups(s settings, sizes []int, pauses map[int]time.Duration) ([]reco
 		return nil, err
 	}
 	for i, size := range sizes[1:] {
-		// The packet before is on its way, so that the order is that of the writes.
+		// The packet before has left: the order of the packets is the order of the writes.
 		time.Sleep(max(2*time.Millisecond, pauses[i+1]))
 		if _, err := t.client.Write(patternBytes(uint32(i+2), size)); err != nil {
 			return nil, err
@@ -262,8 +262,8 @@ type exchangeRecording struct {
 	Data   int    `json:"data"`
 	Parity int    `json:"parity"`
 	Conv   uint32 `json:"conv"`
-	// The client sends the pattern of Seed in writes of these lengths; the server sends the same bytes back, in one
-	// write, as soon as it has all.
+	// The client sends the pattern of Seed in writes of these lengths. The server sends the same bytes back in one
+	// write, after it has received all.
 	Seed    uint32           `json:"seed"`
 	Writes  []int            `json:"writes"`
 	SHA256  string           `json:"sha256"`

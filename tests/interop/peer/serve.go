@@ -16,10 +16,10 @@ import (
 	kcp "github.com/xtaci/kcp-go/v5"
 )
 
-// A listenerConfig says how one listener is set up, and what it does with what it gets.
+// A listenerConfig has the settings of a listener, and says what its sessions do.
 type listenerConfig struct {
 	settings
-	// Mode is "echo", unless given; "sink" to read only; "source" to answer the first bytes with a pattern.
+	// Mode is "echo", "sink" (reads only) or "source" (answers the first bytes with a pattern). Default: "echo".
 	Mode string `json:"mode"`
 	// Bytes and Seed are the pattern that a source sends.
 	Bytes int    `json:"bytes"`
@@ -28,12 +28,12 @@ type listenerConfig struct {
 
 // A command to a running server is one line of JSON.
 type command struct {
-	// ID comes back with the answer.
+	// ID is the id of the answer, too.
 	ID int `json:"id"`
-	// Listener and Conv name the session that is asked about.
+	// Listener and Conv name a session.
 	Listener int    `json:"listener"`
 	Conv     uint32 `json:"conv"`
-	// Close ends that session after the answer.
+	// Close closes the session after the answer.
 	Close bool `json:"close"`
 }
 
@@ -43,17 +43,17 @@ type answer struct {
 	Bytes     int    `json:"bytes"`
 	SHA256    string `json:"sha256"`
 	Datagrams int    `json:"datagrams"`
-	// Recovered is how many packets this process restored by error correction so far, in all sessions.
+	// Recovered is how many packets error correction restored, in all sessions of this process.
 	Recovered uint64 `json:"recovered"`
 	Error     string `json:"error,omitempty"`
 }
 
-// recovered is kcp-go's own count.
+// recovered returns the count of kcp-go.
 func recovered() uint64 {
 	return atomic.LoadUint64(&kcp.DefaultSnmp.FECRecovered)
 }
 
-// A servedSession counts what arrived in one session.
+// A servedSession counts the bytes that one session receives.
 type servedSession struct {
 	session *kcp.UDPSession
 
@@ -71,7 +71,7 @@ type listener struct {
 	sessions map[uint32]*servedSession
 }
 
-// serve opens the listeners that the first line of stdin asks for, prints their addresses, and answers commands
+// serve opens the listeners that the first line of stdin describes, and prints their addresses. Then it answers commands
 // until stdin ends.
 func serve() error {
 	input := bufio.NewReaderSize(os.Stdin, 1<<20)
@@ -188,7 +188,7 @@ func (s *servedSession) datagram(payload []byte) {
 	s.mu.Lock()
 	s.datagrams++
 	s.mu.Unlock()
-	// It is copied before SendOOB returns.
+	// SendOOB copies the payload before it returns.
 	_ = s.session.SendOOB(payload)
 }
 

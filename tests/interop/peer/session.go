@@ -7,30 +7,30 @@ import (
 	kcp "github.com/xtaci/kcp-go/v5"
 )
 
-// settings are those of a session that both ends of the tests have in common.
+// settings are the settings of a session. The tests send them as JSON.
 type settings struct {
-	// Cipher is a name of cipherSpecs; "" for packets without any header of a cipher.
+	// Cipher is a name in cipherSpecs, or "" for no encryption.
 	Cipher string `json:"cipher"`
-	// Key is in hexadecimal.
+	// Key is the key of the cipher, in hexadecimal.
 	Key string `json:"key"`
-	// Data and Parity are the ratio of error correction; 0 for none.
+	// Data and Parity are the ratio of error correction. Default: 0 and 0, no error correction.
 	Data   int `json:"data"`
 	Parity int `json:"parity"`
-	// Windows are the send and the receive window; 1024 each unless given.
+	// Windows are the send and the receive window in segments. Default: 1024 each.
 	Windows *[2]int `json:"windows"`
-	// NoDelay has the four settings of kcp-go's SetNoDelay; 1, 10, 2, 1 unless given.
+	// NoDelay has the four arguments of kcp-go's SetNoDelay. Default: 1, 10, 2, 1.
 	NoDelay *[4]int `json:"nodelay"`
-	// MTU counts everything above UDP; 1400 unless given.
+	// MTU is how many bytes of a packet are above UDP. Default: 1400.
 	MTU int `json:"mtu"`
-	// Stream lets small writes share segments.
+	// Stream says whether small writes share segments.
 	Stream bool `json:"stream"`
-	// WriteDelay lets writes wait for the interval.
+	// WriteDelay says whether writes wait for the next interval.
 	WriteDelay bool `json:"writeDelay"`
-	// AckNoDelay acknowledges every packet at once.
+	// AckNoDelay says whether each packet is acknowledged at once.
 	AckNoDelay bool `json:"ackNoDelay"`
 }
 
-// socketBuffer is asked of the system for each socket, as kcptun does; it may give less.
+// socketBuffer is the size of the buffers that each socket requests, as in kcptun. The system may grant less.
 const socketBuffer = 4 << 20
 
 func (s *settings) cipher() (kcp.BlockCrypt, error) {
@@ -41,7 +41,7 @@ func (s *settings) cipher() (kcp.BlockCrypt, error) {
 	return newCipher(s.Cipher, key)
 }
 
-// apply puts a session into the state that the settings ask for.
+// apply applies the settings to a session.
 func (s *settings) apply(session *kcp.UDPSession) error {
 	noDelay, windows, mtu := [4]int{1, 10, 2, 1}, [2]int{1024, 1024}, 1400
 	if s.NoDelay != nil {

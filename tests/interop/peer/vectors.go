@@ -17,7 +17,8 @@ import (
 	"golang.org/x/crypto/pbkdf2"
 )
 
-// packetLimit is the longest packet of kcp-go.
+// packetLimit is the longest packet of kcp-go 5.6, which made the vectors. kcp-go 5.7 takes at most 1472 bytes: its XOR
+// cipher leaves the rest of a packet as it is.
 const packetLimit = 1500
 
 func writeJSON(dir, name string, value any) error {
@@ -31,7 +32,7 @@ func writeJSON(dir, name string, value any) error {
 	return os.WriteFile(filepath.Join(dir, name), text.Bytes(), 0o644)
 }
 
-// writeVectors writes everything that depends on nothing but this program: it is the same each time.
+// writeVectors writes the vectors that only depend on this program: they are the same each time.
 func writeVectors(dir string) error {
 	for name, make := range map[string]func() (any, error){
 		"ciphers.json":      cipherVectors,
@@ -53,7 +54,7 @@ func writeVectors(dir string) error {
 type cipherVector struct {
 	Cipher string `json:"cipher"`
 	Key    string `json:"key"`
-	// Packets have payloads that are patterns.
+	// Packets have patterns as payloads.
 	Packets []packetVector `json:"packets"`
 }
 
@@ -64,14 +65,14 @@ type packetVector struct {
 	Sealed string `json:"sealed"`
 }
 
-// A sealer is what kcp-go's AEAD ciphers have beside the methods of BlockCrypt.
+// A sealer has the methods of kcp-go's AEAD ciphers that BlockCrypt lacks.
 type sealer interface {
 	NonceSize() int
 	Overhead() int
 	Seal(dst, nonce, plaintext, additionalData []byte) []byte
 }
 
-// seal makes a packet as kcp-go's sessions do.
+// seal makes a packet in the way of kcp-go's sessions.
 func seal(block kcp.BlockCrypt, nonce, payload []byte) []byte {
 	if aead, ok := block.(sealer); ok {
 		packet := make([]byte, len(nonce), packetLimit)
@@ -88,7 +89,7 @@ func seal(block kcp.BlockCrypt, nonce, payload []byte) []byte {
 
 func cipherVectors() (any, error) {
 	specs := append([]cipherSpec{}, cipherSpecs...)
-	// Ciphers that take keys of other lengths too.
+	// These ciphers accept keys of other lengths too.
 	for _, spec := range cipherSpecs {
 		for _, size := range map[string][]int{
 			"twofish": {16, 24}, "blowfish": {1, 16, 56}, "xor": {1, 16, 100},
@@ -108,7 +109,7 @@ func cipherVectors() (any, error) {
 			nonceSize = aead.NonceSize()
 			overhead = nonceSize + aead.Overhead()
 		}
-		// Payloads around the ends of blocks, and with the 20 bytes of a header packets around them too.
+		// The payloads, and the packets with their header of 20 bytes, end around the ends of blocks.
 		lengths := []int{0, 1, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 27, 28, 29, 100, 1376, packetLimit - overhead}
 		if i >= len(cipherSpecs) {
 			lengths = []int{0, 100}
@@ -148,21 +149,21 @@ func checksumVectors() (any, error) {
 }
 
 type keyVector struct {
-	// Password is in hexadecimal, since it may be any bytes.
+	// Password is in hexadecimal: it may contain any bytes.
 	Password string `json:"password"`
 	Key      string `json:"key"`
 }
 
-// keyVectors are keys as kcptun derives them: its salt, its number of rounds, its hash.
+// keyVectors derives keys with the salt, the number of rounds and the hash of kcptun.
 func keyVectors() (any, error) {
 	passwords := [][]byte{
 		{},
 		[]byte("a"),
-		[]byte("it's a secrect"), // What kcptun has unless told otherwise, and as it spells it.
+		[]byte("it's a secrect"), // The default of kcptun, in its spelling.
 		[]byte("correct horse battery staple"),
 		[]byte("pässwörd 密码 🔑"),
 		{0, 255, 0, 128},
-		patternBytes(1, 63), // Around the block of SHA-1, where HMAC hashes its key first.
+		patternBytes(1, 63), // Around the block size of SHA-1: HMAC hashes a longer key first.
 		patternBytes(2, 64),
 		patternBytes(3, 65),
 		patternBytes(4, 200),
@@ -178,14 +179,14 @@ func keyVectors() (any, error) {
 type codeVector struct {
 	Data   int `json:"data"`
 	Parity int `json:"parity"`
-	// Size is that of a shard. Data shard i is the pattern of Seed + i.
+	// Size is the length of a shard in bytes. Data shard i is the pattern of Seed + i.
 	Size int    `json:"size"`
 	Seed uint32 `json:"seed"`
 	// Shards are the parity shards, one behind the other, in base64.
 	Shards string `json:"shards"`
 	// Matrix has the coefficients of the parity shards, a row each, in hexadecimal.
 	Matrix []string `json:"matrix,omitempty"`
-	// Erasures are the indices of shards that may be missing: klauspost/reedsolomon gave back the data each time.
+	// Erasures are sets of indices of missing shards. klauspost/reedsolomon restored the data for each set.
 	Erasures [][]int `json:"erasures"`
 }
 
@@ -240,7 +241,7 @@ func reedSolomonVector(data, parity int, seed uint32) (codeVector, error) {
 		}
 		for i := range data {
 			if !bytes.Equal(left[i], shards[i]) {
-				return vector, fmt.Errorf("shard %d is not what it was", i)
+				return vector, fmt.Errorf("shard %d was not restored", i)
 			}
 		}
 		vector.Erasures = append(vector.Erasures, missing)
@@ -267,8 +268,8 @@ func matrix(code reedsolomon.Encoder, data, parity int) ([]string, error) {
 	return rows, nil
 }
 
-// erasures are sets of shards to leave out, at most as many as there are parity shards: the first ones, the last data
-// shards, one alone, and some at random.
+// erasures returns sets of shards to leave out: the first shards, the last data shards, a single one, and random sets. A
+// set has at most as many shards as the group has parity shards.
 func erasures(data, parity int, seed uint32) [][]int {
 	count := min(data, parity)
 	first, last := make([]int, count), make([]int, count)

@@ -509,6 +509,8 @@ Deno.test("a single session and a session of an endpoint send the same packets",
     fec: { dataShards: 3, parityShards: 2 },
     crypt: createCipher(hand.name, hand.key),
     entropy: countingEntropy(),
+    // An endpoint draws it once more, when it checks its options.
+    initialTs: 0,
   });
   const alone = new Outlet(new Session(CONV, PEER, 0, options()));
   const within = new Outlet(new Endpoint(options()));

@@ -1,5 +1,6 @@
 import {
   assert,
+  assertAlmostEquals,
   assertEquals,
   assertInstanceOf,
   assertStringIncludes,
@@ -168,14 +169,31 @@ Deno.test("Session: two ends that close at once are over at once, without error"
   assertEquals([b.machine.state, b.machine.error], ["closed", null]);
 });
 
-Deno.test("Session: a peer that has ended and is gone does not delay a close", () => {
-  const a = session({ ...QUICK, linger: 60_000 });
-  a.machine.input(encode({ sn: 0 }), 0);
-  a.sent(0);
-  a.machine.close();
-  a.idle(0, 2000);
-  assertEquals([a.machine.state, a.machine.error], ["closed", null]);
-});
+for (
+  const [linger, deadLinkTime, over] of [
+    [5000, 30_000, 5000],
+    [60_000, 30_000, 30_000],
+    [60_000, 4000, 4000],
+    [1, 30_000, 1],
+  ]
+) {
+  Deno.test(`Session: the end alone, to a peer that has ended, is sent for ${over} ms with linger ${linger} and deadLinkTime ${deadLinkTime}`, () => {
+    const a = session({ ...QUICK, linger, deadLinkTime });
+    a.machine.input(encode({ sn: 0 }), 0);
+    a.sent(0);
+    a.machine.close();
+    const sent = a.idle(0, over - 0.5);
+    const ends = sent.filter(({ segments }) => segments.some(({ cmd }) => cmd === PUSH));
+    assertEquals(a.machine.state, "closing", "it is given up too early");
+    assert(
+      ends.at(-1)!.at >= over / 2 - 1,
+      `the last of ${ends.length} left at ${ends.at(-1)!.at}`,
+    );
+    a.idle(over, over);
+    // The peer may be gone with all that it needs.
+    assertEquals([a.machine.state, a.machine.error], ["closed", null]);
+  });
+}
 
 Deno.test("Session: TIME-WAIT repeats the last acknowledgment, which may be lost", () => {
   const a = session();
@@ -239,15 +257,6 @@ Deno.test("Session: without keepAlive both ends of an idle session time out", ()
   assertEquals([errorOf(a).kind, errorOf(b).kind], ["idle", "idle"]);
 });
 
-Deno.test("Session: a silent peer is unreachable after `deadLink` transmissions", () => {
-  const a = session({ ...QUICK });
-  a.machine.write(pattern(1));
-  const sent = a.idle(0, 100_000);
-  assertEquals(sent.length, 4);
-  assertEquals(errorOf(a).kind, "unreachable");
-  assertStringIncludes(errorOf(a).message, "10.0.0.1:1");
-});
-
 Deno.test("Session: a peer that stays silent for `deadLinkTime` is unreachable", () => {
   const a = session({ ...QUICK, deadLinkTime: 3000 });
   a.machine.write(pattern(1));
@@ -255,6 +264,7 @@ Deno.test("Session: a peer that stays silent for `deadLinkTime` is unreachable",
   assertEquals(a.machine.state, "open");
   a.idle(3000, 3000);
   assertEquals(errorOf(a).kind, "unreachable");
+  assertStringIncludes(errorOf(a).message, "10.0.0.1:1 did not answer for 3000 ms");
 });
 
 Deno.test("Session: data that arrived before an error can still be read", () => {
@@ -265,22 +275,57 @@ Deno.test("Session: data that arrived before an error can still be read", () => 
   assertEquals(drain(a.machine), pattern(9));
 });
 
-Deno.test("Session: an unconfirmed peer is probed at 0, 1, 3 and 7 s, and ends at 15 s", () => {
+/** The times at which a session asks for the window. */
+function probes(seen: ReturnType<Runner<Session>["idle"]>): number[] {
+  return seen.filter(({ segments }) => segments.some(({ cmd }) => cmd === WASK))
+    .map(({ at }) => at);
+}
+
+Deno.test("Session: a silent unconfirmed peer is probed after an RTO, then ×1.5 up to 4 s", () => {
   const a = session({});
-  a.machine.confirm();
+  a.machine.confirm(false);
   a.machine.input(encode({ sn: 0, data: pattern(9) }), 0);
-  const asked = a.idle(0, 14_999).filter(({ segments }) =>
-    segments.some(({ cmd }) => cmd === WASK)
-  );
-  assertEquals(asked.map(({ at }) => at), [0, 1000, 3000, 7000]);
-  assert(a.machine.unconfirmed);
-  a.machine.tick(15_000);
-  assertEquals(errorOf(a).kind, "unconfirmed");
+  const at = probes(a.idle(0, 29_999));
+  assertEquals(at.slice(0, 5), [0, 200, 500, 950, 1625]);
+  const waits = at.slice(1).map((time, i) => time - at[i]);
+  waits.forEach((wait, i) => assertAlmostEquals(wait, Math.min(4000, 200 * 1.5 ** i), 1e-6));
+  assert(at.at(-1)! > 25_000, `the last probe is sent at ${at.at(-1)} ms`);
+});
+
+for (const [deadLinkTime, until] of [[30_000, 30_000], [4000, 4000], [100_000, 30_000]]) {
+  Deno.test(`Session: an unconfirmed peer is given up after ${until} ms of silence with a deadLinkTime of ${deadLinkTime}, not before`, () => {
+    for (const last of [0, 7000, 40_000, 200_000]) {
+      const a = session({ deadLinkTime });
+      a.machine.confirm(false);
+      // It is heard again and again, and never answers.
+      for (let now = 0, sn = 0; now <= last; now += 1000) {
+        a.machine.input(encode({ sn: sn++, data: pattern(9) }), now);
+        a.idle(now, now + 999);
+        drain(a.machine);
+        assertEquals(a.machine.state, "open", `heard at ${now}`);
+      }
+      a.idle(last, last + until - 0.5);
+      assertEquals([a.machine.state, a.machine.unconfirmed], ["open", true], `last ${last}`);
+      a.idle(last + until, last + until);
+      assertEquals(errorOf(a).kind, "unconfirmed");
+    }
+  });
+}
+
+Deno.test("Session: an unconfirmed peer is probed again with what is heard, each quarter RTO", () => {
+  const a = session({});
+  a.machine.confirm(false);
+  const at = [];
+  for (let now = 0; now < 1000; now += 10) {
+    a.machine.input(encode({ sn: now / 10, data: pattern(9) }), now);
+    if (a.segments(now).some(({ cmd }) => cmd === WASK)) at.push(now);
+  }
+  assertEquals(at, Array.from({ length: 20 }, (_, i) => 50 * i));
 });
 
 Deno.test("Session: an answer to the probe confirms an address; data does not", () => {
   const a = session({});
-  a.machine.confirm();
+  a.machine.confirm(false);
   a.machine.input(encode({ sn: 0, data: pattern(1) }, { cmd: WINS }), 0);
   a.machine.input(encode({ sn: 1, data: pattern(1) }), 0);
   assert(a.machine.unconfirmed, "a WINS before the probe counted as an answer");

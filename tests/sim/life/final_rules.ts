@@ -1,0 +1,206 @@
+/**
+ * The rules that are looked at when everybody has come to an end: see rules.ts.
+ *
+ * @module
+ */
+import type { Application } from "./application.ts";
+import type { Correction } from "./correction.ts";
+import type { End } from "./end.ts";
+import { type Facts, isOrphan, limits, ms, remembers } from "./rules.ts";
+import type { Incoming, Outgoing } from "./streams.ts";
+
+/**
+ * Rule `promise`: what `drained()`, `closeWrite()` or `closed` promised was read by one application; or an
+ * application that read the beginning got an error, or stopped to read; or the process that
+ * acknowledged it was killed after that.
+ */
+export function checkPromise(out: Outgoing, facts: Facts): void {
+  const { promised, promisedAt, end } = out;
+  if (promised === 0) return;
+  facts.count("promises");
+  const readers = readersOf(out, facts);
+  const best = Math.max(0, ...readers.map(({ got }) => got));
+  if (best >= promised) return;
+  // An acknowledgment may have been under way when its sender was killed.
+  const killedAfter = promisedAt - facts.scenario.oneWay - end.process.disturbed - 50;
+  const processes = end.name === "client" ? facts.servers : readers.map((r) => r.end.process);
+  if (processes.some(({ killedAt }) => killedAt < Infinity && killedAt >= killedAfter)) return;
+  if (readers.some((r) => r.left && !isOrphan(r.end) || r.got > 0 && isError(r))) return;
+  // A client that talked with another incarnation, or with another session, took these bytes for its bytes.
+  const other = end.name === "server" ? end.peer?.in.from : null;
+  if (other && other !== out && !remembers(facts.scenario)) return;
+  const seen = readers.map(({ end: { label }, got, outcome }) => `${label} ${got} ${outcome}`);
+  facts.fail(
+    other && other !== out ? "splice" : "promise",
+    `${out.promisedBy} of ${end.label} promised ${promised} bytes at ${
+      ms(promisedAt)
+    }, read were: ${seen.join(", ") || "none"}`,
+  );
+}
+
+/** The ends that read a stream, and the one that would have if a byte had come. */
+function readersOf(out: Outgoing, facts: Facts): Incoming[] {
+  const readers = new Set(out.readers);
+  for (const end of facts.ends) if (end.peer === out.end && !end.in.from) readers.add(end.in);
+  return [...readers];
+}
+
+function isError({ outcome }: Incoming): boolean {
+  return outcome !== "" && outcome !== "end";
+}
+
+/**
+ * Rule `end`: when the end of a stream was promised, no reader that is still there gets an error
+ * instead of it.
+ */
+export function checkEnd(out: Outgoing, facts: Facts): void {
+  if (out.endPromisedAt === Infinity) return;
+  facts.count("ends of streams");
+  const readers = readersOf(out, facts);
+  // Where a client moved, or was forgotten too soon, another connection may have got all of it.
+  if (readers.some(({ outcome, left, end }) => outcome === "end" || left && !isOrphan(end))) return;
+  for (const reader of readers) {
+    const { end } = reader;
+    if (isOrphan(end)) continue;
+    // A server that was restarted may know a stream only by its later part.
+    if (out.end.name === "client" && end.process !== out.end.peerProcess) continue;
+    if (reader.left || !end.process.alive || end.closedAt < Infinity || reader.outcome === "end") {
+      continue;
+    }
+    facts.fail(
+      "end",
+      `${out.end.label} was told that its end was delivered, ${end.label} got ${
+        reader.outcome || "nothing"
+      } after ${reader.got} of ${out.written} bytes`,
+    );
+  }
+}
+
+/** Packets that the path may lose where retransmissions are counted. */
+const MOST_LOST = 4;
+/** Segments that a sender may send before the peer has told its window. */
+const FIRST_WINDOW = 128;
+
+/**
+ * Rule `efficiency`: on a path that loses next to nothing and keeps order, few segments are sent again. Those of
+ * the first window may be, several times, if the round trip is longer than the first timeout; and a few
+ * are while a reader pauses.
+ */
+export function checkEfficiency(end: End, facts: Facts): void {
+  const { scenario } = facts;
+  const history = facts.history(end);
+  const { peer } = end;
+  if (!history || !peer || history.others > 0 || history.mtuAt > -Infinity) return;
+  if (history.lost > MOST_LOST) return;
+  // A process that is gone, or not there yet, acknowledges nothing.
+  if (scenario.faults.some(({ kind }) => kind === "restart")) return;
+  if (end.outcome?.kind !== null || peer.outcome?.kind !== null) return;
+  if (end.process.disturbed + peer.process.disturbed > 0 || !isSteady(end, facts)) return;
+  const { timeoutRetransmits, fastRetransmits, earlyRetransmits, segmentsOut, sndWnd } =
+    end.connection.stats;
+  const again = timeoutRetransmits + fastRetransmits + earlyRetransmits;
+  const window = Math.min(sndWnd, 128);
+  const roundTrip = 2 * scenario.oneWay + facts.interval(end) + facts.interval(peer);
+  const firstTimeouts = roundTrip < 150 ? 0 : Math.ceil(Math.log2(roundTrip / 100) + 1);
+  const paused = peer.paused + scenario.acceptDelay;
+  const { rcvWnd, mtu } = peer.connection.options;
+  // What the first window, which nobody has told, has more than the peer takes comes again.
+  const overflows = rcvWnd < FIRST_WINDOW || end.connection.options.mtu > mtu;
+  const pauses = 4 * paused / 1000 +
+    (overflows && paused > 0 ? window * Math.log2(2 + paused / 30) : 0);
+  const allowed = 16 + 0.1 * segmentsOut + window * firstTimeouts + pauses + 8 * history.lost;
+  facts.count("ends whose retransmissions were counted");
+  if (again > allowed) {
+    facts.fail(
+      "efficiency",
+      `${end.label} sent ${again} of ${segmentsOut} segments again, ${history.lost} packets were lost, at most ${
+        Math.ceil(allowed)
+      } were expected`,
+    );
+  }
+}
+
+/** Whether acknowledgments come as steadily as the sender's timeout expects them. */
+function isSteady(end: End, facts: Facts): boolean {
+  const { up, down } = facts.scenario;
+  for (const link of [up, down]) {
+    if (link.jitter || link.reorder || link.bandwidth || link.duplicate) return false;
+  }
+  const { interval, ackNoDelay } = end.peer!.connection.options;
+  return (ackNoDelay || interval <= facts.interval(end)) &&
+    facts.interval(end.peer!) <= facts.interval(end);
+}
+
+/**
+ * Rule `share`: under a rate limit, a stream and datagrams that both have something to send get a tenth of
+ * the rate each at least; without one, datagrams at a moderate rate are not held back.
+ */
+export function checkShare(app: Application, facts: Facts): void {
+  const { end, share, program: { datagrams } } = app;
+  const { peer } = end;
+  const history = facts.history(end);
+  if (!share || !peer || !history || history.lastAt > -Infinity || history.mtuAt > -Infinity) {
+    return;
+  }
+  const time = share.to - share.from;
+  if (time < 1000) return;
+  const { pacingRate } = limits(end, facts.scenario);
+  const offered = datagrams.size / datagrams.gap;
+  const least = 0.1 * Math.min(pacingRate / 1000, offered) * time - 5000;
+  facts.count("shares of datagrams");
+  if (pacingRate < Infinity) {
+    if (share.streamBusy && share.streamBytes < 0.1 * pacingRate / 1000 * time - 5000) {
+      facts.fail(
+        "share",
+        `the stream of ${end.label} got ${share.streamBytes} bytes in ${ms(time)} beside datagrams`,
+      );
+    }
+    if (share.received * datagrams.size < least) {
+      facts.fail("share", `${share.received} datagrams of ${end.label} arrived in ${ms(time)}`);
+    }
+  } else if (share.received < 0.8 * share.offered - 20) {
+    facts.fail(
+      "share",
+      `${share.received} of ${share.offered} datagrams of ${end.label} arrived in ${ms(time)}`,
+    );
+  }
+}
+
+/** Rule `correction`: half of what parity can restore is restored, whatever strangers send. */
+export function checkCorrection(facts: Facts, correction: Correction): void {
+  const { recoverable, from } = correction;
+  const reader = facts.ends.find((end) => end.peer?.process === from && end.in.from);
+  if (!reader || recoverable < 8 || facts.history(reader)?.movedAt !== -Infinity) return;
+  // A decoder keeps no more than the window may hold, and what comes late is sent again before.
+  if ((facts.scenario.server.rcvWnd ?? 256) < 128 || facts.scenario.up.reorder) return;
+  const { recovered } = reader.connection.stats.fec;
+  facts.count("streams whose corrections were counted");
+  if (recovered < recoverable / 2) {
+    facts.fail(
+      "correction",
+      `${reader.label} restored ${recovered} packets, parity could restore ${recoverable}`,
+    );
+  }
+}
+
+/**
+ * A part of rule `memory`: where nothing but the memory is short, and one client comes after the other,
+ * each is served. The first one of a run with a flood may meet a server whose memory is full.
+ */
+export function checkServed(end: End, facts: Facts): void {
+  const { arenaLimit, faults } = facts.scenario;
+  if (
+    arenaLimit === Infinity || end.name === "server" || faults.length > 0 && end.createdAt === 0
+  ) {
+    return;
+  }
+  facts.count("clients of a server with little memory");
+  if (end.outcome?.kind !== null && end.in.outcome !== "end") {
+    facts.fail(
+      "memory",
+      `${end.label} was not served by a server with ${arenaLimit} bytes: ${
+        end.outcome?.message ?? "it still waits"
+      }`,
+    );
+  }
+}

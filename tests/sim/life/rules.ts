@@ -1,0 +1,310 @@
+/**
+ * What must hold in every run, whatever was drawn. Each rule has a name, which a failure begins with.
+ *
+ * | rule | what it says |
+ * | --- | --- |
+ * | exactness | a reader gets a prefix of what one incarnation of its peer wrote, in order, in its messages |
+ * | splice | the same where a process was restarted: nobody gets bytes, or promises, of two incarnations |
+ * | once | no two connections that one process accepted give out the same stream |
+ * | promise | what was promised as delivered was read, or the reader got an error or was killed later |
+ * | end | a peer reads the end of a stream whose delivery was promised, and no error |
+ * | notice | who waits for a peer that is gone gets an error in time |
+ * | close | a close is over after `linger` |
+ * | live | a peer that is there is not given up |
+ * | liveness | what is owed arrives in time once nothing disturbs the path any more |
+ * | resume | after an outage, the first packet that is heard brings what is owed |
+ * | efficiency | what is not lost is not sent again |
+ * | share | datagrams and the stream both get a tenth of a limited rate at least |
+ * | correction | parity restores what it can, whatever strangers send |
+ * | memory | what has ended holds no memory |
+ * | throws | nothing throws but what is documented |
+ * | livelock | time goes on |
+ * | hang | everybody comes to an end |
+ * | hash | the same seed gives the same run |
+ *
+ * All times are in ms. Bounds are generous where a bound that is close would depend on how the library
+ * chooses within what it promises.
+ *
+ * @module
+ */
+import type { End, Operation } from "./end.ts";
+import type { History } from "./history.ts";
+import type { Process } from "./process.ts";
+import type { Scenario } from "./scenario.ts";
+
+/** A rule was broken. */
+export class Broken extends Error {
+  override readonly name = "Broken";
+
+  constructor(readonly rule: string, what: string) {
+    super(`${rule}: ${what}`);
+  }
+}
+
+/** A run got into a state about which the rules say nothing; it ends there. */
+export class Undecided extends Error {
+  override readonly name = "Undecided";
+}
+
+/** What the rules look at. */
+export interface Facts {
+  readonly now: number;
+  readonly scenario: Scenario;
+  readonly ends: readonly End[];
+  readonly servers: readonly Process[];
+  /** Whether two processes had the same address, one after the other. */
+  readonly addressesReused: boolean;
+  /** Whether an incarnation of the client took over the conversation and address of another. */
+  readonly reincarnated: boolean;
+  /** The longest interval that an end had. */
+  interval(end: End): number;
+  history(end: End): History | null;
+  fail(rule: string, message: string): never;
+  /** Counts that a rule was looked at. */
+  count(what: string): void;
+}
+
+/** Settings that are not given. */
+const DEAD_LINK_TIME = 30_000;
+const IDLE_TIMEOUT = 300_000;
+const LINGER = 5_000;
+/** Dialled connections keep themselves alive. */
+const KEEP_ALIVE = 15_000;
+/** No wait for a retransmission or a window probe is longer. */
+const LONGEST_WAIT = 120_000;
+
+/** The settings of an end that the rules need. */
+export function limits(end: End, { client, server }: Scenario) {
+  const own = end.name === "client" ? client : server;
+  return {
+    deadLinkTime: own.deadLinkTime ?? DEAD_LINK_TIME,
+    idleTimeout: own.idleTimeout ?? IDLE_TIMEOUT,
+    keepAlive: own.keepAlive ?? (end.name === "client" ? KEEP_ALIVE : Infinity),
+    linger: own.linger ?? LINGER,
+    pacingRate: own.pacingRate ?? Infinity,
+    mtu: own.mtu ?? 1400,
+  };
+}
+
+/**
+ * Whether the server remembers a conversation for as long as a client may try to open it again: for
+ * `timeWait`, or for as long as it would itself wait for the peer.
+ */
+export function remembers({ server, client }: Scenario): boolean {
+  const own = Math.max(server.timeWait ?? 30_000, server.deadLinkTime ?? DEAD_LINK_TIME);
+  return own >= (client.deadLinkTime ?? DEAD_LINK_TIME);
+}
+
+/** What a wait may take besides what it waits for: round trips, intervals, timers. */
+function slack(end: End, facts: Facts): number {
+  const peer = end.peer ? facts.interval(end.peer) : 0;
+  return 1000 + 2 * end.rto + 2 * (facts.interval(end) + peer) + 4 * facts.scenario.oneWay +
+    end.process.disturbed;
+}
+
+/** Since when the peer of an end is gone; Infinity while it is there. */
+export function goneSince(end: End, facts: Facts): number {
+  const { peer, peerProcess } = end;
+  return Math.min(
+    peerProcess?.killedAt ?? Infinity,
+    peer?.process.killedAt ?? Infinity,
+    peer?.outcome?.at ?? Infinity,
+    facts.history(end)?.brokenAt ?? Infinity,
+    end.lostPeerAt,
+  );
+}
+
+/**
+ * Rule `notice`: a read gets an error after a keep-alive and `deadLinkTime`, or the idle timeout; what
+ * waits for acknowledgments, after `deadLinkTime`. Rule `close`: it takes `linger`.
+ */
+export function checkOperation(op: Operation, facts: Facts): void {
+  const { end, name, since } = op;
+  const { now } = facts;
+  end.rto = Math.max(end.rto, end.connection.stats.rto);
+  const { deadLinkTime, idleTimeout, keepAlive, linger } = limits(end, facts.scenario);
+  if (name === "closed") {
+    const bound = end.closedAt + linger + slack(end, facts);
+    if (now > bound) {
+      facts.fail("close", `${end.label} was closed for ${ms(now - since)}, linger is ${linger}`);
+    }
+    return;
+  }
+  const gone = goneSince(end, facts);
+  if (gone === Infinity) return;
+  const silent = name === "read" ? keepAlive + deadLinkTime : deadLinkTime;
+  const patience = Math.min(idleTimeout, keepAlive + deadLinkTime, silent);
+  const bound = Math.max(since, gone) + patience +
+    (deadLinkTime === Infinity ? 0 : deadLinkTime / 4) + slack(end, facts);
+  facts.count("waits for a peer that is gone");
+  if (now > bound) {
+    facts.fail(
+      "notice",
+      `${end.label} waited ${ms(now - since)} for ${name}, its peer was gone for ${ms(now - gone)}`,
+    );
+  }
+}
+
+/**
+ * Whether an end on the server's side is none that can ever read anything: another end took the
+ * beginning of the stream, in a process before this one or before the client's address changed.
+ */
+export function isOrphan(end: End): boolean {
+  const { peer } = end;
+  if (end.name === "client" || end.in.from !== null || peer === null) return false;
+  if (peer.out.readers.some((reader) => reader.end.name === "server")) return true;
+  const first = peer.peerProcess === end.process && end.createdAt < peer.movedAt;
+  return !first && (peer.peerProcess !== end.process || peer.movedAt > -Infinity) &&
+    peer.connection.stats.acknowledged > 0;
+}
+
+/**
+ * Rule `live`: a verdict needs silence for as long as the settings say; and when nothing was lost in
+ * that time, and both processes ran, there was no reason to be silent.
+ */
+export function checkVerdict(end: End, facts: Facts): void {
+  const { outcome, process } = end;
+  const { scenario } = facts;
+  const kind = outcome?.kind;
+  if (kind !== "unreachable" && kind !== "unconfirmed" && kind !== "idle") return;
+  if (!process.alive || isOrphan(end)) return;
+  if (scenario.arenaLimit < Infinity) return;
+  // Its peer may have to refuse it until the one before is forgotten.
+  if (facts.reincarnated) return;
+  const history = facts.history(end);
+  const peer = end.peer?.process ?? end.peerProcess;
+  if (!history || !peer) return;
+  if (goneSince(end, facts) < facts.now) return;
+  // Nobody knows whether a session that was not accepted yet goes on.
+  if (end.peer === null && scenario.acceptDelay > 0) return;
+  if (facts.addressesReused && scenario.cipher !== "none") return;
+  const { deadLinkTime, idleTimeout, keepAlive } = limits(end, scenario);
+  const limit = kind === "idle" ? idleTimeout : deadLinkTime;
+  const local = process.localTime;
+  const heard = end.waits ? local : end.heardAt > -Infinity ? end.heardAt : end.createdLocal;
+  // Copies and parity may not count as heard.
+  const tolerance = 200 + 2 * scenario.oneWay;
+  const silence = local - heard;
+  facts.count(`verdicts looked at: ${kind}`);
+  const parity = scenario.cipher !== "none" && (scenario.client.fec || scenario.server.fec);
+  if (!parity && silence < limit - tolerance) {
+    facts.fail("live", `${end.label} ended as ${kind} after a silence of ${ms(silence)}`);
+  }
+  // An idle peer is silent with reason, unless it has to be asked.
+  if (kind === "idle" && keepAlive > idleTimeout / 3) return;
+  const window = facts.now - Math.min(limit, facts.now) - tolerance;
+  if (history.lastAt > window || peer.frozen || peer.thawedAt > window) return;
+  if (process.thawedAt > window || process.jumpedAt > window) return;
+  if (peer.startedAt > end.createdAt) return;
+  facts.fail("live", `${end.label} ended as ${kind} though nothing was lost for ${ms(limit)}`);
+}
+
+/**
+ * How long what is owed may take, once nothing disturbs the path: some round trips and intervals, the
+ * pacing, and the longest wait that a sender may have come to while it was disturbed. Waits grow with
+ * each timeout, by doubling at most, so that the next one is no longer than all before it together; an
+ * eighth of `deadLinkTime` bounds them, unless the RTO is longer.
+ */
+function patience(sender: End, reader: End, facts: Facts, history: History): number {
+  const { scenario } = facts;
+  const { pacingRate, mtu, deadLinkTime } = limits(sender, scenario);
+  sender.rto = Math.max(sender.rto, sender.connection.stats.rto);
+  const { rto } = sender;
+  const datagrams = scenario.clientProgram.datagrams.count + scenario.serverProgram.datagrams.count;
+  const packets = datagrams > 0 ? 40 : 4;
+  const path = 6 * scenario.oneWay + 2 * (facts.interval(sender) + facts.interval(reader));
+  const message = scenario.messages ? 3 * Math.max(0, ...sender.out.sizes) : 0;
+  const pacing = (packets * mtu + message) / pacingRate * 1000;
+  let wait = 1.5 * rto;
+  const paused = reader.paused + scenario.acceptDelay;
+  if (history.lastAt > -Infinity || paused > 0) {
+    const span = Math.max(0, history.lastAt - history.firstAt);
+    const grown = span + 2 * rto + (paused > 0 ? 500 + 1.5 * paused : 0);
+    // It may be the reader's end that has to try again: to acknowledge, or to answer.
+    const time = Math.max(deadLinkTime, limits(reader, scenario).deadLinkTime);
+    const cap = Math.max(rto, reader.rto, time / 8);
+    wait = Math.max(wait, Math.min(LONGEST_WAIT, cap, grown));
+  }
+  // A packet that vanished because of its size is noticed after some timeouts, size by size.
+  if (history.mtuAt > -Infinity) wait += 40 * rto;
+  const rounds = scenario.messages ? roundsOfMessage(sender, reader) : 0;
+  return 100 + path + pacing + (rounds > 1 ? 2 : 1) * wait +
+    rounds * (2 * scenario.oneWay + facts.interval(sender) + facts.interval(reader));
+}
+
+/** Round trips that the largest message takes: a window each, or what congestion control allows. */
+function roundsOfMessage(sender: End, reader: End): number {
+  const { sndWnd, mtu, nc } = sender.connection.options;
+  const largest = Math.max(0, ...sender.out.sizes);
+  const segments = Math.ceil(largest / (mtu - 60)) + 1;
+  const rounds = segments / Math.min(sndWnd, reader.connection.options.rcvWnd);
+  return Math.ceil(nc ? rounds : Math.max(rounds, 4 + 2 * Math.sqrt(segments)));
+}
+
+/**
+ * Rules `liveness` and `resume`: a reader that waits for a byte, or for the end, that was written gets it
+ * in time, counted from when all that hindered it is over.
+ */
+export function checkWait(op: Operation, facts: Facts): void {
+  const { end: reader, since } = op;
+  const sender = reader.in.from?.end ?? reader.peer;
+  if (op.name !== "read" || !sender || reader.isOver || sender.outcome !== null) return;
+  // While others hold all memory, a session waits for it.
+  if (facts.scenario.arenaLimit < Infinity) return;
+  if (facts.scenario.serverProgram.echo || isOrphan(reader) || facts.reincarnated) return;
+  if (!reader.process.runs || !sender.process.runs) return;
+  const history = facts.history(reader);
+  // The server learns of a new address when the client sends something from there.
+  if (!history || history.movedAt > history.spokeAt) return;
+  if (goneSince(reader, facts) < Infinity) return;
+  const { out } = sender;
+  const written = reader.in.got < out.written ? out.timeOf(reader.in.got) : out.endedAt;
+  if (written === Infinity) return;
+  const start = Math.max(since, written, reader.createdAt, reader.process.thawedAt);
+  const { now } = facts;
+  if (now - start < 50) return;
+  const base = Math.max(
+    start,
+    history.lastAt,
+    history.mtuAt,
+    sender.process.thawedAt,
+    sender.process.jumpedAt,
+    reader.process.jumpedAt,
+  );
+  facts.count("waits of readers");
+  const bound = patience(sender, reader, facts, history);
+  if (now - base > bound) {
+    facts.fail(
+      "liveness",
+      `${reader.label} waited ${
+        ms(now - base)
+      } for byte ${reader.in.got} of ${sender.label}, at most ${ms(bound)} were expected`,
+    );
+  }
+  checkResume(op, sender, start, history, facts);
+}
+
+function checkResume(op: Operation, sender: End, start: number, history: History, facts: Facts) {
+  const { outage } = history;
+  const { end: reader } = op;
+  if (!outage || !history.onlyOutage || start > outage.to || outage.to - outage.from < 500) return;
+  if (sender.heardAgainAt === Infinity || sender.process.disturbed > 0) return;
+  const { pacingRate, mtu } = limits(sender, facts.scenario);
+  const bound = 200 + 6 * facts.scenario.oneWay + 4 * mtu / pacingRate * 1000 +
+    2 * (facts.interval(sender) + facts.interval(reader)) + 1.5 * sender.connection.stats.rto;
+  facts.count("resumptions after an outage");
+  const waited = facts.now - Math.max(outage.to, sender.heardAgainAt);
+  if (waited > bound) {
+    facts.fail(
+      "resume",
+      `${reader.label} got byte ${reader.in.got} ${
+        ms(waited)
+      } after ${sender.label} heard its peer again, at most ${ms(bound)} were expected`,
+    );
+  }
+}
+
+/** A duration for a message. */
+export function ms(value: number): string {
+  return value === Infinity ? "for ever" : `${Math.round(value)} ms`;
+}

@@ -1,0 +1,237 @@
+/**
+ * Runs the scenario of a seed, and checks every rule.
+ *
+ * @module
+ */
+import { TraceHash } from "../../../transport/link/trace_hash.ts";
+import { drawScenario } from "./draw.ts";
+import {
+  checkCorrection,
+  checkEfficiency,
+  checkEnd,
+  checkPromise,
+  checkServed,
+  checkShare,
+} from "./final_rules.ts";
+import { Broken, goneSince, limits, Undecided } from "./rules.ts";
+import type { Family, Scenario } from "./scenario.ts";
+import { World } from "./world.ts";
+
+/** What a run did. */
+export interface LifeResult {
+  readonly seed: number;
+  readonly family: Family;
+  /** A digest of all packets and outcomes. */
+  readonly hash: string;
+  readonly packets: number;
+  /** Bytes that applications read. */
+  readonly bytes: number;
+  /** Virtual time in ms. */
+  readonly time: number;
+  /** What happened how often. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/** A run broke a rule. */
+export class LifeFailure extends Error {
+  constructor(readonly seed: number, readonly rule: string, message: string, cause: unknown) {
+    super(message, { cause });
+  }
+}
+
+/** The world of the run at hand, for what nobody catches. */
+let present: World | null = null;
+
+globalThis.addEventListener?.("unhandledrejection", (event) => {
+  if (!present) return;
+  event.preventDefault();
+  present.threw(event.reason);
+});
+
+/**
+ * Runs the scenario of a seed.
+ *
+ * @throws {LifeFailure} When a rule is broken.
+ */
+export async function simulateLife(
+  seed: number,
+  log?: (line: string) => void,
+): Promise<LifeResult> {
+  return await play(drawScenario(seed), log);
+}
+
+/** Runs a scenario. */
+export async function play(
+  scenario: Scenario,
+  log?: (line: string) => void,
+): Promise<LifeResult> {
+  if (log) describe(scenario, log);
+  const world = new World(scenario, log);
+  present = world;
+  try {
+    await perform(world);
+  } catch (error) {
+    const cause = world.failure ?? error;
+    if (cause instanceof Undecided) return resultOf(world);
+    const rule = cause instanceof Broken ? cause.rule : "throws";
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new LifeFailure(
+      scenario.seed,
+      rule,
+      `Seed ${scenario.seed} (${scenario.family}, ${scenario.app}) failed at ${
+        Math.round(world.now)
+      } ms: ${reason}`,
+      cause,
+    );
+  } finally {
+    present = null;
+  }
+  return resultOf(world);
+}
+
+function resultOf(world: World): LifeResult {
+  const { scenario } = world;
+  const hash = new TraceHash().text(world.network.hash);
+  let bytes = 0;
+  for (const end of world.ends) {
+    bytes += end.in.got;
+    hash.number(end.in.got).text(end.in.outcome).text(end.outcome?.message ?? "");
+  }
+  world.count(`family: ${scenario.family}`);
+  world.count(`application: ${scenario.app}`);
+  return {
+    seed: scenario.seed,
+    family: scenario.family,
+    hash: hash.digest(),
+    packets: world.counts.get("packets") ?? 0,
+    bytes,
+    time: world.now,
+    counts: world.counts,
+  };
+}
+
+function describe(scenario: Scenario, log: (line: string) => void): void {
+  for (const [name, value] of Object.entries(scenario)) log(`${name}: ${JSON.stringify(value)}`);
+}
+
+async function perform(world: World): Promise<void> {
+  const { network, scenario } = world;
+  world.startServer();
+  for (let n = 0; n < scenario.clients; n++) {
+    if (n === 0) world.dial(0);
+    else network.schedule(n * scenario.clientGap, () => world.dialLater(n));
+  }
+  const whole = network.run(async () => {
+    await Promise.race([finish(world), world.broken]);
+  }, Infinity);
+  await whole;
+  if (world.failure) throw world.failure;
+}
+
+/** Waits until all is done, and looks at what came of it. */
+async function finish(world: World): Promise<void> {
+  const { network, scenario } = world;
+  const horizon = world.now + longest(scenario);
+  const late = network.delay(horizon);
+  for (;;) {
+    const done = await Promise.race([world.idle().then(() => true), late.then(() => false)]);
+    if (!done) break;
+    // A server that is slow to accept may not have begun.
+    await network.delay(scenario.acceptDelay + 4 * scenario.oneWay + 2000);
+    if (world.isIdle) break;
+  }
+  world.over = true;
+  for (const end of world.ends) {
+    if (!end.process.alive) continue;
+    for (const operation of end.pending) world.check(operation);
+  }
+  if (world.failure) return;
+  for (const app of world.applications) checkShare(app, world);
+  for (const end of world.ends) checkServed(end, world);
+  checkHang(world);
+  for (const { out } of world.ends) {
+    checkPromise(out, world);
+    checkEnd(out, world);
+  }
+  for (const end of world.ends) if (end.process.alive) checkEfficiency(end, world);
+  for (const correction of world.corrections) checkCorrection(world, correction);
+  await rest(world);
+}
+
+/** The longest time that a scenario may take, in ms. */
+function longest(scenario: Scenario): number {
+  let sum = 60_000 + scenario.acceptDelay + scenario.clients * scenario.clientGap;
+  for (const { write, read, datagrams } of [scenario.clientProgram, scenario.serverProgram]) {
+    sum += write.sizes.length * write.gap + read.delay + datagrams.count * datagrams.gap;
+    for (const { ms } of read.pauses) sum += ms;
+  }
+  for (
+    const { idleTimeout = 0, deadLinkTime = 0, linger = 0 } of [scenario.client, scenario.server]
+  ) {
+    for (const time of [idleTimeout, deadLinkTime, linger]) if (time < Infinity) sum += 2 * time;
+  }
+  for (const fault of scenario.faults) {
+    const times = [
+      "ms" in fault ? fault.ms : 0,
+      "down" in fault && typeof fault.down === "number" ? fault.down : 0,
+      fault.kind !== "cut" && typeof fault.when === "number" ? fault.when : 0,
+    ];
+    for (const time of times) if (time < Infinity) sum += 2 * time;
+  }
+  return sum * (1 + scenario.redials) + 1_000_000;
+}
+
+/** Rule `hang`: who still waits, waits for something that no setting bounds. */
+function checkHang(world: World): void {
+  for (const end of world.ends) {
+    if (!end.process.alive || end.pending.size === 0 || end.peer === null) continue;
+    const { idleTimeout, keepAlive, deadLinkTime } = limits(end, world.scenario);
+    const gone = goneSince(end, world) < Infinity;
+    if (gone && Math.min(idleTimeout, keepAlive + deadLinkTime) === Infinity) continue;
+    if (end.peer?.process.alive && world.isOrphan(end)) continue;
+    const names = [...end.pending].map(({ name }) => name).join(", ");
+    world.fail("hang", `${end.label} still waits at the end: ${names}`);
+  }
+}
+
+/**
+ * Rule `memory`: a moment after all connections are over, a session holds next to nothing; and when the
+ * endpoint has forgotten them, it holds its buffers for packets and nothing else.
+ */
+async function rest(world: World): Promise<void> {
+  const { network, scenario, server, listener } = world;
+  for (const end of world.ends) {
+    if (!end.process.alive || end.outcome) continue;
+    end.in.left = true;
+    end.connection.abort();
+  }
+  await network.delay(3000 + 4 * scenario.oneWay);
+  if (!server?.alive) return;
+  const { sessions } = listener.stats;
+  const base = baseOf(scenario);
+  const used = server.arena!.used;
+  world.count("memory looked at");
+  // Those of strangers go on until their silence has lasted too long.
+  const strangers = world.counts.has("fault: flood") ||
+    world.counts.has("connections of strangers");
+  if (used > base + sessions * 8192 && !strangers) {
+    world.fail("memory", `${used} bytes are in use 3 s after the end, by ${sessions} sessions`);
+  }
+  const { timeWait = 30_000, idleTimeout = 300_000, deadLinkTime = 30_000 } = scenario.server;
+  const times = [timeWait, 180_000, idleTimeout, deadLinkTime].filter((time) => time < Infinity);
+  const end = world.now + times.reduce((sum, time) => sum + time, 20_000);
+  while (world.now < end && listener.stats.sessions > 0) await network.delay(5_000);
+  if (listener.stats.sessions > 0) {
+    if (idleTimeout === Infinity) return;
+    world.fail("memory", `${listener.stats.sessions} sessions are left long after the end`);
+  }
+  if (server.arena!.used > base) {
+    world.fail("memory", `${server.arena!.used} bytes are in use without a session`);
+  }
+}
+
+/** The batch, and a place to lay down packets. */
+function baseOf({ client, server }: Scenario): number {
+  const mtu = Math.max(client.mtu ?? 1400, server.mtu ?? 1400, 2048);
+  return 65_536 + 2 ** Math.ceil(Math.log2(mtu)) * 2 + 4096;
+}

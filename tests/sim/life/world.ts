@@ -1,0 +1,677 @@
+/**
+ * One run: the network, the processes on it, who dials and who accepts, and what the rules know.
+ *
+ * @module
+ */
+import { createCipher, type PacketCipher } from "../../../crypt/mod.ts";
+import type { KcpLiveOptions } from "../../../kcp/mod.ts";
+import {
+  type Connection,
+  connectOn,
+  type Listener,
+  listenOn,
+} from "../../../transport/connection/mod.ts";
+import { SimulatedNetwork } from "../../../transport/link/mod.ts";
+import { Random } from "../../../transport/link/random.ts";
+import { ConnectionError } from "../../../transport/session/mod.ts";
+import { Application, type Stage } from "./application.ts";
+import { Correction } from "./correction.ts";
+import { End, type Operation, type OperationName } from "./end.ts";
+import { Faults } from "./faults.ts";
+import { History } from "./history.ts";
+import { limitedListener } from "./limited.ts";
+import { Process, type Surroundings } from "./process.ts";
+import {
+  Broken,
+  checkOperation,
+  checkVerdict,
+  checkWait,
+  type Facts,
+  isOrphan,
+  remembers,
+  Undecided,
+} from "./rules.ts";
+import type { EndName, Fault, MomentName, Scenario } from "./scenario.ts";
+import type { Outgoing } from "./streams.ts";
+import { convOf, describePacket, isAside } from "./wire.ts";
+
+const SERVER = "10.0.0.1";
+const CLIENT = "10.0.0.2";
+const PORT = 80;
+const FIRST_PORT = 5000;
+/** Timers that fire at one time, and in all, at most. */
+const MAX_STEPS = 5_000;
+const MAX_ALL_STEPS = 3_000_000;
+
+/** A key is the same in every run: to make a cipher takes a while. */
+const KEY = new Uint8Array(32).fill(7);
+const CIPHERS = new Map<string, PacketCipher>();
+
+function cipherOf(name: Scenario["cipher"]): PacketCipher | undefined {
+  if (name === "none") return undefined;
+  let cipher = CIPHERS.get(name);
+  if (!cipher) {
+    cipher = createCipher(name, name === "aes-128-gcm" ? KEY.subarray(0, 16) : KEY);
+    CIPHERS.set(name, cipher);
+  }
+  return cipher;
+}
+
+/** One incarnation of a client. */
+export interface Client {
+  readonly slot: number;
+  readonly process: Process;
+  readonly end: End;
+  readonly history: History;
+  readonly port: number;
+  readonly conv: number;
+}
+
+/** One direction of the path. */
+type LinkOfNetwork = ReturnType<SimulatedNetwork["link"]>;
+type Restart = Extract<Fault, { kind: "restart" }>;
+
+/** One run. */
+export class World implements Surroundings, Stage, Facts {
+  readonly network: SimulatedNetwork;
+  readonly ends: End[] = [];
+  readonly applications: Application[] = [];
+  readonly servers: Process[] = [];
+  readonly listeners: Listener[] = [];
+  readonly counts = new Map<string, number>();
+  readonly histories: History[] = [];
+  readonly corrections: Correction[] = [];
+  /** The client that faults concern: the first one, in its present incarnation. */
+  client: Client | null = null;
+  addressesReused = false;
+  /** Whether an incarnation of the client took over the conversation and address of another. */
+  reincarnated = false;
+  outageUntil = Infinity;
+  /** Whether the applications are done, so that faults have no more to hit. */
+  over = false;
+  /** What broke a rule. */
+  failure: unknown = null;
+  readonly #faults: Faults;
+  readonly #random: Random;
+  readonly #nonces: Random;
+  readonly #streams = new Map<number, Outgoing>();
+  readonly #clients = new Map<string, Client>();
+  readonly #addresses = new Map<string, Process>();
+  readonly #maxIntervals: Record<EndName, number>;
+  #redials: number;
+  #nextPort = FIRST_PORT;
+  #steps = 0;
+  #stepsAt = -1;
+  #allSteps = 0;
+  /** Applications at work, and those that will be. */
+  #busy = 0;
+  #idle: (() => void) | null = null;
+  #broken!: (error: unknown) => void;
+  /** Rejects when a rule is broken. */
+  readonly broken: Promise<never>;
+
+  constructor(readonly scenario: Scenario, readonly log?: (line: string) => void) {
+    const { seed, up, down, client, server, calmAt } = scenario;
+    this.network = new SimulatedNetwork({ seed });
+    this.#random = new Random(seed).fork("world");
+    this.#nonces = this.#random.fork("nonces");
+    this.#redials = scenario.redials;
+    this.#busy = scenario.clients - 1;
+    this.broken = new Promise((_, reject) => this.#broken = reject);
+    this.broken.catch(() => {});
+    this.up.configure(up);
+    this.down.configure(down);
+    this.#maxIntervals = { client: client.interval ?? 100, server: server.interval ?? 100 };
+    this.#faults = new Faults(this, this.#random.fork("faults"));
+    if (calmAt < Infinity) {
+      const calm = { loss: 0, burstLoss: undefined, jitter: 0, reorder: 0, duplicate: 0 };
+      this.network.schedule(calmAt, () => {
+        const open = { ...calm, bandwidth: Infinity, queuePackets: Infinity };
+        this.up.configure(open);
+        this.down.configure(open);
+      });
+    }
+  }
+
+  get now(): number {
+    return this.network.now;
+  }
+
+  get messages(): boolean {
+    return this.scenario.messages;
+  }
+
+  /** The link to the server, and the one back. */
+  get up(): LinkOfNetwork {
+    return this.network.link(CLIENT, SERVER);
+  }
+
+  get down(): LinkOfNetwork {
+    return this.network.link(SERVER, CLIENT);
+  }
+
+  /** The present incarnation of the server. */
+  get server(): Process {
+    return this.servers[this.servers.length - 1];
+  }
+
+  get listener(): Listener {
+    return this.listeners[this.listeners.length - 1];
+  }
+
+  count(what: string, by = 1): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + by);
+  }
+
+  fail(rule: string, message: string): never {
+    if (rule === "exactness" && !remembers(this.scenario) && this.#readTwice) {
+      throw new Undecided("A conversation that the server had forgotten was opened again");
+    }
+    // Bytes of two incarnations under one conversation and address.
+    if (rule === "exactness" && (this.reincarnated || this.servers.length > 1)) rule = "splice";
+    throw new Broken(rule, message);
+  }
+
+  /** Whether two connections of one server read the same stream. */
+  get #readTwice(): boolean {
+    return this.ends.some(({ out }) =>
+      out.readers.filter(({ end }) => end.name === "server").length > 1
+    );
+  }
+
+  /** Keeps what broke the run, and ends it. */
+  #break(error: unknown): void {
+    this.failure ??= error;
+    this.#broken(error);
+  }
+
+  threw(error: unknown): void {
+    this.#break(
+      error instanceof Broken || error instanceof Undecided
+        ? error
+        : new Broken("throws", error instanceof Error ? error.stack ?? error.message : `${error}`),
+    );
+  }
+
+  /** Runs what may break a rule. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.threw(error);
+    }
+  }
+
+  // --- who is there ---
+
+  /** Starts a server, which accepts from then on. */
+  startServer(): void {
+    const process = new Process(this, SERVER, PORT);
+    this.servers.push(process);
+    const { server, arenaLimit } = this.scenario;
+    const options = { ...server, ...this.#protection() };
+    const listener = arenaLimit === Infinity
+      ? listenOn(process.socket, process.clock, options)
+      : limitedListener(process.socket, process.clock, options, arenaLimit);
+    this.listeners.push(listener);
+    this.#acceptAll(process, listener).catch((error) => this.threw(error));
+  }
+
+  #protection() {
+    const crypt = cipherOf(this.scenario.cipher);
+    return { crypt, entropy: (target: Uint8Array) => this.#nonces.fill(target) };
+  }
+
+  async #acceptAll(process: Process, listener: Listener): Promise<void> {
+    await process.sleep(this.scenario.acceptDelay);
+    for (;;) {
+      let connection;
+      try {
+        connection = await listener.accept();
+      } catch (error) {
+        if (error instanceof ConnectionError && error.kind === "closed") return;
+        throw error;
+      }
+      if (!process.alive) return;
+      this.#accept(process, connection);
+    }
+  }
+
+  #accept(process: Process, connection: Connection): void {
+    this.moment("accept");
+    const { conv } = connection;
+    const candidates = this.ends.filter((end) => end.name === "client" && end.conv === conv);
+    if (candidates.length === 0) {
+      this.count("connections of strangers");
+      readToTheEnd(connection).catch((error) => this.threw(error));
+      return;
+    }
+    const { hostname, port } = connection.remoteAddr;
+    const from = this.#addresses.get(`${hostname}:${port}`) ?? null;
+    const end = this.#makeEnd("server", process, connection, conv, from);
+    // A client that moved meanwhile hears no more of it.
+    if (from && from.address !== `${hostname}:${port}` && !this.scenario.server.migrate) {
+      end.lostPeerAt = this.#clients.get(`${hostname}:${port}`)!.history.movedAt;
+    }
+    end.heardAt = process.heardAt.get(`${hostname}:${port}`) ?? -Infinity;
+    if (candidates.length === 1) {
+      const [client] = candidates;
+      client.peerProcess ??= process;
+      end.peer = client;
+      end.peerProcess = client.process;
+      if (!client.peer || !client.peer.process.alive && client.out.readers.length === 0) {
+        client.peer = end;
+      }
+    }
+    this.#start(end);
+  }
+
+  /** Another client dials, if the applications are not done before. */
+  dialLater(slot: number): void {
+    this.dial(slot);
+    this.#done();
+  }
+
+  /** A client dials. */
+  dial(slot: number, port = this.#nextPort++, conv = this.#random.uint32()): void {
+    const address = `${CLIENT}:${port}`;
+    if (this.#addresses.has(address)) this.addressesReused = true;
+    // A server that follows its peers knows a conversation by its number alone.
+    if (this.ends.some((end) => end.conv === conv)) this.reincarnated = true;
+    const process = new Process(this, CLIENT, port);
+    this.#addresses.set(address, process);
+    const options = { ...this.scenario.client, ...this.#protection() };
+    const connection = connectOn(
+      process.socket,
+      process.clock,
+      `${SERVER}:${PORT}`,
+      conv,
+      options,
+    );
+    const server = this.server?.alive ? this.server : null;
+    const end = this.#makeEnd("client", process, connection, conv, server);
+    const history = new History();
+    this.histories.push(history);
+    const client = { slot, process, end, history, port, conv };
+    this.#clients.set(address, client);
+    if (slot === 0) this.client = client;
+    this.moment("dial");
+    const { fec } = this.scenario.client;
+    if (typeof fec === "object" && !fec.adaptive && this.scenario.cipher === "none") {
+      this.corrections.push(new Correction(process, address, fec));
+    }
+    this.#start(end, () => this.#afterClient(client));
+  }
+
+  #makeEnd(
+    name: EndName,
+    process: Process,
+    connection: Connection,
+    conv: number,
+    peer: Process | null,
+  ): End {
+    const key = this.#streams.size + 1;
+    if (key > 255) this.fail("harness", "more than 255 streams");
+    const end = new End(name, process, connection, conv, key, peer, this.now);
+    this.ends.push(end);
+    this.#streams.set(key, end.out);
+    connection.closed.then(
+      () => this.#ended(end, null),
+      (error) => this.#ended(end, error),
+    );
+    return end;
+  }
+
+  #ended(end: End, error: unknown): void {
+    if (!end.process.alive) return;
+    this.#guard(() => {
+      if (error !== null && !(error instanceof ConnectionError)) throw error;
+      const kind = error?.kind ?? null;
+      end.outcome = { at: this.now, kind, message: error?.message ?? "" };
+      this.count(`${end.name} ended: ${kind ?? "delivered"}`);
+      this.log?.(`${this.now} ${end.label} ended: ${error?.message ?? "delivered"}`);
+      if (kind === "socket") throw error;
+      checkVerdict(end, this);
+    });
+  }
+
+  #start(end: End, then: () => void = () => {}): void {
+    const { scenario } = this;
+    const program = end.name === "client" ? scenario.clientProgram : scenario.serverProgram;
+    const application = new Application(this, end, program);
+    this.applications.push(application);
+    this.#busy++;
+    const { leaves } = end.process;
+    const leave = () => {
+      leaves.delete(leave);
+      this.#done();
+    };
+    leaves.add(leave);
+    application.run().then(() => {
+      then();
+      if (leaves.has(leave)) leave();
+    }).catch((error) => this.threw(error));
+  }
+
+  #done(): void {
+    if (--this.#busy === 0) this.#idle?.();
+  }
+
+  get isIdle(): boolean {
+    return this.#busy === 0;
+  }
+
+  /** Settles when no application is at work. */
+  idle(): Promise<void> {
+    return this.#busy === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => this.#idle = () => resolve());
+  }
+
+  #afterClient(client: Client): void {
+    if (!client.end.outcome?.kind || this.#redials === 0) return;
+    this.#redials--;
+    this.#busy++;
+    const samePort = this.#random.chance(0.5);
+    this.network.schedule(this.now + 10 + this.#random.below(500), () => {
+      client.process.kill();
+      this.count("clients dialled again");
+      this.dial(client.slot, samePort ? client.port : undefined);
+      this.#done();
+    });
+  }
+
+  // --- faults ---
+
+  moment(name: MomentName): void {
+    this.#faults.moment(name);
+  }
+
+  /** Ends the client's process; another one dials later. */
+  restartClient({ how, down, samePort, sameConv }: Restart): void {
+    const { client } = this;
+    if (!client?.process.alive) return;
+    this.#busy++;
+    const gone = () => {
+      client.process.kill();
+      if (down === Infinity) {
+        this.#done();
+        return;
+      }
+      this.network.schedule(this.now + down, () => {
+        const port = samePort ? client.port : undefined;
+        this.dial(client.slot, port, sameConv ? client.conv : undefined);
+        this.#done();
+      });
+    };
+    const { end } = client;
+    if (how === "vanish") {
+      gone();
+      return;
+    }
+    end.closedAt = Math.min(end.closedAt, this.now);
+    end.in.left = true;
+    if (how === "close") {
+      end.out.endedAt = Math.min(end.out.endedAt, this.now);
+      end.connection.close();
+    } else {
+      end.connection.abort();
+    }
+    end.connection.closed.then(gone, gone);
+  }
+
+  /** Ends the server's process; another one takes its place later. */
+  restartServer({ how, down }: Restart): void {
+    const { server, listener } = this;
+    if (!server?.alive) return;
+    this.#busy++;
+    const gone = () => {
+      server.kill();
+      if (down === Infinity) {
+        this.#done();
+        return;
+      }
+      this.network.schedule(this.now + down, () => {
+        this.startServer();
+        this.#done();
+      });
+    };
+    if (how === "vanish") {
+      gone();
+      return;
+    }
+    const ends = this.ends.filter(({ process }) => process === server);
+    for (const end of ends) {
+      end.closedAt = Math.min(end.closedAt, this.now);
+      end.in.left = true;
+      if (how === "close") end.out.endedAt = Math.min(end.out.endedAt, this.now);
+      if (how === "close") end.connection.close();
+      else end.connection.abort();
+    }
+    listener.close();
+    // Strangers may hold it open for longer.
+    const all = Promise.allSettled(ends.map(({ connection }) => connection.closed));
+    all.then(() => gone());
+  }
+
+  /** Changes the client's address. */
+  rebind(): void {
+    const { client } = this;
+    if (!client?.process.alive || client.process.closed) return;
+    const old = client.process.address;
+    const next = `${CLIENT}:${this.#nextPort++}`;
+    this.network.rebind(old, next);
+    this.#addresses.set(next, client.process);
+    this.#clients.set(next, client);
+    client.history.movedAt = this.now;
+    client.history.disturb(this.now);
+    client.end.movedAt = this.now;
+    if (this.scenario.server.migrate) return;
+    for (const end of this.ends) {
+      if (end === client.end || end.peerProcess === client.process) end.lostPeerAt = this.now;
+    }
+  }
+
+  /** Changes settings of the present connection of an end. */
+  configure(name: EndName, change: KcpLiveOptions): void {
+    const end = this.ends.findLast((each) => each.name === name && !each.isOver);
+    if (!end?.process.runs) return;
+    this.#maxIntervals[name] = Math.max(this.#maxIntervals[name], change.interval ?? 0);
+    try {
+      end.connection.configure(change);
+    } catch (error) {
+      // An MTU that leaves no room for the encryption.
+      if (!(error instanceof RangeError)) this.threw(error);
+    }
+  }
+
+  // --- the applications' stage ---
+
+  stream(key: number): Outgoing | undefined {
+    return this.#streams.get(key);
+  }
+
+  /**
+   * A message must fit the receiver's window, in whole segments of the sender, however large these are:
+   * the receiver counts usual ones. One segment always fits.
+   */
+  largestMessage(end: End): number {
+    const { client, server, faults } = this.scenario;
+    const { maxMessageSize } = end.connection;
+    const [own, other] = end.name === "client" ? [client, server] : [server, client];
+    if ((own.mtu ?? 1400) <= 1500) return maxMessageSize;
+    let { rcvWnd = 256 } = other;
+    for (const fault of faults) {
+      if (fault.kind === "configure") rcvWnd = Math.min(rcvWnd, fault.change.rcvWnd ?? Infinity);
+    }
+    const segment = maxMessageSize / 255;
+    return Math.min(255, Math.max(1, Math.floor(rcvWnd * 1400 / segment))) * segment;
+  }
+
+  peerOf({ end }: Application): Application | null {
+    return end.peer ? this.applications.find((app) => app.end === end.peer) ?? null : null;
+  }
+
+  async operate<T>(end: End, name: OperationName, run: () => Promise<T>): Promise<T> {
+    const operation: Operation = { name, end, since: this.now };
+    end.pending.add(operation);
+    try {
+      return await run();
+    } finally {
+      end.pending.delete(operation);
+      if (end.process.alive && this.now > operation.since) this.check(operation);
+    }
+  }
+
+  /** Looks at an operation that ended, or that waits when the run is over. */
+  check(operation: Operation): void {
+    this.#guard(() => {
+      checkOperation(operation, this);
+      checkWait(operation, this);
+    });
+  }
+
+  recognised(end: End): void {
+    const { from } = end.in;
+    const writer = from!.end;
+    if (writer === end) return;
+    this.log?.(`${this.now} ${end.label} reads ${writer.label}`);
+    for (const { end: other } of from!.readers) {
+      // A client that moves is another one to a server that follows nobody, or has ended its session.
+      const moved = writer.movedAt > -Infinity &&
+        (!this.scenario.server.migrate || other.outcome !== null);
+      if (other !== end && other.process === end.process && remembers(this.scenario) && !moved) {
+        this.fail("once", `${end.label} and ${other.label} both read ${writer.label}`);
+      }
+    }
+    const meant = end.name === "client"
+      ? writer.in.from
+      : end.out.readers.find((reader) => reader.end !== writer)?.end.out;
+    if (meant && meant.end !== (end.name === "client" ? end : writer)) {
+      this.fail(
+        "exactness",
+        `${end.label} reads ${writer.label}, whose connection was with ${meant.end.label}`,
+      );
+    }
+    end.peer = writer;
+    end.peerProcess = writer.process;
+    if (end.name === "server" && end.createdAt >= writer.movedAt) writer.lostPeerAt = Infinity;
+    if (
+      !writer.peer || writer.lostPeerAt < Infinity || writer.peer.in.from === null ||
+      !writer.peer.process.alive || writer.peer.lostPeerAt < Infinity
+    ) {
+      writer.peer = end;
+    }
+  }
+
+  // --- what the rules know ---
+
+  isOrphan(end: End): boolean {
+    return isOrphan(end);
+  }
+
+  interval(end: End): number {
+    return this.#maxIntervals[end.name];
+  }
+
+  history(end: End): History | null {
+    const process = end.name === "client" ? end.process : end.peer?.process ?? end.peerProcess;
+    for (const { process: own, history } of this.#clients.values()) {
+      if (own === process) return history;
+    }
+    return null;
+  }
+
+  // --- packets ---
+
+  sends(from: Process, packet: Uint8Array, to: string): boolean {
+    const server = from.address === `${SERVER}:${PORT}`;
+    this.moment(server ? "serverSends" : "clientSends");
+    this.corrections.find(({ from: sender }) => sender === from)?.sent(packet);
+    const history = this.#clients.get(server ? to : from.address)?.history;
+    if (history && !server && history.movedAt > history.spokeAt) {
+      history.spokeAt = this.now;
+      history.disturb(this.now + this.scenario.oneWay);
+    }
+    if (!this.#faults.cuts(server ? "server" : "client", packet.length)) return true;
+    history?.lose(this.now);
+    this.count("packets cut");
+    this.log?.(`${this.now} cut: ${packet.length} bytes ${from.address} to ${to}`);
+    return false;
+  }
+
+  left(from: Process, packet: Uint8Array, to: string, lost: boolean): void {
+    this.count("packets");
+    if (this.log) this.#logPacket(from.address, to, packet, lost);
+    if (!lost) return;
+    const server = from.address === `${SERVER}:${PORT}`;
+    const history = this.#clients.get(server ? to : from.address)?.history;
+    if (!history) return;
+    this.count("packets lost");
+    if (packet.length > (server ? this.down : this.up).options.mtu) history.tooLarge++;
+    else history.lose(this.now);
+  }
+
+  #logPacket(from: string, to: string, packet: Uint8Array, lost: boolean): void {
+    const words = this.scenario.cipher === "none" ? describePacket(packet) : "encrypted";
+    const fate = lost ? " LOST" : "";
+    this.log?.(`${this.now} ${from} to ${to}: ${packet.length} bytes, ${words}${fate}`);
+  }
+
+  reached(process: Process, packet: Uint8Array, from: string): void {
+    const open = this.scenario.cipher === "none";
+    // Neither parity nor a datagram shows that a peer follows the conversation.
+    if (open && isAside(packet)) return;
+    const conv = open ? convOf(packet) : -1;
+    if (process.address !== `${SERVER}:${PORT}`) {
+      const client = this.#clients.get(process.address);
+      if (client?.process === process) this.#heard(client.end, conv);
+      return;
+    }
+    process.heardAt.set(from, process.localTime);
+    this.corrections.find((each) => each.address === from)?.arrived(packet);
+    const client = this.#clients.get(from);
+    if (!client) return;
+    for (const end of this.ends) {
+      if (end.process === process && end.peerProcess === client.process) this.#heard(end, conv);
+    }
+  }
+
+  #heard(end: End, conv: number): void {
+    if (conv >= 0 && conv !== end.conv || end.outcome) return;
+    const note = () => {
+      end.waits = false;
+      end.heardAt = end.process.localTime;
+      end.heardNetworkAt = this.now;
+      if (this.now >= this.outageUntil) end.heardAgainAt = Math.min(end.heardAgainAt, this.now);
+    };
+    if (!end.process.frozen) {
+      note();
+      return;
+    }
+    if (end.waits) return;
+    end.waits = true;
+    end.process.at(this.now, note);
+  }
+
+  stepped(_process: Process): void {
+    if (this.now > this.#stepsAt) {
+      this.#stepsAt = this.now;
+      this.#steps = 0;
+    }
+    if (++this.#steps > MAX_STEPS || ++this.#allSteps > MAX_ALL_STEPS) {
+      throw new Broken("livelock", `${this.#steps} timers fired at ${this.now} ms`);
+    }
+  }
+}
+
+/** What a server does with the connection of a stranger. */
+async function readToTheEnd(connection: Connection): Promise<void> {
+  const buffer = new Uint8Array(2048);
+  try {
+    while (await connection.read(buffer) !== null);
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+  }
+  connection.close();
+}
