@@ -134,6 +134,26 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
+   * Sends at once what waits for a retransmission timeout, and starts with the shortest timeout
+   * again. Call it when you know that the network is back: after an outage, the next timeout may be
+   * seconds away. kcp-go calls it `ResetRTO`.
+   *
+   * The connection does this without a call when it hears the peer again.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * globalThis.addEventListener("online", () => conn.resume());
+   * await conn.write(new TextEncoder().encode("hello"));
+   * ```
+   */
+  resume(): void {
+    this.#session.resume();
+  }
+
+  /**
    * Reads bytes of the stream. Waits until at least one byte is there.
    *
    * @param p The buffer for the bytes.

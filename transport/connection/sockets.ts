@@ -25,6 +25,9 @@ export function listenOn(
   return newListener(new Driver(new Endpoint(options, true), socket, clock));
 }
 
+/** The default of `keepAlive` for connections that this side opens, in ms. */
+const DIALLED_KEEP_ALIVE = 15_000;
+
 /**
  * Opens a connection on a socket of any kind. It sends nothing before the first write.
  *
@@ -42,8 +45,11 @@ export function connectOn(
   conv: number,
   options: SessionOptions = {},
 ): Connection {
-  const driver = new Driver(new Endpoint(options), socket, clock);
-  return newConnection(driver.endpoint.open(peer, conv, clock.now()), driver, true);
+  const { keepAlive = DIALLED_KEEP_ALIVE } = options;
+  const driver = new Driver(new Endpoint({ ...options, keepAlive }), socket, clock);
+  const session = driver.endpoint.open(peer, conv, clock.now());
+  session.delayKeepAlive();
+  return newConnection(session, driver, true);
 }
 
 /** Calls `make`, and closes the socket if it throws. */

@@ -12,6 +12,7 @@ export class PeerActivity {
   readonly #keepAlive: number;
   readonly #encrypted: boolean;
   #lastDatagramAt = -Infinity;
+  /** When the last probe was sent, or when the session began; Infinity before the first packet. */
   #lastProbeAt: number;
   /** The idle timeout does not end before, in ms. */
   #graceEnds = -Infinity;
@@ -63,6 +64,19 @@ export class PeerActivity {
   /** When the next keep-alive probe is due, if the peer stays silent; Infinity for never. */
   get keepAliveAt(): number {
     return Math.max(this.heardAt, this.#lastProbeAt) + this.#keepAlive;
+  }
+
+  /**
+   * Sends no keep-alive probe before the first packet: a peer that knows nothing of the session does
+   * not answer.
+   */
+  delayKeepAlive(): void {
+    this.#lastProbeAt = Infinity;
+  }
+
+  /** Notes that packets leave. */
+  sent(now: number): void {
+    if (this.#lastProbeAt === Infinity) this.#lastProbeAt = now;
   }
 
   /** Sends a keep-alive probe. */

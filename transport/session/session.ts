@@ -191,6 +191,11 @@ export class Session {
     this.#confirmation.start(this.#now, authenticated);
   }
 
+  /** Sends no keep-alive probe before the first packet. For a session that this side opened. */
+  delayKeepAlive(): void {
+    this.#activity.delayKeepAlive();
+  }
+
   // --- the application's side ---
 
   /** {@linkcode Kcp.write}; takes nothing after the end. */
@@ -280,6 +285,13 @@ export class Session {
     const given = { ...this.#given, ...Object.fromEntries(named) };
     this.kcp.configure(kcpOptions(given, this.#pipeline.overhead, this.#share));
     this.#given = given;
+    this.onWake?.(this);
+  }
+
+  /** {@linkcode Kcp.resume}: sends at once what waits for a retransmission timeout. */
+  resume(): void {
+    if (this.#state === "closed") return;
+    this.kcp.resume();
     this.onWake?.(this);
   }
 
@@ -614,6 +626,7 @@ export class Session {
     batch.destination = this.peer;
     const count = this.#pipeline.output(batch, this.#now);
     this.#updateShare();
+    if (count > 0) this.#activity.sent(this.#now);
     if (this.#state === "closed") {
       this.#trimTimeWait();
     } else if (count > 0) {

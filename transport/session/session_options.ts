@@ -18,8 +18,10 @@ export interface SessionOptions extends KcpOptions, ProtectionOptions {
    */
   idleTimeout?: number;
   /**
-   * After this time without a packet, in ms, the session probes the peer. `Infinity`: never.
-   * Default: `Infinity`.
+   * After this time without a packet, in ms, the session probes the peer with a packet of 24 bytes.
+   * A peer that answers is alive; one that is silent for `deadLinkTime` is unreachable. `Infinity`:
+   * never. Default: 15000 for `connect` and `connectOn`, where probes begin after the first packet;
+   * `Infinity` for others, which answer the probes of their peer.
    */
   keepAlive?: number;
   /** How long a close may take to deliver what is queued, in ms. Default: 5000. */

@@ -280,7 +280,8 @@ Deno.test("life: what drained() promised was read, whatever restarts, at any los
       for (let epoch = 1; epoch <= 5; epoch++) {
         const fixed = random.chance(0.7);
         const local = fixed ? { localHostname: CLIENT, localPort: 5000, conv: 9 } : {};
-        const client = net.connect({ ...at, ...local });
+        // The old listener closes when its connections have timed out.
+        const client = net.connect({ ...at, ...local, keepAlive: Infinity });
         const promised: number[] = [];
         for (let n = 0; n < 8; n++) {
           const id = 1000 * epoch + n;

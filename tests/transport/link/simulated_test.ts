@@ -147,7 +147,12 @@ Deno.test("network: a minute of traffic takes few packets, an idle hour takes no
   const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
   const listener = network.listen({ ...SERVER, ...fast, idleTimeout: Infinity });
   await network.run(async () => {
-    const client = network.connect({ ...SERVER, ...fast, idleTimeout: Infinity });
+    const client = network.connect({
+      ...SERVER,
+      ...fast,
+      idleTimeout: Infinity,
+      keepAlive: Infinity,
+    });
     await client.write(pattern(1));
     const server = await listener.accept();
     for (let second = 0; second < 60; second++) {
