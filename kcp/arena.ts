@@ -16,6 +16,10 @@ const MIN_SIZE = 1024;
 const MIN_KERNEL_SIZE = 32_768;
 /** {@linkcode Arena.trim} leaves a buffer of this many bytes or fewer as it is. */
 const MIN_TRIM_SIZE = 1 << 20;
+/** Data from the network gets no block with which more than this part of the limit would be in use. */
+const RECEIVED_SHARE = 7 / 8;
+/** Memory is scarce when more than this part of the limit is in use. */
+const SCARCE_SHARE = 3 / 4;
 /** The end of a free list. */
 const NONE = -1;
 
@@ -55,7 +59,9 @@ export class Arena {
   #available = 0;
   /** For every 64 bytes: 1 + the class of the free block that begins there, else 0. */
   #classes = new Uint8Array(MIN_SIZE >> MIN_CLASS);
-  readonly #queue = new MemoryQueue();
+  /** Those that wait for memory for data to send, and for received data. */
+  readonly #senders = new MemoryQueue();
+  readonly #receivers = new MemoryQueue();
 
   /**
    * Makes an arena that holds next to nothing yet.
@@ -101,11 +107,23 @@ export class Arena {
     return offset;
   }
 
-  /** Whether {@linkcode Arena.alloc} has a block of `size` bytes at the moment. */
-  fits(size: number): boolean {
+  /**
+   * Whether {@linkcode Arena.alloc} has a block of `size` bytes at the moment.
+   *
+   * @param received Whether it is for data from the network. The last eighth of the limit is for data
+   * to send: an application that answers what it reads could otherwise neither answer nor read on.
+   * Default: false.
+   */
+  fits(size: number, received = false): boolean {
     if (size > this.limit) return false;
     const cls = sizeClass(size);
+    if (received && this.#used + 2 ** cls > RECEIVED_SHARE * this.limit) return false;
     return this.#available >>> cls !== 0 || alignUp(this.#top, cls) + 2 ** cls <= this.limit;
+  }
+
+  /** Whether so much is in use that nothing should be kept for later. */
+  get scarce(): boolean {
+    return this.#used > SCARCE_SHARE * this.limit;
   }
 
   /** Takes back a block that {@linkcode Arena.alloc} handed out for the same `size`. */
@@ -113,7 +131,7 @@ export class Arena {
     const cls = sizeClass(size);
     this.#used -= 1 << cls;
     this.#release(offset, cls);
-    if (this.#queue.size > 0) this.#queue.wake(this.#largest);
+    if (this.waiting > 0) this.#wake();
   }
 
   /**
@@ -124,20 +142,31 @@ export class Arena {
    * @param waiter Who waits. Nothing happens if it waits already.
    */
   wait(waiter: MemoryWaiter): void {
-    this.#queue.add(waiter, sizeClass(waiter.need));
+    this.#queueOf(waiter).add(waiter, sizeClass(waiter.need));
     // Others may need less.
-    if (!this.fits(waiter.need)) this.#queue.wake(this.#largest);
+    if (!this.fits(waiter.need, waiter.received)) this.#wake();
   }
 
   /** Removes a waiter from the queue for memory. Nothing happens if it does not wait. */
   leave(waiter: MemoryWaiter): void {
-    this.#queue.remove(waiter);
-    if (this.#queue.size > 0) this.#queue.wake(this.#largest);
+    this.#queueOf(waiter).remove(waiter);
+    if (this.waiting > 0) this.#wake();
+  }
+
+  #queueOf(waiter: MemoryWaiter): MemoryQueue {
+    return waiter.received ? this.#receivers : this.#senders;
+  }
+
+  #wake(): void {
+    const largest = this.#largest;
+    this.#senders.wake(largest);
+    const left = RECEIVED_SHARE * this.limit - this.#used;
+    if (left >= 1) this.#receivers.wake(Math.min(largest, sizeOf(left)));
   }
 
   /** How many wait for memory. */
   get waiting(): number {
-    return this.#queue.size;
+    return this.#senders.size + this.#receivers.size;
   }
 
   /** Class of the largest block that the arena has at the moment; -1 if it has none. */

@@ -1,6 +1,8 @@
 import type { Arena } from "./arena.ts";
 
 const MIN_CAPACITY = 1024;
+/** When memory is scarce, a block shrinks if less than one part in this many is in use. */
+const MIN_FILL = 4;
 
 /**
  * A first-in, first-out byte queue in one block of an {@linkcode Arena}.
@@ -17,14 +19,20 @@ export class ByteRing {
   /** Position after the last byte that was placed ahead of `end`. Equal to `end` if none was. */
   extent = 0;
   #arena: Arena;
+  readonly #received: boolean;
   #block = -1;
   /**
    * A power of two. It is kept after a release, so that the next block has the right size at once.
    */
   #capacity = MIN_CAPACITY;
 
-  constructor(arena: Arena) {
+  /**
+   * @param arena The memory.
+   * @param received Whether the bytes come from the network: see {@linkcode Arena.fits}.
+   */
+  constructor(arena: Arena, received = false) {
     this.#arena = arena;
+    this.#received = received;
   }
 
   /** Bytes that are kept. */
@@ -42,11 +50,15 @@ export class ByteRing {
    * whose limit is not known here.
    */
   room(length: number): number {
-    if (this.#block < 0) return this.#arena.fits(capacityFor(length)) ? Infinity : 0;
+    if (this.#block < 0) return this.#fits(capacityFor(length)) ? Infinity : 0;
     if (this.#kept + length <= this.#capacity) {
       return Math.floor((this.#capacity - this.length) / length);
     }
-    return this.#arena.fits(this.blockFor(length)) ? Infinity : 0;
+    return this.#fits(this.blockFor(length)) ? Infinity : 0;
+  }
+
+  #fits(capacity: number): boolean {
+    return this.#arena.fits(capacity, this.#received);
   }
 
   /** Size of the block that the arena must have before `length` more bytes can be appended. */
@@ -59,7 +71,7 @@ export class ByteRing {
     const kept = this.#kept;
     let capacity = this.blockFor(length);
     const present = this.#block < 0 ? MIN_CAPACITY / 2 : this.#capacity;
-    while (capacity > present && !this.#arena.fits(capacity)) capacity /= 2;
+    while (capacity > present && !this.#fits(capacity)) capacity /= 2;
     return capacity < MIN_CAPACITY ? 0 : Math.min(length, Math.max(present, capacity) - kept);
   }
 
@@ -73,12 +85,17 @@ export class ByteRing {
     return this.#reserve(this.length + length);
   }
 
-  /** Moves the bytes into the smallest block that holds them, if the arena has one. */
-  shrink(): void {
+  /**
+   * Moves the bytes into the smallest block that holds them, if the arena has one.
+   *
+   * @returns Whether memory went back to the arena.
+   */
+  shrink(): boolean {
+    const present = this.#block;
+    if (present < 0) return false;
     if (this.#kept === 0) this.release();
-    const capacity = capacityFor(this.#kept);
-    if (this.#block < 0) this.#capacity = MIN_CAPACITY;
-    else if (capacity < this.#capacity) this.#move(capacity);
+    else if (capacityFor(this.#kept) < this.#capacity) this.#move(capacityFor(this.#kept));
+    return this.#block !== present;
   }
 
   /** Moves the bytes into another arena, which has room for them. */
@@ -203,16 +220,20 @@ export class ByteRing {
     this.discard((this.start + length) | 0);
   }
 
-  /** Drops every byte before `position`. */
+  /** Drops every byte before `position`. When memory is scarce, a block that is too large shrinks. */
   discard(position: number): void {
     this.start = position;
+    if (this.#arena.scarce && MIN_FILL * this.#kept < this.#capacity) this.shrink();
   }
 
   /**
-   * Resets the positions of an empty queue to the start of its block, which is likely in the cache.
+   * Resets the positions of an empty queue to the start of its block, which is likely in the cache. When
+   * memory is scarce, the block goes back to the arena.
    */
   rewind(): void {
-    if (this.start === this.extent) this.start = this.end = this.extent = 0;
+    if (this.start !== this.extent) return;
+    this.start = this.end = this.extent = 0;
+    if (this.#arena.scarce) this.release();
   }
 
   /** Gives the block back to the arena if no byte is kept. */
@@ -248,7 +269,7 @@ export class ByteRing {
   /** Moves the bytes to a new block of `capacity` bytes; false when the arena has no room for it. */
   #move(capacity: number): boolean {
     const arena = this.#arena;
-    const block = arena.alloc(capacity);
+    const block = this.#received && !this.#fits(capacity) ? -1 : arena.alloc(capacity);
     if (block < 0) return false;
     const old = this.#block;
     const oldCapacity = this.#capacity;

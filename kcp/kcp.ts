@@ -273,20 +273,33 @@ export class Kcp {
   }
 
   /**
-   * Size of the smallest block that {@linkcode Kcp.arena} must have before a `send` or `write` that
-   * found it full, or data of the peer that was refused for this reason, can go on; 0 if none is
-   * lacking. {@linkcode Arena.wait} tells when there is such a block: call {@linkcode
-   * Kcp.retryForMemory} then, and try the write again.
+   * Size in bytes of the block that {@linkcode Kcp.arena} lacked for the last `send` or `write`. 0 if it
+   * lacked none. {@linkcode Arena.wait} tells when there is such a block.
    */
-  get shortage(): number {
-    const out = this.#sender.shortage;
-    const into = this.#receiver.shortage;
-    return out > 0 && into > 0 ? Math.min(out, into) : out + into;
+  get sndShortage(): number {
+    return this.#sender.shortage;
   }
 
-  /** Tries again to store data of the peer that met a full arena. `tick` does it too. */
+  /**
+   * Size in bytes of the block that {@linkcode Kcp.arena} lacks for data of the peer. 0 if it lacks none.
+   * When there is such a block, {@linkcode Kcp.retryForMemory} opens the window again.
+   */
+  get rcvShortage(): number {
+    return this.#receiver.shortage;
+  }
+
+  /**
+   * Tries again to store data of the peer that met a full arena. `tick` does it too. A `send` or
+   * `write` that found no memory counts as given up until it is tried again.
+   */
   retryForMemory(): void {
     this.#sender.shortage = 0;
+    this.#retryReceived();
+  }
+
+  #retryReceived(): void {
+    if (this.#receiver.buffer.lacking < 0) return;
+    this.#sender.buffer.shrink();
     this.#receiver.retry();
   }
 
@@ -340,7 +353,10 @@ export class Kcp {
    * @throws {RangeError} When the message is larger than 255 segments.
    */
   send(message: Uint8Array): boolean {
-    return this.#sender.send(message);
+    const sender = this.#sender;
+    const queued = sender.send(message);
+    if (sender.shortage === 0 || !this.#receiver.buffer.shrink()) return queued;
+    return sender.send(message);
   }
 
   /**
@@ -351,7 +367,10 @@ export class Kcp {
    * queue is full, 0 when the peer is unreachable.
    */
   write(bytes: Uint8Array): number {
-    return this.#sender.write(bytes);
+    const sender = this.#sender;
+    const count = sender.write(bytes);
+    if (sender.shortage === 0 || !this.#receiver.buffer.shrink()) return count;
+    return sender.write(bytes);
   }
 
   /** Bytes of the message that {@linkcode Kcp.recv} takes next. -1 if none is complete. */
@@ -523,7 +542,7 @@ export class Kcp {
     const liveness = this.#liveness;
     liveness.grantGrace(clock.now);
     this.#sender.tick();
-    this.#receiver.retry();
+    this.#retryReceived();
     liveness.update(clock.now, this.#sender.buffer.inFlight > 0);
     liveness.checkSilence(clock.now);
     if (liveness.dead) this.#receiver.acks.clear();

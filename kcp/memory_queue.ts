@@ -1,7 +1,11 @@
+import type { Arena } from "./arena.ts";
+
 /** Something that waits for a block of an arena. */
 export interface MemoryWaiter {
   /** Size of the block, in bytes. It does not change while the waiter is in a queue. */
   readonly need: number;
+  /** Whether it is for data from the network: see {@linkcode Arena.fits}. */
+  readonly received: boolean;
   /** Called when the arena has such a block. It must neither allocate nor free: it takes a note. */
   onMemory(): void;
 }

@@ -21,12 +21,6 @@ const MIN_CAPACITY = 16;
 /** A segment may always be placed this many bytes ahead of the end of the ring. */
 const MIN_AHEAD = 65_536;
 
-/**
- * Early segments get no new memory when more than this part of the arena is in use: they must not keep
- * out the segments before them, since nothing can be read without those.
- */
-const EARLY_SHARE = 3 / 4;
-
 /** The segment was stored. */
 export const STORED = 0;
 /** The segment had been stored before. */
@@ -76,7 +70,7 @@ export class ReceiveBuffer {
 
   constructor(arena: Arena, initialSn: number) {
     this.#arena = arena;
-    this.#ring = new ByteRing(arena);
+    this.#ring = new ByteRing(arena, true);
     this.nxt = this.read = initialSn | 0;
   }
 
@@ -182,7 +176,7 @@ export class ReceiveBuffer {
       // A place far ahead would reserve memory for data that may never arrive.
       const held = this.#ring.length + this.#placed * length;
       const places = ahead <= MIN_AHEAD + 2 * held &&
-        (!this.#scarce || this.#ring.holds(position, length));
+        (!this.#arena.scarce || this.#ring.holds(position, length));
       if (places && this.#ring.place(position, offset, length)) {
         table[at + STATE] = PLACED;
         table[at + PLACE] = position;
@@ -192,18 +186,14 @@ export class ReceiveBuffer {
     }
     let block = 0;
     if (length > 0) {
-      block = this.#scarce ? -1 : this.#arena.alloc(length);
+      // Early segments must not keep out those before them: nothing can be read without those.
+      block = this.#arena.scarce ? -1 : this.#arena.alloc(length);
       if (block < 0) return false;
       this.#arena.bytes.copyWithin(block, offset, offset + length);
     }
     table[at + STATE] = EARLY;
     table[at + PLACE] = block;
     return true;
-  }
-
-  /** Whether so much of the arena is in use that the rest is for segments in order. */
-  get #scarce(): boolean {
-    return this.#arena.used > EARLY_SHARE * this.#arena.limit;
   }
 
   /**
@@ -340,6 +330,11 @@ export class ReceiveBuffer {
     this.#readOffset = 0;
     this.#midMessage = this.#table[at + FRG] > 0;
     return this.#table[at + FRG];
+  }
+
+  /** Gives memory back that the payloads do not fill. Returns whether there was any. */
+  shrink(): boolean {
+    return this.#ring.shrink();
   }
 
   /** Gives memory back to the arena if no segment is held. */

@@ -221,6 +221,11 @@ export class SendBuffer {
     return this.#ring.appendable(length);
   }
 
+  /** Gives memory back that the payloads do not fill. Returns whether there was any. */
+  shrink(): boolean {
+    return this.#ring.shrink();
+  }
+
   /** Size of the block that the arena must have before `length` bytes can be stored. */
   blockFor(length: number): number {
     return this.#ring.blockFor(length);

@@ -5,6 +5,8 @@ import type { MemoryWaiter } from "../../kcp/memory_queue.ts";
 export class MemoryWait implements MemoryWaiter {
   /** Size of the block that the session needs, in bytes. 0 while it does not wait. */
   need = 0;
+  /** Whether the block is for received data. */
+  received = false;
   /** Whether the arena has the block, and the session has not tried again yet. */
   woken = false;
   readonly #arena: Arena;
@@ -25,14 +27,20 @@ export class MemoryWait implements MemoryWaiter {
     this.#onWake();
   }
 
-  /** Waits for a block of `need` bytes. 0 for none. A session that still waits keeps its place. */
-  update(need: number): void {
+  /**
+   * Waits for a block of `need` bytes. 0 for none. A session that still waits for the same keeps its
+   * place.
+   *
+   * @param received Whether the block is for received data.
+   */
+  update(need: number, received: boolean): void {
     if (this.need === 0 && need === 0) return;
-    const sameBlock = need === this.need;
+    const sameBlock = need === this.need && received === this.received;
     if (sameBlock && !this.woken) return;
     if (!sameBlock) this.#arena.leave(this);
     this.woken = false;
     this.need = need;
+    this.received = received;
     if (need > 0) this.#arena.wait(this);
   }
 }

@@ -227,9 +227,11 @@ export class Session {
 
   /** Joins the queue for memory if memory is lacking, and leaves it if not. */
   #waitForMemory(): void {
-    const need = this.#over ? 0 : this.kcp.shortage;
+    const { sndShortage, rcvShortage } = this.kcp;
+    const need = this.#over ? 0 : sndShortage || rcvShortage;
     if (need > 0) this.#memory ??= new MemoryWait(this.arena, () => this.onWake?.(this));
-    this.#memory?.update(need);
+    // A wake-up for data to send is one for received data too.
+    this.#memory?.update(need, sndShortage === 0);
   }
 
   /** Tries again what met a full arena. */
@@ -409,7 +411,7 @@ export class Session {
     this.#state = "closed";
     this.#error = error;
     this.#over = !timeWait;
-    this.#memory?.update(0);
+    this.#memory?.update(0, false);
     this.#release();
     // TIME-WAIT is long: acknowledgments need next to no memory.
     if (timeWait) this.#trimTimeWait();
@@ -422,6 +424,7 @@ export class Session {
   #trimTimeWait(): void {
     this.kcp.dropUnread();
     this.kcp.trim();
+    this.#scratch.release();
   }
 
   #endTimeWait(): void {
@@ -490,7 +493,7 @@ export class Session {
     if (this.#state === "closed") return;
     this.#trimAt = this.#now + TRIM_AFTER;
     this.#confirmation.received(bytes, this.#now);
-    if (this.kcp.shortage > 0) this.#waitForMemory();
+    if (this.kcp.rcvShortage > 0) this.#waitForMemory();
     this.#settle();
     if (this.state === "open") this.onChange?.();
   }
