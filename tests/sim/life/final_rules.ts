@@ -107,7 +107,7 @@ export function checkEfficiency(end: End, facts: Facts): void {
   // What the first window, which nobody has told, has more than the peer takes comes again.
   const overflows = rcvWnd < FIRST_WINDOW || end.connection.options.mtu > mtu;
   const pauses = 4 * paused / 1000 +
-    (overflows && paused > 0 ? window * Math.log2(2 + paused / 30) : 0);
+    (overflows ? window * Math.log2(2 + paused / 30) : 0);
   const allowed = 16 + 0.1 * segmentsOut + window * firstTimeouts + pauses + 8 * history.lost;
   facts.count("ends whose retransmissions were counted");
   if (again > allowed) {

@@ -88,11 +88,16 @@ export function limits(end: End, { client, server }: Scenario) {
 
 /**
  * Whether the server remembers a conversation for as long as a client may try to open it again: for
- * `timeWait`, or for as long as it would itself wait for the peer.
+ * `timeWait`, or for as long as it would itself wait for the peer. A client that is frozen tries again
+ * when it is thawed.
  */
-export function remembers({ server, client }: Scenario): boolean {
+export function remembers({ server, client, faults }: Scenario): boolean {
   const own = Math.max(server.timeWait ?? 30_000, server.deadLinkTime ?? DEAD_LINK_TIME);
-  return own >= (client.deadLinkTime ?? DEAD_LINK_TIME);
+  let frozen = 0;
+  for (const fault of faults) {
+    if (fault.kind === "freeze" && fault.end === "client") frozen += fault.ms;
+  }
+  return own >= (client.deadLinkTime ?? DEAD_LINK_TIME) + frozen;
 }
 
 /** What a wait may take besides what it waits for: round trips, intervals, timers. */
@@ -193,6 +198,8 @@ export function checkVerdict(end: End, facts: Facts): void {
   // An idle peer is silent with reason, unless it has to be asked.
   if (kind === "idle" && keepAlive > idleTimeout / 3) return;
   const window = facts.now - Math.min(limit, facts.now) - tolerance;
+  // The server learns of a new address when the client sends something from there.
+  if (history.movedAt > history.spokeAt) return;
   if (history.lastAt > window || peer.frozen || peer.thawedAt > window) return;
   if (process.thawedAt > window || process.jumpedAt > window) return;
   if (peer.startedAt > end.createdAt) return;
@@ -234,10 +241,10 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
 
 /** Round trips that the largest message takes: a window each, or what congestion control allows. */
 function roundsOfMessage(sender: End, reader: End): number {
-  const { sndWnd, mtu, nc } = sender.connection.options;
+  const { sndWnd, mtu, nc, burst } = sender.connection.options;
   const largest = Math.max(0, ...sender.out.sizes);
   const segments = Math.ceil(largest / (mtu - 60)) + 1;
-  const rounds = segments / Math.min(sndWnd, reader.connection.options.rcvWnd);
+  const rounds = segments / Math.min(sndWnd, burst, reader.connection.options.rcvWnd);
   return Math.ceil(nc ? rounds : Math.max(rounds, 4 + 2 * Math.sqrt(segments)));
 }
 

@@ -158,7 +158,7 @@ export class World implements Stage, Facts {
   }
 
   fail(rule: string, message: string): never {
-    if (rule === "exactness" && !remembers(this.scenario) && this.#readTwice) {
+    if (rule === "exactness" && !remembers(this.scenario) && this.#acceptedTwice) {
       throw new Undecided("A conversation that the server had forgotten was opened again");
     }
     // Bytes of two incarnations under one conversation and address.
@@ -166,11 +166,15 @@ export class World implements Stage, Facts {
     throw new Broken(rule, message);
   }
 
-  /** Whether two connections of one server read the same stream. */
-  get #readTwice(): boolean {
-    return this.ends.some(({ out }) =>
-      out.readers.filter(({ end }) => end.name === "server").length > 1
-    );
+  /** Whether one server accepted the same conversation twice. */
+  get #acceptedTwice(): boolean {
+    const seen = new Set<number>();
+    for (const { name, process, conv } of this.ends) {
+      if (name === "client" || process !== this.server) continue;
+      if (seen.has(conv)) return true;
+      seen.add(conv);
+    }
+    return false;
   }
 
   /** Keeps what broke the run, and ends it. */
