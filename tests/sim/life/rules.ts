@@ -297,8 +297,10 @@ function checkResume(op: Operation, sender: End, start: number, history: History
   if (!outage || !history.onlyOutage || start > outage.to || outage.to - outage.from < 500) return;
   if (sender.heardAgainAt === Infinity || sender.process.disturbed > 0) return;
   const { pacingRate, mtu } = limits(sender, facts.scenario);
-  const bound = 200 + 6 * facts.scenario.oneWay + 4 * mtu / pacingRate * 1000 +
-    2 * (facts.interval(sender) + facts.interval(reader)) + 1.5 * sender.connection.stats.rto;
+  const intervals = facts.interval(sender) + facts.interval(reader);
+  const rounds = facts.scenario.messages ? roundsOfMessage(sender, reader) : 0;
+  const bound = 200 + 6 * facts.scenario.oneWay + 4 * mtu / pacingRate * 1000 + 2 * intervals +
+    1.5 * sender.connection.stats.rto + rounds * (2 * facts.scenario.oneWay + intervals);
   facts.count("resumptions after an outage");
   const waited = facts.now - Math.max(outage.to, sender.heardAgainAt);
   if (waited > bound) {
