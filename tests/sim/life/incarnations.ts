@@ -43,6 +43,7 @@ function restartServer(world: World, { how, down }: Restart): void {
   const ends = world.ends.filter(({ process }) => process === server);
   for (const end of ends) leave(world, end, how);
   listener.close();
+  server.closesAt = world.now;
   // Connections of strangers may keep its socket open for longer.
   Promise.allSettled(ends.map(({ connection }) => connection.closed)).then(gone);
 }

@@ -73,6 +73,9 @@ const KEEP_ALIVE = 15_000;
 /** No wait for a retransmission or a window probe is longer. */
 const LONGEST_WAIT = 120_000;
 
+/** No wait is longer before a peer is asked again whether its address is real. */
+const LONGEST_QUESTION = 5_000;
+
 /** The settings of an end that the rules need. */
 export function limits(end: End, { client, server }: Scenario) {
   const own = end.name === "client" ? client : server;
@@ -111,6 +114,7 @@ function slack(end: End, facts: Facts): number {
 export function goneSince(end: End, facts: Facts): number {
   const { peer, peerProcess } = end;
   return Math.min(
+    peer ? Infinity : peerProcess?.closesAt ?? Infinity,
     peerProcess?.killedAt ?? Infinity,
     peer?.process.killedAt ?? Infinity,
     peer?.outcome?.at ?? Infinity,
@@ -184,7 +188,9 @@ export function checkVerdict(end: End, facts: Facts): void {
   if (end.peer === null && scenario.acceptDelay > 0) return;
   if (facts.addressesReused && scenario.cipher !== "none") return;
   const { deadLinkTime, idleTimeout, keepAlive } = limits(end, scenario);
-  const limit = kind === "idle" ? idleTimeout : deadLinkTime;
+  // A peer that may be invented is not waited for longer than one with the usual settings.
+  const most = kind === "unconfirmed" ? DEAD_LINK_TIME : Infinity;
+  const limit = kind === "idle" ? idleTimeout : Math.min(deadLinkTime, most);
   const local = process.localTime;
   const heard = end.waits ? local : end.heardAt > -Infinity ? end.heardAt : end.createdLocal;
   // Copies and parity may not count as heard.
@@ -229,7 +235,8 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
     const grown = span + 2 * rto + (paused > 0 ? 500 + 1.5 * paused : 0);
     // It may be the reader's end that has to try again: to acknowledge, or to answer.
     const time = Math.max(deadLinkTime, limits(reader, scenario).deadLinkTime);
-    const cap = Math.max(rto, reader.rto, time / 8);
+    const first = reader.in.got === 0 ? LONGEST_QUESTION : 0;
+    const cap = Math.max(rto, reader.rto, time / 8, first);
     wait = Math.max(wait, Math.min(LONGEST_WAIT, cap, grown));
   }
   // A packet that vanished because of its size is noticed after some timeouts, size by size.
