@@ -143,6 +143,8 @@ export function checkShare(app: Application, facts: Facts): void {
   const { end, share, program: { datagrams } } = app;
   const { peer } = end;
   const history = facts.history(end);
+  // Before a connection is accepted, only the newest datagrams are kept.
+  if (facts.scenario.acceptDelay > 0) return;
   if (!share || !peer || !history || history.lastAt > -Infinity || history.mtuAt > -Infinity) {
     return;
   }
@@ -185,6 +187,7 @@ function fillsRate(end: End, facts: Facts): boolean {
 /** Rule `correction`: half of what parity can restore is restored, whatever strangers send. */
 export function checkCorrection(facts: Facts, correction: Correction): void {
   const { recoverable, from } = correction;
+  if (facts.scenario.faults.some(({ kind }) => kind === "restart")) return;
   const reader = facts.ends.find((end) => end.peer?.process === from && end.in.from);
   if (!reader || recoverable < 8 || facts.history(reader)?.movedAt !== -Infinity) return;
   // A decoder keeps no more than the window may hold, and what comes late is sent again before.

@@ -53,6 +53,11 @@ function replace(world: World, process: Process, down: number, start: () => void
   const release = world.hold();
   return () => {
     process.kill();
+    // Who was not answered yet has no peer so far, and may be served by the next incarnation.
+    for (const end of world.ends) {
+      const { acknowledged } = end.connection.stats;
+      if (end.peerProcess === process && !end.peer && acknowledged === 0) end.peerProcess = null;
+    }
     if (down === Infinity) {
       release();
       return;
