@@ -94,8 +94,8 @@ export function checkEfficiency(end: End, facts: Facts): void {
   const { peer } = end;
   if (!history || !peer || history.others > 0 || history.mtuAt > -Infinity) return;
   if (history.lost > MOST_LOST) return;
-  // A process that is gone, or not there yet, acknowledges nothing.
-  if (scenario.faults.some(({ kind }) => kind === "restart")) return;
+  // A process that is gone, or not there yet, acknowledges nothing; one with other settings, otherwise.
+  if (scenario.faults.some(({ kind }) => kind === "restart" || kind === "configure")) return;
   if (end.outcome?.kind !== null || peer.outcome?.kind !== null) return;
   if (end.process.disturbed + peer.process.disturbed > 0 || !isSteady(end, facts)) return;
   const { timeoutRetransmits, fastRetransmits, earlyRetransmits, segmentsOut, sndWnd } =
