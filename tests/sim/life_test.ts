@@ -3,7 +3,7 @@ import { Coverage, fuzz } from "./fuzz/fuzz.ts";
 import { simulateLife } from "./life/run.ts";
 
 /** Runs of the short form. The long one is `deno task sim`. */
-const RUNS = 300;
+const RUNS = 1000;
 
 Deno.test("life: connections keep every rule, from the first packet to the last", async () => {
   const families = new Set<string>();

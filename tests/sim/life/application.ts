@@ -233,15 +233,7 @@ export class Application {
   async #writePiece(size: number): Promise<boolean> {
     const { end, stage } = this;
     const { connection, out } = end;
-    if (stage.messages) {
-      const message = new Uint8Array(Math.min(size, stage.largestMessage(end)));
-      fill(message, out.key, out.written);
-      const result = await this.#try("write", () => connection.sendMessage(message));
-      if (result instanceof ConnectionError) return false;
-      out.sizes.push(message.length);
-      out.wrote(message.length, stage.now);
-      return true;
-    }
+    if (stage.messages) return await this.#writeMessage(size);
     const piece = fill(new Uint8Array(size), out.key, out.written);
     for (let done = 0; done < size;) {
       const result = await this.#try("write", () => connection.write(piece.subarray(done)));
@@ -250,6 +242,27 @@ export class Application {
       done += result;
     }
     return true;
+  }
+
+  async #writeMessage(size: number): Promise<boolean> {
+    const { end, stage } = this;
+    const { connection, out } = end;
+    for (;;) {
+      const message = new Uint8Array(Math.min(size, stage.largestMessage(end)));
+      fill(message, out.key, out.written);
+      let result;
+      try {
+        result = await this.#try("write", () => connection.sendMessage(message));
+      } catch (error) {
+        // The MTU became smaller while it waited.
+        if (error instanceof RangeError && message.length > connection.maxMessageSize) continue;
+        throw error;
+      }
+      if (result instanceof ConnectionError) return false;
+      out.sizes.push(message.length);
+      out.wrote(message.length, stage.now);
+      return true;
+    }
   }
 
   async #drain(): Promise<boolean> {

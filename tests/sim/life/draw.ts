@@ -25,7 +25,7 @@ const WEIGHTS: readonly (readonly [Family, number])[] = [
   ["configure", 5],
   ["death", 6],
   ["datagrams", 2],
-  ["memory", 3],
+  ["memory", 4],
 ];
 const SUM = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
 
@@ -76,6 +76,7 @@ function withMemory(scenario: Scenario, random: Random): Scenario {
     gap: 0,
   };
   const flooded = random.chance(0.5);
+  const more = 1 + random.below(4);
   const limit = pick(random, [1 << 20, 1 << 21]);
   return {
     ...scenario,
@@ -85,6 +86,8 @@ function withMemory(scenario: Scenario, random: Random): Scenario {
     down: { latency },
     oneWay: latency,
     calmAt: Infinity,
+    clientProgram: withMore(scenario.clientProgram, more),
+    serverProgram: withMore(scenario.serverProgram, more),
     acceptDelay: 0,
     arenaLimit: limit,
     faults: flooded ? [flood] : [],
@@ -93,6 +96,14 @@ function withMemory(scenario: Scenario, random: Random): Scenario {
     clientGap: flooded ? 45_000 : 1000 + random.below(500),
     redials: 0,
   };
+}
+
+/** The program with its writes `times` over, if there are many, and without pauses. */
+function withMore(program: Program, times: number): Program {
+  const { write, read } = program;
+  const bulk = write.sizes.length > 1;
+  const sizes = bulk ? Array(times).fill(write.sizes).flat() : write.sizes;
+  return { ...program, write: { ...write, sizes }, read: { ...read, delay: 0, pauses: [] } };
 }
 
 /** The settings that bound how long a closed session is known. */

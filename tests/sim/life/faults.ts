@@ -4,6 +4,7 @@
  * @module
  */
 import type { Random } from "../../../transport/link/random.ts";
+import { configure, rebind, restart } from "./incarnations.ts";
 import type { Fault, MomentName, When } from "./scenario.ts";
 import type { World } from "./world.ts";
 import { earlyPacket, firstPacket, garbage, parityPacket } from "./wire.ts";
@@ -72,17 +73,16 @@ export class Faults {
         this.#disturb(fault);
         break;
       case "restart":
-        if (fault.end === "client") world.restartClient(fault);
-        else world.restartServer(fault);
+        restart(world, fault);
         break;
       case "rebind":
-        world.rebind();
+        rebind(world);
         break;
       case "mtu":
         this.#shrink(fault);
         break;
       case "configure":
-        world.configure(fault.end, fault.change);
+        configure(world, fault.end, fault.change);
         break;
       case "flood":
         this.#flood(fault);
@@ -132,8 +132,8 @@ export class Faults {
     world.network.schedule(world.now + byHand, () => {
       if (world.over) return;
       for (const history of world.histories) history.mtuAt = world.now;
-      world.configure("client", { mtu });
-      world.configure("server", { mtu });
+      configure(world, "client", { mtu });
+      configure(world, "server", { mtu });
     });
   }
 

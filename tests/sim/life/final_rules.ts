@@ -78,6 +78,8 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
 
 /** Packets that the path may lose where retransmissions are counted. */
 const MOST_LOST = 4;
+/** Packets that leave back to back by default. */
+const FIRST_BURST = 64;
 /** Segments that a sender may send before the peer has told its window. */
 const FIRST_WINDOW = 128;
 
@@ -92,8 +94,8 @@ export function checkEfficiency(end: End, facts: Facts): void {
   const { peer } = end;
   if (!history || !peer || history.others > 0 || history.mtuAt > -Infinity) return;
   if (history.lost > MOST_LOST) return;
-  // A process that is gone, or not there yet, acknowledges nothing.
-  if (scenario.faults.some(({ kind }) => kind === "restart")) return;
+  // A process that is gone, or not there yet, acknowledges nothing; one with other settings, otherwise.
+  if (scenario.faults.some(({ kind }) => kind === "restart" || kind === "configure")) return;
   if (end.outcome?.kind !== null || peer.outcome?.kind !== null) return;
   if (end.process.disturbed + peer.process.disturbed > 0 || !isSteady(end, facts)) return;
   const { timeoutRetransmits, fastRetransmits, earlyRetransmits, segmentsOut, sndWnd } =
@@ -107,8 +109,10 @@ export function checkEfficiency(end: End, facts: Facts): void {
   // What the first window, which nobody has told, has more than the peer takes comes again.
   const overflows = rcvWnd < FIRST_WINDOW || end.connection.options.mtu > mtu;
   const pauses = 4 * paused / 1000 +
-    (overflows && paused > 0 ? window * Math.log2(2 + paused / 30) : 0);
-  const allowed = 16 + 0.1 * segmentsOut + window * firstTimeouts + pauses + 8 * history.lost;
+    (overflows ? window * Math.log2(2 + paused / 30) : 0);
+  // Nothing is acknowledged before the first segment of a conversation: a burst may have followed it.
+  const losses = (8 + Math.min(window, FIRST_BURST)) * Math.min(history.lost, 2);
+  const allowed = 16 + 0.1 * segmentsOut + window * firstTimeouts + pauses + losses;
   facts.count("ends whose retransmissions were counted");
   if (again > allowed) {
     facts.fail(
@@ -139,17 +143,22 @@ export function checkShare(app: Application, facts: Facts): void {
   const { end, share, program: { datagrams } } = app;
   const { peer } = end;
   const history = facts.history(end);
+  // Before a connection is accepted, only the newest datagrams are kept.
+  if (facts.scenario.acceptDelay > 0) return;
   if (!share || !peer || !history || history.lastAt > -Infinity || history.mtuAt > -Infinity) {
     return;
   }
   const time = share.to - share.from;
-  if (time < 1000) return;
+  if (time < 1000 || Math.min(peer.closedAt, peer.outcome?.at ?? Infinity) < share.to) return;
   const { pacingRate } = limits(end, facts.scenario);
   const offered = datagrams.size / datagrams.gap;
   const least = 0.1 * Math.min(pacingRate / 1000, offered) * time - 5000;
   facts.count("shares of datagrams");
   if (pacingRate < Infinity) {
-    if (share.streamBusy && share.streamBytes < 0.1 * pacingRate / 1000 * time - 5000) {
+    if (
+      share.streamBusy && fillsRate(end, facts) &&
+      share.streamBytes < 0.1 * pacingRate / 1000 * time - 5000
+    ) {
       facts.fail(
         "share",
         `the stream of ${end.label} got ${share.streamBytes} bytes in ${ms(time)} beside datagrams`,
@@ -166,9 +175,19 @@ export function checkShare(app: Application, facts: Facts): void {
   }
 }
 
+/** Whether the windows let a stream fill the rate limit. */
+function fillsRate(end: End, facts: Facts): boolean {
+  const { sndWnd, burst, mtu, pacingRate, nc } = end.connection.options;
+  const peer = end.peer!;
+  const window = Math.min(sndWnd, burst, peer.connection.options.rcvWnd) * (mtu - 60);
+  const roundTrip = 2 * facts.scenario.oneWay + facts.interval(end) + facts.interval(peer);
+  return nc && !facts.scenario.messages && window / roundTrip >= pacingRate / 1000;
+}
+
 /** Rule `correction`: half of what parity can restore is restored, whatever strangers send. */
 export function checkCorrection(facts: Facts, correction: Correction): void {
   const { recoverable, from } = correction;
+  if (facts.scenario.faults.some(({ kind }) => kind === "restart")) return;
   const reader = facts.ends.find((end) => end.peer?.process === from && end.in.from);
   if (!reader || recoverable < 8 || facts.history(reader)?.movedAt !== -Infinity) return;
   // A decoder keeps no more than the window may hold, and what comes late is sent again before.

@@ -73,6 +73,9 @@ const KEEP_ALIVE = 15_000;
 /** No wait for a retransmission or a window probe is longer. */
 const LONGEST_WAIT = 120_000;
 
+/** No wait is longer before a peer is asked again whether its address is real. */
+const LONGEST_QUESTION = 5_000;
+
 /** The settings of an end that the rules need. */
 export function limits(end: End, { client, server }: Scenario) {
   const own = end.name === "client" ? client : server;
@@ -88,11 +91,16 @@ export function limits(end: End, { client, server }: Scenario) {
 
 /**
  * Whether the server remembers a conversation for as long as a client may try to open it again: for
- * `timeWait`, or for as long as it would itself wait for the peer.
+ * `timeWait`, or for as long as it would itself wait for the peer. A client that is frozen tries again
+ * when it is thawed.
  */
-export function remembers({ server, client }: Scenario): boolean {
+export function remembers({ server, client, faults }: Scenario): boolean {
   const own = Math.max(server.timeWait ?? 30_000, server.deadLinkTime ?? DEAD_LINK_TIME);
-  return own >= (client.deadLinkTime ?? DEAD_LINK_TIME);
+  let frozen = 0;
+  for (const fault of faults) {
+    if (fault.kind === "freeze" && fault.end === "client") frozen += fault.ms;
+  }
+  return own >= (client.deadLinkTime ?? DEAD_LINK_TIME) + frozen;
 }
 
 /** What a wait may take besides what it waits for: round trips, intervals, timers. */
@@ -106,6 +114,7 @@ function slack(end: End, facts: Facts): number {
 export function goneSince(end: End, facts: Facts): number {
   const { peer, peerProcess } = end;
   return Math.min(
+    peer ? Infinity : peerProcess?.closesAt ?? Infinity,
     peerProcess?.killedAt ?? Infinity,
     peer?.process.killedAt ?? Infinity,
     peer?.outcome?.at ?? Infinity,
@@ -179,7 +188,9 @@ export function checkVerdict(end: End, facts: Facts): void {
   if (end.peer === null && scenario.acceptDelay > 0) return;
   if (facts.addressesReused && scenario.cipher !== "none") return;
   const { deadLinkTime, idleTimeout, keepAlive } = limits(end, scenario);
-  const limit = kind === "idle" ? idleTimeout : deadLinkTime;
+  // A peer that may be invented is not waited for longer than one with the usual settings.
+  const most = kind === "unconfirmed" ? DEAD_LINK_TIME : Infinity;
+  const limit = kind === "idle" ? idleTimeout : Math.min(deadLinkTime, most);
   const local = process.localTime;
   const heard = end.waits ? local : end.heardAt > -Infinity ? end.heardAt : end.createdLocal;
   // Copies and parity may not count as heard.
@@ -193,6 +204,8 @@ export function checkVerdict(end: End, facts: Facts): void {
   // An idle peer is silent with reason, unless it has to be asked.
   if (kind === "idle" && keepAlive > idleTimeout / 3) return;
   const window = facts.now - Math.min(limit, facts.now) - tolerance;
+  // The server learns of a new address when the client sends something from there.
+  if (history.movedAt > history.spokeAt) return;
   if (history.lastAt > window || peer.frozen || peer.thawedAt > window) return;
   if (process.thawedAt > window || process.jumpedAt > window) return;
   if (peer.startedAt > end.createdAt) return;
@@ -222,7 +235,8 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
     const grown = span + 2 * rto + (paused > 0 ? 500 + 1.5 * paused : 0);
     // It may be the reader's end that has to try again: to acknowledge, or to answer.
     const time = Math.max(deadLinkTime, limits(reader, scenario).deadLinkTime);
-    const cap = Math.max(rto, reader.rto, time / 8);
+    const first = reader.in.got === 0 ? LONGEST_QUESTION : 0;
+    const cap = Math.max(rto, reader.rto, time / 8, first);
     wait = Math.max(wait, Math.min(LONGEST_WAIT, cap, grown));
   }
   // A packet that vanished because of its size is noticed after some timeouts, size by size.
@@ -234,10 +248,10 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
 
 /** Round trips that the largest message takes: a window each, or what congestion control allows. */
 function roundsOfMessage(sender: End, reader: End): number {
-  const { sndWnd, mtu, nc } = sender.connection.options;
+  const { sndWnd, mtu, nc, burst } = sender.connection.options;
   const largest = Math.max(0, ...sender.out.sizes);
   const segments = Math.ceil(largest / (mtu - 60)) + 1;
-  const rounds = segments / Math.min(sndWnd, reader.connection.options.rcvWnd);
+  const rounds = segments / Math.min(sndWnd, burst, reader.connection.options.rcvWnd);
   return Math.ceil(nc ? rounds : Math.max(rounds, 4 + 2 * Math.sqrt(segments)));
 }
 
@@ -290,8 +304,10 @@ function checkResume(op: Operation, sender: End, start: number, history: History
   if (!outage || !history.onlyOutage || start > outage.to || outage.to - outage.from < 500) return;
   if (sender.heardAgainAt === Infinity || sender.process.disturbed > 0) return;
   const { pacingRate, mtu } = limits(sender, facts.scenario);
-  const bound = 200 + 6 * facts.scenario.oneWay + 4 * mtu / pacingRate * 1000 +
-    2 * (facts.interval(sender) + facts.interval(reader)) + 1.5 * sender.connection.stats.rto;
+  const intervals = facts.interval(sender) + facts.interval(reader);
+  const rounds = facts.scenario.messages ? roundsOfMessage(sender, reader) : 0;
+  const bound = 200 + 6 * facts.scenario.oneWay + 4 * mtu / pacingRate * 1000 + 2 * intervals +
+    1.5 * sender.connection.stats.rto + rounds * (2 * facts.scenario.oneWay + intervals);
   facts.count("resumptions after an outage");
   const waited = facts.now - Math.max(outage.to, sender.heardAgainAt);
   if (waited > bound) {

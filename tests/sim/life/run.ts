@@ -118,8 +118,15 @@ async function perform(world: World): Promise<void> {
   const { network, scenario } = world;
   world.startServer();
   for (let n = 0; n < scenario.clients; n++) {
-    if (n === 0) world.dial(0);
-    else network.schedule(n * scenario.clientGap, () => world.dialLater(n));
+    if (n === 0) {
+      world.dial(0);
+      continue;
+    }
+    const release = world.hold();
+    network.schedule(n * scenario.clientGap, () => {
+      world.dial(n);
+      release();
+    });
   }
   const whole = network.run(async () => {
     await Promise.race([finish(world), world.broken]);

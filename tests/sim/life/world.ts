@@ -4,7 +4,6 @@
  * @module
  */
 import { createCipher, type PacketCipher } from "../../../crypt/mod.ts";
-import type { KcpLiveOptions } from "../../../kcp/mod.ts";
 import {
   type Connection,
   connectOn,
@@ -20,7 +19,9 @@ import { End, type Operation, type OperationName } from "./end.ts";
 import { Faults } from "./faults.ts";
 import { History } from "./history.ts";
 import { limitedListener } from "./limited.ts";
-import { Process, type Surroundings } from "./process.ts";
+import { Observer } from "./observer.ts";
+import { pairAccepted, pairByBytes } from "./pairing.ts";
+import { Process } from "./process.ts";
 import {
   Broken,
   checkOperation,
@@ -31,18 +32,15 @@ import {
   remembers,
   Undecided,
 } from "./rules.ts";
-import type { EndName, Fault, MomentName, Scenario } from "./scenario.ts";
+import type { EndName, MomentName, Scenario } from "./scenario.ts";
 import type { Outgoing } from "./streams.ts";
-import { convOf, describePacket, isAside } from "./wire.ts";
 
 const SERVER = "10.0.0.1";
 const CLIENT = "10.0.0.2";
 const PORT = 80;
+/** Where the server is. */
+export const SERVER_ADDRESS = `${SERVER}:${PORT}`;
 const FIRST_PORT = 5000;
-/** Timers that fire at one time, and in all, at most. */
-const MAX_STEPS = 5_000;
-const MAX_ALL_STEPS = 3_000_000;
-
 /** A key is the same in every run: to make a cipher takes a while. */
 const KEY = new Uint8Array(32).fill(7);
 const CIPHERS = new Map<string, PacketCipher>();
@@ -69,10 +67,9 @@ export interface Client {
 
 /** One direction of the path. */
 type LinkOfNetwork = ReturnType<SimulatedNetwork["link"]>;
-type Restart = Extract<Fault, { kind: "restart" }>;
 
 /** One run. */
-export class World implements Surroundings, Stage, Facts {
+export class World implements Stage, Facts {
   readonly network: SimulatedNetwork;
   readonly ends: End[] = [];
   readonly applications: Application[] = [];
@@ -91,7 +88,8 @@ export class World implements Surroundings, Stage, Facts {
   over = false;
   /** What broke a rule. */
   failure: unknown = null;
-  readonly #faults: Faults;
+  readonly faults: Faults;
+  readonly #observer = new Observer(this);
   readonly #random: Random;
   readonly #nonces: Random;
   readonly #streams = new Map<number, Outgoing>();
@@ -100,9 +98,6 @@ export class World implements Surroundings, Stage, Facts {
   readonly #maxIntervals: Record<EndName, number>;
   #redials: number;
   #nextPort = FIRST_PORT;
-  #steps = 0;
-  #stepsAt = -1;
-  #allSteps = 0;
   /** Applications at work, and those that will be. */
   #busy = 0;
   #idle: (() => void) | null = null;
@@ -116,13 +111,12 @@ export class World implements Surroundings, Stage, Facts {
     this.#random = new Random(seed).fork("world");
     this.#nonces = this.#random.fork("nonces");
     this.#redials = scenario.redials;
-    this.#busy = scenario.clients - 1;
     this.broken = new Promise((_, reject) => this.#broken = reject);
     this.broken.catch(() => {});
     this.up.configure(up);
     this.down.configure(down);
     this.#maxIntervals = { client: client.interval ?? 100, server: server.interval ?? 100 };
-    this.#faults = new Faults(this, this.#random.fork("faults"));
+    this.faults = new Faults(this, this.#random.fork("faults"));
     if (calmAt < Infinity) {
       const calm = { loss: 0, burstLoss: undefined, jitter: 0, reorder: 0, duplicate: 0 };
       this.network.schedule(calmAt, () => {
@@ -164,7 +158,7 @@ export class World implements Surroundings, Stage, Facts {
   }
 
   fail(rule: string, message: string): never {
-    if (rule === "exactness" && !remembers(this.scenario) && this.#readTwice) {
+    if (rule === "exactness" && !remembers(this.scenario) && this.#acceptedTwice) {
       throw new Undecided("A conversation that the server had forgotten was opened again");
     }
     // Bytes of two incarnations under one conversation and address.
@@ -172,11 +166,15 @@ export class World implements Surroundings, Stage, Facts {
     throw new Broken(rule, message);
   }
 
-  /** Whether two connections of one server read the same stream. */
-  get #readTwice(): boolean {
-    return this.ends.some(({ out }) =>
-      out.readers.filter(({ end }) => end.name === "server").length > 1
-    );
+  /** Whether one server accepted the same conversation twice. */
+  get #acceptedTwice(): boolean {
+    const seen = new Set<number>();
+    for (const { name, process, conv } of this.ends) {
+      if (name === "client" || process !== this.server) continue;
+      if (seen.has(conv)) return true;
+      seen.add(conv);
+    }
+    return false;
   }
 
   /** Keeps what broke the run, and ends it. */
@@ -206,7 +204,7 @@ export class World implements Surroundings, Stage, Facts {
 
   /** Starts a server, which accepts from then on. */
   startServer(): void {
-    const process = new Process(this, SERVER, PORT);
+    const process = new Process(this.#observer, SERVER, PORT);
     this.servers.push(process);
     const { server, arenaLimit } = this.scenario;
     const options = { ...server, ...this.#protection() };
@@ -254,22 +252,8 @@ export class World implements Surroundings, Stage, Facts {
       end.lostPeerAt = this.#clients.get(`${hostname}:${port}`)!.history.movedAt;
     }
     end.heardAt = process.heardAt.get(`${hostname}:${port}`) ?? -Infinity;
-    if (candidates.length === 1) {
-      const [client] = candidates;
-      client.peerProcess ??= process;
-      end.peer = client;
-      end.peerProcess = client.process;
-      if (!client.peer || !client.peer.process.alive && client.out.readers.length === 0) {
-        client.peer = end;
-      }
-    }
+    if (candidates.length === 1) pairAccepted(end, candidates[0]);
     this.#start(end);
-  }
-
-  /** Another client dials, if the applications are not done before. */
-  dialLater(slot: number): void {
-    this.dial(slot);
-    this.#done();
   }
 
   /** A client dials. */
@@ -278,13 +262,13 @@ export class World implements Surroundings, Stage, Facts {
     if (this.#addresses.has(address)) this.addressesReused = true;
     // A server that follows its peers knows a conversation by its number alone.
     if (this.ends.some((end) => end.conv === conv)) this.reincarnated = true;
-    const process = new Process(this, CLIENT, port);
+    const process = new Process(this.#observer, CLIENT, port);
     this.#addresses.set(address, process);
     const options = { ...this.scenario.client, ...this.#protection() };
     const connection = connectOn(
       process.socket,
       process.clock,
-      `${SERVER}:${PORT}`,
+      SERVER_ADDRESS,
       conv,
       options,
     );
@@ -340,11 +324,11 @@ export class World implements Surroundings, Stage, Facts {
     const program = end.name === "client" ? scenario.clientProgram : scenario.serverProgram;
     const application = new Application(this, end, program);
     this.applications.push(application);
-    this.#busy++;
+    const release = this.hold();
     const { leaves } = end.process;
     const leave = () => {
       leaves.delete(leave);
-      this.#done();
+      release();
     };
     leaves.add(leave);
     application.run().then(() => {
@@ -353,8 +337,12 @@ export class World implements Surroundings, Stage, Facts {
     }).catch((error) => this.threw(error));
   }
 
-  #done(): void {
-    if (--this.#busy === 0) this.#idle?.();
+  /** The run goes on at least until what this returns is called. */
+  hold(): () => void {
+    this.#busy++;
+    return () => {
+      if (--this.#busy === 0) this.#idle?.();
+    };
   }
 
   get isIdle(): boolean {
@@ -371,118 +359,20 @@ export class World implements Surroundings, Stage, Facts {
   #afterClient(client: Client): void {
     if (!client.end.outcome?.kind || this.#redials === 0) return;
     this.#redials--;
-    this.#busy++;
+    const release = this.hold();
     const samePort = this.#random.chance(0.5);
     this.network.schedule(this.now + 10 + this.#random.below(500), () => {
       client.process.kill();
       this.count("clients dialled again");
       this.dial(client.slot, samePort ? client.port : undefined);
-      this.#done();
+      release();
     });
   }
 
   // --- faults ---
 
   moment(name: MomentName): void {
-    this.#faults.moment(name);
-  }
-
-  /** Ends the client's process; another one dials later. */
-  restartClient({ how, down, samePort, sameConv }: Restart): void {
-    const { client } = this;
-    if (!client?.process.alive) return;
-    this.#busy++;
-    const gone = () => {
-      client.process.kill();
-      if (down === Infinity) {
-        this.#done();
-        return;
-      }
-      this.network.schedule(this.now + down, () => {
-        const port = samePort ? client.port : undefined;
-        this.dial(client.slot, port, sameConv ? client.conv : undefined);
-        this.#done();
-      });
-    };
-    const { end } = client;
-    if (how === "vanish") {
-      gone();
-      return;
-    }
-    end.closedAt = Math.min(end.closedAt, this.now);
-    end.in.left = true;
-    if (how === "close") {
-      end.out.endedAt = Math.min(end.out.endedAt, this.now);
-      end.connection.close();
-    } else {
-      end.connection.abort();
-    }
-    end.connection.closed.then(gone, gone);
-  }
-
-  /** Ends the server's process; another one takes its place later. */
-  restartServer({ how, down }: Restart): void {
-    const { server, listener } = this;
-    if (!server?.alive) return;
-    this.#busy++;
-    const gone = () => {
-      server.kill();
-      if (down === Infinity) {
-        this.#done();
-        return;
-      }
-      this.network.schedule(this.now + down, () => {
-        this.startServer();
-        this.#done();
-      });
-    };
-    if (how === "vanish") {
-      gone();
-      return;
-    }
-    const ends = this.ends.filter(({ process }) => process === server);
-    for (const end of ends) {
-      end.closedAt = Math.min(end.closedAt, this.now);
-      end.in.left = true;
-      if (how === "close") end.out.endedAt = Math.min(end.out.endedAt, this.now);
-      if (how === "close") end.connection.close();
-      else end.connection.abort();
-    }
-    listener.close();
-    // Strangers may hold it open for longer.
-    const all = Promise.allSettled(ends.map(({ connection }) => connection.closed));
-    all.then(() => gone());
-  }
-
-  /** Changes the client's address. */
-  rebind(): void {
-    const { client } = this;
-    if (!client?.process.alive || client.process.closed) return;
-    const old = client.process.address;
-    const next = `${CLIENT}:${this.#nextPort++}`;
-    this.network.rebind(old, next);
-    this.#addresses.set(next, client.process);
-    this.#clients.set(next, client);
-    client.history.movedAt = this.now;
-    client.history.disturb(this.now);
-    client.end.movedAt = this.now;
-    if (this.scenario.server.migrate) return;
-    for (const end of this.ends) {
-      if (end === client.end || end.peerProcess === client.process) end.lostPeerAt = this.now;
-    }
-  }
-
-  /** Changes settings of the present connection of an end. */
-  configure(name: EndName, change: KcpLiveOptions): void {
-    const end = this.ends.findLast((each) => each.name === name && !each.isOver);
-    if (!end?.process.runs) return;
-    this.#maxIntervals[name] = Math.max(this.#maxIntervals[name], change.interval ?? 0);
-    try {
-      end.connection.configure(change);
-    } catch (error) {
-      // An MTU that leaves no room for the encryption.
-      if (!(error instanceof RangeError)) this.threw(error);
-    }
+    this.faults.moment(name);
   }
 
   // --- the applications' stage ---
@@ -532,39 +422,28 @@ export class World implements Surroundings, Stage, Facts {
   }
 
   recognised(end: End): void {
-    const { from } = end.in;
-    const writer = from!.end;
-    if (writer === end) return;
-    this.log?.(`${this.now} ${end.label} reads ${writer.label}`);
-    for (const { end: other } of from!.readers) {
-      // A client that moves is another one to a server that follows nobody, or has ended its session.
-      const moved = writer.movedAt > -Infinity &&
-        (!this.scenario.server.migrate || other.outcome !== null);
-      if (other !== end && other.process === end.process && remembers(this.scenario) && !moved) {
-        this.fail("once", `${end.label} and ${other.label} both read ${writer.label}`);
-      }
-    }
-    const meant = end.name === "client"
-      ? writer.in.from
-      : end.out.readers.find((reader) => reader.end !== writer)?.end.out;
-    if (meant && meant.end !== (end.name === "client" ? end : writer)) {
-      this.fail(
-        "exactness",
-        `${end.label} reads ${writer.label}, whose connection was with ${meant.end.label}`,
-      );
-    }
-    end.peer = writer;
-    end.peerProcess = writer.process;
-    if (end.name === "server" && end.createdAt >= writer.movedAt) writer.lostPeerAt = Infinity;
-    if (
-      !writer.peer || writer.lostPeerAt < Infinity || writer.peer.in.from === null ||
-      !writer.peer.process.alive || writer.peer.lostPeerAt < Infinity
-    ) {
-      writer.peer = end;
-    }
+    pairByBytes(end, this);
   }
 
-  // --- what the rules know ---
+  // --- what faults and rules know ---
+
+  /** The client that is, or was, at an address. */
+  clientAt(address: string): Client | undefined {
+    return this.#clients.get(address);
+  }
+
+  /** Lets a client be seen under another port. */
+  move(client: Client): void {
+    const next = `${CLIENT}:${this.#nextPort++}`;
+    this.network.rebind(client.process.address, next);
+    this.#addresses.set(next, client.process);
+    this.#clients.set(next, client);
+  }
+
+  /** Notes an interval that an end has from now on. */
+  noteInterval(name: EndName, interval: number): void {
+    this.#maxIntervals[name] = Math.max(this.#maxIntervals[name], interval);
+  }
 
   isOrphan(end: End): boolean {
     return isOrphan(end);
@@ -580,88 +459,6 @@ export class World implements Surroundings, Stage, Facts {
       if (own === process) return history;
     }
     return null;
-  }
-
-  // --- packets ---
-
-  sends(from: Process, packet: Uint8Array, to: string): boolean {
-    const server = from.address === `${SERVER}:${PORT}`;
-    this.moment(server ? "serverSends" : "clientSends");
-    this.corrections.find(({ from: sender }) => sender === from)?.sent(packet);
-    const history = this.#clients.get(server ? to : from.address)?.history;
-    if (history && !server && history.movedAt > history.spokeAt) {
-      history.spokeAt = this.now;
-      history.disturb(this.now + this.scenario.oneWay);
-    }
-    if (!this.#faults.cuts(server ? "server" : "client", packet.length)) return true;
-    history?.lose(this.now);
-    this.count("packets cut");
-    this.log?.(`${this.now} cut: ${packet.length} bytes ${from.address} to ${to}`);
-    return false;
-  }
-
-  left(from: Process, packet: Uint8Array, to: string, lost: boolean): void {
-    this.count("packets");
-    if (this.log) this.#logPacket(from.address, to, packet, lost);
-    if (!lost) return;
-    const server = from.address === `${SERVER}:${PORT}`;
-    const history = this.#clients.get(server ? to : from.address)?.history;
-    if (!history) return;
-    this.count("packets lost");
-    if (packet.length > (server ? this.down : this.up).options.mtu) history.tooLarge++;
-    else history.lose(this.now);
-  }
-
-  #logPacket(from: string, to: string, packet: Uint8Array, lost: boolean): void {
-    const words = this.scenario.cipher === "none" ? describePacket(packet) : "encrypted";
-    const fate = lost ? " LOST" : "";
-    this.log?.(`${this.now} ${from} to ${to}: ${packet.length} bytes, ${words}${fate}`);
-  }
-
-  reached(process: Process, packet: Uint8Array, from: string): void {
-    const open = this.scenario.cipher === "none";
-    // Neither parity nor a datagram shows that a peer follows the conversation.
-    if (open && isAside(packet)) return;
-    const conv = open ? convOf(packet) : -1;
-    if (process.address !== `${SERVER}:${PORT}`) {
-      const client = this.#clients.get(process.address);
-      if (client?.process === process) this.#heard(client.end, conv);
-      return;
-    }
-    process.heardAt.set(from, process.localTime);
-    this.corrections.find((each) => each.address === from)?.arrived(packet);
-    const client = this.#clients.get(from);
-    if (!client) return;
-    for (const end of this.ends) {
-      if (end.process === process && end.peerProcess === client.process) this.#heard(end, conv);
-    }
-  }
-
-  #heard(end: End, conv: number): void {
-    if (conv >= 0 && conv !== end.conv || end.outcome) return;
-    const note = () => {
-      end.waits = false;
-      end.heardAt = end.process.localTime;
-      end.heardNetworkAt = this.now;
-      if (this.now >= this.outageUntil) end.heardAgainAt = Math.min(end.heardAgainAt, this.now);
-    };
-    if (!end.process.frozen) {
-      note();
-      return;
-    }
-    if (end.waits) return;
-    end.waits = true;
-    end.process.at(this.now, note);
-  }
-
-  stepped(_process: Process): void {
-    if (this.now > this.#stepsAt) {
-      this.#stepsAt = this.now;
-      this.#steps = 0;
-    }
-    if (++this.#steps > MAX_STEPS || ++this.#allSteps > MAX_ALL_STEPS) {
-      throw new Broken("livelock", `${this.#steps} timers fired at ${this.now} ms`);
-    }
   }
 }
 
