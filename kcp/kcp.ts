@@ -174,7 +174,7 @@ export class Kcp {
   }
 
   set rcvLimit(bytes: number) {
-    this.#receiver.limit = bytes;
+    this.#receiver.setLimit(bytes);
   }
 
   /**

@@ -168,6 +168,13 @@ export class Receiver {
     return Math.min(segments, Math.max(least, Math.floor((this.#budget - buffer.bytes) / largest)));
   }
 
+  /** Changes {@linkcode Receiver.limit}. */
+  setLimit(bytes: number): void {
+    const full = this.window === 0;
+    this.limit = bytes;
+    if (full) this.#announceIfOpen();
+  }
+
   // --- to the application ---
 
   /** See {@linkcode Kcp.recv}. */

@@ -75,7 +75,6 @@ export class AddressConfirmation {
     const kcp = this.#kcp;
     if (kcp.answered) {
       this.#nextProbeAt = Infinity;
-      if (kcp.rcvLimit !== Infinity) kcp.announceWindow();
       kcp.sndLimit = kcp.rcvLimit = Infinity;
       return;
     }
