@@ -38,6 +38,13 @@ import { Sender } from "./sender.ts";
 import type { KcpStats } from "./stats.ts";
 
 /**
+ * How long an end that opens a conversation waits for the echo of a `ts` before it trusts the peer
+ * without one, in ms and in RTOs.
+ */
+const MIN_LINK_TIME = 1_000;
+const LINK_RTOS = 2;
+
+/**
  * One end of a KCP conversation, as a state machine without I/O. It reads no clock, sets no timer,
  * draws no randomness and opens no socket. The caller passes in packets and the time, and sends the
  * packets that come out.
@@ -82,6 +89,10 @@ export class Kcp {
   readonly #receiver: Receiver;
   readonly #writer: PacketWriter;
   readonly #liveness = new Liveness();
+  /** Whether packets of the peer are known to be meant for this incarnation of ours. */
+  #linked = true;
+  /** When the peer is trusted though it never echoed a `ts`, in ms. Infinity before it was heard. */
+  #linkBy = Infinity;
   readonly #clock = new Clock();
   readonly #scratch: Scratch;
   readonly #counters = { packetsIn: 0, bytesIn: 0, segmentsIn: 0 };
@@ -465,6 +476,7 @@ export class Kcp {
       return false;
     }
     if (this.dead) return true;
+    if (!this.#linked && !this.#link(start, end)) return true;
     const silence = this.#clock.now - this.#liveness.heardAt;
     this.#liveness.heard(this.#clock.now);
     counters.packetsIn++;
@@ -502,18 +514,70 @@ export class Kcp {
   }
 
   /**
+   * Declares that this end opens the conversation. Until an acknowledgment echoes the `ts` of a segment
+   * that it has sent, it takes no data and no `una` from the peer: they may be meant for an earlier
+   * incarnation of this end, with the same address and conversation id.
+   */
+  initiate(): void {
+    this.#linked = false;
+  }
+
+  /** Whether the sender of a packet has heard this incarnation of ours. If not, only probes count. */
+  #link(start: number, end: number): boolean {
+    const sender = this.#sender;
+    const receiver = this.#receiver;
+    const { view } = this.arena;
+    const { now } = this.#clock;
+    if (sender.silent) return true;
+    this.#linked = receiver.started || now >= this.#linkBy;
+    for (let at = start; end - at >= OVERHEAD && !this.#linked;) {
+      if (view.getUint8(at + CMD) === CMD_ACK) {
+        this.#linked = sender.isEcho(view.getInt32(at + SN, true), view.getInt32(at + TS, true));
+      }
+      at += OVERHEAD + view.getInt32(at + LEN, true);
+    }
+    if (this.#linked) return true;
+    // A peer that echoes nothing is trusted in the end: our retransmissions have asked for it.
+    if (this.#linkBy === Infinity) {
+      this.#linkBy = now + Math.max(MIN_LINK_TIME, LINK_RTOS * sender.rto.rto);
+    }
+    this.#liveness.heard(now);
+    for (let at = start; end - at >= OVERHEAD;) {
+      if (view.getUint8(at + CMD) === CMD_WASK) receiver.announceWindow = true;
+      at += OVERHEAD + view.getInt32(at + LEN, true);
+    }
+    return false;
+  }
+
+  /**
    * Whether a packet in the arena is one that the peer may send now: it acknowledges segments that
    * are in flight or were the last to be, and its data is in the receive window or just before it.
    * The call changes no state. Use it to tell a peer that has moved from a stranger.
    *
    * @param start Arena offset of the packet's first byte.
    * @param end Arena offset after its last byte.
+   * @param now The time in ms.
+   * @param authenticated Whether the packet is known to be made by somebody who has the key. Others
+   * must show that they are the peer: by data that continues its clock, or by the echo of a `ts`.
    */
-  fits(start: number, end: number): boolean {
+  fits(start: number, end: number, now: number, authenticated: boolean): boolean {
     const { view } = this.arena;
     const { buffer, remote } = this.#sender;
-    const { buffer: { nxt }, capacity } = this.#receiver;
-    return isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity);
+    const { buffer: { nxt }, capacity, incarnation } = this.#receiver;
+    if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) return false;
+    let shown = authenticated;
+    for (let at = start; end - at >= OVERHEAD;) {
+      const cmd = view.getUint8(at + CMD);
+      const ts = view.getInt32(at + TS, true);
+      if (cmd === CMD_PUSH) {
+        if (!incarnation.continues(ts, now)) return false;
+        shown = true;
+      } else if (cmd === CMD_ACK && this.#sender.isEcho(view.getInt32(at + SN, true), ts)) {
+        shown = true;
+      }
+      at += OVERHEAD + view.getInt32(at + LEN, true);
+    }
+    return shown;
   }
 
   /**

@@ -197,6 +197,25 @@ export class Sender {
     this.#rtt = -1;
   }
 
+  /**
+   * Whether an ACK echoes the `ts` of a transmission of a segment in flight. Only a peer that got the
+   * segment knows it: an ACK for an earlier incarnation of this end echoes another one.
+   */
+  isEcho(sn: number, echo: number): boolean {
+    const { buffer } = this;
+    if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
+      return false;
+    }
+    const ts = (echo - this.#tsOffset) | 0;
+    return distance(ts, timestamp(buffer.firstSentAt(sn))) >= 0 &&
+      distance(timestamp(this.#clock.now), ts) >= 0;
+  }
+
+  /** Whether no segment was ever sent. */
+  get silent(): boolean {
+    return this.buffer.nxt === this.firstSn;
+  }
+
   /** Handles an ACK segment. */
   handleAck(sn: number, echo: number): void {
     const { buffer } = this;

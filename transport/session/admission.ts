@@ -218,14 +218,20 @@ export class Admission {
   }
 
   /**
-   * Notes that a session ended: it leaves the backlog.
+   * Notes that a session ended. It stays in the backlog if the application can still read something
+   * that the peer has sent: it was acknowledged.
    *
    * @param remember Whether its delayed packets must open no session.
    */
   ended(session: Session, now: number, remember: boolean): void {
     const index = this.#backlog.indexOf(session);
-    if (index >= 0) this.#backlog.splice(index, 1);
+    if (index >= 0 && !session.readable) this.#backlog.splice(index, 1);
     if (remember) this.left(session, now);
+  }
+
+  /** Whether a session waits for the application to accept it. */
+  waits(session: Session): boolean {
+    return this.#backlog.includes(session);
   }
 
   /** Notes that a session leaves its address: delayed packets from there open no session. */

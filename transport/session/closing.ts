@@ -15,6 +15,8 @@ const END = new Uint8Array(0);
 const LAST_ACK_REPEATS = 3;
 /** TIME-WAIT ends when the peer was silent for this many RTOs. RFC 9000 §10.2. */
 const TIME_WAIT_RTOS = 3;
+/** An end that a close could not deliver is sent until the peer was silent for this time, in ms. */
+const END_PATIENCE = 30_000;
 /** Shortest TIME-WAIT of a dialled session, in ms: the peer's RTO may be longer than ours. */
 export const DEFAULT_TIME_WAIT = 1_000;
 
@@ -41,6 +43,8 @@ export class Closing {
   #deliveredAt = Infinity;
   #nextRepeatAt = Infinity;
   #repeatsLeft = LAST_ACK_REPEATS;
+  /** After which silence an end that is not acknowledged is no longer sent, in ms. */
+  #endPatience = END_PATIENCE;
 
   /**
    * @param kcp The machine of the session.
@@ -172,12 +176,14 @@ export class Closing {
   /** The peer has nothing more to ask when it was silent until then. */
   get #timeWaitEndsAt(): number {
     const since = Math.max(this.#endQueuedAt, this.#kcp.heardAt);
-    return since + Math.max(this.#timeWait, TIME_WAIT_RTOS * this.#kcp.rto);
+    const least = this.#kcp.drained ? TIME_WAIT_RTOS * this.#kcp.rto : this.#endPatience;
+    return since + Math.max(this.#timeWait, least);
   }
 
   /** Makes TIME-WAIT as short as that of a dialled session. */
   shortenTimeWait(): void {
     this.#timeWait = Math.min(this.#timeWait, DEFAULT_TIME_WAIT);
+    this.#endPatience = DEFAULT_TIME_WAIT;
   }
 
   /**

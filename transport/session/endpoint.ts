@@ -221,7 +221,9 @@ export class Endpoint {
     if (this.#table.find(peer, conv)) {
       throw new TypeError(`Cannot open conversation ${conv} with ${peer}: it exists already`);
     }
-    return this.#add(new Session(conv, peer, now, options, this.arena, this.#protection)).session;
+    const session = new Session(conv, peer, now, options, this.arena, this.#protection);
+    session.kcp.initiate();
+    return this.#add(session).session;
   }
 
   /** Takes the oldest session that waits to be accepted; null if there is none. */
@@ -392,7 +394,10 @@ export class Endpoint {
   #findMoved(from: string, conv: number, start: number, end: number): Entry | null {
     if (!this.#migrate) return null;
     const entry = this.#table.findConv(conv);
-    if (!entry || !entry.session.kcp.fits(start, end)) return null;
+    if (!entry) return null;
+    const authenticated = this.#protection?.authenticates ?? false;
+    if (!entry.session.kcp.fits(start, end, this.#now, authenticated)) return null;
+    if (this.#restarted(entry, start, end)) return null;
     // A packet that was in flight during the move does not move the session back.
     if (from === entry.previousPeer && this.#now < entry.movedAt + MOVE_GRACE) return entry;
     this.#admission.left(entry.session, this.#now);
@@ -551,9 +556,9 @@ export class Endpoint {
       this.#timers.retain((waiting) => !waiting.removed);
       this.#removedTimers = 0;
     }
-    // No connection was made for this session, so its data can't be read.
-    if (!session.onChange) session.kcp.close();
     this.#admission.ended(session, this.#now, !entry.embryonic);
+    // What no connection can read is freed.
+    if (!session.onChange && !this.#admission.waits(session)) session.kcp.close();
     this.onRemove?.(session);
   }
 }

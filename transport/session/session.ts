@@ -267,7 +267,7 @@ export class Session {
     const ended = this.remoteEnded;
     this.#closing.noticeRemoteEnd();
     if (this.#over) {
-      if (!this.#readable) this.kcp.close();
+      if (!this.readable) this.kcp.close();
       return;
     }
     // The window may have opened, the session may be finished, or its memory may be idle now.
@@ -400,7 +400,7 @@ export class Session {
   }
 
   /** Whether the application can read data, the end, or the start of an incomplete message. */
-  get #readable(): boolean {
+  get readable(): boolean {
     return this.kcp.readable > 0 || this.kcp.atEmptyMessage;
   }
 
@@ -415,7 +415,7 @@ export class Session {
     this.#release();
     // TIME-WAIT is long: acknowledgments need next to no memory.
     if (timeWait) this.#trimTimeWait();
-    else if (unread && this.#readable) this.kcp.abandon();
+    else if (unread && this.readable) this.kcp.abandon();
     else this.kcp.close();
     this.onChange?.();
   }
@@ -442,6 +442,15 @@ export class Session {
   /** Ends the session because the peer does not answer. */
   #giveUp(error: ConnectionError): void {
     this.#finish(this.#closing.peerHasAllData ? null : error);
+  }
+
+  /**
+   * Ends a session whose close took too long. A peer that lacks only the end of our stream may have
+   * gone away; if it is still there, it gets the end when it is heard.
+   */
+  #giveUpClosing(error: ConnectionError): void {
+    if (this.#closing.peerHasAllData) this.#finish(null, true);
+    else this.#finish(error);
   }
 
   // --- the network's side ---
@@ -612,7 +621,7 @@ export class Session {
       this.#finish(null, closing.needsTimeWait);
     } else if (this.#now >= closing.lingerEndsAt) {
       const left = this.kcp.sndBytes;
-      this.#giveUp(
+      this.#giveUpClosing(
         new ConnectionError(
           "closed",
           `Closed with ${left} bytes undelivered: ` +
