@@ -12,11 +12,15 @@ const MIN_CLASS = 6;
 const CLASSES = 31;
 /** The smallest arena in bytes. */
 const MIN_SIZE = 1024;
-/** An arena of at least this many bytes may lie in memory that kernels reach, which comes in pages. */
+/**
+ * An arena of at least this many bytes may lie in memory that kernels reach, which comes in pages.
+ */
 const MIN_KERNEL_SIZE = 32_768;
 /** {@linkcode Arena.trim} leaves a buffer of this many bytes or fewer as it is. */
 const MIN_TRIM_SIZE = 1 << 20;
-/** Data from the network gets no block with which more than this part of the limit would be in use. */
+/**
+ * Data from the network gets no block with which more than this part of the limit would be in use.
+ */
 const RECEIVED_SHARE = 7 / 8;
 /** Memory is scarce when more than this part of the limit is in use. */
 const SCARCE_SHARE = 3 / 4;
@@ -26,23 +30,23 @@ const NONE = -1;
 /**
  * One growable byte buffer, cut into blocks whose sizes are powers of two.
  *
- * Payloads on their way out, payloads waiting to be read and the packets of a {@linkcode PacketBatch}
- * all live in one arena, so that moving bytes between them is a copy inside one buffer: no view is
- * allocated per packet. Many sessions that share an arena cost memory for what is in flight, not for
- * their windows.
+ * Payloads on their way out, payloads waiting to be read and the packets of a {@linkcode
+ * PacketBatch} all live in one arena, so that moving bytes between them is a copy inside one
+ * buffer: no view is allocated per packet. Many sessions that share an arena cost memory for what
+ * is in flight, not for their windows.
  *
  * It is a binary buddy allocator (Knuth, The Art of Computer Programming, vol. 1, §2.5): a block of
- * 2^k bytes lies at a multiple of 2^k. A freed block joins its free neighbour at once, and the two are
- * one block of twice the size again. So no sequence of small blocks makes a large one impossible for
- * longer than the small ones are held.
+ * 2^k bytes lies at a multiple of 2^k. A freed block joins its free neighbour at once, and the two
+ * are one block of twice the size again. So no sequence of small blocks makes a large one
+ * impossible for longer than the small ones are held.
  *
  * The buffer is replaced by a larger one when it is full: never keep {@linkcode Arena.bytes} across
  * a call that can allocate.
  */
 export class Arena {
   /**
-   * The whole buffer. It is replaced when the arena grows. It may be a part of `bytes.buffer`, so an
-   * offset into it is not one into `bytes.buffer`.
+   * The whole buffer. It is replaced when the arena grows. It may be a part of `bytes.buffer`, so
+   * an offset into it is not one into `bytes.buffer`.
    */
   bytes: Uint8Array<ArrayBuffer>;
   /** The same bytes for reading and writing integers. It is replaced together with `bytes`. */
@@ -68,7 +72,8 @@ export class Arena {
    *
    * @param limit Most bytes that the arena may hold, 1 KiB to 1 GiB. Default: 1 GiB.
    * @param forKernels Whether the WebAssembly kernels of ciphers can reach the arena, so that they
-   * need no copy of a packet. That costs 20 KiB, and the arena grows in pages of 64 KiB. Default: false.
+   * need no copy of a packet. That costs 20 KiB, and the arena grows in pages of 64 KiB. Default:
+   * false.
    * @throws {RangeError} When `limit` is out of range.
    */
   constructor(limit: number = 2 ** 30, forKernels = false) {
@@ -110,9 +115,9 @@ export class Arena {
   /**
    * Whether {@linkcode Arena.alloc} has a block of `size` bytes at the moment.
    *
-   * @param received Whether it is for data from the network. The last eighth of the limit is for data
-   * to send: an application that answers what it reads could otherwise neither answer nor read on.
-   * Default: false.
+   * @param received Whether it is for data from the network. The last eighth of the limit is for
+   * data to send: an application that answers what it reads could otherwise neither answer nor read
+   * on. Default: false.
    */
   fits(size: number, received = false): boolean {
     if (size > this.limit) return false;
@@ -135,9 +140,9 @@ export class Arena {
   }
 
   /**
-   * Puts a waiter into the queue for memory. It is woken when a block was freed and the arena has what
-   * the waiter needs. It then tries again, and calls {@linkcode Arena.leave} or, to keep its place in the
-   * queue, `wait`. The next waiter is woken after that. See {@linkcode MemoryQueue}.
+   * Puts a waiter into the queue for memory. It is woken when a block was freed and the arena has
+   * what the waiter needs. It then tries again, and calls {@linkcode Arena.leave} or, to keep its
+   * place in the queue, `wait`. The next waiter is woken after that. See {@linkcode MemoryQueue}.
    *
    * @param waiter Who waits. Nothing happens if it waits already.
    */
@@ -184,7 +189,10 @@ export class Arena {
     return this.bytes.length > MIN_TRIM_SIZE && this.#top <= this.bytes.length / 4;
   }
 
-  /** Gives what lies behind the last block in use back to the runtime, if that is most of the buffer. */
+  /**
+   * Gives what lies behind the last block in use back to the runtime, if that is most of the
+   * buffer.
+   */
   trim(): void {
     if (!this.wasteful) return;
     this.#resize(Math.max(MIN_TRIM_SIZE, 2 * this.#top));
@@ -204,7 +212,9 @@ export class Arena {
     return offset;
   }
 
-  /** Takes a block from behind all others; the gap that its alignment leaves becomes free blocks. */
+  /**
+   * Takes a block from behind all others; the gap that its alignment leaves becomes free blocks.
+   */
   #extend(cls: number): number {
     const offset = alignUp(this.#top, cls);
     const top = offset + 2 ** cls;

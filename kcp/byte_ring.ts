@@ -46,8 +46,8 @@ export class ByteRing {
   }
 
   /**
-   * How many times `length` bytes can be appended; Infinity if the arena has room for a larger block,
-   * whose limit is not known here.
+   * How many times `length` bytes can be appended; Infinity if the arena has room for a larger
+   * block, whose limit is not known here.
    */
   room(length: number): number {
     if (this.#block < 0) return this.#fits(capacityFor(length)) ? Infinity : 0;
@@ -220,15 +220,17 @@ export class ByteRing {
     this.discard((this.start + length) | 0);
   }
 
-  /** Drops every byte before `position`. When memory is scarce, a block that is too large shrinks. */
+  /**
+   * Drops every byte before `position`. When memory is scarce, a block that is too large shrinks.
+   */
   discard(position: number): void {
     this.start = position;
     if (this.#arena.scarce && MIN_FILL * this.#kept < this.#capacity) this.shrink();
   }
 
   /**
-   * Resets the positions of an empty queue to the start of its block, which is likely in the cache. When
-   * memory is scarce, the block goes back to the arena.
+   * Resets the positions of an empty queue to the start of its block, which is likely in the cache.
+   * When memory is scarce, the block goes back to the arena.
    */
   rewind(): void {
     if (this.start !== this.extent) return;
@@ -266,7 +268,9 @@ export class ByteRing {
     return this.#block < 0 && this.#move(capacityFor(needed));
   }
 
-  /** Moves the bytes to a new block of `capacity` bytes; false when the arena has no room for it. */
+  /**
+   * Moves the bytes to a new block of `capacity` bytes; false when the arena has no room for it.
+   */
   #move(capacity: number): boolean {
     const arena = this.#arena;
     const block = this.#received && !this.#fits(capacity) ? -1 : arena.alloc(capacity);
@@ -282,7 +286,9 @@ export class ByteRing {
     return true;
   }
 
-  /** Copies all bytes from another block, at an offset of `source`. Every byte keeps its position. */
+  /**
+   * Copies all bytes from another block, at an offset of `source`. Every byte keeps its position.
+   */
   #copyFrom(source: Uint8Array, block: number, capacity: number): void {
     const { bytes } = this.#arena;
     const kept = this.#kept;

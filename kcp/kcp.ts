@@ -284,16 +284,16 @@ export class Kcp {
   }
 
   /**
-   * Size in bytes of the block that {@linkcode Kcp.arena} lacked for the last `send` or `write`. 0 if it
-   * lacked none. {@linkcode Arena.wait} tells when there is such a block.
+   * Size in bytes of the block that {@linkcode Kcp.arena} lacked for the last `send` or `write`. 0
+   * if it lacked none. {@linkcode Arena.wait} tells when there is such a block.
    */
   get sndShortage(): number {
     return this.#sender.shortage;
   }
 
   /**
-   * Size in bytes of the block that {@linkcode Kcp.arena} lacks for data of the peer. 0 if it lacks none.
-   * When there is such a block, {@linkcode Kcp.retryForMemory} opens the window again.
+   * Size in bytes of the block that {@linkcode Kcp.arena} lacks for data of the peer. 0 if it lacks
+   * none. When there is such a block, {@linkcode Kcp.retryForMemory} opens the window again.
    */
   get rcvShortage(): number {
     return this.#receiver.shortage;
@@ -613,8 +613,8 @@ export class Kcp {
   }
 
   /**
-   * Sends at once what waits for a timeout, and starts with the first timeout again: for a caller that
-   * knows that the network is back. kcp-go has it as `ResetRTO`.
+   * Sends at once what waits for a timeout, and starts with the first timeout again: for a caller
+   * that knows that the network is back. kcp-go has it as `ResetRTO`.
    */
   resume(): void {
     this.#sender.resume(true);

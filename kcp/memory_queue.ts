@@ -1,5 +1,3 @@
-import type { Arena } from "./arena.ts";
-
 /** Something that waits for a block of an arena. */
 export interface MemoryWaiter {
   /** Size of the block, in bytes. It does not change while the waiter is in a queue. */

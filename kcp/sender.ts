@@ -19,7 +19,7 @@ import { SendBuffer } from "./send_buffer.ts";
 
 /** After a silence of this many RTOs, everything in flight counts as lost: it was an outage. */
 const OUTAGE_RTOS = 3;
-/** A write without memory waits for a block of this many bytes at most, unless its queue is larger. */
+/** A write without memory waits for a block of at most this many bytes, or of its larger queue. */
 const ENOUGH = 16_384;
 /**
  * Acknowledgments may be written after the new segments of an output if there are at most this

@@ -134,7 +134,8 @@ export class Endpoint {
    *
    * @param options Settings.
    * @param accepts Whether peers may open sessions.
-   * @param arena Memory to share with other machines. Default: a new arena with the limit of the settings.
+   * @param arena Memory to share with other machines. Default: a new arena with the limit of the
+   * settings.
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
   constructor(

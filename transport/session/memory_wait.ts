@@ -28,8 +28,8 @@ export class MemoryWait implements MemoryWaiter {
   }
 
   /**
-   * Waits for a block of `need` bytes. 0 for none. A session that still waits for the same keeps its
-   * place.
+   * Waits for a block of `need` bytes. 0 for none. A session that still waits for the same keeps
+   * its place.
    *
    * @param received Whether the block is for received data.
    */

@@ -83,7 +83,9 @@ export class Session {
   #error: ConnectionError | null = null;
   #over = false;
   #trimAt = Infinity;
-  /** When a session whose peer's first segment has not come is dropped, in ms; Infinity for others. */
+  /**
+   * When a session whose peer's first segment has not come is dropped, in ms; Infinity for others.
+   */
   #giveUpFirstAt = Infinity;
 
   /**
@@ -93,7 +95,8 @@ export class Session {
    * @param peer The address of the peer.
    * @param now The time in ms.
    * @param options Settings.
-   * @param arena Memory to share with other machines. Default: a new arena with the limit of the settings.
+   * @param arena Memory to share with other machines. Default: a new arena with the limit of the
+   * settings.
    * @param protection The encryption to share with other sessions. Default: made from the settings.
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */

@@ -27,9 +27,9 @@ export interface SessionOptions extends KcpOptions, ProtectionOptions {
   /** How long a close may take to deliver what is queued, in ms. Default: 5000. */
   linger?: number;
   /**
-   * Most memory for packets and for data that was not sent, acknowledged or read yet, in bytes: 1 MiB
-   * (1048576) to 1 GiB. All sessions of an endpoint share it. When it is used up, writes wait, and the
-   * window that is announced to the peers closes. Default: 1073741824.
+   * Most memory for packets and for data that was not sent, acknowledged or read yet, in bytes: 1
+   * MiB (1048576) to 1 GiB. All sessions of an endpoint share it. When it is used up, writes wait,
+   * and the window that is announced to the peers closes. Default: 1073741824.
    */
   memoryLimit?: number;
   /**
@@ -42,8 +42,8 @@ export interface SessionOptions extends KcpOptions, ProtectionOptions {
 /** Largest memory limit in bytes: the largest arena. */
 const MAX_MEMORY = 2 ** 30;
 /**
- * Smallest memory limit in bytes. The buffers of a socket with batches of system calls take 640 KiB.
- * The rest is enough for one connection.
+ * Smallest memory limit in bytes. The buffers of a socket with batches of system calls take 640
+ * KiB. The rest is enough for one connection.
  */
 const MIN_MEMORY = 2 ** 20;
 
