@@ -19,7 +19,7 @@ export function restart(world: World, fault: Restart): void {
 
 function restartClient(world: World, { how, down, samePort, sameConv }: Restart): void {
   const { client } = world;
-  if (!client?.process.alive) return;
+  if (!client?.process.alive || client.process.leaving) return;
   const gone = replace(world, client.process, down, () => {
     const port = samePort ? client.port : undefined;
     world.dial(client.slot, port, sameConv ? client.conv : undefined);
@@ -34,7 +34,7 @@ function restartClient(world: World, { how, down, samePort, sameConv }: Restart)
 
 function restartServer(world: World, { how, down }: Restart): void {
   const { server, listener } = world;
-  if (!server?.alive) return;
+  if (!server?.alive || server.leaving) return;
   const gone = replace(world, server, down, () => world.startServer());
   if (how === "vanish") {
     gone();
@@ -50,6 +50,7 @@ function restartServer(world: World, { how, down }: Restart): void {
 
 /** Returns what kills the process, and starts the next one later. */
 function replace(world: World, process: Process, down: number, start: () => void): () => void {
+  process.leaving = true;
   const release = world.hold();
   return () => {
     process.kill();

@@ -34,6 +34,8 @@ export class Process {
   arena: { readonly used: number } | null = null;
   /** When it was killed, in ms of the network. */
   killedAt = Infinity;
+  /** Whether it is about to be replaced. */
+  leaving = false;
   /** When it stopped to accept connections. */
   closesAt = Infinity;
   /** When it was last thawed, and how long it was frozen and its clock was moved in all. */

@@ -357,7 +357,8 @@ export class World implements Stage, Facts {
   }
 
   #afterClient(client: Client): void {
-    if (!client.end.outcome?.kind || this.#redials === 0) return;
+    if (!client.end.outcome?.kind || this.#redials === 0 || client.process.leaving) return;
+    client.process.leaving = true;
     this.#redials--;
     const release = this.hold();
     const samePort = this.#random.chance(0.5);
