@@ -1,28 +1,40 @@
 import type { Arena } from "../kcp/arena.ts";
-import { GroupWindow, MISSING, type ShardGroup } from "./group_window.ts";
+import { equal, GroupSolver, type Restored } from "./group_solver.ts";
+import { GroupWindow } from "./group_window.ts";
 import { FEC_HEADER, seqidLimit, TYPE, TYPE_PARITY } from "./header.ts";
 import { checkRatio, type FecRatio } from "./ratio.ts";
+import { RatioProof } from "./ratio_proof.ts";
 import { RatioTuner } from "./ratio_tuner.ts";
-import { reedSolomon } from "./reed_solomon.ts";
-import { ShardSum } from "./shard_sum.ts";
+import { MISSING, type ParityShard, type ShardGroup } from "./shard_group.ts";
 
 /** After this many packets that contradict the ratio it is in doubt. A single one may be forged. */
 const CONTRADICTIONS = 2;
+/** The ratio does not change while groups confirm it that are at most this many groups of data old. */
+const CONFIRMED_GROUPS = 8;
 /** Most bytes of shards that a decoder stores, whatever its `limit`. */
 const MAX_BYTES = 1 << 22;
-/** Memory for restored packets during the callback. All decoders share it. It is kept if small. */
-let scratch = new Uint8Array(0);
-const MAX_SCRATCH = 65_536;
+/** Parity shards use this part of the bytes at most, so that a flood of them leaves room for data. */
+const PARITY_PART = 1 / 2;
+/** Rivals use this part of the bytes at most. */
+const RIVAL_PART = 1 / 4;
+/** Most rivals of one group. */
+const MAX_RIVALS = 32;
+/** Most combinations of parity shards that are tried for one group. */
+const MAX_TRIES = 512;
+/** After this many forged parity shards, groups with wrong parity are kept for more parity. */
+const FLOOD = 4;
+const MAX_FORGED = 64;
+/** Bytes of a shard that fits an Ethernet frame. */
+const USUAL_LENGTH = 1500;
+/** So many data shards for each forged parity shard end the flood. */
+const CALM = 4;
 /**
  * From this `seqid` on, some ratios have no sequence numbers: they wrap earlier. Such a packet is
  * no evidence for a ratio.
  */
 const LAST_SEQIDS = 0xffffff00;
-/** The sum that all decoders share. It is used for one group at a time. */
-let sharedSum: ShardSum | undefined;
-const NO_BYTES = new Uint8Array(0);
-/** Bytes of a shard's `size`. */
-const SIZE_FIELD = 2;
+/** While there is no ratio, parity this far from the last data shard is no evidence. */
+const NEAR = 1024;
 
 /** Counters of a {@linkcode FecDecoder}. */
 export interface FecDecoderStats {
@@ -33,8 +45,8 @@ export interface FecDecoderStats {
   /** Packets that were restored from parity. */
   recovered: number;
   /**
-   * Groups that were given up because their shards contradict each other. Some shard was forged or
-   * damaged, so no packet of the group was restored.
+   * Groups whose shards contradict each other: some shard was forged or damaged. A packet of such a
+   * group is restored only if other parity shards agree.
    */
   failures: number;
   /** Groups that left the decoder's memory while a data shard was missing. */
@@ -45,12 +57,17 @@ export interface FecDecoderStats {
  * The receiving half of error correction: stores the shards of each group, and restores its lost
  * packets as soon as enough shards have arrived.
  *
- * The decoder learns the peer's ratio from the packets. It restores no packet while the ratio is in
- * doubt, because a wrong ratio gives wrong packets that look right. (For example, if all packets of
- * a group have the same conversation id, then the wrong packet has it too.)
+ * The decoder learns the peer's ratio from the packets. While the ratio is in doubt, it restores a
+ * packet only if the content of the group proves the ratio, because a wrong ratio gives wrong packets
+ * that look right. (For example, if all packets of a group have the same conversation id, then the
+ * wrong packet has it too.)
  *
  * The decoder keeps only the newest groups, and ignores packets of other groups. If several packets
  * in a row have sequence numbers elsewhere, then the decoder continues there.
+ *
+ * Data shards must be proven: give a data shard to the decoder only after the receiver of its packet
+ * has accepted it. Parity shards may be forged. They take no memory from data shards and no place
+ * from groups with data shards, and they do not change a ratio that the content of groups confirms.
  *
  * @example
  * ```ts
@@ -92,22 +109,36 @@ export class FecDecoder {
   readonly #onRecovered: (packet: Uint8Array<ArrayBuffer>) => void;
   readonly #accepts: (packet: Uint8Array<ArrayBuffer>) => boolean;
   readonly #tuner = new RatioTuner();
+  readonly #proof = new RatioProof();
   /** Whether packets have confirmed the ratio. */
   #proven = false;
+  /** Whether packets contradict a ratio that was confirmed. */
+  #doubted = false;
   /** Packets that have contradicted the ratio since then. */
   #contradictions = 0;
   /** Packets that fit the ratio since the last contradiction. */
   #confirmations = 0;
-  /** Bytes of the shards that are stored. */
+  /** Data shards since the content of groups has last confirmed the ratio. */
+  #sinceProof = Infinity;
+  /** Forged parity shards, less one for some data shards. */
+  #forged = 0;
+  /** The last data shard's `seqid`; -1 for none. */
+  #lastData = -1;
+  /** Bytes of the longest data shard so far, or of a usual one if that is more. */
+  #longest = USUAL_LENGTH;
+  /** Bytes of the shards that are stored, and of the parity shards and the rivals among them. */
   #stored = 0;
+  #storedParity = 0;
+  #storedRivals = 0;
   /** The ratio by which shards are stored, proven or not. */
   #ratio: FecRatio | null = null;
+  /** The confirmed ratio before this one. */
+  #previous: FecRatio | null = null;
   #total = 0;
   #seqidLimit = 0;
   /** The groups of that ratio; null without a ratio. */
   #window: GroupWindow | null = null;
-  readonly #missing: number[] = [];
-  readonly #rows: number[] = [];
+  #solver: GroupSolver | null = null;
   readonly #stats = { dataIn: 0, parityIn: 0, recovered: 0, failures: 0, incomplete: 0 };
 
   /**
@@ -160,7 +191,7 @@ export class FecDecoder {
   }
 
   /**
-   * Processes a data or parity shard. Its content may be anything: hostile bytes never throw.
+   * Processes a data or parity shard. A parity shard may have any content: hostile bytes never throw.
    *
    * @param start Arena offset of its header.
    * @param end Arena offset after its last byte. It is at least `start + 8`.
@@ -171,43 +202,94 @@ export class FecDecoder {
     const parity = view.getUint16(start + TYPE, true) === TYPE_PARITY;
     if (parity) this.#stats.parityIn++;
     else this.#stats.dataIn++;
-    if (this.#window && !this.#window.admits(Math.floor(seqid / this.#total))) return;
+    if (!this.#admits(seqid, parity)) return;
+    if (!parity) {
+      this.#lastData = seqid;
+      this.#longest = Math.max(this.#longest, end - start - FEC_HEADER);
+      this.#sinceProof++;
+      if (this.#stats.dataIn % CALM === 0 && this.#forged > 0) this.#forged--;
+    }
     if (seqid < LAST_SEQIDS) this.#checkEvidence(seqid, parity);
     if (this.#fits(seqid, parity)) this.#store(seqid, parity, start, end);
   }
 
+  /** Whether a shard is near the others of the peer. */
+  #admits(seqid: number, parity: boolean): boolean {
+    const window = this.#window;
+    if (!window) {
+      return !parity || this.#lastData < 0 || Math.abs(seqid - this.#lastData) <= NEAR;
+    }
+    const number = Math.floor(seqid / this.#total);
+    if (!parity) return window.admitsData(number);
+    if (window.admitsParity(number)) return true;
+    this.#noteForged();
+    return false;
+  }
+
+  #noteForged(): void {
+    if (this.#forged < MAX_FORGED) this.#forged++;
+  }
+
+  /** Whether packets may be restored by the ratio without a proof. */
+  get #trusted(): boolean {
+    return this.#proven && !this.#doubted;
+  }
+
   /** Updates the evidence for or against the ratio with a packet. */
   #checkEvidence(seqid: number, parity: boolean): void {
-    if (this.#proven) {
-      if (this.#fits(seqid, parity)) {
+    const fits = this.#fits(seqid, parity);
+    if (this.#proven && !fits && parity) this.#noteForged();
+    if (this.#trusted) {
+      if (fits) {
         // An old contradiction does not add up with a new one.
         if (++this.#confirmations > 2 * this.#total) this.#contradictions = 0;
         return;
       }
       this.#confirmations = 0;
       if (++this.#contradictions < CONTRADICTIONS) return;
-      this.#proven = false;
-      this.#tuner.clear();
+      this.#doubt(seqid, parity);
     }
     const found = this.#tuner.note(seqid, parity, this.#ratio);
     if (found) this.#learn(found, seqid);
   }
 
+  /** Starts to doubt the ratio, because packets contradict it. */
+  #doubt(seqid: number, parity: boolean): void {
+    this.#doubted = true;
+    this.#tuner.clear();
+    this.#proof.clear();
+    const previous = this.#previous;
+    // Forged parity may have shown a wrong ratio. Data is proven.
+    if (parity || !previous || !fitsRatio(previous, seqid, false)) return;
+    this.#previous = null;
+    this.#adopt(previous);
+    this.#proven = false;
+  }
+
   /** Starts to use the ratio that packets have confirmed. */
   #learn(ratio: FecRatio, seqid: number): void {
     const { dataShards, parityShards } = ratio;
-    this.#proven = true;
-    this.#contradictions = this.#confirmations = 0;
     if (this.#ratio?.dataShards === dataShards && this.#ratio.parityShards === parityShards) {
-      // Some groups may have received enough shards while the ratio was in doubt.
-      for (const group of this.#window!.groups) {
-        if (group.data + group.parity >= dataShards) this.#restore(group);
-      }
-    } else {
-      this.#adopt(ratio);
-      // Earlier shards of this group were not stored under this ratio.
-      this.#window!.skipTo(Math.floor(seqid / this.#total));
+      this.#trust();
+      for (const group of this.#window!.groups) this.#attempt(group);
+      return;
     }
+    if (this.#proven) {
+      // Types and numbers may be forged, the content of groups may not.
+      if (this.#sinceProof < CONFIRMED_GROUPS * this.#ratio!.dataShards) return;
+      this.#previous = this.#ratio;
+    }
+    this.#trust();
+    this.#adopt(ratio);
+    // Earlier shards of this group were not stored under this ratio.
+    this.#window!.skipTo(Math.floor(seqid / this.#total));
+  }
+
+  /** Ends all doubt about the ratio. */
+  #trust(): void {
+    this.#proven = true;
+    this.#doubted = false;
+    this.#contradictions = this.#confirmations = 0;
   }
 
   /** Whether the ratio gives a packet of this type that sequence number. */
@@ -222,99 +304,189 @@ export class FecDecoder {
     this.#ratio = ratio;
     this.#total = total;
     this.#seqidLimit = seqidLimit(total);
+    this.#sinceProof = Infinity;
+    this.#proof.clear();
     this.#window = new GroupWindow(total, (group) => this.#release(group));
+    this.#solver = new GroupSolver(this.#arena, ratio, this.#accepts);
   }
 
   /** Copies a shard into the arena, and restores its group if that makes enough shards. */
   #store(seqid: number, parity: boolean, start: number, end: number): void {
     const index = seqid % this.#total;
-    const group = this.#window!.find((seqid - index) / this.#total);
-    if (group.done || group.blocks[index] !== MISSING) return;
-    const { dataShards } = this.#ratio!;
-    if (!parity && group.data === dataShards - 1) {
+    const number = (seqid - index) / this.#total;
+    if (!parity) this.#window!.prove(number);
+    const group = this.#window!.find(number);
+    if (group.done) return;
+    if (group.data + group.parity === 0) group.tries = MAX_TRIES;
+    if (parity) this.#storeParity(group, index, start + FEC_HEADER, end);
+    else this.#storeData(group, index, start + FEC_HEADER, end);
+  }
+
+  #storeData(group: ShardGroup, index: number, start: number, end: number): void {
+    if (group.blocks[index] !== MISSING) return;
+    if (this.#trusted && group.data === this.#ratio!.dataShards - 1) {
       // All data shards have arrived, so the stored shards are of no use.
       this.#finish(group);
       return;
     }
-    const length = end - start - FEC_HEADER;
-    const arena = this.#arena;
-    // Leave memory for data that can be delivered: a stored shard may never be needed.
-    if (this.#stored + length > Math.min(this.limit, MAX_BYTES) || arena.used > arena.limit / 2) {
-      return;
-    }
-    const block = arena.alloc(length);
+    const block = this.#keep(start, end, this.#most - this.#stored);
     if (block < 0) return;
-    this.#stored += length;
-    this.#arena.bytes.copyWithin(block, start + FEC_HEADER, end);
     group.blocks[index] = block;
-    group.lengths[index] = length;
-    if (parity) group.parity++;
-    else group.data++;
-    if (this.#proven && group.data + group.parity >= dataShards) this.#restore(group);
+    group.lengths[index] = end - start;
+    group.data++;
+    this.#attempt(group);
   }
 
-  /** Restores the missing packets of a group that has as many shards as it needs. */
-  #restore(group: ShardGroup): void {
-    const { dataShards } = this.#ratio!;
-    const missing = this.#missing;
-    const rows = this.#rows;
-    missing.length = rows.length = 0;
-    let longest = 0;
-    let length = 0;
-    let equal = true;
-    for (let i = 0; i < this.#total; i++) {
-      if (i < dataShards) {
-        if (group.blocks[i] === MISSING) missing.push(i);
-        else longest = Math.max(longest, group.lengths[i]);
-      } else if (group.blocks[i] !== MISSING && rows.length < missing.length) {
-        if (rows.length === 0) length = group.lengths[i];
-        else if (group.lengths[i] !== length) equal = false;
-        rows.push(i - dataShards);
-      }
-    }
-    // Every parity shard is as long as the longest data shard of its group.
-    if (!equal || longest > length) {
-      this.#stats.failures++;
-      this.#finish(group);
+  #storeParity(group: ShardGroup, index: number, start: number, end: number): void {
+    const length = end - start;
+    // In a flood, a shard that is too long is one of the forged.
+    if (this.#forged >= FLOOD && length > this.#longest) return;
+    if (group.data === this.#ratio!.dataShards) {
+      this.#verify(group, { index, block: start, length });
       return;
     }
-    // A code takes time to make, so it is made when the first packet is restored.
-    const coefficients = reedSolomon(dataShards, this.#ratio!.parityShards).recovery(missing, rows);
-    const sum = sharedSum ??= new ShardSum(coefficients);
-    sum.reset(coefficients);
-    for (let i = 0, used = 0; i < dataShards; i++) {
-      // A parity shard takes the column of each missing data shard.
-      const shard = group.blocks[i] === MISSING ? dataShards + rows[used++] : i;
-      const block = group.blocks[shard];
-      sum.add(i, this.#arena.bytes, block, block + group.lengths[shard]);
-    }
-    this.#finish(group);
-    // All packets are written before the first callback. A callback may run another decoder, which
-    // uses the same sum and the same scratch memory.
-    const count = missing.length;
-    const packets = scratch.length < count * length ? new Uint8Array(count * length) : scratch;
-    scratch = NO_BYTES;
-    for (let i = 0; i < count; i++) sum.write(i, packets, i * length, length);
-    if (this.#areValid(packets, count, length)) {
-      this.#stats.recovered += count;
-      for (let i = 0; i < count; i++) this.#onRecovered(packetAt(packets, i * length));
+    const rival = group.blocks[index] !== MISSING;
+    if (rival && !this.#isRival(group, index, start, length)) return;
+    const most = this.#most;
+    let room = Math.min(most - this.#stored, most * PARITY_PART - this.#storedParity);
+    if (rival) room = Math.min(room, most * RIVAL_PART - this.#storedRivals);
+    const block = this.#keep(start, end, room);
+    if (block < 0) return;
+    this.#storedParity += length;
+    if (rival) {
+      this.#storedRivals += length;
+      group.rivals.push({ index, block, length });
     } else {
-      this.#stats.failures++;
+      group.blocks[index] = block;
+      group.lengths[index] = length;
+      group.parity++;
     }
-    if (packets.length <= MAX_SCRATCH) scratch = packets;
+    this.#attempt(group, index);
+  }
+
+  /** Whether a parity shard differs from all that are stored for its place, and may be kept. */
+  #isRival(group: ShardGroup, index: number, start: number, length: number): boolean {
+    const { bytes } = this.#arena;
+    const same = (block: number, other: number) =>
+      length === other && equal(bytes, start, length, block, other);
+    if (same(group.blocks[index], group.lengths[index])) return false;
+    if (group.rivals.some((rival) => rival.index === index && same(rival.block, rival.length))) {
+      return false;
+    }
+    this.#noteForged();
+    return group.rivals.length < MAX_RIVALS;
+  }
+
+  /** Most bytes that may be stored. */
+  get #most(): number {
+    return Math.min(this.limit, MAX_BYTES);
   }
 
   /**
-   * Whether all restored packets of a group can be from the peer. If one parity shard was forged,
-   * or came from another peer, then parts of all restored packets are wrong.
+   * Copies bytes of a shard into a new block.
+   *
+   * @param room Most bytes.
+   * @returns The block; -1 if there is no room.
    */
-  #areValid(packets: Uint8Array<ArrayBuffer>, count: number, length: number): boolean {
-    for (let at = 0; at < count * length; at += length) {
-      const size = packets[at] | packets[at + 1] << 8;
-      if (size < SIZE_FIELD || size > length) return false;
-      if (!this.#accepts(packetAt(packets, at))) return false;
+  #keep(start: number, end: number, room: number): number {
+    const length = end - start;
+    const arena = this.#arena;
+    // Leave memory for data that can be delivered: a stored shard may never be needed.
+    if (length > room || arena.used > arena.limit / 2) return -1;
+    const block = arena.alloc(length);
+    if (block < 0) return -1;
+    this.#stored += length;
+    arena.bytes.copyWithin(block, start, end);
+    return block;
+  }
+
+  /**
+   * Restores or verifies a group, if it has enough shards.
+   *
+   * @param newest The place of the parity shard that arrived last, if the group was attempted
+   * without it; -1 if not.
+   */
+  #attempt(group: ShardGroup, newest = -1): void {
+    const { dataShards } = this.#ratio!;
+    if (group.number < 0 || group.done) return;
+    if (group.data === dataShards) {
+      if (this.#trusted) this.#finish(group);
+      else this.#verifyComplete(group);
+      return;
     }
-    return true;
+    const checked = !this.#trusted;
+    if (group.data + group.parity < dataShards + (checked ? 1 : 0)) return;
+    // Only the first and last data shards of a group show where it begins, and where parity does.
+    if (checked && (group.blocks[0] === MISSING || group.blocks[dataShards - 1] === MISSING)) return;
+    const solver = this.#solver!;
+    let restored: Restored | null = null;
+    if (group.rivals.length === 0 && !group.failed) {
+      restored = solver.restore(group, checked);
+      if (!restored && checked && this.#forged < FLOOD) return;
+      if (!restored && !checked && this.#forged < FLOOD) {
+        this.#noteForged();
+        this.#stats.failures++;
+        this.#finish(group);
+        return;
+      }
+    }
+    restored ??= solver.search(group, checked, group.failed ? newest : -1);
+    if (restored) this.#deliver(group, restored, checked);
+    else this.#fail(group, checked);
+  }
+
+  /** Keeps a group whose shards contradict each other, without parity that is certainly wrong. */
+  #fail(group: ShardGroup, checked: boolean): void {
+    if (!group.failed && !checked) this.#stats.failures++;
+    group.failed = true;
+    this.#noteForged();
+    if (!checked && group.data === this.#ratio!.dataShards - 1) this.#freeParity(group);
+  }
+
+  /** Delivers restored packets, and finishes their group. */
+  #deliver(group: ShardGroup, restored: Restored, checked: boolean): void {
+    const { number } = group;
+    this.#finish(group);
+    this.#window!.prove(number);
+    this.#stats.recovered += restored.count;
+    for (let i = 0; i < restored.count; i++) this.#onRecovered(restored.packet(i));
+    restored.free();
+    if (checked) this.#noteVerified(number);
+  }
+
+  /** Looks for parity that agrees with the data shards of a complete group, and frees the rest. */
+  #verifyComplete(group: ShardGroup): void {
+    const { parityShards, dataShards } = this.#ratio!;
+    const parity = [...group.rivals];
+    for (let i = dataShards; i < dataShards + parityShards; i++) {
+      const block = group.blocks[i];
+      if (block !== MISSING) parity.push({ index: i, block, length: group.lengths[i] });
+    }
+    for (const shard of parity) {
+      if (!group.done) this.#verify(group, shard);
+    }
+    if (!group.done) this.#freeParity(group);
+  }
+
+  /** Verifies the ratio by a parity shard of a complete group. */
+  #verify(group: ShardGroup, shard: ParityShard): void {
+    if (!this.#solver!.agrees(group, shard)) return;
+    const { number } = group;
+    this.#finish(group);
+    this.#noteVerified(number);
+  }
+
+  /** Notes that the content of a group has confirmed the ratio. */
+  #noteVerified(number: number): void {
+    const last = this.#proof.verify(number);
+    if (last < 0 || this.#trusted) return;
+    this.#sinceProof = 0;
+    this.#trust();
+    this.#tuner.clear();
+    const window = this.#window!;
+    for (const group of window.groups) {
+      if (group.number >= 0 && window.isUpTo(group.number, last)) this.#attempt(group);
+    }
   }
 
   /** Marks a group as done, and frees its shards. */
@@ -325,19 +497,45 @@ export class FecDecoder {
 
   /** Frees the shards of a group that leaves the window. */
   #release(group: ShardGroup): void {
-    if (group.number >= 0 && !group.done) this.#stats.incomplete++;
+    // A complete group may have waited for its parity.
+    if (group.number >= 0 && !group.done && group.data < this.#ratio!.dataShards) {
+      this.#stats.incomplete++;
+    }
     this.#freeShards(group);
   }
 
   #freeShards(group: ShardGroup): void {
-    for (let i = 0; i < this.#total && group.data + group.parity > 0; i++) {
+    if (group.parity > 0) this.#freeParity(group);
+    for (let i = 0; i < this.#total && group.data > 0; i++) {
       const block = group.blocks[i];
       if (block === MISSING) continue;
-      this.#arena.free(block, group.lengths[i]);
-      this.#stored -= group.lengths[i];
+      this.#free(block, group.lengths[i]);
+      group.blocks[i] = MISSING;
+      group.data--;
+    }
+    group.data = 0;
+  }
+
+  #freeParity(group: ShardGroup): void {
+    for (let i = this.#ratio!.dataShards; i < this.#total; i++) {
+      const block = group.blocks[i];
+      if (block === MISSING) continue;
+      this.#free(block, group.lengths[i]);
+      this.#storedParity -= group.lengths[i];
       group.blocks[i] = MISSING;
     }
-    group.data = group.parity = 0;
+    for (const { block, length } of group.rivals) {
+      this.#free(block, length);
+      this.#storedParity -= length;
+      this.#storedRivals -= length;
+    }
+    group.rivals.length = 0;
+    group.parity = 0;
+  }
+
+  #free(block: number, length: number): void {
+    this.#arena.free(block, length);
+    this.#stored -= length;
   }
 
   /** Frees all stored shards. The decoder keeps the ratio, and continues with the next packet. */
@@ -346,7 +544,11 @@ export class FecDecoder {
   }
 }
 
-/** The KCP packet in a restored shard that begins at an offset. */
-function packetAt(shards: Uint8Array<ArrayBuffer>, at: number): Uint8Array<ArrayBuffer> {
-  return shards.subarray(at + SIZE_FIELD, at + (shards[at] | shards[at + 1] << 8));
+/** Whether a ratio gives a packet of this type that sequence number. */
+function fitsRatio(
+  { dataShards, parityShards }: FecRatio,
+  seqid: number,
+  parity: boolean,
+): boolean {
+  return parity === (seqid % (dataShards + parityShards) >= dataShards);
 }

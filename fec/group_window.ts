@@ -1,53 +1,49 @@
 import { seqidLimit } from "./header.ts";
+import { MISSING, type ShardGroup } from "./shard_group.ts";
 
 /** The window holds groups of about this many packets: as many as a fast path reorders. */
 const SPAN = 256;
 const MIN_GROUPS = 4;
 const MAX_GROUPS = 64;
+/** Parity may arrive before any data of its group, for this part of the groups of the window. */
+const AHEAD = 1 / 4;
+const MIN_AHEAD = 3;
 /**
  * The window moves elsewhere after this many packets in a row from there. A single packet may be
  * forged.
  */
 const MOVE_AFTER = 3;
-/** A shard that has not arrived. */
-export const MISSING = -1;
-
-/** A group of shards, of which some have arrived. */
-export interface ShardGroup {
-  /** Its number: `seqid / (data + parity)`. -1 for none. */
-  number: number;
-  /** Data shards that are stored. */
-  data: number;
-  /** Parity shards that are stored. */
-  parity: number;
-  /** Whether the group is complete or has failed: its later shards are ignored. */
-  done: boolean;
-  /** The arena block of each shard; `MISSING` for a shard that is not stored. */
-  readonly blocks: Int32Array;
-  /** The length of each stored shard, in bytes. */
-  readonly lengths: Int32Array;
-}
 
 /**
- * The newest group of one ratio and some groups before it, as a ring.
+ * The newest group of one ratio and some groups before it, as a ring. A few places are free for
+ * parity of the groups that follow.
+ *
+ * Only proven shards move the window: data shards, and the shards of restored groups. Parity shards
+ * may be forged. A forged one takes no place from a group with proven shards.
  *
  * Group numbers wrap with the sequence numbers.
  */
 export class GroupWindow {
   /** All places of the ring, in no order. A place without a group has the number -1. */
   readonly groups: readonly ShardGroup[];
+  /** Groups of the window. */
+  readonly #span: number;
+  /** Places for groups after the newest one. */
+  readonly #ahead: number;
   /** How many group numbers there are before they wrap. */
   readonly #numbers: number;
   readonly #release: (group: ShardGroup) => void;
-  /** The newest group's number; -1 before the first packet. */
+  /** The newest proven group's number; -1 before the first packet. */
   #newest = -1;
+  /** Whether a proven shard decided where the window is. */
+  #proven = false;
   /** The newest group's index in the ring. */
   #head = 0;
   /** Groups up to this number are done from the start; -1 for none. */
   #skipped = -1;
   /** Packets in a row from one place outside the window. */
   #outside = 0;
-  /** The group of the last packet outside the window. */
+  /** The group of the last data shard outside the window. */
   #outsideNumber = 0;
 
   /**
@@ -60,14 +56,18 @@ export class GroupWindow {
   constructor(total: number, release: (group: ShardGroup) => void) {
     this.#numbers = seqidLimit(total) / total;
     this.#release = release;
-    const groups = Math.min(MAX_GROUPS, Math.max(MIN_GROUPS, Math.floor(SPAN / total)));
-    this.groups = Array.from({ length: groups }, () => ({
+    this.#span = Math.min(MAX_GROUPS, Math.max(MIN_GROUPS, Math.floor(SPAN / total)));
+    this.#ahead = Math.max(MIN_AHEAD, Math.floor(this.#span * AHEAD));
+    this.groups = Array.from({ length: this.#span + this.#ahead }, () => ({
       number: -1,
       data: 0,
       parity: 0,
       done: false,
+      failed: false,
+      tries: 0,
       blocks: new Int32Array(total).fill(MISSING),
       lengths: new Int32Array(total),
+      rivals: [],
     }));
   }
 
@@ -76,36 +76,74 @@ export class GroupWindow {
     return this.#newest >= 0 && this.groups.some((group) => group.number === number);
   }
 
+  /** Whether a proven shard decided where the window is. */
+  get proven(): boolean {
+    return this.#proven;
+  }
+
   /**
-   * Whether a packet of that group may be the peer's: the group is in the window, or shortly after
-   * it. Several packets in a row from elsewhere move the window there.
+   * Whether a data shard of that group may be the peer's: the group is in the window, or shortly
+   * after it. Several packets in a row from elsewhere move the window there.
    */
-  admits(number: number): boolean {
-    if (this.#newest < 0) this.#newest = number;
+  admitsData(number: number): boolean {
+    if (!this.#proven) {
+      // Parity alone decided where the window is.
+      if (this.#newest >= 0 && !this.#holds(number)) this.clear();
+      if (this.#newest < 0) this.#newest = number;
+      this.#proven = true;
+      return true;
+    }
     const ahead = this.#distance(number, this.#newest);
     // A packet far ahead would push out groups that are still incomplete.
-    if (ahead > -this.groups.length && ahead <= this.groups.length / 2) {
+    if (ahead > -this.#span && ahead <= Math.max(this.#span / 2, MIN_AHEAD)) {
       this.#outside = 0;
       return true;
     }
-    const near = Math.abs(number - this.#outsideNumber) <= this.groups.length;
+    const near = Math.abs(number - this.#outsideNumber) <= this.#span;
     this.#outside = near ? this.#outside + 1 : 1;
     this.#outsideNumber = number;
     if (this.#outside < MOVE_AFTER) return false;
     this.clear();
     this.#newest = number;
+    this.#proven = true;
     return true;
   }
 
-  /** The group of a number that {@linkcode GroupWindow.admits} accepted. */
-  find(number: number): ShardGroup {
+  /** Whether a parity shard of that group may be the peer's: there is a place for its group. */
+  admitsParity(number: number): boolean {
+    if (this.#newest < 0) this.#newest = number;
+    if (this.#holds(number)) return true;
+    // Together with data shards from there, it may show that the peer's numbers have jumped.
+    const near = Math.abs(number - this.#outsideNumber) <= this.#span;
+    if (near && this.#outside > 0) this.#outside++;
+    return false;
+  }
+
+  /** Whether there is a place for the group of that number. */
+  #holds(number: number): boolean {
+    const ahead = this.#distance(number, this.#newest);
+    return ahead > -this.#span && ahead <= this.#ahead;
+  }
+
+  /** Notes that a shard of that group is the peer's: the window moves so far that it is inside. */
+  prove(number: number): void {
     const { groups } = this;
-    let ahead = this.#distance(number, this.#newest);
-    for (; ahead > 0; ahead--) {
+    this.#proven = true;
+    this.#outside = 0;
+    for (let ahead = this.#distance(number, this.#newest); ahead > 0; ahead--) {
       this.#newest = number;
       this.#head = (this.#head + 1) % groups.length;
-      this.#free(groups[this.#head]);
+      this.#free(groups[(this.#head + this.#ahead) % groups.length]);
     }
+  }
+
+  /**
+   * The group of a number that the window admitted. Call {@linkcode GroupWindow.prove} before, if
+   * the shard is proven.
+   */
+  find(number: number): ShardGroup {
+    const { groups } = this;
+    const ahead = this.#distance(number, this.#newest);
     const group = groups[(this.#head + ahead + groups.length) % groups.length];
     if (group.number < 0) {
       group.number = number;
@@ -121,6 +159,12 @@ export class GroupWindow {
   /** Moves the empty window to a group. This group and those before it are done from the start. */
   skipTo(number: number): void {
     this.#skipped = this.#newest = number;
+    this.#proven = true;
+  }
+
+  /** Whether one group comes before another, or is the same. */
+  isUpTo(number: number, last: number): boolean {
+    return this.#distance(number, last) <= 0;
   }
 
   /** Removes all groups. The next packet decides where the window begins. */
@@ -128,12 +172,13 @@ export class GroupWindow {
     for (const group of this.groups) this.#free(group);
     this.#newest = this.#skipped = -1;
     this.#outside = 0;
+    this.#proven = false;
   }
 
   #free(group: ShardGroup): void {
     this.#release(group);
     group.number = -1;
-    group.done = false;
+    group.done = group.failed = false;
   }
 
   /** How many groups one number is ahead of another. It is negative for an earlier group. */
