@@ -417,7 +417,9 @@ export class FecDecoder {
     const checked = !this.#trusted;
     if (group.data + group.parity < dataShards + (checked ? 1 : 0)) return;
     // Only the first and last data shards of a group show where it begins, and where parity does.
-    if (checked && (group.blocks[0] === MISSING || group.blocks[dataShards - 1] === MISSING)) return;
+    if (checked && (group.blocks[0] === MISSING || group.blocks[dataShards - 1] === MISSING)) {
+      return;
+    }
     const solver = this.#solver!;
     let restored: Restored | null = null;
     if (group.rivals.length === 0 && !group.failed) {

@@ -25,6 +25,7 @@ import {
   CMD_ACK,
   CMD_PUSH,
   CMD_WASK,
+  CMD_WINS,
   distance,
   FRG,
   LEN,
@@ -476,8 +477,8 @@ export class Kcp {
       return false;
     }
     if (this.dead) return true;
-    if (!this.#linked && !this.#link(start, end)) return true;
     const silence = this.#clock.now - this.#liveness.heardAt;
+    const linked = this.#linked || this.#link(start, end);
     this.#liveness.heard(this.#clock.now);
     counters.packetsIn++;
     counters.bytesIn += end - start;
@@ -494,17 +495,17 @@ export class Kcp {
       const length = view.getInt32(at + LEN, true);
       const data = at + OVERHEAD;
       counters.segmentsIn++;
-      if (cmd === CMD_PUSH) {
+      if (cmd === CMD_PUSH && (linked || !receiver.initiator)) {
         const frg = view.getUint8(at + FRG);
         receiver.push(sn, ts, frg, una, sender.firstSn, data, length, recovered);
-      } else if (cmd === CMD_ACK) {
+      } else if (cmd === CMD_ACK && linked) {
         sender.handleAck(sn, ts);
       } else if (cmd === CMD_WASK) {
         receiver.announceWindow = true;
-      } else {
+      } else if (cmd === CMD_WINS) {
         sender.handleWindowReport();
       }
-      sender.handleHeader(una, wnd, recovered);
+      if (linked) sender.handleHeader(una, wnd, recovered);
       at = data + length;
     }
     sender.finishPacket(recovered);
@@ -514,22 +515,31 @@ export class Kcp {
   }
 
   /**
-   * Declares that this end opens the conversation. Until an acknowledgment echoes the `ts` of a segment
-   * that it has sent, it takes no data and no `una` from the peer: they may be meant for an earlier
-   * incarnation of this end, with the same address and conversation id.
+   * Takes no acknowledgment from the peer until one echoes the `ts` of a segment that this end has sent.
+   * Others may be meant for an earlier incarnation of this end, with the same address and conversation
+   * id. Call it before the first packet.
+   *
+   * @param initiator Whether this end opens the conversation. Then no data is taken before, either:
+   * a peer that answers has something to acknowledge.
    */
-  initiate(): void {
+  requireEcho(initiator: boolean): void {
     this.#linked = false;
+    this.#receiver.initiator = initiator;
   }
 
-  /** Whether the sender of a packet has heard this incarnation of ours. If not, only probes count. */
+  /** Whether the peer has restarted: it begins this conversation anew. */
+  get peerRestarted(): boolean {
+    return this.#receiver.peerRestarted;
+  }
+
+  /** Whether the sender of a packet has heard this incarnation of ours. */
   #link(start: number, end: number): boolean {
     const sender = this.#sender;
     const receiver = this.#receiver;
     const { view } = this.arena;
     const { now } = this.#clock;
     if (sender.silent) return true;
-    this.#linked = receiver.started || now >= this.#linkBy;
+    this.#linked = now >= this.#linkBy || receiver.initiator && receiver.started;
     for (let at = start; end - at >= OVERHEAD && !this.#linked;) {
       if (view.getUint8(at + CMD) === CMD_ACK) {
         this.#linked = sender.isEcho(view.getInt32(at + SN, true), view.getInt32(at + TS, true));
@@ -540,11 +550,6 @@ export class Kcp {
     // A peer that echoes nothing is trusted in the end: our retransmissions have asked for it.
     if (this.#linkBy === Infinity) {
       this.#linkBy = now + Math.max(MIN_LINK_TIME, LINK_RTOS * sender.rto.rto);
-    }
-    this.#liveness.heard(now);
-    for (let at = start; end - at >= OVERHEAD;) {
-      if (view.getUint8(at + CMD) === CMD_WASK) receiver.announceWindow = true;
-      at += OVERHEAD + view.getInt32(at + LEN, true);
     }
     return false;
   }
@@ -564,7 +569,9 @@ export class Kcp {
     const { view } = this.arena;
     const { buffer, remote } = this.#sender;
     const { buffer: { nxt }, capacity, incarnation } = this.#receiver;
-    if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) return false;
+    if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) {
+      return false;
+    }
     let shown = authenticated;
     for (let at = start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
@@ -680,7 +687,10 @@ export class Kcp {
     const before = batch.count;
     const writer = this.#writer;
     writer.start(batch, this.#options.mtu, receiver.window, receiver.buffer.nxt);
-    const acksLast = data && sender.acksFitBetterLast(room);
+    // Until the peer has answered, an acknowledgment leads every flight: its echo of `ts` shows the
+    // peer that the data is meant for it, and one of them may be lost.
+    if (data && !sender.answered) receiver.repeatAck();
+    const acksLast = data && sender.answered && sender.acksFitBetterLast(room);
     const fits = (acksLast || receiver.writeAcks(writer)) && sender.writeProbe(writer) &&
       receiver.writeWindow(writer);
     const left = fits && data ? sender.writeData(writer, room) : room;

@@ -31,6 +31,10 @@ const MAX_WINDOW = 65_535;
 export class Receiver {
   /** Most payload bytes held for the application, in addition to the limit by the window. */
   limit: number = Infinity;
+  /** Whether this end opened the conversation: see {@linkcode Kcp.requireEcho}. */
+  initiator = false;
+  /** Whether the first segment of another incarnation of the peer has arrived. */
+  peerRestarted = false;
   /** Whether the window is announced at the next output. */
   announceWindow = false;
   readonly buffer: ReceiveBuffer;
@@ -41,6 +45,9 @@ export class Receiver {
   readonly #arena: Arena;
   readonly #clock: Clock;
   readonly #initialSn: number;
+  /** The segment that was acknowledged last. */
+  #lastSn = 0;
+  #lastTs = 0;
   /** Payload bytes of the largest segment that the peer has sent. */
   #largest = 0;
   #options: ResolvedKcpOptions;
@@ -85,12 +92,14 @@ export class Receiver {
     if (incarnation.continues(ts, now)) {
       // The usual case.
     } else if (this.started) {
-      // A new incarnation starts from the beginning: it has acknowledged nothing, and we acknowledge
-      // nothing of its first window. Everybody else is a peer whose clock was set.
-      const begins = distance(una, sentUna) <= 0 &&
-        distance(sn, this.#initialSn) < MAX_FIRST_WINDOW;
+      // A new incarnation starts from the beginning, and gets no further, since nothing of it is
+      // acknowledged. One that opens the conversation has acknowledged nothing itself; one that
+      // answers has. Everybody else is a peer whose clock was set.
+      const begins = distance(sn, this.#initialSn) < MAX_FIRST_WINDOW &&
+        (this.initiator || distance(una, sentUna) <= 0);
       if (begins) {
         counters.foreign++;
+        if (sn === this.#initialSn) this.peerRestarted = true;
         return;
       }
       incarnation.setClock(ts, now);
@@ -130,6 +139,8 @@ export class Receiver {
       }
     }
     incarnation.advance(ts, now);
+    this.#lastSn = sn;
+    this.#lastTs = ts;
     this.acks.push(sn, ts, this.#options.rcvWnd);
   }
 
@@ -230,6 +241,13 @@ export class Receiver {
   /** When acknowledgments that wait are due, in ms; Infinity when none wait. */
   get acksDueAt(): number {
     return this.started && this.acks.count > 0 ? this.#clock.nextFlush : Infinity;
+  }
+
+  /** Makes the last acknowledgment due again if none waits. */
+  repeatAck(): void {
+    if (this.started && !this.initiator && this.acks.count === 0) {
+      this.acks.push(this.#lastSn, this.#lastTs, this.#options.rcvWnd);
+    }
   }
 
   /** Writes the acknowledgments. False when the batch is full; the rest stay. */

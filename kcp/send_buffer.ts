@@ -233,8 +233,9 @@ export class SendBuffer {
 
   /** Gives memory back to the arena if nothing is queued or in flight. */
   release(): void {
-    if (this.una !== this.end) return;
+    // Segments without payload, such as the end of a stream, need no bytes.
     this.#ring.release();
+    if (this.una !== this.end) return;
     this.detector.release();
     this.#table = new Int32Array(0);
     this.#mask = 0;

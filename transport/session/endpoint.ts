@@ -223,7 +223,7 @@ export class Endpoint {
       throw new TypeError(`Cannot open conversation ${conv} with ${peer}: it exists already`);
     }
     const session = new Session(conv, peer, now, options, this.arena, this.#protection);
-    session.kcp.initiate();
+    session.kcp.requireEcho(true);
     return this.#add(session).session;
   }
 
@@ -358,12 +358,7 @@ export class Endpoint {
     const entry = this.#table.find(from, conv);
     if (entry && (datagram || !this.#restarted(entry, start, end))) return entry;
     if (entry) {
-      entry.session.abort(
-        new ConnectionError(
-          "reset",
-          `The peer ${from} has restarted: it began conversation ${conv} anew`,
-        ),
-      );
+      entry.session.abort(entry.session.restartError());
       if (!entry.removed) this.#settle(entry);
     }
     if (!datagram) {
@@ -433,6 +428,7 @@ export class Endpoint {
     const entry = this.#add(session);
     entry.unconfirmedHost = this.#admission.count(session);
     entry.embryonic = true;
+    session.kcp.requireEcho(false);
     session.awaitFirst();
     return entry;
   }

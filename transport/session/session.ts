@@ -442,6 +442,14 @@ export class Session {
     this.#scratch.release();
   }
 
+  /** The error of a session whose peer has restarted. */
+  restartError(): ConnectionError {
+    return new ConnectionError(
+      "reset",
+      `The peer ${this.peer} has restarted: it began conversation ${this.conv} anew`,
+    );
+  }
+
   /** Ends the session because the peer does not answer. */
   #giveUp(error: ConnectionError): void {
     this.#finish(this.#closing.peerHasAllData ? null : error);
@@ -504,6 +512,10 @@ export class Session {
     this.#closing.dropDiscarded();
     if (this.#state === "closed") return;
     this.#trimAt = this.#now + TRIM_AFTER;
+    if (this.kcp.peerRestarted) {
+      this.#finish(this.restartError());
+      return;
+    }
     this.#confirmation.received(bytes, this.#now);
     if (this.kcp.rcvShortage > 0) this.#waitForMemory();
     this.#settle();
