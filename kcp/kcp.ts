@@ -23,11 +23,15 @@ import { Scratch } from "./scratch.ts";
 import {
   CMD,
   CMD_ACK,
+  CMD_PIECE,
+  CMD_PROBE,
   CMD_PUSH,
   CMD_WASK,
+  CMD_WINS,
   distance,
   FRG,
   LEN,
+  MAX_FRAGMENTS,
   OVERHEAD,
   SN,
   TS,
@@ -85,7 +89,7 @@ export class Kcp {
   readonly #clock = new Clock();
   readonly #scratch: Scratch;
   readonly #counters = { packetsIn: 0, bytesIn: 0, segmentsIn: 0 };
-  readonly #errors = { short: 0, conv: 0, cmd: 0, length: 0, una: 0, ack: 0 };
+  readonly #errors = { short: 0, conv: 0, cmd: 0, length: 0, una: 0, ack: 0, piece: 0 };
   /** The settings that the application gave, without defaults. */
   #given: KcpLiveOptions;
   #options: ResolvedKcpOptions;
@@ -117,7 +121,7 @@ export class Kcp {
       this.#clock,
     );
     this.#receiver = new Receiver(arena, rcvSn, this.#options, this.#clock);
-    this.#writer = new PacketWriter(conv, this.#sender.pacer);
+    this.#writer = new PacketWriter(conv, this.#sender);
     this.#scratch = new Scratch(arena);
   }
 
@@ -160,9 +164,19 @@ export class Kcp {
     this.configure({ nodelay, interval, resend, nc: nc === 0 || nc === 1 ? nc === 1 : nc });
   }
 
-  /** Payload bytes of a full segment: the MTU minus the header. */
+  /** Payload bytes of a full segment: the path MTU minus the header. */
   get mss(): number {
     return this.#sender.mss;
+  }
+
+  /** Bytes of the largest message for {@linkcode Kcp.send}: 255 segments of the `mtu` setting. */
+  get maxMessageSize(): number {
+    return MAX_FRAGMENTS * (this.#options.mtu - OVERHEAD);
+  }
+
+  /** Bytes of the largest packet that is sent now: see {@linkcode KcpStats.pathMtu}. */
+  get pathMtu(): number {
+    return this.#sender.path.mtu;
   }
 
   /**
@@ -307,6 +321,8 @@ export class Kcp {
       rcvQueue: receiver.buffer.queued,
       rcvBuffer: receiver.buffer.early,
       pendingAcks: this.pendingAcks,
+      pathMtu: sender.path.mtu,
+      pathMtuReductions: sender.path.reductions,
       bytesHeld: sender.buffer.bytes + receiver.buffer.bytes,
     };
   }
@@ -452,8 +468,18 @@ export class Kcp {
         sender.handleAck(sn, ts);
       } else if (cmd === CMD_WASK) {
         receiver.announceWindow = true;
-      } else {
+      } else if (cmd === CMD_WINS) {
         sender.handleWindowReport();
+      } else if (cmd === CMD_PIECE) {
+        const frg = view.getUint8(at + FRG);
+        const { firstSn } = sender;
+        if (!receiver.pushPiece(sn, ts, frg, una, firstSn, data, length, recovered)) {
+          this.#errors.piece++;
+        }
+      } else if (cmd === CMD_PROBE) {
+        receiver.probes.push(sn, ts, 0);
+      } else {
+        sender.handleProbeAnswer(sn, ts);
       }
       sender.handleHeader(una, wnd, recovered);
       at = data + length;
@@ -489,6 +515,7 @@ export class Kcp {
     const receiver = this.#receiver;
     const { now } = this.#clock;
     if (sender.askWindow || receiver.announceWindow || receiver.acksDue) return now;
+    if (sender.probesDue || receiver.probes.count > 0) return now;
     return Math.min(receiver.acksDueAt, sender.deadline, this.#liveness.silenceEnds);
   }
 
@@ -507,7 +534,10 @@ export class Kcp {
     this.#sender.tick();
     liveness.update(clock.now, this.#sender.buffer.inFlight > 0);
     liveness.checkSilence(clock.now);
-    if (liveness.dead) this.#receiver.acks.clear();
+    if (liveness.dead) {
+      this.#receiver.acks.clear();
+      this.#receiver.probes.clear();
+    }
   }
 
   /**
@@ -573,16 +603,18 @@ export class Kcp {
     const room = sender.held ? 0 : sender.room;
     const data = sender.dataDue(room);
     const control = sender.askWindow || receiver.announceWindow || receiver.acksDue;
-    if (!data && !control) return 0;
+    if (!data && !control && !sender.probesDue && receiver.probes.count === 0) return 0;
 
     const before = batch.count;
     const writer = this.#writer;
-    writer.start(batch, this.#options.mtu, receiver.window, receiver.buffer.nxt);
+    writer.start(batch, sender.path.mtu, receiver.window, receiver.buffer.nxt);
     const acksLast = data && sender.acksFitBetterLast(room);
     const fits = (acksLast || receiver.writeAcks(writer)) && sender.writeProbe(writer) &&
       receiver.writeWindow(writer);
     const left = fits && data ? sender.writeData(writer, room) : room;
     if (acksLast) receiver.writeAcks(writer);
+    writer.close();
+    if (receiver.writeProbeAnswers(writer) && sender.probesDue) sender.writePathProbes(writer);
     writer.close();
     // Segments that pacing or a full batch held back do not wait for another interval.
     const more = batch.full || (left > 0 && this.#options.writeDelay);
@@ -622,6 +654,7 @@ export class Kcp {
   abandon(): void {
     this.#sender.buffer.clear();
     this.#receiver.acks.clear();
+    this.#receiver.probes.clear();
     this.#liveness.reset();
   }
 

@@ -5,7 +5,9 @@ import { Incarnation } from "./incarnation.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import type { PacketWriter } from "./packet_writer.ts";
 import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
-import { CMD_ACK, CMD_WINS, distance, OVERHEAD } from "./segment.ts";
+import { PIECE_HEADER, pieceOffset, pieceTotal } from "./piece.ts";
+import { CONTRADICTION, PieceBuffer } from "./piece_buffer.ts";
+import { CMD_ACK, CMD_PROBE_ANSWER, CMD_WINS, distance, OVERHEAD } from "./segment.ts";
 
 /** Payload bytes that a segment of the receive window counts for at least. */
 const USUAL_SEGMENT = 1476;
@@ -35,6 +37,9 @@ export class Receiver {
   announceWindow = false;
   readonly buffer: ReceiveBuffer;
   readonly acks = new AckList();
+  /** Probes of the path MTU that wait for an answer. */
+  readonly probes = new AckList();
+  readonly pieces: PieceBuffer;
   readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, foreign: 0 };
   /** The incarnation of the peer that is heard. */
   readonly incarnation = new Incarnation();
@@ -47,6 +52,7 @@ export class Receiver {
 
   constructor(arena: Arena, initialSn: number, options: ResolvedKcpOptions, clock: Clock) {
     this.buffer = new ReceiveBuffer(arena, initialSn);
+    this.pieces = new PieceBuffer(arena);
     this.#arena = arena;
     this.#initialSn = initialSn | 0;
     this.#clock = clock;
@@ -97,6 +103,7 @@ export class Receiver {
     } else if (sn === this.#initialSn) {
       // What arrived before the first segment is of an older incarnation.
       buffer.dropEarly();
+      this.pieces.clear();
       this.acks.clear();
       incarnation.setClock(ts, now);
     } else {
@@ -131,6 +138,41 @@ export class Receiver {
     }
     incarnation.advance(ts, now);
     this.acks.push(sn, ts, this.#options.rcvWnd);
+  }
+
+  /**
+   * Takes a piece of a data segment. The arguments are those of {@linkcode Receiver.push}, for the
+   * data of the piece.
+   *
+   * @returns False when it contradicts an earlier piece.
+   */
+  pushPiece(
+    sn: number,
+    ts: number,
+    frg: number,
+    una: number,
+    sentUna: number,
+    offset: number,
+    length: number,
+    recovered: boolean,
+  ): boolean {
+    const { buffer, pieces } = this;
+    const { view } = this.#arena;
+    const at = offset + PIECE_HEADER;
+    const bytes = length - PIECE_HEADER;
+    const ahead = distance(sn, buffer.nxt);
+    if (ahead < 0 || buffer.has(sn) || ((sn - buffer.read) >>> 0) >= this.capacity) {
+      // A duplicate, or beyond the window.
+      this.push(sn, ts, frg, una, sentUna, at, bytes, recovered);
+      return true;
+    }
+    const total = pieceTotal(view, offset);
+    const block = pieces.add(sn, frg, ts, total, pieceOffset(view, offset), at, bytes, buffer.nxt);
+    if (block >= 0) {
+      this.push(sn, ts, frg, una, sentUna, block, total, recovered);
+      this.#arena.free(block, total);
+    }
+    return block !== CONTRADICTION;
   }
 
   /** Whether the first segment of the peer has arrived. */
@@ -240,6 +282,19 @@ export class Receiver {
     return true;
   }
 
+  /** Writes the answers to probes of the path MTU. False when the batch is full; the rest stay. */
+  writeProbeAnswers(writer: PacketWriter): boolean {
+    const { probes } = this;
+    if (probes.count === 0) return true;
+    writer.close();
+    for (; probes.count > 0; probes.shift()) {
+      if (!writer.reserve(OVERHEAD)) return false;
+      writer.write(CMD_PROBE_ANSWER, 0, probes.ts, probes.sn, 0);
+    }
+    writer.close();
+    return true;
+  }
+
   /** Writes the window announcement, if one is due. False when the batch is full. */
   writeWindow(writer: PacketWriter): boolean {
     if (!this.announceWindow) return true;
@@ -252,6 +307,7 @@ export class Receiver {
   /** Gives memory that is not needed now back to the arena. */
   release(): void {
     this.buffer.release();
+    this.pieces.clear();
     this.acks.release();
   }
 }
