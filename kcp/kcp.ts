@@ -477,7 +477,7 @@ export class Kcp {
           this.#errors.piece++;
         }
       } else if (cmd === CMD_PROBE) {
-        receiver.probes.push(sn, ts, 0);
+        receiver.handleProbe(sn, ts, length);
       } else {
         sender.handleProbeAnswer(sn, ts);
       }
@@ -515,7 +515,7 @@ export class Kcp {
     const receiver = this.#receiver;
     const { now } = this.#clock;
     if (sender.askWindow || receiver.announceWindow || receiver.acksDue) return now;
-    if (sender.probesDue || receiver.probes.count > 0) return now;
+    if (sender.probesDue || receiver.answerProbe) return now;
     return Math.min(receiver.acksDueAt, sender.deadline, this.#liveness.silenceEnds);
   }
 
@@ -536,7 +536,7 @@ export class Kcp {
     liveness.checkSilence(clock.now);
     if (liveness.dead) {
       this.#receiver.acks.clear();
-      this.#receiver.probes.clear();
+      this.#receiver.answerProbe = false;
     }
   }
 
@@ -603,7 +603,7 @@ export class Kcp {
     const room = sender.held ? 0 : sender.room;
     const data = sender.dataDue(room);
     const control = sender.askWindow || receiver.announceWindow || receiver.acksDue;
-    if (!data && !control && !sender.probesDue && receiver.probes.count === 0) return 0;
+    if (!data && !control && !sender.probesDue && !receiver.answerProbe) return 0;
 
     const before = batch.count;
     const writer = this.#writer;
@@ -614,7 +614,8 @@ export class Kcp {
     const left = fits && data ? sender.writeData(writer, room) : room;
     if (acksLast) receiver.writeAcks(writer);
     writer.close();
-    if (receiver.writeProbeAnswers(writer) && sender.probesDue) sender.writePathProbes(writer);
+    const answered = receiver.writeProbeAnswer(writer);
+    if (answered && !batch.full && sender.probesDue) sender.writePathProbes(writer);
     writer.close();
     // Segments that pacing or a full batch held back do not wait for another interval.
     const more = batch.full || (left > 0 && this.#options.writeDelay);
@@ -652,9 +653,9 @@ export class Kcp {
 
   /** Stops sending: drops all data that is queued or in flight. Received data can still be read. */
   abandon(): void {
-    this.#sender.buffer.clear();
+    this.#sender.abandon();
     this.#receiver.acks.clear();
-    this.#receiver.probes.clear();
+    this.#receiver.answerProbe = false;
     this.#liveness.reset();
   }
 

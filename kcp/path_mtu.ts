@@ -12,6 +12,17 @@ export const MIN_SUSPECT = 256;
  * happens by chance to one packet in two million.
  */
 const NEEDED = 12;
+/**
+ * At least this many of them are probes or copies, whose arrival the next answer shows. Another packet
+ * may have arrived while its acknowledgment was lost.
+ */
+const MIN_COPIES = 8;
+/**
+ * After a false alarm, copies are sent only when one more packet was lost than before, at most this
+ * many. Losses are an accident on such a path. It is forgotten after a time in ms.
+ */
+const MAX_PATIENCE = 4;
+const ALARM_MEMORY = 10_000;
 /** A search ends when the bounds are this close, in bytes or as a part of the size. */
 const PRECISION = 8;
 const RELATIVE_PRECISION = 1 / 64;
@@ -69,6 +80,12 @@ export class PathMtu {
   #lost = 0;
   /** How many were sent since the last round. */
   #tested = 0;
+  /** How many copies of them were sent. */
+  #copied = 0;
+
+  /** How many packets must be lost before copies are sent. */
+  #patience = 0;
+  #alarmAt = -Infinity;
 
   /** Whether a round is due. */
   #wanted = false;
@@ -109,11 +126,17 @@ export class PathMtu {
     if (mtu === this.#base && max === this.#max) return;
     this.#base = this.mtu = mtu;
     this.#max = max;
-    this.#suspect = this.#high = 0;
     this.#bad = Infinity;
-    this.#wanted = this.#holds = false;
-    this.#roundEnds = Infinity;
+    this.stop();
     this.#raiseAt = max > mtu ? -Infinity : Infinity;
+  }
+
+  /** Ends what is being tried. */
+  stop(): void {
+    this.#suspect = this.#high = 0;
+    this.#wanted = this.#holds = false;
+    this.#written = this.#round.length;
+    this.#roundEnds = Infinity;
   }
 
   // --- what was sent, and what arrived ---
@@ -129,7 +152,8 @@ export class PathMtu {
     } else if (size > MIN_SUSPECT && !this.#hasArrived(size, sentAt)) {
       this.#suspect = size;
       this.#suspectedAt = sentAt;
-      this.#lost = this.#tested = 0;
+      if (now > this.#alarmAt + ALARM_MEMORY) this.#patience = 0;
+      this.#lost = this.#tested = this.#copied = 0;
       this.#high = 0;
       this.#wanted = true;
     }
@@ -149,6 +173,10 @@ export class PathMtu {
     if (size > this.largestArrived) this.largestArrived = size;
     if (this.#suspect > 0 && size >= this.#suspect && sentAt >= this.#suspectedAt) {
       this.#suspect = 0;
+      if (this.#copied > 0) {
+        this.#patience = Math.min(MAX_PATIENCE, this.#patience + 1);
+        this.#alarmAt = now;
+      }
     }
     if (size > this.mtu && size <= this.#max && sentAt >= this.#reducedAt) this.mtu = size;
     if (this.#raiseAt === -Infinity) this.#raiseAt = now;
@@ -225,10 +253,17 @@ export class PathMtu {
     return this.#wanted && !this.understood ? this.#missing : 0;
   }
 
+  /** Notes that such a packet was sent. */
+  copied(): void {
+    this.#copied++;
+  }
+
   /** How many more suspected packets must be sent until their loss is no accident. */
   get #missing(): number {
-    if (this.#suspect === 0 || this.#lost === 0) return 0;
-    return Math.max(0, NEEDED - this.#lost - this.#tested);
+    const seen = this.#lost + this.#tested;
+    const enough = this.#lost > this.#patience || (this.#patience === 0 && seen >= NEEDED);
+    if (this.#suspect === 0 || !enough) return 0;
+    return Math.max(0, NEEDED - seen, MIN_COPIES - this.#copied);
   }
 
   /** The size of the suspected packets. 0 if none is. */
@@ -244,7 +279,9 @@ export class PathMtu {
    * @param rto The retransmission timeout in ms: a round without an answer ends after it.
    */
   write(writer: PacketWriter, sn: number, tsOffset: number, now: number, rto: number): boolean {
-    if (this.#wanted) this.#startRound(sn, tsOffset, now, writer.largest);
+    if (this.#wanted && this.#written === this.#round.length) {
+      this.#startRound(sn, tsOffset, now, writer.largest);
+    }
     while (this.#written < this.#round.length) {
       const index = this.#written;
       const size = this.#round[index];
@@ -272,9 +309,12 @@ export class PathMtu {
       for (let left = this.#missing; left > 0; left--) {
         round.unshift(suspect);
         this.#tested++;
+        this.#copied++;
       }
     }
-    const train = suspect > 0 ? this.#lost + this.#tested >= NEEDED : this.#high > 0;
+    const train = suspect > 0
+      ? this.#copied >= MIN_COPIES && this.#lost + this.#tested >= NEEDED
+      : this.#high > 0;
     if (train) {
       const low = suspect > 0 ? MIN_MTU : this.#low;
       const high = suspect > 0 ? suspect : this.#high;
@@ -313,11 +353,24 @@ export class PathMtu {
       this.#roundEnds = now + Math.max(1, srtt / 8);
     }
     if (size > this.#best) this.#best = size;
-    const suspect = this.#suspect;
-    const train = this.#round[this.#round.length - 1] > OVERHEAD;
+    if (index === this.#round.length - 1) this.#roundEnds = now;
     this.arrived(size, this.#roundAt, now);
-    if (suspect > 0 && this.#suspect > 0 && this.#lost >= NEEDED && train) this.#reduce(now);
-    if (index === this.#round.length - 1) this.tick(this.#roundEnds = now);
+  }
+
+  /**
+   * Draws the conclusions from a packet that arrived, after {@linkcode PathMtu.answered} and
+   * {@linkcode PathMtu.arrived} have taken what it shows.
+   */
+  conclude(now: number): void {
+    if (this.#roundEnds === Infinity) return;
+    const suspected = this.#suspect > 0 && this.#roundAnswered && this.#lost >= NEEDED;
+    if (suspected && this.#hasTrain) this.#reduce(now);
+    this.tick(now);
+  }
+
+  /** Whether the last round tries sizes. */
+  get #hasTrain(): boolean {
+    return this.#round[this.#round.length - 1] > OVERHEAD;
   }
 
   /** Goes on with what arrived of the last round: large packets vanish. */
@@ -342,8 +395,9 @@ export class PathMtu {
     this.#holds = false;
     if (this.#roundAnswered && !this.#roundHeeded) this.unheeded++;
     if (this.#suspect > 0) {
-      // The next round has more to count. Without an answer, the next timeout starts it.
-      this.#wanted = this.#roundAnswered;
+      // The next round has more to count. If this one had nothing, the next timeout starts it.
+      this.#wanted = this.#roundAnswered && this.#roundTested > 0;
+      if (this.#roundAnswered && this.#lost === 0) this.#suspect = 0;
     } else if (this.#high > 0) {
       this.#narrow(now);
     }

@@ -37,8 +37,8 @@ export class Receiver {
   announceWindow = false;
   readonly buffer: ReceiveBuffer;
   readonly acks = new AckList();
-  /** Probes of the path MTU that wait for an answer. */
-  readonly probes = new AckList();
+  /** Whether the probe of the path MTU that arrived last is answered at the next output. */
+  answerProbe = false;
   readonly pieces: PieceBuffer;
   readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, foreign: 0 };
   /** The incarnation of the peer that is heard. */
@@ -46,6 +46,10 @@ export class Receiver {
   readonly #arena: Arena;
   readonly #clock: Clock;
   readonly #initialSn: number;
+  /** The largest probe of the path MTU with the newest `ts`. */
+  #probeTs = 0;
+  #probeSn = 0;
+  #probeLength = -1;
   /** Payload bytes of the largest segment that the peer has sent. */
   #largest = 0;
   #options: ResolvedKcpOptions;
@@ -175,6 +179,18 @@ export class Receiver {
     return block !== CONTRADICTION;
   }
 
+  /**
+   * Takes a probe of the path MTU. Probes of one round have the same `ts`. Each answer names the
+   * largest of them that has arrived, so the last answer is enough.
+   */
+  handleProbe(sn: number, ts: number, length: number): void {
+    this.answerProbe = true;
+    if (ts === this.#probeTs && length <= this.#probeLength) return;
+    this.#probeTs = ts;
+    this.#probeSn = sn;
+    this.#probeLength = length;
+  }
+
   /** Whether the first segment of the peer has arrived. */
   get started(): boolean {
     return this.incarnation.started;
@@ -282,16 +298,14 @@ export class Receiver {
     return true;
   }
 
-  /** Writes the answers to probes of the path MTU. False when the batch is full; the rest stay. */
-  writeProbeAnswers(writer: PacketWriter): boolean {
-    const { probes } = this;
-    if (probes.count === 0) return true;
+  /** Writes the answer to a probe of the path MTU, if one is due. False when the batch is full. */
+  writeProbeAnswer(writer: PacketWriter): boolean {
+    if (!this.answerProbe) return true;
     writer.close();
-    for (; probes.count > 0; probes.shift()) {
-      if (!writer.reserve(OVERHEAD)) return false;
-      writer.write(CMD_PROBE_ANSWER, 0, probes.ts, probes.sn, 0);
-    }
+    if (!writer.reserve(OVERHEAD)) return false;
+    writer.write(CMD_PROBE_ANSWER, 0, this.#probeTs, this.#probeSn, 0);
     writer.close();
+    this.answerProbe = false;
     return true;
   }
 

@@ -81,9 +81,14 @@ export class Renumbering {
       remote.una === buffer.una && remote.wnd > 0;
   }
 
+  /** Lets no data wait. */
+  stop(): void {
+    this.#askAt = Infinity;
+  }
+
   /** Notes that they are cut. */
   done(buffer: SendBuffer): void {
-    this.#askAt = Infinity;
+    this.stop();
     this.#lost = buffer.lost;
   }
 }

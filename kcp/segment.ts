@@ -45,7 +45,10 @@ export const CMD_WINS = 84;
 export const CMD_PIECE = 85;
 /** `cmd` of a path MTU probe. Its data is padding. The peer answers at once. */
 export const CMD_PROBE = 86;
-/** `cmd` of the answer to a probe. It echoes `sn` and `ts` of the probe. */
+/**
+ * `cmd` of the answer to a probe. It echoes `ts`, and the `sn` of the largest probe with this `ts`
+ * that has arrived.
+ */
 export const CMD_PROBE_ANSWER = 87;
 
 /** Most fragments of a message. `frg` is a u8 and counts down from 254. */

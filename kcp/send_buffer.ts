@@ -181,13 +181,14 @@ export class SendBuffer {
 
   /** Notes that the last transmission of a segment arrived: earlier ones in flight were skipped. */
   noteArrived(sn: number): void {
-    this.#notePacketArrived(sn, this.sentAt(sn));
+    this.notePacketArrived(sn, this.sentAt(sn));
     this.detector.noteArrived(sn & this.#mask);
   }
 
-  #notePacketArrived(sn: number, sentAt: number): void {
+  /** Notes that a packet with a segment arrived that was sent at `sentAt`. */
+  notePacketArrived(sn: number, sentAt: number): void {
     const size = this.#table[(sn & this.#mask) * STRIDE + PACKET];
-    if (size < this.arrivedSize) return;
+    if (size < this.arrivedSize || size === this.arrivedSize && sentAt < this.arrivedAt) return;
     this.arrivedSize = size;
     this.arrivedAt = sentAt;
   }
@@ -226,7 +227,7 @@ export class SendBuffer {
       const again = detector.wasResent(slot);
       const last = !again || detector.sentAt(slot) <= arrivable;
       if (again && last) this.lost++;
-      this.#notePacketArrived(sn, last ? detector.sentAt(slot) : detector.firstSentAt(slot));
+      this.notePacketArrived(sn, last ? detector.sentAt(slot) : detector.firstSentAt(slot));
       detector.acknowledge(slot);
       this.inFlight--;
       this.acknowledged++;

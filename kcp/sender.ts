@@ -278,6 +278,8 @@ export class Sender implements PacketSink {
     const { buffer } = this;
     const { rto, srtt } = this.rto;
     if (silence < rto || buffer.inFlight === 0) return;
+    // What vanishes is sent at long intervals. The answers to probes are no reason to send it again.
+    if (this.path.vanishes(OVERHEAD + buffer.length(buffer.una)) && !this.path.understood) return;
     const oldest = buffer.slotOf(buffer.una);
     if (!buffer.detector.hasTimedOut(oldest, this.#clock.now - Math.max(0, srtt))) return;
     this.resume(silence >= OUTAGE_RTOS * rto);
@@ -295,6 +297,7 @@ export class Sender implements PacketSink {
       this.#ackedBytes += buffer.acknowledgeUpTo(una, min < Infinity ? now - min : now);
     }
     if (buffer.arrivedSize > 0) this.path.arrived(buffer.arrivedSize, buffer.arrivedAt, now);
+    this.path.conclude(now);
     this.#renumber();
     const rtt = recovered ? -1 : this.#rtt;
     if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto);
@@ -352,6 +355,13 @@ export class Sender implements PacketSink {
     let lost = buffer.detector.collectSkipped(false);
     if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(true);
     if (lost > 0) this.controller.onLoss(this.#clock.now, lost, inFlight);
+  }
+
+  /** Drops all data that is queued or in flight. */
+  abandon(): void {
+    this.buffer.clear();
+    this.path.stop();
+    this.#renumbering.stop();
   }
 
   // --- time ---
@@ -501,6 +511,7 @@ export class Sender implements PacketSink {
         size - OVERHEAD,
       );
       writer.carriesData = true;
+      path.copied();
     }
     writer.close();
   }
@@ -599,6 +610,8 @@ export class Sender implements PacketSink {
     const mtu = Math.min(this.path.mtu, FIRST_PIECES);
     if (this.limit === Infinity) {
       this.#pieces.write(writer, this.pacer, this.buffer, this.firstSn, ts, mtu);
+      // An acknowledgment does not show that the large packet has arrived.
+      this.buffer.setPacketSize(this.firstSn, mtu);
     }
   }
 }
