@@ -23,12 +23,16 @@ import { Scratch } from "./scratch.ts";
 import {
   CMD,
   CMD_ACK,
+  CMD_PIECE,
+  CMD_PROBE,
+  CMD_PROBE_ANSWER,
   CMD_PUSH,
   CMD_WASK,
   CMD_WINS,
   distance,
   FRG,
   LEN,
+  MAX_FRAGMENTS,
   OVERHEAD,
   SN,
   TS,
@@ -97,7 +101,7 @@ export class Kcp {
   readonly #clock = new Clock();
   readonly #scratch: Scratch;
   readonly #counters = { packetsIn: 0, bytesIn: 0, segmentsIn: 0 };
-  readonly #errors = { short: 0, conv: 0, cmd: 0, length: 0, una: 0, ack: 0 };
+  readonly #errors = { short: 0, conv: 0, cmd: 0, length: 0, una: 0, ack: 0, piece: 0 };
   /** The settings that the application gave, without defaults. */
   #given: KcpLiveOptions;
   #options: ResolvedKcpOptions;
@@ -129,7 +133,7 @@ export class Kcp {
       this.#clock,
     );
     this.#receiver = new Receiver(arena, rcvSn, this.#options, this.#clock);
-    this.#writer = new PacketWriter(conv, this.#sender.pacer);
+    this.#writer = new PacketWriter(conv, this.#sender);
     this.#scratch = new Scratch(arena);
   }
 
@@ -172,9 +176,19 @@ export class Kcp {
     this.configure({ nodelay, interval, resend, nc: nc === 0 || nc === 1 ? nc === 1 : nc });
   }
 
-  /** Payload bytes of a full segment: the MTU minus the header. */
+  /** Payload bytes of a full segment: the path MTU minus the header. */
   get mss(): number {
     return this.#sender.mss;
+  }
+
+  /** Bytes of the largest message for {@linkcode Kcp.send}: 255 segments of the `mtu` setting. */
+  get maxMessageSize(): number {
+    return MAX_FRAGMENTS * (this.#options.mtu - OVERHEAD);
+  }
+
+  /** Bytes of the largest packet that is sent now: see {@linkcode KcpStats.pathMtu}. */
+  get pathMtu(): number {
+    return this.#sender.path.mtu;
   }
 
   /**
@@ -350,6 +364,8 @@ export class Kcp {
       rcvQueue: receiver.buffer.queued,
       rcvBuffer: receiver.buffer.early,
       pendingAcks: this.pendingAcks,
+      pathMtu: sender.path.mtu,
+      pathMtuReductions: sender.path.reductions,
       bytesHeld: sender.buffer.bytes + receiver.buffer.bytes,
     };
   }
@@ -504,6 +520,16 @@ export class Kcp {
         receiver.announceWindow = true;
       } else if (cmd === CMD_WINS) {
         sender.handleWindowReport();
+      } else if (cmd === CMD_PIECE && (linked || !receiver.initiator)) {
+        const frg = view.getUint8(at + FRG);
+        const { firstSn } = sender;
+        if (!receiver.pushPiece(sn, ts, frg, una, firstSn, data, length, recovered)) {
+          this.#errors.piece++;
+        }
+      } else if (cmd === CMD_PROBE) {
+        receiver.handleProbe(sn, ts, length);
+      } else if (cmd === CMD_PROBE_ANSWER && linked) {
+        sender.handleProbeAnswer(sn, ts);
       }
       if (linked) sender.handleHeader(una, wnd, recovered);
       at = data + length;
@@ -597,6 +623,7 @@ export class Kcp {
     const receiver = this.#receiver;
     const { now } = this.#clock;
     if (sender.askWindow || receiver.announceWindow || receiver.acksDue) return now;
+    if (sender.probesDue || receiver.answerProbe) return now;
     return Math.min(receiver.acksDueAt, sender.deadline, this.#liveness.silenceEnds);
   }
 
@@ -616,7 +643,10 @@ export class Kcp {
     this.#retryReceived();
     liveness.update(clock.now, this.#sender.buffer.inFlight > 0);
     liveness.checkSilence(clock.now);
-    if (liveness.dead) this.#receiver.acks.clear();
+    if (liveness.dead) {
+      this.#receiver.acks.clear();
+      this.#receiver.answerProbe = false;
+    }
   }
 
   /**
@@ -682,11 +712,11 @@ export class Kcp {
     const room = sender.held ? 0 : sender.room;
     const data = sender.dataDue(room);
     const control = sender.askWindow || receiver.announceWindow || receiver.acksDue;
-    if (!data && !control) return 0;
+    if (!data && !control && !sender.probesDue && !receiver.answerProbe) return 0;
 
     const before = batch.count;
     const writer = this.#writer;
-    writer.start(batch, this.#options.mtu, receiver.window, receiver.buffer.nxt);
+    writer.start(batch, sender.path.mtu, receiver.window, receiver.buffer.nxt);
     // Until the peer has answered, an acknowledgment leads every flight: its echo of `ts` shows the
     // peer that the data is meant for it, and one of them may be lost.
     if (data && !sender.answered) receiver.repeatAck();
@@ -695,6 +725,9 @@ export class Kcp {
       receiver.writeWindow(writer);
     const left = fits && data ? sender.writeData(writer, room) : room;
     if (acksLast) receiver.writeAcks(writer);
+    writer.close();
+    const answered = receiver.writeProbeAnswer(writer);
+    if (answered && !batch.full && sender.probesDue) sender.writePathProbes(writer);
     writer.close();
     // Segments that pacing or a full batch held back do not wait for another interval.
     const more = batch.full || (left > 0 && this.#options.writeDelay);
@@ -775,9 +808,10 @@ export class Kcp {
   }
 
   #stop(): void {
-    this.#sender.buffer.clear();
+    this.#sender.abandon();
     this.#sender.shortage = 0;
     this.#receiver.acks.clear();
+    this.#receiver.answerProbe = false;
     this.#liveness.reset();
   }
 

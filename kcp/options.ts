@@ -2,6 +2,7 @@ import type { CongestionControllerFactory } from "./congestion/controller.ts";
 import { DEFAULT_BURST } from "./pacer.ts";
 import { RTO_MAX, RTO_MIN, RTO_MIN_NODELAY } from "./rto.ts";
 import { MAX_FRAGMENTS, OVERHEAD } from "./segment.ts";
+import type { KcpStats } from "./stats.ts";
 
 /** The four settings that KCP implementations pass to `nodelay(nodelay, interval, resend, nc)`. */
 export interface NodelayOptions {
@@ -31,10 +32,16 @@ export interface NodelayOptions {
 /** Settings of a {@linkcode Kcp} that can change while it runs. */
 export interface KcpLiveOptions extends NodelayOptions {
   /**
-   * Largest packet in bytes, segment headers included. 50 to 65507. Default: 1400. A change applies
-   * to segments that are queued after it.
+   * Largest packet in bytes, segment headers included. 50 to 65507. Default: 1400. If such packets
+   * vanish, the machine goes on with smaller ones: see {@linkcode KcpStats.pathMtu}.
    */
   mtu?: number;
+  /**
+   * The machine tries whether the path takes packets of up to this many bytes, and uses what it finds.
+   * The values are those of `mtu`. Default: `mtu`. It needs a socket that forbids the network to
+   * fragment packets, such as that of `@lowlatency/kcp/linux`.
+   */
+  maxMtu?: number;
   /** Send window in segments. 1 to 65535. Default: 128. */
   sndWnd?: number;
   /** Receive window in segments. 1 to 65535. Default: 256, which holds the largest message. */
@@ -145,6 +152,7 @@ const RANGES: { readonly [name: string]: readonly [min: number, max: number] } =
   interval: [1, 5000],
   resend: [0, 255],
   mtu: [MIN_MTU, MAX_MTU],
+  maxMtu: [MIN_MTU, MAX_MTU],
   sndWnd: [1, 65535],
   rcvWnd: [1, 65535],
   sndQueue: [MAX_FRAGMENTS, 1 << 20],
@@ -185,6 +193,7 @@ export function resolveOptions(given: KcpLiveOptions): ResolvedKcpOptions {
     options[name] = value;
   }
   options.sndQueue ??= Math.max(options.sndWnd as number, MAX_FRAGMENTS);
+  options.maxMtu = Math.max(options.mtu as number, options.maxMtu as number ?? 0);
   options.minRto ??= options.nodelay === 0 ? RTO_MIN : RTO_MIN_NODELAY;
   return Object.freeze(options) as ResolvedKcpOptions;
 }

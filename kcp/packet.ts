@@ -1,8 +1,9 @@
 import {
   CMD,
   CMD_ACK,
+  CMD_PIECE,
+  CMD_PROBE_ANSWER,
   CMD_PUSH,
-  CMD_WINS,
   CONV,
   distance,
   LEN,
@@ -10,6 +11,7 @@ import {
   SN,
   UNA,
 } from "./segment.ts";
+import { isPieceValid } from "./piece.ts";
 import type { InputErrors } from "./stats.ts";
 
 /**
@@ -35,11 +37,12 @@ export function findFault(
   for (let at = start; end - at >= OVERHEAD;) {
     const cmd = view.getUint8(at + CMD);
     if (view.getUint32(at + CONV, true) !== conv) return "conv";
-    if (cmd < CMD_PUSH || cmd > CMD_WINS) return "cmd";
+    if (cmd < CMD_PUSH || cmd > CMD_PROBE_ANSWER) return "cmd";
     const length = view.getUint32(at + LEN, true);
     if (length > end - at - OVERHEAD) return "length";
     if (distance(view.getInt32(at + UNA, true), sndNxt) > 0) return "una";
     if (cmd === CMD_ACK && distance(view.getInt32(at + SN, true), sndNxt) >= 0) return "ack";
+    if (cmd === CMD_PIECE && !isPieceValid(view, at + OVERHEAD, length)) return "piece";
     at += OVERHEAD + length;
   }
   return null;
@@ -74,7 +77,8 @@ export function isExpected(
     if (length > end - at - OVERHEAD) return false;
     const acked = view.getInt32(at + UNA, true);
     if (distance(acked, una) < 0 || distance(acked, sndNxt) > 0) return false;
-    if (view.getUint8(at + CMD) === CMD_PUSH) {
+    const cmd = view.getUint8(at + CMD);
+    if (cmd === CMD_PUSH || cmd === CMD_PIECE) {
       const ahead = distance(view.getInt32(at + SN, true), rcvNxt);
       if (ahead < -window || ahead >= window) return false;
     }

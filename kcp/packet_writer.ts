@@ -1,6 +1,11 @@
-import type { Pacer } from "./pacer.ts";
 import type { PacketBatch } from "./packet_batch.ts";
 import { CMD, CONV, LEN, OVERHEAD, SN, TS, UNA } from "./segment.ts";
+
+/** Takes note of packets with data. */
+export interface PacketSink {
+  /** A packet with data is complete. It has `bytes` bytes. */
+  packetWritten(bytes: number): void;
+}
 
 /** Writes segments into the packets of a batch. A packet takes as many segments as fit. */
 export class PacketWriter {
@@ -11,7 +16,7 @@ export class PacketWriter {
   /** Whether the open packet carries data. */
   carriesData = false;
   readonly #conv: number;
-  readonly #pacer: Pacer;
+  readonly #sink: PacketSink;
   #batch!: PacketBatch;
   #mtu = 0;
   #window = 0;
@@ -21,9 +26,9 @@ export class PacketWriter {
   #at = 0;
   #limit = 0;
 
-  constructor(conv: number, pacer: Pacer) {
+  constructor(conv: number, sink: PacketSink) {
     this.#conv = conv;
-    this.#pacer = pacer;
+    this.#sink = sink;
   }
 
   /** Starts on a batch. Every segment until the next start carries `window` and `una`. */
@@ -54,6 +59,21 @@ export class PacketWriter {
     return true;
   }
 
+  /** The arena as integers. */
+  get view(): DataView<ArrayBuffer> {
+    return this.#batch.arena.view;
+  }
+
+  /** Bytes of the largest packet that the batch can hold. */
+  get largest(): number {
+    return this.#batch.largest;
+  }
+
+  /** Makes the data of the next segment `length` zero bytes. */
+  pad(length: number): void {
+    this.#batch.arena.bytes.fill(0, this.dataAt, this.dataAt + length);
+  }
+
   /** Arena offset of the data of the next segment. */
   get dataAt(): number {
     return this.#at + OVERHEAD;
@@ -74,7 +94,7 @@ export class PacketWriter {
     this.#at = at + OVERHEAD + length;
   }
 
-  /** Completes the open packet. Only packets that carry data are paced. */
+  /** Completes the open packet. */
   close(): void {
     const bytes = this.#at - this.#start;
     if (bytes > 0) {
@@ -82,7 +102,7 @@ export class PacketWriter {
       this.packets++;
       this.bytes += bytes;
     }
-    if (this.carriesData) this.#pacer.spend(bytes);
+    if (this.carriesData) this.#sink.packetWritten(bytes);
     this.carriesData = false;
     this.#at = this.#start = this.#limit = 0;
   }

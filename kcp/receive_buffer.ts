@@ -89,6 +89,12 @@ export class ReceiveBuffer {
     return this.nxt === this.read ? 0 : this.#table[(this.read & this.#mask) * STRIDE + FRG] + 1;
   }
 
+  /** Whether a segment from `nxt` on is stored. */
+  has(sn: number): boolean {
+    if (((sn - this.read) >>> 0) >= this.#table.length / STRIDE) return false;
+    return this.#table[(sn & this.#mask) * STRIDE + STATE] !== EMPTY;
+  }
+
   /**
    * Stores a segment.
    *

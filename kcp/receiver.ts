@@ -5,7 +5,9 @@ import { Incarnation } from "./incarnation.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import type { PacketWriter } from "./packet_writer.ts";
 import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
-import { CMD_ACK, CMD_WINS, distance, OVERHEAD } from "./segment.ts";
+import { PIECE_HEADER, pieceOffset, pieceTotal } from "./piece.ts";
+import { CONTRADICTION, PieceBuffer } from "./piece_buffer.ts";
+import { CMD_ACK, CMD_PROBE_ANSWER, CMD_WINS, distance, OVERHEAD } from "./segment.ts";
 
 /** Payload bytes that a segment of the receive window counts for at least. */
 const USUAL_SEGMENT = 1476;
@@ -39,6 +41,9 @@ export class Receiver {
   announceWindow = false;
   readonly buffer: ReceiveBuffer;
   readonly acks = new AckList();
+  /** Whether the probe of the path MTU that arrived last is answered at the next output. */
+  answerProbe = false;
+  readonly pieces: PieceBuffer;
   readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, foreign: 0 };
   /** The incarnation of the peer that is heard. */
   readonly incarnation = new Incarnation();
@@ -48,12 +53,19 @@ export class Receiver {
   /** The segment that was acknowledged last. */
   #lastSn = 0;
   #lastTs = 0;
+  /** It is not repeated before this time, in ms. */
+  #repeatAt = -Infinity;
+  /** The largest probe of the path MTU with the newest `ts`. */
+  #probeTs = 0;
+  #probeSn = 0;
+  #probeLength = -1;
   /** Payload bytes of the largest segment that the peer has sent. */
   #largest = 0;
   #options: ResolvedKcpOptions;
 
   constructor(arena: Arena, initialSn: number, options: ResolvedKcpOptions, clock: Clock) {
     this.buffer = new ReceiveBuffer(arena, initialSn);
+    this.pieces = new PieceBuffer(arena);
     this.#arena = arena;
     this.#initialSn = initialSn | 0;
     this.#clock = clock;
@@ -106,6 +118,7 @@ export class Receiver {
     } else if (sn === this.#initialSn) {
       // What arrived before the first segment is of an older incarnation.
       buffer.dropEarly();
+      this.pieces.clear();
       this.acks.clear();
       incarnation.setClock(ts, now);
     } else {
@@ -142,6 +155,53 @@ export class Receiver {
     this.#lastSn = sn;
     this.#lastTs = ts;
     this.acks.push(sn, ts, this.#options.rcvWnd);
+  }
+
+  /**
+   * Takes a piece of a data segment. The arguments are those of {@linkcode Receiver.push}, for the
+   * data of the piece.
+   *
+   * @returns False when it contradicts an earlier piece.
+   */
+  pushPiece(
+    sn: number,
+    ts: number,
+    frg: number,
+    una: number,
+    sentUna: number,
+    offset: number,
+    length: number,
+    recovered: boolean,
+  ): boolean {
+    const { buffer, pieces } = this;
+    const { view } = this.#arena;
+    const at = offset + PIECE_HEADER;
+    const bytes = length - PIECE_HEADER;
+    const ahead = distance(sn, buffer.nxt);
+    if (ahead < 0 || buffer.has(sn) || ((sn - buffer.read) >>> 0) >= this.capacity) {
+      // A duplicate, or beyond the window.
+      this.push(sn, ts, frg, una, sentUna, at, bytes, recovered);
+      return true;
+    }
+    const total = pieceTotal(view, offset);
+    const block = pieces.add(sn, frg, ts, total, pieceOffset(view, offset), at, bytes, buffer.nxt);
+    if (block >= 0) {
+      this.push(sn, ts, frg, una, sentUna, block, total, recovered);
+      this.#arena.free(block, total);
+    }
+    return block !== CONTRADICTION;
+  }
+
+  /**
+   * Takes a probe of the path MTU. Probes of one round have the same `ts`. Each answer names the
+   * largest of them that has arrived, so the last answer is enough.
+   */
+  handleProbe(sn: number, ts: number, length: number): void {
+    this.answerProbe = true;
+    if (ts === this.#probeTs && length <= this.#probeLength) return;
+    this.#probeTs = ts;
+    this.#probeSn = sn;
+    this.#probeLength = length;
   }
 
   /** Whether the first segment of the peer has arrived. */
@@ -245,7 +305,9 @@ export class Receiver {
 
   /** Makes the last acknowledgment due again if none waits. */
   repeatAck(): void {
-    if (this.started && !this.initiator && this.acks.count === 0) {
+    const { now } = this.#clock;
+    if (this.started && !this.initiator && this.acks.count === 0 && now >= this.#repeatAt) {
+      this.#repeatAt = now + this.#options.interval;
       this.acks.push(this.#lastSn, this.#lastTs, this.#options.rcvWnd);
     }
   }
@@ -262,6 +324,17 @@ export class Receiver {
       if (!writer.reserve(OVERHEAD)) return false;
       writer.write(CMD_ACK, 0, acks.ts, acks.sn, 0);
     }
+    return true;
+  }
+
+  /** Writes the answer to a probe of the path MTU, if one is due. False when the batch is full. */
+  writeProbeAnswer(writer: PacketWriter): boolean {
+    if (!this.answerProbe) return true;
+    writer.close();
+    if (!writer.reserve(OVERHEAD)) return false;
+    writer.write(CMD_PROBE_ANSWER, 0, this.#probeTs, this.#probeSn, 0);
+    writer.close();
+    this.answerProbe = false;
     return true;
   }
 
@@ -287,6 +360,7 @@ export class Receiver {
   /** Gives memory that is not needed now back to the arena. */
   release(): void {
     this.buffer.release();
+    this.pieces.clear();
     this.acks.release();
   }
 }

@@ -15,6 +15,8 @@ export class RemoteWindow {
    * The highest `una` that the peer has sent. A window that comes with a lower one is out of date.
    */
   una: number;
+  /** The largest window that the peer has announced, in segments. */
+  largest = INITIAL_WINDOW;
   /** When to probe the window, in ms. Infinity while it is open. */
   probeAt = Infinity;
   #wait = 0;
@@ -34,6 +36,7 @@ export class RemoteWindow {
     this.una = una;
     if (recovered) return;
     this.wnd = wnd;
+    if (wnd > this.largest) this.largest = wnd;
     if (wnd > 0) {
       this.#wait = 0;
       this.probeAt = Infinity;

@@ -34,7 +34,9 @@ export class RttSampler {
       return now - sentAt;
     }
     const rtt = distance(timestamp(now), ts);
-    return rtt >= 0 && rtt <= now - send.firstSentAt(sn) + 1 ? rtt : -1;
+    if (rtt < 0 || rtt > now - send.firstSentAt(sn) + 1) return -1;
+    send.notePacketArrived(sn, now - rtt);
+    return rtt;
   }
 
   /** Remembers segment `sn`, the newest that an `una` acknowledges now. */

@@ -32,6 +32,25 @@ export const CMD_WASK = 83;
 /** `cmd` of a window announcement. Only `wnd` and `una` count. */
 export const CMD_WINS = 84;
 
+/**
+ * Extension segments, for the path MTU. Only this library knows them. Every other implementation
+ * drops a packet whose `cmd` it does not know, and keeps the conversation. So a packet with an
+ * extension segment carries nothing else, and a peer gets pieces only after it has answered a probe.
+ */
+/**
+ * `cmd` of a piece: a part of a data segment that is too large for the path. The header is that of
+ * the whole segment, apart from `len`. The data is `total u16 | offset u16 | bytes`: the payload
+ * bytes of the whole segment, and where `bytes` lie in them. See {@linkcode PieceBuffer}.
+ */
+export const CMD_PIECE = 85;
+/** `cmd` of a path MTU probe. Its data is padding. The peer answers at once. */
+export const CMD_PROBE = 86;
+/**
+ * `cmd` of the answer to a probe. It echoes `ts`, and the `sn` of the largest probe with this `ts`
+ * that has arrived.
+ */
+export const CMD_PROBE_ANSWER = 87;
+
 /** Most fragments of a message. `frg` is a u8 and counts down from 254. */
 export const MAX_FRAGMENTS = 255;
 

@@ -4,10 +4,16 @@ import { LossDetector } from "./loss_detector.ts";
 import { distance, timestamp } from "./segment.ts";
 
 // Fields of a segment in the table.
-const STRIDE = 3;
+const STRIDE = 4;
 const POS = 0;
 const LEN = 1;
+/** The fragments that follow in the message, or {@linkcode STREAM}. */
 const FRG = 2;
+/** Bytes of the packet that the segment was last sent in. */
+const PACKET = 3;
+
+/** The `frg` of a segment of the byte stream: 0 on the wire. It may be cut elsewhere. */
+export const STREAM = 256;
 
 const MIN_CAPACITY = 16;
 
@@ -30,6 +36,14 @@ export class SendBuffer {
   acknowledged = 0;
   /** Acknowledged segments whose first transmission was lost. */
   lost = 0;
+  /**
+   * Bytes of the largest packet that was acknowledged since the sender last set it to 0, and when
+   * it was sent, in ms.
+   */
+  arrivedSize = 0;
+  arrivedAt = -Infinity;
+  /** The `frg` of the segment before `una`. */
+  frgBefore = 0;
   readonly detector = new LossDetector();
   readonly #ring: ByteRing;
   #mask = 0;
@@ -69,6 +83,7 @@ export class SendBuffer {
     table[at + POS] = (this.#ring.end - before - length) | 0;
     table[at + LEN] = length;
     table[at + FRG] = frg;
+    table[at + PACKET] = 0;
     this.detector.add(slot);
     this.end = (this.end + 1) | 0;
   }
@@ -90,7 +105,27 @@ export class SendBuffer {
 
   /** Fragments that follow a segment in its message. */
   frg(sn: number): number {
-    return this.#table[(sn & this.#mask) * STRIDE + FRG];
+    return this.#table[(sn & this.#mask) * STRIDE + FRG] & 0xff;
+  }
+
+  /** Whether a segment belongs to the byte stream, not to a message. */
+  isStream(sn: number): boolean {
+    return this.#table[(sn & this.#mask) * STRIDE + FRG] === STREAM;
+  }
+
+  /** The `frg` of the segment before `sn`, which is `una` or a later one. */
+  frgBeforeSn(sn: number): number {
+    return sn === this.una ? this.frgBefore : this.frg((sn - 1) | 0);
+  }
+
+  /** Bytes of the packet that a segment was last sent in. */
+  packetSize(sn: number): number {
+    return this.#table[(sn & this.#mask) * STRIDE + PACKET];
+  }
+
+  /** Notes the size of the packet that a segment is sent in. */
+  setPacketSize(sn: number, bytes: number): void {
+    this.#table[(sn & this.#mask) * STRIDE + PACKET] = bytes;
   }
 
   /** Copies a segment's payload to `offset` of the arena. */
@@ -98,6 +133,12 @@ export class SendBuffer {
     const at = (sn & this.#mask) * STRIDE;
     const length = this.#table[at + LEN];
     if (length > 0) this.#ring.copyInside(this.#table[at + POS], length, offset);
+  }
+
+  /** Copies `length` bytes of a segment's payload from `from` on to `offset` of the arena. */
+  copyPart(sn: number, from: number, length: number, offset: number): void {
+    const at = (sn & this.#mask) * STRIDE;
+    this.#ring.copyInside((this.#table[at + POS] + from) | 0, length, offset);
   }
 
   /** Time of the last transmission of a segment in flight, in ms. */
@@ -140,7 +181,16 @@ export class SendBuffer {
 
   /** Notes that the last transmission of a segment arrived: earlier ones in flight were skipped. */
   noteArrived(sn: number): void {
+    this.notePacketArrived(sn, this.sentAt(sn));
     this.detector.noteArrived(sn & this.#mask);
+  }
+
+  /** Notes that a packet with a segment arrived that was sent at `sentAt`. */
+  notePacketArrived(sn: number, sentAt: number): void {
+    const size = this.#table[(sn & this.#mask) * STRIDE + PACKET];
+    if (size < this.arrivedSize || size === this.arrivedSize && sentAt < this.arrivedAt) return;
+    this.arrivedSize = size;
+    this.arrivedAt = sentAt;
   }
 
   /**
@@ -174,7 +224,10 @@ export class SendBuffer {
     for (let sn = this.una; sn !== una; sn = (sn + 1) | 0) {
       const slot = sn & this.#mask;
       if (detector.isAcked(slot)) continue;
-      if (detector.wasResent(slot) && detector.sentAt(slot) <= arrivable) this.lost++;
+      const again = detector.wasResent(slot);
+      const last = !again || detector.sentAt(slot) <= arrivable;
+      if (again && last) this.lost++;
+      this.notePacketArrived(sn, last ? detector.sentAt(slot) : detector.firstSentAt(slot));
       detector.acknowledge(slot);
       this.inFlight--;
       this.acknowledged++;
@@ -191,6 +244,7 @@ export class SendBuffer {
   }
 
   #advance(una: number): void {
+    this.frgBefore = this.frg((una - 1) | 0);
     this.una = una;
     if (una !== this.end) {
       this.#ring.discard(this.#table[(una & this.#mask) * STRIDE + POS]);
@@ -229,6 +283,27 @@ export class SendBuffer {
   /** Size of the block that the arena must have before `length` bytes can be stored. */
   blockFor(length: number): number {
     return this.#ring.blockFor(length);
+  }
+
+  /**
+   * Replaces the segments that wait for their first transmission by others with the same bytes.
+   *
+   * @param frgs The `frg` of each segment, or {@linkcode STREAM}.
+   */
+  replaceWaiting(lengths: readonly number[], frgs: readonly number[]): void {
+    let left = lengths.reduce((sum, length) => sum + length, 0);
+    this.end = this.nxt;
+    for (const [i, length] of lengths.entries()) this.enqueue(length, frgs[i], left -= length);
+  }
+
+  /** Makes every segment in flight one that was never sent. None of them has arrived. */
+  rewind(): void {
+    const { detector, una } = this;
+    this.lost += this.inFlight;
+    detector.clear();
+    for (let sn = una; sn !== this.nxt; sn = (sn + 1) | 0) detector.add(sn & this.#mask);
+    this.inFlight = 0;
+    this.nxt = una;
   }
 
   /** Gives memory back to the arena if nothing is queued or in flight. */

@@ -10,12 +10,16 @@ import type { Liveness } from "./liveness.ts";
 import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
-import type { PacketWriter } from "./packet_writer.ts";
+import { MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
+import { PieceWriter } from "./piece_writer.ts";
+import { recut } from "./recut.ts";
+import type { PacketSink, PacketWriter } from "./packet_writer.ts";
+import { Renumbering } from "./renumbering.ts";
 import { RemoteWindow } from "./remote_window.ts";
 import { RtoEstimator } from "./rto.ts";
 import { RttSampler } from "./rtt_sampler.ts";
 import { CMD_PUSH, CMD_WASK, distance, MAX_FRAGMENTS, OVERHEAD, timestamp } from "./segment.ts";
-import { SendBuffer } from "./send_buffer.ts";
+import { SendBuffer, STREAM } from "./send_buffer.ts";
 
 /** After a silence of this many RTOs, everything in flight counts as lost: it was an outage. */
 const OUTAGE_RTOS = 3;
@@ -27,11 +31,14 @@ const ENOUGH = 16_384;
  */
 const FEW_SEGMENTS = 8;
 
+/** A peer that never answered gets its first segment in pieces of this size, too. */
+const FIRST_PIECES = 512;
+
 /**
  * The sending half of a machine: it queues data, sends what windows, congestion control and pacing
  * allow, handles acknowledgments, retransmits, and probes a closed window.
  */
-export class Sender {
+export class Sender implements PacketSink {
   /** Bytes of data segments, headers included, that may still be sent. */
   limit: number = Infinity;
   /** Whether the peer is asked for its window at the next output. */
@@ -40,8 +47,6 @@ export class Sender {
   answered = false;
   /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
   shortage = 0;
-  /** Payload bytes of a full segment. */
-  mss: number;
   /** Sequence number of the first segment of the conversation. */
   readonly firstSn: number;
   readonly buffer: SendBuffer;
@@ -49,12 +54,20 @@ export class Sender {
   readonly remote: RemoteWindow;
   readonly controller: CongestionController;
   readonly pacer: Pacer;
+  readonly path: PathMtu;
   readonly counters = {
     payloadOut: 0,
     timeoutRetransmits: 0,
     fastRetransmits: 0,
     earlyRetransmits: 0,
   };
+  readonly #pieces = new PieceWriter();
+  readonly #renumbering = new Renumbering();
+  /** The segments of the packet that is being written. */
+  #open = new Int32Array(16);
+  #openCount = 0;
+  /** The MTU that the segments in the queue are cut for. */
+  #cutFor: number;
   readonly #flight = new FlightLimit();
   readonly #sampler: RttSampler;
   readonly #liveness: Liveness;
@@ -85,8 +98,9 @@ export class Sender {
     liveness: Liveness,
     clock: Clock,
   ) {
-    const { mtu, burst, pacingRate, resend } = options;
-    this.mss = mtu - OVERHEAD;
+    const { mtu, maxMtu, burst, pacingRate, resend } = options;
+    this.path = new PathMtu(mtu, maxMtu);
+    this.#cutFor = mtu;
     this.buffer = new SendBuffer(arena, initialSn);
     this.firstSn = initialSn | 0;
     this.#tsOffset = initialTs;
@@ -101,9 +115,9 @@ export class Sender {
   }
 
   configure(options: ResolvedKcpOptions): void {
-    const { nodelay, resend, fastlimit, interval, minRto, mtu } = options;
+    const { nodelay, resend, fastlimit, interval, minRto, mtu, maxMtu } = options;
     this.#options = options;
-    this.mss = mtu - OVERHEAD;
+    this.path.configure(mtu, maxMtu);
     this.buffer.detector.configure(nodelay, resend, fastlimit);
     this.rto.bound(interval, minRto);
     this.#configurePacer();
@@ -117,6 +131,11 @@ export class Sender {
 
   // --- from the application ---
 
+  /** Payload bytes of a full segment. */
+  get mss(): number {
+    return this.path.mtu - OVERHEAD;
+  }
+
   /** Segments that the send queue still takes. */
   get queueRoom(): number {
     return Math.max(0, this.#options.sndQueue - this.buffer.waiting);
@@ -125,16 +144,21 @@ export class Sender {
   /** See {@linkcode Kcp.send}. */
   send(message: Uint8Array): boolean {
     checkBytes(message);
-    const { buffer, mss } = this;
+    const { buffer } = this;
     const size = message.length;
-    const fragments = Math.max(1, Math.ceil(size / mss));
-    if (fragments > MAX_FRAGMENTS) {
+    const most = this.#options.mtu - OVERHEAD;
+    if (size > MAX_FRAGMENTS * most) {
       throw new RangeError(
-        `Cannot send a message of ${size} bytes in ${fragments} fragments: the limit is ` +
-          `${MAX_FRAGMENTS} of ${mss} bytes`,
+        `Cannot send a message of ${size} bytes in ${
+          Math.ceil(size / most)
+        } fragments: the limit ` +
+          `is ${MAX_FRAGMENTS} of ${most} bytes`,
       );
     }
     this.shortage = 0;
+    // On a path with a smaller MTU, a fragment may be larger than a packet. It is sent in pieces.
+    const mss = Math.max(this.mss, Math.ceil(size / this.#mostFragments(size)));
+    const fragments = Math.max(1, Math.ceil(size / mss));
     if (this.#liveness.dead || fragments > this.queueRoom) return false;
     if (size > 0 && !buffer.store(message, size)) {
       this.shortage = buffer.blockFor(size);
@@ -149,6 +173,15 @@ export class Sender {
     }
     this.#tailOpen = false;
     return true;
+  }
+
+  /**
+   * Most fragments of a message of `size` bytes. It has no more than the settings ask for, or the
+   * peer's window can hold.
+   */
+  #mostFragments(size: number): number {
+    const configured = Math.ceil(size / (this.#options.mtu - OVERHEAD));
+    return Math.min(MAX_FRAGMENTS, Math.max(1, configured, this.remote.largest));
   }
 
   /** See {@linkcode Kcp.write}. */
@@ -176,7 +209,7 @@ export class Sender {
     for (let left = count - extended; left > 0;) {
       const length = Math.min(left, mss);
       left -= length;
-      buffer.enqueue(length, 0, left);
+      buffer.enqueue(length, STREAM, left);
     }
     this.#tailOpen = true;
     return count;
@@ -195,6 +228,13 @@ export class Sender {
     this.#inFlightBefore = this.buffer.inFlight;
     this.#ackedBytes = 0;
     this.#rtt = -1;
+    this.buffer.arrivedSize = 0;
+  }
+
+  /** Handles the answer to a probe of the path MTU. */
+  handleProbeAnswer(sn: number, ts: number): void {
+    this.path.understood = true;
+    this.path.answered(sn, ts, true, this.#clock.now, this.rto.srtt);
   }
 
   /**
@@ -226,6 +266,9 @@ export class Sender {
       this.#ackedBytes += buffer.acknowledge(sn, ts);
     } else {
       sample = this.#sampler.sampleRemembered(sn, ts);
+      if (this.path.deadline < Infinity) {
+        this.path.answered(sn, echo, false, this.#clock.now, this.rto.srtt);
+      }
     }
     if (sample >= 0) this.#rtt = sample;
   }
@@ -270,6 +313,8 @@ export class Sender {
     const { buffer } = this;
     const { rto, srtt } = this.rto;
     if (silence < rto || buffer.inFlight === 0) return;
+    // What vanishes is sent at long intervals. The answers to probes are no reason to send it again.
+    if (this.path.vanishes(OVERHEAD + buffer.length(buffer.una)) && !this.path.understood) return;
     const oldest = buffer.slotOf(buffer.una);
     if (!buffer.detector.hasTimedOut(oldest, this.#clock.now - Math.max(0, srtt))) return;
     this.resume(silence >= OUTAGE_RTOS * rto);
@@ -286,6 +331,9 @@ export class Sender {
       const { min } = this.rto;
       this.#ackedBytes += buffer.acknowledgeUpTo(una, min < Infinity ? now - min : now);
     }
+    if (buffer.arrivedSize > 0) this.path.arrived(buffer.arrivedSize, buffer.arrivedAt, now);
+    this.path.conclude(now);
+    this.#renumber();
     const rtt = recovered ? -1 : this.#rtt;
     if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto);
     const acked = this.#inFlightBefore - buffer.inFlight;
@@ -308,12 +356,47 @@ export class Sender {
     }
   }
 
+  /** Cuts segments in flight anew that vanish, if that is safe. */
+  #renumber(): void {
+    const { buffer, path, remote } = this;
+    const renumbering = this.#renumbering;
+    const { now } = this.#clock;
+    renumbering.noteLosses(buffer);
+    renumbering.update(buffer, path, now, this.rto.rto);
+    if (!renumbering.waiting) return;
+    if (renumbering.isAllowed(buffer, path, remote)) {
+      buffer.rewind();
+      renumbering.done(buffer);
+      this.#recut();
+    } else if (now >= renumbering.askAt) {
+      path.ask();
+    }
+  }
+
+  /** Cuts the segments in the queue for the present MTU. */
+  #recut(): void {
+    this.#cutFor = this.path.mtu;
+    recut(this.buffer, this.mss, Math.min(MAX_FRAGMENTS, this.remote.largest));
+  }
+
+  /** Whether no data may be sent, since the path MTU is about to be known. */
+  get #waitsForPath(): boolean {
+    return this.path.holds || this.#renumbering.waiting;
+  }
+
   #detectLoss(): void {
     const { buffer } = this;
     const inFlight = distance(buffer.nxt, buffer.una);
     let lost = buffer.detector.collectSkipped(false);
     if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(true);
     if (lost > 0) this.controller.onLoss(this.#clock.now, lost, inFlight);
+  }
+
+  /** Drops all data that is queued or in flight. */
+  abandon(): void {
+    this.buffer.clear();
+    this.path.stop();
+    this.#renumbering.stop();
   }
 
   // --- time ---
@@ -323,8 +406,8 @@ export class Sender {
     const { buffer, remote } = this;
     const { now } = this.#clock;
     let deadline = Infinity;
-    if (this.#limited) {
-      // Nothing leaves until the limit is raised.
+    if (this.#limited || this.#waitsForPath) {
+      // Nothing leaves until the limit is raised, or the path is probed.
     } else if (buffer.due) {
       deadline = Math.max(now, this.pacer.readyAt);
     } else if (buffer.waiting > 0) {
@@ -333,6 +416,12 @@ export class Sender {
       }
     }
     if (this.#probesWindow) deadline = Math.min(deadline, remote.probeAt);
+    deadline = Math.min(deadline, this.path.deadline);
+    if (this.#renumbering.waiting) {
+      // Nothing times out while everything waits.
+      const { askAt } = this.#renumbering;
+      return now < askAt ? Math.min(deadline, askAt) : deadline;
+    }
     if (buffer.inFlight > 0) {
       const { longestWait } = this.#liveness;
       deadline = Math.min(deadline, buffer.detector.nextTimeout(this.rto.rto, longestWait));
@@ -345,7 +434,10 @@ export class Sender {
     const { buffer, remote } = this;
     const { now } = this.#clock;
     const liveness = this.#liveness;
-    if (buffer.inFlight > 0) {
+    this.path.tick(now);
+    if (this.#renumbering.waiting) {
+      this.#renumber();
+    } else if (buffer.inFlight > 0) {
       const inFlight = distance(buffer.nxt, buffer.una);
       const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
       if (count > 0) this.controller.onTimeout(now, count, inFlight);
@@ -392,6 +484,7 @@ export class Sender {
 
   /** Prepares the pacer for an output. */
   startOutput(): void {
+    if (this.#cutFor !== this.path.mtu && !this.#waitsForPath) this.#recut();
     // The controller's rate may have changed since the last output.
     this.#configurePacer();
     this.advancePacer();
@@ -404,7 +497,8 @@ export class Sender {
 
   /** Whether data may be sent now, given the new segments that the windows allow. */
   dataDue(room: number): boolean {
-    return (this.buffer.due || room > 0) && this.pacer.ready && !this.#limited;
+    return !this.#waitsForPath && (this.buffer.due || room > 0) && this.pacer.ready &&
+      !this.#limited;
   }
 
   /**
@@ -414,7 +508,64 @@ export class Sender {
   acksFitBetterLast(room: number): boolean {
     const { buffer } = this;
     return !buffer.due && room <= FEW_SEGMENTS &&
-      2 * OVERHEAD + buffer.length(buffer.nxt) > this.#options.mtu;
+      2 * OVERHEAD + buffer.length(buffer.nxt) > this.path.mtu;
+  }
+
+  /** Whether probes of the path MTU are due. A peer that is not confirmed gets none. */
+  get probesDue(): boolean {
+    return this.path.due && this.limit === Infinity;
+  }
+
+  /**
+   * Writes the probes of the path MTU. They come behind the data, so their answers tell whether it
+   * has arrived.
+   */
+  writePathProbes(writer: PacketWriter): void {
+    const { buffer, path } = this;
+    const before = (buffer.una - 1) | 0;
+    if (buffer.inFlight > 0) this.#writeCopies(writer);
+    path.write(writer, before, this.#tsOffset, this.#clock.now, this.rto.rto);
+  }
+
+  /** Writes copies of a segment that is suspected to be too large for the path. */
+  #writeCopies(writer: PacketWriter): void {
+    const { buffer, path } = this;
+    const { now } = this.#clock;
+    const sn = buffer.una;
+    const size = OVERHEAD + buffer.length(sn);
+    if (size < path.suspect) return;
+    for (let left = path.copies; left > 0; left--) {
+      writer.close();
+      if (!writer.reserve(size)) return;
+      buffer.copyPayload(sn, writer.dataAt);
+      writer.write(
+        CMD_PUSH,
+        buffer.frg(sn),
+        (timestamp(now) + this.#tsOffset) | 0,
+        sn,
+        size - OVERHEAD,
+      );
+      writer.carriesData = true;
+      path.copied();
+    }
+    writer.close();
+  }
+
+  #noteOpen(sn: number): void {
+    if (this.#openCount === this.#open.length) {
+      const open = new Int32Array(2 * this.#open.length);
+      open.set(this.#open);
+      this.#open = open;
+    }
+    this.#open[this.#openCount++] = sn;
+  }
+
+  /** {@linkcode PacketSink.packetWritten}. Only packets that carry data are paced. */
+  packetWritten(bytes: number): void {
+    this.pacer.spend(bytes);
+    this.path.sent(bytes);
+    for (let i = 0; i < this.#openCount; i++) this.buffer.setPacketSize(this.#open[i], bytes);
+    this.#openCount = 0;
   }
 
   /** Writes the window probe, if one is due. False when the batch is full. */
@@ -436,7 +587,7 @@ export class Sender {
    * @returns How many of those are left.
    */
   writeData(writer: PacketWriter, room: number): number {
-    const { buffer, counters } = this;
+    const { buffer, counters, path } = this;
     const { now } = this.#clock;
     const ts = (timestamp(now) + this.#tsOffset) | 0;
     const edge = this.#edge;
@@ -452,13 +603,21 @@ export class Sender {
       const length = buffer.length(sn);
       const size = OVERHEAD + length;
       if (size > this.limit) break;
-      if (!writer.fits(size)) writer.close();
-      // A packet that carries data already has passed the pacer.
-      if (!writer.carriesData && !this.pacer.ready) break;
-      if (!writer.reserve(size)) break;
-      buffer.copyPayload(sn, writer.dataAt);
-      writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, length);
-      writer.carriesData = true;
+      if (size > path.mtu && path.understood) {
+        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu)) break;
+        if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
+        buffer.setPacketSize(sn, path.mtu);
+      } else {
+        if (!writer.fits(size)) writer.close();
+        // A packet that carries data already has passed the pacer.
+        if (!writer.carriesData && !this.pacer.ready) break;
+        if (!writer.reserve(size)) break;
+        buffer.copyPayload(sn, writer.dataAt);
+        writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, length);
+        writer.carriesData = true;
+        if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
+        this.#noteOpen(sn);
+      }
       this.limit -= size;
       if (again) {
         const reason = buffer.reason(sn);
@@ -471,7 +630,23 @@ export class Sender {
       }
       buffer.transmit(sn, now);
       this.controller.onSend(now, length, buffer.inFlight);
+      if (again && sn === this.firstSn) this.#writeFirstInPieces(writer, size, ts);
     }
+    if (path.mtu < this.#options.maxMtu) path.raiseIfDue(now);
     return room;
+  }
+
+  /**
+   * Sends the first segment in pieces, too, if the peer has never answered. It may be too large for
+   * the path, and a peer that has not got it does not answer probes.
+   */
+  #writeFirstInPieces(writer: PacketWriter, size: number, ts: number): void {
+    if (size <= MIN_SUSPECT || this.#liveness.heardAt !== -Infinity) return;
+    const mtu = Math.min(this.path.mtu, FIRST_PIECES);
+    if (this.limit === Infinity) {
+      this.#pieces.write(writer, this.pacer, this.buffer, this.firstSn, ts, mtu);
+      // An acknowledgment does not show that the large packet has arrived.
+      this.buffer.setPacketSize(this.firstSn, mtu);
+    }
   }
 }

@@ -12,6 +12,8 @@ export interface InputErrors {
   una: number;
   /** An acknowledgment of a segment that was never sent. */
   ack: number;
+  /** A piece of a segment that does not fit the segment, or pieces before it. */
+  piece: number;
 }
 
 /**
@@ -45,6 +47,13 @@ export interface KcpStats {
   acknowledged: number;
   /** Acknowledged segments whose first transmission was lost, as far as acknowledgments show it. */
   lost: number;
+  /**
+   * Bytes of the largest packet that the machine sends: the `mtu` setting, less when larger packets
+   * vanish, or more when larger ones arrive and `maxMtu` allows them.
+   */
+  pathMtu: number;
+  /** How often the machine noticed that large packets vanish, and went on with smaller ones. */
+  pathMtuReductions: number;
   /** Data segments that arrived more than once. */
   duplicates: number;
   /** Data segments that were dropped: beyond the receive window, or no memory was left. */

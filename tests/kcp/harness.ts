@@ -19,6 +19,9 @@ export const PUSH = 81;
 export const ACK = 82;
 export const WASK = 83;
 export const WINS = 84;
+export const PIECE = 85;
+export const PROBE = 86;
+export const PROBE_ANSWER = 87;
 /** Bytes of a segment header. */
 export const HEADER = 24;
 /** The default conversation id. */
@@ -69,7 +72,9 @@ export function decode(packet: Uint8Array): Segment[] {
     }
     const cmd = view.getUint8(at + 4);
     const length = view.getUint32(at + 20, true);
-    if (cmd < PUSH || cmd > WINS) throw new AssertionError(`A segment was sent with cmd ${cmd}`);
+    if (cmd < PUSH || cmd > PROBE_ANSWER) {
+      throw new AssertionError(`A segment was sent with cmd ${cmd}`);
+    }
     if (length > packet.length - at - HEADER) {
       throw new AssertionError(`A segment was sent with len ${length} past the end of its packet`);
     }

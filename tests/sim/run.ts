@@ -181,6 +181,7 @@ class Flow {
 /** The largest values that any setting of an end has had. */
 class Bounds {
   mtu = 0;
+  smallestMtu = Infinity;
   sndWnd = 0;
   rcvWnd = 0;
   sndQueue = 0;
@@ -192,6 +193,7 @@ class Bounds {
   note(): void {
     const { mtu, sndWnd, rcvWnd, sndQueue } = this.end.kcp.options;
     this.mtu = Math.max(this.mtu, mtu);
+    this.smallestMtu = Math.min(this.smallestMtu, mtu);
     this.sndWnd = Math.max(this.sndWnd, sndWnd);
     this.rcvWnd = Math.max(this.rcvWnd, rcvWnd);
     this.sndQueue = Math.max(this.sndQueue, sndQueue);
@@ -220,8 +222,11 @@ class Bounds {
       stats.inFlight >= 0 && stats.inFlight <= this.sndWnd,
       `${stats.inFlight} segments in flight, sndWnd is ${this.sndWnd}`,
     );
+    // A smaller MTU cuts each segment in the queue into several.
+    this.smallestMtu = Math.min(this.smallestMtu, stats.pathMtu);
+    const parts = Math.ceil((this.mtu - 24) / (this.smallestMtu - 24));
     rule(
-      stats.sndQueue >= 0 && stats.sndQueue <= this.sndQueue,
+      stats.sndQueue >= 0 && stats.sndQueue <= parts * this.sndQueue,
       `${stats.sndQueue} segments queued, sndQueue is ${this.sndQueue}`,
     );
     rule(

@@ -209,7 +209,7 @@ export class Connection implements AsyncDisposable, Disposable {
 
   /** Largest message in bytes that {@linkcode Connection.sendMessage} takes: 255 segments. */
   get maxMessageSize(): number {
-    return 255 * this.#session.kcp.mss;
+    return this.#session.kcp.maxMessageSize;
   }
 
   /**

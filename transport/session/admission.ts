@@ -6,7 +6,17 @@
 import type { Arena } from "../../kcp/arena.ts";
 import type { Incarnation } from "../../kcp/incarnation.ts";
 import { findFault } from "../../kcp/packet.ts";
-import { CMD, CMD_ACK, CMD_PUSH, CONV, LEN, OVERHEAD, SN, UNA } from "../../kcp/segment.ts";
+import {
+  CMD,
+  CMD_ACK,
+  CMD_PIECE,
+  CMD_PUSH,
+  CONV,
+  LEN,
+  OVERHEAD,
+  SN,
+  UNA,
+} from "../../kcp/segment.ts";
 import { hostOf } from "./address.ts";
 import { EndedSessions } from "./ended_sessions.ts";
 import type { Session } from "./session.ts";
@@ -157,7 +167,7 @@ export class Admission {
     for (let at = start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
       if (cmd === CMD_ACK || view.getUint32(at + UNA, true) !== una) return false;
-      if (cmd === CMD_PUSH && !hasData) {
+      if ((cmd === CMD_PUSH || cmd === CMD_PIECE) && !hasData) {
         const ahead = (view.getUint32(at + SN, true) - this.#firstExpected) | 0;
         if (ahead < 0 || ahead >= FIRST_WINDOW) return false;
         hasData = true;

@@ -17,7 +17,7 @@ import {
 import type { FecRatio } from "../../fec/ratio.ts";
 import type { Kcp } from "../../kcp/kcp.ts";
 import type { PacketBatch, PacketLayer } from "../../kcp/packet_batch.ts";
-import { CMD, CMD_PUSH, CMD_WINS, CONV, LEN, OVERHEAD } from "../../kcp/segment.ts";
+import { CMD, CMD_PROBE_ANSWER, CMD_PUSH, CONV, LEN, OVERHEAD } from "../../kcp/segment.ts";
 import { DatagramQueue } from "./datagram_queue.ts";
 import type { FecOptions } from "./fec_options.ts";
 import type { PacketProtection } from "./packet_protection.ts";
@@ -321,9 +321,9 @@ export class Pipeline implements PacketLayer {
 
   // --- both directions ---
 
-  /** Bytes of the largest datagram. */
+  /** Bytes of the largest datagram on the present path. */
   get maxDatagramSize(): number {
-    return this.#kcp.options.mtu + this.headroom - this.#front - OOB_HEADER;
+    return this.#kcp.pathMtu + this.headroom - this.#front - OOB_HEADER;
   }
 
   /** The share of the packets, 0 to 1, that the KCP machine gets. The rest is parity. */
@@ -370,7 +370,8 @@ function isPacketOf(packet: Uint8Array, conv: number): boolean {
   let at = 0;
   while (packet.length - at >= OVERHEAD) {
     const cmd = view.getUint8(at + CMD);
-    if (view.getUint32(at + CONV, true) !== conv || cmd < CMD_PUSH || cmd > CMD_WINS) return false;
+    if (view.getUint32(at + CONV, true) !== conv) return false;
+    if (cmd < CMD_PUSH || cmd > CMD_PROBE_ANSWER) return false;
     at += OVERHEAD + view.getUint32(at + LEN, true);
   }
   return at > 0 && at === packet.length;

@@ -307,8 +307,10 @@ export class Session {
 
   /** The counters and the present state: a snapshot. */
   get stats(): SessionStats {
+    const { pathMtu, ...kcp } = this.kcp.stats;
     return {
-      ...this.kcp.stats,
+      ...kcp,
+      pathMtu: pathMtu + this.#pipeline.overhead,
       fec: this.#pipeline.fecStats,
       datagrams: this.#pipeline.datagrams.stats,
     };

@@ -18,7 +18,7 @@ import { DEFAULT_BURST } from "../../kcp/pacer.ts";
  */
 export function kcpOptions(given: KcpLiveOptions, overhead: number, share: number): KcpLiveOptions {
   const inner: KcpLiveOptions = { ...given };
-  const { mtu = DEFAULT_MTU, burst = DEFAULT_BURST } = given;
+  const { mtu = DEFAULT_MTU, maxMtu, burst = DEFAULT_BURST } = given;
   // The machine refuses an MTU that is not a number.
   if (overhead > 0 && typeof mtu === "number") {
     const min = MIN_MTU + overhead;
@@ -29,6 +29,7 @@ export function kcpOptions(given: KcpLiveOptions, overhead: number, share: numbe
       );
     }
     inner.mtu = mtu - overhead;
+    if (typeof maxMtu === "number") inner.maxMtu = Math.max(inner.mtu, maxMtu - overhead);
   }
   // It is always set: otherwise the burst of an earlier, smaller share would stay.
   inner.burst = burst;
@@ -45,5 +46,6 @@ export function wireOptions(
   overhead: number,
 ): ResolvedKcpOptions {
   const { burst = DEFAULT_BURST } = given;
-  return Object.freeze({ ...inner, mtu: inner.mtu + overhead, burst });
+  const { mtu, maxMtu } = inner;
+  return Object.freeze({ ...inner, mtu: mtu + overhead, maxMtu: maxMtu + overhead, burst });
 }

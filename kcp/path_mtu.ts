@@ -1,0 +1,442 @@
+import type { PacketWriter } from "./packet_writer.ts";
+import { MIN_MTU } from "./options.ts";
+import { CMD_PROBE, CMD_PUSH, distance, OVERHEAD, timestamp } from "./segment.ts";
+
+/**
+ * Packets of this many bytes or fewer are never suspected of being too large. RFC 791 requires every
+ * host to take packets of 576 bytes; this leaves room for any header.
+ */
+export const MIN_SUSPECT = 256;
+/**
+ * This many large packets in a row must vanish while smaller ones arrive. At 30 % random loss that
+ * happens by chance to one packet in two million.
+ */
+const NEEDED = 12;
+/**
+ * At least this many of them are probes or copies, whose arrival the next answer shows. Another packet
+ * may have arrived while its acknowledgment was lost.
+ */
+const MIN_COPIES = 8;
+/**
+ * After a false alarm, copies are sent only when one more packet was lost than before, at most this
+ * many. Losses are an accident on such a path. It is forgotten after a time in ms.
+ */
+const MAX_PATIENCE = 4;
+const ALARM_MEMORY = 10_000;
+/** A search ends when the bounds are this close, in bytes or as a part of the size. */
+const PRECISION = 8;
+const RELATIVE_PRECISION = 1 / 64;
+/** Sizes that one round tries, apart from the doubled ones. */
+const ROUND_SIZES = 8;
+/** Rounds of a search. Each narrows the bounds to a ninth. */
+const MAX_ROUNDS = 5;
+/** After this time, in ms, larger packets are tried again. RFC 8899 §5.1.1 has 600 s at most. */
+const RAISE_AFTER = 60_000;
+/** Most sizes whose last arrival is remembered. */
+const MAX_ARRIVALS = 8;
+
+/**
+ * Finds out which packets the path takes, as in RFC 8899 (Datagram PLPMTUD), and notices when it
+ * takes smaller ones only: large packets vanish then without any notice.
+ *
+ * A large packet that must be sent again is suspected, if no packet of its size or a larger one
+ * arrived that was sent later. A round of probes goes out behind the retransmission. If probes are
+ * answered, the large packets that were sent before them are lost. When enough of them are lost and
+ * none arrives, that is no accident. The same round has tried smaller sizes, so the new MTU is known.
+ * More rounds between the largest size that arrived and the smallest that did not find it closely.
+ *
+ * A probe is a {@linkcode CMD_PROBE} for a peer that knows them. Any other peer gets a data segment
+ * that it has acknowledged before: it drops the data as a duplicate, and acknowledges it again with
+ * the `ts` of the probe. So each KCP implementation can be probed.
+ */
+export class PathMtu {
+  /** Bytes of the largest packet that is sent. */
+  mtu: number;
+  /** How often large packets were found to vanish. */
+  reductions = 0;
+  /** Whether the peer knows pieces: it has answered a probe. */
+  understood = false;
+  /** Rounds in which the peer has answered ordinary segments, but no probe. */
+  unheeded = 0;
+  /** When the last round that was answered was sent, in ms. */
+  answeredAt = -Infinity;
+  /** The largest packet that ever arrived. */
+  largestArrived = 0;
+  /** The configured MTU, and the largest that may be found. */
+  #base: number;
+  #max: number;
+  /** Sizes of packets that arrived, descending, and when the last one of each was sent. */
+  readonly #sizes: number[] = [];
+  readonly #times: number[] = [];
+
+  /** Packets of this size and larger are known to vanish. */
+  #bad = Infinity;
+
+  /** The size of the suspected packets. 0 if none is. */
+  #suspect = 0;
+  /** When the first of them was sent. */
+  #suspectedAt = 0;
+  /** How many of them were lost for certain. */
+  #lost = 0;
+  /** How many were sent since the last round. */
+  #tested = 0;
+  /** How many copies of them were sent. */
+  #copied = 0;
+
+  /** How many packets must be lost before copies are sent. */
+  #patience = 0;
+  #alarmAt = -Infinity;
+
+  /** Whether a round is due. */
+  #wanted = false;
+  /** The bounds of a search: the largest size that arrived and the smallest that did not. */
+  #low = 0;
+  #high = 0;
+  #roundsLeft = 0;
+  /** When packets of this size and larger were last found to vanish, in ms. */
+  #reducedAt = -Infinity;
+  /** When larger packets are tried again, in ms. */
+  #raiseAt = Infinity;
+
+  /** The last round: sizes of its probes, ascending, and how many are written. */
+  #round: number[] = [];
+  #written = 0;
+  #roundAt = -Infinity;
+  #roundTs = 0;
+  #roundSn = 0;
+  /** The suspected packets that were sent before it. */
+  #roundTested = 0;
+  #roundAnswered = false;
+  #roundHeeded = false;
+  /** The largest probe of it that arrived. */
+  #best = 0;
+  /** When it ends, in ms. Infinity when no round is running. */
+  #roundEnds = Infinity;
+  /** Whether data waits for the end of the round. */
+  #holds = false;
+
+  constructor(mtu: number, max: number) {
+    this.mtu = this.#base = mtu;
+    this.#max = max;
+    if (max > mtu) this.#raiseAt = -Infinity;
+  }
+
+  /** Takes over the settings. A change of the MTU ends what was found out. */
+  configure(mtu: number, max: number): void {
+    if (mtu === this.#base && max === this.#max) return;
+    this.#base = this.mtu = mtu;
+    this.#max = max;
+    this.#bad = Infinity;
+    this.stop();
+    this.#raiseAt = max > mtu ? -Infinity : Infinity;
+  }
+
+  /** Ends what is being tried. */
+  stop(): void {
+    this.#suspect = this.#high = 0;
+    this.#wanted = this.#holds = false;
+    this.#written = this.#round.length;
+    this.#roundEnds = Infinity;
+  }
+
+  // --- what was sent, and what arrived ---
+
+  /** Notes that a segment is sent again whose packet had `size` bytes and was sent at `sentAt`. */
+  resent(size: number, sentAt: number, now: number): void {
+    if (this.#suspect > 0) {
+      // The answer to the last round is lost, or there is none.
+      if (now >= this.#roundEnds || this.#roundEnds === Infinity) this.#wanted = true;
+    } else if (size >= this.#bad) {
+      // No more evidence is needed, but the peer may know pieces.
+      if (!this.understood) this.ask();
+    } else if (size > MIN_SUSPECT && !this.#hasArrived(size, sentAt)) {
+      this.#suspect = size;
+      this.#suspectedAt = sentAt;
+      if (now > this.#alarmAt + ALARM_MEMORY) this.#patience = 0;
+      this.#lost = this.#tested = this.#copied = 0;
+      this.#high = 0;
+      this.#wanted = true;
+    }
+  }
+
+  /** Notes that a packet with data is sent. */
+  sent(size: number): void {
+    // The probes of a round are counted before.
+    if (this.#written < this.#round.length) return;
+    if (this.#suspect > 0 && size >= this.#suspect) this.#tested++;
+  }
+
+  /** Notes that a packet arrived that was sent at `sentAt`. */
+  arrived(size: number, sentAt: number, now: number): void {
+    this.#note(size, sentAt);
+    if (size >= this.#bad && sentAt >= this.#reducedAt) this.#bad = size + 1;
+    if (size > this.largestArrived) this.largestArrived = size;
+    if (this.#suspect > 0 && size >= this.#suspect && sentAt >= this.#suspectedAt) {
+      this.#suspect = 0;
+      if (this.#copied > 0) {
+        this.#patience = Math.min(MAX_PATIENCE, this.#patience + 1);
+        this.#alarmAt = now;
+      }
+    }
+    if (size > this.mtu && size <= this.#max && sentAt >= this.#reducedAt) this.mtu = size;
+    if (this.#raiseAt === -Infinity) this.#raiseAt = now;
+  }
+
+  #note(size: number, sentAt: number): void {
+    const sizes = this.#sizes;
+    const times = this.#times;
+    let at = sizes.length;
+    while (at > 0 && sizes[at - 1] <= size) at--;
+    // A larger packet that was sent later tells more, and smaller ones that were sent before less.
+    if (at > 0 && times[at - 1] >= sentAt) return;
+    let count = 0;
+    while (at + count < sizes.length && times[at + count] <= sentAt) count++;
+    if (count === 1) {
+      sizes[at] = size;
+      times[at] = sentAt;
+    } else if (count > 0 || sizes.length < MAX_ARRIVALS) {
+      sizes.splice(at, count, size);
+      times.splice(at, count, sentAt);
+    }
+  }
+
+  #hasArrived(size: number, since: number): boolean {
+    const sizes = this.#sizes;
+    for (let i = sizes.length - 1; i >= 0; i--) {
+      if (sizes[i] >= size) return this.#times[i] >= since;
+    }
+    return false;
+  }
+
+  /** Whether packets of this size are known to vanish. */
+  vanishes(size: number): boolean {
+    return size > this.mtu && size >= this.#bad;
+  }
+
+  // --- rounds ---
+
+  /** Whether data waits, since a round is running. */
+  get holds(): boolean {
+    return this.#holds;
+  }
+
+  /** When {@linkcode PathMtu.tick} is next due, in ms. */
+  get deadline(): number {
+    return this.#roundEnds;
+  }
+
+  /** Whether probes are due. */
+  get due(): boolean {
+    return this.#wanted || this.#written < this.#round.length;
+  }
+
+  /** Asks the peer for an answer at the next output. */
+  ask(): void {
+    if (this.#roundEnds === Infinity) this.#wanted = true;
+  }
+
+  /** Starts to try larger packets when it is time. */
+  raiseIfDue(now: number): void {
+    if (this.mtu >= this.#max || now < this.#raiseAt || this.#raiseAt === -Infinity) return;
+    if (this.#suspect > 0 || this.#high > 0) return;
+    this.#low = this.mtu;
+    this.#high = this.#max + 1;
+    this.#roundsLeft = MAX_ROUNDS;
+    this.#wanted = true;
+  }
+
+  /**
+   * How many suspected packets must be sent before the next round. A peer that knows
+   * {@linkcode CMD_PROBE} gets probes of that size with the round instead.
+   */
+  get copies(): number {
+    return this.#wanted && !this.understood ? this.#missing : 0;
+  }
+
+  /** Notes that such a packet was sent. */
+  copied(): void {
+    this.#copied++;
+  }
+
+  /** How many more suspected packets must be sent until their loss is no accident. */
+  get #missing(): number {
+    const seen = this.#lost + this.#tested;
+    const enough = this.#lost > this.#patience || (this.#patience === 0 && seen >= NEEDED);
+    if (this.#suspect === 0 || !enough) return 0;
+    return Math.max(0, NEEDED - seen, MIN_COPIES - this.#copied);
+  }
+
+  /** The size of the suspected packets. 0 if none is. */
+  get suspect(): number {
+    return this.#suspect;
+  }
+
+  /**
+   * Writes the probes of a round. False when the batch is full: the next call goes on.
+   *
+   * @param sn The sequence number before `una`. The peer has acknowledged it.
+   * @param tsOffset The `ts` at the time 0.
+   * @param rto The retransmission timeout in ms: a round without an answer ends after it.
+   */
+  write(writer: PacketWriter, sn: number, tsOffset: number, now: number, rto: number): boolean {
+    if (this.#wanted && this.#written === this.#round.length) {
+      this.#startRound(sn, tsOffset, now, writer.largest);
+    }
+    while (this.#written < this.#round.length) {
+      const index = this.#written;
+      const size = this.#round[index];
+      writer.close();
+      if (!writer.reserve(size)) return false;
+      writer.pad(size - OVERHEAD);
+      const cmd = this.understood || index === 0 ? CMD_PROBE : CMD_PUSH;
+      const probe = (this.#roundSn - index) | 0;
+      writer.write(cmd, 0, this.#roundTs, probe, size - OVERHEAD);
+      writer.carriesData = size > OVERHEAD;
+      this.#written++;
+    }
+    writer.close();
+    this.#roundEnds = now + rto;
+    return true;
+  }
+
+  #startRound(sn: number, tsOffset: number, now: number, largest: number): void {
+    this.#wanted = false;
+    // The first probe asks only whether the peer is there. A peer that does not know CMD_PROBE
+    // answers the second one.
+    const round = this.understood ? [OVERHEAD] : [OVERHEAD, OVERHEAD];
+    const suspect = this.#suspect;
+    if (this.understood && suspect <= largest) {
+      for (let left = this.#missing; left > 0; left--) {
+        round.unshift(suspect);
+        this.#tested++;
+        this.#copied++;
+      }
+    }
+    const train = suspect > 0
+      ? this.#copied >= MIN_COPIES && this.#lost + this.#tested >= NEEDED
+      : this.#high > 0;
+    if (train) {
+      const low = suspect > 0 ? MIN_MTU : this.#low;
+      const high = suspect > 0 ? suspect : this.#high;
+      for (const size of trainOf(low, high)) if (size <= largest) round.push(size);
+    }
+    this.#round = round;
+    this.#written = 0;
+    this.#roundAt = now;
+    this.#roundTs = (timestamp(now) + tsOffset) | 0;
+    this.#roundSn = sn;
+    this.#roundTested = this.#tested;
+    this.#tested = 0;
+    this.#roundAnswered = this.#roundHeeded = false;
+    this.#best = 0;
+    // An acknowledgment of data that follows would hide those of the probes.
+    this.#holds = train && !this.understood;
+  }
+
+  /**
+   * Handles an acknowledgment of a segment before `una`, or the answer to a probe.
+   *
+   * @param heeded Whether it is the answer to a {@linkcode CMD_PROBE}.
+   * @param srtt The smoothed round-trip time in ms, or less than 0.
+   */
+  answered(sn: number, ts: number, heeded: boolean, now: number, srtt: number): void {
+    const index = distance(this.#roundSn, sn);
+    if (ts !== this.#roundTs || index < 0 || index >= this.#written) return;
+    if (heeded) this.understood = this.#roundHeeded = true;
+    this.answeredAt = this.#roundAt;
+    const size = this.#round[index];
+    if (!this.#roundAnswered) {
+      this.#roundAnswered = true;
+      // The packets that were sent before the round had arrived before it, or are lost.
+      this.#lost += this.#roundTested;
+      // More answers follow, unless this is the last.
+      this.#roundEnds = now + Math.max(1, srtt / 8);
+    }
+    if (size > this.#best) this.#best = size;
+    if (index === this.#round.length - 1) this.#roundEnds = now;
+    this.arrived(size, this.#roundAt, now);
+  }
+
+  /**
+   * Draws the conclusions from a packet that arrived, after {@linkcode PathMtu.answered} and
+   * {@linkcode PathMtu.arrived} have taken what it shows.
+   */
+  conclude(now: number): void {
+    if (this.#roundEnds === Infinity) return;
+    const suspected = this.#suspect > 0 && this.#roundAnswered && this.#lost >= NEEDED;
+    if (suspected && this.#hasTrain) this.#reduce(now);
+    this.tick(now);
+  }
+
+  /** Whether the last round tries sizes. */
+  get #hasTrain(): boolean {
+    return this.#round[this.#round.length - 1] > OVERHEAD;
+  }
+
+  /** Goes on with what arrived of the last round: large packets vanish. */
+  #reduce(now: number): void {
+    this.reductions++;
+    this.#bad = this.#suspect;
+    this.#suspect = 0;
+    this.mtu = Math.min(this.mtu, Math.max(MIN_MTU, this.#best));
+    this.#low = this.mtu;
+    this.#high = this.mtu < this.#max ? Math.min(this.#bad, this.#max + 1) : 0;
+    this.#reducedAt = this.#roundAt;
+    this.#sizes.length = this.#times.length = 0;
+    this.#roundsLeft = MAX_ROUNDS;
+    this.#raiseAt = now + RAISE_AFTER;
+    this.#holds = true;
+  }
+
+  /** Ends a round when its time is over. */
+  tick(now: number): void {
+    if (now < this.#roundEnds) return;
+    this.#roundEnds = Infinity;
+    this.#holds = false;
+    if (this.#roundAnswered && !this.#roundHeeded) this.unheeded++;
+    if (this.#suspect > 0) {
+      // The next round has more to count. If this one had nothing, the next timeout starts it.
+      this.#wanted = this.#roundAnswered && this.#roundTested > 0;
+      if (this.#roundAnswered && this.#lost === 0) this.#suspect = 0;
+    } else if (this.#high > 0) {
+      this.#narrow(now);
+    }
+  }
+
+  #narrow(now: number): void {
+    if (this.#roundAnswered) {
+      this.#low = Math.max(this.#low, this.mtu);
+      for (const size of this.#round) {
+        if (size > this.#low && size < this.#high) {
+          this.#high = size;
+          if (this.#bad < Infinity) this.#bad = Math.min(this.#bad, size);
+          break;
+        }
+      }
+    }
+    const precision = Math.max(PRECISION, this.#low * RELATIVE_PRECISION);
+    if (--this.#roundsLeft > 0 && this.#high - this.#low > precision) {
+      this.#wanted = true;
+    } else {
+      this.#high = 0;
+      this.#raiseAt = this.mtu < this.#max ? now + RAISE_AFTER : Infinity;
+    }
+  }
+}
+
+/**
+ * Sizes between `low` and `high`, without both, ascending. The peer may acknowledge only the newest
+ * of several probes, so the largest comes last.
+ */
+function trainOf(low: number, high: number): number[] {
+  const sizes: number[] = [];
+  // A wide range is halved until it is small enough for even steps.
+  let from = low;
+  for (; 4 * from < high; from *= 2) sizes.push(from);
+  const step = (high - from) / (ROUND_SIZES + 1);
+  for (let i = from === low ? 1 : 0; i <= ROUND_SIZES; i++) {
+    const size = Math.round(from + i * step);
+    if (size > (sizes.at(-1) ?? low) && size < high) sizes.push(size);
+  }
+  return sizes;
+}
