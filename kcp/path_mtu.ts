@@ -275,10 +275,19 @@ export class PathMtu {
    * Writes the probes of a round. False when the batch is full: the next call goes on.
    *
    * @param sn The sequence number before `una`. The peer has acknowledged it.
+   * @param firstSn The sequence number of the first segment. A copy of that one with other content
+   * would look like a new conversation.
    * @param tsOffset The `ts` at the time 0.
    * @param rto The retransmission timeout in ms: a round without an answer ends after it.
    */
-  write(writer: PacketWriter, sn: number, tsOffset: number, now: number, rto: number): boolean {
+  write(
+    writer: PacketWriter,
+    sn: number,
+    firstSn: number,
+    tsOffset: number,
+    now: number,
+    rto: number,
+  ): boolean {
     if (this.#wanted && this.#written === this.#round.length) {
       this.#startRound(sn, tsOffset, now, writer.largest);
     }
@@ -288,8 +297,9 @@ export class PathMtu {
       writer.close();
       if (!writer.reserve(size)) return false;
       writer.pad(size - OVERHEAD);
-      const cmd = this.understood || index === 0 ? CMD_PROBE : CMD_PUSH;
       const probe = (this.#roundSn - index) | 0;
+      const known = distance(probe, firstSn) > 0;
+      const cmd = this.understood || index === 0 || !known ? CMD_PROBE : CMD_PUSH;
       writer.write(cmd, 0, this.#roundTs, probe, size - OVERHEAD);
       writer.carriesData = size > OVERHEAD;
       this.#written++;

@@ -4,7 +4,7 @@ import type { RemoteWindow } from "./remote_window.ts";
 import type { SendBuffer } from "./send_buffer.ts";
 
 /** The peer has answered this many rounds, but no probe in them: it does not know pieces. */
-const MIN_UNHEEDED = 4;
+const MIN_UNHEEDED = 12;
 /** How long a packet may be delayed, in RTOs and at least in ms. */
 const DELAY_RTOS = 3;
 const MIN_DELAY = 1_000;

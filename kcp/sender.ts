@@ -524,7 +524,7 @@ export class Sender implements PacketSink {
     const { buffer, path } = this;
     const before = (buffer.una - 1) | 0;
     if (buffer.inFlight > 0) this.#writeCopies(writer);
-    path.write(writer, before, this.#tsOffset, this.#clock.now, this.rto.rto);
+    path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, this.rto.rto);
   }
 
   /** Writes copies of a segment that is suspected to be too large for the path. */
