@@ -1,4 +1,5 @@
 import type { Kcp } from "../../kcp/kcp.ts";
+import { GRACE, LATE } from "../../kcp/liveness.ts";
 
 /** Bytes that may be sent for each byte from an unconfirmed address. RFC 9000 §8.1. */
 const AMPLIFICATION = 3;
@@ -29,6 +30,8 @@ export class AddressConfirmation {
   #lastProbeAt = -Infinity;
   #heardAt = -Infinity;
   #wait = 0;
+  /** The peer is not given up before, in ms. */
+  #graceEnds = -Infinity;
   /** Bytes that arrived before {@linkcode AddressConfirmation.start}. */
   #earlier = 0;
 
@@ -63,7 +66,8 @@ export class AddressConfirmation {
   }
 
   get #silenceEnds(): number {
-    return this.#heardAt + Math.min(MAX_SILENCE, this.#kcp.options.deadLinkTime);
+    const ends = this.#heardAt + Math.min(MAX_SILENCE, this.#kcp.options.deadLinkTime);
+    return Math.max(ends, this.#graceEnds);
   }
 
   /** Takes note of a valid packet of the peer, after the machine has read it. */
@@ -91,6 +95,8 @@ export class AddressConfirmation {
    */
   tick(now: number): boolean {
     if (!this.pending) return true;
+    // A process that was blocked finds the answers in its socket.
+    if (now > this.#silenceEnds + LATE) this.#graceEnds = now + GRACE;
     if (now >= this.#silenceEnds) return false;
     if (now < this.#nextProbeAt) return true;
     this.#wait = Math.min(MAX_WAIT, BACKOFF * this.#wait);
