@@ -18,6 +18,8 @@ export interface Operation {
   readonly end: End;
   /** When it began, in ms of the network. */
   readonly since: number;
+  /** Whether it ended without an error. */
+  succeeded: boolean;
 }
 
 /** How a connection ended. */

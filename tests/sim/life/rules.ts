@@ -140,7 +140,8 @@ export function checkOperation(op: Operation, facts: Facts): void {
     return;
   }
   const gone = goneSince(end, facts);
-  if (gone === Infinity) return;
+  // An operation that succeeds was answered: another session serves a client that moved.
+  if (gone === Infinity || op.succeeded) return;
   const silent = name === "read" ? keepAlive + deadLinkTime : deadLinkTime;
   const patience = Math.min(idleTimeout, keepAlive + deadLinkTime, silent);
   const bound = Math.max(since, gone) + patience +
@@ -162,7 +163,9 @@ export function isOrphan(end: End): boolean {
   const { peer } = end;
   if (end.name === "client" || end.in.from !== null || peer === null) return false;
   if (peer.out.readers.some((reader) => reader.end.name === "server")) return true;
-  const first = peer.peerProcess === end.process && end.createdAt < peer.movedAt;
+  // An end that was accepted after the move, under the address before it, belongs to the beginning.
+  const first = peer.peerProcess === end.process &&
+    (end.createdAt < peer.movedAt || end.lostPeerAt === peer.movedAt);
   return !first && (peer.peerProcess !== end.process || peer.movedAt > -Infinity) &&
     peer.connection.stats.acknowledged > 0;
 }

@@ -404,10 +404,12 @@ export class World implements Stage, Facts {
   }
 
   async operate<T>(end: End, name: OperationName, run: () => Promise<T>): Promise<T> {
-    const operation: Operation = { name, end, since: this.now };
+    const operation: Operation = { name, end, since: this.now, succeeded: false };
     end.pending.add(operation);
     try {
-      return await run();
+      const result = await run();
+      operation.succeeded = true;
+      return result;
     } finally {
       end.pending.delete(operation);
       if (end.process.alive && this.now > operation.since) this.check(operation);
