@@ -667,7 +667,11 @@ export class Kcp {
     return this.#sender.buffer.waiting > 0;
   }
 
-  /** What tells this incarnation of the peer from another one. */
+  /**
+   * What tells this incarnation of the peer from another one.
+   *
+   * @internal
+   */
   get incarnation(): Incarnation {
     return this.#receiver.incarnation;
   }

@@ -2,7 +2,6 @@ import type { CongestionControllerFactory } from "./congestion/controller.ts";
 import { DEFAULT_BURST } from "./pacer.ts";
 import { RTO_MAX, RTO_MIN, RTO_MIN_NODELAY } from "./rto.ts";
 import { MAX_FRAGMENTS, OVERHEAD } from "./segment.ts";
-import type { KcpStats } from "./stats.ts";
 
 /** The four settings that KCP implementations pass to `nodelay(nodelay, interval, resend, nc)`. */
 export interface NodelayOptions {

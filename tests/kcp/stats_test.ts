@@ -20,6 +20,8 @@ Deno.test("stats: all counters of a new machine are 0", () => {
     duplicates: 0,
     refused: 0,
     foreign: 0,
+    pathMtu: 1400,
+    pathMtuReductions: 0,
     inputErrors: { short: 0, conv: 0, cmd: 0, length: 0, una: 0, ack: 0, piece: 0 },
     srtt: -1,
     rttvar: 0,
