@@ -15,6 +15,12 @@ import { isPieceValid } from "./piece.ts";
 import type { InputErrors } from "./stats.ts";
 
 /**
+ * Most segments that a peer sends before it has heard our window, which may be smaller: the receive
+ * window that the C reference assumes.
+ */
+const FIRST_WINDOW = 128;
+
+/**
  * Checks every segment of a packet, before any of them has an effect.
  *
  * @param view The arena.
@@ -71,6 +77,7 @@ export function isExpected(
   rcvNxt: number,
   window: number,
 ): boolean {
+  const reach = Math.max(window, FIRST_WINDOW);
   for (let at = start; end - at >= OVERHEAD;) {
     const length = view.getUint32(at + LEN, true);
     if (view.getUint32(at + CONV, true) !== conv) return false;
@@ -80,7 +87,7 @@ export function isExpected(
     const cmd = view.getUint8(at + CMD);
     if (cmd === CMD_PUSH || cmd === CMD_PIECE) {
       const ahead = distance(view.getInt32(at + SN, true), rcvNxt);
-      if (ahead < -window || ahead >= window) return false;
+      if (ahead < -reach || ahead >= reach) return false;
     }
     at += OVERHEAD + length;
   }

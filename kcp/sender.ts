@@ -21,6 +21,8 @@ import { RttSampler } from "./rtt_sampler.ts";
 import { CMD_PUSH, CMD_WASK, distance, MAX_FRAGMENTS, OVERHEAD, timestamp } from "./segment.ts";
 import { SendBuffer, STREAM } from "./send_buffer.ts";
 
+/** The echo of a probe that took longer than this, in ms, is no sample: it is forged, or too old. */
+const MAX_PROBE_RTT = 10_000;
 /** After a silence of this many RTOs, everything in flight counts as lost: it was an outage. */
 const OUTAGE_RTOS = 3;
 /** A write without memory waits for a block of at most this many bytes, or of its larger queue. */
@@ -233,6 +235,9 @@ export class Sender implements PacketSink {
 
   /** Handles the answer to a probe of the path MTU. */
   handleProbeAnswer(sn: number, ts: number): void {
+    // The answer echoes the time at which the probe was sent. No segment may have given a sample yet.
+    const rtt = distance(timestamp(this.#clock.now), (ts - this.#tsOffset) | 0);
+    if (rtt >= 0 && rtt <= MAX_PROBE_RTT) this.#rtt = rtt;
     this.path.understood = true;
     this.path.answered(sn, ts, true, this.#clock.now, this.rto.srtt);
   }
