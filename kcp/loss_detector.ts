@@ -230,6 +230,7 @@ export class LossDetector {
   resume(oldest: number, now: number, all: boolean): void {
     const list = this.#table[oldest * STRIDE + LIST];
     if (list >= 0 && list < DUE && this.sentAt(oldest) < now) {
+      if (all) this.#table[oldest * STRIDE + TIMEOUTS] = 0;
       this.#makeDue(oldest, REASON_TIMEOUT);
     }
     if (!all) return;
