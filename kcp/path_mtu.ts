@@ -103,6 +103,7 @@ export class PathMtu {
   #written = 0;
   #roundAt = -Infinity;
   #roundTs = 0;
+  #rounds = 0;
   #roundSn = 0;
   /** The suspected packets that were sent before it. */
   #roundTested = 0;
@@ -333,7 +334,11 @@ export class PathMtu {
     this.#round = round;
     this.#written = 0;
     this.#roundAt = now;
-    this.#roundTs = (timestamp(now) + tsOffset) | 0;
+    // Answers are told apart by it: two rounds never have the same one.
+    const ts = (timestamp(now) + tsOffset) | 0;
+    this.#roundTs = this.#rounds++ > 0 && distance(ts, this.#roundTs) <= 0
+      ? (this.#roundTs + 1) | 0
+      : ts;
     this.#roundSn = sn;
     this.#roundTested = this.#tested;
     this.#tested = 0;
