@@ -98,6 +98,8 @@ export class Kcp {
   #linked = true;
   /** When the peer is trusted though it never echoed a `ts`, in ms. Infinity before it was heard. */
   #linkBy = Infinity;
+  /** When a full batch held back the rest of a flight, in ms. */
+  #splitAt = -Infinity;
   readonly #clock = new Clock();
   readonly #scratch: Scratch;
   readonly #counters = { packetsIn: 0, bytesIn: 0, segmentsIn: 0 };
@@ -723,7 +725,7 @@ export class Kcp {
     writer.start(batch, sender.path.mtu, receiver.window, receiver.buffer.nxt);
     // Until the peer has answered, an acknowledgment leads every flight: its echo of `ts` shows the
     // peer that the data is meant for it, and one of them may be lost.
-    if (data && !sender.answered) receiver.repeatAck();
+    if (data && !sender.answered && now > this.#splitAt) receiver.repeatAck();
     const acksLast = data && sender.answered && sender.acksFitBetterLast(room);
     const fits = (acksLast || receiver.writeAcks(writer)) && sender.writeProbe(writer) &&
       receiver.writeWindow(writer);
@@ -733,6 +735,7 @@ export class Kcp {
     const answered = receiver.writeProbeAnswer(writer);
     if (answered && !batch.full && sender.probesDue) sender.writePathProbes(writer);
     writer.close();
+    if (batch.full) this.#splitAt = now;
     // Segments that pacing or a full batch held back do not wait for another interval.
     const more = batch.full || (left > 0 && this.#options.writeDelay);
     if (!more) this.#clock.nextFlush = now + this.#options.interval;

@@ -20,6 +20,10 @@ import {
 const PEER = "10.0.0.1:1000";
 const DATA = 0xf1;
 const PARITY = 0xf2;
+/** Bytes before the KCP packet of a data shard: sequence number, type and size. */
+const SHARD_HEADER = 8;
+/** Offset of `ts` in a segment. */
+const TS = 8;
 
 /** Changes the list of packets, as a network does. */
 type Network = (packets: RecordedPacket[]) => RecordedPacket[];
@@ -29,6 +33,7 @@ const recordings = readVectors("exchange.json");
 function optionsOf({ cipher, key, data, parity }: ExchangeRecording): EndpointOptions {
   const random = new Random("nonces");
   return {
+    initialTs: 0,
     ...turbo,
     sndWnd: 1024,
     rcvWnd: 1024,
@@ -43,18 +48,21 @@ class Side {
   readonly endpoint: Endpoint;
   readonly #batch: PacketBatch;
   readonly #pieces: Uint8Array[] = [];
+  /** The clock of the endpoint at time 0 of the recording, in ms. */
+  readonly start: number;
 
-  constructor(options: EndpointOptions, accepts: boolean) {
-    this.endpoint = new Endpoint(options, accepts);
+  constructor(recording: ExchangeRecording, accepts: boolean) {
+    this.start = clockOf(recording);
+    this.endpoint = new Endpoint(optionsOf(recording), accepts);
     this.#batch = new PacketBatch({ arena: this.endpoint.arena });
   }
 
   /** Gives packets to the endpoint at their recorded times. Calls `each` after each packet. */
-  feed(packets: RecordedPacket[], each: (now: number) => void): void {
+  feed(packets: RecordedPacket[], each: () => void): void {
     for (const { at, bytes } of packets) {
-      this.endpoint.input(fromBase64(bytes), at, PEER);
-      each(at);
-      this.send(at);
+      this.endpoint.input(fromBase64(bytes), this.start + at, PEER);
+      each();
+      this.send(this.start + at);
     }
   }
 
@@ -81,7 +89,7 @@ class Side {
 
 /** Gives the client's packets to our server, which answers as kcp-go's server did. */
 function serve(recording: ExchangeRecording, network: Network): { side: Side; session: Session } {
-  const side = new Side(optionsOf(recording), true);
+  const side = new Side(recording, true);
   const total = recording.writes.reduce((sum, length) => sum + length);
   let session: Session | null = null;
   let answered = false;
@@ -101,8 +109,8 @@ function serve(recording: ExchangeRecording, network: Network): { side: Side; se
  * Gives the server's packets to our client, which has sent the same segments as kcp-go's client.
  */
 function dial(recording: ExchangeRecording, network: Network): { side: Side; session: Session } {
-  const side = new Side(optionsOf(recording), false);
-  const session = side.endpoint.open(PEER, recording.conv, 0);
+  const side = new Side(recording, false);
+  const session = side.endpoint.open(PEER, recording.conv, side.start);
   const total = recording.writes.reduce((sum, length) => sum + length);
   const bytes = pattern(recording.seed, total);
   const { mss } = session.kcp;
@@ -115,7 +123,7 @@ function dial(recording: ExchangeRecording, network: Network): { side: Side; ses
       at += size;
     }
   }
-  side.send(0);
+  side.send(side.start);
   side.feed(network(recording.packets.filter(({ from }) => from === "server")), () => {
     side.read(session);
   });
@@ -149,15 +157,32 @@ function without(recording: ExchangeRecording, place: number): Network {
 }
 
 function shardOf(recording: ExchangeRecording, packet: RecordedPacket) {
-  const bytes = fromBase64(packet.bytes);
-  let start = 0;
-  if (recording.cipher) {
-    const cipher = createCipher(recording.cipher as CipherName, fromHex(recording.key));
-    assert(cipher.open(bytes, 0, bytes.length));
-    start = cipher.headroom;
-  }
-  const view = new DataView(bytes.buffer, start);
+  const view = decrypt(recording, packet);
   return { seqid: view.getUint32(0, true), type: view.getUint16(4, true) };
+}
+
+/**
+ * The clock of the recorded process at time 0 of the recording, in ms. Both ends shared it.
+ *
+ * An endpoint takes acknowledgments only after one that echoes a `ts` of its own. So it needs the
+ * clock of the end that it replaces.
+ */
+function clockOf(recording: ExchangeRecording): number {
+  const { data, packets } = recording;
+  const kcp = packets.filter((packet) => data === 0 || shardOf(recording, packet).type === DATA);
+  const header = data === 0 ? 0 : SHARD_HEADER;
+  // A packet is recorded a moment after it got its `ts`.
+  return Math.max(
+    ...kcp.map((packet) => decrypt(recording, packet).getUint32(header + TS, true) - packet.at),
+  );
+}
+
+function decrypt({ cipher, key }: ExchangeRecording, packet: RecordedPacket): DataView {
+  const bytes = fromBase64(packet.bytes);
+  if (!cipher) return new DataView(bytes.buffer);
+  const opener = createCipher(cipher as CipherName, fromHex(key));
+  assert(opener.open(bytes, 0, bytes.length));
+  return new DataView(bytes.buffer, opener.headroom);
 }
 
 async function check(

@@ -63,6 +63,8 @@ export class Admission {
   readonly #firstSent: number;
   readonly #firstExpected: number;
   readonly #backlog: Session[] = [];
+  /** Sessions of the backlog that have ended unconfirmed. They give way to others. */
+  #givenUp = 0;
   #unconfirmed = 0;
   readonly #unconfirmedPerHost = new Map<string, number>();
   readonly #ended: EndedSessions;
@@ -121,7 +123,7 @@ export class Admission {
       return this.#listens && !datagram && !this.#isWellFormed(start, end) ? "invalid" : "unknown";
     }
     const { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost } = this.#limits;
-    const full = this.#backlog.length >= backlog || sessions >= maxSessions ||
+    const full = this.#backlog.length - this.#givenUp >= backlog || sessions >= maxSessions ||
       this.#unconfirmed >= maxUnconfirmed ||
       (this.#unconfirmedPerHost.get(hostOf(from)) ?? 0) >= maxUnconfirmedPerHost;
     return full ? "refused" : null;
@@ -197,14 +199,23 @@ export class Admission {
    * @returns False when the backlog is full, or the endpoint accepts no more.
    */
   add(session: Session): boolean {
-    if (!this.#accepting || this.#backlog.length >= this.#limits.backlog) return false;
+    if (!this.#accepting) return false;
+    if (this.#backlog.length >= this.#limits.backlog) {
+      // Forged addresses must not keep others out.
+      if (this.#givenUp === 0) return false;
+      const [dropped] = this.#backlog.splice(this.#backlog.findIndex(isGivenUp), 1);
+      this.#givenUp--;
+      dropped.kcp.close();
+    }
     this.#backlog.push(session);
     return true;
   }
 
   /** Takes the oldest session of the backlog; null if there is none. */
   accept(): Session | null {
-    return this.#backlog.shift() ?? null;
+    const session = this.#backlog.shift() ?? null;
+    if (session && isGivenUp(session)) this.#givenUp--;
+    return session;
   }
 
   /**
@@ -214,6 +225,7 @@ export class Admission {
    */
   stop(): Session[] {
     this.#accepting = false;
+    this.#givenUp = 0;
     return this.#backlog.splice(0);
   }
 
@@ -236,6 +248,7 @@ export class Admission {
   ended(session: Session, now: number, remember: boolean): void {
     const index = this.#backlog.indexOf(session);
     if (index >= 0 && !session.readable) this.#backlog.splice(index, 1);
+    else if (index >= 0 && isGivenUp(session)) this.#givenUp++;
     if (remember) this.left(session, now);
   }
 
@@ -250,4 +263,9 @@ export class Admission {
     // A session without a first segment delivered nothing, so nothing can be delivered twice.
     if (this.#listens && incarnation.started) this.#ended.add(peer, conv, incarnation, now);
   }
+}
+
+/** Whether a session has ended because its address, which may be forged, never answered. */
+function isGivenUp(session: Session): boolean {
+  return session.over && session.error?.kind === "unconfirmed";
 }

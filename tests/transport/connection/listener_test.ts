@@ -129,11 +129,34 @@ Deno.test("Listener: connections beyond the backlog are refused", async () => {
 Deno.test("Listener: accept skips a connection that the peer gave up", async () => {
   const { network, listener, dial } = listening({ idleTimeout: 500 });
   await network.run(async () => {
-    (await dial()).abort();
+    const gone = network.connect({ ...HERE, ...turbo });
+    gone.sendDatagram(pattern(1));
+    await network.delay(100);
+    gone.abort();
     await network.delay(2000);
+    assertEquals([listener.stats.accepted, listener.stats.sessions], [1, 0]);
     const next = listener.accept();
     const client = await dial();
     assertEquals((await next).conv, client.conv);
+  });
+});
+
+Deno.test("Listener: a connection that the peer gave up is accepted if it has data to read", async () => {
+  const { network, listener, dial } = listening({ idleTimeout: 500 });
+  await network.run(async () => {
+    const gone = await dial(pattern(100));
+    await network.delay(100);
+    assertEquals(gone.stats.acknowledged, 1);
+    gone.abort();
+    await network.delay(2000);
+    assertEquals(listener.stats.sessions, 0);
+    const client = await dial();
+    const conn = await listener.accept();
+    assertEquals(conn.conv, gone.conv);
+    assertEquals(await readExactly(conn, 100), pattern(100));
+    const error = await assertRejects(() => conn.read(new Uint8Array(1)), ConnectionError);
+    assertEquals(error.kind, "idle");
+    assertEquals((await listener.accept()).conv, client.conv);
   });
 });
 

@@ -228,14 +228,32 @@ Deno.test("Endpoint: a confirmed session makes room for another", () => {
   assertEquals([a.machine.size, a.machine.stats.unconfirmed], [10, 0]);
 });
 
-Deno.test("Endpoint: unconfirmed sessions end, and leave the backlog", () => {
+Deno.test("Endpoint: unconfirmed sessions end, and their data can still be accepted", () => {
   const a = server({ maxUnconfirmed: 50 });
   const packet = first(0, 0, pattern(1300));
   for (let i = 0; i < 50; i++) a.machine.input(packet, 0, `10.0.0.${i}:1`);
   a.idle(0, 30_000);
   const { sessions, unconfirmed } = a.machine.stats;
-  assertEquals([sessions, unconfirmed, a.machine.accept() === null], [0, 0, true]);
+  assertEquals([sessions, unconfirmed], [0, 0]);
   assert(a.machine.input(first(1), 30_000, A), "no room is left after the flood");
+  for (let i = 0; i < 50; i++) {
+    const session = accepted(a);
+    assertEquals([session.state, session.error?.kind], ["closed", "unconfirmed"]);
+    assertEquals(drain(session), pattern(1300), "acknowledged data is lost");
+  }
+  assertEquals([accepted(a).conv, a.machine.accept()], [1, null]);
+});
+
+Deno.test("Endpoint: sessions that ended unconfirmed leave a full backlog to others", () => {
+  const a = server({ backlog: 50 });
+  for (let i = 0; i < 50; i++) a.machine.input(first(i), 0, `10.0.0.${i}:1`);
+  assertEquals(a.machine.input(first(50), 0, A), false);
+  a.idle(0, 30_000);
+  accepted(a);
+  for (let conv = 100; conv < 150; conv++) assert(a.machine.input(first(conv), 30_000, A));
+  assertEquals(a.machine.input(first(150), 30_000, A), false, "the backlog is full");
+  for (let conv = 100; conv < 150; conv++) assertEquals(accepted(a).conv, conv);
+  assertEquals(a.machine.accept(), null);
 });
 
 Deno.test("Endpoint: an unconfirmed session that was not accepted frees its memory", () => {

@@ -108,7 +108,8 @@ Deno.test("on the wire: acknowledgments, probes and the end are data shards too"
   sent.push(...a.read(310));
   checkGroups(sent.slice(0, 5), FEC);
   const cmds = sent.slice(0, 3).map(({ segments }) => segments.map(({ cmd }) => cmd));
-  assertEquals(cmds, [[ACK], [WASK], [PUSH]]);
+  // The peer has not answered yet, so an acknowledgment leads the data.
+  assertEquals(cmds, [[ACK], [WASK], [ACK, PUSH]]);
 });
 
 Deno.test("on the wire: a gap of 500 ms skips the parity of a group, but not its numbers", () => {
@@ -298,7 +299,7 @@ Deno.test("decoder: a recovered packet that is not a KCP packet is a failure", (
       encode({ conv: CONV + 1, sn: 1, data: pattern(9) }),
       whole.subarray(0, 32),
       Uint8Array.of(...whole, 0),
-      whole.with(4, 85),
+      whole.with(4, 88),
     ]
   ) {
     const { stats } = restore(packet).machine;
@@ -415,9 +416,9 @@ for (
         assertEquals(receiver.peerRatio, ratio);
       }
     }
-    assertEquals([ends.client.inputErrors, ends.server.inputErrors].flatMap(Object.values), [
-      ...Array(12).fill(0),
-    ]);
+    for (const { inputErrors } of [ends.client, ends.server]) {
+      for (const [name, count] of Object.entries(inputErrors)) assertEquals(count, 0, name);
+    }
   });
 }
 

@@ -156,7 +156,7 @@ Deno.test("memory: the end of the stream needs none", () => {
   a.endWrite();
   const [end] = runner.segments(4000).filter(({ cmd }) => cmd === PUSH);
   assertEquals([end.sn, end.data.length], [0, 0]);
-  runner.machine.input(encode({ conv: a.conv, cmd: ACK, una: 1 }), 4010, PEER);
+  runner.machine.input(encode({ conv: a.conv, cmd: ACK, ts: end.ts, una: 1 }), 4010, PEER);
   assert(a.endDelivered, "the acknowledgment gets in, though the arena is full");
 });
 

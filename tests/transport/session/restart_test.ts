@@ -146,9 +146,14 @@ for (const [name, [now, ts, data]] of Object.entries(RESTARTS)) {
         drain(old);
         if (end === "close") old.close();
         else old.abort(new ConnectionError("closed", "enough"));
-        a.sent(30);
+        // The peer echoes the clock of the last segment that it got.
+        const echo = a.segments(30).find(({ cmd }) => cmd === PUSH)?.ts;
+        assertEquals(echo === undefined, end === "abort");
         a.machine.input(
-          encode({ conv: 1, cmd: ACK, sn: 0, una: 1 }, { conv: 1, sn: 1, ts: 1e6 + 40, una: 1 }),
+          encode(
+            { conv: 1, cmd: ACK, sn: 0, ts: echo, una: 1 },
+            { conv: 1, sn: 1, ts: 1e6 + 40, una: 1 },
+          ),
           40,
           PEER,
         );
