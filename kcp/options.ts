@@ -36,9 +36,9 @@ export interface KcpLiveOptions extends NodelayOptions {
    */
   mtu?: number;
   /**
-   * The machine tries whether the path takes packets of up to this many bytes, and uses what it finds.
-   * The values are those of `mtu`. Default: `mtu`. It needs a socket that forbids the network to
-   * fragment packets, such as that of `@lowlatency/kcp/linux`.
+   * The machine tries larger packets, up to this many bytes, and uses those that arrive. A value
+   * below `mtu` counts as `mtu`. 50 to 65507. Default: `mtu`. Set it only where the system does not
+   * split packets into fragments: fragments that arrive look like a large packet.
    */
   maxMtu?: number;
   /** Send window in segments. 1 to 65535. Default: 128. */

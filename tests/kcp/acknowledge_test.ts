@@ -1,8 +1,27 @@
 import { assert, assertEquals } from "@std/assert";
+import type { KcpOptions } from "../../kcp/mod.ts";
 import { ACK, decode, End, opened, pattern, PUSH, queue, range, sent } from "./harness.ts";
 
 const push = (end: End, now: number, sn: number) =>
   end.input(now, { sn, ts: 1000 + sn, data: pattern(10, 10 * sn) });
+
+/** A machine whose peer has acknowledged a segment, and which has acknowledged one. */
+function answered(options: KcpOptions): End {
+  const end = opened(options);
+  queue(end, 1);
+  end.segments(0);
+  end.input(0, { cmd: ACK, sn: 0, una: 1 });
+  push(end, 0, 0);
+  end.segments(0);
+  return end;
+}
+
+/** The packets that are due: a word for each, "A" for an acknowledgment, "P" for data. */
+function letters(end: End, now: number): string {
+  return end.packets(now).map(decode).map((packet) =>
+    packet.map(({ cmd }) => cmd === ACK ? "A" : "P").join("")
+  ).join(" ");
+}
 
 Deno.test("acknowledge: acknowledgments are collected for up to an interval", () => {
   const b = new End({ interval: 40 });
@@ -65,17 +84,27 @@ Deno.test("acknowledge: ACKs share the last packet of a few full segments, else 
     [76 * 8 + 1, "A P P P P P P P P P"],
   ];
   for (const [size, expected] of cases) {
-    const b = opened({ interval: 1000, mtu: 100 });
-    push(b, 0, 0);
-    b.segments(0);
+    const b = answered({ interval: 1000, mtu: 100 });
     push(b, 5, 1);
     b.kcp.send(pattern(size));
-    const letters = b.packets(5).map(decode).map((packet) =>
-      packet.map(({ cmd }) => cmd === ACK ? "A" : "P").join("")
-    );
-    assertEquals(letters.join(" "), expected, `${size} bytes`);
+    assertEquals(letters(b, 5), expected, `${size} bytes`);
     assertEquals(b.kcp.stats.pendingAcks, 0);
   }
+});
+
+Deno.test("acknowledge: until the peer has answered, an ACK leads each flight", () => {
+  const b = opened({ interval: 1000, mtu: 100 });
+  push(b, 0, 0);
+  b.segments(0);
+  push(b, 5, 1);
+  b.kcp.send(pattern(76));
+  assertEquals(letters(b, 5), "A P");
+  // This flight repeats the ACK, since the one before may be lost.
+  b.kcp.send(pattern(76));
+  assertEquals(letters(b, 6), "A P");
+  b.input(7, { cmd: ACK, sn: 0, ts: 5, una: 1 });
+  b.kcp.send(pattern(76));
+  assertEquals(letters(b, 7), "P");
 });
 
 Deno.test("acknowledge: a full segment before ACKs is paced", () => {

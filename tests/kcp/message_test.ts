@@ -141,30 +141,52 @@ Deno.test("message: a payload behind empty messages survives growth of the send 
   assertEquals(data, [pattern(50, 3), pattern(1300, 5)]);
 });
 
-Deno.test("message: a queued message keeps its fragments after a change of the MTU", () => {
+Deno.test("message: a queued message is cut anew after a change of the MTU", () => {
   const a = opened({ mtu: 1024 });
   a.kcp.send(pattern(1500));
   a.kcp.configure({ mtu: 524 });
   a.kcp.send(pattern(1500));
   const packets = a.packets(0);
   assertEquals(packets.flatMap(decode).map((s) => [s.frg, s.data.length]), [
+    [2, 500],
+    [1, 500],
+    [0, 500],
+    [2, 500],
+    [1, 500],
+    [0, 500],
+  ]);
+  assertEquals(Math.max(...packets.map((p) => p.length)), 524);
+  const b = new End();
+  for (const packet of packets) b.kcp.input(packet, 0);
+  assertEquals([b.recv(), b.recv()], [pattern(1500), pattern(1500)]);
+});
+
+Deno.test("message: a message sent in part keeps its fragments after a change of the MTU", () => {
+  const a = opened({ mtu: 1024, sndWnd: 1 });
+  a.kcp.send(pattern(2500));
+  a.kcp.send(pattern(1500));
+  const packets = a.packets(0);
+  a.kcp.configure({ mtu: 524, sndWnd: 1024 });
+  packets.push(...a.packets(1));
+  assertEquals(packets.flatMap(decode).map((s) => [s.frg, s.data.length]), [
+    [2, 1000],
     [1, 1000],
     [0, 500],
     [2, 500],
     [1, 500],
     [0, 500],
   ]);
-  assertEquals(Math.max(...packets.slice(1).map((p) => p.length)), 524);
   const b = new End();
   for (const packet of packets) b.kcp.input(packet, 0);
-  assertEquals([b.recv(), b.recv()], [pattern(1500), pattern(1500)]);
+  assertEquals([b.recv(), b.recv()], [pattern(2500), pattern(1500)]);
 });
 
-Deno.test("message: a segment queued under a larger MTU never leaves the batch's memory", () => {
-  const a = opened({ mtu: 1024 }, 0);
+Deno.test("message: a segment cut for a larger MTU never leaves the batch's memory", () => {
+  const a = opened({ mtu: 1024, sndWnd: 1 }, 0);
   const batch = new PacketBatch({ arena: a.kcp.arena, bytes: 1600 });
-  a.kcp.send(pattern(2000));
-  a.kcp.configure({ mtu: 524 });
+  a.kcp.send(pattern(3000));
+  assertEquals(a.packets(0).length, 1);
+  a.kcp.configure({ mtu: 524, sndWnd: 1024 });
   a.kcp.tick(0);
   assertEquals(a.kcp.output(batch), 1, "1024 bytes of 1600 are taken, the next does not fit");
   batch.clear();

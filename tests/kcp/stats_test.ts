@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ACK, encode, End, opened, pattern, queue, sent, WASK, WINS } from "./harness.ts";
+import { ACK, encode, End, opened, pattern, PIECE, queue, sent, WASK, WINS } from "./harness.ts";
 
 Deno.test("stats: all counters of a new machine are 0", () => {
   const { stats } = new End().kcp;
@@ -152,10 +152,11 @@ Deno.test("stats: an invalid packet is counted by its error only", () => {
     ["short", new Uint8Array(0)],
     ["conv", encode({ conv: 5 })],
     ["cmd", encode({ cmd: 80 })],
-    ["cmd", encode({ cmd: 85 })],
+    ["cmd", encode({ cmd: 88 })],
     ["length", long],
     ["una", encode({ una: 3 })],
     ["ack", encode({ cmd: ACK, sn: 2 })],
+    ["piece", encode({ cmd: PIECE })],
   ];
   const expected = { ...before.inputErrors };
   for (const [fault, packet] of packets) {

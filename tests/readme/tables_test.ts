@@ -125,9 +125,11 @@ Deno.test("readme: the settings of the protocol have the defaults that the READM
   const listed = new Map(rows("Settings").map(([name, value]) => [name, value]));
   const nodelay = new Kcp(1, { nodelay: 1 }).options;
   const special: Record<string, string> = {
+    maxMtu: "mtu",
     sndQueue: `sndWnd, at least ${options.sndQueue}`,
     minRto: `${options.minRto}, or ${nodelay.minRto} with nodelay 1 or 2`,
   };
+  assertEquals(options.maxMtu, options.mtu);
   for (const [name, value] of Object.entries(options)) {
     assertEquals(listed.get(name), special[name] ?? String(value), name);
   }
