@@ -38,7 +38,7 @@ export interface KcpLiveOptions extends NodelayOptions {
   mtu?: number;
   /**
    * The machine tries whether the path takes packets of up to this many bytes, and uses what it finds.
-   * The values are those of `mtu`. Default: `mtu`. It needs a socket that forbids the network to
+   * The values are those of `mtu`. Default: `mtu`. Messages are cut for `mtu` nevertheless. It needs a socket that forbids the network to
    * fragment packets, such as that of `@lowlatency/kcp/linux`.
    */
   maxMtu?: number;

@@ -23,6 +23,8 @@ const MIN_COPIES = 8;
  */
 const MAX_PATIENCE = 4;
 const ALARM_MEMORY = 10_000;
+/** A peer that answered this many rounds, but no CMD_PROBE in them, does not know it. */
+export const MIN_UNHEEDED = 4;
 /** A search ends when the bounds are this close, in bytes or as a part of the size. */
 const PRECISION = 8;
 const RELATIVE_PRECISION = 1 / 64;
@@ -239,6 +241,11 @@ export class PathMtu {
   raiseIfDue(now: number): void {
     if (this.mtu >= this.#max || now < this.#raiseAt || this.#raiseAt === -Infinity) return;
     if (this.#suspect > 0 || this.#high > 0) return;
+    if (!this.understood && this.unheeded < MIN_UNHEEDED) {
+      // Probes tell more to a peer that knows them.
+      this.ask();
+      return;
+    }
     this.#low = this.mtu;
     this.#high = this.#max + 1;
     this.#roundsLeft = MAX_ROUNDS;
@@ -318,7 +325,9 @@ export class PathMtu {
     if (train) {
       const low = suspect > 0 ? MIN_MTU : this.#low;
       const high = suspect > 0 ? suspect : this.#high;
-      for (const size of trainOf(low, high)) if (size <= largest) round.push(size);
+      const sizes = trainOf(low, high);
+      if (high > this.#max && sizes.at(-1) !== this.#max) sizes.push(this.#max);
+      for (const size of sizes) if (size <= largest) round.push(size);
     }
     this.#round = round;
     this.#written = 0;

@@ -1,10 +1,8 @@
 import { OVERHEAD } from "./segment.ts";
-import type { PathMtu } from "./path_mtu.ts";
+import { MIN_UNHEEDED, type PathMtu } from "./path_mtu.ts";
 import type { RemoteWindow } from "./remote_window.ts";
 import type { SendBuffer } from "./send_buffer.ts";
 
-/** The peer has answered this many rounds, but no probe in them: it does not know pieces. */
-const MIN_UNHEEDED = 4;
 /** How long a packet may be delayed, in RTOs and at least in ms. */
 const DELAY_RTOS = 3;
 const MIN_DELAY = 1_000;

@@ -152,7 +152,7 @@ export class Sender implements PacketSink {
       );
     }
     // On a path with a smaller MTU, a fragment may be larger than a packet. It is sent in pieces.
-    const mss = Math.max(this.mss, Math.ceil(size / this.#mostFragments(size)));
+    const mss = Math.max(Math.min(this.mss, most), Math.ceil(size / this.#mostFragments(size)));
     const fragments = Math.max(1, Math.ceil(size / mss));
     if (this.#liveness.dead || fragments > this.queueRoom) return false;
     if (size > 0 && !buffer.store(message, size)) return false;
@@ -341,7 +341,9 @@ export class Sender implements PacketSink {
   /** Cuts the segments in the queue for the present MTU. */
   #recut(): void {
     this.#cutFor = this.path.mtu;
-    recut(this.buffer, this.mss, Math.min(MAX_FRAGMENTS, this.remote.largest));
+    const { mss } = this;
+    const most = Math.min(MAX_FRAGMENTS, this.remote.largest);
+    recut(this.buffer, mss, Math.min(mss, this.#options.mtu - OVERHEAD), most);
   }
 
   /** Whether no data may be sent, since the path MTU is about to be known. */
@@ -569,9 +571,9 @@ export class Sender implements PacketSink {
       const size = OVERHEAD + length;
       if (size > this.limit) break;
       if (size > path.mtu && path.understood) {
-        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu)) break;
         if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
-        buffer.setPacketSize(sn, path.mtu);
+        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu)) break;
+        buffer.setPacketSize(sn, this.#pieces.packetSize);
       } else {
         if (!writer.fits(size)) writer.close();
         // A packet that carries data already has passed the pacer.
@@ -611,7 +613,7 @@ export class Sender implements PacketSink {
     if (this.limit === Infinity) {
       this.#pieces.write(writer, this.pacer, this.buffer, this.firstSn, ts, mtu);
       // An acknowledgment does not show that the large packet has arrived.
-      this.buffer.setPacketSize(this.firstSn, mtu);
+      this.buffer.setPacketSize(this.firstSn, this.#pieces.packetSize);
     }
   }
 }

@@ -72,7 +72,9 @@ export function decode(packet: Uint8Array): Segment[] {
     }
     const cmd = view.getUint8(at + 4);
     const length = view.getUint32(at + 20, true);
-    if (cmd < PUSH || cmd > PROBE_ANSWER) throw new AssertionError(`A segment was sent with cmd ${cmd}`);
+    if (cmd < PUSH || cmd > PROBE_ANSWER) {
+      throw new AssertionError(`A segment was sent with cmd ${cmd}`);
+    }
     if (length > packet.length - at - HEADER) {
       throw new AssertionError(`A segment was sent with len ${length} past the end of its packet`);
     }

@@ -10,6 +10,7 @@ Deno.test("options: the defaults are those of the reference for the settings tha
     resend: 0,
     nc: false,
     mtu: 1400,
+    maxMtu: 1400,
     sndWnd: 128,
     rcvWnd: 256,
     sndQueue: 255,

@@ -298,7 +298,7 @@ Deno.test("decoder: a recovered packet that is not a KCP packet is a failure", (
       encode({ conv: CONV + 1, sn: 1, data: pattern(9) }),
       whole.subarray(0, 32),
       Uint8Array.of(...whole, 0),
-      whole.with(4, 85),
+      whole.with(4, 88),
     ]
   ) {
     const { stats } = restore(packet).machine;
@@ -416,7 +416,7 @@ for (
       }
     }
     assertEquals([ends.client.inputErrors, ends.server.inputErrors].flatMap(Object.values), [
-      ...Array(12).fill(0),
+      ...Array(14).fill(0),
     ]);
   });
 }
