@@ -2,7 +2,6 @@ import type { CongestionControllerFactory } from "./congestion/controller.ts";
 import { DEFAULT_BURST } from "./pacer.ts";
 import { RTO_MAX, RTO_MIN, RTO_MIN_NODELAY } from "./rto.ts";
 import { MAX_FRAGMENTS, OVERHEAD } from "./segment.ts";
-import type { KcpStats } from "./stats.ts";
 
 /** The four settings that KCP implementations pass to `nodelay(nodelay, interval, resend, nc)`. */
 export interface NodelayOptions {
@@ -33,7 +32,7 @@ export interface NodelayOptions {
 export interface KcpLiveOptions extends NodelayOptions {
   /**
    * Largest packet in bytes, segment headers included. 50 to 65507. Default: 1400. If such packets
-   * vanish, the machine goes on with smaller ones: see {@linkcode KcpStats.pathMtu}.
+   * vanish, the machine goes on with smaller ones: see `pathMtu` in the statistics.
    */
   mtu?: number;
   /**

@@ -22,8 +22,7 @@ const FREE_OF_LOSS = 1_000;
  * - Nothing behind it is acknowledged, and all of it vanishes. So nothing but an acknowledgment that
  *   was lost can hide an arrival, of a segment that was sent before packets began to vanish while
  *   `una` was lost for another reason.
- * - That has not happened: nothing was sent behind `una`, or no packet of that size has ever arrived,
- *   or the path loses nothing.
+ * - That has not happened: nothing was sent behind `una`, or the path has lost nothing before.
  * - The segment before `una` ends a message, else the number of fragments is fixed.
  *
  * If one is missing, the segments are sent as they are until they pass.
@@ -65,8 +64,7 @@ export class Renumbering {
     }
     if (buffer.frgBefore > 0) return false;
     const only = nxt === ((una + 1) | 0);
-    const lossless = buffer.acknowledged - this.#acknowledgedAtLoss >= FREE_OF_LOSS;
-    if (!only && !lossless && path.largestArrived > path.mtu) return false;
+    if (!only && buffer.acknowledged - this.#acknowledgedAtLoss < FREE_OF_LOSS) return false;
     for (let sn = una; sn !== nxt; sn = (sn + 1) | 0) {
       if (buffer.isAcked(sn) || !path.vanishes(OVERHEAD + buffer.length(sn))) return false;
     }

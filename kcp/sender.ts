@@ -10,7 +10,7 @@ import type { Liveness } from "./liveness.ts";
 import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
-import { MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
+import { MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
 import { PieceWriter } from "./piece_writer.ts";
 import { recut } from "./recut.ts";
 import type { PacketSink, PacketWriter } from "./packet_writer.ts";
@@ -402,9 +402,8 @@ export class Sender implements PacketSink {
     const { now } = this.#clock;
     const liveness = this.#liveness;
     this.path.tick(now);
-    if (this.#renumbering.waiting) {
-      this.#renumber();
-    } else if (buffer.inFlight > 0) {
+    if (this.#renumbering.waiting) this.#renumber();
+    if (buffer.inFlight > 0 && !this.#renumbering.waiting) {
       const inFlight = distance(buffer.nxt, buffer.una);
       const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
       if (count > 0) this.controller.onTimeout(now, count, inFlight);
@@ -489,7 +488,9 @@ export class Sender implements PacketSink {
    */
   writePathProbes(writer: PacketWriter): void {
     const { buffer, path } = this;
-    const before = (buffer.una - 1) | 0;
+    // The peer drops them as duplicates. None is like the first segment, which begins a conversation.
+    const sent = distance(buffer.una, this.firstSn);
+    const before = ((sent >= 0 && sent <= MAX_PROBES ? this.firstSn : buffer.una) - 1) | 0;
     if (buffer.inFlight > 0) this.#writeCopies(writer);
     path.write(writer, before, this.#tsOffset, this.#clock.now, this.rto.rto);
   }
