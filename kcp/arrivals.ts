@@ -12,6 +12,11 @@ export class Arrivals {
     const sizes = this.#sizes;
     const times = this.#times;
     let at = sizes.length;
+    if (at === 1 && sizes[0] === size) {
+      // The usual case.
+      if (sentAt > times[0]) times[0] = sentAt;
+      return;
+    }
     while (at > 0 && sizes[at - 1] <= size) at--;
     // A larger packet that was sent later tells more, and smaller ones that were sent before less.
     if (at > 0 && times[at - 1] >= sentAt) return;

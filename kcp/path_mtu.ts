@@ -163,6 +163,11 @@ export class PathMtu {
     if (this.#raiseAt === -Infinity) this.#raiseAt = now;
   }
 
+  /** Whether packets of some size are known to vanish. */
+  get isSmall(): boolean {
+    return this.#bad < Infinity;
+  }
+
   /** Whether packets of this size are known to vanish. */
   vanishes(size: number): boolean {
     return size > this.mtu && size >= this.#bad;

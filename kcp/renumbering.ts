@@ -30,9 +30,6 @@ const FREE_OF_LOSS = 1_000;
 export class Renumbering {
   /** When the peer may be asked, in ms. Infinity if the segments may not be cut. */
   #askAt = Infinity;
-  /** Segments that were acknowledged when the last loss was seen. */
-  #acknowledgedAtLoss = 0;
-  #lost = 0;
 
   /** Whether all data waits for an answer. */
   get waiting(): boolean {
@@ -42,13 +39,6 @@ export class Renumbering {
   /** When the peer may be asked, in ms. */
   get askAt(): number {
     return this.#askAt;
-  }
-
-  /** Notes losses. */
-  noteLosses({ lost, acknowledged }: SendBuffer): void {
-    if (lost === this.#lost) return;
-    this.#lost = lost;
-    this.#acknowledgedAtLoss = acknowledged;
   }
 
   /** Decides whether data has to wait now. */
@@ -64,7 +54,7 @@ export class Renumbering {
     }
     if (buffer.frgBefore > 0) return false;
     const only = nxt === ((una + 1) | 0);
-    if (!only && buffer.acknowledged - this.#acknowledgedAtLoss < FREE_OF_LOSS) return false;
+    if (!only && buffer.acknowledged - buffer.acknowledgedAtLoss < FREE_OF_LOSS) return false;
     for (let sn = una; sn !== nxt; sn = (sn + 1) | 0) {
       if (buffer.isAcked(sn) || !path.vanishes(OVERHEAD + buffer.length(sn))) return false;
     }
@@ -80,11 +70,5 @@ export class Renumbering {
   /** Lets no data wait. */
   stop(): void {
     this.#askAt = Infinity;
-  }
-
-  /** Notes that they are cut. */
-  done(buffer: SendBuffer): void {
-    this.stop();
-    this.#lost = buffer.lost;
   }
 }

@@ -297,8 +297,8 @@ export class Sender implements PacketSink {
       this.#ackedBytes += buffer.acknowledgeUpTo(una, min < Infinity ? now - min : now);
     }
     if (buffer.arrivedSize > 0) this.path.arrived(buffer.arrivedSize, buffer.arrivedAt, now);
-    this.path.conclude(now);
-    this.#renumber();
+    if (this.path.deadline < Infinity) this.path.conclude(now);
+    if (this.path.isSmall || this.#renumbering.waiting) this.#renumber();
     const rtt = recovered ? -1 : this.#rtt;
     if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto);
     const acked = this.#inFlightBefore - buffer.inFlight;
@@ -326,12 +326,11 @@ export class Sender implements PacketSink {
     const { buffer, path, remote } = this;
     const renumbering = this.#renumbering;
     const { now } = this.#clock;
-    renumbering.noteLosses(buffer);
     renumbering.update(buffer, path, now, this.rto.rto);
     if (!renumbering.waiting) return;
     if (renumbering.isAllowed(buffer, path, remote)) {
       buffer.rewind();
-      renumbering.done(buffer);
+      renumbering.stop();
       this.#recut();
     } else if (now >= renumbering.askAt) {
       path.ask();
