@@ -32,7 +32,7 @@ export interface NodelayOptions {
 export interface KcpLiveOptions extends NodelayOptions {
   /**
    * Largest packet in bytes, segment headers included. 50 to 65507. Default: 1400. If such packets
-   * vanish, the machine goes on with smaller ones: see {@linkcode KcpStats.pathMtu}.
+   * vanish, the machine goes on with smaller ones: see `pathMtu` in the statistics.
    */
   mtu?: number;
   /**

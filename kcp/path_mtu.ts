@@ -1,6 +1,8 @@
-import type { PacketWriter } from "./packet_writer.ts";
+import { Arrivals } from "./arrivals.ts";
 import { MIN_MTU } from "./options.ts";
-import { CMD_PROBE, CMD_PUSH, distance, OVERHEAD, timestamp } from "./segment.ts";
+import type { PacketWriter } from "./packet_writer.ts";
+import { FOREIGN, KNOWN, ProbeRound, sizesBetween, UNKNOWN } from "./probe_round.ts";
+import { OVERHEAD, timestamp } from "./segment.ts";
 
 /**
  * Packets of this many bytes or fewer are never suspected of being too large. RFC 791 requires every
@@ -23,17 +25,17 @@ const MIN_COPIES = 8;
  */
 const MAX_PATIENCE = 4;
 const ALARM_MEMORY = 10_000;
+/** Most probes of a round. */
+export const MAX_PROBES = 64;
+/** A peer that answered this many rounds, but no CMD_PROBE in them, does not know it. */
+export const MIN_UNHEEDED = 4;
 /** A search ends when the bounds are this close, in bytes or as a part of the size. */
 const PRECISION = 8;
 const RELATIVE_PRECISION = 1 / 64;
-/** Sizes that one round tries, apart from the doubled ones. */
-const ROUND_SIZES = 8;
 /** Rounds of a search. Each narrows the bounds to a ninth. */
 const MAX_ROUNDS = 5;
 /** After this time, in ms, larger packets are tried again. RFC 8899 §5.1.1 has 600 s at most. */
 const RAISE_AFTER = 60_000;
-/** Most sizes whose last arrival is remembered. */
-const MAX_ARRIVALS = 8;
 
 /**
  * Finds out which packets the path takes, as in RFC 8899 (Datagram PLPMTUD), and notices when it
@@ -44,10 +46,6 @@ const MAX_ARRIVALS = 8;
  * answered, the large packets that were sent before them are lost. When enough of them are lost and
  * none arrives, that is no accident. The same round has tried smaller sizes, so the new MTU is known.
  * More rounds between the largest size that arrived and the smallest that did not find it closely.
- *
- * A probe is a {@linkcode CMD_PROBE} for a peer that knows them. Any other peer gets a data segment
- * that it has acknowledged before: it drops the data as a duplicate, and acknowledges it again with
- * the `ts` of the probe. So each KCP implementation can be probed.
  */
 export class PathMtu {
   /** Bytes of the largest packet that is sent. */
@@ -60,14 +58,10 @@ export class PathMtu {
   unheeded = 0;
   /** When the last round that was answered was sent, in ms. */
   answeredAt = -Infinity;
-  /** The largest packet that ever arrived. */
-  largestArrived = 0;
   /** The configured MTU, and the largest that may be found. */
   #base: number;
   #max: number;
-  /** Sizes of packets that arrived, descending, and when the last one of each was sent. */
-  readonly #sizes: number[] = [];
-  readonly #times: number[] = [];
+  readonly #arrivals = new Arrivals();
 
   /** Packets of this size and larger are known to vanish. */
   #bad = Infinity;
@@ -98,21 +92,9 @@ export class PathMtu {
   /** When larger packets are tried again, in ms. */
   #raiseAt = Infinity;
 
-  /** The last round: sizes of its probes, ascending, and how many are written. */
-  #round: number[] = [];
-  #written = 0;
-  #roundAt = -Infinity;
-  #roundTs = 0;
-  #rounds = 0;
-  #roundSn = 0;
+  readonly #round = new ProbeRound();
   /** The suspected packets that were sent before it. */
   #roundTested = 0;
-  #roundAnswered = false;
-  #roundHeeded = false;
-  /** The largest probe of it that arrived. */
-  #best = 0;
-  /** When it ends, in ms. Infinity when no round is running. */
-  #roundEnds = Infinity;
   /** Whether data waits for the end of the round. */
   #holds = false;
 
@@ -136,8 +118,7 @@ export class PathMtu {
   stop(): void {
     this.#suspect = this.#high = 0;
     this.#wanted = this.#holds = false;
-    this.#written = this.#round.length;
-    this.#roundEnds = Infinity;
+    this.#round.stop();
   }
 
   // --- what was sent, and what arrived ---
@@ -146,11 +127,11 @@ export class PathMtu {
   resent(size: number, sentAt: number, now: number): void {
     if (this.#suspect > 0) {
       // The answer to the last round is lost, or there is none.
-      if (now >= this.#roundEnds || this.#roundEnds === Infinity) this.#wanted = true;
+      if (now >= this.#round.endsAt || this.#round.endsAt === Infinity) this.#wanted = true;
     } else if (size >= this.#bad) {
       // No more evidence is needed, but the peer may know pieces.
       if (!this.understood) this.ask();
-    } else if (size > MIN_SUSPECT && !this.#hasArrived(size, sentAt)) {
+    } else if (size > MIN_SUSPECT && !this.#arrivals.has(size, sentAt)) {
       this.#suspect = size;
       this.#suspectedAt = sentAt;
       if (now > this.#alarmAt + ALARM_MEMORY) this.#patience = 0;
@@ -163,15 +144,14 @@ export class PathMtu {
   /** Notes that a packet with data is sent. */
   sent(size: number): void {
     // The probes of a round are counted before.
-    if (this.#written < this.#round.length) return;
+    if (this.#round.unwritten) return;
     if (this.#suspect > 0 && size >= this.#suspect) this.#tested++;
   }
 
   /** Notes that a packet arrived that was sent at `sentAt`. */
   arrived(size: number, sentAt: number, now: number): void {
-    this.#note(size, sentAt);
+    this.#arrivals.note(size, sentAt);
     if (size >= this.#bad && sentAt >= this.#reducedAt) this.#bad = size + 1;
-    if (size > this.largestArrived) this.largestArrived = size;
     if (this.#suspect > 0 && size >= this.#suspect && sentAt >= this.#suspectedAt) {
       this.#suspect = 0;
       if (this.#copied > 0) {
@@ -183,30 +163,9 @@ export class PathMtu {
     if (this.#raiseAt === -Infinity) this.#raiseAt = now;
   }
 
-  #note(size: number, sentAt: number): void {
-    const sizes = this.#sizes;
-    const times = this.#times;
-    let at = sizes.length;
-    while (at > 0 && sizes[at - 1] <= size) at--;
-    // A larger packet that was sent later tells more, and smaller ones that were sent before less.
-    if (at > 0 && times[at - 1] >= sentAt) return;
-    let count = 0;
-    while (at + count < sizes.length && times[at + count] <= sentAt) count++;
-    if (count === 1) {
-      sizes[at] = size;
-      times[at] = sentAt;
-    } else if (count > 0 || sizes.length < MAX_ARRIVALS) {
-      sizes.splice(at, count, size);
-      times.splice(at, count, sentAt);
-    }
-  }
-
-  #hasArrived(size: number, since: number): boolean {
-    const sizes = this.#sizes;
-    for (let i = sizes.length - 1; i >= 0; i--) {
-      if (sizes[i] >= size) return this.#times[i] >= since;
-    }
-    return false;
+  /** Whether packets of some size are known to vanish. */
+  get isSmall(): boolean {
+    return this.#bad < Infinity;
   }
 
   /** Whether packets of this size are known to vanish. */
@@ -223,23 +182,28 @@ export class PathMtu {
 
   /** When {@linkcode PathMtu.tick} is next due, in ms. */
   get deadline(): number {
-    return this.#roundEnds;
+    return this.#round.endsAt;
   }
 
   /** Whether probes are due. */
   get due(): boolean {
-    return this.#wanted || this.#written < this.#round.length;
+    return this.#wanted || this.#round.unwritten;
   }
 
   /** Asks the peer for an answer at the next output. */
   ask(): void {
-    if (this.#roundEnds === Infinity) this.#wanted = true;
+    if (this.#round.endsAt === Infinity) this.#wanted = true;
   }
 
   /** Starts to try larger packets when it is time. */
   raiseIfDue(now: number): void {
     if (this.mtu >= this.#max || now < this.#raiseAt || this.#raiseAt === -Infinity) return;
     if (this.#suspect > 0 || this.#high > 0) return;
+    if (!this.understood && this.unheeded < MIN_UNHEEDED) {
+      // Probes tell more to a peer that knows them.
+      this.ask();
+      return;
+    }
     this.#low = this.mtu;
     this.#high = this.#max + 1;
     this.#roundsLeft = MAX_ROUNDS;
@@ -276,8 +240,7 @@ export class PathMtu {
    * Writes the probes of a round. False when the batch is full: the next call goes on.
    *
    * @param sn The sequence number before `una`. The peer has acknowledged it.
-   * @param firstSn The sequence number of the first segment. A copy of that one with other content
-   * would look like a new conversation.
+   * @param firstSn The sequence number of the first segment.
    * @param tsOffset The `ts` at the time 0.
    * @param rto The retransmission timeout in ms: a round without an answer ends after it.
    */
@@ -289,61 +252,40 @@ export class PathMtu {
     now: number,
     rto: number,
   ): boolean {
-    if (this.#wanted && this.#written === this.#round.length) {
-      this.#startRound(sn, tsOffset, now, writer.largest);
+    const round = this.#round;
+    if (this.#wanted && !round.unwritten) {
+      this.#startRound(sn, (timestamp(now) + tsOffset) | 0, now, writer.largest);
     }
-    while (this.#written < this.#round.length) {
-      const index = this.#written;
-      const size = this.#round[index];
-      writer.close();
-      if (!writer.reserve(size)) return false;
-      writer.pad(size - OVERHEAD);
-      const probe = (this.#roundSn - index) | 0;
-      const known = distance(probe, firstSn) > 0;
-      const cmd = this.understood || index === 0 || !known ? CMD_PROBE : CMD_PUSH;
-      writer.write(cmd, 0, this.#roundTs, probe, size - OVERHEAD);
-      writer.carriesData = size > OVERHEAD;
-      this.#written++;
-    }
-    writer.close();
-    this.#roundEnds = now + rto;
+    if (!round.write(writer, firstSn)) return false;
+    round.endsAt = now + rto;
     return true;
   }
 
-  #startRound(sn: number, tsOffset: number, now: number, largest: number): void {
+  #startRound(sn: number, ts: number, now: number, largest: number): void {
     this.#wanted = false;
-    // The first probe asks only whether the peer is there. A peer that does not know CMD_PROBE
-    // answers the second one.
-    const round = this.understood ? [OVERHEAD] : [OVERHEAD, OVERHEAD];
     const suspect = this.#suspect;
-    if (this.understood && suspect <= largest) {
+    const kind = this.understood ? KNOWN : this.unheeded > 0 ? FOREIGN : UNKNOWN;
+    const sizes: number[] = [];
+    if (this.understood) {
       for (let left = this.#missing; left > 0; left--) {
-        round.unshift(suspect);
+        sizes.push(suspect);
         this.#tested++;
         this.#copied++;
       }
     }
+    sizes.push(OVERHEAD);
     const train = suspect > 0
       ? this.#copied >= MIN_COPIES && this.#lost + this.#tested >= NEEDED
       : this.#high > 0;
     if (train) {
-      const low = suspect > 0 ? MIN_MTU : this.#low;
       const high = suspect > 0 ? suspect : this.#high;
-      for (const size of trainOf(low, high)) if (size <= largest) round.push(size);
+      sizes.push(...sizesBetween(suspect > 0 ? MIN_MTU : this.#low, high));
+      if (high > this.#max && sizes.at(-1) !== this.#max) sizes.push(this.#max);
     }
-    this.#round = round;
-    this.#written = 0;
-    this.#roundAt = now;
-    // Answers are told apart by it: two rounds never have the same one.
-    const ts = (timestamp(now) + tsOffset) | 0;
-    this.#roundTs = this.#rounds++ > 0 && distance(ts, this.#roundTs) <= 0
-      ? (this.#roundTs + 1) | 0
-      : ts;
-    this.#roundSn = sn;
+    if (sizes.length === 1 && kind !== KNOWN) sizes.push(OVERHEAD);
+    this.#round.start(kind, sizes.filter((size) => size <= largest), sn, ts, now);
     this.#roundTested = this.#tested;
     this.#tested = 0;
-    this.#roundAnswered = this.#roundHeeded = false;
-    this.#best = 0;
     // An acknowledgment of data that follows would hide those of the probes.
     this.#holds = train && !this.understood;
   }
@@ -355,21 +297,20 @@ export class PathMtu {
    * @param srtt The smoothed round-trip time in ms, or less than 0.
    */
   answered(sn: number, ts: number, heeded: boolean, now: number, srtt: number): void {
-    const index = distance(this.#roundSn, sn);
-    if (ts !== this.#roundTs || index < 0 || index >= this.#written) return;
-    if (heeded) this.understood = this.#roundHeeded = true;
-    this.answeredAt = this.#roundAt;
-    const size = this.#round[index];
-    if (!this.#roundAnswered) {
-      this.#roundAnswered = true;
+    const round = this.#round;
+    const first = !round.answered;
+    const size = round.take(sn, ts, heeded);
+    if (size === 0) return;
+    if (heeded) this.understood = true;
+    this.answeredAt = round.at;
+    if (first) {
       // The packets that were sent before the round had arrived before it, or are lost.
       this.#lost += this.#roundTested;
-      // More answers follow, unless this is the last.
-      this.#roundEnds = now + Math.max(1, srtt / 8);
+      // More answers follow. Acknowledgments may wait for an interval of the peer.
+      if (heeded || this.unheeded === 0) round.endsAt = now + Math.max(1, srtt / 8);
     }
-    if (size > this.#best) this.#best = size;
-    if (index === this.#round.length - 1) this.#roundEnds = now;
-    this.arrived(size, this.#roundAt, now);
+    if (round.settled) round.endsAt = now;
+    this.arrived(size, round.at, now);
   }
 
   /**
@@ -377,15 +318,11 @@ export class PathMtu {
    * {@linkcode PathMtu.arrived} have taken what it shows.
    */
   conclude(now: number): void {
-    if (this.#roundEnds === Infinity) return;
-    const suspected = this.#suspect > 0 && this.#roundAnswered && this.#lost >= NEEDED;
-    if (suspected && this.#hasTrain) this.#reduce(now);
+    const round = this.#round;
+    if (round.endsAt === Infinity) return;
+    const suspected = this.#suspect > 0 && this.#lost >= NEEDED;
+    if (suspected && round.triesSizes && round.showsSizes) this.#reduce(now);
     this.tick(now);
-  }
-
-  /** Whether the last round tries sizes. */
-  get #hasTrain(): boolean {
-    return this.#round[this.#round.length - 1] > OVERHEAD;
   }
 
   /** Goes on with what arrived of the last round: large packets vanish. */
@@ -393,11 +330,11 @@ export class PathMtu {
     this.reductions++;
     this.#bad = this.#suspect;
     this.#suspect = 0;
-    this.mtu = Math.min(this.mtu, Math.max(MIN_MTU, this.#best));
+    this.mtu = Math.min(this.mtu, Math.max(MIN_MTU, this.#round.best));
     this.#low = this.mtu;
     this.#high = this.mtu < this.#max ? Math.min(this.#bad, this.#max + 1) : 0;
-    this.#reducedAt = this.#roundAt;
-    this.#sizes.length = this.#times.length = 0;
+    this.#reducedAt = this.#round.at;
+    this.#arrivals.clear();
     this.#roundsLeft = MAX_ROUNDS;
     this.#raiseAt = now + RAISE_AFTER;
     this.#holds = true;
@@ -405,29 +342,27 @@ export class PathMtu {
 
   /** Ends a round when its time is over. */
   tick(now: number): void {
-    if (now < this.#roundEnds) return;
-    this.#roundEnds = Infinity;
+    const round = this.#round;
+    if (now < round.endsAt) return;
+    round.endsAt = Infinity;
     this.#holds = false;
-    if (this.#roundAnswered && !this.#roundHeeded) this.unheeded++;
+    if (round.answered && !round.heeded) this.unheeded++;
     if (this.#suspect > 0) {
-      // The next round has more to count. If this one had nothing, the next timeout starts it.
-      this.#wanted = this.#roundAnswered && this.#roundTested > 0;
-      if (this.#roundAnswered && this.#lost === 0) this.#suspect = 0;
+      // The next round has more to count, or shows the sizes. Else the next timeout starts it.
+      this.#wanted = round.answered && (this.#roundTested > 0 || !round.showsSizes);
+      if (round.answered && this.#lost === 0) this.#suspect = 0;
     } else if (this.#high > 0) {
       this.#narrow(now);
     }
   }
 
   #narrow(now: number): void {
-    if (this.#roundAnswered) {
-      this.#low = Math.max(this.#low, this.mtu);
-      for (const size of this.#round) {
-        if (size > this.#low && size < this.#high) {
-          this.#high = size;
-          if (this.#bad < Infinity) this.#bad = Math.min(this.#bad, size);
-          break;
-        }
-      }
+    const round = this.#round;
+    this.#low = Math.max(this.#low, this.mtu);
+    if (round.showsSizes) {
+      const next = round.above(this.#low);
+      if (next < this.#high) this.#high = next;
+      if (this.#bad < Infinity) this.#bad = Math.min(this.#bad, this.#high);
     }
     const precision = Math.max(PRECISION, this.#low * RELATIVE_PRECISION);
     if (--this.#roundsLeft > 0 && this.#high - this.#low > precision) {
@@ -437,21 +372,4 @@ export class PathMtu {
       this.#raiseAt = this.mtu < this.#max ? now + RAISE_AFTER : Infinity;
     }
   }
-}
-
-/**
- * Sizes between `low` and `high`, without both, ascending. The peer may acknowledge only the newest
- * of several probes, so the largest comes last.
- */
-function trainOf(low: number, high: number): number[] {
-  const sizes: number[] = [];
-  // A wide range is halved until it is small enough for even steps.
-  let from = low;
-  for (; 4 * from < high; from *= 2) sizes.push(from);
-  const step = (high - from) / (ROUND_SIZES + 1);
-  for (let i = from === low ? 1 : 0; i <= ROUND_SIZES; i++) {
-    const size = Math.round(from + i * step);
-    if (size > (sizes.at(-1) ?? low) && size < high) sizes.push(size);
-  }
-  return sizes;
 }

@@ -9,6 +9,8 @@ export class PieceWriter {
   /** The segment whose pieces are being sent, and the first byte that was not sent. */
   #sn = 0;
   #offset = 0;
+  /** Bytes of the packets with the pieces of the last segment. The last packet may be smaller. */
+  packetSize = 0;
 
   /**
    * Writes the pieces of a segment, each in a packet of its own. When the pacer stops or the batch is
@@ -31,6 +33,7 @@ export class PieceWriter {
     const room = mtu - OVERHEAD - PIECE_HEADER;
     // Pieces of equal size: none is larger than it must be.
     const size = Math.ceil(total / Math.ceil(total / room));
+    this.packetSize = OVERHEAD + PIECE_HEADER + size;
     while (this.#offset < total) {
       const length = Math.min(size, total - this.#offset);
       writer.close();

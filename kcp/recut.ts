@@ -7,11 +7,17 @@ import { type SendBuffer, STREAM } from "./send_buffer.ts";
  * so its boundaries stay. A message that was sent in part keeps its fragments: the first one has told
  * the peer how many there are.
  *
- * @param mss Payload bytes of a full segment.
+ * @param streamSize Payload bytes of a full segment of the stream.
+ * @param fragmentSize Payload bytes of a full fragment of a message.
  * @param mostFragments Most fragments of a message, if it does not have more already. A message that
  * needs more gets larger ones.
  */
-export function recut(buffer: SendBuffer, mss: number, mostFragments: number): void {
+export function recut(
+  buffer: SendBuffer,
+  streamSize: number,
+  fragmentSize: number,
+  mostFragments: number,
+): void {
   const lengths: number[] = [];
   const frgs: number[] = [];
   let sn = buffer.nxt;
@@ -33,8 +39,8 @@ export function recut(buffer: SendBuffer, mss: number, mostFragments: number): v
       count++;
       last = !stream && buffer.frg(sn) === 0;
     }
-    const most = stream ? Infinity : Math.max(count, mostFragments);
-    const size = Math.max(mss, Math.ceil(bytes / most));
+    const most = Math.max(count, mostFragments);
+    const size = stream ? streamSize : Math.max(fragmentSize, Math.ceil(bytes / most));
     for (let left = Math.max(1, Math.ceil(bytes / size)); left > 0; left--) {
       const length = Math.min(bytes, size);
       bytes -= length;

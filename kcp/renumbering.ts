@@ -1,10 +1,8 @@
 import { OVERHEAD } from "./segment.ts";
-import type { PathMtu } from "./path_mtu.ts";
+import { MIN_UNHEEDED, type PathMtu } from "./path_mtu.ts";
 import type { RemoteWindow } from "./remote_window.ts";
 import type { SendBuffer } from "./send_buffer.ts";
 
-/** The peer has answered this many rounds, but no probe in them: it does not know pieces. */
-const MIN_UNHEEDED = 12;
 /** How long a packet may be delayed, in RTOs and at least in ms. */
 const DELAY_RTOS = 3;
 const MIN_DELAY = 1_000;
@@ -24,8 +22,7 @@ const FREE_OF_LOSS = 1_000;
  * - Nothing behind it is acknowledged, and all of it vanishes. So nothing but an acknowledgment that
  *   was lost can hide an arrival, of a segment that was sent before packets began to vanish while
  *   `una` was lost for another reason.
- * - That has not happened: nothing was sent behind `una`, or no packet of that size has ever arrived,
- *   or the path loses nothing.
+ * - That has not happened: nothing was sent behind `una`, or the path has lost nothing before.
  * - The segment before `una` ends a message, else the number of fragments is fixed.
  *
  * If one is missing, the segments are sent as they are until they pass.
@@ -33,9 +30,6 @@ const FREE_OF_LOSS = 1_000;
 export class Renumbering {
   /** When the peer may be asked, in ms. Infinity if the segments may not be cut. */
   #askAt = Infinity;
-  /** Segments that were acknowledged when the last loss was seen. */
-  #acknowledgedAtLoss = 0;
-  #lost = 0;
 
   /** Whether all data waits for an answer. */
   get waiting(): boolean {
@@ -45,13 +39,6 @@ export class Renumbering {
   /** When the peer may be asked, in ms. */
   get askAt(): number {
     return this.#askAt;
-  }
-
-  /** Notes losses. */
-  noteLosses({ lost, acknowledged }: SendBuffer): void {
-    if (lost === this.#lost) return;
-    this.#lost = lost;
-    this.#acknowledgedAtLoss = acknowledged;
   }
 
   /** Decides whether data has to wait now. */
@@ -67,8 +54,7 @@ export class Renumbering {
     }
     if (buffer.frgBefore > 0) return false;
     const only = nxt === ((una + 1) | 0);
-    const lossless = buffer.acknowledged - this.#acknowledgedAtLoss >= FREE_OF_LOSS;
-    if (!only && !lossless && path.largestArrived > path.mtu) return false;
+    if (!only && buffer.acknowledged - buffer.acknowledgedAtLoss < FREE_OF_LOSS) return false;
     for (let sn = una; sn !== nxt; sn = (sn + 1) | 0) {
       if (buffer.isAcked(sn) || !path.vanishes(OVERHEAD + buffer.length(sn))) return false;
     }
@@ -84,11 +70,5 @@ export class Renumbering {
   /** Lets no data wait. */
   stop(): void {
     this.#askAt = Infinity;
-  }
-
-  /** Notes that they are cut. */
-  done(buffer: SendBuffer): void {
-    this.stop();
-    this.#lost = buffer.lost;
   }
 }

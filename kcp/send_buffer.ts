@@ -36,6 +36,8 @@ export class SendBuffer {
   acknowledged = 0;
   /** Acknowledged segments whose first transmission was lost. */
   lost = 0;
+  /** Segments that were acknowledged when the last loss was seen. */
+  acknowledgedAtLoss = 0;
   /**
    * Bytes of the largest packet that was acknowledged since the sender last set it to 0, and when
    * it was sent, in ms.
@@ -203,7 +205,7 @@ export class SendBuffer {
     const { detector } = this;
     const slot = sn & this.#mask;
     const again = detector.wasResent(slot);
-    if (again && distance(ts, timestamp(detector.firstSentAt(slot))) !== 0) this.lost++;
+    if (again && distance(ts, timestamp(detector.firstSentAt(slot))) !== 0) this.#noteLoss();
     detector.acknowledge(slot);
     this.acknowledged++;
     this.inFlight--;
@@ -226,7 +228,7 @@ export class SendBuffer {
       if (detector.isAcked(slot)) continue;
       const again = detector.wasResent(slot);
       const last = !again || detector.sentAt(slot) <= arrivable;
-      if (again && last) this.lost++;
+      if (again && last) this.#noteLoss();
       this.notePacketArrived(sn, last ? detector.sentAt(slot) : detector.firstSentAt(slot));
       detector.acknowledge(slot);
       this.inFlight--;
@@ -235,6 +237,11 @@ export class SendBuffer {
     }
     this.#advance(this.#nextUnacked(una));
     return bytes;
+  }
+
+  #noteLoss(): void {
+    this.lost++;
+    this.acknowledgedAtLoss = this.acknowledged;
   }
 
   /** The first segment from `sn` on that is not acknowledged. */

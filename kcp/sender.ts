@@ -10,7 +10,7 @@ import type { Liveness } from "./liveness.ts";
 import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
-import { MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
+import { MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
 import { PieceWriter } from "./piece_writer.ts";
 import { recut } from "./recut.ts";
 import type { PacketSink, PacketWriter } from "./packet_writer.ts";
@@ -159,7 +159,7 @@ export class Sender implements PacketSink {
     }
     this.shortage = 0;
     // On a path with a smaller MTU, a fragment may be larger than a packet. It is sent in pieces.
-    const mss = Math.max(this.mss, Math.ceil(size / this.#mostFragments(size)));
+    const mss = Math.max(Math.min(this.mss, most), Math.ceil(size / this.#mostFragments(size)));
     const fragments = Math.max(1, Math.ceil(size / mss));
     if (this.#liveness.dead || fragments > this.queueRoom) return false;
     if (size > 0 && !buffer.store(message, size)) {
@@ -337,8 +337,8 @@ export class Sender implements PacketSink {
       this.#ackedBytes += buffer.acknowledgeUpTo(una, min < Infinity ? now - min : now);
     }
     if (buffer.arrivedSize > 0) this.path.arrived(buffer.arrivedSize, buffer.arrivedAt, now);
-    this.path.conclude(now);
-    this.#renumber();
+    if (this.path.deadline < Infinity) this.path.conclude(now);
+    if (this.path.isSmall || this.#renumbering.waiting) this.#renumber();
     const rtt = recovered ? -1 : this.#rtt;
     if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto);
     const acked = this.#inFlightBefore - buffer.inFlight;
@@ -366,12 +366,11 @@ export class Sender implements PacketSink {
     const { buffer, path, remote } = this;
     const renumbering = this.#renumbering;
     const { now } = this.#clock;
-    renumbering.noteLosses(buffer);
     renumbering.update(buffer, path, now, this.rto.rto);
     if (!renumbering.waiting) return;
     if (renumbering.isAllowed(buffer, path, remote)) {
       buffer.rewind();
-      renumbering.done(buffer);
+      renumbering.stop();
       this.#recut();
     } else if (now >= renumbering.askAt) {
       path.ask();
@@ -381,7 +380,9 @@ export class Sender implements PacketSink {
   /** Cuts the segments in the queue for the present MTU. */
   #recut(): void {
     this.#cutFor = this.path.mtu;
-    recut(this.buffer, this.mss, Math.min(MAX_FRAGMENTS, this.remote.largest));
+    const { mss } = this;
+    const most = Math.min(MAX_FRAGMENTS, this.remote.largest);
+    recut(this.buffer, mss, Math.min(mss, this.#options.mtu - OVERHEAD), most);
   }
 
   /** Whether no data may be sent, since the path MTU is about to be known. */
@@ -440,9 +441,8 @@ export class Sender implements PacketSink {
     const { now } = this.#clock;
     const liveness = this.#liveness;
     this.path.tick(now);
-    if (this.#renumbering.waiting) {
-      this.#renumber();
-    } else if (buffer.inFlight > 0) {
+    if (this.#renumbering.waiting) this.#renumber();
+    if (buffer.inFlight > 0 && !this.#renumbering.waiting) {
       const inFlight = distance(buffer.nxt, buffer.una);
       const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
       if (count > 0) this.controller.onTimeout(now, count, inFlight);
@@ -527,7 +527,9 @@ export class Sender implements PacketSink {
    */
   writePathProbes(writer: PacketWriter): void {
     const { buffer, path } = this;
-    const before = (buffer.una - 1) | 0;
+    // The peer drops them as duplicates. None is like the first segment, which begins a conversation.
+    const sent = distance(buffer.una, this.firstSn);
+    const before = ((sent >= 0 && sent <= MAX_PROBES ? this.firstSn : buffer.una) - 1) | 0;
     if (buffer.inFlight > 0) this.#writeCopies(writer);
     path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, this.rto.rto);
   }
@@ -609,9 +611,9 @@ export class Sender implements PacketSink {
       const size = OVERHEAD + length;
       if (size > this.limit) break;
       if (size > path.mtu && path.understood) {
-        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu)) break;
         if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
-        buffer.setPacketSize(sn, path.mtu);
+        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu)) break;
+        buffer.setPacketSize(sn, this.#pieces.packetSize);
       } else {
         if (!writer.fits(size)) writer.close();
         // A packet that carries data already has passed the pacer.
@@ -651,7 +653,7 @@ export class Sender implements PacketSink {
     if (this.limit === Infinity) {
       this.#pieces.write(writer, this.pacer, this.buffer, this.firstSn, ts, mtu);
       // An acknowledgment does not show that the large packet has arrived.
-      this.buffer.setPacketSize(this.firstSn, mtu);
+      this.buffer.setPacketSize(this.firstSn, this.#pieces.packetSize);
     }
   }
 }

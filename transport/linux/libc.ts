@@ -37,7 +37,12 @@ export const SO_RCVBUF = 8;
 export const SO_REUSEPORT = 15;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+export const SOL_IP = 0;
+export const IP_MTU_DISCOVER = 10;
+/** Sets DF, and ignores what the kernel knows of the path. The same number in IPv6. */
+export const IP_PMTUDISC_PROBE = 3;
 export const SOL_IPV6 = 41;
+export const IPV6_MTU_DISCOVER = 23;
 export const IPV6_V6ONLY = 26;
 export const SOL_UDP = 17;
 export const UDP_SEGMENT = 103;

@@ -80,6 +80,15 @@ export class LinuxSocket implements DatagramSocket {
   readonly #wakeFd: number;
   readonly #sockaddrs: SockaddrCache;
   #gso: boolean;
+  /**
+   * Packets before this index of the batch are sent one by one: the kernel refused them together,
+   * because one of them is too large or it can't split messages.
+   */
+  #alone = 0;
+  /** Whether one of them was too large. */
+  #foundTooLarge = false;
+  /** Packets that were too large for the first network device. They are lost. */
+  #tooLarge = 0;
   readonly #gro: boolean;
   readonly #batching: boolean;
   readonly #busyPoll: number;
@@ -138,6 +147,11 @@ export class LinuxSocket implements DatagramSocket {
   /** Whether the kernel splits messages that are sent, and joins packets that are received. */
   get segmentation(): { readonly send: boolean; readonly receive: boolean } {
     return { send: this.#gso, receive: this.#gro };
+  }
+
+  /** Packets that were lost because they were larger than the MTU of a network device. */
+  get tooLarge(): number {
+    return this.#tooLarge;
   }
 
   /** Whether one system call carries many messages. */
@@ -266,6 +280,7 @@ export class LinuxSocket implements DatagramSocket {
    * is full, the packets wait.
    */
   send(batch: PacketBatch): void | Promise<void> {
+    this.#alone = 0;
     const next = this.#sendFrom(batch, 0);
     if (next < batch.count) return this.#sendRest(batch, next);
   }
@@ -289,6 +304,7 @@ export class LinuxSocket implements DatagramSocket {
   #sendFrom(batch: PacketBatch, next: number): number {
     const base = this.#addressOf(batch.arena);
     while (next < batch.count && !this.#closed) {
+      this.#endAlone(next);
       const count = this.#collect(batch, next, base);
       if (count === 0) {
         next = this.#firsts[0];
@@ -302,15 +318,42 @@ export class LinuxSocket implements DatagramSocket {
       const { errno } = this.#libc;
       if (errno === EINTR) continue;
       if (errno === EAGAIN || errno === ENOBUFS) return next;
-      const run = this.#firsts[1] - this.#firsts[0];
-      if (run > 1 && this.#gso && (errno === EIO || errno === EINVAL || errno === EMSGSIZE)) {
-        // The network device of this route can't split messages.
-        this.#gso = false;
-      } else {
-        next = this.#firsts[1];
-      }
+      next = this.#skip(errno);
     }
+    this.#endAlone(next);
     return next;
+  }
+
+  /** Lets packets travel together again from `next` on, if none before it must be sent alone. */
+  #endAlone(next: number): void {
+    if (this.#alone === 0 || next < this.#alone) return;
+    this.#alone = 0;
+    // If each packet alone was small enough, the device can't split messages.
+    if (!this.#foundTooLarge) this.#gso = false;
+  }
+
+  /**
+   * Decides what follows after the kernel has refused the first message: its packets are sent one by
+   * one, or its packet is lost. Returns the packet to go on with.
+   */
+  #skip(errno: number): number {
+    const [first, end] = this.#firsts;
+    if (end - first > 1 && errno === EIO) {
+      // The network device of this route can't split messages.
+      this.#gso = false;
+      return first;
+    }
+    if (end - first > 1 && (errno === EINVAL || errno === EMSGSIZE)) {
+      this.#alone = end;
+      this.#foundTooLarge = false;
+      return first;
+    }
+    if (errno === EMSGSIZE) {
+      // Not an error: the session notices that large packets vanish.
+      this.#tooLarge++;
+      this.#foundTooLarge = true;
+    }
+    return end;
   }
 
   /**
@@ -341,7 +384,7 @@ export class LinuxSocket implements DatagramSocket {
       const start = starts[first];
       const size = ends[first] - start;
       let end = ends[first];
-      if (this.#gso) {
+      if (this.#gso && next > this.#alone) {
         for (let segments = 1; next < batch.count && segments < MAX_SEGMENTS; segments++) {
           const length = ends[next] - starts[next];
           const joins = starts[next] === end && length <= size && to[next] === to[first] &&

@@ -8,6 +8,9 @@ import {
   AF_INET6,
   EFD_CLOEXEC,
   EFD_NONBLOCK,
+  IP_MTU_DISCOVER,
+  IP_PMTUDISC_PROBE,
+  IPV6_MTU_DISCOVER,
   IPV6_V6ONLY,
   type Libc,
   MSG_DONTWAIT,
@@ -19,6 +22,7 @@ import {
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
+  SOL_IP,
   SOL_IPV6,
   SOL_SOCKET,
   SOL_UDP,
@@ -71,6 +75,12 @@ export function openSocket(
     wakeFd = symbols.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (wakeFd < 0) throw libc.error("eventfd");
     if (family === AF_INET6) setOption(libc, fd, SOL_IPV6, IPV6_V6ONLY, 0);
+    // No packet is fragmented (RFC 8899 §3): a packet that is too large vanishes, and the session
+    // finds out what the path takes. An IPv6 socket may send over IPv4, too.
+    setOption(libc, fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    if (family === AF_INET6) {
+      setOption(libc, fd, SOL_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    }
     if (options.reusePort && !setOption(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
       throw libc.error("setsockopt of SO_REUSEPORT");
     }

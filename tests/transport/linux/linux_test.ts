@@ -203,6 +203,39 @@ Deno.test({
 });
 
 Deno.test({
+  name: "linux: a packet that is too large is counted and lost, the others are sent",
+  ...SANITIZED,
+  async fn() {
+    for (const segmentation of [true, false]) {
+      const sender = new LinuxSocket("127.0.0.1", 0, { ...DEFAULTS, segmentation });
+      const receiver = new LinuxSocket("127.0.0.1", 0, DEFAULTS);
+      const { send } = sender.segmentation;
+      const sizes: number[] = [];
+      const arena = new Arena();
+      const arrived = new Promise<void>((resolve, reject) => {
+        receiver.open({
+          arena,
+          packet: () => {},
+          settled: () => {},
+          packets: (start, end, size) => {
+            for (let at = start; at < end; at += size) sizes.push(Math.min(size, end - at));
+            if (sizes.length === 5) resolve();
+          },
+          failed: reject,
+        });
+      });
+      const packets = [1400, 1400, 65_508, 1400, 65_600, 10, 20];
+      await sender.send(batchOf(packets.map((size) => [receiver.address, size])));
+      await arrived;
+      assertEquals(sizes, [1400, 1400, 1400, 10, 20]);
+      assertEquals([sender.tooLarge, sender.segmentation.send], [2, send]);
+      await sender.close();
+      await receiver.close();
+    }
+  },
+});
+
+Deno.test({
   name: "linux: with segmentation, many packets of one size arrive as few messages",
   ...SANITIZED,
   async fn() {

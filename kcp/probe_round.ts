@@ -1,0 +1,147 @@
+import type { PacketWriter } from "./packet_writer.ts";
+import { CMD_PROBE, CMD_PUSH, distance, OVERHEAD } from "./segment.ts";
+
+/** Sizes of an even range that a round tries. */
+const SIZES = 8;
+
+/** The peer has answered a {@linkcode CMD_PROBE}. */
+export const KNOWN = 0;
+/** The peer has not shown yet whether it knows them. */
+export const UNKNOWN = 1;
+/** The peer has answered others, but not them. */
+export const FOREIGN = 2;
+
+/**
+ * Probes of the path MTU that are sent together, and what the answers show.
+ *
+ * A probe is a {@linkcode CMD_PROBE}. A peer of another implementation gets data segments instead that
+ * it has acknowledged before. It drops the data as a duplicate, and acknowledges it again with the `ts`
+ * of the probe. So every peer can be probed.
+ *
+ * While it is not certain that the peer knows probes, the first one is of the other kind, without data.
+ */
+export class ProbeRound {
+  /** When it was sent, in ms. */
+  at = -Infinity;
+  /** When it ends, in ms. Infinity while no round is running. */
+  endsAt = Infinity;
+  /** Whether an answer has come, and whether a {@linkcode CMD_PROBE} was answered. */
+  answered = false;
+  heeded = false;
+  /** The largest probe that arrived. */
+  best = 0;
+  #kind = KNOWN;
+  #sizes: readonly number[] = [];
+  #written = 0;
+  #ts = 0;
+  #sn = 0;
+  #rounds = 0;
+
+  /**
+   * Starts a round.
+   *
+   * @param kind {@linkcode KNOWN}, {@linkcode UNKNOWN} or {@linkcode FOREIGN}.
+   * @param sizes Bytes of the probes, in the order in which they are sent.
+   * @param sn The sequence number of the first one. Those of the others descend.
+   */
+  start(kind: number, sizes: readonly number[], sn: number, ts: number, now: number): void {
+    this.at = now;
+    this.answered = this.heeded = false;
+    this.best = 0;
+    this.#kind = kind;
+    this.#sizes = sizes;
+    this.#written = 0;
+    // The answers are told apart by it: no two rounds have the same one.
+    this.#ts = this.#rounds++ > 0 && distance(ts, this.#ts) <= 0 ? (this.#ts + 1) | 0 : ts;
+    this.#sn = sn;
+  }
+
+  /** Whether probes wait to be written. */
+  get unwritten(): boolean {
+    return this.#written < this.#sizes.length;
+  }
+
+  /**
+   * Writes the probes, each in a packet of its own. False when the batch is full.
+   *
+   * @param firstSn The sequence number of the first segment. A copy of that one with other content
+   * would look like a new conversation, and one of a number before it like garbage.
+   */
+  write(writer: PacketWriter, firstSn: number): boolean {
+    while (this.unwritten) {
+      const index = this.#written;
+      const size = this.#sizes[index];
+      writer.close();
+      if (!writer.reserve(size)) return false;
+      writer.pad(size - OVERHEAD);
+      const asks = this.#kind === FOREIGN ? index === 0 : this.#kind === KNOWN || index > 0;
+      const sn = (this.#sn - index) | 0;
+      const cmd = asks || distance(sn, firstSn) <= 0 ? CMD_PROBE : CMD_PUSH;
+      writer.write(cmd, 0, this.#ts, sn, size - OVERHEAD);
+      // Large probes share the limits on burst and rate.
+      writer.carriesData = size > OVERHEAD;
+      this.#written++;
+    }
+    writer.close();
+    return true;
+  }
+
+  /**
+   * Takes an acknowledgment of a segment, or the answer to a probe.
+   *
+   * @returns The size of the probe. 0 if it is none of this round.
+   */
+  take(sn: number, ts: number, heeded: boolean): number {
+    const index = distance(this.#sn, sn);
+    if (ts !== this.#ts || index < 0 || index >= this.#written) return 0;
+    this.answered = true;
+    if (heeded) this.heeded = true;
+    this.best = Math.max(this.best, this.#sizes[index]);
+    return this.#sizes[index];
+  }
+
+  /** Whether the largest probe has arrived, so that the other answers do not matter. */
+  get settled(): boolean {
+    return this.answered && this.best >= Math.max(...this.#sizes);
+  }
+
+  /** Whether it tries sizes. */
+  get triesSizes(): boolean {
+    return this.#sizes[this.#sizes.length - 1] > OVERHEAD;
+  }
+
+  /** Whether the answers show which sizes arrived: the peer has got what it answers. */
+  get showsSizes(): boolean {
+    return this.answered && this.#kind === FOREIGN ? !this.heeded : this.heeded;
+  }
+
+  /** The smallest size above `low` that it has tried. Infinity if there is none. */
+  above(low: number): number {
+    let next = Infinity;
+    for (const size of this.#sizes) if (size > low && size < next) next = size;
+    return next;
+  }
+
+  /** Ends the round, and drops what was not written. */
+  stop(): void {
+    this.endsAt = Infinity;
+    this.#written = this.#sizes.length;
+  }
+}
+
+/**
+ * Sizes between `low` and `high`, without both, ascending. The peer may acknowledge only the newest
+ * of several probes, so the largest comes last.
+ */
+export function sizesBetween(low: number, high: number): number[] {
+  const sizes: number[] = [];
+  // A wide range is halved until it is small enough for even steps.
+  let from = low;
+  for (; 4 * from < high; from *= 2) sizes.push(from);
+  const step = (high - from) / (SIZES + 1);
+  for (let i = from === low ? 1 : 0; i <= SIZES; i++) {
+    const size = Math.round(from + i * step);
+    if (size > (sizes.at(-1) ?? low) && size < high) sizes.push(size);
+  }
+  return sizes;
+}

@@ -1,0 +1,395 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
+import { Random } from "../../transport/link/random.ts";
+import { End, opened, pattern, PIECE, PROBE, PUSH, sent } from "./harness.ts";
+import { Path, type Traffic } from "./path_mtu_harness.ts";
+
+const MODES = { normal, fast, turbo };
+
+const TRAFFIC: { [kind: string]: Traffic } = {
+  "a stream": { message: 0, ahead: 0, total: 400_000 },
+  "messages of 3,000 bytes": { message: 3_000, ahead: 1_000, total: 400_000 },
+  "one full segment at a time": { message: 1_376, ahead: 1, total: 100_000 },
+};
+
+for (const [mode, options] of Object.entries(MODES)) {
+  for (const [kind, traffic] of Object.entries(TRAFFIC)) {
+    for (const mtu of [1280, 576, 100]) {
+      Deno.test(`path MTU: ${mode}, ${kind}: 1400 to ${mtu} is noticed within 3 RTO`, () => {
+        const path = new Path(traffic, options);
+        path.network.at(90, () => path.shrink(mtu));
+        path.finish();
+        const { stats } = path.a.kcp;
+        assert(path.rtos <= 3, `${path.rtos} RTO`);
+        assertEquals(stats.pathMtuReductions, 1);
+        assert(stats.pathMtu <= mtu && stats.pathMtu >= mtu * 63 / 64, `MTU ${stats.pathMtu}`);
+        assert(stats.lost > 0, "what vanished is lost");
+      });
+    }
+  }
+}
+
+Deno.test("path MTU: all that vanishes is counted as lost", () => {
+  const path = new Path({ message: 0, ahead: 0, total: 400_000 }, turbo);
+  let inFlight = 0;
+  path.network.at(90, () => {
+    path.shrink(576);
+    inFlight = path.a.kcp.stats.inFlight;
+  });
+  path.finish();
+  path.network.run(path.network.now + 1_000, () => path.a.kcp.drained);
+  assert(path.a.kcp.lost >= inFlight / 2, `${path.a.kcp.lost} lost, ${inFlight} were in flight`);
+});
+
+Deno.test("path MTU: jumbo packets go on at 1400 bytes", () => {
+  for (const message of [0, 30_000]) {
+    const path = new Path({ message, ahead: 1_000, total: 4_000_000 }, { ...turbo, mtu: 9_000 });
+    path.network.at(150, () => path.shrink(1_400));
+    path.finish();
+    assert(path.rtos <= 3, `${path.rtos} RTO`);
+    assertAlmostEquals(path.a.kcp.pathMtu, 1_390, 10);
+  }
+});
+
+Deno.test("path MTU: at 5 % loss, it is noticed, and every byte arrives", () => {
+  for (const traffic of Object.values(TRAFFIC)) {
+    for (const mtu of [1280, 576, 100]) {
+      for (let seed = 0; seed < 5; seed++) {
+        const path = new Path(traffic, turbo, { loss: 0.05 }, seed);
+        path.network.at(90, () => path.shrink(mtu));
+        path.finish();
+        const { stats } = path.a.kcp;
+        assert(stats.pathMtuReductions > 0 && stats.pathMtu <= mtu, `MTU ${stats.pathMtu}`);
+      }
+    }
+  }
+});
+
+Deno.test("path MTU: 30 % loss is no small MTU, in 200 seeds", () => {
+  const kinds: Traffic[] = [
+    { message: 1_376, ahead: 1, total: 60_000 },
+    { message: 1_376, ahead: 100, total: 400_000 },
+    { message: 3_000, ahead: 4, total: 200_000 },
+    { message: 100, ahead: 10, total: 20_000 },
+  ];
+  const modes = Object.values(MODES);
+  for (let seed = 0; seed < 200; seed++) {
+    for (const traffic of kinds) {
+      const path = new Path(
+        traffic,
+        modes[seed % modes.length],
+        { loss: 0.3, jitter: 10, reorder: 0.02 },
+        seed,
+      );
+      path.finish(600_000);
+      assertEquals(path.a.kcp.stats.pathMtuReductions, 0, `seed ${seed}`);
+    }
+  }
+});
+
+Deno.test("path MTU: an outage is no small MTU", () => {
+  for (const options of Object.values(MODES)) {
+    for (const traffic of Object.values(TRAFFIC)) {
+      for (const length of [100, 1_000, 5_000]) {
+        const path = new Path(traffic, options);
+        path.network.at(90, () => path.there.down = path.back.down = true);
+        path.network.at(90 + length, () => path.there.down = path.back.down = false);
+        path.finish();
+        assertEquals(path.a.kcp.stats.pathMtuReductions, 0);
+      }
+    }
+  }
+});
+
+Deno.test("path MTU: when the first packet is too large, its pieces begin the conversation", () => {
+  for (const options of Object.values(MODES)) {
+    for (const traffic of Object.values(TRAFFIC)) {
+      const path = new Path(traffic, options);
+      path.shrink(576);
+      path.finish();
+      assert(path.a.kcp.pathMtu <= 576);
+      assert(path.b.kcp.stats.payloadIn > 0);
+    }
+  }
+});
+
+Deno.test("path MTU: larger packets are tried again after a minute", () => {
+  const path = new Path({ message: 1_376, ahead: 1, total: 4_000_000 }, turbo);
+  path.network.at(90, () => path.shrink(1_000));
+  path.network.at(30_000, () => path.shrink(Infinity));
+  path.network.run(50_000);
+  assertAlmostEquals(path.a.kcp.pathMtu, 990, 10);
+  for (let at = 50_000; at < 63_000; at += 100) path.network.at(at, () => {});
+  path.network.run(63_000);
+  assertEquals(path.a.kcp.pathMtu, 1_400);
+});
+
+Deno.test("path MTU: up to maxMtu, larger packets are found and used", () => {
+  for (const foreign of [false, true]) {
+    const path = new Path(
+      { message: 0, ahead: 0, total: 8_000_000 },
+      { ...turbo, maxMtu: 9_000 },
+      { mtu: 3_000, bandwidth: 10_000_000 },
+    );
+    if (foreign) path.forgetExtensions();
+    path.finish();
+    const { stats } = path.a.kcp;
+    if (!foreign) assert(stats.pathMtu > 2_900 && stats.pathMtu <= 3_000, `MTU ${stats.pathMtu}`);
+    assertEquals(stats.pathMtuReductions, 0);
+  }
+});
+
+Deno.test("path MTU: a peer of another implementation is probed upwards when there is room", () => {
+  const path = new Path(
+    { message: 500, ahead: 1, total: 50_000 },
+    { ...turbo, maxMtu: 9_000 },
+    { mtu: 3_000 },
+  );
+  path.forgetExtensions();
+  path.finish();
+  const { pathMtu } = path.a.kcp;
+  assert(pathMtu > 2_900 && pathMtu <= 3_000, `MTU ${pathMtu}`);
+});
+
+// --- by hand ---
+
+Deno.test("path MTU: configure cuts what waits, and keeps the boundaries of messages", () => {
+  const a = opened({ mtu: 1_024 });
+  const b = new End({ rcvWnd: 2_000 });
+  const sizes = [1, 1_000, 1_001, 30_000, 76, 77];
+  for (const size of sizes) a.kcp.send(pattern(size, size));
+  a.kcp.write(pattern(5_000));
+  a.kcp.configure({ mtu: 100 });
+  a.kcp.send(pattern(500));
+  const packets = a.packets(0);
+  assert(packets.length > 300);
+  for (const packet of packets) {
+    b.kcp.input(packet, 0);
+    assert(packet.length <= 24 + Math.ceil(30_000 / 255), `${packet.length} bytes`);
+  }
+  for (const size of sizes) assertEquals(b.recv(), pattern(size, size));
+  const stream = b.read(5_000);
+  assertEquals(stream, pattern(5_000));
+  assertEquals(b.recv(), pattern(500));
+});
+
+Deno.test("path MTU: a message that was sent in part keeps its fragments", () => {
+  const a = opened({ mtu: 1_024, sndWnd: 2 });
+  const b = new End();
+  a.kcp.send(pattern(5_000));
+  const packets = a.packets(0);
+  a.kcp.configure({ mtu: 524, sndWnd: 1_024 });
+  a.kcp.send(pattern(2_000));
+  packets.push(...a.packets(1));
+  for (const packet of packets) b.kcp.input(packet, 1);
+  assertEquals(b.recv(), pattern(5_000));
+  assertEquals(b.recv(), pattern(2_000));
+});
+
+Deno.test("path MTU: configure to what the path takes ends the losses at once", () => {
+  for (const [kind, traffic] of Object.entries(TRAFFIC)) {
+    const path = new Path(traffic, turbo);
+    path.network.at(90, () => path.shrink(576));
+    path.network.at(100, () => path.a.kcp.configure({ mtu: 576 }));
+    path.finish();
+    const { tooLarge } = path.there.stats;
+    assert(tooLarge <= 300, `${kind}: ${tooLarge} packets were too large`);
+    assert(path.a.kcp.pathMtu <= 576);
+  }
+});
+
+// --- pieces ---
+
+/** The data of a piece. */
+function piece(total: number, offset: number, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4 + data.length);
+  new DataView(bytes.buffer).setUint16(0, total, true);
+  new DataView(bytes.buffer).setUint16(2, offset, true);
+  bytes.set(data, 4);
+  return bytes;
+}
+
+Deno.test("piece: pieces in any order, twice and of different sizes make a segment once", () => {
+  const random = new Random(7);
+  for (let run = 0; run < 50; run++) {
+    const b = new End({ ackNoDelay: true });
+    const data = pattern(1 + random.below(3_000), run);
+    const cuts: [number, number][] = [];
+    for (const size of [100, 333, 1_000]) {
+      for (let at = 0; at < data.length; at += size) {
+        cuts.push([at, Math.min(data.length, at + size)]);
+      }
+    }
+    for (let i = 0; i < 3 * cuts.length; i++) {
+      const [from, to] = cuts[i < 2 * cuts.length ? random.below(cuts.length) : i % cuts.length];
+      b.input(i, {
+        cmd: PIECE,
+        sn: 0,
+        ts: i,
+        data: piece(data.length, from, data.subarray(from, to)),
+      });
+    }
+    assertEquals(b.recv(), data);
+    assertEquals(b.recv(), null);
+    assertEquals(b.kcp.rcvNxt, 1);
+  }
+});
+
+Deno.test("piece: an ACK with the ts of the last piece follows the last piece only", () => {
+  const b = new End({ ackNoDelay: true });
+  b.input(5, { cmd: PIECE, ts: 5, data: piece(20, 0, pattern(10)) });
+  assertEquals(b.segments(5), []);
+  b.input(6, { cmd: PIECE, ts: 6, data: piece(20, 10, pattern(10, 10)) });
+  assertEquals(b.segments(6).map(({ cmd, sn, ts, una }) => [cmd, sn, ts, una]), [[82, 0, 6, 1]]);
+});
+
+Deno.test("piece: pieces that can't be are input errors", () => {
+  const b = new End();
+  const wrong = [
+    new Uint8Array(0),
+    new Uint8Array(3),
+    piece(10, 0, new Uint8Array(0)),
+    piece(10, 5, pattern(6)),
+    piece(10, 11, pattern(1)),
+    piece(65_484, 0, pattern(10)),
+    piece(0, 0, pattern(1)),
+  ];
+  for (const data of wrong) assertEquals(b.input(1, { cmd: PIECE, data }), false);
+  assertEquals(b.kcp.stats.inputErrors.piece, wrong.length);
+  b.input(1, { cmd: PIECE, data: piece(10, 0, pattern(5)) });
+  b.input(1, { cmd: PIECE, data: piece(11, 5, pattern(5)) });
+  b.input(1, { cmd: PIECE, frg: 1, data: piece(10, 5, pattern(5)) });
+  assertEquals(b.kcp.stats.inputErrors.piece, wrong.length + 2);
+  assertEquals(b.recv(), null);
+  b.input(1, { cmd: PIECE, data: piece(10, 5, pattern(5, 5)) });
+  assertEquals(b.recv(), pattern(10));
+});
+
+Deno.test("piece: a flood of pieces takes bounded memory, and the next segment still arrives", () => {
+  const b = new End({ rcvWnd: 1_024 });
+  const before = b.kcp.arena.used;
+  for (let n = 0; n < 100_000; n++) {
+    const offset = n * 7919 % 65_000;
+    b.input(0, { cmd: PIECE, sn: 1 + n % 900, data: piece(65_483, offset, pattern(1 + n % 400)) });
+  }
+  const used = b.kcp.arena.used - before;
+  assert(used <= 2 * 131_072 + 16 * 4_096, `${used} bytes`);
+  for (let at = 0; at < 60_000; at += 1_000) {
+    b.input(0, { cmd: PIECE, sn: 0, data: piece(60_000, at, pattern(1_000, at)) });
+  }
+  assertEquals(b.recv(), pattern(60_000));
+  b.kcp.close();
+  assertEquals(b.kcp.arena.used, 65_536);
+});
+
+Deno.test("piece: pieces of an earlier incarnation do not get into a segment", () => {
+  const b = new End();
+  b.input(0, { cmd: PIECE, ts: 5, data: piece(20, 0, pattern(10, 50)) });
+  b.input(0, { cmd: PIECE, ts: 1_000_000_000, data: piece(20, 10, pattern(10, 10)) });
+  assertEquals(b.recv(), null);
+  b.input(0, { cmd: PIECE, ts: 1_000_000_000, data: piece(20, 0, pattern(10)) });
+  assertEquals(b.recv(), pattern(20));
+});
+
+Deno.test("probe: a flood of probes gets one answer an output, which names the largest", () => {
+  const b = new End();
+  for (let n = 0; n < 10_000; n++) {
+    b.input(0, { cmd: PROBE, sn: n, ts: 77, data: new Uint8Array(n % 1_000) });
+  }
+  const answers = b.segments(0);
+  assertEquals(answers.map(({ cmd, sn, ts }) => [cmd, sn, ts]), [[87, 999, 77]]);
+  assertEquals(b.segments(1), []);
+});
+
+// --- peers that do not know pieces ---
+
+Deno.test("foreign peer: a single segment in flight is cut anew, every byte arrives once", () => {
+  for (const options of Object.values(MODES)) {
+    for (const mtu of [1280, 576, 100]) {
+      const path = new Path({ message: 1_376, ahead: 1, total: 100_000 }, options);
+      path.forgetExtensions();
+      path.network.at(90, () => path.shrink(mtu));
+      path.finish();
+      assert(path.a.kcp.pathMtu <= mtu);
+    }
+  }
+});
+
+Deno.test("foreign peer: on a path without loss, all that is in flight is cut anew", () => {
+  for (const message of [0, 1_376]) {
+    const path = new Path({ message, ahead: 1_000, total: 8_000_000 }, { ...turbo, sndWnd: 256 });
+    path.forgetExtensions();
+    path.network.at(1_000, () => path.shrink(1_280));
+    path.finish();
+    assert(path.a.kcp.pathMtu <= 1_280);
+  }
+});
+
+Deno.test("foreign peer: nothing is cut behind a segment that may have arrived", () => {
+  const options: KcpOptions = { nodelay: 1, interval: 10, nc: true };
+  const a = opened(options);
+  for (let n = 0; n < 3; n++) a.kcp.send(pattern(1_376, n));
+  a.segments(0);
+  // The second one arrived.
+  a.input(50, { cmd: 82, sn: 1, ts: 0, una: 0, wnd: 128 });
+  for (let now = 50; now < 60_000; now += 10) {
+    for (const packet of a.packets(now)) {
+      const [cmd, size] = [packet[4], packet.length];
+      assert(cmd !== PIECE, "pieces for a peer that does not know them");
+      if (cmd !== PUSH) continue;
+      const view = new DataView(packet.buffer);
+      const sn = view.getInt32(12, true);
+      if (sn >= 0) assertEquals(size, 1_400, "a segment was cut");
+      // It answers every packet that passes.
+      else if (size <= 1_280) {
+        a.input(now + 1, { cmd: 82, sn, ts: view.getUint32(8, true), una: 0, wnd: 128 });
+      }
+    }
+  }
+  assert(a.kcp.pathMtu <= 1_280);
+  assertEquals(a.kcp.sndNxt, 3);
+});
+
+Deno.test("foreign peer: what vanishes is sent at long intervals", () => {
+  const path = new Path({ message: 0, ahead: 0, total: 400_000 }, turbo);
+  path.forgetExtensions();
+  path.network.at(90, () => path.shrink(1_280));
+  path.network.run(3_000);
+  const before = path.there.stats.packets;
+  const { inFlight } = path.a.kcp.stats;
+  path.network.run(63_000);
+  const packets = path.there.stats.packets - before;
+  assert(packets <= 25 * inFlight + 200, `${packets} packets in a minute, ${inFlight} in flight`);
+  assertEquals(path.a.kcp.dead, null);
+});
+
+Deno.test("foreign peer: pieces are never sent to it", () => {
+  for (const traffic of Object.values(TRAFFIC)) {
+    const path = new Path(traffic, turbo);
+    path.forgetExtensions();
+    path.network.at(90, () => path.shrink(576));
+    const { onTransmit } = path.network;
+    path.network.onTransmit = (from, packet) => {
+      onTransmit(from, packet);
+      assert(packet[4] !== PIECE);
+    };
+    path.network.run(5_000);
+  }
+});
+
+Deno.test("path MTU: with small segments in large packets, the packets get smaller", () => {
+  const path = new Path({ message: 100, ahead: 1_000, total: 400_000 }, turbo);
+  path.network.at(90, () => path.shrink(576));
+  path.finish();
+  assert(path.rtos <= 3, `${path.rtos} RTO`);
+  assertAlmostEquals(path.a.kcp.pathMtu, 570, 6);
+});
+
+Deno.test("path MTU: an idle machine sends nothing", () => {
+  const path = new Path({ message: 0, ahead: 0, total: 100_000 }, { ...turbo, maxMtu: 9_000 });
+  path.network.at(30, () => path.shrink(576));
+  path.finish();
+  path.network.run(path.network.now + 10_000);
+  assertEquals([path.a.kcp.deadline, path.b.kcp.deadline], [Infinity, Infinity]);
+  assertEquals(sent(path.a.segments(path.network.now + 100_000)), []);
+});
