@@ -23,6 +23,15 @@ const MAX_RIVALS = 32;
 const MAX_TRIES = 512;
 /** After this many forged parity shards, groups with wrong parity are kept for more parity. */
 const FLOOD = 4;
+/** After this many, types and numbers must be better evidence for a new ratio. */
+const STORM = 32;
+const STORM_EVIDENCE = 6;
+/**
+ * A new ratio is on trial for this many data shards and two groups, or until so much data has fit:
+ * the logarithm of the number of random numbers of which one group would fit as well.
+ */
+const TRIAL = 16;
+const TRIAL_EVIDENCE = 3;
 const MAX_FORGED = 64;
 /** Bytes of a shard that fits an Ethernet frame. */
 const USUAL_LENGTH = 1500;
@@ -132,8 +141,16 @@ export class FecDecoder {
   #storedRivals = 0;
   /** The ratio by which shards are stored, proven or not. */
   #ratio: FecRatio | null = null;
-  /** The confirmed ratio before this one. */
+  /** The ratio before this one, and whether packets had confirmed it. */
   #previous: FecRatio | null = null;
+  #previousProven = false;
+  /** Data shards that had arrived when the decoder began to use the ratio. */
+  #adoptedAt = 0;
+  /** Data shards that have contradicted it since then. */
+  #refutations = 0;
+  /** Groups with data that fits it since then, and the number of the last one. */
+  #fitGroups = 0;
+  #lastFit = -1;
   #total = 0;
   #seqidLimit = 0;
   /** The groups of that ratio; null without a ratio. */
@@ -222,7 +239,7 @@ export class FecDecoder {
     const number = Math.floor(seqid / this.#total);
     if (!parity) return window.admitsData(number);
     if (window.admitsParity(number)) return true;
-    this.#noteForged();
+    if (!window.mayJump(number)) this.#noteForged();
     return false;
   }
 
@@ -238,7 +255,16 @@ export class FecDecoder {
   /** Updates the evidence for or against the ratio with a packet. */
   #checkEvidence(seqid: number, parity: boolean): void {
     const fits = this.#fits(seqid, parity);
-    if (this.#proven && !fits && parity) this.#noteForged();
+    if (parity) {
+      if (!fits && this.#ratio) this.#noteForged();
+    } else if (fits) {
+      const group = Math.floor(seqid / this.#total);
+      if (group !== this.#lastFit) this.#fitGroups++;
+      this.#lastFit = group;
+    } else if (this.#ratio && ++this.#refutations >= CONTRADICTIONS && this.#isYoung) {
+      this.#returnToPrevious(seqid);
+      return;
+    }
     if (this.#trusted) {
       if (fits) {
         // An old contradiction does not add up with a new one.
@@ -247,40 +273,53 @@ export class FecDecoder {
       }
       this.#confirmations = 0;
       if (++this.#contradictions < CONTRADICTIONS) return;
-      this.#doubt(seqid, parity);
+      this.#doubted = true;
+      this.#tuner.clear();
+      this.#proof.clear();
     }
     const found = this.#tuner.note(seqid, parity, this.#ratio);
     if (found) this.#learn(found, seqid);
   }
 
-  /** Starts to doubt the ratio, because packets contradict it. */
-  #doubt(seqid: number, parity: boolean): void {
-    this.#doubted = true;
-    this.#tuner.clear();
-    this.#proof.clear();
-    const previous = this.#previous;
-    // Forged parity may have shown a wrong ratio. Data is proven.
-    if (parity || !previous || !fitsRatio(previous, seqid, false)) return;
-    this.#previous = null;
+  /** Whether the ratio replaced another one a short time ago, and little data has confirmed it. */
+  get #isYoung(): boolean {
+    const { dataShards } = this.#ratio!;
+    return this.#previous !== null && this.#forged >= FLOOD &&
+      this.#stats.dataIn - this.#adoptedAt <= TRIAL + 2 * dataShards &&
+      this.#fitGroups * Math.log10(this.#total / dataShards) < TRIAL_EVIDENCE;
+  }
+
+  /** Returns to the ratio before: forged parity has shown this one, and data refutes it. */
+  #returnToPrevious(seqid: number): void {
+    const previous = this.#previous!;
+    if (!fitsRatio(previous, seqid, false)) return;
+    const proven = this.#previousProven;
+    this.#forged = MAX_FORGED;
     this.#adopt(previous);
-    this.#proven = false;
+    this.#tuner.clear();
+    this.#proven = this.#doubted = proven;
   }
 
   /** Starts to use the ratio that packets have confirmed. */
   #learn(ratio: FecRatio, seqid: number): void {
     const { dataShards, parityShards } = ratio;
+    if (this.#forged >= STORM && this.#tuner.evidence(ratio) < STORM_EVIDENCE) return;
     if (this.#ratio?.dataShards === dataShards && this.#ratio.parityShards === parityShards) {
       this.#trust();
       for (const group of this.#window!.groups) this.#attempt(group);
       return;
     }
-    if (this.#proven) {
-      // Types and numbers may be forged, the content of groups may not.
-      if (this.#sinceProof < CONFIRMED_GROUPS * this.#ratio!.dataShards) return;
-      this.#previous = this.#ratio;
-    }
+    // Types and numbers may be forged, the content of groups may not.
+    if (this.#ratio && this.#sinceProof < CONFIRMED_GROUPS * this.#ratio.dataShards) return;
+    const young = this.#ratio && this.#isYoung;
+    const previous = young ? this.#previous : this.#ratio;
+    const proven = young ? this.#previousProven : this.#proven;
+    // Parity that contradicted the old ratio was not forged if the new one is right.
+    if (this.#forged < STORM) this.#forged = 0;
     this.#trust();
     this.#adopt(ratio);
+    this.#previous = previous;
+    this.#previousProven = proven;
     // Earlier shards of this group were not stored under this ratio.
     this.#window!.skipTo(Math.floor(seqid / this.#total));
   }
@@ -305,6 +344,10 @@ export class FecDecoder {
     this.#total = total;
     this.#seqidLimit = seqidLimit(total);
     this.#sinceProof = Infinity;
+    this.#previous = null;
+    this.#adoptedAt = this.#stats.dataIn;
+    this.#refutations = this.#fitGroups = 0;
+    this.#lastFit = -1;
     this.#proof.clear();
     this.#window = new GroupWindow(total, (group) => this.#release(group));
     this.#solver = new GroupSolver(this.#arena, ratio, this.#accepts);

@@ -114,9 +114,13 @@ export class GroupWindow {
     if (this.#newest < 0) this.#newest = number;
     if (this.#holds(number)) return true;
     // Together with data shards from there, it may show that the peer's numbers have jumped.
-    const near = Math.abs(number - this.#outsideNumber) <= this.#span;
-    if (near && this.#outside > 0) this.#outside++;
+    if (this.mayJump(number)) this.#outside++;
     return false;
+  }
+
+  /** Whether data shards near a group outside the window may show that the numbers have jumped. */
+  mayJump(number: number): boolean {
+    return this.#outside > 0 && Math.abs(number - this.#outsideNumber) <= this.#span;
   }
 
   /** Whether there is a place for the group of that number. */

@@ -51,6 +51,24 @@ export class RatioTuner {
     return this.#find(guess);
   }
 
+  /**
+   * How sure a ratio is that no packet contradicts: the decimal logarithm of the number of sets of
+   * packets with random numbers of which one is expected to fit as well. The data shards of a group
+   * count once, since their numbers follow each other.
+   */
+  evidence({ dataShards, parityShards }: FecRatio): number {
+    const total = dataShards + parityShards;
+    const groups = new Set<number>();
+    let parity = 0;
+    for (let i = 0; i < this.#count; i++) {
+      const at = (this.#first + i) % HISTORY;
+      if (this.#parity[at]) parity++;
+      else groups.add(Math.floor(this.#seqids[at] / total));
+    }
+    return (groups.size - 1) * Math.log10(total / dataShards) +
+      parity * Math.log10(total / parityShards);
+  }
+
   /** Forgets all packets. */
   clear(): void {
     this.#first = this.#count = 0;
