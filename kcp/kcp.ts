@@ -641,6 +641,8 @@ export class Kcp {
     if (this.dead) return;
     const liveness = this.#liveness;
     liveness.grantGrace(clock.now);
+    const { heldBackUntil } = this.#sender;
+    if (heldBackUntil > clock.now) liveness.postpone(heldBackUntil);
     this.#sender.tick();
     this.#retryReceived();
     liveness.update(clock.now, this.#sender.buffer.inFlight > 0);

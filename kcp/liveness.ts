@@ -69,6 +69,11 @@ export class Liveness {
     if (now > this.silenceEnds + LATE) this.#graceEnds = now + GRACE;
   }
 
+  /** Does not judge before `time` in ms and a while after: nothing could be sent that asks for an answer. */
+  postpone(time: number): void {
+    this.#graceEnds = Math.max(this.#graceEnds, time + GRACE);
+  }
+
   /** Gives up the peer if it was silent for too long. */
   checkSilence(now: number): void {
     if (now >= this.silenceEnds) this.dead = "silence";

@@ -254,14 +254,14 @@ export class PathMtu {
   ): boolean {
     const round = this.#round;
     if (this.#wanted && !round.unwritten) {
-      this.#startRound(sn, (timestamp(now) + tsOffset) | 0, now, writer.largest);
+      this.#startRound(sn, firstSn, (timestamp(now) + tsOffset) | 0, now, writer.largest);
     }
-    if (!round.write(writer, firstSn)) return false;
+    if (!round.write(writer)) return false;
     round.endsAt = now + rto;
     return true;
   }
 
-  #startRound(sn: number, ts: number, now: number, largest: number): void {
+  #startRound(sn: number, firstSn: number, ts: number, now: number, largest: number): void {
     this.#wanted = false;
     const suspect = this.#suspect;
     const kind = this.understood ? KNOWN : this.unheeded > 0 ? FOREIGN : UNKNOWN;
@@ -283,7 +283,7 @@ export class PathMtu {
       if (high > this.#max && sizes.at(-1) !== this.#max) sizes.push(this.#max);
     }
     if (sizes.length === 1 && kind !== KNOWN) sizes.push(OVERHEAD);
-    this.#round.start(kind, sizes.filter((size) => size <= largest), sn, ts, now);
+    this.#round.start(kind, sizes.filter((size) => size <= largest), sn, firstSn, ts, now);
     this.#roundTested = this.#tested;
     this.#tested = 0;
     // An acknowledgment of data that follows would hide those of the probes.

@@ -35,6 +35,7 @@ export class ProbeRound {
   #written = 0;
   #ts = 0;
   #sn = 0;
+  #firstSn = 0;
   #rounds = 0;
 
   /**
@@ -43,8 +44,17 @@ export class ProbeRound {
    * @param kind {@linkcode KNOWN}, {@linkcode UNKNOWN} or {@linkcode FOREIGN}.
    * @param sizes Bytes of the probes, in the order in which they are sent.
    * @param sn The sequence number of the first one. Those of the others descend.
+   * @param firstSn The sequence number of the first segment, which no probe has.
    */
-  start(kind: number, sizes: readonly number[], sn: number, ts: number, now: number): void {
+  start(
+    kind: number,
+    sizes: readonly number[],
+    sn: number,
+    firstSn: number,
+    ts: number,
+    now: number,
+  ): void {
+    this.#firstSn = firstSn;
     this.at = now;
     this.answered = this.heeded = false;
     this.best = 0;
@@ -61,13 +71,8 @@ export class ProbeRound {
     return this.#written < this.#sizes.length;
   }
 
-  /**
-   * Writes the probes, each in a packet of its own. False when the batch is full.
-   *
-   * @param firstSn The sequence number of the first segment. A copy of that one with other content
-   * would look like a new conversation, and one of a number before it like garbage.
-   */
-  write(writer: PacketWriter, firstSn: number): boolean {
+  /** Writes the probes, each in a packet of its own. False when the batch is full. */
+  write(writer: PacketWriter): boolean {
     while (this.unwritten) {
       const index = this.#written;
       const size = this.#sizes[index];
@@ -75,9 +80,11 @@ export class ProbeRound {
       if (!writer.reserve(size)) return false;
       writer.pad(size - OVERHEAD);
       const asks = this.#kind === FOREIGN ? index === 0 : this.#kind === KNOWN || index > 0;
+      const cmd = asks ? CMD_PROBE : CMD_PUSH;
+      // A copy of the first segment with other content would look like a new conversation.
       const sn = (this.#sn - index) | 0;
-      const cmd = asks || distance(sn, firstSn) <= 0 ? CMD_PROBE : CMD_PUSH;
-      writer.write(cmd, 0, this.#ts, sn, size - OVERHEAD);
+      const skipped = distance(sn, this.#firstSn) <= 0 ? (sn - 1) | 0 : sn;
+      writer.write(cmd, 0, this.#ts, skipped, size - OVERHEAD);
       // Large probes share the limits on burst and rate.
       writer.carriesData = size > OVERHEAD;
       this.#written++;
@@ -92,7 +99,7 @@ export class ProbeRound {
    * @returns The size of the probe. 0 if it is none of this round.
    */
   take(sn: number, ts: number, heeded: boolean): number {
-    const index = distance(this.#sn, sn);
+    const index = distance(this.#sn, sn) - (distance(sn, this.#firstSn) < 0 ? 1 : 0);
     if (ts !== this.#ts || index < 0 || index >= this.#written) return 0;
     this.answered = true;
     if (heeded) this.heeded = true;

@@ -79,6 +79,8 @@ export class Sender implements PacketSink {
   readonly #tsOffset: number;
   /** When new data that waits for the interval may be sent, in ms. */
   #heldUntil = -Infinity;
+  /** When data was last sent, in ms. */
+  #dataSentAt = -Infinity;
   /** Whether the segment queued last belongs to the byte stream and may grow. */
   #tailOpen = false;
   /** Whether the peer was ever asked for its window. */
@@ -453,6 +455,15 @@ export class Sender implements PacketSink {
     }
   }
 
+  /**
+   * Until when the pacer holds a retransmission back, in ms, if no data was sent since the peer was
+   * heard. -Infinity otherwise.
+   */
+  get heldBackUntil(): number {
+    const { readyAt } = this.pacer;
+    return this.buffer.due && this.#dataSentAt <= this.#liveness.heardAt ? readyAt : -Infinity;
+  }
+
   /** Whether the peer's window is closed, and probed: data waits for it, or was refused. */
   get #probesWindow(): boolean {
     return this.remote.wnd === 0 && this.buffer.una !== this.buffer.end;
@@ -636,6 +647,7 @@ export class Sender implements PacketSink {
         room--;
       }
       buffer.transmit(sn, now);
+      this.#dataSentAt = now;
       this.controller.onSend(now, length, buffer.inFlight);
       if (again && sn === this.firstSn) this.#writeFirstInPieces(writer, size, ts);
     }

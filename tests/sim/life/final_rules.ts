@@ -7,6 +7,7 @@ import type { Application } from "./application.ts";
 import type { Correction } from "./correction.ts";
 import type { End } from "./end.ts";
 import { type Facts, isOrphan, limits, ms, remembers } from "./rules.ts";
+import type { Scenario } from "./scenario.ts";
 import type { Incoming, Outgoing } from "./streams.ts";
 
 /**
@@ -25,6 +26,9 @@ export function checkPromise(out: Outgoing, facts: Facts): void {
   const killedAfter = promisedAt - facts.scenario.oneWay - end.process.disturbed - 50;
   const processes = end.name === "client" ? facts.servers : readers.map((r) => r.end.process);
   if (processes.some(({ killedAt }) => killedAt < Infinity && killedAt >= killedAfter)) return;
+  // The promise may rest on acknowledgments from before the kill.
+  const lastWord = end.heardAt - facts.scenario.oneWay - 50;
+  if (processes.some(({ killedAt }) => killedAt < Infinity && killedAt >= lastWord)) return;
   if (readers.some((r) => r.left && !isOrphan(r.end) || r.got > 0 && isError(r))) return;
   // A client that talked with another incarnation, or with another session, took these bytes for its bytes.
   const other = end.name === "server" ? end.peer?.in.from : null;
@@ -55,6 +59,9 @@ function isError({ outcome }: Incoming): boolean {
  */
 export function checkEnd(out: Outgoing, facts: Facts): void {
   if (out.endPromisedAt === Infinity) return;
+  // Whether a peer that has ended its own stream is gone with all data or can't be reached, no end can
+  // know. So this is judged where packets do get through.
+  if (!reachable(facts.scenario)) return;
   facts.count("ends of streams");
   const readers = readersOf(out, facts);
   // Where a client moved, or was forgotten too soon, another connection may have got all of it.
@@ -74,6 +81,12 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
       } after ${reader.got} of ${out.written} bytes`,
     );
   }
+}
+
+/** Whether the path is not very bad, and both ends stay where they are and run. */
+function reachable({ up, down, faults }: Scenario): boolean {
+  return Math.max(Number(up.loss ?? 0), Number(down.loss ?? 0)) < 0.3 &&
+    !faults.some(({ kind }) => kind === "freeze" || kind === "rebind");
 }
 
 /** Packets that the path may lose where retransmissions are counted. */

@@ -195,6 +195,8 @@ export function checkVerdict(end: End, facts: Facts): void {
   const most = kind === "unconfirmed" ? DEAD_LINK_TIME : Infinity;
   const limit = kind === "idle" ? idleTimeout : Math.min(deadLinkTime, most);
   const local = process.localTime;
+  // A session that ended in the backlog is seen only when it is accepted.
+  if (end.name === "server" && scenario.acceptDelay > 0 && end.createdLocal >= local - 1) return;
   const heard = end.waits ? local : end.heardAt > -Infinity ? end.heardAt : end.createdLocal;
   // Copies and parity may not count as heard.
   const tolerance = 200 + 2 * scenario.oneWay;
@@ -241,11 +243,15 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
     const first = reader.in.got === 0 ? LONGEST_QUESTION : 0;
     const cap = Math.max(rto, reader.rto, time / 8, first);
     wait = Math.max(wait, Math.min(LONGEST_WAIT, cap, grown));
+    // Who opened takes data only after an echo, for which it may have to send again.
+    if (reader.in.got === 0) wait += 1.5 * Math.max(reader.rto, reader.connection.stats.rto);
   }
   // A packet that vanished because of its size is noticed after some timeouts, size by size.
   if (history.mtuAt > -Infinity) wait += 40 * rto;
+  // The probes of sizes share the rate.
+  const probing = 40 * mtu / pacingRate * 1000;
   const rounds = scenario.messages ? roundsOfMessage(sender, reader) : 0;
-  return 100 + path + pacing + (rounds > 1 ? 2 : 1) * wait +
+  return 100 + path + pacing + probing + (rounds > 1 ? 2 : 1) * wait +
     rounds * (2 * scenario.oneWay + facts.interval(sender) + facts.interval(reader));
 }
 
