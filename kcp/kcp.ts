@@ -589,30 +589,19 @@ export class Kcp {
    *
    * @param start Arena offset of the packet's first byte.
    * @param end Arena offset after its last byte.
-   * @param now The time in ms.
-   * @param authenticated Whether the packet is known to be made by somebody who has the key. Others
-   * must show that they are the peer: by data that continues its clock, or by the echo of a `ts`.
+   * @param now The time in ms. Data must continue the peer's clock.
    */
-  fits(start: number, end: number, now: number, authenticated: boolean): boolean {
+  fits(start: number, end: number, now: number): boolean {
     const { view } = this.arena;
     const { buffer, remote } = this.#sender;
     const { buffer: { nxt }, capacity, incarnation } = this.#receiver;
-    if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) {
-      return false;
-    }
-    let shown = authenticated;
+    if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) return false;
     for (let at = start; end - at >= OVERHEAD;) {
-      const cmd = view.getUint8(at + CMD);
-      const ts = view.getInt32(at + TS, true);
-      if (cmd === CMD_PUSH) {
-        if (!incarnation.continues(ts, now)) return false;
-        shown = true;
-      } else if (cmd === CMD_ACK && this.#sender.isEcho(view.getInt32(at + SN, true), ts)) {
-        shown = true;
-      }
+      const data = view.getUint8(at + CMD) === CMD_PUSH;
+      if (data && !incarnation.continues(view.getInt32(at + TS, true), now)) return false;
       at += OVERHEAD + view.getInt32(at + LEN, true);
     }
-    return shown;
+    return true;
   }
 
   /**

@@ -151,7 +151,7 @@ Deno.test("peer: fits accepts only packets that the peer may send now", () => {
     const packet = encode(...segments);
     const at = a.kcp.arena.alloc(packet.length);
     a.kcp.arena.bytes.set(packet, at);
-    const answer = a.kcp.fits(at, at + packet.length, 0, true);
+    const answer = a.kcp.fits(at, at + packet.length, 1);
     a.kcp.arena.free(at, packet.length);
     return answer;
   };

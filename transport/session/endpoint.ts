@@ -391,8 +391,7 @@ export class Endpoint {
     if (!this.#migrate) return null;
     const entry = this.#table.findConv(conv);
     if (!entry) return null;
-    const authenticated = this.#protection?.authenticates ?? false;
-    if (!entry.session.kcp.fits(start, end, this.#now, authenticated)) return null;
+    if (!entry.session.kcp.fits(start, end, this.#now)) return null;
     if (this.#restarted(entry, start, end)) return null;
     // A packet that was in flight during the move does not move the session back.
     if (from === entry.previousPeer && this.#now < entry.movedAt + MOVE_GRACE) return entry;
