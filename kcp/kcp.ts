@@ -595,7 +595,9 @@ export class Kcp {
     const { view } = this.arena;
     const { buffer, remote } = this.#sender;
     const { buffer: { nxt }, capacity, incarnation } = this.#receiver;
-    if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) return false;
+    if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) {
+      return false;
+    }
     for (let at = start; end - at >= OVERHEAD;) {
       const data = view.getUint8(at + CMD) === CMD_PUSH;
       if (data && !incarnation.continues(view.getInt32(at + TS, true), now)) return false;

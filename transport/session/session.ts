@@ -452,11 +452,6 @@ export class Session {
     );
   }
 
-  /** Ends the session because the peer does not answer. */
-  #giveUp(error: ConnectionError): void {
-    this.#finish(this.#closing.peerHasAllData ? null : error);
-  }
-
   /**
    * Ends a session whose close took too long. A peer that lacks only the end of our stream may have
    * gone away; if it is still there, it gets the end when it is heard.
@@ -606,7 +601,7 @@ export class Session {
 
   #endUnreachable(): void {
     const silence = Math.round(this.#now - this.#activity.heardAt);
-    this.#giveUp(
+    this.#finish(
       new ConnectionError(
         "unreachable",
         `The peer ${this.peer} did not answer for ${silence} ms${this.diagnosis}`,
@@ -615,7 +610,7 @@ export class Session {
   }
 
   #endIdle(): void {
-    this.#giveUp(
+    this.#finish(
       new ConnectionError(
         "idle",
         `The peer ${this.peer} was silent for the idle timeout of ${this.#idleTimeout} ms` +
