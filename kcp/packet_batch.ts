@@ -71,6 +71,13 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   readonly starts: Int32Array;
   /** Offset in the arena after each packet's last byte. */
   readonly ends: Int32Array;
+  /**
+   * For each packet, 1 if the network may fragment it, else 0. The peer needs it whole, and it is too
+   * large for the path. A socket that sends no fragments may ignore this.
+   */
+  readonly fragments: Uint8Array;
+  /** Whether the network may fragment the packet that is committed next. */
+  mayFragment = false;
   /** Destination of each packet. An empty string for a machine that has one peer. */
   readonly to: string[] = [];
   /** The layer around the machine that fills the batch now. */
@@ -99,6 +106,7 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
     this.limit = packets;
     this.starts = new Int32Array(packets);
     this.ends = new Int32Array(packets);
+    this.fragments = new Uint8Array(packets);
   }
 
   /**
@@ -152,6 +160,8 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
     this.starts[count] = this.#top;
     this.ends[count] = this.#top = end;
     this.to[count] = this.destination;
+    this.fragments[count] = this.mayFragment ? 1 : 0;
+    this.mayFragment = false;
     this.count = count + 1;
   }
 
@@ -165,7 +175,7 @@ export class PacketBatch implements Iterable<Uint8Array<ArrayBuffer>> {
   /** Empties the batch. */
   clear(): void {
     this.count = 0;
-    this.full = false;
+    this.full = this.mayFragment = false;
     this.#top = this.#start;
   }
 

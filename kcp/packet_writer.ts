@@ -59,6 +59,11 @@ export class PacketWriter {
     return true;
   }
 
+  /** Lets the network fragment the open packet. */
+  allowFragments(): void {
+    this.#batch.mayFragment = true;
+  }
+
   /** The arena as integers. */
   get view(): DataView<ArrayBuffer> {
     return this.#batch.arena.view;

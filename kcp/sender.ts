@@ -582,7 +582,9 @@ export class Sender implements PacketSink {
   packetWritten(bytes: number): void {
     this.pacer.spend(bytes);
     this.path.sent(bytes);
-    for (let i = 0; i < this.#openCount; i++) this.buffer.setPacketSize(this.#open[i], bytes);
+    // A packet that is too large can arrive in fragments. That does not show what the path takes.
+    const size = this.path.vanishes(bytes) ? this.path.mtu : bytes;
+    for (let i = 0; i < this.#openCount; i++) this.buffer.setPacketSize(this.#open[i], size);
     this.#openCount = 0;
   }
 
@@ -633,6 +635,7 @@ export class Sender implements PacketSink {
         buffer.copyPayload(sn, writer.dataAt);
         writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, length);
         writer.carriesData = true;
+        if (path.vanishes(size)) writer.allowFragments();
         if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
         this.#noteOpen(sn);
       }

@@ -7,6 +7,9 @@ import {
   End,
   opened,
   pattern,
+  PIECE,
+  PROBE,
+  PROBE_ANSWER,
   PUSH,
   queue,
   range,
@@ -237,7 +240,10 @@ Deno.test("hostile: recovered packets change neither the window nor the round-tr
 });
 
 Deno.test("hostile: input never throws, and only valid packets change state", () => {
-  const cmd = fc.oneof(fc.constantFrom(PUSH, ACK, WASK, WINS), fc.integer({ min: 0, max: 255 }));
+  const cmd = fc.oneof(
+    fc.constantFrom(PUSH, ACK, WASK, WINS, PIECE, PROBE, PROBE_ANSWER),
+    fc.integer({ min: 0, max: 255 }),
+  );
   const number = fc.oneof(
     fc.integer({ min: 0, max: 40 }),
     fc.constantFrom(2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1),

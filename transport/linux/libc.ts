@@ -39,6 +39,8 @@ export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SOL_IP = 0;
 export const IP_MTU_DISCOVER = 10;
+/** Lets the network fragment. The same number in IPv6. */
+export const IP_PMTUDISC_DONT = 0;
 /** Sets DF, and ignores what the kernel knows of the path. The same number in IPv6. */
 export const IP_PMTUDISC_PROBE = 3;
 export const SOL_IPV6 = 41;

@@ -28,7 +28,7 @@ import {
 } from "./libc.ts";
 import { type LinuxOptions, resolveLinuxOptions } from "./linux_options.ts";
 import { Messages } from "./messages.ts";
-import { openSocket } from "./open_socket.ts";
+import { allowFragments, openSocket } from "./open_socket.ts";
 import { SockaddrCache } from "./sockaddr.ts";
 
 /** Largest number of messages that one call sends. */
@@ -76,6 +76,7 @@ export class LinuxSocket implements DatagramSocket {
   readonly batch: PacketBatchOptions = { bytes: 1 << 17, packets: SEND_MESSAGES };
   readonly #libc: Libc;
   readonly #fd: number;
+  readonly #family: number;
   /** An eventfd; a write to it ends a `poll`. */
   readonly #wakeFd: number;
   readonly #sockaddrs: SockaddrCache;
@@ -131,6 +132,7 @@ export class LinuxSocket implements DatagramSocket {
       this.#out = new Messages(SEND_MESSAGES);
       const opened = openSocket(libc, hostname, port, options);
       this.#fd = opened.fd;
+      this.#family = opened.family;
       this.#wakeFd = opened.wakeFd;
       this.#gso = opened.gso;
       this.#gro = opened.gro;
@@ -310,12 +312,15 @@ export class LinuxSocket implements DatagramSocket {
         next = this.#firsts[0];
         continue;
       }
+      const fragments = batch.fragments[this.#firsts[0]] === 1;
+      if (fragments) allowFragments(this.#libc, this.#fd, this.#family, true);
       const sent = this.#sendMessages(count);
+      const errno = sent > 0 ? 0 : this.#libc.errno;
+      if (fragments) allowFragments(this.#libc, this.#fd, this.#family, false);
       if (sent > 0) {
         next = this.#firsts[sent];
         continue;
       }
-      const { errno } = this.#libc;
       if (errno === EINTR) continue;
       if (errno === EAGAIN || errno === ENOBUFS) return next;
       next = this.#skip(errno);
@@ -372,10 +377,12 @@ export class LinuxSocket implements DatagramSocket {
 
   /** Writes headers for as many packets from `next` on as fit. Returns the number of messages. */
   #collect(batch: PacketBatch, next: number, base: number): number {
-    const { starts, ends, to } = batch;
+    const { starts, ends, to, fragments } = batch;
     const messages = this.#out;
     let count = 0;
     while (next < batch.count && count < SEND_MESSAGES) {
+      // A packet that may be fragmented is sent alone.
+      if (count > 0 && (fragments[next] === 1 || fragments[this.#firsts[0]] === 1)) break;
       const first = next++;
       const name = this.#sockaddrs.encode(to[first]);
       this.#firsts[count] = next;
@@ -388,7 +395,7 @@ export class LinuxSocket implements DatagramSocket {
         for (let segments = 1; next < batch.count && segments < MAX_SEGMENTS; segments++) {
           const length = ends[next] - starts[next];
           const joins = starts[next] === end && length <= size && to[next] === to[first] &&
-            ends[next] - start <= MAX_MESSAGE;
+            fragments[first] === 0 && fragments[next] === 0 && ends[next] - start <= MAX_MESSAGE;
           if (!joins) break;
           end = ends[next++];
           // Only the last packet of a message may be shorter.

@@ -9,6 +9,7 @@ import {
   EFD_CLOEXEC,
   EFD_NONBLOCK,
   IP_MTU_DISCOVER,
+  IP_PMTUDISC_DONT,
   IP_PMTUDISC_PROBE,
   IPV6_MTU_DISCOVER,
   IPV6_V6ONLY,
@@ -77,10 +78,7 @@ export function openSocket(
     if (family === AF_INET6) setOption(libc, fd, SOL_IPV6, IPV6_V6ONLY, 0);
     // No packet is fragmented (RFC 8899 §3): a packet that is too large vanishes, and the session
     // finds out what the path takes. An IPv6 socket may send over IPv4, too.
-    setOption(libc, fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-    if (family === AF_INET6) {
-      setOption(libc, fd, SOL_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-    }
+    allowFragments(libc, fd, family, false);
     if (options.reusePort && !setOption(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
       throw libc.error("setsockopt of SO_REUSEPORT");
     }
@@ -104,6 +102,13 @@ export function openSocket(
     if (wakeFd >= 0) symbols.close(wakeFd);
     throw error;
   }
+}
+
+/** Decides whether the network may fragment the packets of a socket. */
+export function allowFragments(libc: Libc, fd: number, family: number, allow: boolean): void {
+  const value = allow ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE;
+  setOption(libc, fd, SOL_IP, IP_MTU_DISCOVER, value);
+  if (family === AF_INET6) setOption(libc, fd, SOL_IPV6, IPV6_MTU_DISCOVER, value);
 }
 
 /** Sets an option of the socket; false if the kernel refuses. */

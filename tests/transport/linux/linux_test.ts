@@ -236,6 +236,36 @@ Deno.test({
 });
 
 Deno.test({
+  name: "linux: packets that may be fragmented are sent alone, in order with the others",
+  ...SANITIZED,
+  async fn() {
+    const sender = new LinuxSocket("::1", 0, DEFAULTS);
+    const receiver = new LinuxSocket("::1", 0, DEFAULTS);
+    const sizes: number[] = [];
+    const arrived = new Promise<void>((resolve, reject) => {
+      receiver.open({
+        arena: new Arena(),
+        packet: () => {},
+        settled: () => {},
+        packets: (start, end, size) => {
+          for (let at = start; at < end; at += size) sizes.push(Math.min(size, end - at));
+          if (sizes.length === 9) resolve();
+        },
+        failed: reject,
+      });
+    });
+    const packets = [9_000, 9_000, 100, 100, 9_000, 9_000, 9_000, 9_000, 50];
+    const batch = batchOf(packets.map((size) => [receiver.address, size]));
+    for (const index of [0, 4, 5]) batch.fragments[index] = 1;
+    await sender.send(batch);
+    await arrived;
+    assertEquals(sizes, packets);
+    await sender.close();
+    await receiver.close();
+  },
+});
+
+Deno.test({
   name: "linux: with segmentation, many packets of one size arrive as few messages",
   ...SANITIZED,
   async fn() {
