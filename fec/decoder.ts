@@ -1,4 +1,5 @@
 import type { Arena } from "../kcp/arena.ts";
+import { DataPattern } from "./data_pattern.ts";
 import { equal, GroupSolver, type Restored } from "./group_solver.ts";
 import { GroupWindow } from "./group_window.ts";
 import { FEC_HEADER, seqidLimit, TYPE, TYPE_PARITY } from "./header.ts";
@@ -30,11 +31,13 @@ const STORM_EVIDENCE = 6;
  * A new ratio is on trial for this many data shards and two groups, or until so much data has fit:
  * the logarithm of the number of random numbers of which one group would fit as well.
  */
-const TRIAL = 16;
+const TRIAL = 4;
 const TRIAL_EVIDENCE = 3;
 const MAX_FORGED = 64;
 /** Bytes of a shard that fits an Ethernet frame. */
 const USUAL_LENGTH = 1500;
+/** After so many data shards the ratio is guessed from data shards, if nothing else shows it. */
+const GUESS_EVERY = 32;
 /** So many data shards for each forged parity shard end the flood. */
 const CALM = 4;
 /**
@@ -119,6 +122,7 @@ export class FecDecoder {
   readonly #accepts: (packet: Uint8Array<ArrayBuffer>) => boolean;
   readonly #tuner = new RatioTuner();
   readonly #proof = new RatioProof();
+  readonly #pattern = new DataPattern();
   /** Whether packets have confirmed the ratio. */
   #proven = false;
   /** Whether packets contradict a ratio that was confirmed. */
@@ -133,6 +137,8 @@ export class FecDecoder {
   #forged = 0;
   /** The last data shard's `seqid`; -1 for none. */
   #lastData = -1;
+  /** The highest `seqid` of a data shard, in the order of the numbers. */
+  #highest = 0;
   /** Bytes of the longest data shard so far, or of a usual one if that is more. */
   #longest = USUAL_LENGTH;
   /** Bytes of the shards that are stored, and of the parity shards and the rivals among them. */
@@ -144,8 +150,8 @@ export class FecDecoder {
   /** The ratio before this one, and whether packets had confirmed it. */
   #previous: FecRatio | null = null;
   #previousProven = false;
-  /** Data shards that had arrived when the decoder began to use the ratio. */
-  #adoptedAt = 0;
+  /** Data shards that had arrived when packets showed the ratio. */
+  #adoptedAt = -Infinity;
   /** Data shards that have contradicted it since then. */
   #refutations = 0;
   /** Groups with data that fits it since then, and the number of the last one. */
@@ -226,7 +232,9 @@ export class FecDecoder {
       this.#sinceProof++;
       if (this.#stats.dataIn % CALM === 0 && this.#forged > 0) this.#forged--;
     }
+    const window = this.#window;
     if (seqid < LAST_SEQIDS) this.#checkEvidence(seqid, parity);
+    if (this.#window !== window && !this.#admits(seqid, parity)) return;
     if (this.#fits(seqid, parity)) this.#store(seqid, parity, start, end);
   }
 
@@ -261,10 +269,10 @@ export class FecDecoder {
       const group = Math.floor(seqid / this.#total);
       if (group !== this.#lastFit) this.#fitGroups++;
       this.#lastFit = group;
-    } else if (this.#ratio && ++this.#refutations >= CONTRADICTIONS && this.#isYoung) {
-      this.#returnToPrevious(seqid);
-      return;
+    } else if (this.#ratio && ++this.#refutations >= CONTRADICTIONS && this.#onTrial) {
+      this.#refute(seqid);
     }
+    if (!parity) this.#guess(seqid);
     if (this.#trusted) {
       if (fits) {
         // An old contradiction does not add up with a new one.
@@ -282,21 +290,36 @@ export class FecDecoder {
   }
 
   /** Whether the ratio replaced another one a short time ago, and little data has confirmed it. */
-  get #isYoung(): boolean {
-    const { dataShards } = this.#ratio!;
-    return this.#previous !== null && this.#forged >= FLOOD &&
-      this.#stats.dataIn - this.#adoptedAt <= TRIAL + 2 * dataShards &&
+  get #onTrial(): boolean {
+    if (!this.#ratio) return false;
+    const { dataShards } = this.#ratio;
+    return this.#stats.dataIn - this.#adoptedAt <= TRIAL + 2 * dataShards &&
       this.#fitGroups * Math.log10(this.#total / dataShards) < TRIAL_EVIDENCE;
   }
 
-  /** Returns to the ratio before: forged parity has shown this one, and data refutes it. */
-  #returnToPrevious(seqid: number): void {
-    const previous = this.#previous!;
-    if (!fitsRatio(previous, seqid, false)) return;
-    const proven = this.#previousProven;
+  /** Guesses the ratio from data shards, if forged parity hides it. */
+  #guess(seqid: number): void {
+    const pattern = this.#pattern;
+    if (this.#trusted) {
+      pattern.clear();
+      return;
+    }
+    pattern.note(seqid);
+    if (this.#proven || this.#stats.dataIn % GUESS_EVERY !== 0) return;
+    if (this.#ratio && this.#refutations < CONTRADICTIONS) return;
+    const guess = pattern.guess();
+    if (guess) this.#adopt(guess);
+  }
+
+  /** Gives a ratio up that forged parity has shown: data refutes it. */
+  #refute(seqid: number): void {
     this.#forged = MAX_FORGED;
-    this.#adopt(previous);
     this.#tuner.clear();
+    this.#proven = this.#doubted = false;
+    const previous = this.#previous;
+    if (!previous || !fitsRatio(previous, seqid, false)) return;
+    const proven = this.#previousProven;
+    this.#adopt(previous);
     this.#proven = this.#doubted = proven;
   }
 
@@ -311,13 +334,14 @@ export class FecDecoder {
     }
     // Types and numbers may be forged, the content of groups may not.
     if (this.#ratio && this.#sinceProof < CONFIRMED_GROUPS * this.#ratio.dataShards) return;
-    const young = this.#ratio && this.#isYoung;
+    const young = this.#onTrial;
     const previous = young ? this.#previous : this.#ratio;
     const proven = young ? this.#previousProven : this.#proven;
     // Parity that contradicted the old ratio was not forged if the new one is right.
     if (this.#forged < STORM) this.#forged = 0;
     this.#trust();
     this.#adopt(ratio);
+    this.#adoptedAt = this.#stats.dataIn;
     this.#previous = previous;
     this.#previousProven = proven;
     // Earlier shards of this group were not stored under this ratio.
@@ -345,7 +369,7 @@ export class FecDecoder {
     this.#seqidLimit = seqidLimit(total);
     this.#sinceProof = Infinity;
     this.#previous = null;
-    this.#adoptedAt = this.#stats.dataIn;
+    this.#adoptedAt = -Infinity;
     this.#refutations = this.#fitGroups = 0;
     this.#lastFit = -1;
     this.#proof.clear();
@@ -357,12 +381,20 @@ export class FecDecoder {
   #store(seqid: number, parity: boolean, start: number, end: number): void {
     const index = seqid % this.#total;
     const number = (seqid - index) / this.#total;
-    if (!parity) this.#window!.prove(number);
+    if (!parity) {
+      this.#window!.prove(number);
+      this.#noteHighest(seqid);
+    }
     const group = this.#window!.find(number);
     if (group.done) return;
     if (group.data + group.parity === 0) group.tries = MAX_TRIES;
     if (parity) this.#storeParity(group, index, start + FEC_HEADER, end);
     else this.#storeData(group, index, start + FEC_HEADER, end);
+  }
+
+  #noteHighest(seqid: number): void {
+    const ahead = seqid - this.#highest;
+    if (ahead > 0 || ahead < -this.#seqidLimit / 2) this.#highest = seqid;
   }
 
   #storeData(group: ShardGroup, index: number, start: number, end: number): void {
@@ -383,7 +415,7 @@ export class FecDecoder {
   #storeParity(group: ShardGroup, index: number, start: number, end: number): void {
     const length = end - start;
     // In a flood, a shard that is too long is one of the forged.
-    if (this.#forged >= FLOOD && length > this.#longest) return;
+    if (this.#forged >= FLOOD && (length > this.#longest || this.#isEarly(group.number))) return;
     if (group.data === this.#ratio!.dataShards) {
       this.#verify(group, { index, block: start, length });
       return;
@@ -405,6 +437,16 @@ export class FecDecoder {
       group.parity++;
     }
     this.#attempt(group, index);
+  }
+
+  /** Whether parity of that group comes before more of its data than it can repair. */
+  #isEarly(number: number): boolean {
+    const { dataShards, parityShards } = this.#ratio!;
+    const ahead = number * this.#total + dataShards - 1 - this.#highest;
+    const most = dataShards > parityShards
+      ? parityShards
+      : this.#total * Math.ceil(parityShards / dataShards);
+    return ahead > most && ahead < this.#seqidLimit / 2;
   }
 
   /** Whether a parity shard differs from all that are stored for its place, and may be kept. */
@@ -493,6 +535,7 @@ export class FecDecoder {
     const { number } = group;
     this.#finish(group);
     this.#window!.prove(number);
+    this.#noteHighest(number * this.#total + this.#ratio!.dataShards - 1);
     this.#stats.recovered += restored.count;
     for (let i = 0; i < restored.count; i++) this.#onRecovered(restored.packet(i));
     restored.free();
