@@ -283,7 +283,10 @@ export class PathMtu {
       if (high > this.#max && sizes.at(-1) !== this.#max) sizes.push(this.#max);
     }
     if (sizes.length === 1 && kind !== KNOWN) sizes.push(OVERHEAD);
-    this.#round.start(kind, sizes.filter((size) => size <= largest), sn, firstSn, ts, now);
+    // Peers that do not know the command should not see it for a loss that is an accident.
+    const asks = this.understood || this.reductions > 0 || this.#max > this.#base ||
+      2 * (this.#lost + this.#tested) >= NEEDED;
+    this.#round.start(kind, asks, sizes.filter((size) => size <= largest), sn, firstSn, ts, now);
     this.#roundTested = this.#tested;
     this.#tested = 0;
     // An acknowledgment of data that follows would hide those of the probes.
@@ -346,7 +349,7 @@ export class PathMtu {
     if (now < round.endsAt) return;
     round.endsAt = Infinity;
     this.#holds = false;
-    if (round.answered && !round.heeded) this.unheeded++;
+    if (round.answered && round.asks && !round.heeded) this.unheeded++;
     if (this.#suspect > 0) {
       // The next round has more to count, or shows the sizes. Else the next timeout starts it.
       this.#wanted = round.answered && (this.#roundTested > 0 || !round.showsSizes);
