@@ -507,7 +507,11 @@ export class Session {
 
   #afterInput(bytes: number): void {
     this.#closing.dropDiscarded();
-    if (this.#state === "closed") return;
+    if (this.#state === "closed") {
+      // What this session would answer is not meant for it.
+      if (this.kcp.peerRestarted) this.#endTimeWait();
+      return;
+    }
     this.#trimAt = this.#now + TRIM_AFTER;
     if (this.kcp.peerRestarted) {
       this.#finish(this.restartError());
