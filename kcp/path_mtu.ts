@@ -14,8 +14,6 @@ export const MIN_SUSPECT = 256;
  * happens by chance to one packet in two million.
  */
 const NEEDED = 12;
-/** This many losses in a row are worth a command that the peer may not know. */
-const SERIOUS = 3;
 /**
  * At least this many of them are probes or copies, whose arrival the next answer shows. Another packet
  * may have arrived while its acknowledgment was lost.
@@ -72,8 +70,6 @@ export class PathMtu {
   #suspect = 0;
   /** When the first of them was sent. */
   #suspectedAt = 0;
-  /** Rounds in a row without any answer. */
-  #unanswered = 0;
   /** How many of them were lost for certain. */
   #lost = 0;
   /** How many were sent since the last round. */
@@ -287,10 +283,7 @@ export class PathMtu {
       if (high > this.#max && sizes.at(-1) !== this.#max) sizes.push(this.#max);
     }
     if (sizes.length === 1 && kind !== KNOWN) sizes.push(OVERHEAD);
-    // Peers that do not know the command should not see it for a loss that is an accident.
-    const asks = this.understood || this.reductions > 0 || this.#max > this.#base ||
-      this.#lost + this.#tested >= SERIOUS || this.#unanswered >= SERIOUS - 1;
-    this.#round.start(kind, asks, sizes.filter((size) => size <= largest), sn, firstSn, ts, now);
+    this.#round.start(kind, sizes.filter((size) => size <= largest), sn, firstSn, ts, now);
     this.#roundTested = this.#tested;
     this.#tested = 0;
     // An acknowledgment of data that follows would hide those of the probes.
@@ -353,8 +346,7 @@ export class PathMtu {
     if (now < round.endsAt) return;
     round.endsAt = Infinity;
     this.#holds = false;
-    this.#unanswered = round.answered ? 0 : this.#unanswered + 1;
-    if (round.answered && round.asks && !round.heeded) this.unheeded++;
+    if (round.answered && !round.heeded) this.unheeded++;
     if (this.#suspect > 0) {
       // The next round has more to count, or shows the sizes. Else the next timeout starts it.
       this.#wanted = round.answered && (this.#roundTested > 0 || !round.showsSizes);

@@ -30,8 +30,6 @@ export class ProbeRound {
   heeded = false;
   /** The largest probe that arrived. */
   best = 0;
-  /** Whether it has a {@linkcode CMD_PROBE} at all. */
-  asks = true;
   #kind = KNOWN;
   #sizes: readonly number[] = [];
   #written = 0;
@@ -44,15 +42,12 @@ export class ProbeRound {
    * Starts a round.
    *
    * @param kind {@linkcode KNOWN}, {@linkcode UNKNOWN} or {@linkcode FOREIGN}.
-   * @param asks Whether it may have a {@linkcode CMD_PROBE}: there are peers that end the conversation
-   * when a command is not known to them.
    * @param sizes Bytes of the probes, in the order in which they are sent.
    * @param sn The sequence number of the first one. Those of the others descend.
    * @param firstSn The sequence number of the first segment, which no probe has.
    */
   start(
     kind: number,
-    asks: boolean,
     sizes: readonly number[],
     sn: number,
     firstSn: number,
@@ -64,7 +59,6 @@ export class ProbeRound {
     this.answered = this.heeded = false;
     this.best = 0;
     this.#kind = kind;
-    this.asks = asks;
     this.#sizes = sizes;
     this.#written = 0;
     // The answers are told apart by it: no two rounds have the same one.
@@ -85,8 +79,7 @@ export class ProbeRound {
       writer.close();
       if (!writer.reserve(size)) return false;
       writer.pad(size - OVERHEAD);
-      const asks = this.asks &&
-        (this.#kind === FOREIGN ? index === 0 : this.#kind === KNOWN || index > 0);
+      const asks = this.#kind === FOREIGN ? index === 0 : this.#kind === KNOWN || index > 0;
       const cmd = asks ? CMD_PROBE : CMD_PUSH;
       // A copy of the first segment with other content would look like a new conversation.
       const sn = (this.#sn - index) | 0;
@@ -126,7 +119,6 @@ export class ProbeRound {
 
   /** Whether the answers show which sizes arrived: the peer has got what it answers. */
   get showsSizes(): boolean {
-    if (!this.asks) return this.answered;
     return this.answered && this.#kind === FOREIGN ? !this.heeded : this.heeded;
   }
 
