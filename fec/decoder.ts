@@ -27,12 +27,6 @@ const FLOOD = 4;
 /** After this many, types and numbers must be better evidence for a new ratio. */
 const STORM = 32;
 const STORM_EVIDENCE = 6;
-/**
- * A new ratio is on trial for this many data shards and two groups, or until so much data has fit:
- * the logarithm of the number of random numbers of which one group would fit as well.
- */
-const TRIAL = 4;
-const TRIAL_EVIDENCE = 3;
 const MAX_FORGED = 64;
 /** Bytes of a shard that fits an Ethernet frame. */
 const USUAL_LENGTH = 1500;
@@ -127,6 +121,8 @@ export class FecDecoder {
   #proven = false;
   /** Whether packets contradict a ratio that was confirmed. */
   #doubted = false;
+  /** Whether packets have shown the ratio, but data has not established it yet. */
+  #probation = false;
   /** Packets that have contradicted the ratio since then. */
   #contradictions = 0;
   /** Packets that fit the ratio since the last contradiction. */
@@ -150,11 +146,10 @@ export class FecDecoder {
   /** The ratio before this one, and whether packets had confirmed it. */
   #previous: FecRatio | null = null;
   #previousProven = false;
-  /** Data shards that had arrived when packets showed the ratio. */
-  #adoptedAt = -Infinity;
-  /** Data shards that have contradicted it since then. */
+  /** Data shards that have contradicted it. */
   #refutations = 0;
-  /** Groups with data that fits it since then, and the number of the last one. */
+  /** Data shards that fit it, groups that have some, and the number of the last of these groups. */
+  #fitData = 0;
   #fitGroups = 0;
   #lastFit = -1;
   #total = 0;
@@ -266,13 +261,15 @@ export class FecDecoder {
     if (parity) {
       if (!fits && this.#ratio) this.#noteForged();
     } else if (fits) {
+      this.#fitData++;
       const group = Math.floor(seqid / this.#total);
       if (group !== this.#lastFit) this.#fitGroups++;
       this.#lastFit = group;
-    } else if (this.#ratio && ++this.#refutations >= CONTRADICTIONS && this.#onTrial) {
+    } else if (this.#ratio && ++this.#refutations >= CONTRADICTIONS && this.#probation) {
       this.#refute(seqid);
     }
     if (!parity) this.#guess(seqid);
+    if (this.#probation && this.#isEstablished) this.#trustAll();
     if (this.#trusted) {
       if (fits) {
         // An old contradiction does not add up with a new one.
@@ -284,17 +281,22 @@ export class FecDecoder {
       this.#doubted = true;
       this.#tuner.clear();
       this.#proof.clear();
+    } else if (this.#probation && !fits && ++this.#contradictions === CONTRADICTIONS) {
+      this.#tuner.clear();
     }
     const found = this.#tuner.note(seqid, parity, this.#ratio);
     if (found) this.#learn(found, seqid);
   }
 
-  /** Whether the ratio replaced another one a short time ago, and little data has confirmed it. */
-  get #onTrial(): boolean {
-    if (!this.#ratio) return false;
-    const { dataShards } = this.#ratio;
-    return this.#stats.dataIn - this.#adoptedAt <= TRIAL + 2 * dataShards &&
-      this.#fitGroups * Math.log10(this.#total / dataShards) < TRIAL_EVIDENCE;
+  /**
+   * Whether data has confirmed the ratio: it came in two groups, and not in the parity between them.
+   * Before that, forged parity may have shown a wrong ratio, which gives wrong packets.
+   */
+  get #isEstablished(): boolean {
+    if (this.#refutations > 0 || this.#fitGroups < 2) return false;
+    const ratio = this.#total / this.#ratio!.dataShards;
+    return this.#fitData >= this.#total ||
+      (this.#fitGroups - 1) * Math.log10(ratio) >= 1;
   }
 
   /** Guesses the ratio from data shards, if forged parity hides it. */
@@ -315,7 +317,7 @@ export class FecDecoder {
   #refute(seqid: number): void {
     this.#forged = MAX_FORGED;
     this.#tuner.clear();
-    this.#proven = this.#doubted = false;
+    this.#proven = this.#doubted = this.#probation = false;
     const previous = this.#previous;
     if (!previous || !fitsRatio(previous, seqid, false)) return;
     const proven = this.#previousProven;
@@ -326,32 +328,40 @@ export class FecDecoder {
   /** Starts to use the ratio that packets have confirmed. */
   #learn(ratio: FecRatio, seqid: number): void {
     const { dataShards, parityShards } = ratio;
-    if (this.#forged >= STORM && this.#tuner.evidence(ratio) < STORM_EVIDENCE) return;
+    const { data, groups, evidence } = this.#tuner.support(ratio);
+    if (this.#forged >= STORM && evidence < STORM_EVIDENCE) return;
     if (this.#ratio?.dataShards === dataShards && this.#ratio.parityShards === parityShards) {
-      this.#trust();
-      for (const group of this.#window!.groups) this.#attempt(group);
+      if (!this.#probation) this.#trustAll();
       return;
     }
     // Types and numbers may be forged, the content of groups may not.
     if (this.#ratio && this.#sinceProof < CONFIRMED_GROUPS * this.#ratio.dataShards) return;
-    const young = this.#onTrial;
+    const young = this.#probation && this.#previous !== null;
     const previous = young ? this.#previous : this.#ratio;
     const proven = young ? this.#previousProven : this.#proven;
     // Parity that contradicted the old ratio was not forged if the new one is right.
     if (this.#forged < STORM) this.#forged = 0;
     this.#trust();
     this.#adopt(ratio);
-    this.#adoptedAt = this.#stats.dataIn;
+    this.#doubted = this.#probation = true;
+    this.#fitData = data;
+    this.#fitGroups = groups;
     this.#previous = previous;
     this.#previousProven = proven;
     // Earlier shards of this group were not stored under this ratio.
     this.#window!.skipTo(Math.floor(seqid / this.#total));
   }
 
+  /** Ends all doubt about the ratio, and restores what has waited for that. */
+  #trustAll(): void {
+    this.#trust();
+    for (const group of this.#window!.groups) this.#attempt(group);
+  }
+
   /** Ends all doubt about the ratio. */
   #trust(): void {
     this.#proven = true;
-    this.#doubted = false;
+    this.#doubted = this.#probation = false;
     this.#contradictions = this.#confirmations = 0;
   }
 
@@ -369,8 +379,7 @@ export class FecDecoder {
     this.#seqidLimit = seqidLimit(total);
     this.#sinceProof = Infinity;
     this.#previous = null;
-    this.#adoptedAt = -Infinity;
-    this.#refutations = this.#fitGroups = 0;
+    this.#refutations = this.#fitGroups = this.#fitData = 0;
     this.#lastFit = -1;
     this.#proof.clear();
     this.#window = new GroupWindow(total, (group) => this.#release(group));

@@ -7,6 +7,19 @@ const GUESS_GROUPS = 8;
 /** The first search needs this many packets. */
 const MIN_SAMPLES = 4;
 
+/** What speaks for a ratio. */
+export interface RatioSupport {
+  /** Data shards, and groups that have some. */
+  readonly data: number;
+  readonly groups: number;
+  /**
+   * The decimal logarithm of the number of sets of packets with random numbers of which one is
+   * expected to fit as well. The data shards of a group count once, since their numbers follow each
+   * other.
+   */
+  readonly evidence: number;
+}
+
 /**
  * Finds the peer's ratio from sequence numbers and types: which `seqid` was a data shard, and which
  * was a parity shard.
@@ -51,12 +64,8 @@ export class RatioTuner {
     return this.#find(guess);
   }
 
-  /**
-   * How sure a ratio is that no packet contradicts: the decimal logarithm of the number of sets of
-   * packets with random numbers of which one is expected to fit as well. The data shards of a group
-   * count once, since their numbers follow each other.
-   */
-  evidence({ dataShards, parityShards }: FecRatio): number {
+  /** What speaks for a ratio that no remembered packet contradicts. */
+  support({ dataShards, parityShards }: FecRatio): RatioSupport {
     const total = dataShards + parityShards;
     const groups = new Set<number>();
     let parity = 0;
@@ -65,8 +74,12 @@ export class RatioTuner {
       if (this.#parity[at]) parity++;
       else groups.add(Math.floor(this.#seqids[at] / total));
     }
-    return (groups.size - 1) * Math.log10(total / dataShards) +
-      parity * Math.log10(total / parityShards);
+    return {
+      data: this.#count - parity,
+      groups: groups.size,
+      evidence: (groups.size - 1) * Math.log10(total / dataShards) +
+        parity * Math.log10(total / parityShards),
+    };
   }
 
   /** Forgets all packets. */

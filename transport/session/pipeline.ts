@@ -314,9 +314,10 @@ export class Pipeline implements PacketLayer {
     this.#kcp.input(packet, this.#now, true);
   };
 
-  /** Whether a parity shard with this `seqid` may repair a loss of this session. */
+  /** Whether a parity shard with this `seqid` may repair a loss of this session, or show the ratio. */
   needsParity(seqid: number): boolean {
-    return this.#decoder?.awaits(seqid) ?? false;
+    const decoder = this.#decoder;
+    return decoder !== null && (decoder.ratio === null || decoder.awaits(seqid));
   }
 
   // --- both directions ---

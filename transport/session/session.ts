@@ -528,7 +528,7 @@ export class Session {
     this.#activity.countInvalid();
   }
 
-  /** Whether a parity shard with this `seqid` may repair a loss of this session. */
+  /** Whether a parity shard with this `seqid` may repair a loss of this session, or show the ratio. */
   needsParity(seqid: number): boolean {
     return this.#pipeline.needsParity(seqid);
   }

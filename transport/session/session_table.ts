@@ -70,16 +70,22 @@ export class SessionTable {
 
   /**
    * The session that a parity shard belongs to. The shard does not name its session. Among several
-   * sessions with one peer, it is one that lacks data of that group. If several do, it is the one
-   * whose data shard arrived last, since a sender sends parity right behind the data.
+   * sessions with one peer, it is one that lacks data of that group, or does not know the ratio. If
+   * several do, it is the one whose data shard arrived last, since a sender sends parity right behind
+   * the data.
+   *
+   * Sessions whose address is confirmed come first: forged packets may have opened the others.
    */
   findParity(peer: string, seqid: number): Entry | null {
     const first = this.firstOf(peer);
     if (!first?.sibling) return first;
     let found: Entry | null = null;
     for (let entry: Entry | null = first; entry; entry = entry.sibling) {
-      if (found && found.lastShard > entry.lastShard) continue;
-      if (entry.session.needsParity(seqid)) found = entry;
+      const { session, lastShard } = entry;
+      const older = found && session.unconfirmed === found.session.unconfirmed &&
+        found.lastShard > lastShard;
+      if (older || found && session.unconfirmed && !found.session.unconfirmed) continue;
+      if (session.needsParity(seqid)) found = entry;
     }
     return found;
   }
