@@ -22,8 +22,12 @@ const RIVAL_PART = 1 / 4;
 const MAX_RIVALS = 32;
 /** Most combinations of parity shards that are tried for one group. */
 const MAX_TRIES = 512;
-/** After this many forged parity shards, groups with wrong parity are kept for more parity. */
+/**
+ * After this many forged parity shards, or this many failures in all, groups with wrong parity are
+ * kept for more parity.
+ */
 const FLOOD = 4;
+const FAILURES = 12;
 /** After this many, types and numbers must be better evidence for a new ratio. */
 const STORM = 32;
 const STORM_EVIDENCE = 6;
@@ -519,7 +523,7 @@ export class FecDecoder {
     if (group.rivals.length === 0 && !group.failed) {
       restored = solver.restore(group, checked);
       if (!restored && checked && this.#forged < FLOOD) return;
-      if (!restored && !checked && this.#forged < FLOOD) {
+      if (!restored && !checked && this.#forged < FLOOD && this.#stats.failures < FAILURES) {
         this.#noteForged();
         this.#stats.failures++;
         this.#finish(group);
