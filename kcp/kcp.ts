@@ -30,9 +30,11 @@ import {
   CMD_WASK,
   CMD_WINS,
   distance,
+  EXTENDED,
   FRG,
   LEN,
   MAX_FRAGMENTS,
+  OPENING,
   OVERHEAD,
   SN,
   TS,
@@ -94,10 +96,34 @@ export class Kcp {
   readonly #receiver: Receiver;
   readonly #writer: PacketWriter;
   readonly #liveness = new Liveness();
+  /** Whether the peer opens the conversation, and does not know yet that it is heard. */
+  get peerOpening(): boolean {
+    return this.#sender.peerOpening;
+  }
+
+  /** Whether the peer ever was in the state of {@linkcode Kcp.peerOpening}. */
+  get peerOpened(): boolean {
+    return this.#sender.peerOpened;
+  }
+
+  /** Takes the peer's address as proved: it has echoed a cookie that was sent there. */
+  prove(): void {
+    this.#sender.answered = true;
+  }
+
+  /** Payload bytes that arrived, without duplicates. */
+  get payloadIn(): number {
+    return this.#receiver.counters.payloadIn;
+  }
+
   /** Whether packets of the peer are known to be meant for this incarnation of ours. */
   #linked = true;
   /** When the peer is trusted though it never echoed a `ts`, in ms. Infinity before it was heard. */
   #linkBy = Infinity;
+  /** Whether two ends of this library recognize each other. */
+  readonly #extensions: boolean;
+  /** The first segment is not sent again at a request for an echo before this time, in ms. */
+  #resumeAt = -Infinity;
   /** When a full batch held back the rest of a flight, in ms. */
   #splitAt = -Infinity;
   readonly #clock = new Clock();
@@ -117,9 +143,17 @@ export class Kcp {
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
    */
   constructor(conv: number, options: KcpOptions = {}, arena: Arena = new Arena()) {
-    const { congestion, initialSndSn = 0, initialRcvSn = 0, initialTs = 0, ...live } = options;
+    const {
+      congestion,
+      initialSndSn = 0,
+      initialRcvSn = 0,
+      initialTs = 0,
+      extensions = false,
+      ...live
+    } = options;
     this.conv = checkUint32("conv", conv);
     this.arena = arena;
+    this.#extensions = extensions;
     this.#given = live;
     this.#options = resolveOptions(live);
     const sndSn = checkUint32("initialSndSn", initialSndSn);
@@ -292,12 +326,29 @@ export class Kcp {
   }
 
   /**
-   * Whether the peer has acknowledged data or answered a window probe. It shows that packets to its
-   * address arrive. A flood from forged addresses does not set it. An attacker who targets one
-   * address and knows the protocol can set it.
+   * Whether packets to the peer's address arrive there: the peer has echoed the `ts` of one of them.
+   * With a random {@linkcode KcpOptions.initialTs}, nobody can guess it.
    */
   get answered(): boolean {
     return this.#sender.answered;
+  }
+
+  /** Whether the peer has answered a window probe. Others can forge that: see `answered`. */
+  get reported(): boolean {
+    return this.#sender.reported;
+  }
+
+  /**
+   * Whether the peer is of this library and has {@linkcode KcpOptions.extensions}; null while that is
+   * unknown.
+   */
+  get extended(): boolean | null {
+    return this.#sender.extended;
+  }
+
+  /** Whether packets of the peer are known to be meant for this incarnation of ours. */
+  get linked(): boolean {
+    return this.#linked;
   }
 
   /**
@@ -513,15 +564,30 @@ export class Kcp {
       const length = view.getInt32(at + LEN, true);
       const data = at + OVERHEAD;
       counters.segmentsIn++;
-      if (cmd === CMD_PUSH && (linked || !receiver.initiator)) {
+      if (cmd === CMD_PUSH && receiver.isEchoRequest(sn, length)) {
+        receiver.handleEchoRequest(sn, ts);
+        this.#answerListener();
+      } else if (cmd === CMD_PUSH && (linked || !receiver.initiator)) {
         const frg = view.getUint8(at + FRG);
         receiver.push(sn, ts, frg, una, sender.firstSn, data, length, recovered);
       } else if (cmd === CMD_ACK && linked) {
         sender.handleAck(sn, ts);
       } else if (cmd === CMD_WASK) {
         receiver.announceWindow = true;
+        const mark = view.getUint8(at + FRG);
+        sender.handleMark(mark);
+        if (sender.extended) {
+          receiver.probedTs = ts;
+          receiver.quote(sn, ts);
+          // The clock of a peer that has only asked so far.
+          if (sender.peerOpening && !receiver.started) {
+            receiver.incarnation.setClock(ts, this.#clock.now);
+          }
+        }
       } else if (cmd === CMD_WINS) {
-        sender.handleWindowReport();
+        const mark = view.getUint8(at + FRG);
+        sender.handleWindowReport(mark, ts);
+        if (sender.extended) receiver.quote(0, sn);
       } else if (cmd === CMD_PIECE && (linked || !receiver.initiator)) {
         const frg = view.getUint8(at + FRG);
         const { firstSn } = sender;
@@ -551,8 +617,25 @@ export class Kcp {
    * a peer that answers has something to acknowledge.
    */
   requireEcho(initiator: boolean): void {
-    this.#linked = false;
+    this.#linked = this.#sender.trusted = false;
     this.#receiver.initiator = initiator;
+  }
+
+  /**
+   * An end that opens a conversation is asked for an echo by a listener that keeps nothing of it before
+   * it is sure of the address. So what was sent is sent again with the echo.
+   */
+  #answerListener(): void {
+    const { now } = this.#clock;
+    if (this.#linked || !this.#receiver.initiator || now < this.#resumeAt) return;
+    this.#resumeAt = now + this.#sender.rto.rto;
+    this.#sender.resume(true);
+  }
+
+  /** `frg` of window probes and announcements. */
+  get #mark(): number {
+    if (!this.#extensions) return 0;
+    return this.#linked || !this.#receiver.initiator ? EXTENDED : EXTENDED | OPENING;
   }
 
   /** Whether the peer has restarted: it begins this conversation anew. */
@@ -566,14 +649,20 @@ export class Kcp {
     const receiver = this.#receiver;
     const { view } = this.arena;
     const { now } = this.#clock;
-    if (sender.silent) return true;
-    this.#linked = now >= this.#linkBy || receiver.initiator && receiver.started;
-    for (let at = start; end - at >= OVERHEAD && !this.#linked;) {
-      if (view.getUint8(at + CMD) === CMD_ACK) {
-        this.#linked = sender.isEcho(view.getInt32(at + SN, true), view.getInt32(at + TS, true));
+    for (let at = start; end - at >= OVERHEAD;) {
+      const cmd = view.getUint8(at + CMD);
+      const ts = view.getInt32(at + TS, true);
+      if (
+        cmd === CMD_ACK && sender.isEcho(view.getInt32(at + SN, true), ts) ||
+        cmd === CMD_WINS && sender.isProbeEcho(ts)
+      ) {
+        this.#linked = sender.trusted = true;
+        return true;
       }
       at += OVERHEAD + view.getInt32(at + LEN, true);
     }
+    if (sender.silent) return true;
+    this.#linked = now >= this.#linkBy || receiver.initiator && receiver.started;
     if (this.#linked) return true;
     // A peer that echoes nothing is trusted in the end: our retransmissions have asked for it.
     if (this.#linkBy === Infinity) {
@@ -615,9 +704,16 @@ export class Kcp {
     const sender = this.#sender;
     const receiver = this.#receiver;
     const { now } = this.#clock;
-    if (sender.askWindow || receiver.announceWindow || receiver.acksDue) return now;
-    if (sender.probesDue || receiver.answerProbe) return now;
+    if (this.#controlDue || sender.probesDue || receiver.answerProbe) return now;
     return Math.min(receiver.acksDueAt, sender.deadline, this.#liveness.silenceEnds);
+  }
+
+  /** Whether packets without data are due. */
+  get #controlDue(): boolean {
+    const sender = this.#sender;
+    const receiver = this.#receiver;
+    return sender.askWindow || sender.askEcho || receiver.announceWindow || receiver.answerEcho ||
+      receiver.acksDue;
   }
 
   /**
@@ -640,7 +736,7 @@ export class Kcp {
     liveness.checkSilence(clock.now);
     if (liveness.dead) {
       this.#receiver.acks.clear();
-      this.#receiver.answerProbe = false;
+      this.#receiver.answerProbe = this.#receiver.answerEcho = false;
     }
   }
 
@@ -682,6 +778,37 @@ export class Kcp {
   }
 
   /**
+   * Asks the peer for an echo of `ts` at the next output, with a data segment whose sequence number
+   * is before the first one. Every KCP implementation acknowledges it, and drops it as a duplicate.
+   */
+  askEcho(): void {
+    this.#sender.askEcho = true;
+  }
+
+  // --- packets of an outer layer that ask the peer, or quote it ---
+
+  /** The `ts` for a probe that an outer layer writes: see {@linkcode Kcp.wasEchoed}. */
+  nextEchoTs(): number {
+    return this.#sender.nextEchoTs();
+  }
+
+  /** Whether the peer has echoed a `ts` of {@linkcode Kcp.nextEchoTs}. */
+  wasEchoed(ts: number): boolean {
+    return this.#sender.wasEchoed(ts);
+  }
+
+  /** Whether this end has sent a packet with these fields lately. Others can't know them. */
+  isOwnPacket(sn: number, ts: number): boolean {
+    return this.#sender.isOwnPacket(sn, ts);
+  }
+
+  /** `sn` and `ts` of the packet of the peer that a reset quotes; null if there is none. */
+  get quote(): { sn: number; ts: number } | null {
+    const { quotable, quoteSn, quoteTs } = this.#receiver;
+    return quotable ? { sn: quoteSn, ts: quoteTs } : null;
+  }
+
+  /**
    * Appends the packets that are due to `batch`, as many as fit. They carry acknowledgments first,
    * then window probes, retransmissions and new data. With a few full segments, acknowledgments
    * come last.
@@ -710,7 +837,7 @@ export class Kcp {
     sender.startOutput();
     const room = sender.held ? 0 : sender.room;
     const data = sender.dataDue(room);
-    const control = sender.askWindow || receiver.announceWindow || receiver.acksDue;
+    const control = this.#controlDue;
     if (!data && !control && !sender.probesDue && !receiver.answerProbe) return 0;
 
     const before = batch.count;
@@ -720,8 +847,8 @@ export class Kcp {
     // peer that the data is meant for it, and one of them may be lost.
     if (data && !sender.answered && now > this.#splitAt) receiver.repeatAck();
     const acksLast = data && sender.answered && sender.acksFitBetterLast(room);
-    const fits = (acksLast || receiver.writeAcks(writer)) && sender.writeProbe(writer) &&
-      receiver.writeWindow(writer);
+    const fits = (acksLast || receiver.writeAcks(writer)) &&
+      (!control || this.#writeControl(writer));
     const left = fits && data ? sender.writeData(writer, room) : room;
     if (acksLast) receiver.writeAcks(writer);
     writer.close();
@@ -734,6 +861,15 @@ export class Kcp {
     if (!more) this.#clock.nextFlush = now + this.#options.interval;
     this.#liveness.update(now, sender.buffer.inFlight > 0);
     return batch.count - before;
+  }
+
+  /** Writes what asks the peer and what answers it. False when the batch is full. */
+  #writeControl(writer: PacketWriter): boolean {
+    const sender = this.#sender;
+    const receiver = this.#receiver;
+    const mark = this.#mark;
+    const ts = mark !== 0 && receiver.announceWindow ? sender.nextEchoTs() : 0;
+    return sender.writeProbe(writer, mark) && receiver.writeWindow(writer, mark, ts);
   }
 
   // --- packets of an outer layer, which share the limits on burst and rate ---
@@ -811,7 +947,7 @@ export class Kcp {
     this.#sender.abandon();
     this.#sender.shortage = 0;
     this.#receiver.acks.clear();
-    this.#receiver.answerProbe = false;
+    this.#receiver.answerProbe = this.#receiver.answerEcho = false;
     this.#liveness.reset();
   }
 

@@ -90,6 +90,12 @@ export interface KcpOptions extends KcpLiveOptions {
    * forged by those who do not see the packets. Default: 0.
    */
   initialTs?: number;
+  /**
+   * Whether window probes and announcements show that they are of this library, so that two ends of
+   * it recognize each other: see {@linkcode EXTENDED}. Every other implementation ignores it.
+   * Default: false; true for sessions.
+   */
+  extensions?: boolean;
   /** First sequence number expected. Default: 0, with which every KCP peer starts. */
   initialRcvSn?: number;
 }

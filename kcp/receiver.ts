@@ -43,6 +43,15 @@ export class Receiver {
   readonly acks = new AckList();
   /** Whether the probe of the path MTU that arrived last is answered at the next output. */
   answerProbe = false;
+  /** Whether a request for an echo is answered at the next output. */
+  answerEcho = false;
+  /** `ts` of the last window probe; 0 after it was answered. */
+  probedTs = 0;
+  /** The data segment or window probe that arrived last: what a reset quotes. */
+  quoteSn = 0;
+  quoteTs = 0;
+  /** Whether one has arrived. */
+  quotable = false;
   readonly pieces: PieceBuffer;
   readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, foreign: 0 };
   /** The incarnation of the peer that is heard. */
@@ -50,6 +59,8 @@ export class Receiver {
   readonly #arena: Arena;
   readonly #clock: Clock;
   readonly #initialSn: number;
+  /** `ts` of the request for an echo. */
+  #echoTs = 0;
   /** The segment that was acknowledged last. */
   #lastSn = 0;
   #lastTs = 0;
@@ -152,9 +163,29 @@ export class Receiver {
       }
     }
     incarnation.advance(ts, now);
+    this.quote(sn, ts);
     this.#lastSn = sn;
     this.#lastTs = ts;
     this.acks.push(sn, ts, this.#options.rcvWnd);
+  }
+
+  /** Whether a data segment is a request for an echo: no data has its sequence number. */
+  isEchoRequest(sn: number, length: number): boolean {
+    return length === 0 && sn === ((this.#initialSn - 1) | 0);
+  }
+
+  /** Takes a request for an echo. It is answered at any time: nothing is promised by it. */
+  handleEchoRequest(sn: number, ts: number): void {
+    this.answerEcho = true;
+    this.#echoTs = ts;
+    this.quote(sn, ts);
+  }
+
+  /** Notes a packet of the peer that a reset can quote. */
+  quote(sn: number, ts: number): void {
+    this.quoteSn = sn;
+    this.quoteTs = ts;
+    this.quotable = true;
   }
 
   /**
@@ -338,12 +369,25 @@ export class Receiver {
     return true;
   }
 
-  /** Writes the window announcement, if one is due. False when the batch is full. */
-  writeWindow(writer: PacketWriter): boolean {
-    if (!this.announceWindow) return true;
-    if (!writer.reserve(OVERHEAD)) return false;
-    writer.write(CMD_WINS, 0, 0, 0, 0);
-    this.announceWindow = false;
+  /**
+   * Writes the window announcement and the echo, if they are due. False when the batch is full.
+   *
+   * @param mark `frg` of the announcement: see {@linkcode EXTENDED}. 0 without extensions.
+   * @param ts The time of this end, for a peer that knows the mark.
+   */
+  writeWindow(writer: PacketWriter, mark: number, ts: number): boolean {
+    if (this.announceWindow) {
+      if (!writer.reserve(OVERHEAD)) return false;
+      if (mark === 0) writer.write(CMD_WINS, 0, 0, 0, 0);
+      else writer.write(CMD_WINS, mark, this.probedTs, ts, 0);
+      this.probedTs = 0;
+      this.announceWindow = false;
+    }
+    if (this.answerEcho) {
+      if (!writer.reserve(OVERHEAD)) return false;
+      writer.write(CMD_ACK, 0, this.#echoTs, (this.#initialSn - 1) | 0, 0);
+      this.answerEcho = false;
+    }
     return true;
   }
 

@@ -51,6 +51,26 @@ export const CMD_PROBE = 86;
  */
 export const CMD_PROBE_ANSWER = 87;
 
+/**
+ * `cmd` of a packet that ends the conversation. It quotes `sn` and `ts` of a packet that its receiver
+ * has sent, so nobody who does not see the packets can make one. `frg` is the cause, `wnd` a code of
+ * the application, the data is the reason in UTF-8.
+ */
+export const CMD_RESET = 88;
+
+/**
+ * `frg` of a window probe or announcement of this library. Other implementations send 0 there, and
+ * ignore it. So two ends of this library recognize each other. Such a probe has the time of its sender
+ * in `ts`. The announcement that answers it echoes this `ts`, and has the time of its own sender in
+ * `sn`.
+ */
+export const EXTENDED = 0xe0;
+/**
+ * Bit of {@linkcode EXTENDED}: the sender has opened the conversation, and nothing has shown it yet
+ * that the peer has heard it. A listener takes such a probe as the start of a conversation.
+ */
+export const OPENING = 0x01;
+
 /** Most fragments of a message. `frg` is a u8 and counts down from 254. */
 export const MAX_FRAGMENTS = 255;
 

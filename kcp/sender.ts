@@ -5,6 +5,7 @@ import {
   type CongestionControllerFactory,
   ReferenceController,
 } from "./congestion/mod.ts";
+import { EchoLog } from "./echo_log.ts";
 import { FlightLimit } from "./flight_limit.ts";
 import type { Liveness } from "./liveness.ts";
 import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
@@ -18,7 +19,16 @@ import { Renumbering } from "./renumbering.ts";
 import { RemoteWindow } from "./remote_window.ts";
 import { RtoEstimator } from "./rto.ts";
 import { RttSampler } from "./rtt_sampler.ts";
-import { CMD_PUSH, CMD_WASK, distance, MAX_FRAGMENTS, OVERHEAD, timestamp } from "./segment.ts";
+import {
+  CMD_PUSH,
+  CMD_WASK,
+  distance,
+  EXTENDED,
+  MAX_FRAGMENTS,
+  OPENING,
+  OVERHEAD,
+  timestamp,
+} from "./segment.ts";
 import { SendBuffer, STREAM } from "./send_buffer.ts";
 
 /** The echo of a probe that took longer than this, in ms, is no sample: it is forged, or too old. */
@@ -45,8 +55,24 @@ export class Sender implements PacketSink {
   limit: number = Infinity;
   /** Whether the peer is asked for its window at the next output. */
   askWindow = false;
-  /** Whether the peer has acknowledged data or answered a window probe. */
+  /** Whether the peer is asked for an echo at the next output: see {@linkcode Kcp.askEcho}. */
+  askEcho = false;
+  /** Whether the peer has shown that it receives packets at its address. */
   answered = false;
+  /** Whether acknowledgments of the peer count as a proof of that. */
+  trusted = true;
+  /** Whether the peer has told its window, without a proof. */
+  reported = false;
+  /** Whether the peer is of this library; null while that is unknown. */
+  extended: boolean | null = null;
+  /** Whether the peer opens the conversation, and does not know yet that it is heard. */
+  peerOpening = false;
+  /** Whether it ever did. */
+  peerOpened = false;
+  /** The acknowledgment that was handled last. */
+  #ackedSn = 0;
+  #ackedTs = 0;
+  readonly #echoes = new EchoLog();
   /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
   shortage = 0;
   /** Sequence number of the first segment of the conversation. */
@@ -84,7 +110,7 @@ export class Sender implements PacketSink {
   /** Whether the segment queued last belongs to the byte stream and may grow. */
   #tailOpen = false;
   /** Whether the peer was ever asked for its window. */
-  #asked = false;
+  asked = false;
 
   // The packet that is being read: the state before it, and what it has acknowledged so far.
   #unaBefore = 0;
@@ -244,12 +270,58 @@ export class Sender implements PacketSink {
     this.path.answered(sn, ts, true, this.#clock.now, this.rto.srtt);
   }
 
+  /** The `ts` of a packet that asks for an echo, or that a reset may quote. */
+  nextEchoTs(): number {
+    return this.#echoes.next((timestamp(this.#clock.now) + this.#tsOffset) | 0);
+  }
+
+  /** Whether a window report echoes the `ts` of a window probe. */
+  isProbeEcho(ts: number): boolean {
+    return this.#echoes.has(ts);
+  }
+
+  /**
+   * Whether this end has sent a packet with these fields lately: a probe, a segment in flight, or the
+   * one that was acknowledged last. Nobody who does not see the packets can know them.
+   */
+  isOwnPacket(sn: number, ts: number): boolean {
+    if (sn === 0 && this.#echoes.has(ts)) return true;
+    const { buffer } = this;
+    if (this.trusted && sn === this.#ackedSn && ts === this.#ackedTs && !this.silent) return true;
+    if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
+      return false;
+    }
+    const sent = (ts - this.#tsOffset) | 0;
+    return sent === (timestamp(buffer.sentAt(sn)) | 0) ||
+      sent === (timestamp(buffer.firstSentAt(sn)) | 0);
+  }
+
+  /** The sequence number of a request for an echo. */
+  get #echoSn(): number {
+    return (this.firstSn - 1) | 0;
+  }
+
+  /** Whether the peer has echoed this `ts`, which {@linkcode Sender.nextEchoTs} has made. */
+  wasEchoed(ts: number): boolean {
+    return this.#echoes.echoed(ts);
+  }
+
+  /** Takes an echo as a proof of the peer's address and, while nothing is in flight, as a sample. */
+  #takeEcho(ts: number): void {
+    this.answered = true;
+    if (this.#echoes.take(ts) && this.buffer.inFlight === 0) {
+      const sent = (ts - this.#tsOffset) | 0;
+      this.#rtt = Math.max(0, distance(timestamp(this.#clock.now), sent));
+    }
+  }
+
   /**
    * Whether an ACK echoes the `ts` of a transmission of a segment in flight. Only a peer that got the
    * segment knows it: an ACK for an earlier incarnation of this end echoes another one.
    */
   isEcho(sn: number, echo: number): boolean {
     const { buffer } = this;
+    if (sn === this.#echoSn) return this.#echoes.has(echo);
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
       return false;
     }
@@ -268,6 +340,12 @@ export class Sender implements PacketSink {
     const { buffer } = this;
     const ts = (echo - this.#tsOffset) | 0;
     let sample: number;
+    if (sn === this.#echoSn && this.#echoes.has(echo)) {
+      this.#takeEcho(echo);
+      return;
+    }
+    this.#ackedSn = sn;
+    this.#ackedTs = echo;
     if (distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn)) {
       sample = this.#sampler.sample(sn, ts, this.#clock.now);
       this.#ackedBytes += buffer.acknowledge(sn, ts);
@@ -280,9 +358,21 @@ export class Sender implements PacketSink {
     if (sample >= 0) this.#rtt = sample;
   }
 
-  /** Handles a WINS segment. It shows that the peer is real only if it was asked. */
-  handleWindowReport(): void {
-    if (this.#asked) this.answered = true;
+  /**
+   * Handles a WINS segment. It shows that packets reach the peer if it echoes the `ts` of a probe. A
+   * peer of another implementation echoes nothing.
+   */
+  handleWindowReport(frg: number, ts: number): void {
+    this.handleMark(frg);
+    if (this.asked) this.reported = true;
+    if (this.extended && this.#echoes.has(ts)) this.#takeEcho(ts);
+  }
+
+  /** Notes which kind of peer has sent a WASK or WINS segment. */
+  handleMark(frg: number): void {
+    this.extended = (frg & ~OPENING) === EXTENDED;
+    this.peerOpening = this.extended && (frg & OPENING) !== 0;
+    this.peerOpened ||= this.peerOpening;
   }
 
   /** Handles the `una` and `wnd` of a segment of any kind. */
@@ -345,7 +435,7 @@ export class Sender implements PacketSink {
     if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto);
     const acked = this.#inFlightBefore - buffer.inFlight;
     if (acked > 0) {
-      this.answered = true;
+      this.answered ||= this.trusted;
       this.pacer.credit(acked);
       this.#flight.onAcked(now, acked, rtt);
       this.controller.onAck(
@@ -588,14 +678,26 @@ export class Sender implements PacketSink {
     this.#openCount = 0;
   }
 
-  /** Writes the window probe, if one is due. False when the batch is full. */
-  writeProbe(writer: PacketWriter): boolean {
-    if (!this.askWindow) return true;
-    this.#asked = true;
-    if (!writer.reserve(OVERHEAD)) return false;
-    writer.write(CMD_WASK, 0, 0, 0, 0);
-    this.askWindow = false;
-    this.#liveness.probed(this.#clock.now);
+  /**
+   * Writes the window probe and the request for an echo, if they are due. False when the batch is
+   * full.
+   *
+   * @param mark `frg` of the probe: see {@linkcode EXTENDED}. 0 without extensions.
+   */
+  writeProbe(writer: PacketWriter, mark: number): boolean {
+    if (this.askWindow) {
+      if (!writer.reserve(OVERHEAD)) return false;
+      this.asked = true;
+      writer.write(CMD_WASK, mark, mark === 0 ? 0 : this.nextEchoTs(), 0, 0);
+      this.askWindow = false;
+      this.#liveness.probed(this.#clock.now);
+    }
+    if (this.askEcho) {
+      if (!writer.reserve(OVERHEAD)) return false;
+      writer.write(CMD_PUSH, 0, this.nextEchoTs(), this.#echoSn, 0);
+      this.askEcho = false;
+      this.#liveness.probed(this.#clock.now);
+    }
     return true;
   }
 

@@ -134,6 +134,14 @@ Deno.test("peer: answered after an ACK of data or an answer to a probe, not befo
   b.kcp.askWindow();
   b.segments(0);
   b.input(1, { cmd: WINS });
+  assertEquals(b.kcp.answered, false, "it may be forged");
+  assertEquals(b.kcp.reported, true);
+  b.kcp.askEcho();
+  const [request] = b.segments(2);
+  assertEquals([request.cmd, request.sn, request.data.length], [PUSH, 0xffffffff, 0]);
+  b.input(3, { cmd: ACK, sn: request.sn, ts: request.ts + 1 });
+  assertEquals(b.kcp.answered, false, "another echo");
+  b.input(3, { cmd: ACK, sn: request.sn, ts: request.ts });
   assertEquals(b.kcp.answered, true);
 });
 

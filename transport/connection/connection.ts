@@ -5,6 +5,7 @@
  */
 import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../../kcp/options.ts";
 import { ConnectionError } from "../session/errors.ts";
+import { ABORTED, MAX_CODE } from "../session/reset.ts";
 import type { Session, SessionStats } from "../session/session.ts";
 import { deferred } from "./deferred.ts";
 import type { Driver } from "./driver.ts";
@@ -20,6 +21,12 @@ import { readableStream, writableStream } from "./web_streams.ts";
  * @param ownsSocket Whether the socket serves this connection only.
  */
 export let newConnection: (session: Session, driver: Driver, ownsSocket: boolean) => Connection;
+
+/**
+ * Waits until the peer of a connection has answered: {@linkcode Connection.opened} with a time limit.
+ * If it fails, the connection is aborted.
+ */
+export let waitUntilOpen: (connection: Connection, options: OperationOptions) => Promise<void>;
 
 /**
  * A reliable, ordered connection over UDP. It has the methods of `Deno.Conn`.
@@ -48,6 +55,14 @@ export let newConnection: (session: Session, driver: Driver, ownsSocket: boolean
 export class Connection implements AsyncDisposable, Disposable {
   static {
     newConnection = (session, driver, ownsSocket) => new Connection(session, driver, ownsSocket);
+    waitUntilOpen = async (connection, options) => {
+      try {
+        await connection.#open(options);
+      } catch (error) {
+        connection.abort();
+        throw error;
+      }
+    };
   }
 
   /**
@@ -67,6 +82,8 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #writes: OperationQueue;
   readonly #drains: OperationQueue;
   readonly #datagrams: OperationQueue;
+  readonly #opens: OperationQueue;
+  #opened: Promise<void> | null = null;
   readonly #ended = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
@@ -83,6 +100,7 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#writes = new OperationQueue("write", after, diagnosis);
     this.#drains = new OperationQueue("drain", after, diagnosis);
     this.#datagrams = new OperationQueue("datagram read", after, diagnosis);
+    this.#opens = new OperationQueue("connect", after, diagnosis);
     session.onChange = () => this.#progress();
     if (ownsSocket) driver.closeWhenIdle();
     this.#ownsSocket = ownsSocket;
@@ -90,6 +108,44 @@ export class Connection implements AsyncDisposable, Disposable {
     // An application that ignores `closed` must not fail with an unhandled rejection.
     this.closed.catch(() => {});
     this.#progress();
+  }
+
+  /**
+   * Settles when the peer has answered. On the side that called `connect`, the first use asks the
+   * peer, so that a listener accepts the connection before anything is written. Use it to learn
+   * whether the listener is there, and for protocols in which the server speaks first.
+   *
+   * It rejects with a {@linkcode ConnectionError} when the connection ends before. The peer is given up
+   * after `deadLinkTime`, or 30 s if that is less; `connect` takes a shorter `timeout`.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.opened;
+   * const greeting = new Uint8Array(1024);
+   * await conn.read(greeting);
+   * ```
+   */
+  get opened(): Promise<void> {
+    if (!this.#opened) {
+      this.#opened = this.#open({ timeout: Infinity });
+      // An application that looks at it only once must not fail with an unhandled rejection.
+      this.#opened.catch(() => {});
+    }
+    return this.#opened;
+  }
+
+  #open(options: OperationOptions): Promise<void> {
+    const session = this.#session;
+    session.ask();
+    return this.#opens.run(() => {
+      if (session.heard) return VOID;
+      if (session.error) throw session.error;
+      if (this.#closedHere) throw closedHereError();
+      return undefined;
+    }, { signal: options.signal, timeout: options.timeout ?? Infinity }).then(() => {});
   }
 
   /** The conversation id, 0 to 4294967295. */
@@ -332,13 +388,20 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Ends the connection at once. Queued data is dropped. The peer receives no notice.
+   * Ends the connection at once. Queued data is dropped. The peer is told, and its operations reject
+   * with a {@linkcode ConnectionError} of kind `reset`. A peer of another implementation is not told.
    *
-   * @param reason The message of the error that {@linkcode Connection.closed} rejects with.
+   * @param reason The reason. The peer gets it as {@linkcode ConnectionError.reason}, cut after 512
+   * bytes. On this side it is the message of the error that {@linkcode Connection.closed} rejects with.
+   * @param closeCode A code for the peer: {@linkcode ConnectionError.closeCode}. 0 to 65535.
+   * @throws {TypeError | RangeError} When the code has the wrong type or is out of its range.
    */
-  abort(reason = "The connection was aborted"): void {
+  abort(reason = "", closeCode = 0): void {
+    checkCloseCode(closeCode);
     this.#closedHere = true;
-    this.#session.abort(new ConnectionError("closed", reason));
+    const error = new ConnectionError("closed", reason || "The connection was aborted");
+    if (this.#session.state === "closed") this.#session.abort(error);
+    else this.#session.reset(error, ABORTED, closeCode, reason);
     this.#session.close();
     this.#progress();
   }
@@ -386,11 +449,13 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#reads.serve();
     this.#drains.serve();
     this.#datagrams.serve();
+    this.#opens.serve();
     if (this.#closedHere) {
       const error = session.error ?? closedHereError();
       this.#reads.fail(error);
       this.#writes.fail(error);
       this.#datagrams.fail(error);
+      this.#opens.fail(error);
     }
     if (session.state !== "closed") return;
     if (this.#ownsSocket) this.#driver.unref();
@@ -421,6 +486,16 @@ export class Connection implements AsyncDisposable, Disposable {
       if (result === undefined && session.error) throw session.error;
       return result;
     }, { signal: options.signal, timeout: options.timeout ?? timeout });
+  }
+}
+
+/** Checks the code of an abort. */
+function checkCloseCode(code: number): void {
+  if (typeof code !== "number") {
+    throw new TypeError(`Cannot abort with the code ${String(code)}: it must be a number`);
+  }
+  if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
+    throw new RangeError(`Cannot abort with the code ${code}: allowed are 0 to ${MAX_CODE}`);
   }
 }
 

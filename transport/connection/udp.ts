@@ -4,7 +4,7 @@
  * @module
  */
 import { canonical, checkAddress, formatAddress, isAddress, localFor } from "../session/address.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, waitUntilOpen } from "./connection.ts";
 import type { DatagramSocket } from "./driver.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
 import type { Listener } from "./listener.ts";
@@ -47,6 +47,17 @@ export interface ConnectOptions extends SessionOptions, BindOptions {
   localPort?: number;
   /** The conversation id, 0 to 4294967295. Default: a random number. */
   conv?: number;
+  /**
+   * Waits until the listener answers, for at most this time (ms), 0 to `Infinity`. If it does not
+   * answer, the promise rejects with a {@linkcode ConnectionError} of kind `timeout`. Default: does
+   * not ask, unless there is a `signal`.
+   */
+  timeout?: number;
+  /**
+   * Waits until the listener answers. When the signal is aborted before, the promise rejects with the
+   * signal's reason. Default: no signal.
+   */
+  signal?: AbortSignal;
 }
 
 /** Opens a UDP socket at an IP address and port. Port 0 lets the system choose a free one. */
@@ -82,16 +93,21 @@ export async function connectUdp(
     localPort = 0,
     conv = crypto.getRandomValues(new Uint32Array(1))[0],
     bind = own,
+    timeout,
+    signal,
     ...session
   } = options;
   checkAddress({ hostname, port }, 1);
+  signal?.throwIfAborted();
   const host = canonical(await resolve(hostname, lookUp));
   const socket = await bind(localHostname ?? localFor(host), localPort);
   const peer = formatAddress(host, port);
-  return orClose(
+  const connection = orClose(
     socket,
     () => connectOn(socket, new SystemClock(), peer, conv, withEntropy(session)),
   );
+  if (timeout !== undefined || signal) await waitUntilOpen(connection, { timeout, signal });
+  return connection;
 }
 
 function withEntropy<T extends SessionOptions>(options: T): T {

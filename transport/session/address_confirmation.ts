@@ -17,8 +17,12 @@ const MAX_SILENCE = 30_000;
 /**
  * Confirms that a peer receives packets at the address from which it sends.
  *
- * The source address of a datagram may be forged. Until the peer answers, the session probes it,
- * sends it little data, and keeps little of its data. So a forged address causes little traffic.
+ * The source address of a datagram may be forged. Until the peer echoes something that it can't
+ * guess, the session probes it, sends it little data, and keeps little of its data. So a forged
+ * address causes little traffic.
+ *
+ * A window probe of this library draws an echo from its own kind. Other implementations tell their
+ * window without an echo. They get a data segment that they know already, and acknowledge it.
  *
  * A probe or its answer may be lost as often as any packet. So the session probes for as long as it
  * hears the peer, and gives up on silence alone.
@@ -34,6 +38,7 @@ export class AddressConfirmation {
   #graceEnds = -Infinity;
   /** Bytes that arrived before {@linkcode AddressConfirmation.start}. */
   #earlier = 0;
+  #asks = false;
 
   constructor(kcp: Kcp) {
     this.#kcp = kcp;
@@ -50,14 +55,29 @@ export class AddressConfirmation {
       kcp.rcvLimit = UNCONFIRMED_BYTES;
       kcp.sndLimit = AMPLIFICATION * this.#earlier;
     }
+    this.#begin(now);
+  }
+
+  /** Starts to ask a peer that this side has called. Any packet of it is an answer. */
+  ask(now: number): void {
+    this.#asks = true;
+    this.#begin(now);
+  }
+
+  #begin(now: number): void {
     this.#heardAt = now;
-    this.#wait = kcp.rto;
+    this.#wait = this.#kcp.rto;
     this.#probe(now);
   }
 
-  /** Whether the address is not confirmed yet. */
+  /** Whether the peer has not answered yet. */
   get pending(): boolean {
     return this.#nextProbeAt !== Infinity;
+  }
+
+  /** Whether this side has called the peer: its address is not in doubt. */
+  get asks(): boolean {
+    return this.#asks;
   }
 
   /** When {@linkcode AddressConfirmation.tick} is next due; Infinity once the address is confirmed. */
@@ -77,13 +97,15 @@ export class AddressConfirmation {
       return;
     }
     const kcp = this.#kcp;
-    if (kcp.answered) {
+    if (kcp.answered || this.#asks) {
       this.#nextProbeAt = Infinity;
       kcp.sndLimit = kcp.rcvLimit = Infinity;
       return;
     }
     this.#heardAt = now;
     kcp.sndLimit += AMPLIFICATION * bytes;
+    // Data of the peer costs memory, which has its own limit. A forged address gets none of ours.
+    if (kcp.reported) kcp.rcvLimit = Infinity;
     // The peer is there, so the last probe or its answer was lost.
     if (now >= this.#lastProbeAt + HEARD_PACE * kcp.rto) this.#probe(now);
   }
@@ -108,6 +130,7 @@ export class AddressConfirmation {
   #probe(now: number): void {
     this.#lastProbeAt = now;
     this.#nextProbeAt = now + Math.max(this.#wait, this.#kcp.rto);
-    this.#kcp.askWindow();
+    if (this.#kcp.extended === false) this.#kcp.askEcho();
+    else this.#kcp.askWindow();
   }
 }

@@ -11,10 +11,15 @@ import {
   CMD_ACK,
   CMD_PIECE,
   CMD_PUSH,
+  CMD_WASK,
   CONV,
+  EXTENDED,
+  FRG,
   LEN,
+  OPENING,
   OVERHEAD,
   SN,
+  TS,
   UNA,
 } from "../../kcp/segment.ts";
 import { hostOf } from "./address.ts";
@@ -44,7 +49,12 @@ export type Refusal =
   /** It does not begin a conversation, or peers may not open sessions. */
   | "unknown"
   /** A limit is reached. */
-  | "refused";
+  | "refused"
+  /** Too many sessions have an address that is not confirmed: this one must be proved first. */
+  | "unproved";
+
+/** A session whose address is not confirmed gives way to another one after this time, in ms. */
+const CONFIRM_TIME = 1_000;
 
 /**
  * Most segments that a peer sends before it has received a packet of ours: the receive window that
@@ -65,8 +75,9 @@ export class Admission {
   readonly #backlog: Session[] = [];
   /** Sessions of the backlog that have ended unconfirmed. They give way to others. */
   #givenUp = 0;
-  #unconfirmed = 0;
-  readonly #unconfirmedPerHost = new Map<string, number>();
+  /** Sessions whose address is not confirmed, the oldest first, and those of each host. */
+  readonly #unconfirmed = new Set<Session>();
+  readonly #unconfirmedOf = new Map<string, Set<Session>>();
   readonly #ended: EndedSessions;
 
   /**
@@ -93,7 +104,7 @@ export class Admission {
 
   /** Sessions at present whose address is not confirmed. */
   get unconfirmed(): number {
-    return this.#unconfirmed;
+    return this.#unconfirmed.size;
   }
 
   /**
@@ -103,7 +114,7 @@ export class Admission {
    * @param conv Its conversation id.
    * @param start Arena offset of the first segment.
    * @param end Arena offset after the last segment.
-   * @param datagram Whether it is a datagram, which has no segments.
+   * @param proved Whether it echoes a cookie, so that its address is confirmed.
    * @param now The time in ms.
    * @param sessions Number of sessions at present.
    * @returns Why not; null if it may.
@@ -113,32 +124,61 @@ export class Admission {
     conv: number,
     start: number,
     end: number,
-    datagram: boolean,
+    proved: boolean,
     now: number,
     sessions: number,
   ): Refusal | null {
     const ended = this.#ended.find(from, conv, now);
-    if (ended && !this.#isNext(ended, start, end, datagram, now)) return "afterEnd";
-    if (!this.#accepting || !datagram && !this.#beginsConversation(start, end)) {
-      return this.#listens && !datagram && !this.#isWellFormed(start, end) ? "invalid" : "unknown";
+    if (ended && !this.#isNext(ended, start, end, now)) return "afterEnd";
+    if (!this.#beginsConversation(start, end, proved)) {
+      return this.#listens && !this.#isWellFormed(start, end) ? "invalid" : "unknown";
     }
+    if (!this.#accepting) return this.#listens ? "refused" : "unknown";
     const { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost } = this.#limits;
-    const full = this.#backlog.length - this.#givenUp >= backlog || sessions >= maxSessions ||
-      this.#unconfirmed >= maxUnconfirmed ||
-      (this.#unconfirmedPerHost.get(hostOf(from)) ?? 0) >= maxUnconfirmedPerHost;
-    return full ? "refused" : null;
+    if (this.#backlog.length - this.#givenUp >= backlog || sessions >= maxSessions) {
+      return "refused";
+    }
+    if (proved) return null;
+    const crowded = this.#unconfirmed.size >= maxUnconfirmed ||
+      (this.#unconfirmedOf.get(hostOf(from))?.size ?? 0) >= maxUnconfirmedPerHost;
+    return crowded ? "unproved" : null;
+  }
+
+  /** Whether this endpoint still accepts sessions. */
+  get accepting(): boolean {
+    return this.#accepting;
+  }
+
+  /**
+   * The session that gives way to a new one of an address that is not confirmed: the oldest one, of
+   * the same host if that has its share. Null if all are new.
+   *
+   * @param anyAge Whether a new session gives way, too.
+   */
+  oldestUnconfirmed(from: string, now: number, anyAge: boolean): Session | null {
+    const host = this.#unconfirmedOf.get(hostOf(from));
+    const full = host !== undefined && host.size >= this.#limits.maxUnconfirmedPerHost;
+    for (const session of full ? host : this.#unconfirmed) {
+      return anyAge || now >= session.createdAt + CONFIRM_TIME ? session : null;
+    }
+    return null;
+  }
+
+  /** Whether a peer that ended lately is of another implementation. */
+  isForeign(from: string, conv: number, now: number): boolean {
+    return this.#ended.isForeign(from, conv, now);
   }
 
   /** Whether a packet is the first one of another incarnation of the peer than `ended`. */
-  #isNext(
-    ended: Incarnation,
-    start: number,
-    end: number,
-    datagram: boolean,
-    now: number,
-  ): boolean {
-    return !datagram && this.beginsWithFirst(start, end) &&
-      (!ended.started || ended.differs(this.#arena.view, start, now));
+  #isNext(ended: Incarnation, start: number, end: number, now: number): boolean {
+    const { view } = this.#arena;
+    if (isQuestion(view, start)) {
+      // The clock of another incarnation starts elsewhere.
+      return this.#beginsConversation(start, end, false) &&
+        !ended.continues(view.getInt32(start + TS, true), now);
+    }
+    return this.beginsWithFirst(start, end) &&
+      (!ended.started || ended.differs(view, start, now));
   }
 
   /** Whether a packet starts with the first segment of a conversation, as a peer sends it first. */
@@ -146,7 +186,7 @@ export class Admission {
     const { view } = this.#arena;
     return end - start >= OVERHEAD && view.getUint8(start + CMD) === CMD_PUSH &&
       view.getUint32(start + SN, true) === this.#firstExpected &&
-      this.#beginsConversation(start, end);
+      this.#beginsConversation(start, end, false);
   }
 
   /** Whether a packet has the form of a KCP packet, at the start of a conversation or later. */
@@ -158,18 +198,33 @@ export class Admission {
   }
 
   /**
-   * Whether a peer that has heard nothing from us may have sent this packet: it carries data of the
-   * first window, and acknowledges nothing. A delayed packet of an old conversation seldom does.
+   * The cookie that a packet echoes: a request for an echo has the sequence number before our first
+   * one. Null if it echoes none.
    */
-  #beginsConversation(start: number, end: number): boolean {
+  echoedCookie(start: number, end: number): number | null {
+    const { view } = this.#arena;
+    if (end - start < OVERHEAD || view.getUint8(start + CMD) !== CMD_ACK) return null;
+    const isEcho = view.getInt32(start + SN, true) === ((this.#firstSent - 1) | 0);
+    return isEcho ? view.getInt32(start + TS, true) : null;
+  }
+
+  /**
+   * Whether a peer that has heard nothing from us may have sent this packet: it carries data of the
+   * first window or asks whether we are there, and acknowledges nothing. A delayed packet of an old
+   * conversation seldom does.
+   *
+   * @param proved Whether it begins with the echo of a cookie.
+   */
+  #beginsConversation(start: number, end: number, proved: boolean): boolean {
     const { view } = this.#arena;
     const una = this.#firstSent;
     if (findFault(view, start, end, view.getUint32(start + CONV, true), una)) return false;
-    let hasData = false;
-    for (let at = start; end - at >= OVERHEAD;) {
+    let hasData = proved;
+    for (let at = proved ? start + OVERHEAD : start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
       if (cmd === CMD_ACK || view.getUint32(at + UNA, true) !== una) return false;
-      if ((cmd === CMD_PUSH || cmd === CMD_PIECE) && !hasData) {
+      if (isQuestion(view, at)) hasData = true;
+      if (cmd === CMD_PUSH || cmd === CMD_PIECE) {
         const ahead = (view.getUint32(at + SN, true) - this.#firstExpected) | 0;
         if (ahead < 0 || ahead >= FIRST_WINDOW) return false;
         hasData = true;
@@ -188,8 +243,10 @@ export class Admission {
    */
   count(session: Session): string {
     const host = hostOf(session.peer);
-    this.#unconfirmed++;
-    this.#unconfirmedPerHost.set(host, (this.#unconfirmedPerHost.get(host) ?? 0) + 1);
+    this.#unconfirmed.add(session);
+    const ofHost = this.#unconfirmedOf.get(host);
+    if (ofHost) ofHost.add(session);
+    else this.#unconfirmedOf.set(host, new Set([session]));
     return host;
   }
 
@@ -232,11 +289,11 @@ export class Admission {
   // --- sessions that change ---
 
   /** Counts a session no longer as unconfirmed: its address is confirmed, or it has ended. */
-  releaseUnconfirmed(host: string): void {
-    this.#unconfirmed--;
-    const left = this.#unconfirmedPerHost.get(host)! - 1;
-    if (left > 0) this.#unconfirmedPerHost.set(host, left);
-    else this.#unconfirmedPerHost.delete(host);
+  releaseUnconfirmed(session: Session, host: string): void {
+    this.#unconfirmed.delete(session);
+    const ofHost = this.#unconfirmedOf.get(host)!;
+    ofHost.delete(session);
+    if (ofHost.size === 0) this.#unconfirmedOf.delete(host);
   }
 
   /**
@@ -261,8 +318,15 @@ export class Admission {
   left(session: Session, now: number): void {
     const { peer, conv, kcp: { incarnation } } = session;
     // A session without a first segment delivered nothing, so nothing can be delivered twice.
-    if (this.#listens && incarnation.started) this.#ended.add(peer, conv, incarnation, now);
+    if (this.#listens && (incarnation.started || session.kcp.peerOpened)) {
+      this.#ended.add(peer, conv, incarnation, session.kcp.extended === false, now);
+    }
   }
+}
+
+/** Whether a segment asks a listener to open a conversation. */
+function isQuestion(view: DataView, at: number): boolean {
+  return view.getUint8(at + CMD) === CMD_WASK && view.getUint8(at + FRG) === (EXTENDED | OPENING);
 }
 
 /** Whether a session has ended because its address, which may be forged, never answered. */

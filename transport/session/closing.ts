@@ -8,6 +8,7 @@
  * @module
  */
 import type { Kcp } from "../../kcp/kcp.ts";
+import { GRACE, LATE } from "../../kcp/liveness.ts";
 
 /** The message that marks the end of a stream. */
 const END = new Uint8Array(0);
@@ -43,6 +44,8 @@ export class Closing {
   #deliveredAt = Infinity;
   #nextRepeatAt = Infinity;
   #repeatsLeft = LAST_ACK_REPEATS;
+  /** TIME-WAIT does not end before, in ms. */
+  #graceEnds = -Infinity;
   /** After which silence an end that is not acknowledged is no longer sent, in ms. */
   #endPatience = END_PATIENCE;
 
@@ -177,7 +180,7 @@ export class Closing {
   get #timeWaitEndsAt(): number {
     const since = Math.max(this.#endQueuedAt, this.#kcp.heardAt);
     const least = this.#kcp.drained ? TIME_WAIT_RTOS * this.#kcp.rto : this.#endPatience;
-    return since + Math.max(this.#timeWait, least);
+    return Math.max(since + Math.max(this.#timeWait, least), this.#graceEnds);
   }
 
   /** Makes TIME-WAIT as short as that of a dialled session. */
@@ -193,6 +196,8 @@ export class Closing {
    */
   tickTimeWait(now: number): boolean {
     const kcp = this.#kcp;
+    // A process that was blocked finds retransmissions of the peer in its socket.
+    if (now > this.#timeWaitEndsAt + LATE) this.#graceEnds = now + GRACE;
     kcp.tick(now);
     if (kcp.dead || now >= this.#timeWaitEndsAt) return false;
     if (now >= this.#nextRepeatAt) {

@@ -14,6 +14,8 @@ interface Ended {
   readonly forgetAt: number;
   /** The incarnation of the peer that it had. */
   readonly incarnation: Incarnation;
+  /** Whether the peer is of another implementation. */
+  readonly foreign: boolean;
 }
 
 /**
@@ -31,7 +33,13 @@ export class EndedSessions {
   }
 
   /** Remembers a session that ended, or that left this address. */
-  add(peer: string, conv: number, incarnation: Incarnation, now: number): void {
+  add(
+    peer: string,
+    conv: number,
+    incarnation: Incarnation,
+    foreign: boolean,
+    now: number,
+  ): void {
     const ended = this.#ended;
     for (const [key, { forgetAt }] of ended) {
       if (forgetAt > now && ended.size < MAX_REMEMBERED) break;
@@ -40,7 +48,13 @@ export class EndedSessions {
     const key = keyOf(peer, conv);
     // The session becomes the last one of the map.
     ended.delete(key);
-    ended.set(key, { forgetAt: now + this.#time, incarnation });
+    ended.set(key, { forgetAt: now + this.#time, incarnation, foreign });
+  }
+
+  /** Whether a remembered session had a peer of another implementation. */
+  isForeign(peer: string, conv: number, now: number): boolean {
+    const ended = this.#ended.get(keyOf(peer, conv));
+    return ended !== undefined && ended.forgetAt > now && ended.foreign;
   }
 
   /** The incarnation of the peer that a remembered session had; null if none is remembered. */

@@ -14,13 +14,16 @@ import {
 import { Arena } from "../../kcp/arena.ts";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { Scratch } from "../../kcp/scratch.ts";
-import { CONV, OVERHEAD } from "../../kcp/segment.ts";
-import { Admission } from "./admission.ts";
+import { CMD, CMD_RESET, CONV, OVERHEAD } from "../../kcp/segment.ts";
+import { AddressCookies } from "./address_cookies.ts";
+import { Admission, type Refusal } from "./admission.ts";
 import { ConnectionError } from "./errors.ts";
 import { MAX_RUN, PacketProtection } from "./packet_protection.ts";
+import { ENDED, findQuote, REFUSED, UNKNOWN } from "./reset.ts";
 import { Session } from "./session.ts";
 import { checkMemory, type SessionOptions } from "./session_options.ts";
 import { type Entry, SessionTable } from "./session_table.ts";
+import { StatelessAnswers } from "./stateless_answers.ts";
 import { TimerHeap } from "./timer_heap.ts";
 
 /** Settings of an {@linkcode Endpoint}. Those of a session apply to sessions that peers open. */
@@ -62,6 +65,11 @@ export interface EndpointStats {
   afterEnd: number;
   /** Packets that could have opened a session, but a limit was reached. */
   refused: number;
+  /**
+   * First packets that were answered with a request to prove the address, since too many sessions had
+   * an address that was not confirmed.
+   */
+  asked: number;
   /** Sessions that peers opened. */
   accepted: number;
   /** Moves of a session to another address. */
@@ -105,6 +113,11 @@ export class Endpoint {
   readonly #protection: PacketProtection | null;
   readonly #admission: Admission;
   readonly #table: SessionTable;
+  readonly #answers: StatelessAnswers;
+  /** Proves the addresses of new peers under a flood; null without entropy. */
+  readonly #cookies: AddressCookies | null;
+  readonly #initialSndSn: number;
+  readonly #initialRcvSn: number;
   /** The ready queue: sessions whose `tick` or `output` is due, from #readyHead on. */
   readonly #ready: Entry[] = [];
   #readyHead = 0;
@@ -125,6 +138,7 @@ export class Endpoint {
     unknown: 0,
     afterEnd: 0,
     refused: 0,
+    asked: 0,
     accepted: 0,
     migrated: 0,
   };
@@ -172,7 +186,11 @@ export class Endpoint {
     this.#table = new SessionTable(migrate);
     this.#sessionOptions = { ...session, timeWait: accepts ? timeWait : options.timeWait };
     this.#protection = PacketProtection.of(session);
-    const { initialSndSn = 0, initialRcvSn = 0 } = session;
+    this.#answers = new StatelessAnswers(this.#protection);
+    const { initialSndSn = 0, initialRcvSn = 0, entropy } = session;
+    this.#cookies = entropy ? new AddressCookies(entropy) : null;
+    this.#initialSndSn = initialSndSn;
+    this.#initialRcvSn = initialRcvSn;
     this.#admission = new Admission(arena, limits, accepts, initialSndSn, initialRcvSn);
     // Wrong settings of a session throw here, not when the first peer comes.
     new Session(0, "", 0, this.#sessionOptions, arena, this.#protection);
@@ -237,8 +255,9 @@ export class Endpoint {
     const waiting = this.#admission.stop();
     for (const session of this.#table.sessions()) session.shortenTimeWait();
     for (const session of waiting) {
-      session.abort(
+      session.reset(
         new ConnectionError("closed", "The listener closed before it accepted the session"),
+        REFUSED,
       );
     }
   }
@@ -329,6 +348,10 @@ export class Endpoint {
     if (type === TYPE_PARITY) {
       entry = this.#table.findParity(from, view.getUint32(start, true));
       if (!entry) this.#stats.unknown++;
+    } else if (type === 0 && end - start >= OVERHEAD && view.getUint8(start + CMD) === CMD_RESET) {
+      // It ends a session, but never opens or moves one.
+      entry = this.#table.find(from, view.getUint32(start + CONV, true));
+      if (!entry) this.#stats.unknown++;
     } else {
       // The KCP packet starts here; in an out-of-band packet, only its conv does.
       const inner = type === 0 ? start : start + DATA_HEADER;
@@ -345,7 +368,8 @@ export class Endpoint {
     const valid = entry.session.inputAt(start, end, this.#now);
     if (!valid) this.#stats.invalid++;
     else {
-      if (entry.embryonic && (type === TYPE_OOB || entry.session.kcp.started)) this.#offer(entry);
+      const { kcp } = entry.session;
+      if (entry.embryonic && (kcp.started || kcp.peerOpened)) this.#offer(entry);
       this.#enqueue(entry);
     }
     if (valid && type === TYPE_DATA) entry.lastShard = ++this.#shards;
@@ -362,11 +386,13 @@ export class Endpoint {
       if (!entry.removed) this.#settle(entry);
     }
     if (!datagram) {
-      return this.#findMoved(from, conv, start, end) ?? this.#admit(from, conv, start, end, false);
+      return this.#findMoved(from, conv, start, end) ?? this.#admit(from, conv, start, end);
     }
-    // A datagram does not prove that its sender is the peer of a session at another address.
-    if (!this.#table.findConv(conv)) return this.#admit(from, conv, start, end, true);
     this.#stats.unknown++;
+    // The peer may believe that it has a session. Its answer can be quoted by a reset.
+    if (end - start >= OVERHEAD && !this.#admission.isForeign(from, conv, this.#now)) {
+      this.#answers.ask(from, conv);
+    }
     return null;
   }
 
@@ -402,18 +428,27 @@ export class Endpoint {
   }
 
   /** Opens a session for the first packet of a conversation, or counts why not. */
-  #admit(
-    from: string,
-    conv: number,
-    start: number,
-    end: number,
-    datagram: boolean,
-  ): Entry | null {
+  #admit(from: string, conv: number, start: number, end: number): Entry | null {
     const now = this.#now;
     const { size } = this.#table;
-    const refusal = this.#admission.check(from, conv, start, end, datagram, now, size);
-    if (refusal) {
+    const admission = this.#admission;
+    const cookie = admission.echoedCookie(start, end);
+    const proved = cookie !== null && this.#cookies !== null &&
+      this.#cookies.check(cookie, from, conv, now);
+    const refusal = admission.check(from, conv, start, end, proved, now, size);
+    if (refusal === "unproved") {
+      const oldest = admission.oldestUnconfirmed(from, now, this.#cookies === null);
+      if (!oldest) {
+        this.#askForProof(from, conv, now);
+        return null;
+      }
+      oldest.abort(
+        new ConnectionError("unconfirmed", `The address ${oldest.peer} did not answer in time`),
+      );
+      this.#settle(this.#table.find(oldest.peer, oldest.conv)!);
+    } else if (refusal) {
       this.#stats[refusal]++;
+      this.#answer(refusal, from, conv, start, end);
       return null;
     }
     const session = new Session(
@@ -425,11 +460,32 @@ export class Endpoint {
       this.#protection,
     );
     const entry = this.#add(session);
-    entry.unconfirmedHost = this.#admission.count(session);
+    if (proved) session.kcp.prove();
+    else entry.unconfirmedHost = this.#admission.count(session);
     entry.embryonic = true;
     session.kcp.requireEcho(false);
     session.awaitFirst();
     return entry;
+  }
+
+  /** Asks a new peer to prove its address, since there are too many that have not. */
+  #askForProof(from: string, conv: number, now: number): void {
+    this.#stats.asked++;
+    const cookie = this.#cookies!.make(from, conv, now);
+    const window = this.#sessionOptions.rcvWnd ?? 256;
+    const sn = (this.#initialSndSn - 1) | 0;
+    this.#answers.askEcho(from, conv, cookie, sn, this.#initialRcvSn, Math.min(window, 65_535));
+  }
+
+  /** Tells the sender of a packet that it has no session here. */
+  #answer(refusal: Refusal, from: string, conv: number, start: number, end: number): void {
+    if (refusal === "invalid" || refusal === "refused" && this.#admission.accepting) return;
+    const now = this.#now;
+    if (this.#admission.isForeign(from, conv, now)) return;
+    const quote = findQuote(this.arena.view, start, end);
+    if (!quote || quote.sn === ((this.#initialRcvSn - 1) | 0)) return;
+    const cause = refusal === "afterEnd" ? ENDED : refusal === "refused" ? REFUSED : UNKNOWN;
+    this.#answers.reset(from, conv, quote, cause, now);
   }
 
   /** Offers a session to the application, now that the first segment of its peer has arrived. */
@@ -469,7 +525,7 @@ export class Endpoint {
 
   /** When {@linkcode Endpoint.tick} is next due; `Infinity` when nothing is pending. */
   get deadline(): number {
-    if (this.#ready.length > this.#readyHead) return this.#now;
+    if (this.#ready.length > this.#readyHead || this.#answers.waiting) return this.#now;
     return Math.min(this.#timers.deadline, this.#trimAt);
   }
 
@@ -507,7 +563,8 @@ export class Endpoint {
   output(batch: PacketBatch): number {
     const before = batch.count;
     const ready = this.#ready;
-    let full = false;
+    if (this.#answers.waiting) this.#answers.output(batch);
+    let full = this.#answers.waiting;
     while (this.#readyHead < ready.length && !full) {
       const entry = ready[this.#readyHead++];
       if (entry.removed) continue;
@@ -532,7 +589,7 @@ export class Endpoint {
   #settle(entry: Entry): void {
     const { session } = entry;
     if (entry.unconfirmedHost !== null && (!session.unconfirmed || session.over)) {
-      this.#admission.releaseUnconfirmed(entry.unconfirmedHost);
+      this.#admission.releaseUnconfirmed(session, entry.unconfirmedHost);
       entry.unconfirmedHost = null;
     }
     if (session.over) this.#remove(entry);

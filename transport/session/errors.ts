@@ -6,7 +6,10 @@ export type ConnectionErrorKind =
   | "idle"
   /** A peer opened the connection, but its address never answered: it may be forged. */
   | "unconfirmed"
-  /** The peer has restarted: it knows nothing of this connection any more. */
+  /**
+   * The peer has ended the connection at once, gave it up, or knows nothing of it any more because it
+   * has restarted.
+   */
   | "reset"
   /** The connection was closed or aborted on this side. */
   | "closed"
@@ -14,6 +17,14 @@ export type ConnectionErrorKind =
   | "socket"
   /** The operation took longer than its `timeout`. The connection goes on. */
   | "timeout";
+
+/** Details of a {@linkcode ConnectionError}. */
+export interface ConnectionErrorOptions extends ErrorOptions {
+  /** See {@linkcode ConnectionError.closeCode}. */
+  closeCode?: number;
+  /** See {@linkcode ConnectionError.reason}. */
+  reason?: string;
+}
 
 /**
  * The error of reads and writes that are pending or start after a connection has failed, and of
@@ -37,6 +48,10 @@ export type ConnectionErrorKind =
 export class ConnectionError extends Error {
   /** The reason. */
   readonly kind: ConnectionErrorKind;
+  /** The code that the peer gave to its `abort`, 0 to 65535. 0 if it gave none. */
+  readonly closeCode: number;
+  /** The reason that the peer gave to its `abort`. Empty if it gave none. */
+  readonly reason: string;
   /** The name of the class. */
   override readonly name: string = "ConnectionError";
 
@@ -45,10 +60,13 @@ export class ConnectionError extends Error {
    *
    * @param kind The reason.
    * @param message The reason in words.
-   * @param options The cause, if there is one.
+   * @param options The cause, and what the peer gave to its `abort`.
    */
-  constructor(kind: ConnectionErrorKind, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(kind: ConnectionErrorKind, message: string, options: ConnectionErrorOptions = {}) {
+    const { closeCode = 0, reason = "", ...rest } = options;
+    super(message, rest);
     this.kind = kind;
+    this.closeCode = closeCode;
+    this.reason = reason;
   }
 }

@@ -43,6 +43,11 @@ export class PeerActivity {
     this.#lastDatagramAt = now;
   }
 
+  /** Whether a valid packet has arrived. */
+  get heard(): boolean {
+    return this.#kcp.heardAt !== -Infinity || this.#lastDatagramAt !== -Infinity;
+  }
+
   /** When the peer was last heard; when the session was created if it never was. */
   get heardAt(): number {
     return Math.max(this.#kcp.heardAt, this.#lastDatagramAt, this.#createdAt);
@@ -90,7 +95,7 @@ export class PeerActivity {
    * with "; ". Empty if a valid packet arrived.
    */
   get diagnosis(): string {
-    if (this.#kcp.heardAt !== -Infinity || this.#lastDatagramAt !== -Infinity) return "";
+    if (this.heard) return "";
     const count = this.#invalidPackets;
     if (count > 0) {
       const packets = count === 1 ? "1 packet" : `${count} packets`;

@@ -9,6 +9,7 @@ import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../../
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { Scratch } from "../../kcp/scratch.ts";
 import type { KcpStats } from "../../kcp/stats.ts";
+import { DATA_HEADER, packetType, TYPE_DATA, TYPE_OOB } from "../../fec/header.ts";
 import { AddressConfirmation } from "./address_confirmation.ts";
 import { Closing } from "./closing.ts";
 import type { DatagramStats } from "./datagram_queue.ts";
@@ -17,6 +18,16 @@ import { MemoryWait } from "./memory_wait.ts";
 import { PacketProtection } from "./packet_protection.ts";
 import { PeerActivity } from "./peer_activity.ts";
 import { DATAGRAM, type FecStats, INVALID, overheadOf, Pipeline } from "./pipeline.ts";
+import {
+  describeReset,
+  encodeReason,
+  ENDED,
+  findQuote,
+  GIVEN_UP,
+  isReset,
+  readReset,
+} from "./reset.ts";
+import { ResetSender } from "./reset_sender.ts";
 import { resolveSession, type SessionOptions } from "./session_options.ts";
 import { kcpOptions, wireOptions } from "./wire_options.ts";
 
@@ -82,6 +93,10 @@ export class Session {
   #state: SessionState = "open";
   #error: ConnectionError | null = null;
   #over = false;
+  /** Tells the peer that the session has ended; null otherwise. */
+  #resets: ResetSender | null = null;
+  /** Payload bytes that had arrived when the session was closed. */
+  #payloadAtEnd = 0;
   #trimAt = Infinity;
   /**
    * When a session whose peer's first segment has not come is dropped, in ms; Infinity for others.
@@ -172,7 +187,27 @@ export class Session {
 
   /** Whether the peer's address is not confirmed yet: see {@linkcode Session.confirm}. */
   get unconfirmed(): boolean {
-    return this.#confirmation.pending;
+    return this.#confirmation.pending && !this.#confirmation.asks;
+  }
+
+  /** Whether a valid packet of the peer has arrived. */
+  get heard(): boolean {
+    return this.#activity.heard;
+  }
+
+  /**
+   * Asks the peer whether it is there, until it answers: a listener opens the conversation then. Call
+   * it on the side that opens the session.
+   */
+  ask(): void {
+    if (this.#state !== "open" || this.heard || this.#confirmation.pending) return;
+    this.#confirmation.ask(this.#now);
+    this.onWake?.(this);
+  }
+
+  /** When the session was created, in ms. */
+  get createdAt(): number {
+    return this.#createdAt;
   }
 
   /**
@@ -191,7 +226,8 @@ export class Session {
    */
   confirm(authenticated: boolean): void {
     this.#giveUpFirstAt = Infinity;
-    this.#confirmation.start(this.#now, authenticated);
+    if (this.kcp.answered) this.kcp.askWindow();
+    else this.#confirmation.start(this.#now, authenticated);
   }
 
   /** Sends no keep-alive probe before the first packet. For a session that this side opened. */
@@ -397,6 +433,7 @@ export class Session {
   abort(error: ConnectionError): void {
     if (this.#over) return;
     if (this.#state === "closed") {
+      this.#resets = null;
       this.#endTimeWait();
     } else {
       this.#finish(error);
@@ -404,18 +441,47 @@ export class Session {
     this.onWake?.(this);
   }
 
+  /**
+   * Ends the session at once, with `error` as the reason, and tells the peer. Only a peer of this
+   * library understands it; others ignore it.
+   *
+   * @param cause What the peer is told: {@linkcode ABORTED} to {@linkcode REFUSED}.
+   * @param closeCode The application's code, 0 to 65535.
+   * @param reason The application's reason.
+   */
+  reset(error: ConnectionError, cause: number, closeCode = 0, reason = ""): void {
+    if (this.#state === "closed") return;
+    this.#finish(error, false, this.#resetSender(cause, closeCode, reason));
+    this.onWake?.(this);
+  }
+
+  /** Tells the peer of the end; null if the peer would not understand it, or is not known yet. */
+  #resetSender(cause: number, closeCode = 0, reason = ""): ResetSender | null {
+    const { kcp } = this;
+    const { quote } = kcp;
+    if (!quote || kcp.extended === false || this.#giveUpFirstAt !== Infinity) return null;
+    const text = encodeReason(reason);
+    return new ResetSender(this.conv, cause, closeCode, text, quote, kcp.rto, this.#now);
+  }
+
   /** Whether the application can read data, the end, or the start of an incomplete message. */
   get readable(): boolean {
     return this.kcp.readable > 0 || this.kcp.atEmptyMessage;
   }
 
-  #finish(error: ConnectionError | null, timeWait = false): void {
+  #finish(
+    error: ConnectionError | null,
+    timeWait = false,
+    resets: ResetSender | null = null,
+  ): void {
     // Data that arrived before an error can still be read.
     const unread = this.#state === "open" && !this.remoteEnded;
     if (this.#state === "closing") this.#pipeline.datagrams.clearIncoming();
     this.#state = "closed";
     this.#error = error;
-    this.#over = !timeWait;
+    this.#over = !timeWait && !resets;
+    this.#resets = resets;
+    this.#payloadAtEnd = this.kcp.payloadIn;
     this.#memory?.update(0, false);
     this.#release();
     // TIME-WAIT is long: acknowledgments need next to no memory.
@@ -433,7 +499,7 @@ export class Session {
   }
 
   #endTimeWait(): void {
-    this.#over = true;
+    this.#over = !this.#resets;
     this.#release();
     this.kcp.close();
   }
@@ -458,7 +524,7 @@ export class Session {
    */
   #giveUpClosing(error: ConnectionError): void {
     if (this.#closing.peerHasAllData) this.#finish(null, true);
-    else this.#finish(error);
+    else this.#finish(error, false, this.#resetSender(GIVEN_UP));
   }
 
   // --- the network's side ---
@@ -494,8 +560,11 @@ export class Session {
   /** {@linkcode Session.input} for a decrypted packet in the arena, `start` to before `end`. */
   inputAt(start: number, end: number, now: number): boolean {
     if (this.#over) return true;
-    const result = this.#pipeline.input(start, end, now);
     if (now > this.#now) this.#now = now;
+    const { view } = this.arena;
+    if (isReset(view, start, end)) return this.#handleReset(start, end);
+    if (this.#resets) return this.#answerWithReset(start, end);
+    const result = this.#pipeline.input(start, end, now);
     if (result === INVALID) {
       this.countInvalid();
       return false;
@@ -510,6 +579,11 @@ export class Session {
     if (this.#state === "closed") {
       // What this session would answer is not meant for it.
       if (this.kcp.peerRestarted) this.#endTimeWait();
+      else if (this.kcp.extended && this.kcp.payloadIn > this.#payloadAtEnd) {
+        // The peer goes on sending, but nobody reads it.
+        this.#resets = this.#resetSender(ENDED);
+        this.#endTimeWait();
+      }
       return;
     }
     this.#trimAt = this.#now + TRIM_AFTER;
@@ -521,6 +595,41 @@ export class Session {
     if (this.kcp.rcvShortage > 0) this.#waitForMemory();
     this.#settle();
     if (this.state === "open") this.onChange?.();
+  }
+
+  /** Handles a reset. One that does not quote a packet of this session is forged, or late. */
+  #handleReset(start: number, end: number): boolean {
+    const { view } = this.arena;
+    const reset = readReset(view, start, end);
+    if (!reset || view.getUint32(start, true) !== this.conv) return false;
+    if (!this.kcp.isOwnPacket(reset.sn, reset.ts)) return false;
+    if (this.#state === "closed") {
+      this.#resets = null;
+      this.#endTimeWait();
+    } else if (this.#closing.peerHasAllData) {
+      // The peer lacked the acknowledged end only, and has gone.
+      this.#finish(null);
+    } else {
+      const { closeCode, reason } = reset;
+      this.#finish(
+        new ConnectionError("reset", describeReset(reset, this.peer), { closeCode, reason }),
+      );
+    }
+    return true;
+  }
+
+  /** Answers a packet that came after the end. */
+  #answerWithReset(start: number, end: number): boolean {
+    const { view } = this.arena;
+    const type = packetType(view, start, end);
+    const at = type === TYPE_DATA ? start + DATA_HEADER : start;
+    const quote = type === 0 || type === TYPE_DATA
+      ? findQuote(view, at, end)
+      : type === TYPE_OOB
+      ? this.kcp.quote
+      : null;
+    if (quote) this.#resets!.answer(quote, end - at, this.#now);
+    return true;
   }
 
   /** Counts an invalid packet from the peer's address: see {@linkcode Session.diagnosis}. */
@@ -544,6 +653,7 @@ export class Session {
   /** The time at which {@linkcode Session.tick} is next due. */
   get deadline(): number {
     if (this.#over) return Infinity;
+    if (this.#resets) return this.#resets.deadline;
     if (this.#memory?.woken) return this.#now;
     if (this.#giveUpFirstAt !== Infinity) return this.#giveUpFirstAt;
     const closing = this.#closing;
@@ -571,6 +681,10 @@ export class Session {
   tick(now: number): void {
     if (now > this.#now) this.#now = now;
     if (this.#over) return;
+    if (this.#resets) {
+      if (now >= this.#resets.endsAt) this.#over = true;
+      return;
+    }
     if (this.#giveUpFirstAt !== Infinity) {
       if (this.#memory?.woken) this.#retryForMemory();
       if (this.#now >= this.#giveUpFirstAt) {
@@ -587,9 +701,10 @@ export class Session {
     this.kcp.tick(now);
     now = this.#now;
     if (this.#memory?.woken) this.#retryForMemory();
-    if (this.kcp.dead && !this.unconfirmed) this.#endUnreachable();
+    const silent = this.kcp.dead || !this.#confirmation.tick(now);
+    if (silent && !this.unconfirmed) this.#endUnreachable();
     else if (now >= this.#activity.idleAt) this.#endIdle();
-    else if (this.kcp.dead || !this.#confirmation.tick(now)) this.#endUnconfirmed();
+    else if (silent) this.#endUnconfirmed();
     else this.#settle();
     if (this.state === "closed") return;
     if (now >= this.#activity.keepAliveAt) this.#activity.probe(now);
@@ -610,6 +725,8 @@ export class Session {
         "unreachable",
         `The peer ${this.peer} did not answer for ${silence} ms${this.diagnosis}`,
       ),
+      false,
+      this.#resetSender(GIVEN_UP),
     );
   }
 
@@ -620,6 +737,8 @@ export class Session {
         `The peer ${this.peer} was silent for the idle timeout of ${this.#idleTimeout} ms` +
           this.diagnosis,
       ),
+      false,
+      this.#resetSender(GIVEN_UP),
     );
   }
 
@@ -650,8 +769,9 @@ export class Session {
   /** Appends the packets that are due to `batch`, as many as fit, and returns their number. */
   output(batch: PacketBatch): number {
     if (this.#over || this.#giveUpFirstAt !== Infinity) return 0;
-    this.#closing.queueEnd(this.#now);
     batch.destination = this.peer;
+    if (this.#resets) return this.#outputReset(batch, this.#resets);
+    this.#closing.queueEnd(this.#now);
     const count = this.#pipeline.output(batch, this.#now);
     this.#updateShare();
     if (count > 0) this.#activity.sent(this.#now);
@@ -662,5 +782,17 @@ export class Session {
       this.#settle();
     }
     return count;
+  }
+
+  /** Appends a reset if one is due. */
+  #outputReset(batch: PacketBatch, resets: ResetSender): number {
+    if (!resets.due(this.#now)) return 0;
+    const { headroom, tailroom } = this.#protection ?? { headroom: 0, tailroom: 0 };
+    const first = batch.count;
+    const start = batch.place(headroom + resets.size + tailroom);
+    if (start < 0) return 0;
+    batch.append(resets.write(batch.arena.view, start + headroom, this.#now) + tailroom);
+    this.#protection?.seal(batch, first);
+    return 1;
   }
 }

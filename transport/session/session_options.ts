@@ -81,6 +81,7 @@ export function resolveSession(options: SessionOptions): ResolvedSession {
     initialSndSn,
     initialRcvSn,
     initialTs = drawUint32(entropy),
+    extensions = true,
     ...live
   } = options;
   return {
@@ -90,7 +91,7 @@ export function resolveSession(options: SessionOptions): ResolvedSession {
     linger: checkTime("linger", linger, 0),
     timeWait: checkTime("timeWait", timeWait, 0),
     memoryLimit: checkMemory(memoryLimit),
-    fixed: { congestion, initialSndSn, initialRcvSn, initialTs },
+    fixed: { congestion, initialSndSn, initialRcvSn, initialTs, extensions },
     live,
   };
 }

@@ -1,0 +1,79 @@
+import { type Quote, writeReset } from "./reset.ts";
+
+/** How often a reset is sent without being asked for: one may be lost. */
+const REPEATS = 3;
+/** Shortest time in ms in which a session answers the packets of its peer with resets. */
+const MIN_TIME = 1_000;
+/** That time in RTOs. */
+const RTOS = 3;
+
+/** Sends resets to the peer of one session that has ended. */
+export class ResetSender {
+  readonly #conv: number;
+  readonly #cause: number;
+  readonly #closeCode: number;
+  readonly #reason: Uint8Array;
+  readonly #rto: number;
+  #quote: Quote;
+  #nextAt: number;
+  #repeatsLeft = REPEATS;
+  /** Bytes of the packet that is answered: no reset is longer. */
+  #most = Infinity;
+  #sentAt = -Infinity;
+  /** When the session is over, in ms. */
+  readonly endsAt: number;
+
+  constructor(
+    conv: number,
+    cause: number,
+    closeCode: number,
+    reason: Uint8Array,
+    quote: Quote,
+    rto: number,
+    now: number,
+  ) {
+    this.#conv = conv;
+    this.#cause = cause;
+    this.#closeCode = closeCode;
+    this.#reason = reason;
+    this.#quote = quote;
+    this.#rto = rto;
+    this.#nextAt = now;
+    this.endsAt = now + Math.max(MIN_TIME, RTOS * rto);
+  }
+
+  /** When the next reset is due, or the session is over, in ms. */
+  get deadline(): number {
+    return Math.min(this.#nextAt, this.endsAt);
+  }
+
+  /** Answers a packet of the peer, at most one in a quarter of an RTO. */
+  answer(quote: Quote, bytes: number, now: number): void {
+    this.#quote = quote;
+    if (now < this.#sentAt + this.#rto / 4) return;
+    this.#most = bytes;
+    this.#nextAt = now;
+  }
+
+  /** Whether a reset is due. */
+  due(now: number): boolean {
+    return now >= this.#nextAt;
+  }
+
+  /** Bytes of the next reset, at most. */
+  get size(): number {
+    return 24 + this.#reason.length;
+  }
+
+  /** Writes the reset at an offset of the arena. Returns the offset after it. */
+  write(view: DataView<ArrayBuffer>, at: number, now: number): number {
+    const fits = 24 + this.#reason.length <= this.#most;
+    const reason = fits ? this.#reason : this.#reason.subarray(0, 0);
+    this.#sentAt = now;
+    this.#nextAt = --this.#repeatsLeft > 0
+      ? now + this.#rto * (REPEATS - this.#repeatsLeft)
+      : Infinity;
+    this.#most = Infinity;
+    return writeReset(view, at, this.#conv, this.#quote, this.#cause, this.#closeCode, reason);
+  }
+}
