@@ -603,6 +603,10 @@ export class Kcp {
       at = data + length;
     }
     sender.finishPacket(recovered);
+    if (receiver.restartSign) {
+      receiver.restartSign = false;
+      this.suspectRestart();
+    }
     sender.handleSilenceEnd(silence);
     this.#liveness.update(this.#clock.now, sender.buffer.inFlight > 0);
     return true;
@@ -640,7 +644,22 @@ export class Kcp {
 
   /** Whether the peer has restarted: it begins this conversation anew. */
   get peerRestarted(): boolean {
-    return this.#receiver.peerRestarted;
+    return this.#receiver.peerRestarted || this.#sender.peerReopened;
+  }
+
+  /**
+   * Takes note of the first segment of another incarnation of the peer. Anybody can send one, so a
+   * peer of this library is asked first. Others can't be asked.
+   *
+   * @returns Whether the peer counts as restarted now.
+   */
+  suspectRestart(): boolean {
+    const sender = this.#sender;
+    if (sender.extended && sender.peerLinked) {
+      sender.challenge();
+      return this.peerRestarted;
+    }
+    return this.#receiver.peerRestarted = true;
   }
 
   /** Whether the sender of a packet has heard this incarnation of ours. */
@@ -924,6 +943,11 @@ export class Kcp {
       pacer.streamPauseAt = Infinity;
     }
     return pacer.spent - before;
+  }
+
+  /** The fields of the packets of this end: the window in segments, and `una`. */
+  get header(): { wnd: number; una: number } {
+    return { wnd: this.#receiver.window, una: this.#receiver.buffer.nxt };
   }
 
   /** Gives unused memory back to the arena. The machine allocates it again on demand. */

@@ -35,7 +35,9 @@ export class Receiver {
   limit: number = Infinity;
   /** Whether this end opened the conversation: see {@linkcode Kcp.requireEcho}. */
   initiator = false;
-  /** Whether the first segment of another incarnation of the peer has arrived. */
+  /** Whether the first segment of another incarnation of the peer has just arrived. */
+  restartSign = false;
+  /** Whether the peer has restarted. */
   peerRestarted = false;
   /** Whether the window is announced at the next output. */
   announceWindow = false;
@@ -122,7 +124,7 @@ export class Receiver {
         (this.initiator || distance(una, sentUna) <= 0);
       if (begins) {
         counters.foreign++;
-        if (sn === this.#initialSn) this.peerRestarted = true;
+        if (sn === this.#initialSn) this.restartSign = true;
         return;
       }
       incarnation.setClock(ts, now);

@@ -69,6 +69,15 @@ export class Sender implements PacketSink {
   peerOpening = false;
   /** Whether it ever did. */
   peerOpened = false;
+  /** Whether the peer has shown that it knows that it is heard. */
+  peerLinked = false;
+  /** Whether the peer has opened the conversation anew, since it has restarted. */
+  peerReopened = false;
+  /** Whether the next window probe finds out whether the peer has restarted, and its `ts`. */
+  #challenges = false;
+  #challengeTs: number | null = null;
+  /** No further one is sent before this time, in ms. */
+  #challengeAt = -Infinity;
   /** The acknowledgment that was handled last. */
   #ackedSn = 0;
   #ackedTs = 0;
@@ -365,7 +374,22 @@ export class Sender implements PacketSink {
   handleWindowReport(frg: number, ts: number): void {
     this.handleMark(frg);
     if (this.asked) this.reported = true;
+    if (this.extended && ts === this.#challengeTs) {
+      this.#challengeTs = null;
+      if (this.peerOpening) this.peerReopened = true;
+    }
     if (this.extended && this.#echoes.has(ts)) this.#takeEcho(ts);
+  }
+
+  /**
+   * Asks the peer whether it has restarted. Only an answer to a probe that is sent from now on counts,
+   * since anybody can send the first packet of a conversation.
+   */
+  challenge(): void {
+    const { now } = this.#clock;
+    if (now < this.#challengeAt) return;
+    this.#challengeAt = now + this.rto.rto;
+    this.#challenges = this.askWindow = true;
   }
 
   /** Notes which kind of peer has sent a WASK or WINS segment. */
@@ -373,6 +397,9 @@ export class Sender implements PacketSink {
     this.extended = (frg & ~OPENING) === EXTENDED;
     this.peerOpening = this.extended && (frg & OPENING) !== 0;
     this.peerOpened ||= this.peerOpening;
+    if (this.extended && !this.peerOpening) this.peerLinked = true;
+    // What was delayed looks the same, so a restart needs a proof.
+    else if (this.peerOpening && this.peerLinked) this.challenge();
   }
 
   /** Handles the `una` and `wnd` of a segment of any kind. */
@@ -688,7 +715,10 @@ export class Sender implements PacketSink {
     if (this.askWindow) {
       if (!writer.reserve(OVERHEAD)) return false;
       this.asked = true;
-      writer.write(CMD_WASK, mark, mark === 0 ? 0 : this.nextEchoTs(), 0, 0);
+      const ts = mark === 0 ? 0 : this.nextEchoTs();
+      writer.write(CMD_WASK, mark, ts, 0, 0);
+      if (this.#challenges) this.#challengeTs = ts;
+      this.#challenges = false;
       this.askWindow = false;
       this.#liveness.probed(this.#clock.now);
     }

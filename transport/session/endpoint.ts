@@ -19,6 +19,7 @@ import { AddressCookies } from "./address_cookies.ts";
 import { Admission, type Refusal } from "./admission.ts";
 import { ConnectionError } from "./errors.ts";
 import { MAX_RUN, PacketProtection } from "./packet_protection.ts";
+import { PathValidation } from "./path_validation.ts";
 import { ENDED, findQuote, REFUSED, UNKNOWN } from "./reset.ts";
 import { Session } from "./session.ts";
 import { checkMemory, type SessionOptions } from "./session_options.ts";
@@ -370,6 +371,7 @@ export class Endpoint {
     else {
       const { kcp } = entry.session;
       if (entry.embryonic && (kcp.started || kcp.peerOpened)) this.#offer(entry);
+      if (entry.validation) this.#judge(entry);
       this.#enqueue(entry);
     }
     if (valid && type === TYPE_DATA) entry.lastShard = ++this.#shards;
@@ -381,11 +383,23 @@ export class Endpoint {
     const conv = this.arena.view.getUint32(start + CONV, true);
     const entry = this.#table.find(from, conv);
     if (entry && (datagram || !this.#restarted(entry, start, end))) return entry;
+    if (entry && !entry.session.kcp.suspectRestart()) {
+      // The peer is asked before. The packet comes again if it is right.
+      this.#stats.unknown++;
+      this.#enqueue(entry);
+      return null;
+    }
     if (entry) {
       entry.session.abort(entry.session.restartError());
       if (!entry.removed) this.#settle(entry);
     }
-    if (!datagram) {
+    if (datagram) {
+      const moved = this.#table.findConv(conv);
+      if (moved && this.#authenticates && this.#table.isOnly(conv)) {
+        this.#validate(moved, from);
+        return moved;
+      }
+    } else {
       return this.#findMoved(from, conv, start, end) ?? this.#admit(from, conv, start, end);
     }
     this.#stats.unknown++;
@@ -419,12 +433,51 @@ export class Endpoint {
     if (!entry) return null;
     if (!entry.session.kcp.fits(start, end, this.#now)) return null;
     if (this.#restarted(entry, start, end)) return null;
+    if (this.#authenticates) this.#validate(entry, from);
     // A packet that was in flight during the move does not move the session back.
-    if (from === entry.previousPeer && this.#now < entry.movedAt + MOVE_GRACE) return entry;
-    this.#admission.left(entry.session, this.#now);
-    this.#table.move(entry, from, this.#now);
-    this.#stats.migrated++;
+    else if (from !== entry.previousPeer || this.#now >= entry.movedAt + MOVE_GRACE) {
+      this.#move(entry, from);
+    }
     return entry;
+  }
+
+  /** Whether a packet shows that its sender has the key. */
+  get #authenticates(): boolean {
+    return this.#protection?.authenticates ?? false;
+  }
+
+  /** Finds out whether the peer of a session has moved to the address of a packet. */
+  #validate(entry: Entry, from: string): void {
+    const { session } = entry;
+    entry.validation ??= new PathValidation(session.kcp, (address, ts) => {
+      const { wnd, una } = session.kcp.header;
+      const { conv } = session;
+      const sn = (this.#initialSndSn - 1) | 0;
+      if (session.kcp.extended) this.#answers.probe(address, conv, ts, una, wnd);
+      else this.#answers.askEcho(address, conv, ts, sn, una, wnd);
+    });
+    if (from === entry.previousPeer && this.#now < entry.movedAt + MOVE_GRACE) return;
+    entry.validation.packetFrom(from, session.peer, this.#now);
+  }
+
+  #move(entry: Entry, to: string): void {
+    const { session } = entry;
+    const from = session.peer;
+    this.#admission.left(session, this.#now);
+    this.#table.move(entry, to, this.#now);
+    this.#stats.migrated++;
+    // What was sent meanwhile has gone to the old address.
+    session.resume();
+    session.kcp.announceWindow();
+    session.onMove?.(from, to);
+  }
+
+  /** Moves a session if its peer has shown where it is. */
+  #judge(entry: Entry): void {
+    const { validation } = entry;
+    const verdict = validation!.judge(this.#now);
+    if (verdict === "move") this.#move(entry, validation!.candidate);
+    else if (verdict === "moveBack") this.#move(entry, validation!.old);
   }
 
   /** Opens a session for the first packet of a conversation, or counts why not. */
@@ -498,7 +551,7 @@ export class Endpoint {
       return;
     }
     entry.embryonic = false;
-    session.confirm(this.#protection?.authenticates ?? false);
+    session.confirm(this.#authenticates);
     this.#stats.accepted++;
     this.onAccept?.();
   }
@@ -550,6 +603,7 @@ export class Endpoint {
   #tickSession(entry: Entry): void {
     if (!entry.tickDue) return;
     entry.tickDue = false;
+    entry.validation?.tick(this.#now);
     entry.session.tick(this.#now);
   }
 
@@ -594,7 +648,7 @@ export class Endpoint {
     }
     if (session.over) this.#remove(entry);
     if (this.#trimAt === Infinity && this.arena.wasteful) this.#trimAt = this.#now + TRIM_AFTER;
-    const { deadline } = session;
+    const deadline = Math.min(session.deadline, entry.validation?.deadline ?? Infinity);
     if (deadline < entry.wakeAt) {
       entry.wakeAt = deadline;
       this.#timers.push(deadline, entry);

@@ -73,6 +73,8 @@ export class Session {
   readonly kcp: Kcp;
   /** Called when the application may be able to read, write, or read the end of the stream. */
   onChange: (() => void) | null = null;
+  /** Called when the session has moved to another address of the peer. */
+  onMove: ((from: string, to: string) => void) | null = null;
   /** Called when a call of the application makes output due. */
   onWake: ((session: Session) => void) | null = null;
   readonly #pipeline: Pipeline;

@@ -1,3 +1,4 @@
+import type { PathValidation } from "./path_validation.ts";
 import type { Session } from "./session.ts";
 
 /** A session of an endpoint, with the endpoint's notes about it. */
@@ -21,6 +22,8 @@ export interface Entry {
   /** The number of its last data shard among those of all sessions: the largest is the newest. */
   lastShard: number;
   removed: boolean;
+  /** Finds out whether the peer has moved; null before it may have. */
+  validation: PathValidation | null;
 }
 
 /** The sessions of an endpoint, by the address of the peer and the conversation id. */
@@ -104,6 +107,7 @@ export class SessionTable {
       movedAt: -Infinity,
       lastShard: 0,
       removed: false,
+      validation: null,
     };
     this.#entries.set(session, entry);
     this.#byConv?.set(session.conv, entry);
