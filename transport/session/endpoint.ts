@@ -114,8 +114,6 @@ export class Endpoint {
   #now = -Infinity;
   /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
   #trimAt = Infinity;
-  /** Number of data shards that arrived. */
-  #shards = 0;
   readonly #scratch: Scratch;
   readonly #stats = {
     packetsIn: 0,
@@ -301,7 +299,7 @@ export class Endpoint {
         else if (opened[k] === 1) valid += Number(this.#inputOpened(at, packetEnd, from));
         else {
           this.#stats.forged++;
-          this.#countInvalid(from);
+          this.#table.countInvalid(from);
         }
       }
     }
@@ -313,7 +311,7 @@ export class Endpoint {
     const protection = this.#protection!;
     if (protection.isReplay(this.arena.bytes, start)) {
       this.#stats.replayed++;
-      this.#countInvalid(from);
+      this.#table.countInvalid(from);
       return false;
     }
     const valid = this.#dispatch(start + protection.headroom, end - protection.tailroom, from);
@@ -335,11 +333,11 @@ export class Endpoint {
       const datagram = type === TYPE_OOB;
       if (type === TYPE_INVALID || !datagram && end - inner < OVERHEAD) {
         this.#stats.invalid++;
-        this.#countInvalid(from);
+        this.#table.countInvalid(from);
         return false;
       }
       entry = this.#find(from, inner, end, datagram);
-      if (!entry) this.#countInvalid(from);
+      if (!entry) this.#table.countInvalid(from);
     }
     if (!entry) return false;
     const valid = entry.session.inputAt(start, end, this.#now);
@@ -348,7 +346,7 @@ export class Endpoint {
       if (entry.embryonic && (type === TYPE_OOB || entry.session.kcp.started)) this.#offer(entry);
       this.#enqueue(entry);
     }
-    if (valid && type === TYPE_DATA) entry.lastShard = ++this.#shards;
+    if (valid && type === TYPE_DATA) this.#table.receivedData(entry);
     return valid;
   }
 
@@ -377,13 +375,6 @@ export class Endpoint {
   #restarted(entry: Entry, start: number, end: number): boolean {
     return this.#admission.beginsWithFirst(start, end) &&
       entry.session.kcp.incarnation.differs(this.arena.view, start, this.#now);
-  }
-
-  /** Counts a bad packet for the sessions with the peer that it came from. */
-  #countInvalid(from: string): void {
-    for (let entry = this.#table.firstOf(from); entry; entry = entry.sibling) {
-      entry.session.countInvalid();
-    }
   }
 
   /** The session that the sender of a packet had at another address, if the packet fits it. */
