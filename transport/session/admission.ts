@@ -27,6 +27,8 @@ export interface AdmissionLimits {
   readonly backlog: number;
   /** Most sessions at one time. */
   readonly maxSessions: number;
+  /** Most sessions with one address at one time. */
+  readonly maxSessionsPerAddress: number;
   /** Most sessions at one time whose address is not confirmed. */
   readonly maxUnconfirmed: number;
   /** Most such sessions from one host. */
@@ -106,6 +108,7 @@ export class Admission {
    * @param datagram Whether it is a datagram, which has no segments.
    * @param now The time in ms.
    * @param sessions Number of sessions at present.
+   * @param there Number of sessions with this address at present.
    * @returns Why not; null if it may.
    */
   check(
@@ -116,6 +119,7 @@ export class Admission {
     datagram: boolean,
     now: number,
     sessions: number,
+    there: number,
   ): Refusal | null {
     const ended = this.#ended.find(from, conv, now);
     if (ended && !this.#isNext(ended, start, end, datagram, now)) return "afterEnd";
@@ -124,9 +128,14 @@ export class Admission {
     }
     const { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost } = this.#limits;
     const full = this.#backlog.length - this.#givenUp >= backlog || sessions >= maxSessions ||
-      this.#unconfirmed >= maxUnconfirmed ||
+      this.isFull(there) || this.#unconfirmed >= maxUnconfirmed ||
       (this.#unconfirmedPerHost.get(hostOf(from)) ?? 0) >= maxUnconfirmedPerHost;
     return full ? "refused" : null;
+  }
+
+  /** Whether an address with this number of sessions may get no further one. */
+  isFull(there: number): boolean {
+    return there >= this.#limits.maxSessionsPerAddress;
   }
 
   /** Whether a packet is the first one of another incarnation of the peer than `ended`. */

@@ -29,6 +29,12 @@ export interface EndpointOptions extends SessionOptions {
   backlog?: number;
   /** Most sessions at one time. Default: 65536. */
   maxSessions?: number;
+  /**
+   * Most sessions with one address, a host and a port, at one time, with those in TIME-WAIT. A peer
+   * opens no further one from there, and moves none there. Those that {@linkcode Endpoint.open}
+   * opens count, but are not limited. Default: 1024.
+   */
+  maxSessionsPerAddress?: number;
   /** Most sessions at one time whose address is not confirmed. Default: 1024. */
   maxUnconfirmed?: number;
   /** Most sessions from one host at one time whose address is not confirmed. Default: 256. */
@@ -144,13 +150,21 @@ export class Endpoint {
     const {
       backlog = 128,
       maxSessions = 65_536,
+      maxSessionsPerAddress = 1024,
       maxUnconfirmed = 1024,
       maxUnconfirmedPerHost = 256,
       timeWait = 30_000,
       migrate = false,
       ...session
     } = options;
-    const limits = { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost, timeWait };
+    const limits = {
+      backlog,
+      maxSessions,
+      maxSessionsPerAddress,
+      maxUnconfirmed,
+      maxUnconfirmedPerHost,
+      timeWait,
+    };
     for (const [name, value] of Object.entries(limits)) {
       if (typeof value !== "number") {
         throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a number`);
@@ -386,6 +400,7 @@ export class Endpoint {
     if (this.#restarted(entry, start, end)) return null;
     // A packet that was in flight during the move does not move the session back.
     if (from === entry.previousPeer && this.#now < entry.movedAt + MOVE_GRACE) return entry;
+    if (this.#admission.isFull(this.#table.countOf(from))) return null;
     this.#admission.left(entry.session, this.#now);
     this.#table.move(entry, from, this.#now);
     this.#stats.migrated++;
@@ -402,7 +417,8 @@ export class Endpoint {
   ): Entry | null {
     const now = this.#now;
     const { size } = this.#table;
-    const refusal = this.#admission.check(from, conv, start, end, datagram, now, size);
+    const there = this.#table.countOf(from);
+    const refusal = this.#admission.check(from, conv, start, end, datagram, now, size, there);
     if (refusal) {
       this.#stats[refusal]++;
       return null;
