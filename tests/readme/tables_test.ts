@@ -104,6 +104,7 @@ Deno.test("readme: the tables of settings name every setting", () => {
     bind: true,
     backlog: true,
     maxSessions: true,
+    maxSessionsPerAddress: true,
     maxUnconfirmed: true,
     maxUnconfirmedPerHost: true,
     migrate: true,

@@ -32,6 +32,8 @@ export interface AdmissionLimits {
   readonly backlog: number;
   /** Most sessions at one time. */
   readonly maxSessions: number;
+  /** Most sessions with one address at one time. */
+  readonly maxSessionsPerAddress: number;
   /** Most sessions at one time whose address is not confirmed. */
   readonly maxUnconfirmed: number;
   /** Most such sessions from one host. */
@@ -117,6 +119,7 @@ export class Admission {
    * @param proved Whether it echoes a cookie, so that its address is confirmed.
    * @param now The time in ms.
    * @param sessions Number of sessions at present.
+   * @param there Number of sessions with this address at present.
    * @returns Why not; null if it may.
    */
   check(
@@ -127,6 +130,7 @@ export class Admission {
     proved: boolean,
     now: number,
     sessions: number,
+    there: number,
   ): Refusal | null {
     const ended = this.#ended.find(from, conv, now);
     if (ended && !this.#isNext(ended, start, end, now)) return "afterEnd";
@@ -135,9 +139,10 @@ export class Admission {
     }
     if (!this.#accepting) return this.#listens ? "refused" : "unknown";
     const { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost } = this.#limits;
-    if (this.#backlog.length - this.#givenUp >= backlog || sessions >= maxSessions) {
-      return "refused";
-    }
+    if (
+      this.#backlog.length - this.#givenUp >= backlog || sessions >= maxSessions ||
+      this.isFull(there)
+    ) return "refused";
     if (proved) return null;
     const crowded = this.#unconfirmed.size >= maxUnconfirmed ||
       (this.#unconfirmedOf.get(hostOf(from))?.size ?? 0) >= maxUnconfirmedPerHost;
@@ -167,6 +172,11 @@ export class Admission {
   /** Whether a peer that ended lately is of another implementation. */
   isForeign(from: string, conv: number, now: number): boolean {
     return this.#ended.isForeign(from, conv, now);
+  }
+
+  /** Whether an address with this number of sessions may get no further one. */
+  isFull(there: number): boolean {
+    return there >= this.#limits.maxSessionsPerAddress;
   }
 
   /** Whether a packet is the first one of another incarnation of the peer than `ended`. */

@@ -33,6 +33,12 @@ export interface EndpointOptions extends SessionOptions {
   backlog?: number;
   /** Most sessions at one time. Default: 65536. */
   maxSessions?: number;
+  /**
+   * Most sessions with one address, a host and a port, at one time, with those in TIME-WAIT. A peer
+   * opens no further one from there, and moves none there. Those that {@linkcode Endpoint.open}
+   * opens count, but are not limited. Default: 1024.
+   */
+  maxSessionsPerAddress?: number;
   /** Most sessions at one time whose address is not confirmed. Default: 1024. */
   maxUnconfirmed?: number;
   /** Most sessions from one host at one time whose address is not confirmed. Default: 256. */
@@ -128,8 +134,6 @@ export class Endpoint {
   #now = -Infinity;
   /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
   #trimAt = Infinity;
-  /** Number of data shards that arrived. */
-  #shards = 0;
   readonly #scratch: Scratch;
   readonly #stats = {
     packetsIn: 0,
@@ -161,13 +165,21 @@ export class Endpoint {
     const {
       backlog = 128,
       maxSessions = 65_536,
+      maxSessionsPerAddress = 1024,
       maxUnconfirmed = 1024,
       maxUnconfirmedPerHost = 256,
       timeWait = 30_000,
       migrate = false,
       ...session
     } = options;
-    const limits = { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost, timeWait };
+    const limits = {
+      backlog,
+      maxSessions,
+      maxSessionsPerAddress,
+      maxUnconfirmed,
+      maxUnconfirmedPerHost,
+      timeWait,
+    };
     for (const [name, value] of Object.entries(limits)) {
       if (typeof value !== "number") {
         throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a number`);
@@ -321,7 +333,7 @@ export class Endpoint {
         else if (opened[k] === 1) valid += Number(this.#inputOpened(at, packetEnd, from));
         else {
           this.#stats.forged++;
-          this.#countInvalid(from);
+          this.#table.countInvalid(from);
         }
       }
     }
@@ -333,7 +345,7 @@ export class Endpoint {
     const protection = this.#protection!;
     if (protection.isReplay(this.arena.bytes, start)) {
       this.#stats.replayed++;
-      this.#countInvalid(from);
+      this.#table.countInvalid(from);
       return false;
     }
     const valid = this.#dispatch(start + protection.headroom, end - protection.tailroom, from);
@@ -359,11 +371,11 @@ export class Endpoint {
       const datagram = type === TYPE_OOB;
       if (type === TYPE_INVALID || !datagram && end - inner < OVERHEAD) {
         this.#stats.invalid++;
-        this.#countInvalid(from);
+        this.#table.countInvalid(from);
         return false;
       }
       entry = this.#find(from, inner, end, datagram);
-      if (!entry) this.#countInvalid(from);
+      if (!entry) this.#table.countInvalid(from);
     }
     if (!entry) return false;
     const valid = entry.session.inputAt(start, end, this.#now);
@@ -374,7 +386,7 @@ export class Endpoint {
       if (entry.validation) this.#judge(entry);
       this.#enqueue(entry);
     }
-    if (valid && type === TYPE_DATA) entry.lastShard = ++this.#shards;
+    if (valid && type === TYPE_DATA) this.#table.receivedData(entry);
     return valid;
   }
 
@@ -394,8 +406,8 @@ export class Endpoint {
       if (!entry.removed) this.#settle(entry);
     }
     if (datagram) {
-      const moved = this.#table.findConv(conv);
-      if (moved && this.#authenticates && this.#table.isOnly(conv)) {
+      const moved = this.#authenticates ? this.#table.onlyWith(conv) : null;
+      if (moved) {
         this.#validate(moved, from);
         return moved;
       }
@@ -419,23 +431,19 @@ export class Endpoint {
       entry.session.kcp.incarnation.differs(this.arena.view, start, this.#now);
   }
 
-  /** Counts a bad packet for the sessions with the peer that it came from. */
-  #countInvalid(from: string): void {
-    for (let entry = this.#table.firstOf(from); entry; entry = entry.sibling) {
-      entry.session.countInvalid();
-    }
-  }
-
   /** The session that the sender of a packet had at another address, if the packet fits it. */
   #findMoved(from: string, conv: number, start: number, end: number): Entry | null {
     if (!this.#migrate) return null;
-    const entry = this.#table.findConv(conv);
+    const entry = this.#table.findConv(
+      conv,
+      ({ session }) => session.kcp.fits(start, end, this.#now),
+    );
     if (!entry) return null;
-    if (!entry.session.kcp.fits(start, end, this.#now)) return null;
     if (this.#restarted(entry, start, end)) return null;
     if (this.#authenticates) this.#validate(entry, from);
     // A packet that was in flight during the move does not move the session back.
     else if (from !== entry.previousPeer || this.#now >= entry.movedAt + MOVE_GRACE) {
+      if (this.#admission.isFull(this.#table.countOf(from))) return null;
       this.#move(entry, from);
     }
     return entry;
@@ -462,6 +470,7 @@ export class Endpoint {
 
   #move(entry: Entry, to: string): void {
     const { session } = entry;
+    if (this.#table.find(to, session.conv)) return;
     const from = session.peer;
     this.#admission.left(session, this.#now);
     this.#table.move(entry, to, this.#now);
@@ -484,11 +493,12 @@ export class Endpoint {
   #admit(from: string, conv: number, start: number, end: number): Entry | null {
     const now = this.#now;
     const { size } = this.#table;
+    const there = this.#table.countOf(from);
     const admission = this.#admission;
     const cookie = admission.echoedCookie(start, end);
     const proved = cookie !== null && this.#cookies !== null &&
       this.#cookies.check(cookie, from, conv, now);
-    const refusal = admission.check(from, conv, start, end, proved, now, size);
+    const refusal = admission.check(from, conv, start, end, proved, now, size, there);
     if (refusal === "unproved") {
       const oldest = admission.oldestUnconfirmed(from, now, this.#cookies === null);
       if (!oldest) {

@@ -16,7 +16,7 @@ import type { DatagramStats } from "./datagram_queue.ts";
 import { ConnectionError } from "./errors.ts";
 import { MemoryWait } from "./memory_wait.ts";
 import { PacketProtection } from "./packet_protection.ts";
-import { PeerActivity } from "./peer_activity.ts";
+import { type InvalidPackets, PeerActivity } from "./peer_activity.ts";
 import { DATAGRAM, type FecStats, INVALID, overheadOf, Pipeline } from "./pipeline.ts";
 import {
   describeReset,
@@ -637,6 +637,11 @@ export class Session {
   /** Counts an invalid packet from the peer's address: see {@linkcode Session.diagnosis}. */
   countInvalid(): void {
     this.#activity.countInvalid();
+  }
+
+  /** Counts also the invalid packets that all sessions with the peer share; null: no others. */
+  shareInvalid(packets: InvalidPackets | null): void {
+    this.#activity.shareInvalid(packets);
   }
 
   /** Whether a parity shard with this `seqid` may repair a loss of this session, or show the ratio. */

@@ -7,7 +7,12 @@ import {
   assertThrows,
 } from "@std/assert";
 import { Arena } from "../../../kcp/mod.ts";
-import { Endpoint, type EndpointOptions, type Session } from "../../../transport/mod.ts";
+import {
+  ConnectionError,
+  Endpoint,
+  type EndpointOptions,
+  type Session,
+} from "../../../transport/mod.ts";
 import { ACK, encode, pattern, PUSH, type Segment, WASK, WINS } from "../../kcp/harness.ts";
 import { drain, Runner, type Sent } from "../harness.ts";
 
@@ -222,6 +227,30 @@ Deno.test("Endpoint: each host has its own limit, so a flood of one leaves room 
   assertEquals(a.machine.size, 7);
 });
 
+Deno.test("Endpoint: one address has at most maxSessionsPerAddress sessions", () => {
+  const a = server({ maxSessionsPerAddress: 3 });
+  for (let conv = 1; conv <= 3; conv++) confirmed(a, conv);
+  assertEquals(a.machine.input(first(4), 0, A), false);
+  assertEquals(a.machine.stats.refused, 1);
+  confirmed(a, 4, B);
+  const b = server({ maxSessionsPerAddress: 1 });
+  confirmed(b, 1).abort(new ConnectionError("closed", "enough"));
+  b.sent(0);
+  confirmed(b, 2);
+  assertEquals(b.machine.size, 1, "a session that has ended makes room");
+});
+
+Deno.test("Endpoint: by default, one address has at most 1024 sessions", () => {
+  const a = server({
+    backlog: Infinity,
+    maxUnconfirmed: Infinity,
+    maxUnconfirmedPerHost: Infinity,
+  });
+  for (let conv = 0; conv < 1030; conv++) a.machine.input(first(conv), 0, A);
+  assertEquals([a.machine.size, a.machine.stats.refused], [1024, 6]);
+  assert(a.machine.input(first(0), 0, B));
+});
+
 Deno.test("Endpoint: a confirmed session makes room for another", () => {
   const a = server({ maxUnconfirmedPerHost: 1, maxUnconfirmed: 1 });
   for (let conv = 0; conv < 10; conv++) confirmed(a, conv);
@@ -370,6 +399,7 @@ for (
     ["backlog", -1, RangeError],
     ["maxSessions", NaN, RangeError],
     ["maxUnconfirmed", "9", TypeError],
+    ["maxSessionsPerAddress", -1, RangeError],
     ["maxUnconfirmedPerHost", null, TypeError],
     ["timeWait", -1, RangeError],
     ["interval", 0, RangeError],
