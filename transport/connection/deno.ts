@@ -136,6 +136,14 @@ export class DenoSocket implements DatagramSocket {
     }
   }
 
+  /** Sends the packets of a batch, for the end of the process. */
+  sendNow(batch: PacketBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      // The first attempt is made before the call returns.
+      this.#conn.send(batch.packet(i), this.#addresses.get(batch.to[i])).catch(() => {});
+    }
+  }
+
   /** Closes the socket. */
   close(): void {
     if (this.#closed) return;

@@ -7,8 +7,10 @@ import type { Arena } from "../../kcp/arena.ts";
 import { PacketBatch, type PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import type { Endpoint } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
+import { EXITED } from "../session/reset.ts";
 import { TimerHeap } from "../session/timer_heap.ts";
 import { deferred } from "./deferred.ts";
+import { beforeExit } from "./exit.ts";
 
 /** Receives the packets and errors of a {@linkcode DatagramSocket}. */
 export interface DatagramReceiver {
@@ -52,6 +54,11 @@ export interface DatagramSocket {
    * connections of the socket then end.
    */
   send(batch: PacketBatch): void | Promise<void>;
+  /**
+   * Sends every packet of the batch as far as that is possible without waiting: the process ends.
+   * Without this method, peers are not told that the process has ended.
+   */
+  sendNow?(batch: PacketBatch): void;
   /**
    * Closes the socket. It delivers nothing more. If it returns a promise, the socket is closed when
    * the promise settles.
@@ -116,6 +123,8 @@ export class Driver {
   #batchesInRow = 0;
   readonly #calls = new TimerHeap<Call>();
   readonly #resolveClosed: () => void;
+  /** Forgets what is done when the process ends. */
+  readonly #forgetExit: () => void;
   /** Number of cancelled calls that are still in the heap. */
   #cancelled = 0;
   #wakeAt = Infinity;
@@ -140,6 +149,7 @@ export class Driver {
     this.closed = promise;
     this.#resolveClosed = resolve;
     endpoint.onWake = () => this.schedule();
+    this.#forgetExit = socket.sendNow ? beforeExit(() => this.#sendResets()) : () => {};
     socket.open({
       arena: endpoint.arena,
       packets: (start, end, size, from) => {
@@ -277,6 +287,21 @@ export class Driver {
     });
   }
 
+  /** Tells all peers that the process ends. */
+  #sendResets(): void {
+    if (this.#isClosed) return;
+    const { endpoint } = this;
+    const batch = this.#batch;
+    endpoint.tick(this.#clock.now());
+    endpoint.resetAll(new ConnectionError("closed", "The process ended"), EXITED);
+    do {
+      // Packets that are being sent stay in the batch, and leave a second time.
+      if (!this.#sending) batch.clear();
+      if (endpoint.output(batch) === 0) return;
+      this.socket.sendNow!(batch);
+    } while (!this.#sending);
+  }
+
   #fail(error: unknown): void {
     if (this.#isClosed) return;
     const reason = error instanceof Error ? error.message : String(error);
@@ -289,6 +314,7 @@ export class Driver {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#forgetExit();
     this.#clock.stop();
     this.#calls.clear();
     const closing = this.socket.close();

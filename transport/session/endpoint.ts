@@ -284,6 +284,12 @@ export class Endpoint {
     }
   }
 
+  /** Ends every session at once, and tells the peers: see {@linkcode Session.reset}. */
+  resetAll(error: ConnectionError, cause: number): void {
+    this.#admission.stop();
+    for (const session of this.#table.sessions()) session.reset(error, cause);
+  }
+
   // --- the network's side ---
 
   /**

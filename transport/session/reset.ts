@@ -37,6 +37,8 @@ export const UNKNOWN = 2;
 export const GIVEN_UP = 3;
 /** The listener accepts nothing more. */
 export const REFUSED = 4;
+/** The process of the peer has ended. */
+export const EXITED = 5;
 
 /** Most bytes of a reason. */
 export const MAX_REASON = 512;
@@ -48,7 +50,7 @@ export interface Reset {
   /** The quoted packet. */
   readonly sn: number;
   readonly ts: number;
-  /** {@linkcode ABORTED} to {@linkcode REFUSED}. */
+  /** {@linkcode ABORTED} to {@linkcode EXITED}. */
   readonly cause: number;
   /** The application's code, 0 to 65535. */
   readonly closeCode: number;
@@ -178,6 +180,8 @@ export function describeReset({ cause, closeCode, reason }: Reset, peer: string)
       return `The peer ${peer} has given up the connection${words}`;
     case REFUSED:
       return `The listener ${peer} accepts no connections any more${words}`;
+    case EXITED:
+      return `The process of the peer ${peer} has ended${words}`;
     default:
       return `The peer ${peer} has aborted the connection${code}${words}`;
   }
