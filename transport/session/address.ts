@@ -21,6 +21,15 @@ export function parseAddress(address: string): Address {
   };
 }
 
+/**
+ * Whether an address has port 0. Nobody can receive there, so a packet from there is forged. A
+ * packet to there is an error of the socket in every runtime.
+ */
+export function isPortZero(address: string): boolean {
+  const last = address.length - 1;
+  return address.charCodeAt(last) === 0x30 && address.charCodeAt(last - 1) === 0x3a;
+}
+
 /** The host part of an address string. */
 export function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(":"));
