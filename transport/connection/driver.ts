@@ -5,6 +5,7 @@
  */
 import type { Arena } from "../../kcp/arena.ts";
 import { PacketBatch, type PacketBatchOptions } from "../../kcp/packet_batch.ts";
+import { isPortZero } from "../session/address.ts";
 import type { Endpoint } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
 import { EXITED } from "../session/reset.ts";
@@ -16,12 +17,12 @@ import { beforeExit } from "./exit.ts";
 export interface DatagramReceiver {
   /** The memory of the endpoint. A socket may receive packets into it. */
   readonly arena: Arena;
-  /** Takes a packet that arrived. The bytes are not kept. */
+  /** Takes a packet that arrived. The bytes are not kept. A packet from port 0 is dropped. */
   packet(bytes: Uint8Array, from: string): void;
   /**
    * Takes several packets that arrived. They lie one after the other in the arena, from offset
    * `start` to before `end`. The bytes are decrypted in place. Replies (acknowledgments) are sent
-   * on `settled()`, or earlier together with application data.
+   * on `settled()`, or earlier together with application data. Packets from port 0 are dropped.
    *
    * @param size Size of each packet in bytes. The last packet may be shorter.
    * @param from The address of the sender.
@@ -33,7 +34,10 @@ export interface DatagramReceiver {
    * the answer.
    */
   settled(): void;
-  /** Takes the error of a socket that failed. The socket delivers nothing more. */
+  /**
+   * Takes the error of a socket that is closed or unusable. The socket delivers nothing more. An
+   * error that may pass is no failure: the socket goes on.
+   */
   failed(error: unknown): void;
 }
 
@@ -48,10 +52,10 @@ export interface DatagramSocket {
   /**
    * Sends every packet of the batch to its destination. The batch may be used again when the call
    * returns, or when its promise settles. A packet that the network refuses is lost, as any packet
-   * may be.
+   * may be. The other packets of the batch are sent.
    *
-   * @throws {Error} When the socket has failed; a promise that rejects means the same. All
-   * connections of the socket then end.
+   * @throws {Error} When the socket is closed or unusable; a promise that rejects means the same.
+   * All connections of the socket then end.
    */
   send(batch: PacketBatch): void | Promise<void>;
   /**
@@ -153,12 +157,13 @@ export class Driver {
     socket.open({
       arena: endpoint.arena,
       packets: (start, end, size, from) => {
-        if (this.#isClosed) return;
+        if (this.#isClosed || isPortZero(from)) return;
         endpoint.inputRun(start, end, size, clock.now(), from);
       },
       settled: () => this.schedule(),
       packet: (bytes, from) => {
-        if (this.#isClosed) return;
+        // Nobody can be answered at port 0: the packet is forged.
+        if (this.#isClosed || isPortZero(from)) return;
         endpoint.input(bytes, clock.now(), from);
         this.schedule();
       },
