@@ -52,6 +52,8 @@ export function connect(options: ConnectOptions): Promise<Connection> {
 async function bind(hostname: string, port: number): Promise<NodeSocket> {
   const socket = createSocket({
     type: isIP(hostname) === 6 ? "udp6" : "udp4",
+    // Every hostname is an IP address. Node.js would look it up for each packet, and send it later.
+    lookup: (address, _options, done) => done(null, address, isIP(address)),
     recvBufferSize: BUFFER_SIZE,
     sendBufferSize: BUFFER_SIZE,
   });
@@ -124,6 +126,11 @@ export class NodeSocket implements DatagramSocket {
       }
       done();
     });
+  }
+
+  /** Sends the packets of a batch, for the end of the process. */
+  sendNow(batch: PacketBatch): void {
+    this.send(batch).catch(() => {});
   }
 
   /** Closes the socket. */

@@ -318,6 +318,12 @@ export class LinuxSocket implements DatagramSocket {
     if (next < batch.count) return this.#sendRest(batch, next);
   }
 
+  /** Sends the packets of a batch, for the end of the process. */
+  sendNow(batch: PacketBatch): void {
+    this.#alone = 0;
+    this.#sendFrom(batch, 0);
+  }
+
   async #sendRest(batch: PacketBatch, next: number): Promise<void> {
     this.#loops++;
     try {
