@@ -106,6 +106,11 @@ export class Kcp {
     return this.#sender.peerOpened;
   }
 
+  /** Whether the next output asks a peer that was not heard yet to open the conversation. */
+  get opens(): boolean {
+    return this.#sender.askWindow && this.heardAt === -Infinity;
+  }
+
   /** Takes the peer's address as proved: it has echoed a cookie that was sent there. */
   prove(): void {
     this.#sender.answered = true;
@@ -640,6 +645,11 @@ export class Kcp {
   get #mark(): number {
     if (!this.#extensions) return 0;
     return this.#linked || !this.#receiver.initiator ? EXTENDED : EXTENDED | OPENING;
+  }
+
+  /** Whether this end opens the conversation: see {@linkcode Kcp.requireEcho}. */
+  get initiator(): boolean {
+    return this.#receiver.initiator;
   }
 
   /** Whether the peer has restarted: it begins this conversation anew. */

@@ -129,6 +129,8 @@ export class Pipeline implements PacketLayer {
   #fill(batch: PacketBatch): void {
     this.#appendParity(batch);
     if (this.pending) return;
+    // A listener takes no datagram before it knows of the conversation.
+    if (this.#kcp.opens) this.#appendStream(batch, 1);
     if (this.datagrams.peek(0) !== undefined) {
       this.#share(batch);
       return;

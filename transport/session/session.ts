@@ -97,6 +97,8 @@ export class Session {
   #over = false;
   /** Tells the peer that the session has ended; null otherwise. */
   #resets: ResetSender | null = null;
+  /** Whether the peer was asked to open the conversation. */
+  #asked = false;
   /** Payload bytes that had arrived when the session was closed. */
   #payloadAtEnd = 0;
   #trimAt = Infinity;
@@ -202,7 +204,8 @@ export class Session {
    * it on the side that opens the session.
    */
   ask(): void {
-    if (this.#state !== "open" || this.heard || this.#confirmation.pending) return;
+    if (this.#state !== "open" || this.heard || this.#confirmation.pending || this.#asked) return;
+    this.#asked = true;
     this.#confirmation.ask(this.#now);
     this.onWake?.(this);
   }
@@ -384,6 +387,8 @@ export class Session {
       );
     }
     if (this.#state !== "open" || !this.#pipeline.datagrams.queue(payload)) return false;
+    // A datagram opens no conversation at a listener, but this question does.
+    if (this.kcp.initiator) this.ask();
     this.onWake?.(this);
     return true;
   }
