@@ -34,6 +34,7 @@ import {
   LEN,
   MAX_FRAGMENTS,
   OVERHEAD,
+  SHOWS_CLOCK,
   SN,
   TS,
   UNA,
@@ -94,10 +95,18 @@ export class Kcp {
   readonly #receiver: Receiver;
   readonly #writer: PacketWriter;
   readonly #liveness = new Liveness();
+  /** Whether the peer must show by an echo that it has heard this incarnation of ours. */
+  #echoRequired = false;
   /** Whether packets of the peer are known to be meant for this incarnation of ours. */
   #linked = true;
+  /** Whether the peer has echoed a `ts` of ours: it always does then. */
+  #echoes = false;
   /** When the peer is trusted though it never echoed a `ts`, in ms. Infinity before it was heard. */
   #linkBy = Infinity;
+  /** Whether the packet that is being read is of an earlier incarnation, or meant for one. */
+  #foreign = false;
+  /** See {@linkcode Kcp.believed}. */
+  #believed = true;
   /** When a full batch held back the rest of a flight, in ms. */
   #splitAt = -Infinity;
   readonly #clock = new Clock();
@@ -496,8 +505,11 @@ export class Kcp {
     }
     if (this.dead) return true;
     const silence = this.#clock.now - this.#liveness.heardAt;
-    const linked = this.#linked || this.#link(start, end);
-    this.#liveness.heard(this.#clock.now);
+    this.#foreign = false;
+    const linked = !this.#echoRequired || this.#believes(start, end);
+    const foreign = this.#foreign;
+    this.#believed = !foreign && (linked || !receiver.initiator);
+    if (!foreign) this.#liveness.heard(this.#clock.now);
     counters.packetsIn++;
     counters.bytesIn += end - start;
 
@@ -513,16 +525,19 @@ export class Kcp {
       const length = view.getInt32(at + LEN, true);
       const data = at + OVERHEAD;
       counters.segmentsIn++;
-      if (cmd === CMD_PUSH && (linked || !receiver.initiator)) {
+      const takesData = linked || !receiver.initiator || receiver.started;
+      if (cmd === CMD_PUSH && takesData) {
         const frg = view.getUint8(at + FRG);
         receiver.push(sn, ts, frg, una, sender.firstSn, data, length, recovered);
       } else if (cmd === CMD_ACK && linked) {
         sender.handleAck(sn, ts);
+      } else if (foreign && cmd !== CMD_PIECE) {
+        // It gets no answer either, so that its sender does not take us for its peer.
       } else if (cmd === CMD_WASK) {
         receiver.announceWindow = true;
       } else if (cmd === CMD_WINS) {
         sender.handleWindowReport();
-      } else if (cmd === CMD_PIECE && (linked || !receiver.initiator)) {
+      } else if (cmd === CMD_PIECE && takesData) {
         const frg = view.getUint8(at + FRG);
         const { firstSn } = sender;
         if (!receiver.pushPiece(sn, ts, frg, una, firstSn, data, length, recovered)) {
@@ -536,6 +551,7 @@ export class Kcp {
       if (linked) sender.handleHeader(una, wnd, recovered);
       at = data + length;
     }
+    if (foreign) return true;
     sender.finishPacket(recovered);
     sender.handleSilenceEnd(silence);
     this.#liveness.update(this.#clock.now, sender.buffer.inFlight > 0);
@@ -545,12 +561,14 @@ export class Kcp {
   /**
    * Takes no acknowledgment from the peer until one echoes the `ts` of a segment that this end has sent.
    * Others may be meant for an earlier incarnation of this end, with the same address and conversation
-   * id. Call it before the first packet.
+   * id. Later, too, a packet acknowledges nothing if it echoes a `ts` that this end has not sent, or
+   * shows the clock of an earlier incarnation of the peer. Call it before the first packet.
    *
    * @param initiator Whether this end opens the conversation. Then no data is taken before, either:
    * a peer that answers has something to acknowledge.
    */
   requireEcho(initiator: boolean): void {
+    this.#echoRequired = true;
     this.#linked = false;
     this.#receiver.initiator = initiator;
   }
@@ -560,20 +578,67 @@ export class Kcp {
     return this.#receiver.peerRestarted;
   }
 
-  /** Whether the sender of a packet has heard this incarnation of ours. */
-  #link(start: number, end: number): boolean {
+  /**
+   * Whether the last packet is known not to be of an earlier incarnation of the peer, nor meant for one of
+   * this end.
+   */
+  get believed(): boolean {
+    return this.#believed;
+  }
+
+  /**
+   * Whether a packet comes from the present incarnation of the peer, and is meant for the present one of
+   * this end.
+   */
+  #believes(start: number, end: number): boolean {
     const sender = this.#sender;
     const receiver = this.#receiver;
+    const { incarnation } = receiver;
     const { view } = this.arena;
     const { now } = this.#clock;
-    if (sender.silent) return true;
-    this.#linked = now >= this.#linkBy || receiver.initiator && receiver.started;
-    for (let at = start; end - at >= OVERHEAD && !this.#linked;) {
-      if (view.getUint8(at + CMD) === CMD_ACK) {
-        this.#linked = sender.isEcho(view.getInt32(at + SN, true), view.getInt32(at + TS, true));
+    // The clock of the peer, if a WASK or WINS shows it.
+    let shown = false, clock = 0;
+    let echoes = false, links = false;
+    let foreign = false;
+    for (let at = start; end - at >= OVERHEAD;) {
+      const cmd = view.getUint8(at + CMD);
+      const ts = view.getInt32(at + TS, true);
+      if (cmd === CMD_ACK) {
+        if (sender.hasSent(ts)) echoes = true;
+        else foreign ||= this.#echoes;
+        links ||= !this.#linked && sender.isEcho(view.getInt32(at + SN, true), ts);
+      } else if (cmd === CMD_PUSH || cmd === CMD_PIECE) {
+        foreign ||= (receiver.started || incarnation.known) && !incarnation.continues(ts, now);
+      } else if (
+        (cmd === CMD_WASK || cmd === CMD_WINS) && view.getUint8(at + FRG) === SHOWS_CLOCK
+      ) {
+        shown = true;
+        clock = ts;
+        foreign ||= (receiver.started || incarnation.known) && !incarnation.continues(ts, now) &&
+          !incarnation.wasSet(ts, now);
       }
       at += OVERHEAD + view.getInt32(at + LEN, true);
     }
+    if (links) this.#linked = this.#echoes = true;
+    receiver.proven = echoes && this.#linked;
+    if (foreign && !receiver.proven) {
+      this.#foreign = true;
+      return false;
+    }
+    if (shown && receiver.proven) receiver.learnClock(clock);
+    else if (shown && receiver.started && incarnation.continues(clock, now)) {
+      incarnation.advance(clock, now);
+    }
+    return this.#linked || this.#linkLater();
+  }
+
+  /** Whether the peer is trusted though it has echoed nothing. */
+  #linkLater(): boolean {
+    const sender = this.#sender;
+    const receiver = this.#receiver;
+    const { now } = this.#clock;
+    if (sender.silent) return true;
+    this.#linked = now >= this.#linkBy || receiver.initiator && receiver.started;
     if (this.#linked) return true;
     // A peer that echoes nothing is trusted in the end: our retransmissions have asked for it.
     if (this.#linkBy === Infinity) {
@@ -720,8 +785,10 @@ export class Kcp {
     // peer that the data is meant for it, and one of them may be lost.
     if (data && !sender.answered && now > this.#splitAt) receiver.repeatAck();
     const acksLast = data && sender.answered && sender.acksFitBetterLast(room);
-    const fits = (acksLast || receiver.writeAcks(writer)) && sender.writeProbe(writer) &&
-      receiver.writeWindow(writer);
+    const mark = this.#echoRequired ? SHOWS_CLOCK : 0;
+    const ts = this.#echoRequired ? sender.ts : 0;
+    const fits = (acksLast || receiver.writeAcks(writer)) &&
+      sender.writeProbe(writer, mark, ts) && receiver.writeWindow(writer, mark, ts);
     const left = fits && data ? sender.writeData(writer, room) : room;
     if (acksLast) receiver.writeAcks(writer);
     writer.close();

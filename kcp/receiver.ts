@@ -37,6 +37,8 @@ export class Receiver {
   initiator = false;
   /** Whether the first segment of another incarnation of the peer has arrived. */
   peerRestarted = false;
+  /** Whether the packet that is being read echoes a `ts` of this end: the peer has heard us. */
+  proven = false;
   /** Whether the window is announced at the next output. */
   announceWindow = false;
   readonly buffer: ReceiveBuffer;
@@ -106,21 +108,18 @@ export class Receiver {
     } else if (this.started) {
       // A new incarnation starts from the beginning, and gets no further, since nothing of it is
       // acknowledged. One that opens the conversation has acknowledged nothing itself; one that
-      // answers has. Everybody else is a peer whose clock was set.
+      // answers has. Everybody else is a peer whose clock was set, or an earlier incarnation, whose
+      // packets come late.
       const begins = distance(sn, this.#initialSn) < MAX_FIRST_WINDOW &&
         (this.initiator || distance(una, sentUna) <= 0);
-      if (begins) {
+      if (begins || !this.proven && !incarnation.wasSet(ts, now)) {
         counters.foreign++;
-        if (sn === this.#initialSn) this.peerRestarted = true;
+        if (begins && sn === this.#initialSn) this.#noteRestart(ts, offset, length);
         return;
       }
       incarnation.setClock(ts, now);
-    } else if (sn === this.#initialSn) {
-      // What arrived before the first segment is of an older incarnation.
-      buffer.dropEarly();
-      this.pieces.clear();
-      this.acks.clear();
-      incarnation.setClock(ts, now);
+    } else if (sn === this.#initialSn && !incarnation.known) {
+      this.#restartClock(ts);
     } else {
       counters.foreign++;
       return;
@@ -155,6 +154,44 @@ export class Receiver {
     this.#lastSn = sn;
     this.#lastTs = ts;
     this.acks.push(sn, ts, this.#options.rcvWnd);
+  }
+
+  /** Notes that a first segment of another clock arrived. */
+  #noteRestart(ts: number, offset: number, length: number): void {
+    const { incarnation } = this;
+    const { now } = this.#clock;
+    // A new peer that answers has heard us. One of this library has shown its clock with an echo.
+    this.peerRestarted ||= this.initiator
+      ? this.proven || !incarnation.known || incarnation.isRival(ts, now)
+      : incarnation.differs(this.#arena.bytes, ts, offset, length, now);
+  }
+
+  /** Drops what arrived before the clock of the peer was known: it is of an earlier incarnation. */
+  #restartClock(ts: number): void {
+    this.buffer.dropEarly();
+    this.pieces.clear();
+    this.acks.clear();
+    this.incarnation.setClock(ts, this.#clock.now);
+  }
+
+  /**
+   * Takes the clock that a WASK or WINS shows beside an echo of a `ts` of this end: see {@linkcode
+   * SHOWS_CLOCK}. A first segment of another clock is of an earlier incarnation from then on.
+   */
+  learnClock(ts: number): void {
+    const { incarnation } = this;
+    const { now } = this.#clock;
+    if (!incarnation.continues(ts, now)) {
+      if (this.started) incarnation.noteRival(ts, now);
+      else if (!incarnation.isRival(ts, now)) {
+        // The peer has restarted before it has said anything. Its late packets count no longer.
+        if (incarnation.known) incarnation.retireClock();
+        this.#restartClock(ts);
+      }
+    } else if (!this.started) {
+      incarnation.advance(ts, now);
+    }
+    incarnation.known = true;
   }
 
   /**
@@ -338,11 +375,16 @@ export class Receiver {
     return true;
   }
 
-  /** Writes the window announcement, if one is due. False when the batch is full. */
-  writeWindow(writer: PacketWriter): boolean {
+  /**
+   * Writes the window announcement, if one is due. False when the batch is full.
+   *
+   * @param mark See {@linkcode SHOWS_CLOCK}.
+   * @param ts The clock of this end, or 0.
+   */
+  writeWindow(writer: PacketWriter, mark: number, ts: number): boolean {
     if (!this.announceWindow) return true;
     if (!writer.reserve(OVERHEAD)) return false;
-    writer.write(CMD_WINS, 0, 0, 0, 0);
+    writer.write(CMD_WINS, mark, ts, 0, 0);
     this.announceWindow = false;
     return true;
   }

@@ -33,6 +33,13 @@ export const CMD_WASK = 83;
 export const CMD_WINS = 84;
 
 /**
+ * `frg` of a WASK or WINS whose `ts` is the clock of its sender, as in a data segment. It tells the peer
+ * which incarnation of this end has sent the packet. Other implementations send 0, and read neither
+ * `frg` nor `ts` there.
+ */
+export const SHOWS_CLOCK = 1;
+
+/**
  * Extension segments, for the path MTU. Only this library knows them. Every other implementation
  * drops a packet whose `cmd` it does not know, and keeps the conversation. So a packet with an
  * extension segment carries nothing else, and a peer gets pieces only after it has answered a probe.

@@ -33,6 +33,9 @@ const ENOUGH = 16_384;
  */
 const FEW_SEGMENTS = 8;
 
+/** Two times that are further apart, in ms, have no order on the wire. */
+const MAX_DISTANCE = 2 ** 31 - 1;
+
 /** A peer that never answered gets its first segment in pieces of this size, too. */
 const FIRST_PIECES = 512;
 
@@ -79,6 +82,8 @@ export class Sender implements PacketSink {
   readonly #tsOffset: number;
   /** When new data that waits for the interval may be sent, in ms. */
   #heldUntil = -Infinity;
+  /** When data was first sent, in ms. */
+  #firstSentAt = Infinity;
   /** When data was last sent, in ms. */
   #dataSentAt = -Infinity;
   /** Whether the segment queued last belongs to the byte stream and may grow. */
@@ -256,6 +261,20 @@ export class Sender implements PacketSink {
     const ts = (echo - this.#tsOffset) | 0;
     return distance(ts, timestamp(buffer.firstSentAt(sn))) >= 0 &&
       distance(timestamp(this.#clock.now), ts) >= 0;
+  }
+
+  /** Whether the `ts` that an ACK echoes is one that this end has sent. */
+  hasSent(echo: number): boolean {
+    const { now } = this.#clock;
+    const ts = (echo - this.#tsOffset) | 0;
+    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < 0) return false;
+    return now - this.#firstSentAt > MAX_DISTANCE ||
+      distance(ts, timestamp(this.#firstSentAt)) >= 0;
+  }
+
+  /** The clock of this end, as the `ts` of a segment that is sent now. */
+  get ts(): number {
+    return (timestamp(this.#clock.now) + this.#tsOffset) | 0;
   }
 
   /** Whether no segment was ever sent. */
@@ -548,7 +567,6 @@ export class Sender implements PacketSink {
   /** Writes copies of a segment that is suspected to be too large for the path. */
   #writeCopies(writer: PacketWriter): void {
     const { buffer, path } = this;
-    const { now } = this.#clock;
     const sn = buffer.una;
     const size = OVERHEAD + buffer.length(sn);
     if (size < path.suspect) return;
@@ -556,13 +574,7 @@ export class Sender implements PacketSink {
       writer.close();
       if (!writer.reserve(size)) return;
       buffer.copyPayload(sn, writer.dataAt);
-      writer.write(
-        CMD_PUSH,
-        buffer.frg(sn),
-        (timestamp(now) + this.#tsOffset) | 0,
-        sn,
-        size - OVERHEAD,
-      );
+      writer.write(CMD_PUSH, buffer.frg(sn), this.ts, sn, size - OVERHEAD);
       writer.carriesData = true;
       path.copied();
     }
@@ -588,12 +600,17 @@ export class Sender implements PacketSink {
     this.#openCount = 0;
   }
 
-  /** Writes the window probe, if one is due. False when the batch is full. */
-  writeProbe(writer: PacketWriter): boolean {
+  /**
+   * Writes the window probe, if one is due. False when the batch is full.
+   *
+   * @param mark See {@linkcode SHOWS_CLOCK}.
+   * @param ts The clock of this end, or 0.
+   */
+  writeProbe(writer: PacketWriter, mark: number, ts: number): boolean {
     if (!this.askWindow) return true;
     this.#asked = true;
     if (!writer.reserve(OVERHEAD)) return false;
-    writer.write(CMD_WASK, 0, 0, 0, 0);
+    writer.write(CMD_WASK, mark, ts, 0, 0);
     this.askWindow = false;
     this.#liveness.probed(this.#clock.now);
     return true;
@@ -609,7 +626,7 @@ export class Sender implements PacketSink {
   writeData(writer: PacketWriter, room: number): number {
     const { buffer, counters, path } = this;
     const { now } = this.#clock;
-    const ts = (timestamp(now) + this.#tsOffset) | 0;
+    const { ts } = this;
     const edge = this.#edge;
     while (true) {
       const again = buffer.due;
@@ -651,6 +668,7 @@ export class Sender implements PacketSink {
       }
       buffer.transmit(sn, now);
       this.#dataSentAt = now;
+      if (now < this.#firstSentAt) this.#firstSentAt = now;
       this.controller.onSend(now, length, buffer.inFlight);
       if (again && sn === this.firstSn) this.#writeFirstInPieces(writer, size, ts);
     }

@@ -129,6 +129,11 @@ export class Admission {
     return full ? "refused" : null;
   }
 
+  /** The incarnation of a peer that ended a short time ago; null if none is known. */
+  endedBefore(from: string, conv: number, now: number): Incarnation | null {
+    return this.#ended.find(from, conv, now);
+  }
+
   /** Whether a packet is the first one of another incarnation of the peer than `ended`. */
   #isNext(
     ended: Incarnation,
@@ -138,7 +143,7 @@ export class Admission {
     now: number,
   ): boolean {
     return !datagram && this.beginsWithFirst(start, end) &&
-      (!ended.started || ended.differs(this.#arena.view, start, now));
+      (!ended.started || ended.differsFrom(this.#arena.view, start, now));
   }
 
   /** Whether a packet starts with the first segment of a conversation, as a peer sends it first. */

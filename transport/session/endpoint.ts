@@ -376,7 +376,7 @@ export class Endpoint {
    */
   #restarted(entry: Entry, start: number, end: number): boolean {
     return this.#admission.beginsWithFirst(start, end) &&
-      entry.session.kcp.incarnation.differs(this.arena.view, start, this.#now);
+      entry.session.kcp.incarnation.differsFrom(this.arena.view, start, this.#now);
   }
 
   /** Counts a bad packet for the sessions with the peer that it came from. */
@@ -428,6 +428,7 @@ export class Endpoint {
     entry.unconfirmedHost = this.#admission.count(session);
     entry.embryonic = true;
     session.kcp.requireEcho(false);
+    session.kcp.incarnation.follow(this.#admission.endedBefore(from, conv, now));
     session.awaitFirst();
     return entry;
   }
