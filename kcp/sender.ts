@@ -23,7 +23,7 @@ import {
   CMD_PUSH,
   CMD_WASK,
   distance,
-  EXTENDED,
+  isMarked,
   MAX_FRAGMENTS,
   OPENING,
   OVERHEAD,
@@ -42,6 +42,9 @@ const ENOUGH = 16_384;
  * many.
  */
 const FEW_SEGMENTS = 8;
+
+/** Two times that are further apart, in ms, have no order on the wire. */
+const MAX_DISTANCE = 2 ** 31 - 1;
 
 /** A peer that never answered gets its first segment in pieces of this size, too. */
 const FIRST_PIECES = 512;
@@ -114,6 +117,8 @@ export class Sender implements PacketSink {
   readonly #tsOffset: number;
   /** When new data that waits for the interval may be sent, in ms. */
   #heldUntil = -Infinity;
+  /** When data was first sent, in ms. */
+  #firstSentAt = Infinity;
   /** When data was last sent, in ms. */
   #dataSentAt = -Infinity;
   /** Whether the segment queued last belongs to the byte stream and may grow. */
@@ -339,6 +344,20 @@ export class Sender implements PacketSink {
       distance(timestamp(this.#clock.now), ts) >= 0;
   }
 
+  /** Whether the `ts` that an ACK echoes is one that this end has sent. */
+  hasSent(echo: number): boolean {
+    const { now } = this.#clock;
+    const ts = (echo - this.#tsOffset) | 0;
+    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < 0) return false;
+    return now - this.#firstSentAt > MAX_DISTANCE ||
+      distance(ts, timestamp(this.#firstSentAt)) >= 0;
+  }
+
+  /** The clock of this end, as the `ts` of a segment that is sent now. */
+  get ts(): number {
+    return (timestamp(this.#clock.now) + this.#tsOffset) | 0;
+  }
+
   /** Whether no segment was ever sent. */
   get silent(): boolean {
     return this.buffer.nxt === this.firstSn;
@@ -394,12 +413,15 @@ export class Sender implements PacketSink {
 
   /** Notes which kind of peer has sent a WASK or WINS segment. */
   handleMark(frg: number): void {
-    this.extended = (frg & ~OPENING) === EXTENDED;
-    this.peerOpening = this.extended && (frg & OPENING) !== 0;
+    const marked = isMarked(frg);
+    // A listener that keeps nothing of this end asks without a mark.
+    this.extended = marked || (this.extended ?? false);
+    if (!marked) return;
+    this.peerOpening = (frg & OPENING) !== 0;
     this.peerOpened ||= this.peerOpening;
-    if (this.extended && !this.peerOpening) this.peerLinked = true;
+    if (!this.peerOpening) this.peerLinked = true;
     // What was delayed looks the same, so a restart needs a proof.
-    else if (this.peerOpening && this.peerLinked) this.challenge();
+    else if (this.peerLinked) this.challenge();
   }
 
   /** Handles the `una` and `wnd` of a segment of any kind. */
@@ -665,7 +687,6 @@ export class Sender implements PacketSink {
   /** Writes copies of a segment that is suspected to be too large for the path. */
   #writeCopies(writer: PacketWriter): void {
     const { buffer, path } = this;
-    const { now } = this.#clock;
     const sn = buffer.una;
     const size = OVERHEAD + buffer.length(sn);
     if (size < path.suspect) return;
@@ -673,13 +694,7 @@ export class Sender implements PacketSink {
       writer.close();
       if (!writer.reserve(size)) return;
       buffer.copyPayload(sn, writer.dataAt);
-      writer.write(
-        CMD_PUSH,
-        buffer.frg(sn),
-        (timestamp(now) + this.#tsOffset) | 0,
-        sn,
-        size - OVERHEAD,
-      );
+      writer.write(CMD_PUSH, buffer.frg(sn), this.ts, sn, size - OVERHEAD);
       writer.carriesData = true;
       path.copied();
     }
@@ -741,7 +756,7 @@ export class Sender implements PacketSink {
   writeData(writer: PacketWriter, room: number): number {
     const { buffer, counters, path } = this;
     const { now } = this.#clock;
-    const ts = (timestamp(now) + this.#tsOffset) | 0;
+    const { ts } = this;
     const edge = this.#edge;
     while (true) {
       const again = buffer.due;
@@ -783,6 +798,7 @@ export class Sender implements PacketSink {
       }
       buffer.transmit(sn, now);
       this.#dataSentAt = now;
+      if (now < this.#firstSentAt) this.#firstSentAt = now;
       this.controller.onSend(now, length, buffer.inFlight);
       if (again && sn === this.firstSn) this.#writeFirstInPieces(writer, size, ts);
     }

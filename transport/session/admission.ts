@@ -179,6 +179,11 @@ export class Admission {
     return there >= this.#limits.maxSessionsPerAddress;
   }
 
+  /** The incarnation of a peer that ended a short time ago; null if none is known. */
+  endedBefore(from: string, conv: number, now: number): Incarnation | null {
+    return this.#ended.find(from, conv, now);
+  }
+
   /** Whether a packet is the first one of another incarnation of the peer than `ended`. */
   #isNext(ended: Incarnation, start: number, end: number, now: number): boolean {
     const { view } = this.#arena;
@@ -188,7 +193,7 @@ export class Admission {
         !ended.continues(view.getInt32(start + TS, true), now);
     }
     return this.beginsWithFirst(start, end) &&
-      (!ended.started || ended.differs(view, start, now));
+      (!ended.started || ended.differsFrom(view, start, now));
   }
 
   /** Whether a packet starts with the first segment of a conversation, as a peer sends it first. */

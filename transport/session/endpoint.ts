@@ -434,7 +434,7 @@ export class Endpoint {
    */
   #restarted(entry: Entry, start: number, end: number): boolean {
     return this.#admission.beginsWithFirst(start, end) &&
-      entry.session.kcp.incarnation.differs(this.arena.view, start, this.#now);
+      entry.session.kcp.incarnation.differsFrom(this.arena.view, start, this.#now);
   }
 
   /** The session that the sender of a packet had at another address, if the packet fits it. */
@@ -533,6 +533,7 @@ export class Endpoint {
     else entry.unconfirmedHost = this.#admission.count(session);
     entry.embryonic = true;
     session.kcp.requireEcho(false);
+    session.kcp.incarnation.follow(this.#admission.endedBefore(from, conv, now));
     session.awaitFirst();
     return entry;
   }

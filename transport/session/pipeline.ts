@@ -287,7 +287,8 @@ export class Pipeline implements PacketLayer {
     }
     if (type === TYPE_DATA) {
       if (!kcp.inputAt(start + DATA_HEADER, end, now)) return INVALID;
-      this.#decode(start, end);
+      // The shards of two incarnations of the peer have the same numbers.
+      if (kcp.believed) this.#decode(start, end);
       return VALID;
     }
     if (view.getUint32(start + DATA_HEADER, true) !== kcp.conv) return INVALID;

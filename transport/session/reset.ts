@@ -16,10 +16,9 @@ import {
   CMD_WASK,
   CMD_WINS,
   CONV,
-  EXTENDED,
   FRG,
+  isMarked,
   LEN,
-  OPENING,
   OVERHEAD,
   SN,
   TS,
@@ -78,7 +77,7 @@ export function findQuote(view: DataView, start: number, end: number): Quote | n
     const cmd = view.getUint8(at + CMD);
     const sn = view.getInt32(at + SN, true);
     const ts = view.getInt32(at + TS, true);
-    const marked = (view.getUint8(at + FRG) & ~OPENING) === EXTENDED;
+    const marked = isMarked(view.getUint8(at + FRG));
     if (cmd === CMD_PUSH || cmd === CMD_PIECE) return { sn, ts };
     if (cmd === CMD_WASK && marked) return { sn, ts };
     // A window announcement has the time of its sender in `sn`.

@@ -54,7 +54,8 @@ export class StatelessAnswers {
 
   /** Asks a peer for a packet that a reset can quote. */
   ask(to: string, conv: number): void {
-    this.probe(to, conv, 0, 0, USUAL_WINDOW);
+    // Without the mark, since there is no clock to show.
+    this.#push({ to, conv, cmd: CMD_WASK, frg: 0, wnd: USUAL_WINDOW, ts: 0, sn: 0, una: 0 });
   }
 
   /** Asks a peer for its window, which echoes `ts`, for a session with this `una` and window. */
