@@ -189,6 +189,12 @@ export class Admission {
       this.#beginsConversation(start, end, false);
   }
 
+  /** Whether the first segment of a packet begins a conversation, or asks for it. */
+  opens(start: number, end: number): boolean {
+    const { view } = this.#arena;
+    return isQuestion(view, start) || this.beginsWithFirst(start, end);
+  }
+
   /** Whether a packet has the form of a KCP packet, at the start of a conversation or later. */
   #isWellFormed(start: number, end: number): boolean {
     const { view } = this.#arena;
