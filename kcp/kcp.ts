@@ -607,7 +607,12 @@ export class Kcp {
       } else if (cmd === CMD_WINS) {
         const mark = view.getUint8(at + FRG);
         sender.handleWindowReport(mark, ts);
-        if (isMarked(mark)) receiver.quote(0, sn);
+        if (isMarked(mark)) {
+          receiver.quote(0, sn);
+          if (sender.peerOpening && !receiver.started) {
+            receiver.incarnation.setClock(sn, this.#clock.now);
+          }
+        }
       } else if (cmd === CMD_PIECE && takesData) {
         const frg = view.getUint8(at + FRG);
         const { firstSn } = sender;

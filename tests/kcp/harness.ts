@@ -22,6 +22,11 @@ export const WINS = 84;
 export const PIECE = 85;
 export const PROBE = 86;
 export const PROBE_ANSWER = 87;
+export const RESET = 88;
+/** `frg` of window probes and announcements of this library. */
+export const EXTENDED = 0xe0;
+/** Bit of `EXTENDED`: the sender opens the conversation. */
+export const OPENING = 1;
 /** Bytes of a segment header. */
 export const HEADER = 24;
 /** The default conversation id. */
@@ -72,7 +77,7 @@ export function decode(packet: Uint8Array): Segment[] {
     }
     const cmd = view.getUint8(at + 4);
     const length = view.getUint32(at + 20, true);
-    if (cmd < PUSH || cmd > PROBE_ANSWER) {
+    if (cmd < PUSH || cmd > RESET) {
       throw new AssertionError(`A segment was sent with cmd ${cmd}`);
     }
     if (length > packet.length - at - HEADER) {

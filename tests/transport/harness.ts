@@ -14,7 +14,7 @@ import type {
   Endpoint,
   Session,
 } from "../../transport/mod.ts";
-import { decode, pattern, type Segment } from "../kcp/harness.ts";
+import { ACK, decode, EXTENDED, pattern, PUSH, type Segment, WASK, WINS } from "../kcp/harness.ts";
 
 /** A packet that a machine sent. */
 export interface Sent {
@@ -87,6 +87,28 @@ export function exchangeUntil(
     exchange(a, b, now);
     now = Math.max(now, Math.min(a.machine.deadline, b.machine.deadline));
   }
+}
+
+/**
+ * What a peer of another implementation answers to segments: its window, and acknowledgments. They
+ * confirm its address, since they echo what was sent there.
+ */
+export function foreignAnswers(segments: readonly Segment[]): Partial<Segment>[] {
+  return segments.flatMap(({ conv, cmd, sn, ts }): Partial<Segment>[] => {
+    if (cmd === WASK) return [{ conv, cmd: WINS }];
+    // The request for an echo has the number before the first one.
+    return cmd === PUSH ? [{ conv, cmd: ACK, sn, ts, una: (sn + 1) | 0 }] : [];
+  });
+}
+
+/**
+ * What a peer of this library answers to segments: it echoes the time of a window probe, which
+ * confirms its address, and tells the time of its own clock.
+ */
+export function ownAnswers(segments: readonly Segment[], clock = 1): Partial<Segment>[] {
+  return segments.filter(({ cmd, frg }) => cmd === WASK && frg === EXTENDED).map(
+    ({ conv, ts }) => ({ conv, cmd: WINS, frg: EXTENDED, ts, sn: clock }),
+  );
 }
 
 /** Reads all data that a session has now. */

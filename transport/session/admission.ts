@@ -12,6 +12,7 @@ import {
   CMD_PIECE,
   CMD_PUSH,
   CMD_WASK,
+  CMD_WINS,
   CONV,
   EXTENDED,
   FRG,
@@ -188,9 +189,10 @@ export class Admission {
   #isNext(ended: Incarnation, start: number, end: number, now: number): boolean {
     const { view } = this.#arena;
     if (isQuestion(view, start)) {
-      // The clock of another incarnation starts elsewhere.
+      // The clock of another incarnation starts elsewhere. A window announcement has it in `sn`.
+      const clock = view.getUint8(start + CMD) === CMD_WASK ? TS : SN;
       return this.#beginsConversation(start, end, false) &&
-        !ended.continues(view.getInt32(start + TS, true), now);
+        !ended.continues(view.getInt32(start + clock, true), now);
     }
     return this.beginsWithFirst(start, end) &&
       (!ended.started || ended.differsFrom(view, start, now));
@@ -202,6 +204,12 @@ export class Admission {
     return end - start >= OVERHEAD && view.getUint8(start + CMD) === CMD_PUSH &&
       view.getUint32(start + SN, true) === this.#firstExpected &&
       this.#beginsConversation(start, end, false);
+  }
+
+  /** Whether the first segment of a packet begins a conversation, or asks for it. */
+  opens(start: number, end: number): boolean {
+    const { view } = this.#arena;
+    return isQuestion(view, start) || this.beginsWithFirst(start, end);
   }
 
   /** Whether a packet has the form of a KCP packet, at the start of a conversation or later. */
@@ -339,9 +347,14 @@ export class Admission {
   }
 }
 
-/** Whether a segment asks a listener to open a conversation. */
+/**
+ * Whether a segment asks a listener to open a conversation: a window probe, or the answer to one that a
+ * datagram has drawn.
+ */
 function isQuestion(view: DataView, at: number): boolean {
-  return view.getUint8(at + CMD) === CMD_WASK && view.getUint8(at + FRG) === (EXTENDED | OPENING);
+  const cmd = view.getUint8(at + CMD);
+  return (cmd === CMD_WASK || cmd === CMD_WINS) &&
+    view.getUint8(at + FRG) === (EXTENDED | OPENING);
 }
 
 /** Whether a session has ended because its address, which may be forged, never answered. */

@@ -389,6 +389,7 @@ export class Endpoint {
     else {
       const { kcp } = entry.session;
       if (entry.embryonic && (kcp.started || kcp.peerOpened)) this.#offer(entry);
+      else if (entry.embryonic && kcp.extended) this.#refuseMiddle(entry, start, end);
       if (entry.validation) this.#judge(entry);
       this.#enqueue(entry);
     }
@@ -535,7 +536,22 @@ export class Endpoint {
     session.kcp.requireEcho(false);
     session.kcp.incarnation.follow(this.#admission.endedBefore(from, conv, now));
     session.awaitFirst();
+    // The first segment may be on its way, or another process may have had it. The peer tells.
+    if (!proved && !admission.opens(start, end)) this.#answers.ask(from, conv);
     return entry;
+  }
+
+  /**
+   * Resets a peer that sends the middle of a conversation which another process has had: it tells
+   * that it has heard from this side, but nothing was said.
+   */
+  #refuseMiddle(entry: Entry, start: number, end: number): void {
+    const { session } = entry;
+    const { view } = this.arena;
+    const inner = packetType(view, start, end) === 0 ? start : start + DATA_HEADER;
+    const quote = findQuote(view, inner, end);
+    if (quote) this.#answers.reset(session.peer, session.conv, quote, UNKNOWN, this.#now);
+    session.abort(new ConnectionError("unconfirmed", "The conversation began before"));
   }
 
   /** Asks a new peer to prove its address, since there are too many that have not. */

@@ -1,7 +1,7 @@
 import { type Quote, writeReset } from "./reset.ts";
 
 /** How often a reset is sent without being asked for: one may be lost. */
-const REPEATS = 3;
+export const REPEATS = 3;
 /** Shortest time in ms in which a session answers the packets of its peer with resets. */
 const MIN_TIME = 1_000;
 /** That time in RTOs. */
@@ -16,7 +16,8 @@ export class ResetSender {
   readonly #rto: number;
   #quote: Quote;
   #nextAt: number;
-  #repeatsLeft = REPEATS;
+  #repeatsLeft: number;
+  #wait: number;
   /** Bytes of the packet that is answered: no reset is longer. */
   #most = Infinity;
   #sentAt = -Infinity;
@@ -30,6 +31,7 @@ export class ResetSender {
     reason: Uint8Array,
     quote: Quote,
     rto: number,
+    repeats: number,
     now: number,
   ) {
     this.#conv = conv;
@@ -37,7 +39,8 @@ export class ResetSender {
     this.#closeCode = closeCode;
     this.#reason = reason;
     this.#quote = quote;
-    this.#rto = rto;
+    this.#rto = this.#wait = rto;
+    this.#repeatsLeft = repeats;
     this.#nextAt = now;
     this.endsAt = now + Math.max(MIN_TIME, RTOS * rto);
   }
@@ -70,9 +73,8 @@ export class ResetSender {
     const fits = 24 + this.#reason.length <= this.#most;
     const reason = fits ? this.#reason : this.#reason.subarray(0, 0);
     this.#sentAt = now;
-    this.#nextAt = --this.#repeatsLeft > 0
-      ? now + this.#rto * (REPEATS - this.#repeatsLeft)
-      : Infinity;
+    this.#nextAt = --this.#repeatsLeft > 0 ? now + this.#wait : Infinity;
+    this.#wait += this.#rto;
     this.#most = Infinity;
     return writeReset(view, at, this.#conv, this.#quote, this.#cause, this.#closeCode, reason);
   }

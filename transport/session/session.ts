@@ -9,6 +9,7 @@ import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../../
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { Scratch } from "../../kcp/scratch.ts";
 import type { KcpStats } from "../../kcp/stats.ts";
+import { OVERHEAD } from "../../kcp/segment.ts";
 import { DATA_HEADER, packetType, TYPE_DATA, TYPE_OOB } from "../../fec/header.ts";
 import { AddressConfirmation } from "./address_confirmation.ts";
 import { Closing } from "./closing.ts";
@@ -27,7 +28,7 @@ import {
   isReset,
   readReset,
 } from "./reset.ts";
-import { ResetSender } from "./reset_sender.ts";
+import { REPEATS, ResetSender } from "./reset_sender.ts";
 import { resolveSession, type SessionOptions } from "./session_options.ts";
 import { kcpOptions, wireOptions } from "./wire_options.ts";
 
@@ -467,8 +468,12 @@ export class Session {
     const { kcp } = this;
     const { quote } = kcp;
     if (!quote || kcp.extended === false || this.#giveUpFirstAt !== Infinity) return null;
+    // The address of the peer may be forged: it gets one reset, of few bytes.
+    const repeats = kcp.sndLimit === Infinity ? REPEATS : 1;
     const text = encodeReason(reason);
-    return new ResetSender(this.conv, cause, closeCode, text, quote, kcp.rto, this.#now);
+    const fits = OVERHEAD + text.length + this.#pipeline.overhead <= kcp.sndLimit;
+    const sent = fits ? text : text.subarray(0, 0);
+    return new ResetSender(this.conv, cause, closeCode, sent, quote, kcp.rto, repeats, this.#now);
   }
 
   /** Whether the application can read data, the end, or the start of an incomplete message. */

@@ -7,8 +7,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type Connection, ConnectionError, connectOn, listenOn } from "../../../transport/mod.ts";
-import { ACK, decode, encode, pattern, PUSH, WASK, WINS } from "../../kcp/harness.ts";
-import { FakeClock, FakeSocket, outcome, settle } from "../harness.ts";
+import { ACK, decode, encode, pattern, PUSH, RESET, WASK } from "../../kcp/harness.ts";
+import { FakeClock, FakeSocket, foreignAnswers, outcome, settle } from "../harness.ts";
 
 const PEER = "10.0.0.1:80";
 const QUIET = { idleTimeout: Infinity, interval: 10, nc: true } as const;
@@ -25,10 +25,14 @@ async function accepted(count: number) {
     conns.push(await listener.accept());
     await conns[conv].read(new Uint8Array(1));
   }
-  await clock.advance(50);
-  for (let conv = 0; conv < count; conv++) {
-    socket.receiver!.packet(encode({ conv, cmd: WINS }), PEER);
+  for (let end = clock.time + 10_000; listener.stats.unconfirmed > 0 && clock.time < end;) {
+    for (const { packet } of socket.sent.splice(0)) {
+      const answers = foreignAnswers(decode(packet));
+      if (answers.length > 0) socket.receiver!.packet(encode(...answers), PEER);
+    }
+    await clock.advance(50);
   }
+  assertEquals(listener.stats.unconfirmed, 0);
   await clock.advance(10_000);
   socket.sent.length = 0;
   return { socket, clock, listener, conns };
@@ -162,10 +166,15 @@ Deno.test("driver: a connection of connectOn ignores packets from other addresse
   const clock = new FakeClock();
   const conn = connectOn(socket, clock, PEER, 7, QUIET);
   const read = outcome(conn.read(new Uint8Array(9)));
-  socket.receiver!.packet(encode({ conv: 7, data: pattern(1) }), "10.0.0.66:80");
-  socket.receiver!.packet(encode({ conv: 8, data: pattern(1) }), PEER);
+  socket.receiver!.packet(encode({ conv: 7, ts: 5, data: pattern(1) }), "10.0.0.66:80");
+  socket.receiver!.packet(encode({ conv: 8, ts: 6, data: pattern(1) }), PEER);
   await clock.advance(1000);
-  assertEquals([read.state, socket.sent.length], ["pending", 0]);
+  assertEquals(read.state, "pending");
+  // Their senders learn that there is no such conversation, and get nothing else.
+  assertEquals(
+    socket.sent.map(({ to, packet }) => [to, ...decode(packet).map((s) => [s.conv, s.cmd, s.ts])]),
+    [["10.0.0.66:80", [7, RESET, 5]], [PEER, [8, RESET, 6]]],
+  );
   socket.receiver!.packet(encode({ conv: 7, data: pattern(1) }), PEER);
   await settle();
   assertEquals(read.state, "resolved");

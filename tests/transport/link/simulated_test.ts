@@ -268,7 +268,7 @@ Deno.test("rebind: with `migrate` a connection survives the change of its addres
   });
 });
 
-Deno.test("rebind: without `migrate` the connection ends as unreachable", async () => {
+Deno.test("rebind: without `migrate` the listener resets the connection at the next packet", async () => {
   const network = new SimulatedNetwork({ seed: 4, link: { latency: 20 } });
   const listener = network.listen({ ...SERVER, ...turbo });
   await network.run(async () => {
@@ -279,9 +279,14 @@ Deno.test("rebind: without `migrate` the connection ends as unreachable", async 
     await readExactly(client, 1);
     await network.delay(100);
     network.rebind("10.0.0.2:1000", "10.7.7.7:2000");
+    const from = network.now;
     await client.write(pattern(1));
     const error = await client.closed.catch((error) => error);
-    assertEquals(error.kind, "unreachable");
+    assertEquals(error.kind, "reset");
+    assertLess(network.now - from, 50, "one round trip");
+    await network.delay(10);
+    // The listener resets the new address only. The session of the old one goes on.
+    assertEquals(outcome(server.closed).state, "pending");
     assertEquals(server.remoteAddr.port, 1000);
     assertEquals(listener.stats.migrated, 0);
   });

@@ -4,7 +4,7 @@ import { Endpoint } from "../../../transport/mod.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { TimerHeap } from "../../../transport/session/timer_heap.ts";
 import { encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
-import { readAll, readExactly, Runner, writeAll } from "../harness.ts";
+import { foreignAnswers, ownAnswers, readAll, readExactly, Runner, writeAll } from "../harness.ts";
 
 const PEER = "10.0.0.9:1000";
 const SERVER = { hostname: "10.0.0.1", port: 80 } as const;
@@ -35,9 +35,13 @@ Deno.test("bounds: a confirmed address gets everything", () => {
   a.machine.input(encode({ sn: 0, data: pattern(100) }), 0, PEER);
   const session = a.machine.accept()!;
   session.write(pattern(30_000));
-  a.sent(0);
+  const [echo] = ownAnswers(a.segments(0));
   assert(session.unconfirmed);
-  a.machine.input(encode({ cmd: WINS, wnd: 1000 }), 20, PEER);
+  // A window that somebody else can forge lifts no limit.
+  a.machine.input(encode({ cmd: WINS, wnd: 1000 }), 10, PEER);
+  assert(session.unconfirmed);
+  a.machine.input(encode({ ...echo, wnd: 1000 }), 20, PEER);
+  assert(!session.unconfirmed);
   const data = a.segments(20).filter(({ cmd }) => cmd === PUSH);
   assertLess(15_000, data.reduce((sum, segment) => sum + segment.data.length, 0));
 });
@@ -62,8 +66,9 @@ Deno.test("bounds: a session that failed frees its unsent data", () => {
   a.machine.input(encode({ sn: 0, data: pattern(10) }, { cmd: WINS }), 0, PEER);
   const session = a.machine.accept()!;
   session.onChange = () => {};
-  a.sent(0);
-  a.machine.input(encode({ cmd: WINS, wnd: 1000 }), 1, PEER);
+  const answers = foreignAnswers(a.segments(0));
+  a.machine.input(encode(...answers, { cmd: WINS, wnd: 1000 }), 1, PEER);
+  assert(!session.unconfirmed);
   a.sent(1);
   const before = a.machine.arena.used;
   session.write(pattern(200_000));

@@ -13,8 +13,19 @@ import {
   type EndpointOptions,
   type Session,
 } from "../../../transport/mod.ts";
-import { ACK, encode, pattern, PUSH, type Segment, WASK, WINS } from "../../kcp/harness.ts";
-import { drain, Runner, type Sent } from "../harness.ts";
+import {
+  ACK,
+  encode,
+  pattern,
+  PUSH,
+  range,
+  RESET,
+  type Segment,
+  WASK,
+  WINS,
+} from "../../kcp/harness.ts";
+import { drain, ownAnswers, Runner, type Sent } from "../harness.ts";
+import { countingEntropy } from "./wire.ts";
 
 const QUICK = { nodelay: 1, interval: 10, resend: 2, nc: true } as const;
 const A = "10.0.0.1:1000";
@@ -45,8 +56,8 @@ function sentTo(sent: Sent[], peer: string, conv: number): Segment[] {
 function confirmed(a: Runner<Endpoint>, conv: number, from = A, now = 0): Session {
   assert(a.machine.input(first(conv), now, from));
   const session = accepted(a);
-  a.sent(now);
-  assert(a.machine.input(encode({ conv, cmd: WINS }), now, from));
+  const answers = ownAnswers(sentTo(a.sent(now), from, conv), now + 1);
+  assert(a.machine.input(encode(...answers), now, from));
   a.sent(now);
   assert(!session.unconfirmed);
   return session;
@@ -190,6 +201,9 @@ Deno.test("Endpoint: the memory of ended sessions is bounded", () => {
     accepted(a);
     if (conv % 100 === 99) a.sent(now += 2);
   }
+  // A session answers its peer for a second after its end.
+  a.sent(now += 1100);
+  a.sent(now += 1100);
   assertEquals(a.machine.size, 0);
   assertEquals(a.machine.input(encode({ conv: 69_999 }), now, A), false);
   assert(a.machine.input(encode({ conv: 0 }), now, A), "the first is still remembered");
@@ -199,8 +213,6 @@ for (
   const [limit, sessions, opened] of [
     ["backlog", "unaccepted sessions", 5],
     ["maxSessions", "sessions", 5],
-    ["maxUnconfirmed", "unconfirmed sessions", 5],
-    ["maxUnconfirmedPerHost", "unconfirmed sessions of one host", 5],
   ] as const
 ) {
   Deno.test(`Endpoint: a flood of spoofed convs is capped by ${limit}`, () => {
@@ -216,6 +228,56 @@ for (
       sessions,
     );
     assertLess(a.machine.arena.used, 65_536 + 2048 + opened * 4096 + 1);
+  });
+}
+
+for (const limit of ["maxUnconfirmed", "maxUnconfirmedPerHost"] as const) {
+  Deno.test(`Endpoint: a flood of spoofed convs beyond ${limit} must prove its addresses`, () => {
+    const a = server({ [limit]: 5, entropy: countingEntropy() });
+    const packet = first(0, 0, pattern(1300));
+    for (let i = 0; i < 1000; i++) {
+      a.machine.input(first(i, 0, pattern(1300)), 0, `10.0.0.1:${i}`);
+      a.machine.accept();
+    }
+    const { stats } = a.machine;
+    assertEquals(
+      [stats.sessions, stats.accepted, stats.asked, stats.refused],
+      [5, 5, 995, 0],
+    );
+    assertLess(a.machine.arena.used, 65_536 + 2048 + 5 * 4096 + 1);
+    const asked = a.sent(0).filter(({ segments: [{ conv }] }) => conv >= 5);
+    assertEquals(asked.length, 995);
+    for (const { packet: { length }, segments: [{ cmd, sn, data }] } of asked) {
+      assertEquals([length, cmd, sn, data.length], [24, PUSH, -1 >>> 0, 0]);
+      assertLess(length, packet.length);
+    }
+    // One that echoes what it was asked for is let in.
+    const { to, segments: [question] } = asked[700];
+    const { conv, sn, ts } = question;
+    const echo = { conv, cmd: ACK, sn, ts };
+    const opening = { conv, sn: 0, data: pattern(10) };
+    assert(!a.machine.input(encode({ ...echo, ts: ts + 1 }, opening), 20, to), "another echo");
+    assert(!a.machine.input(encode(echo, opening), 20, `10.0.0.1:${conv + 1}`), "another address");
+    assert(a.machine.input(encode(echo, opening), 20, to));
+    const session = accepted(a);
+    assertEquals([session.conv, session.unconfirmed, drain(session)], [conv, false, pattern(10)]);
+    // After a second, the oldest one gives way.
+    a.sent(999);
+    assert(!a.machine.input(first(2000), 999, "10.0.0.1:2000"));
+    assert(a.machine.input(first(2000), 1000, "10.0.0.1:2000"));
+    assertEquals([accepted(a).conv, a.machine.stats.unconfirmed], [2000, 5]);
+  });
+
+  Deno.test(`Endpoint: without entropy, the newest of ${limit} stay`, () => {
+    const a = server({ [limit]: 5 });
+    const live = [];
+    for (let i = 0; i < 1000; i++) {
+      assert(a.machine.input(first(i, 0, pattern(1300)), 0, `10.0.0.1:${i}`));
+      live.push(accepted(a));
+      assertLess(a.machine.size, 6);
+    }
+    assertEquals(live.filter(({ over }) => !over).map(({ conv }) => conv), range(995, 1000));
+    assertLess(a.machine.arena.used, 65_536 + 2048 + 5 * 4096 + 1);
   });
 }
 
@@ -298,12 +360,16 @@ Deno.test("Endpoint: an unconfirmed session that was not accepted frees its memo
 Deno.test("Endpoint: stopAccepting frees the memory of sessions that were not accepted", () => {
   const a = server();
   a.machine.input(first(1, 500), 0, A);
+  a.sent(0);
   const before = a.machine.arena.used;
   for (let i = 0; i < 50; i++) a.machine.input(first(i, 0, pattern(1300)), 0, `10.0.0.${i}:1`);
   a.machine.stopAccepting();
-  a.sent(0);
-  assertEquals(a.machine.size, 0);
+  const told = a.sent(0).map(({ segments }) => segments.map(({ cmd, frg }) => [cmd, frg]));
+  assertEquals(told, Array(50).fill([[RESET, 4]]));
   assertEquals(a.machine.arena.used, before, "sessions that ended keep their memory");
+  // They answer their peers for a second.
+  a.idle(0, 2000);
+  assertEquals(a.machine.size, 0);
 });
 
 Deno.test("Endpoint: a closed session frees its memory", () => {
@@ -337,7 +403,7 @@ Deno.test("Endpoint: stopAccepting opens no more sessions; the accepted ones go 
   a.machine.input(first(2), 0, A);
   a.machine.stopAccepting();
   assertEquals(a.machine.input(first(3), 0, A), false);
-  a.sent(0);
+  a.idle(0, 2000);
   assertEquals([a.machine.size, a.machine.accept(), live.state], [1, null, "open"]);
 });
 
