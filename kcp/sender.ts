@@ -85,6 +85,8 @@ export class Sender implements PacketSink {
   #tailOpen = false;
   /** Whether the peer was ever asked for its window. */
   #asked = false;
+  /** Whether pieces of the first segment wait for the pacer. */
+  #firstPiecesDue = false;
 
   // The packet that is being read: the state before it, and what it has acknowledged so far.
   #unaBefore = 0;
@@ -416,7 +418,7 @@ export class Sender implements PacketSink {
     let deadline = Infinity;
     if (this.#limited || this.#waitsForPath) {
       // Nothing leaves until the limit is raised, or the path is probed.
-    } else if (buffer.due) {
+    } else if (buffer.due || this.#piecesWait) {
       deadline = Math.max(now, this.pacer.readyAt);
     } else if (buffer.waiting > 0) {
       if (this.room > 0) {
@@ -513,8 +515,8 @@ export class Sender implements PacketSink {
 
   /** Whether data may be sent now, given the new segments that the windows allow. */
   dataDue(room: number): boolean {
-    return !this.#waitsForPath && (this.buffer.due || room > 0) && this.pacer.ready &&
-      !this.#limited;
+    return !this.#waitsForPath && (this.buffer.due || room > 0 || this.#piecesWait) &&
+      this.pacer.ready && !this.#limited;
   }
 
   /**
@@ -611,6 +613,8 @@ export class Sender implements PacketSink {
     const { now } = this.#clock;
     const ts = (timestamp(now) + this.#tsOffset) | 0;
     const edge = this.#edge;
+    // They come before the next retransmission, which would take their place in a slow pacer.
+    if (this.#piecesWait) this.#writeFirstInPieces(writer, ts);
     while (true) {
       const again = buffer.due;
       if (!again && room <= 0) break;
@@ -652,23 +656,33 @@ export class Sender implements PacketSink {
       buffer.transmit(sn, now);
       this.#dataSentAt = now;
       this.controller.onSend(now, length, buffer.inFlight);
-      if (again && sn === this.firstSn) this.#writeFirstInPieces(writer, size, ts);
+      if (again && sn === this.firstSn && this.#needsPieces(size)) {
+        this.#writeFirstInPieces(writer, ts);
+      }
     }
     if (path.mtu < this.#options.maxMtu) path.raiseIfDue(now);
     return room;
   }
 
   /**
-   * Sends the first segment in pieces, too, if the peer has never answered. It may be too large for
-   * the path, and a peer that has not got it does not answer probes.
+   * Whether the first segment is sent in pieces, too: the peer has never answered. It may be too
+   * large for the path, and a peer that has not got it does not answer probes.
    */
-  #writeFirstInPieces(writer: PacketWriter, size: number, ts: number): void {
-    if (size <= MIN_SUSPECT || this.#liveness.heardAt !== -Infinity) return;
+  #needsPieces(size: number): boolean {
+    return size > MIN_SUSPECT && this.#liveness.heardAt === -Infinity && this.limit === Infinity;
+  }
+
+  /** Whether pieces of the first segment wait for the pacer. */
+  get #piecesWait(): boolean {
+    return this.#firstPiecesDue && this.#liveness.heardAt === -Infinity &&
+      this.buffer.una === this.firstSn && this.buffer.inFlight > 0;
+  }
+
+  #writeFirstInPieces(writer: PacketWriter, ts: number): void {
+    const { buffer, firstSn } = this;
     const mtu = Math.min(this.path.mtu, FIRST_PIECES);
-    if (this.limit === Infinity) {
-      this.#pieces.write(writer, this.pacer, this.buffer, this.firstSn, ts, mtu);
-      // An acknowledgment does not show that the large packet has arrived.
-      this.buffer.setPacketSize(this.firstSn, this.#pieces.packetSize);
-    }
+    this.#firstPiecesDue = !this.#pieces.write(writer, this.pacer, buffer, firstSn, ts, mtu);
+    // An acknowledgment does not show that the large packet has arrived.
+    buffer.setPacketSize(firstSn, this.#pieces.packetSize);
   }
 }

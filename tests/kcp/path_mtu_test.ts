@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
 import { Random } from "../../transport/link/random.ts";
-import { End, opened, pattern, PIECE, PROBE, PUSH, sent } from "./harness.ts";
+import { decode, End, opened, pattern, PIECE, PROBE, PUSH, sent, WINS } from "./harness.ts";
 import { Path, type Traffic } from "./path_mtu_harness.ts";
 
 const MODES = { normal, fast, turbo };
@@ -109,6 +109,26 @@ Deno.test("path MTU: when the first packet is too large, its pieces begin the co
       path.finish();
       assert(path.a.kcp.pathMtu <= 576);
       assert(path.b.kcp.stats.payloadIn > 0);
+    }
+  }
+});
+
+Deno.test("path MTU: the pieces of a first packet that is too large wait for the pacer", () => {
+  for (const limits of [{ burst: 1 }, { pacingRate: 2_000 }, { burst: 1, pacingRate: 5_000 }]) {
+    for (const message of [0, 2_500]) {
+      const traffic = { message, ahead: 2, total: 5_000 };
+      const path = new Path(traffic, { ...turbo, ...limits });
+      path.shrink(576);
+      // A listener knows a conversation by its first segment, and drops everything before it.
+      const { kcp } = path.b;
+      const input = kcp.input.bind(kcp);
+      kcp.input = (packet, now) => {
+        const [{ cmd, sn }] = decode(packet);
+        return (kcp.started || cmd !== PROBE && sn === 0) && input(packet, now);
+      };
+      path.network.run(20_000, () => path.b.kcp.stats.payloadIn > 0);
+      assert(path.b.kcp.stats.payloadIn > 0, JSON.stringify(limits));
+      path.finish();
     }
   }
 });
