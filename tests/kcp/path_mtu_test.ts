@@ -193,6 +193,18 @@ Deno.test("path MTU: configure cuts what waits, and keeps the boundaries of mess
   assertEquals(b.recv(), pattern(500));
 });
 
+Deno.test("path MTU: a message gets no more fragments than the peer's window has segments", () => {
+  for (const wnd of [1, 3, 7]) {
+    const a = new End({ mtu: 9_000, nc: true });
+    a.input(0, { cmd: WINS, wnd });
+    a.kcp.send(pattern(8_976));
+    a.kcp.configure({ mtu: 1_024 });
+    const segments = a.segments(0);
+    assertEquals(segments[0].frg + 1, wnd);
+    assertEquals(segments.length, wnd);
+  }
+});
+
 Deno.test("path MTU: a message that was sent in part keeps its fragments", () => {
   const a = opened({ mtu: 1_024, sndWnd: 2 });
   const b = new End();
