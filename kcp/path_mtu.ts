@@ -313,6 +313,11 @@ export class PathMtu {
     this.arrived(size, round.at, now);
   }
 
+  /** Whether an ACK is for a probe of the last round that is a segment. */
+  isEcho(sn: number, ts: number): boolean {
+    return this.#round.isSegment(sn, ts);
+  }
+
   /**
    * Draws the conclusions from a packet that arrived, after {@linkcode PathMtu.answered} and
    * {@linkcode PathMtu.arrived} have taken what it shows.

@@ -249,9 +249,13 @@ export class Sender implements PacketSink {
   /**
    * Whether an ACK echoes the `ts` of a transmission of a segment in flight. Only a peer that got the
    * segment knows it: an ACK for an earlier incarnation of this end echoes another one.
+   *
+   * The echo of a probe that is a segment shows the same. A peer may acknowledge only the newest of
+   * several segments, and probes follow a retransmission.
    */
   isEcho(sn: number, echo: number): boolean {
     const { buffer } = this;
+    if (this.path.isEcho(sn, echo)) return true;
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
       return false;
     }

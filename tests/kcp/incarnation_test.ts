@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Kcp } from "../../kcp/mod.ts";
 import { Link } from "../../transport/link/link.ts";
 import { Random } from "../../transport/link/random.ts";
-import { ACK, CONV, End, Network, pattern, PUSH, queue, range, sent } from "./harness.ts";
+import { ACK, CONV, End, Network, pattern, PUSH, queue, range, sent, WINS } from "./harness.ts";
 
 /** The limits on the peer's clock, in ms. */
 const BEHIND = 120_000;
@@ -196,4 +196,21 @@ Deno.test("initialTs: it takes 0 to 4294967295, else the error names it", () => 
     assertThrows(() => new Kcp(CONV, { initialTs }), RangeError, "initialTs");
   }
   for (const initialTs of [0, 2 ** 32 - 1]) new Kcp(CONV, { initialTs });
+});
+
+Deno.test("link: the acknowledgment of a probe of the path MTU shows that the peer is meant", () => {
+  for (const wrong of [0, 1]) {
+    const a = new End({ initialTs: 123_456 });
+    a.kcp.requireEcho(true);
+    a.kcp.send(pattern(1000));
+    const [first] = a.segments(0);
+    // The acknowledgment is lost, but the peer is heard.
+    a.input(50, { cmd: WINS, wnd: 32 });
+    const again = a.segments(a.kcp.deadline).filter(({ cmd }) => cmd === PUSH);
+    const probe = again.find(({ sn }) => sn !== first.sn);
+    assert(probe, "a probe follows the retransmission");
+    // The peer acknowledges the newest of the two only.
+    a.input(250, { cmd: ACK, sn: probe.sn, ts: probe.ts + wrong, una: 1 });
+    assertEquals(a.kcp.drained, wrong === 0);
+  }
 });
