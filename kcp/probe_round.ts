@@ -1,7 +1,7 @@
 import type { PacketWriter } from "./packet_writer.ts";
 import { CMD_PROBE, CMD_PUSH, distance, OVERHEAD } from "./segment.ts";
 
-/** Sizes of an even range that a round tries. */
+/** Most sizes of an even range that a round tries. */
 const SIZES = 8;
 
 /** The peer has answered a {@linkcode CMD_PROBE}. */
@@ -155,14 +155,18 @@ export class ProbeRound {
 /**
  * Sizes between `low` and `high`, without both, ascending. The peer may acknowledge only the newest
  * of several probes, so the largest comes last.
+ *
+ * @param most Most sizes of the even steps. There are two at least, so that each round narrows the
+ * bounds to a third or less.
  */
-export function sizesBetween(low: number, high: number): number[] {
+export function sizesBetween(low: number, high: number, most: number = SIZES): number[] {
+  const steps = Math.min(SIZES, Math.max(2, most));
   const sizes: number[] = [];
   // A wide range is halved until it is small enough for even steps.
   let from = low;
   for (; 4 * from < high; from *= 2) sizes.push(from);
-  const step = (high - from) / (SIZES + 1);
-  for (let i = from === low ? 1 : 0; i <= SIZES; i++) {
+  const step = (high - from) / (steps + 1);
+  for (let i = from === low ? 1 : 0; i <= steps; i++) {
     const size = Math.round(from + i * step);
     if (size > (sizes.at(-1) ?? low) && size < high) sizes.push(size);
   }

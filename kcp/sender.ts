@@ -10,7 +10,7 @@ import type { Liveness } from "./liveness.ts";
 import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
-import { MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
+import { affordable, MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
 import { PieceWriter } from "./piece_writer.ts";
 import { recut } from "./recut.ts";
 import type { PacketSink, PacketWriter } from "./packet_writer.ts";
@@ -547,18 +547,20 @@ export class Sender implements PacketSink {
     // The peer drops them as duplicates. None is like the first segment, which begins a conversation.
     const sent = distance(buffer.una, this.firstSn);
     const before = ((sent >= 0 && sent <= MAX_PROBES ? this.firstSn : buffer.una) - 1) | 0;
-    if (buffer.inFlight > 0) this.#writeCopies(writer);
-    path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, this.rto.rto);
+    const { rto } = this.rto;
+    const budget = this.pacer.bytesIn(rto);
+    if (buffer.inFlight > 0) this.#writeCopies(writer, budget);
+    path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, rto, budget);
   }
 
   /** Writes copies of a segment that is suspected to be too large for the path. */
-  #writeCopies(writer: PacketWriter): void {
+  #writeCopies(writer: PacketWriter, budget: number): void {
     const { buffer, path } = this;
     const { now } = this.#clock;
     const sn = buffer.una;
     const size = OVERHEAD + buffer.length(sn);
     if (size < path.suspect) return;
-    for (let left = path.copies; left > 0; left--) {
+    for (let left = Math.min(path.copies, affordable(size, budget)); left > 0; left--) {
       writer.close();
       if (!writer.reserve(size)) return;
       buffer.copyPayload(sn, writer.dataAt);

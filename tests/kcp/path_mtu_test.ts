@@ -171,6 +171,23 @@ Deno.test("path MTU: a peer of another implementation is probed upwards when the
   assert(pathMtu > 2_900 && pathMtu <= 3_000, `MTU ${pathMtu}`);
 });
 
+Deno.test("path MTU: under a rate limit, two losses in a row cost few probes", () => {
+  const traffic = { message: 1_376, ahead: 1, total: 50_000 };
+  const path = new Path(traffic, { ...turbo, pacingRate: 10_000 });
+  let [full, probes] = [0, 0];
+  path.network.onTransmit = (from, packet) => {
+    if (from !== path.a) return;
+    const { cmd } = decode(packet)[0];
+    if (cmd === PROBE) probes += packet.length;
+    const lost = cmd === PUSH && packet.length === 1_400 && ++full % 10 > 7;
+    path.there.configure({ loss: lost ? 1 : 0 });
+  };
+  path.finish();
+  assert(full > 40);
+  assertEquals(path.a.kcp.stats.pathMtuReductions, 0);
+  assert(probes < 15_000, `${probes} bytes of probes`);
+});
+
 // --- by hand ---
 
 Deno.test("path MTU: configure cuts what waits, and keeps the boundaries of messages", () => {
