@@ -945,10 +945,11 @@ export class Kcp {
     const before = batch.count;
     const writer = this.#writer;
     writer.start(batch, sender.path.mtu, receiver.window, receiver.buffer.nxt);
-    // Until the peer has answered, an acknowledgment leads every flight: its echo of `ts` shows the
+    // Until the peer has taken data, an acknowledgment leads every flight: its echo of `ts` shows the
     // peer that the data is meant for it, and one of them may be lost.
-    if (data && !sender.answered && now > this.#splitAt) receiver.repeatAck();
-    const acksLast = data && sender.answered && sender.acksFitBetterLast(room);
+    const taken = sender.buffer.acknowledged > 0;
+    if (data && !taken && now > this.#splitAt) receiver.repeatAck();
+    const acksLast = data && taken && sender.acksFitBetterLast(room);
     const fits = (acksLast || receiver.writeAcks(writer)) &&
       (!control || this.#writeControl(writer));
     const left = fits && data ? sender.writeData(writer, room) : room;

@@ -308,9 +308,12 @@ export class Receiver {
     const largest = Math.max(this.#largest, this.#options.mtu - OVERHEAD);
     if (buffer.lacking >= 0) return Math.min(segments, buffer.room(largest));
     if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
-    // An empty buffer takes one segment of any size.
-    const least = buffer.bytes === 0 ? 1 : 0;
-    return Math.min(segments, Math.max(least, Math.floor((this.#budget - buffer.bytes) / largest)));
+    const budget = this.#budget;
+    const fitting = Math.floor((budget - buffer.bytes) / largest);
+    if (fitting > 0) return Math.min(segments, fitting);
+    // An empty buffer takes one segment of any size. A message that is not complete can't be read, so
+    // its next fragment is needed. It may be smaller than the largest.
+    return buffer.bytes === 0 || buffer.bytes < budget && buffer.peekSize() < 0 ? 1 : 0;
   }
 
   /** Changes {@linkcode Receiver.limit}. */

@@ -11,7 +11,7 @@ import type { Liveness } from "./liveness.ts";
 import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
-import { MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
+import { affordable, MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
 import { PieceWriter } from "./piece_writer.ts";
 import { recut } from "./recut.ts";
 import type { PacketSink, PacketWriter } from "./packet_writer.ts";
@@ -125,6 +125,8 @@ export class Sender implements PacketSink {
   #tailOpen = false;
   /** Whether the peer was ever asked for its window. */
   asked = false;
+  /** Whether pieces of the first segment wait for the pacer. */
+  #firstPiecesDue = false;
 
   // The packet that is being read: the state before it, and what it has acknowledged so far.
   #unaBefore = 0;
@@ -332,10 +334,14 @@ export class Sender implements PacketSink {
   /**
    * Whether an ACK echoes the `ts` of a transmission of a segment in flight. Only a peer that got the
    * segment knows it: an ACK for an earlier incarnation of this end echoes another one.
+   *
+   * The echo of a probe that is a segment shows the same. A peer may acknowledge only the newest of
+   * several segments, and probes follow a retransmission.
    */
   isEcho(sn: number, echo: number): boolean {
     const { buffer } = this;
-    if (sn === this.#echoSn) return this.#echoes.has(echo);
+    if (sn === this.#echoSn && this.#echoes.has(echo)) return true;
+    if (this.path.isEcho(sn, echo)) return true;
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
       return false;
     }
@@ -555,7 +561,7 @@ export class Sender implements PacketSink {
     let deadline = Infinity;
     if (this.#limited || this.#waitsForPath) {
       // Nothing leaves until the limit is raised, or the path is probed.
-    } else if (buffer.due) {
+    } else if (buffer.due || this.#piecesWait) {
       deadline = Math.max(now, this.pacer.readyAt);
     } else if (buffer.waiting > 0) {
       if (this.room > 0) {
@@ -652,8 +658,8 @@ export class Sender implements PacketSink {
 
   /** Whether data may be sent now, given the new segments that the windows allow. */
   dataDue(room: number): boolean {
-    return !this.#waitsForPath && (this.buffer.due || room > 0) && this.pacer.ready &&
-      !this.#limited;
+    return !this.#waitsForPath && (this.buffer.due || room > 0 || this.#piecesWait) &&
+      this.pacer.ready && !this.#limited;
   }
 
   /**
@@ -680,17 +686,19 @@ export class Sender implements PacketSink {
     // The peer drops them as duplicates. None is like the first segment, which begins a conversation.
     const sent = distance(buffer.una, this.firstSn);
     const before = ((sent >= 0 && sent <= MAX_PROBES ? this.firstSn : buffer.una) - 1) | 0;
-    if (buffer.inFlight > 0) this.#writeCopies(writer);
-    path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, this.rto.rto);
+    const { rto } = this.rto;
+    const budget = this.pacer.bytesIn(rto);
+    if (buffer.inFlight > 0) this.#writeCopies(writer, budget);
+    path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, rto, budget);
   }
 
   /** Writes copies of a segment that is suspected to be too large for the path. */
-  #writeCopies(writer: PacketWriter): void {
+  #writeCopies(writer: PacketWriter, budget: number): void {
     const { buffer, path } = this;
     const sn = buffer.una;
     const size = OVERHEAD + buffer.length(sn);
     if (size < path.suspect) return;
-    for (let left = path.copies; left > 0; left--) {
+    for (let left = Math.min(path.copies, affordable(size, budget)); left > 0; left--) {
       writer.close();
       if (!writer.reserve(size)) return;
       buffer.copyPayload(sn, writer.dataAt);
@@ -758,6 +766,8 @@ export class Sender implements PacketSink {
     const { now } = this.#clock;
     const { ts } = this;
     const edge = this.#edge;
+    // They come before the next retransmission, which would take their place in a slow pacer.
+    if (this.#piecesWait) this.#writeFirstInPieces(writer, ts);
     while (true) {
       const again = buffer.due;
       if (!again && room <= 0) break;
@@ -800,23 +810,33 @@ export class Sender implements PacketSink {
       this.#dataSentAt = now;
       if (now < this.#firstSentAt) this.#firstSentAt = now;
       this.controller.onSend(now, length, buffer.inFlight);
-      if (again && sn === this.firstSn) this.#writeFirstInPieces(writer, size, ts);
+      if (again && sn === this.firstSn && this.#needsPieces(size)) {
+        this.#writeFirstInPieces(writer, ts);
+      }
     }
     if (path.mtu < this.#options.maxMtu) path.raiseIfDue(now);
     return room;
   }
 
   /**
-   * Sends the first segment in pieces, too, if the peer has never answered. It may be too large for
-   * the path, and a peer that has not got it does not answer probes.
+   * Whether the first segment is sent in pieces, too: the peer has never answered. It may be too
+   * large for the path, and a peer that has not got it does not answer probes.
    */
-  #writeFirstInPieces(writer: PacketWriter, size: number, ts: number): void {
-    if (size <= MIN_SUSPECT || this.#liveness.heardAt !== -Infinity) return;
+  #needsPieces(size: number): boolean {
+    return size > MIN_SUSPECT && this.#liveness.heardAt === -Infinity && this.limit === Infinity;
+  }
+
+  /** Whether pieces of the first segment wait for the pacer. */
+  get #piecesWait(): boolean {
+    return this.#firstPiecesDue && this.#liveness.heardAt === -Infinity &&
+      this.buffer.una === this.firstSn && this.buffer.inFlight > 0;
+  }
+
+  #writeFirstInPieces(writer: PacketWriter, ts: number): void {
+    const { buffer, firstSn } = this;
     const mtu = Math.min(this.path.mtu, FIRST_PIECES);
-    if (this.limit === Infinity) {
-      this.#pieces.write(writer, this.pacer, this.buffer, this.firstSn, ts, mtu);
-      // An acknowledgment does not show that the large packet has arrived.
-      this.buffer.setPacketSize(this.firstSn, this.#pieces.packetSize);
-    }
+    this.#firstPiecesDue = !this.#pieces.write(writer, this.pacer, buffer, firstSn, ts, mtu);
+    // An acknowledgment does not show that the large packet has arrived.
+    buffer.setPacketSize(firstSn, this.#pieces.packetSize);
   }
 }

@@ -382,3 +382,20 @@ Deno.test("initialTs: it takes 0 to 4294967295, else the error names it", () => 
   }
   for (const initialTs of [0, 2 ** 32 - 1]) new Kcp(CONV, { initialTs });
 });
+
+Deno.test("link: the acknowledgment of a probe of the path MTU shows that the peer is meant", () => {
+  for (const wrong of [0, 1]) {
+    const a = new End({ initialTs: 123_456 });
+    a.kcp.requireEcho(true);
+    a.kcp.send(pattern(1000));
+    const [first] = a.segments(0);
+    // The acknowledgment is lost, but the peer is heard.
+    a.input(50, { cmd: WINS, wnd: 32 });
+    const again = a.segments(a.kcp.deadline).filter(({ cmd }) => cmd === PUSH);
+    const probe = again.find(({ sn }) => sn !== first.sn);
+    assert(probe, "a probe follows the retransmission");
+    // The peer acknowledges the newest of the two only.
+    a.input(250, { cmd: ACK, sn: probe.sn, ts: probe.ts + wrong, una: 1 });
+    assertEquals(a.kcp.drained, wrong === 0);
+  }
+});

@@ -170,7 +170,7 @@ for (const timeWait of [0, 5000, 200_000]) {
     const a = server({ timeWait });
     const session = confirmed(a, 1);
     session.close();
-    const [end] = sentTo(a.sent(100), A, 1);
+    const end = sentTo(a.sent(100), A, 1).find(({ cmd }) => cmd === PUSH)!;
     const ack = { conv: 1, cmd: ACK, sn: end.sn, ts: end.ts, una: 1 };
     a.machine.input(encode(ack, { conv: 1, sn: 1, una: 1 }), 100, A);
     a.idle(100, 3999);
