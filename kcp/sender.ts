@@ -625,7 +625,7 @@ export class Sender implements PacketSink {
       if (size > this.limit) break;
       if (size > path.mtu && path.understood) {
         if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
-        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu)) break;
+        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu, again)) break;
         buffer.setPacketSize(sn, this.#pieces.packetSize);
       } else {
         if (!writer.fits(size)) writer.close();
@@ -666,7 +666,7 @@ export class Sender implements PacketSink {
     if (size <= MIN_SUSPECT || this.#liveness.heardAt !== -Infinity) return;
     const mtu = Math.min(this.path.mtu, FIRST_PIECES);
     if (this.limit === Infinity) {
-      this.#pieces.write(writer, this.pacer, this.buffer, this.firstSn, ts, mtu);
+      this.#pieces.write(writer, this.pacer, this.buffer, this.firstSn, ts, mtu, true);
       // An acknowledgment does not show that the large packet has arrived.
       this.buffer.setPacketSize(this.firstSn, this.#pieces.packetSize);
     }
