@@ -146,7 +146,7 @@ async function finish(world: World): Promise<void> {
     // A server that is slow to accept may not have begun.
     await network.delay(scenario.acceptDelay + 4 * scenario.oneWay + 2000);
     // A frozen server takes in what waits in its socket, and may accept it, when it is thawed.
-    if (world.isIdle && !world.server.frozen) break;
+    if (world.isIdle && !(world.server.alive && world.server.frozen)) break;
   }
   world.over = true;
   for (const end of world.ends) {
