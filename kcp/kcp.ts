@@ -1048,6 +1048,7 @@ export class Kcp {
   abandon(): void {
     this.#stop();
     this.#receiver.buffer.detach();
+    this.#receiver.pieces.clear();
     this.trim();
   }
 
@@ -1062,6 +1063,7 @@ export class Kcp {
   /** Drops all data that is unread, or that arrived early. What was acknowledged stays so. */
   dropUnread(): void {
     this.#receiver.buffer.clear();
+    this.#receiver.pieces.clear();
   }
 
   /** Drops all data that is queued, in flight or unread, and gives the memory back to the arena. */

@@ -450,7 +450,8 @@ export class Receiver {
   /** Gives memory that is not needed now back to the arena. */
   release(): void {
     this.buffer.release();
-    this.pieces.clear();
+    // The other pieces of a segment may come later.
+    this.pieces.trim(this.buffer.nxt);
     this.acks.release();
   }
 }

@@ -782,7 +782,7 @@ export class Sender implements PacketSink {
       if (size > this.limit) break;
       if (size > path.mtu && path.understood) {
         if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
-        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu)) break;
+        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu, again)) break;
         buffer.setPacketSize(sn, this.#pieces.packetSize);
       } else {
         if (!writer.fits(size)) writer.close();
@@ -835,7 +835,7 @@ export class Sender implements PacketSink {
   #writeFirstInPieces(writer: PacketWriter, ts: number): void {
     const { buffer, firstSn } = this;
     const mtu = Math.min(this.path.mtu, FIRST_PIECES);
-    this.#firstPiecesDue = !this.#pieces.write(writer, this.pacer, buffer, firstSn, ts, mtu);
+    this.#firstPiecesDue = !this.#pieces.write(writer, this.pacer, buffer, firstSn, ts, mtu, true);
     // An acknowledgment does not show that the large packet has arrived.
     buffer.setPacketSize(firstSn, this.#pieces.packetSize);
   }

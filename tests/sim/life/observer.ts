@@ -101,6 +101,7 @@ export class Observer implements Surroundings {
     const note = () => {
       end.waits = false;
       end.heardAt = end.process.localTime;
+      end.reachedAt = world.now;
       if (world.now >= world.outageUntil) end.heardAgainAt = Math.min(end.heardAgainAt, world.now);
     };
     if (!end.process.frozen) {

@@ -360,6 +360,8 @@ export class World implements Stage, Facts {
   }
 
   #afterClient(client: Client): void {
+    // A connection that is left when the run is over is aborted.
+    if (this.over) return;
     if (!client.end.outcome?.kind || this.#redials === 0 || client.process.leaving) return;
     client.process.leaving = true;
     this.#redials--;
