@@ -289,7 +289,7 @@ export class FecDecoder {
       this.#tuner.clear();
     }
     const found = this.#tuner.note(seqid, parity, this.#ratio);
-    if (found) this.#learn(found, seqid);
+    if (found) this.#learn(found);
   }
 
   /**
@@ -330,7 +330,7 @@ export class FecDecoder {
   }
 
   /** Starts to use the ratio that packets have confirmed. */
-  #learn(ratio: FecRatio, seqid: number): void {
+  #learn(ratio: FecRatio): void {
     const { dataShards, parityShards } = ratio;
     const { data, groups, evidence } = this.#tuner.support(ratio);
     if (this.#forged >= STORM && evidence < STORM_EVIDENCE) return;
@@ -352,8 +352,9 @@ export class FecDecoder {
     this.#fitGroups = groups;
     this.#previous = previous;
     this.#previousProven = proven;
-    // Earlier shards of this group were not stored under this ratio.
-    this.#window!.skipTo(Math.floor(seqid / this.#total));
+    // Earlier shards of this group were not stored under this ratio. Parity does not show where the
+    // stream is: forged parity would end groups that are still to come.
+    this.#window!.skipTo(Math.floor(this.#lastData / this.#total));
   }
 
   /** Ends all doubt about the ratio, and restores what has waited for that. */

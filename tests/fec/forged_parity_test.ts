@@ -110,6 +110,27 @@ Deno.test("forged parity does not change a ratio, and its end leaves no trace", 
   }
 });
 
+Deno.test("a forged parity shard that completes the proof of the ratio ends no groups", () => {
+  const ratio = ratioOf(6, 3);
+  for (let ahead = 8; ahead < 100; ahead++) {
+    const peer = new Peer(ratio);
+    const b = new Receiver();
+    const forged = () => shard(peer.seqid - 9 + 9 * ahead + 6, PARITY, new Uint8Array(70));
+    while (b.decoder.ratio === null) {
+      // All parity of the peer is lost.
+      for (const bytes of peer.group(0)) b.input(bytes, forged());
+    }
+    // The group in which the ratio was found is not whole.
+    b.input(...peer.group());
+    assertEquals(b.decoder.ratio, ratio);
+    for (let g = 0; g < 3; g++) {
+      const from = peer.next;
+      b.input(...peer.group().filter((_, place) => place !== 4 && place !== 5));
+      assertEquals(b.take(), [from + 4, from + 5], `${ahead} groups ahead, group ${g}`);
+    }
+  }
+});
+
 Deno.test("forged parity takes half of the memory at most, and none from data", () => {
   const ratio = ratioOf(4, 4);
   const peer = new Peer(ratio, 800);
