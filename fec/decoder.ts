@@ -269,8 +269,10 @@ export class FecDecoder {
       const group = Math.floor(seqid / this.#total);
       if (group !== this.#lastFit) this.#fitGroups++;
       this.#lastFit = group;
-    } else if (this.#ratio && ++this.#refutations >= CONTRADICTIONS && this.#probation) {
-      this.#refute(seqid);
+    } else if (this.#ratio) {
+      // Groups of a wrong ratio agree with their parity where they begin with real ones.
+      this.#proof.clear();
+      if (++this.#refutations >= CONTRADICTIONS && this.#probation) this.#refute(seqid);
     }
     if (!parity) this.#guess(seqid);
     if (this.#probation && this.#isEstablished) this.#trustAll();

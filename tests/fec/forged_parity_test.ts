@@ -177,6 +177,22 @@ Deno.test("a wrong ratio is not proven where its groups begin with real ones", (
   assert(b.decoder.ratio === null || b.decoder.ratio.parityShards === 5);
 });
 
+Deno.test("a ratio that data refutes is not proven by groups that agree with their parity", () => {
+  // Each group of the guess begins with a real one, and has as many data shards.
+  const ratio = ratioOf(7, 2);
+  const peer = new Peer(ratio);
+  const b = new Receiver(ratioOf(7, 11), false, true);
+  for (let g = 0; g < 40; g++) {
+    // Forged parity hides the ratio.
+    for (let n = 0; n < 4; n++) b.input(shard(peer.seqid + 9 * n + n, PARITY, new Uint8Array(70)));
+    b.input(...peer.group());
+  }
+  assertEquals(b.decoder.ratio, ratio);
+  const from = peer.next;
+  for (let g = 0; g < 2; g++) b.input(...peer.group().filter((_, place) => place !== 3));
+  assertEquals(b.raw.slice(-2).map(numberOf), [from + 3, from + 10]);
+});
+
 Deno.test("ratio_proof: groups at distances without a common divisor prove the first of them", () => {
   const proof = new RatioProof();
   assertEquals([4, 8, 14].map((number) => proof.verify(number)), [-1, -1, -1], "all even");
