@@ -282,6 +282,7 @@ export class FecDecoder {
         if (++this.#confirmations > 2 * this.#total) this.#contradictions = 0;
         return;
       }
+      if (parity && this.#isBelied(seqid)) return;
       this.#confirmations = 0;
       if (++this.#contradictions < CONTRADICTIONS) return;
       this.#doubted = true;
@@ -292,6 +293,18 @@ export class FecDecoder {
     }
     const found = this.#tuner.note(seqid, parity, this.#ratio);
     if (found) this.#learn(found);
+  }
+
+  /**
+   * Whether a parity shard in the place of data is certainly forged: the data shard of its number has
+   * arrived, or the stream is not there yet.
+   */
+  #isBelied(seqid: number): boolean {
+    const index = seqid % this.#total;
+    const ahead = seqid - this.#highest;
+    if (ahead > this.#total && ahead < this.#seqidLimit / 2) return true;
+    const group = this.#window!.get((seqid - index) / this.#total);
+    return group !== undefined && (group.done || group.blocks[index] !== MISSING);
   }
 
   /**

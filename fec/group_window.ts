@@ -71,9 +71,15 @@ export class GroupWindow {
     }));
   }
 
+  /** The group of that number, if a shard of it has arrived and the window holds it. */
+  get(number: number): ShardGroup | undefined {
+    if (this.#newest < 0) return undefined;
+    return this.groups.find((group) => group.number === number);
+  }
+
   /** Whether the window holds the group of that number. */
   has(number: number): boolean {
-    return this.#newest >= 0 && this.groups.some((group) => group.number === number);
+    return this.get(number) !== undefined;
   }
 
   /** Whether a proven shard decided where the window is. */

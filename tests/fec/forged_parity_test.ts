@@ -131,6 +131,24 @@ Deno.test("a forged parity shard that completes the proof of the ratio ends no g
   }
 });
 
+Deno.test("forged parity with numbers of data that arrived, or far ahead, puts no ratio in doubt", () => {
+  const ratio = ratioOf(7, 2);
+  const peer = new Peer(ratio, 900);
+  const b = new Receiver(ratio);
+  for (let g = 0; g < 4; g++) b.input(...peer.group());
+  const forged = (seqid: number) => b.input(shard(seqid, PARITY, new Uint8Array(70)));
+  for (let g = 0; g < 20; g++) {
+    const from = peer.next;
+    const [, ...others] = peer.group(1);
+    b.input(...others.slice(0, 4));
+    for (let place = -8; place < 5; place++) if (place % 9 !== 0) forged(peer.seqid - 9 + place);
+    for (let n = 0; n < 20; n++) forged(peer.seqid + 9 + 9 * (n % 9) + n % 7);
+    // While the ratio is in doubt, the first packet of a group is not restored.
+    b.input(...others.slice(4));
+    assertEquals(b.take(), [from], `group ${g}`);
+  }
+});
+
 Deno.test("forged parity takes half of the memory at most, and none from data", () => {
   const ratio = ratioOf(4, 4);
   const peer = new Peer(ratio, 800);
