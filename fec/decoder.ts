@@ -10,8 +10,6 @@ import { ShardStore } from "./shard_store.ts";
 
 /** Most combinations of parity shards that are tried for one group. */
 const MAX_TRIES = 512;
-/** After this many failures in all, groups with wrong parity are kept for more parity. */
-const FAILURES = 12;
 /** Bytes of a shard that fits an Ethernet frame. */
 const USUAL_LENGTH = 1500;
 /** While there is no ratio, parity this far from the last data shard is no evidence. */
@@ -325,15 +323,8 @@ export class FecDecoder {
     let restored: Restored | null = null;
     if (group.rivals.length === 0 && !group.failed) {
       restored = solver.restore(group, checked);
-      if (!restored && !this.#forgery.isFlood) {
-        if (checked) return;
-        if (this.#stats.failures < FAILURES) {
-          this.#forgery.noteForged();
-          this.#stats.failures++;
-          this.#finish(group);
-          return;
-        }
-      }
+      // The ratio may be wrong, rather than a shard.
+      if (!restored && checked && !this.#forgery.isFlood) return;
     }
     restored ??= solver.search(group, checked, group.failed ? newest : -1);
     if (restored) this.#deliver(group, restored, checked);

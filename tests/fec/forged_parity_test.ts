@@ -166,6 +166,22 @@ Deno.test("forged parity takes half of the memory at most, and none from data", 
   assertEquals(b.raw.map(numberOf), [from + 2]);
 });
 
+Deno.test("a single forged parity shard does not end its group", () => {
+  const ratio = ratioOf(4, 2);
+  for (const [place, length] of [[4, 69], [4, 1400], [5, 69], [5, 2]]) {
+    const peer = new Peer(ratio);
+    const b = new Receiver(ratio);
+    for (let g = 0; g < 20; g++) {
+      const from = peer.next;
+      const group = peer.group();
+      b.input(group[0], group[1], group[3]);
+      b.input(shard(6 * g + place, PARITY, new Uint8Array(length).fill(255)));
+      b.input(group[4], group[5]);
+      assertEquals(b.take(), [from + 2], `group ${g}, ${length} bytes in place ${place}`);
+    }
+  }
+});
+
 Deno.test("a forged parity shard in the place of a real one is found out", () => {
   const ratio = ratioOf(6, 3);
   const random = new Random("rivals");
