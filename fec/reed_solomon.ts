@@ -267,6 +267,7 @@ function isPattern(
 
 /** The codes that were used recently, the most recent one last. */
 const codes = new Map<number, ReedSolomon>();
+let latest: ReedSolomon | undefined;
 
 /**
  * The shared code of a ratio. All users of one ratio share its tables. The 32 codes that were used
@@ -278,11 +279,12 @@ const codes = new Map<number, ReedSolomon>();
  * @throws {RangeError} When a parameter is out of range.
  */
 export function reedSolomon(dataShards: number, parityShards: number): ReedSolomon {
+  if (latest?.dataShards === dataShards && latest.parityShards === parityShards) return latest;
   checkRatio({ dataShards, parityShards });
   const key = dataShards * 256 + parityShards;
   const code = codes.get(key) ?? new ReedSolomon(dataShards, parityShards);
   codes.delete(key);
   codes.set(key, code);
   if (codes.size > MAX_CODES) codes.delete(codes.keys().next().value!);
-  return code;
+  return latest = code;
 }

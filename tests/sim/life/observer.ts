@@ -77,7 +77,6 @@ export class Observer implements Surroundings {
   reached(process: Process, packet: Uint8Array, from: string): void {
     const { world } = this;
     const atServer = process.address === SERVER_ADDRESS;
-    if (atServer) world.corrections.find((each) => each.address === from)?.arrived(packet);
     const open = world.scenario.cipher === "none";
     // Neither parity nor a datagram shows that a peer follows the conversation.
     if (open && isAside(packet)) return;
@@ -93,6 +92,15 @@ export class Observer implements Surroundings {
     for (const end of world.ends) {
       if (end.process === process && end.peerProcess === client.process) this.#heard(end, conv);
     }
+  }
+
+  takes(process: Process, packet: Uint8Array, from: string): void {
+    const { world } = this;
+    const correction = world.corrections.find((each) => each.address === from);
+    if (!correction || process.address !== SERVER_ADDRESS) return;
+    // A connection that has ended restores nothing.
+    const reader = world.ends.find((end) => end.peer?.process === correction.from);
+    if (!reader?.outcome) correction.taken(packet);
   }
 
   #heard(end: End, conv: number): void {
