@@ -25,7 +25,8 @@ async function accepted(count: number) {
     conns.push(await listener.accept());
     await conns[conv].read(new Uint8Array(1));
   }
-  for (let end = clock.time + 10_000; listener.stats.unconfirmed > 0 && clock.time < end;) {
+  const end = clock.time + 10_000;
+  while (listener.stats.unconfirmed > 0 && clock.time < end) {
     for (const { packet } of socket.sent.splice(0)) {
       const answers = foreignAnswers(decode(packet));
       if (answers.length > 0) socket.receiver!.packet(encode(...answers), PEER);
