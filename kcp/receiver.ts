@@ -278,6 +278,11 @@ export class Receiver {
     this.#probeLength = length;
   }
 
+  /** The sequence number of the peer's first segment. */
+  get firstSn(): number {
+    return this.#initialSn;
+  }
+
   /** Whether the first segment of the peer has arrived. */
   get started(): boolean {
     return this.incarnation.started;

@@ -733,15 +733,21 @@ export class Sender implements PacketSink {
    * full.
    *
    * @param mark `frg` of the probe: see {@linkcode EXTENDED}. 0 without extensions.
+   * @param peerFirstSn The sequence number of the peer's first segment.
    */
-  writeProbe(writer: PacketWriter, mark: number): boolean {
+  writeProbe(writer: PacketWriter, mark: number, peerFirstSn: number): boolean {
     if (this.askWindow) {
       if (!writer.reserve(OVERHEAD)) return false;
       this.asked = true;
       const ts = mark === 0 ? 0 : this.nextEchoTs();
-      writer.write(CMD_WASK, mark, ts, 0, 0);
-      if (this.#challenges) this.#challengeTs = ts;
-      this.#challenges = false;
+      if (this.#challenges) {
+        // A peer that has restarted takes no `una` of what it has not sent.
+        writer.writeWithUna(CMD_WASK, mark, ts, 0, peerFirstSn);
+        this.#challengeTs = ts;
+        this.#challenges = false;
+      } else {
+        writer.write(CMD_WASK, mark, ts, 0, 0);
+      }
       this.askWindow = false;
       this.#liveness.probed(this.#clock.now);
     }
