@@ -7,7 +7,7 @@ import type { Arena } from "../../kcp/arena.ts";
 import { PacketBatch, type PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import type { Endpoint } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
-import { TimerHeap } from "../session/timer_heap.ts";
+import { type Timed, TimerHeap } from "../session/timer_heap.ts";
 import { deferred } from "./deferred.ts";
 
 /** Receives the packets and errors of a {@linkcode DatagramSocket}. */
@@ -91,9 +91,9 @@ const MAX_PACKETS = 256;
 const FIRST_EXPENSIVE_PACKETS = 8;
 const MAX_EXPENSIVE_PACKETS = 64;
 
-/** A call that {@linkcode Driver.after} will make; `run` is null once it was made or cancelled. */
-interface Call {
-  run: (() => void) | null;
+/** A call that {@linkcode Driver.after} will make. */
+interface Call extends Timed {
+  readonly run: () => void;
 }
 
 /**
@@ -116,8 +116,6 @@ export class Driver {
   #batchesInRow = 0;
   readonly #calls = new TimerHeap<Call>();
   readonly #resolveClosed: () => void;
-  /** Number of cancelled calls that are still in the heap. */
-  #cancelled = 0;
   #wakeAt = Infinity;
   #scheduled = false;
   #sending = false;
@@ -182,21 +180,10 @@ export class Driver {
   /** Calls `run` after `delay` ms. Returns a function that cancels the call. */
   after(delay: number, run: () => void): () => void {
     if (delay === Infinity || this.#isClosed) return () => {};
-    const call: Call = { run };
+    const call: Call = { run, place: -1 };
     this.#calls.push(this.#clock.now() + delay, call);
     this.#arm();
-    return () => {
-      if (!call.run) return;
-      call.run = null;
-      this.#cancelled++;
-      if (this.#cancelled > 64 && this.#cancelled > this.#calls.size / 2) this.#sweep();
-    };
-  }
-
-  /** Removes cancelled calls from the heap. */
-  #sweep(): void {
-    this.#calls.retain(({ run }) => run !== null);
-    this.#cancelled = 0;
+    return () => this.#calls.remove(call);
   }
 
   /** Runs the endpoint soon. Several calls before that run it once. */
@@ -214,15 +201,7 @@ export class Driver {
     const { endpoint } = this;
     const batch = this.#batch;
     const now = this.#clock.now();
-    for (let call; (call = this.#calls.popDue(now)) !== undefined;) {
-      const { run } = call;
-      if (run) {
-        call.run = null;
-        run();
-      } else {
-        this.#cancelled--;
-      }
-    }
+    for (let call; (call = this.#calls.popDue(now)) !== undefined;) call.run();
     endpoint.tick(now);
     for (let round = 0;; round++) {
       batch.clear();
@@ -260,11 +239,6 @@ export class Driver {
 
   /** Re-arms the timer if it would fire too late. */
   #arm(): void {
-    // A cancelled call needs no wake-up.
-    while (this.#calls.peek()?.run === null) {
-      this.#calls.pop();
-      this.#cancelled--;
-    }
     const at = Math.min(this.endpoint.deadline, this.#calls.deadline);
     if (at < this.#wakeAt) this.#wake(at);
   }
