@@ -55,11 +55,6 @@ export class TimerHeap<T extends Timed> {
     else this.#sink(place, at, order, value);
   }
 
-  /** The earliest value, which stays in the queue; `undefined` when the queue is empty. */
-  peek(): T | undefined {
-    return this.#values[0];
-  }
-
   /**
    * Takes the earliest value, even if it is not due yet.
    *
