@@ -7,6 +7,15 @@ const MAX_LIFETIME = 120_000;
  * been suspended, and its clock with it.
  */
 const MAX_LEAD = 600_000;
+/**
+ * A clock that was set is believed when only its `ts` have arrived for this time, in ms. A late packet
+ * of an earlier incarnation shows another clock, too, but the present incarnation is heard beside it.
+ */
+const SET_TIME = 5_000;
+/** Packets of an incarnation before the present one may come this long after its newest, in ms. */
+const MAX_LATE = 10_000;
+/** Most incarnations before the present one that are remembered. */
+const MAX_BEFORE = 4;
 
 /**
  * What tells one incarnation of the peer from another one that uses the same address and conversation
@@ -19,20 +28,30 @@ const MAX_LEAD = 600_000;
 export class Incarnation {
   /** Whether the first segment of the peer has arrived. */
   started = false;
+  /** Whether the peer has shown its clock beside an echo, which no earlier incarnation can send. */
+  known = false;
+  /** The incarnation before this one; null if there was none, or none is known. */
+  before: Incarnation | null = null;
   #heard = false;
   #newest = 0;
   #newestAt = 0;
+  /** The newest `ts` of another clock, and since when only that clock was seen; Infinity for none. */
+  #other = 0;
+  #otherAt = 0;
+  #otherSince = Infinity;
+  /** Another clock that came with an echo: the newest `ts`, and when it came; -Infinity for none. */
+  #rival = 0;
+  #rivalAt = -Infinity;
   #firstDigest = 0;
 
   /** Whether a segment with this `ts`, arrived at `now`, continues the clock. */
   continues(ts: number, now: number): boolean {
-    if (!this.#heard) return true;
-    const ahead = distance(ts, this.#newest);
-    return ahead >= -MAX_LIFETIME && ahead <= now - this.#newestAt + MAX_LEAD;
+    return !this.#heard || follows(ts, this.#newest, now - this.#newestAt);
   }
 
   /** Takes over the `ts` of a segment that continues the clock. */
   advance(ts: number, now: number): void {
+    this.#otherSince = Infinity;
     if (this.#heard && distance(ts, this.#newest) <= 0) return;
     this.setClock(ts, now);
   }
@@ -42,6 +61,43 @@ export class Incarnation {
     this.#heard = true;
     this.#newest = ts;
     this.#newestAt = now;
+    this.#otherSince = Infinity;
+  }
+
+  /**
+   * Takes a `ts` that does not continue the clock: the clock of the peer was set, or the packet is a
+   * late one of an earlier incarnation.
+   *
+   * @returns Whether the clock was set. It goes on from `ts` then.
+   */
+  wasSet(ts: number, now: number): boolean {
+    const same = this.#otherSince !== Infinity && follows(ts, this.#other, now - this.#otherAt);
+    if (!same) this.#otherSince = now;
+    if (now - this.#otherSince >= SET_TIME) {
+      this.setClock(ts, now);
+      return true;
+    }
+    if (!same || distance(ts, this.#other) > 0) {
+      this.#other = ts;
+      this.#otherAt = now;
+    }
+    return false;
+  }
+
+  /** Makes the present clock the other one that {@linkcode Incarnation.isRival} knows. */
+  retireClock(): void {
+    this.noteRival(this.#newest, this.#newestAt);
+  }
+
+  /** Notes another clock that came with an echo: it is of a later incarnation that has heard us. */
+  noteRival(ts: number, now: number): void {
+    this.#rival = ts;
+    this.#rivalAt = now;
+  }
+
+  /** Whether a `ts` follows the clock of {@linkcode Incarnation.noteRival}. */
+  isRival(ts: number, now: number): boolean {
+    return this.#rivalAt > -Infinity && follows(ts, this.#rival, now - this.#rivalAt);
   }
 
   /** Takes note of the first segment, whose payload lies at `offset`. */
@@ -50,19 +106,45 @@ export class Incarnation {
     this.#firstDigest = digest(bytes, offset, length);
   }
 
+  /** Remembers the incarnation before this one, and some before that. */
+  follow(before: Incarnation | null): void {
+    this.before = before;
+    let last = before;
+    for (let n = 1; n < MAX_BEFORE && last; n++) last = last.before;
+    if (last) last.before = null;
+  }
+
   /**
-   * Whether a first segment, as it arrives now, is of another incarnation.
+   * Whether a first segment, as it arrives now, is of a later incarnation: neither of this one nor of
+   * one before it.
    *
-   * @param view The memory of the packet.
-   * @param at Offset of the segment's header.
+   * @param bytes The memory of the packet.
+   * @param ts The `ts` of the segment.
+   * @param offset Offset of its payload.
+   * @param length Bytes of its payload.
    * @param now The time in ms.
    */
-  differs(view: DataView<ArrayBuffer>, at: number, now: number): boolean {
+  differs(bytes: Uint8Array, ts: number, offset: number, length: number, now: number): boolean {
     if (!this.started) return false;
-    if (!this.continues(view.getInt32(at + TS, true), now)) return true;
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-    return digest(bytes, at + OVERHEAD, view.getUint32(at + LEN, true)) !== this.#firstDigest;
+    const own = this.continues(ts, now) && digest(bytes, offset, length) === this.#firstDigest;
+    if (own) return false;
+    const { before } = this;
+    if (before && now - before.#newestAt > MAX_LATE) this.before = null;
+    return this.before === null || this.before.differs(bytes, ts, offset, length, now);
   }
+
+  /** {@linkcode Incarnation.differs} for a segment whose header lies at `at` of `view`. */
+  differsFrom(view: DataView<ArrayBuffer>, at: number, now: number): boolean {
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    const length = view.getUint32(at + LEN, true);
+    return this.differs(bytes, view.getInt32(at + TS, true), at + OVERHEAD, length, now);
+  }
+}
+
+/** Whether the clock that showed `newest` may show `ts` after `elapsed` ms. */
+function follows(ts: number, newest: number, elapsed: number): boolean {
+  const ahead = distance(ts, newest);
+  return ahead >= -MAX_LIFETIME && ahead <= elapsed + MAX_LEAD;
 }
 
 /** FNV-1a of `length` bytes. */

@@ -32,6 +32,7 @@ import {
   distance,
   EXTENDED,
   FRG,
+  isMarked,
   LEN,
   MAX_FRAGMENTS,
   OPENING,
@@ -96,34 +97,22 @@ export class Kcp {
   readonly #receiver: Receiver;
   readonly #writer: PacketWriter;
   readonly #liveness = new Liveness();
-  /** Whether the peer opens the conversation, and does not know yet that it is heard. */
-  get peerOpening(): boolean {
-    return this.#sender.peerOpening;
-  }
-
-  /** Whether the peer ever was in the state of {@linkcode Kcp.peerOpening}. */
-  get peerOpened(): boolean {
-    return this.#sender.peerOpened;
-  }
-
-  /** Takes the peer's address as proved: it has echoed a cookie that was sent there. */
-  prove(): void {
-    this.#sender.answered = true;
-  }
-
-  /** Payload bytes that arrived, without duplicates. */
-  get payloadIn(): number {
-    return this.#receiver.counters.payloadIn;
-  }
-
+  /** Whether the peer must show by an echo that it has heard this incarnation of ours. */
+  #echoRequired = false;
   /** Whether packets of the peer are known to be meant for this incarnation of ours. */
   #linked = true;
+  /** Whether the peer has echoed a `ts` of ours: it always does then. */
+  #echoes = false;
   /** When the peer is trusted though it never echoed a `ts`, in ms. Infinity before it was heard. */
   #linkBy = Infinity;
   /** Whether two ends of this library recognize each other. */
   readonly #extensions: boolean;
   /** The first segment is not sent again at a request for an echo before this time, in ms. */
   #resumeAt = -Infinity;
+  /** Whether the packet that is being read is of an earlier incarnation, or meant for one. */
+  #foreign = false;
+  /** See {@linkcode Kcp.believed}. */
+  #believed = true;
   /** When a full batch held back the rest of a flight, in ms. */
   #splitAt = -Infinity;
   readonly #clock = new Clock();
@@ -346,6 +335,31 @@ export class Kcp {
     return this.#sender.extended;
   }
 
+  /** Whether the peer opens the conversation, and does not know yet that it is heard. */
+  get peerOpening(): boolean {
+    return this.#sender.peerOpening;
+  }
+
+  /** Whether the peer ever was in the state of {@linkcode Kcp.peerOpening}. */
+  get peerOpened(): boolean {
+    return this.#sender.peerOpened;
+  }
+
+  /** Whether the next output asks a peer that was not heard yet to open the conversation. */
+  get opens(): boolean {
+    return this.#sender.askWindow && this.heardAt === -Infinity;
+  }
+
+  /** Takes the peer's address as proved: it has echoed a cookie that was sent there. */
+  prove(): void {
+    this.#sender.answered = true;
+  }
+
+  /** Payload bytes that arrived, without duplicates. */
+  get payloadIn(): number {
+    return this.#receiver.counters.payloadIn;
+  }
+
   /** Whether packets of the peer are known to be meant for this incarnation of ours. */
   get linked(): boolean {
     return this.#linked;
@@ -547,8 +561,11 @@ export class Kcp {
     }
     if (this.dead) return true;
     const silence = this.#clock.now - this.#liveness.heardAt;
-    const linked = this.#linked || this.#link(start, end);
-    this.#liveness.heard(this.#clock.now);
+    this.#foreign = false;
+    const linked = !this.#echoRequired || this.#believes(start, end);
+    const foreign = this.#foreign;
+    this.#believed = !foreign && (linked || !receiver.initiator);
+    if (!foreign) this.#liveness.heard(this.#clock.now);
     counters.packetsIn++;
     counters.bytesIn += end - start;
 
@@ -564,19 +581,22 @@ export class Kcp {
       const length = view.getInt32(at + LEN, true);
       const data = at + OVERHEAD;
       counters.segmentsIn++;
+      const takesData = linked || !receiver.initiator || receiver.started;
       if (cmd === CMD_PUSH && receiver.isEchoRequest(sn, length)) {
         receiver.handleEchoRequest(sn, ts);
         this.#answerListener();
-      } else if (cmd === CMD_PUSH && (linked || !receiver.initiator)) {
+      } else if (cmd === CMD_PUSH && takesData) {
         const frg = view.getUint8(at + FRG);
         receiver.push(sn, ts, frg, una, sender.firstSn, data, length, recovered);
       } else if (cmd === CMD_ACK && linked) {
         sender.handleAck(sn, ts);
+      } else if (foreign && cmd !== CMD_PIECE) {
+        // It gets no answer either, so that its sender does not take us for its peer.
       } else if (cmd === CMD_WASK) {
         receiver.announceWindow = true;
         const mark = view.getUint8(at + FRG);
         sender.handleMark(mark);
-        if (sender.extended) {
+        if (isMarked(mark)) {
           receiver.probedTs = ts;
           receiver.quote(sn, ts);
           // The clock of a peer that has only asked so far.
@@ -587,13 +607,13 @@ export class Kcp {
       } else if (cmd === CMD_WINS) {
         const mark = view.getUint8(at + FRG);
         sender.handleWindowReport(mark, ts);
-        if (sender.extended) {
+        if (isMarked(mark)) {
           receiver.quote(0, sn);
           if (sender.peerOpening && !receiver.started) {
             receiver.incarnation.setClock(sn, this.#clock.now);
           }
         }
-      } else if (cmd === CMD_PIECE && (linked || !receiver.initiator)) {
+      } else if (cmd === CMD_PIECE && takesData) {
         const frg = view.getUint8(at + FRG);
         const { firstSn } = sender;
         if (!receiver.pushPiece(sn, ts, frg, una, firstSn, data, length, recovered)) {
@@ -607,6 +627,11 @@ export class Kcp {
       if (linked) sender.handleHeader(una, wnd, recovered);
       at = data + length;
     }
+    if (receiver.restartSign) {
+      receiver.restartSign = false;
+      this.suspectRestart();
+    }
+    if (foreign) return true;
     sender.finishPacket(recovered);
     sender.handleSilenceEnd(silence);
     this.#liveness.update(this.#clock.now, sender.buffer.inFlight > 0);
@@ -616,12 +641,14 @@ export class Kcp {
   /**
    * Takes no acknowledgment from the peer until one echoes the `ts` of a segment that this end has sent.
    * Others may be meant for an earlier incarnation of this end, with the same address and conversation
-   * id. Call it before the first packet.
+   * id. Later, too, a packet acknowledges nothing if it echoes a `ts` that this end has not sent, or
+   * shows the clock of an earlier incarnation of the peer. Call it before the first packet.
    *
    * @param initiator Whether this end opens the conversation. Then no data is taken before, either:
    * a peer that answers has something to acknowledge.
    */
   requireEcho(initiator: boolean): void {
+    this.#echoRequired = true;
     this.#linked = this.#sender.trusted = false;
     this.#receiver.initiator = initiator;
   }
@@ -643,29 +670,99 @@ export class Kcp {
     return this.#linked || !this.#receiver.initiator ? EXTENDED : EXTENDED | OPENING;
   }
 
-  /** Whether the peer has restarted: it begins this conversation anew. */
-  get peerRestarted(): boolean {
-    return this.#receiver.peerRestarted;
+  /** Whether this end opens the conversation: see {@linkcode Kcp.requireEcho}. */
+  get initiator(): boolean {
+    return this.#receiver.initiator;
   }
 
-  /** Whether the sender of a packet has heard this incarnation of ours. */
-  #link(start: number, end: number): boolean {
+  /** Whether the peer has restarted: it begins this conversation anew. */
+  get peerRestarted(): boolean {
+    return this.#receiver.peerRestarted || this.#sender.peerReopened;
+  }
+
+  /**
+   * Takes note of the first segment of another incarnation of the peer. Anybody can send one, so a
+   * peer of this library is asked first. Others can't be asked.
+   *
+   * @returns Whether the peer counts as restarted now.
+   */
+  suspectRestart(): boolean {
+    const sender = this.#sender;
+    if (sender.extended && sender.peerLinked) {
+      sender.challenge();
+      return this.peerRestarted;
+    }
+    return this.#receiver.peerRestarted = true;
+  }
+
+  /**
+   * Whether the last packet is known not to be of an earlier incarnation of the peer, nor meant for one of
+   * this end.
+   */
+  get believed(): boolean {
+    return this.#believed;
+  }
+
+  /**
+   * Whether a packet comes from the present incarnation of the peer, and is meant for the present one of
+   * this end.
+   */
+  #believes(start: number, end: number): boolean {
     const sender = this.#sender;
     const receiver = this.#receiver;
+    const { incarnation } = receiver;
     const { view } = this.arena;
     const { now } = this.#clock;
+    // The clock of the peer, if a WASK or WINS shows it.
+    let shown = false, clock = 0;
+    let echoes = false, links = false;
+    let foreign = false, opening = false;
+    const knows = receiver.started || incarnation.known;
     for (let at = start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
+      const sn = view.getInt32(at + SN, true);
       const ts = view.getInt32(at + TS, true);
-      if (
-        cmd === CMD_ACK && sender.isEcho(view.getInt32(at + SN, true), ts) ||
-        cmd === CMD_WINS && sender.isProbeEcho(ts)
-      ) {
-        this.#linked = sender.trusted = true;
-        return true;
+      const length = view.getInt32(at + LEN, true);
+      if (cmd === CMD_ACK) {
+        if (sender.hasSent(ts) || sender.isProbeEcho(ts)) echoes = true;
+        else foreign ||= this.#echoes;
+        links ||= !this.#linked && sender.isEcho(sn, ts);
+      } else if (cmd === CMD_PUSH || cmd === CMD_PIECE) {
+        // The `ts` of a request for an echo may be a cookie.
+        foreign ||= knows && !receiver.isEchoRequest(sn, length) && !incarnation.continues(ts, now);
+      } else if (cmd === CMD_WASK || cmd === CMD_WINS) {
+        const mark = view.getUint8(at + FRG);
+        if (isMarked(mark)) {
+          shown = true;
+          clock = cmd === CMD_WASK ? ts : sn;
+          opening = (mark & OPENING) !== 0;
+          if (cmd === CMD_WINS && sender.isProbeEcho(ts)) echoes = links = true;
+          foreign ||= knows && !incarnation.continues(clock, now) &&
+            !incarnation.wasSet(clock, now);
+        }
       }
-      at += OVERHEAD + view.getInt32(at + LEN, true);
+      at += OVERHEAD + length;
     }
+    if (links) this.#linked = this.#echoes = sender.trusted = true;
+    receiver.proven = echoes && this.#linked;
+    if (foreign && !receiver.proven) {
+      this.#foreign = true;
+      // It may be a new incarnation.
+      if (opening && sender.peerLinked) sender.challenge();
+      return false;
+    }
+    if (shown && receiver.proven) receiver.learnClock(clock);
+    else if (shown && receiver.started && incarnation.continues(clock, now)) {
+      incarnation.advance(clock, now);
+    }
+    return this.#linked || this.#linkLater();
+  }
+
+  /** Whether the peer is trusted though it has echoed nothing. */
+  #linkLater(): boolean {
+    const sender = this.#sender;
+    const receiver = this.#receiver;
+    const { now } = this.#clock;
     if (sender.silent) return true;
     this.#linked = now >= this.#linkBy || receiver.initiator && receiver.started;
     if (this.#linked) return true;
@@ -848,10 +945,11 @@ export class Kcp {
     const before = batch.count;
     const writer = this.#writer;
     writer.start(batch, sender.path.mtu, receiver.window, receiver.buffer.nxt);
-    // Until the peer has answered, an acknowledgment leads every flight: its echo of `ts` shows the
+    // Until the peer has taken data, an acknowledgment leads every flight: its echo of `ts` shows the
     // peer that the data is meant for it, and one of them may be lost.
-    if (data && !sender.answered && now > this.#splitAt) receiver.repeatAck();
-    const acksLast = data && sender.answered && sender.acksFitBetterLast(room);
+    const taken = sender.buffer.acknowledged > 0;
+    if (data && !taken && now > this.#splitAt) receiver.repeatAck();
+    const acksLast = data && taken && sender.acksFitBetterLast(room);
     const fits = (acksLast || receiver.writeAcks(writer)) &&
       (!control || this.#writeControl(writer));
     const left = fits && data ? sender.writeData(writer, room) : room;
@@ -929,6 +1027,11 @@ export class Kcp {
       pacer.streamPauseAt = Infinity;
     }
     return pacer.spent - before;
+  }
+
+  /** The fields of the packets of this end: the window in segments, and `una`. */
+  get header(): { wnd: number; una: number } {
+    return { wnd: this.#receiver.window, una: this.#receiver.buffer.nxt };
   }
 
   /** Gives unused memory back to the arena. The machine allocates it again on demand. */

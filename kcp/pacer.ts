@@ -134,6 +134,11 @@ export class Pacer {
     return Math.min(this.#free * mtu, this.#rate === Infinity ? Infinity : this.#bytes);
   }
 
+  /** Bytes that the rate limit gives in `ms`. `Infinity` without one. */
+  bytesIn(ms: number): number {
+    return this.#rate * ms / 1000;
+  }
+
   /** Notes that a packet of the stream left. */
   spend(bytes: number): void {
     this.#packets -= 1;

@@ -38,6 +38,16 @@ const MAX_ROUNDS = 5;
 const RAISE_AFTER = 60_000;
 
 /**
+ * How many packets of `size` bytes a round may have. Under a rate limit, probes take the place of data,
+ * so a round has no more bytes than the rate gives in an RTO. If that is not enough, more rounds follow.
+ *
+ * @param budget Those bytes.
+ */
+export function affordable(size: number, budget: number): number {
+  return Math.max(1, Math.floor(budget / size));
+}
+
+/**
  * Finds out which packets the path takes, as in RFC 8899 (Datagram PLPMTUD), and notices when it
  * takes smaller ones only: large packets vanish then without any notice.
  *
@@ -243,6 +253,7 @@ export class PathMtu {
    * @param firstSn The sequence number of the first segment.
    * @param tsOffset The `ts` at the time 0.
    * @param rto The retransmission timeout in ms: a round without an answer ends after it.
+   * @param budget Bytes that a round may have: see {@linkcode affordable}.
    */
   write(
     writer: PacketWriter,
@@ -251,23 +262,32 @@ export class PathMtu {
     tsOffset: number,
     now: number,
     rto: number,
+    budget: number,
   ): boolean {
     const round = this.#round;
     if (this.#wanted && !round.unwritten) {
-      this.#startRound(sn, firstSn, (timestamp(now) + tsOffset) | 0, now, writer.largest);
+      this.#startRound(sn, firstSn, (timestamp(now) + tsOffset) | 0, now, writer.largest, budget);
     }
     if (!round.write(writer)) return false;
     round.endsAt = now + rto;
     return true;
   }
 
-  #startRound(sn: number, firstSn: number, ts: number, now: number, largest: number): void {
+  #startRound(
+    sn: number,
+    firstSn: number,
+    ts: number,
+    now: number,
+    largest: number,
+    budget: number,
+  ): void {
     this.#wanted = false;
     const suspect = this.#suspect;
     const kind = this.understood ? KNOWN : this.unheeded > 0 ? FOREIGN : UNKNOWN;
     const sizes: number[] = [];
     if (this.understood) {
-      for (let left = this.#missing; left > 0; left--) {
+      const most = affordable(suspect, budget);
+      for (let left = Math.min(this.#missing, most); left > 0; left--) {
         sizes.push(suspect);
         this.#tested++;
         this.#copied++;
@@ -279,7 +299,8 @@ export class PathMtu {
       : this.#high > 0;
     if (train) {
       const high = suspect > 0 ? suspect : this.#high;
-      sizes.push(...sizesBetween(suspect > 0 ? MIN_MTU : this.#low, high));
+      const most = affordable(high, budget);
+      sizes.push(...sizesBetween(suspect > 0 ? MIN_MTU : this.#low, high, most));
       if (high > this.#max && sizes.at(-1) !== this.#max) sizes.push(this.#max);
     }
     if (sizes.length === 1 && kind !== KNOWN) sizes.push(OVERHEAD);
@@ -288,6 +309,11 @@ export class PathMtu {
     this.#tested = 0;
     // An acknowledgment of data that follows would hide those of the probes.
     this.#holds = train && !this.understood;
+  }
+
+  /** Whether an ACK is for a probe of the last round that is a segment. */
+  isEcho(sn: number, ts: number): boolean {
+    return this.#round.isSegment(sn, ts);
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { PacketWriter } from "./packet_writer.ts";
 import { CMD_PROBE, CMD_PUSH, distance, OVERHEAD } from "./segment.ts";
 
-/** Sizes of an even range that a round tries. */
+/** Most sizes of an even range that a round tries. */
 const SIZES = 8;
 
 /** The peer has answered a {@linkcode CMD_PROBE}. */
@@ -79,8 +79,7 @@ export class ProbeRound {
       writer.close();
       if (!writer.reserve(size)) return false;
       writer.pad(size - OVERHEAD);
-      const asks = this.#kind === FOREIGN ? index === 0 : this.#kind === KNOWN || index > 0;
-      const cmd = asks ? CMD_PROBE : CMD_PUSH;
+      const cmd = this.#asks(index) ? CMD_PROBE : CMD_PUSH;
       // A copy of the first segment with other content would look like a new conversation.
       const sn = (this.#sn - index) | 0;
       const skipped = distance(sn, this.#firstSn) <= 0 ? (sn - 1) | 0 : sn;
@@ -99,12 +98,29 @@ export class ProbeRound {
    * @returns The size of the probe. 0 if it is none of this round.
    */
   take(sn: number, ts: number, heeded: boolean): number {
-    const index = distance(this.#sn, sn) - (distance(sn, this.#firstSn) < 0 ? 1 : 0);
-    if (ts !== this.#ts || index < 0 || index >= this.#written) return 0;
+    const index = this.#indexOf(sn, ts);
+    if (index < 0) return 0;
     this.answered = true;
     if (heeded) this.heeded = true;
     this.best = Math.max(this.best, this.#sizes[index]);
     return this.#sizes[index];
+  }
+
+  /** Whether a probe that was written is a segment, by its `sn` and `ts`. */
+  isSegment(sn: number, ts: number): boolean {
+    const index = this.#indexOf(sn, ts);
+    return index >= 0 && !this.#asks(index);
+  }
+
+  /** Whether a probe is a {@linkcode CMD_PROBE}. */
+  #asks(index: number): boolean {
+    return this.#kind === FOREIGN ? index === 0 : this.#kind === KNOWN || index > 0;
+  }
+
+  /** The place of a probe that was written. -1 if it is none of this round. */
+  #indexOf(sn: number, ts: number): number {
+    const index = distance(this.#sn, sn) - (distance(sn, this.#firstSn) < 0 ? 1 : 0);
+    return ts === this.#ts && index >= 0 && index < this.#written ? index : -1;
   }
 
   /** Whether the largest probe has arrived, so that the other answers do not matter. */
@@ -139,14 +155,18 @@ export class ProbeRound {
 /**
  * Sizes between `low` and `high`, without both, ascending. The peer may acknowledge only the newest
  * of several probes, so the largest comes last.
+ *
+ * @param most Most sizes of the even steps. There are two at least, so that each round narrows the
+ * bounds to a third or less.
  */
-export function sizesBetween(low: number, high: number): number[] {
+export function sizesBetween(low: number, high: number, most: number = SIZES): number[] {
+  const steps = Math.min(SIZES, Math.max(2, most));
   const sizes: number[] = [];
   // A wide range is halved until it is small enough for even steps.
   let from = low;
   for (; 4 * from < high; from *= 2) sizes.push(from);
-  const step = (high - from) / (SIZES + 1);
-  for (let i = from === low ? 1 : 0; i <= SIZES; i++) {
+  const step = (high - from) / (steps + 1);
+  for (let i = from === low ? 1 : 0; i <= steps; i++) {
     const size = Math.round(from + i * step);
     if (size > (sizes.at(-1) ?? low) && size < high) sizes.push(size);
   }

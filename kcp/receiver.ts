@@ -35,8 +35,12 @@ export class Receiver {
   limit: number = Infinity;
   /** Whether this end opened the conversation: see {@linkcode Kcp.requireEcho}. */
   initiator = false;
-  /** Whether the first segment of another incarnation of the peer has arrived. */
+  /** Whether the first segment of another incarnation of the peer has just arrived. */
+  restartSign = false;
+  /** Whether the peer has restarted. */
   peerRestarted = false;
+  /** Whether the packet that is being read echoes a `ts` of this end: the peer has heard us. */
+  proven = false;
   /** Whether the window is announced at the next output. */
   announceWindow = false;
   readonly buffer: ReceiveBuffer;
@@ -117,21 +121,18 @@ export class Receiver {
     } else if (this.started) {
       // A new incarnation starts from the beginning, and gets no further, since nothing of it is
       // acknowledged. One that opens the conversation has acknowledged nothing itself; one that
-      // answers has. Everybody else is a peer whose clock was set.
+      // answers has. Everybody else is a peer whose clock was set, or an earlier incarnation, whose
+      // packets come late.
       const begins = distance(sn, this.#initialSn) < MAX_FIRST_WINDOW &&
         (this.initiator || distance(una, sentUna) <= 0);
-      if (begins) {
+      if (begins || !this.proven && !incarnation.wasSet(ts, now)) {
         counters.foreign++;
-        if (sn === this.#initialSn) this.peerRestarted = true;
+        if (begins && sn === this.#initialSn) this.#noteRestart(ts, offset, length);
         return;
       }
       incarnation.setClock(ts, now);
-    } else if (sn === this.#initialSn) {
-      // What arrived before the first segment is of an older incarnation.
-      buffer.dropEarly();
-      this.pieces.clear();
-      this.acks.clear();
-      incarnation.setClock(ts, now);
+    } else if (sn === this.#initialSn && !incarnation.known) {
+      this.#restartClock(ts);
     } else {
       counters.foreign++;
       return;
@@ -186,6 +187,48 @@ export class Receiver {
     this.quoteSn = sn;
     this.quoteTs = ts;
     this.quotable = true;
+  }
+
+  /** Notes that a first segment of another clock arrived. */
+  #noteRestart(ts: number, offset: number, length: number): void {
+    const { incarnation } = this;
+    const { now } = this.#clock;
+    if (!this.initiator) {
+      this.restartSign ||= incarnation.differs(this.#arena.bytes, ts, offset, length, now);
+    } else if (this.proven || incarnation.isRival(ts, now)) {
+      // A new peer that answers has heard us. One of this library has shown its clock with an echo.
+      this.peerRestarted = true;
+    } else {
+      this.restartSign ||= !incarnation.known;
+    }
+  }
+
+  /** Drops what arrived before the clock of the peer was known: it is of an earlier incarnation. */
+  #restartClock(ts: number): void {
+    this.buffer.dropEarly();
+    this.pieces.clear();
+    this.acks.clear();
+    this.incarnation.setClock(ts, this.#clock.now);
+  }
+
+  /**
+   * Takes the clock that a WASK or WINS shows beside an echo of a `ts` of this end: see {@linkcode
+   * EXTENDED}. A first segment of another clock is of an earlier incarnation from then on.
+   */
+  learnClock(ts: number): void {
+    const { incarnation } = this;
+    const { now } = this.#clock;
+    if (!incarnation.continues(ts, now)) {
+      if (this.started) incarnation.noteRival(ts, now);
+      else if (!incarnation.isRival(ts, now)) {
+        // The peer has restarted before it has said anything. Its late packets count no longer.
+        if (incarnation.known) incarnation.retireClock();
+        this.#restartClock(ts);
+      }
+    } else if (!this.started) {
+      incarnation.advance(ts, now);
+    }
+    incarnation.known = true;
   }
 
   /**
@@ -265,9 +308,12 @@ export class Receiver {
     const largest = Math.max(this.#largest, this.#options.mtu - OVERHEAD);
     if (buffer.lacking >= 0) return Math.min(segments, buffer.room(largest));
     if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
-    // An empty buffer takes one segment of any size.
-    const least = buffer.bytes === 0 ? 1 : 0;
-    return Math.min(segments, Math.max(least, Math.floor((this.#budget - buffer.bytes) / largest)));
+    const budget = this.#budget;
+    const fitting = Math.floor((budget - buffer.bytes) / largest);
+    if (fitting > 0) return Math.min(segments, fitting);
+    // An empty buffer takes one segment of any size. A message that is not complete can't be read, so
+    // its next fragment is needed. It may be smaller than the largest.
+    return buffer.bytes === 0 || buffer.bytes < budget && buffer.peekSize() < 0 ? 1 : 0;
   }
 
   /** Changes {@linkcode Receiver.limit}. */

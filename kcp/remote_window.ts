@@ -15,14 +15,18 @@ export class RemoteWindow {
    * The highest `una` that the peer has sent. A window that comes with a lower one is out of date.
    */
   una: number;
-  /** The largest window that the peer has announced, in segments. */
-  largest = INITIAL_WINDOW;
   /** When to probe the window, in ms. Infinity while it is open. */
   probeAt = Infinity;
   #wait = 0;
+  #largest = 0;
 
   constructor(initialSn: number) {
     this.una = initialSn;
+  }
+
+  /** The largest window that the peer has announced, in segments, or what is assumed before. */
+  get largest(): number {
+    return this.#largest || INITIAL_WINDOW;
   }
 
   /**
@@ -36,7 +40,7 @@ export class RemoteWindow {
     this.una = una;
     if (recovered) return;
     this.wnd = wnd;
-    if (wnd > this.largest) this.largest = wnd;
+    if (wnd > this.#largest) this.#largest = wnd;
     if (wnd > 0) {
       this.#wait = 0;
       this.probeAt = Infinity;

@@ -42,10 +42,12 @@ export class RttSampler {
   /** Remembers segment `sn`, the newest that an `una` acknowledges now. */
   remember(sn: number, now: number): void {
     const send = this.#send;
-    // If the segment was sent again, `una` may acknowledge an earlier transmission.
-    if (send.isAcked(sn) || send.sentAt(sn) !== send.firstSentAt(sn)) return;
+    if (send.isAcked(sn)) return;
     this.#sn = sn;
-    this.#sentAt = send.sentAt(sn);
+    // If the segment was sent again, `una` may acknowledge any of its transmissions. Only the echo of
+    // the first one shows then that it was that one. Without such samples, a timeout that is too short
+    // would never grow: it sends each segment again before its acknowledgment comes.
+    this.#sentAt = send.firstSentAt(sn);
     this.#ackedAt = now;
     this.#pending = true;
   }

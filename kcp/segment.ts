@@ -71,6 +71,11 @@ export const EXTENDED = 0xe0;
  */
 export const OPENING = 0x01;
 
+/** Whether a window probe or announcement with this `frg` is of this library. */
+export function isMarked(frg: number): boolean {
+  return (frg & ~OPENING) === EXTENDED;
+}
+
 /** Most fragments of a message. `frg` is a u8 and counts down from 254. */
 export const MAX_FRAGMENTS = 255;
 

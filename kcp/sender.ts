@@ -11,7 +11,7 @@ import type { Liveness } from "./liveness.ts";
 import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
-import { MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
+import { affordable, MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
 import { PieceWriter } from "./piece_writer.ts";
 import { recut } from "./recut.ts";
 import type { PacketSink, PacketWriter } from "./packet_writer.ts";
@@ -23,7 +23,7 @@ import {
   CMD_PUSH,
   CMD_WASK,
   distance,
-  EXTENDED,
+  isMarked,
   MAX_FRAGMENTS,
   OPENING,
   OVERHEAD,
@@ -42,6 +42,9 @@ const ENOUGH = 16_384;
  * many.
  */
 const FEW_SEGMENTS = 8;
+
+/** Two times that are further apart, in ms, have no order on the wire. */
+const MAX_DISTANCE = 2 ** 31 - 1;
 
 /** A peer that never answered gets its first segment in pieces of this size, too. */
 const FIRST_PIECES = 512;
@@ -69,6 +72,15 @@ export class Sender implements PacketSink {
   peerOpening = false;
   /** Whether it ever did. */
   peerOpened = false;
+  /** Whether the peer has shown that it knows that it is heard. */
+  peerLinked = false;
+  /** Whether the peer has opened the conversation anew, since it has restarted. */
+  peerReopened = false;
+  /** Whether the next window probe finds out whether the peer has restarted, and its `ts`. */
+  #challenges = false;
+  #challengeTs: number | null = null;
+  /** No further one is sent before this time, in ms. */
+  #challengeAt = -Infinity;
   /** The acknowledgment that was handled last. */
   #ackedSn = 0;
   #ackedTs = 0;
@@ -105,12 +117,16 @@ export class Sender implements PacketSink {
   readonly #tsOffset: number;
   /** When new data that waits for the interval may be sent, in ms. */
   #heldUntil = -Infinity;
+  /** When data was first sent, in ms. */
+  #firstSentAt = Infinity;
   /** When data was last sent, in ms. */
   #dataSentAt = -Infinity;
   /** Whether the segment queued last belongs to the byte stream and may grow. */
   #tailOpen = false;
   /** Whether the peer was ever asked for its window. */
   asked = false;
+  /** Whether pieces of the first segment wait for the pacer. */
+  #firstPiecesDue = false;
 
   // The packet that is being read: the state before it, and what it has acknowledged so far.
   #unaBefore = 0;
@@ -318,16 +334,34 @@ export class Sender implements PacketSink {
   /**
    * Whether an ACK echoes the `ts` of a transmission of a segment in flight. Only a peer that got the
    * segment knows it: an ACK for an earlier incarnation of this end echoes another one.
+   *
+   * The echo of a probe that is a segment shows the same. A peer may acknowledge only the newest of
+   * several segments, and probes follow a retransmission.
    */
   isEcho(sn: number, echo: number): boolean {
     const { buffer } = this;
-    if (sn === this.#echoSn) return this.#echoes.has(echo);
+    if (sn === this.#echoSn && this.#echoes.has(echo)) return true;
+    if (this.path.isEcho(sn, echo)) return true;
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
       return false;
     }
     const ts = (echo - this.#tsOffset) | 0;
     return distance(ts, timestamp(buffer.firstSentAt(sn))) >= 0 &&
       distance(timestamp(this.#clock.now), ts) >= 0;
+  }
+
+  /** Whether the `ts` that an ACK echoes is one that this end has sent. */
+  hasSent(echo: number): boolean {
+    const { now } = this.#clock;
+    const ts = (echo - this.#tsOffset) | 0;
+    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < 0) return false;
+    return now - this.#firstSentAt > MAX_DISTANCE ||
+      distance(ts, timestamp(this.#firstSentAt)) >= 0;
+  }
+
+  /** The clock of this end, as the `ts` of a segment that is sent now. */
+  get ts(): number {
+    return (timestamp(this.#clock.now) + this.#tsOffset) | 0;
   }
 
   /** Whether no segment was ever sent. */
@@ -365,14 +399,35 @@ export class Sender implements PacketSink {
   handleWindowReport(frg: number, ts: number): void {
     this.handleMark(frg);
     if (this.asked) this.reported = true;
+    if (this.extended && ts === this.#challengeTs) {
+      this.#challengeTs = null;
+      if (this.peerOpening) this.peerReopened = true;
+    }
     if (this.extended && this.#echoes.has(ts)) this.#takeEcho(ts);
+  }
+
+  /**
+   * Asks the peer whether it has restarted. Only an answer to a probe that is sent from now on counts,
+   * since anybody can send the first packet of a conversation.
+   */
+  challenge(): void {
+    const { now } = this.#clock;
+    if (now < this.#challengeAt) return;
+    this.#challengeAt = now + this.rto.rto;
+    this.#challenges = this.askWindow = true;
   }
 
   /** Notes which kind of peer has sent a WASK or WINS segment. */
   handleMark(frg: number): void {
-    this.extended = (frg & ~OPENING) === EXTENDED;
-    this.peerOpening = this.extended && (frg & OPENING) !== 0;
+    const marked = isMarked(frg);
+    // A listener that keeps nothing of this end asks without a mark.
+    this.extended = marked || (this.extended ?? false);
+    if (!marked) return;
+    this.peerOpening = (frg & OPENING) !== 0;
     this.peerOpened ||= this.peerOpening;
+    if (!this.peerOpening) this.peerLinked = true;
+    // What was delayed looks the same, so a restart needs a proof.
+    else if (this.peerLinked) this.challenge();
   }
 
   /** Handles the `una` and `wnd` of a segment of any kind. */
@@ -506,7 +561,7 @@ export class Sender implements PacketSink {
     let deadline = Infinity;
     if (this.#limited || this.#waitsForPath) {
       // Nothing leaves until the limit is raised, or the path is probed.
-    } else if (buffer.due) {
+    } else if (buffer.due || this.#piecesWait) {
       deadline = Math.max(now, this.pacer.readyAt);
     } else if (buffer.waiting > 0) {
       if (this.room > 0) {
@@ -603,8 +658,8 @@ export class Sender implements PacketSink {
 
   /** Whether data may be sent now, given the new segments that the windows allow. */
   dataDue(room: number): boolean {
-    return !this.#waitsForPath && (this.buffer.due || room > 0) && this.pacer.ready &&
-      !this.#limited;
+    return !this.#waitsForPath && (this.buffer.due || room > 0 || this.#piecesWait) &&
+      this.pacer.ready && !this.#limited;
   }
 
   /**
@@ -631,28 +686,23 @@ export class Sender implements PacketSink {
     // The peer drops them as duplicates. None is like the first segment, which begins a conversation.
     const sent = distance(buffer.una, this.firstSn);
     const before = ((sent >= 0 && sent <= MAX_PROBES ? this.firstSn : buffer.una) - 1) | 0;
-    if (buffer.inFlight > 0) this.#writeCopies(writer);
-    path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, this.rto.rto);
+    const { rto } = this.rto;
+    const budget = this.pacer.bytesIn(rto);
+    if (buffer.inFlight > 0) this.#writeCopies(writer, budget);
+    path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, rto, budget);
   }
 
   /** Writes copies of a segment that is suspected to be too large for the path. */
-  #writeCopies(writer: PacketWriter): void {
+  #writeCopies(writer: PacketWriter, budget: number): void {
     const { buffer, path } = this;
-    const { now } = this.#clock;
     const sn = buffer.una;
     const size = OVERHEAD + buffer.length(sn);
     if (size < path.suspect) return;
-    for (let left = path.copies; left > 0; left--) {
+    for (let left = Math.min(path.copies, affordable(size, budget)); left > 0; left--) {
       writer.close();
       if (!writer.reserve(size)) return;
       buffer.copyPayload(sn, writer.dataAt);
-      writer.write(
-        CMD_PUSH,
-        buffer.frg(sn),
-        (timestamp(now) + this.#tsOffset) | 0,
-        sn,
-        size - OVERHEAD,
-      );
+      writer.write(CMD_PUSH, buffer.frg(sn), this.ts, sn, size - OVERHEAD);
       writer.carriesData = true;
       path.copied();
     }
@@ -688,7 +738,10 @@ export class Sender implements PacketSink {
     if (this.askWindow) {
       if (!writer.reserve(OVERHEAD)) return false;
       this.asked = true;
-      writer.write(CMD_WASK, mark, mark === 0 ? 0 : this.nextEchoTs(), 0, 0);
+      const ts = mark === 0 ? 0 : this.nextEchoTs();
+      writer.write(CMD_WASK, mark, ts, 0, 0);
+      if (this.#challenges) this.#challengeTs = ts;
+      this.#challenges = false;
       this.askWindow = false;
       this.#liveness.probed(this.#clock.now);
     }
@@ -711,8 +764,10 @@ export class Sender implements PacketSink {
   writeData(writer: PacketWriter, room: number): number {
     const { buffer, counters, path } = this;
     const { now } = this.#clock;
-    const ts = (timestamp(now) + this.#tsOffset) | 0;
+    const { ts } = this;
     const edge = this.#edge;
+    // They come before the next retransmission, which would take their place in a slow pacer.
+    if (this.#piecesWait) this.#writeFirstInPieces(writer, ts);
     while (true) {
       const again = buffer.due;
       if (!again && room <= 0) break;
@@ -753,24 +808,35 @@ export class Sender implements PacketSink {
       }
       buffer.transmit(sn, now);
       this.#dataSentAt = now;
+      if (now < this.#firstSentAt) this.#firstSentAt = now;
       this.controller.onSend(now, length, buffer.inFlight);
-      if (again && sn === this.firstSn) this.#writeFirstInPieces(writer, size, ts);
+      if (again && sn === this.firstSn && this.#needsPieces(size)) {
+        this.#writeFirstInPieces(writer, ts);
+      }
     }
     if (path.mtu < this.#options.maxMtu) path.raiseIfDue(now);
     return room;
   }
 
   /**
-   * Sends the first segment in pieces, too, if the peer has never answered. It may be too large for
-   * the path, and a peer that has not got it does not answer probes.
+   * Whether the first segment is sent in pieces, too: the peer has never answered. It may be too
+   * large for the path, and a peer that has not got it does not answer probes.
    */
-  #writeFirstInPieces(writer: PacketWriter, size: number, ts: number): void {
-    if (size <= MIN_SUSPECT || this.#liveness.heardAt !== -Infinity) return;
+  #needsPieces(size: number): boolean {
+    return size > MIN_SUSPECT && this.#liveness.heardAt === -Infinity && this.limit === Infinity;
+  }
+
+  /** Whether pieces of the first segment wait for the pacer. */
+  get #piecesWait(): boolean {
+    return this.#firstPiecesDue && this.#liveness.heardAt === -Infinity &&
+      this.buffer.una === this.firstSn && this.buffer.inFlight > 0;
+  }
+
+  #writeFirstInPieces(writer: PacketWriter, ts: number): void {
+    const { buffer, firstSn } = this;
     const mtu = Math.min(this.path.mtu, FIRST_PIECES);
-    if (this.limit === Infinity) {
-      this.#pieces.write(writer, this.pacer, this.buffer, this.firstSn, ts, mtu);
-      // An acknowledgment does not show that the large packet has arrived.
-      this.buffer.setPacketSize(this.firstSn, this.#pieces.packetSize);
-    }
+    this.#firstPiecesDue = !this.#pieces.write(writer, this.pacer, buffer, firstSn, ts, mtu);
+    // An acknowledgment does not show that the large packet has arrived.
+    buffer.setPacketSize(firstSn, this.#pieces.packetSize);
   }
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { KcpOptions } from "../../kcp/mod.ts";
-import { ACK, decode, End, opened, pattern, PUSH, queue, range, sent } from "./harness.ts";
+import { ACK, decode, End, opened, pattern, PUSH, queue, range, sent, WINS } from "./harness.ts";
 
 const push = (end: End, now: number, sn: number) =>
   end.input(now, { sn, ts: 1000 + sn, data: pattern(10, 10 * sn) });
@@ -92,7 +92,7 @@ Deno.test("acknowledge: ACKs share the last packet of a few full segments, else 
   }
 });
 
-Deno.test("acknowledge: until the peer has answered, an ACK leads each flight", () => {
+Deno.test("acknowledge: until the peer has taken data, an ACK leads each flight", () => {
   const b = opened({ interval: 1000, mtu: 100 });
   push(b, 0, 0);
   b.segments(0);
@@ -102,9 +102,16 @@ Deno.test("acknowledge: until the peer has answered, an ACK leads each flight", 
   // This flight repeats the ACK, since the one before may be lost.
   b.kcp.send(pattern(76));
   assertEquals(letters(b, 6), "A P");
-  b.input(7, { cmd: ACK, sn: 0, ts: 5, una: 1 });
+  // An answer to a window probe does not show that it takes data.
+  b.kcp.askWindow();
+  b.segments(1006);
+  b.input(1007, { cmd: WINS, wnd: 128 });
+  assert(b.kcp.answered);
   b.kcp.send(pattern(76));
-  assertEquals(letters(b, 7), "P");
+  assertEquals(letters(b, 2007)[0], "A");
+  b.input(2008, { cmd: ACK, sn: 0, ts: 5, una: 1 });
+  b.kcp.send(pattern(76));
+  assertEquals(letters(b, 2008).includes("A"), false);
 });
 
 Deno.test("acknowledge: a full segment before ACKs is paced", () => {

@@ -1,8 +1,21 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Kcp } from "../../kcp/mod.ts";
+import { EXTENDED, OPENING } from "../../kcp/segment.ts";
 import { Link } from "../../transport/link/link.ts";
 import { Random } from "../../transport/link/random.ts";
-import { ACK, CONV, End, Network, pattern, PUSH, queue, range, sent } from "./harness.ts";
+import {
+  ACK,
+  CONV,
+  End,
+  Network,
+  pattern,
+  PUSH,
+  queue,
+  range,
+  sent,
+  WASK,
+  WINS,
+} from "./harness.ts";
 
 /** The limits on the peer's clock, in ms. */
 const BEHIND = 120_000;
@@ -92,10 +105,13 @@ Deno.test("incarnation: each copy of a foreign segment is counted, and the strea
   assertEquals(b.recv(), pattern(10, 1));
 });
 
-Deno.test("incarnation: a clock that was set is taken over in the middle of a conversation", () => {
+/** How long a clock that was set must be the only one, in ms. */
+const SET_TIME = 5_000;
+
+Deno.test("incarnation: a clock that was set is taken over when only it is seen for 5 s", () => {
   // Neither of these can be of a new incarnation: it acknowledged data, or is past a first window.
   for (const [sn, una] of [[1, 1], [1024, 0]]) {
-    for (const step of [-1e9, -BEHIND - 1, AHEAD + 1000, 1e9]) {
+    for (const step of [-1e9, -BEHIND - 10_000, AHEAD + 10_000, 1e9]) {
       const a = new End({ ackNoDelay: true, nc: true, rcvWnd: 2000 });
       queue(a, 1);
       a.segments(0);
@@ -104,14 +120,36 @@ Deno.test("incarnation: a clock that was set is taken over in the middle of a co
       while (a.recv());
       a.segments(0);
       const ts = (1e9 + step) >>> 0;
-      a.input(100, { sn, ts, una, data: pattern(10, 1) });
-      assertEquals(a.kcp.stats.foreign, 0, `segment ${sn}, una ${una}, ${step} ms`);
-      assertEquals(acked(a, 100), [sn]);
+      const context = `segment ${sn}, una ${una}, ${step} ms`;
+      for (const at of [100, 1000, 99 + SET_TIME]) {
+        a.input(at, { sn, ts: ts + at, una, data: pattern(10, 1) });
+        assertEquals(acked(a, at), [], context);
+      }
+      assertEquals(a.kcp.stats.foreign, 3, context);
+      const now = 100 + SET_TIME;
+      a.input(now, { sn, ts: ts + now, una, data: pattern(10, 1) });
+      assertEquals(acked(a, now), [sn], context);
       assertEquals(a.recv(), pattern(10, 1));
       // From now on the new clock counts.
-      a.input(200, { sn: sn + 1, ts: ts + 100, una, data: pattern(10, 2) });
-      assertEquals([a.kcp.stats.foreign, acked(a, 200).length], [0, 1]);
+      a.input(now + 100, { sn: sn + 1, ts: ts + now + 100, una, data: pattern(10, 2) });
+      assertEquals([a.kcp.stats.foreign, acked(a, now + 100).length], [3, 1]);
     }
+  }
+});
+
+Deno.test("incarnation: late segments of an earlier incarnation never get into the stream", () => {
+  for (const step of [-1e9, 1e9]) {
+    const b = started(1e9);
+    queue(b, 1);
+    b.segments(0);
+    // It acknowledged data of our incarnation before, which a new one can't have done.
+    for (let at = 0; at <= 60_000; at += 1_000) {
+      b.input(at, { sn: 2, ts: 1e9 + step + at, una: 1, data: pattern(10, 9) });
+      if (at % 4_000 === 0) b.input(at, { sn: 0, ts: 1e9 + at, data: pattern(10) });
+    }
+    assertEquals([b.kcp.stats.foreign, b.kcp.stats.rcvBuffer], [61, 0]);
+    for (const sn of [1, 2]) b.input(60_001, { sn, ts: 1e9 + 60_001, data: pattern(10, sn) });
+    assertEquals([b.recv(), b.recv()], [pattern(10, 1), pattern(10, 2)]);
   }
 });
 
@@ -137,6 +175,153 @@ Deno.test("incarnation: before the first segment, later ones of another clock ar
   assertEquals([b.kcp.stats.rcvBuffer, b.kcp.stats.foreign], [1, 1]);
   for (const sn of [0, 1]) b.input(10, { sn, ts: 1010, data: pattern(10, sn) });
   assertEquals([0, 1, 2].map(() => b.recv()), [0, 1, 2].map((n) => pattern(10, n)));
+});
+
+/** Clocks of the peer, and of an incarnation that it had before. */
+const PEER_TS = 1e9;
+const EARLIER_TS = 3e9;
+
+/** A machine that has opened a conversation, and has 3 segments in flight. */
+function dialled(): { a: End; ts: number } {
+  const a = new End({ ackNoDelay: true, nc: true, initialTs: 2e9, extensions: true });
+  a.kcp.requireEcho(true);
+  queue(a, 3);
+  const [{ ts }] = a.segments(0);
+  return { a, ts };
+}
+
+Deno.test("incarnation: with extensions, WASK and WINS show the clock of their sender", () => {
+  for (const extensions of [true, false]) {
+    const a = new End({ initialTs: 2e9, extensions });
+    a.kcp.requireEcho(true);
+    a.kcp.tick(0);
+    a.input(10, { cmd: WASK, ts: 77, frg: extensions ? EXTENDED : 0 });
+    a.kcp.askWindow();
+    const segments = a.segments(30);
+    const mark = EXTENDED | OPENING;
+    assertEquals(
+      segments.map(({ cmd, frg, ts, sn }) => [cmd, frg, ts, sn]),
+      extensions
+        ? [[WASK, mark, 2e9 + 31, 0], [WINS, mark, 77, 2e9 + 30]]
+        : [[WASK, 0, 0, 0], [WINS, 0, 0, 0]],
+    );
+  }
+});
+
+Deno.test("incarnation: the first data of an answer must continue the clock that came with an echo", () => {
+  const { a, ts } = dialled();
+  const echo = { cmd: ACK, sn: 0, ts, una: 1 };
+  a.input(10, echo, { cmd: WASK, frg: EXTENDED, ts: PEER_TS, una: 1 });
+  for (const sn of [0, 1]) {
+    a.input(20, { sn, ts: EARLIER_TS, una: 1, data: pattern(10, 9) });
+    assertEquals([a.kcp.believed, a.kcp.started], [false, false]);
+  }
+  assertEquals(a.segments(20).filter(({ cmd }) => cmd === ACK), []);
+  for (const sn of [1, 0]) a.input(30, { sn, ts: PEER_TS + 20, una: 1, data: pattern(10, sn) });
+  assertEquals([a.recv(), a.recv(), a.recv()], [pattern(10), pattern(10, 1), null]);
+});
+
+Deno.test("incarnation: what came before the clock was shown is dropped if it is of another one", () => {
+  const { a, ts } = dialled();
+  a.input(10, { cmd: ACK, sn: 0, ts, una: 1 });
+  a.input(20, { sn: 1, ts: EARLIER_TS, una: 1, data: pattern(10, 9) });
+  a.input(
+    30,
+    { cmd: ACK, sn: 1, ts, una: 2 },
+    { cmd: WINS, frg: EXTENDED, sn: PEER_TS, una: 2 },
+    { sn: 2, ts: PEER_TS, una: 2, data: pattern(10, 2) },
+  );
+  for (const sn of [0, 1]) a.input(40, { sn, ts: PEER_TS + 10, una: 2, data: pattern(10, sn) });
+  assertEquals([0, 1, 2].map(() => a.recv()), [0, 1, 2].map((n) => pattern(10, n)));
+});
+
+Deno.test("incarnation: a peer that restarts before its first data is followed, once", () => {
+  const { a, ts } = dialled();
+  const echo = { cmd: ACK, sn: 0, ts, una: 1 };
+  const shows = (clock: number) => ({ cmd: WASK, frg: EXTENDED, ts: clock, una: 1 });
+  a.input(10, echo, shows(EARLIER_TS));
+  a.input(20, echo, shows(PEER_TS));
+  // These come late.
+  a.input(30, echo, shows(EARLIER_TS + 1));
+  a.input(30, { sn: 0, ts: EARLIER_TS + 5, una: 1, data: pattern(10, 9) });
+  assertEquals(a.kcp.started, false);
+  a.input(40, { sn: 0, ts: PEER_TS + 20, una: 1, data: pattern(10) });
+  assertEquals(a.recv(), pattern(10));
+});
+
+Deno.test("incarnation: a peer that shows no clock is taken at its first segment", () => {
+  // kcp-go sends acknowledgments and data in packets of their own.
+  const { a, ts } = dialled();
+  a.input(10, { cmd: ACK, sn: 0, ts, una: 1 });
+  a.input(20, { sn: 0, ts: 77, una: 1, data: pattern(10) });
+  assertEquals(a.recv(), pattern(10));
+});
+
+Deno.test("incarnation: late packets for or of an earlier incarnation acknowledge nothing", () => {
+  const { a, ts } = dialled();
+  a.input(
+    10,
+    { cmd: ACK, sn: 0, ts, una: 1 },
+    { cmd: WASK, frg: EXTENDED, ts: PEER_TS, una: 1 },
+  );
+  const late = [
+    // Meant for an earlier incarnation of this end.
+    [{ cmd: ACK, sn: 2, ts: ts + 1e9, una: 3 }],
+    [{ cmd: ACK, sn: 2, ts: ts - 1, una: 3 }],
+    // Sent by an earlier incarnation of the peer.
+    [{ cmd: WINS, frg: EXTENDED, sn: EARLIER_TS, una: 3 }],
+    [{ cmd: WASK, frg: EXTENDED, ts: EARLIER_TS, una: 3 }],
+    [{ sn: 4, ts: EARLIER_TS, una: 3, data: pattern(10) }],
+    [{ cmd: WINS, una: 3 }, { sn: 4, ts: EARLIER_TS, una: 3, data: pattern(10) }],
+  ];
+  for (const segments of late) {
+    a.input(20, ...segments);
+    assertEquals([a.kcp.sndUna, a.kcp.believed], [1, false], JSON.stringify(segments));
+  }
+  for (const cmd of [WASK, WINS]) {
+    a.input(30, {
+      cmd,
+      frg: EXTENDED,
+      ts: PEER_TS + 20,
+      sn: PEER_TS + 20,
+      una: cmd === WASK ? 2 : 3,
+    });
+  }
+  assertEquals([a.kcp.sndUna, a.kcp.believed], [3, true]);
+});
+
+Deno.test("incarnation: a foreign packet is not answered, and is no sign of life", () => {
+  const { a, ts } = dialled();
+  a.input(10, { cmd: ACK, sn: 0, ts, una: 1 }, { sn: 0, ts: PEER_TS, una: 1, data: pattern(9) });
+  a.segments(10);
+  a.input(20, { cmd: WASK, frg: EXTENDED, ts: EARLIER_TS, una: 1 });
+  assertEquals([a.segments(20), a.kcp.heardAt], [[], 10]);
+  a.input(30, { cmd: WASK, frg: EXTENDED, ts: PEER_TS + 20, una: 1 });
+  assertEquals([a.segments(30).map(({ cmd }) => cmd), a.kcp.heardAt], [[WINS], 30]);
+});
+
+Deno.test("incarnation: an end that opened tells a late first segment from a restart", () => {
+  const first = { sn: 0, ts: EARLIER_TS, una: 1, data: pattern(10) };
+  const mark = { cmd: WASK, frg: EXTENDED, ts: EARLIER_TS - 10, una: 1 };
+  for (
+    const [ours, before, packet, restarted] of [
+      [true, [], [first], false],
+      [true, [mark], [first], false],
+      [true, [], [{ cmd: ACK, sn: 0, una: 1 }, first], true],
+      [true, [{ cmd: ACK, sn: 0, una: 1 }, mark], [first], true],
+      // Of a peer that shows no clock, nothing more is known.
+      [false, [], [first], true],
+    ] as const
+  ) {
+    const { a, ts } = dialled();
+    const echo = { cmd: ACK, sn: 0, ts, una: 1 };
+    if (ours) a.input(10, echo, { ...mark, ts: PEER_TS });
+    a.input(10, echo, { sn: 0, ts: PEER_TS, una: 1, data: pattern(9) });
+    for (const [at, segments] of [[20, before], [30, packet]] as const) {
+      if (segments.length > 0) a.input(at, ...segments.map((each) => ({ ts, ...each })));
+    }
+    assertEquals(a.kcp.peerRestarted, restarted, JSON.stringify([ours, before, packet]));
+  }
 });
 
 Deno.test("incarnation: no network and no pause makes honest segments foreign", () => {
@@ -196,4 +381,21 @@ Deno.test("initialTs: it takes 0 to 4294967295, else the error names it", () => 
     assertThrows(() => new Kcp(CONV, { initialTs }), RangeError, "initialTs");
   }
   for (const initialTs of [0, 2 ** 32 - 1]) new Kcp(CONV, { initialTs });
+});
+
+Deno.test("link: the acknowledgment of a probe of the path MTU shows that the peer is meant", () => {
+  for (const wrong of [0, 1]) {
+    const a = new End({ initialTs: 123_456 });
+    a.kcp.requireEcho(true);
+    a.kcp.send(pattern(1000));
+    const [first] = a.segments(0);
+    // The acknowledgment is lost, but the peer is heard.
+    a.input(50, { cmd: WINS, wnd: 32 });
+    const again = a.segments(a.kcp.deadline).filter(({ cmd }) => cmd === PUSH);
+    const probe = again.find(({ sn }) => sn !== first.sn);
+    assert(probe, "a probe follows the retransmission");
+    // The peer acknowledges the newest of the two only.
+    a.input(250, { cmd: ACK, sn: probe.sn, ts: probe.ts + wrong, una: 1 });
+    assertEquals(a.kcp.drained, wrong === 0);
+  }
 });

@@ -43,6 +43,23 @@ Deno.test("kept window: a window that is closed in bytes is announced when a rea
   assertEquals(b.segments(1).map(({ cmd, wnd }) => [cmd, wnd]), [[WINS, 1]]);
 });
 
+Deno.test("kept window: it never closes before the message that begins it is complete", () => {
+  const b = new End({ rcvWnd: 1, ackNoDelay: true });
+  b.input(0, { sn: 0, data: pattern(9000) });
+  b.recv();
+  b.segments(0);
+  // The next message has smaller fragments, since the path has become smaller.
+  const message = pattern(9000, 7);
+  for (let n = 0; n < 8; n++) {
+    const data = message.subarray(n * 1125, (n + 1) * 1125);
+    b.input(n, { sn: 1 + n, frg: 7 - n, data });
+    const { una, wnd } = b.segments(n).at(-1)!;
+    assertEquals(una, 2 + n);
+    assertEquals(wnd > 0, n < 7, `after fragment ${n} the window is ${wnd}`);
+  }
+  assertEquals(b.recv(), message);
+});
+
 Deno.test("kept window: each packet with a refused segment is answered by one WINS", () => {
   const b = new End({ rcvWnd: 4, ackNoDelay: true });
   for (let sn = 0; sn < 4; sn++) b.input(0, { sn, data: pattern(10, sn) });

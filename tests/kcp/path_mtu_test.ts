@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
 import { Random } from "../../transport/link/random.ts";
-import { End, opened, pattern, PIECE, PROBE, PUSH, sent } from "./harness.ts";
+import { decode, End, opened, pattern, PIECE, PROBE, PUSH, sent, WINS } from "./harness.ts";
 import { Path, type Traffic } from "./path_mtu_harness.ts";
 
 const MODES = { normal, fast, turbo };
@@ -113,6 +113,26 @@ Deno.test("path MTU: when the first packet is too large, its pieces begin the co
   }
 });
 
+Deno.test("path MTU: the pieces of a first packet that is too large wait for the pacer", () => {
+  for (const limits of [{ burst: 1 }, { pacingRate: 2_000 }, { burst: 1, pacingRate: 5_000 }]) {
+    for (const message of [0, 2_500]) {
+      const traffic = { message, ahead: 2, total: 5_000 };
+      const path = new Path(traffic, { ...turbo, ...limits });
+      path.shrink(576);
+      // A listener knows a conversation by its first segment, and drops everything before it.
+      const { kcp } = path.b;
+      const input = kcp.input.bind(kcp);
+      kcp.input = (packet, now) => {
+        const [{ cmd, sn }] = decode(packet);
+        return (kcp.started || cmd !== PROBE && sn === 0) && input(packet, now);
+      };
+      path.network.run(20_000, () => path.b.kcp.stats.payloadIn > 0);
+      assert(path.b.kcp.stats.payloadIn > 0, JSON.stringify(limits));
+      path.finish();
+    }
+  }
+});
+
 Deno.test("path MTU: larger packets are tried again after a minute", () => {
   const path = new Path({ message: 1_376, ahead: 1, total: 4_000_000 }, turbo);
   path.network.at(90, () => path.shrink(1_000));
@@ -151,6 +171,23 @@ Deno.test("path MTU: a peer of another implementation is probed upwards when the
   assert(pathMtu > 2_900 && pathMtu <= 3_000, `MTU ${pathMtu}`);
 });
 
+Deno.test("path MTU: under a rate limit, two losses in a row cost few probes", () => {
+  const traffic = { message: 1_376, ahead: 1, total: 50_000 };
+  const path = new Path(traffic, { ...turbo, pacingRate: 10_000 });
+  let [full, probes] = [0, 0];
+  path.network.onTransmit = (from, packet) => {
+    if (from !== path.a) return;
+    const { cmd } = decode(packet)[0];
+    if (cmd === PROBE) probes += packet.length;
+    const lost = cmd === PUSH && packet.length === 1_400 && ++full % 10 > 7;
+    path.there.configure({ loss: lost ? 1 : 0 });
+  };
+  path.finish();
+  assert(full > 40);
+  assertEquals(path.a.kcp.stats.pathMtuReductions, 0);
+  assert(probes < 15_000, `${probes} bytes of probes`);
+});
+
 // --- by hand ---
 
 Deno.test("path MTU: configure cuts what waits, and keeps the boundaries of messages", () => {
@@ -171,6 +208,18 @@ Deno.test("path MTU: configure cuts what waits, and keeps the boundaries of mess
   const stream = b.read(5_000);
   assertEquals(stream, pattern(5_000));
   assertEquals(b.recv(), pattern(500));
+});
+
+Deno.test("path MTU: a message gets no more fragments than the peer's window has segments", () => {
+  for (const wnd of [1, 3, 7]) {
+    const a = new End({ mtu: 9_000, nc: true });
+    a.input(0, { cmd: WINS, wnd });
+    a.kcp.send(pattern(8_976));
+    a.kcp.configure({ mtu: 1_024 });
+    const segments = a.segments(0);
+    assertEquals(segments[0].frg + 1, wnd);
+    assertEquals(segments.length, wnd);
+  }
 });
 
 Deno.test("path MTU: a message that was sent in part keeps its fragments", () => {

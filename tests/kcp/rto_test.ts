@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { RtoEstimator, rtoGrowth } from "../../kcp/rto.ts";
-import { ACK, encode, End, opened, queue, sent, WINS } from "./harness.ts";
+import { ACK, encode, End, opened, pattern, queue, sent, WINS } from "./harness.ts";
 
 Deno.test("rto: it is 200 ms before the first sample", () => {
   assertEquals(new End().kcp.rto, 200);
@@ -201,4 +201,22 @@ Deno.test("rto: rtoGrowth is that of the three modes", () => {
   assertEquals([0, 1, 2, 3].map((n) => rtoGrowth(0, n)), [1.125, 2, 4, 8]);
   assertEquals([0, 1, 2, 3].map((n) => rtoGrowth(1, n)), [1, 1.5, 2.25, 3.375]);
   assertEquals([0, 1, 2, 3].map((n) => rtoGrowth(2, n)), [1, 1.5, 2, 2.5]);
+});
+
+Deno.test("rto: it grows when una acknowledges a segment after it was sent again", () => {
+  const a = opened({ nodelay: 2, interval: 10, minRto: 1, resend: 2 });
+  queue(a, 1);
+  a.segments(0);
+  a.input(16, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+  for (let sn = 1, now = 100; sn < 10; sn++, now += 100) {
+    queue(a, 1);
+    a.segments(now);
+    while (a.kcp.deadline < now + 56) a.segments(a.kcp.deadline);
+    // Data of the peer comes before its acknowledgment, which it has held for an interval.
+    a.input(now + 56, { sn: sn - 1, una: sn + 1, data: pattern(1) });
+    a.input(now + 56, { cmd: ACK, sn, ts: now, una: sn + 1 });
+    a.segments(now + 56);
+  }
+  assert(a.kcp.rto > 56, `the RTO is ${a.kcp.rto} ms`);
+  assert(a.kcp.stats.timeoutRetransmits < 6, `${a.kcp.stats.timeoutRetransmits} were needless`);
 });

@@ -97,6 +97,7 @@ Deno.test("readme: the tables of settings name every setting", () => {
     initialSndSn: true,
     initialRcvSn: true,
     initialTs: true,
+    extensions: true,
   });
   const listen = namesOf<Omit<ListenOptions, keyof SessionOptions>>({
     hostname: true,
@@ -104,6 +105,7 @@ Deno.test("readme: the tables of settings name every setting", () => {
     bind: true,
     backlog: true,
     maxSessions: true,
+    maxSessionsPerAddress: true,
     maxUnconfirmed: true,
     maxUnconfirmedPerHost: true,
     migrate: true,
@@ -115,6 +117,8 @@ Deno.test("readme: the tables of settings name every setting", () => {
     localPort: true,
     bind: true,
     conv: true,
+    timeout: true,
+    signal: true,
   });
   const listed = column(rows("Settings"), ["setting"]);
   assertEquals(listed.sort(), [...live, ...session, ...listen, ...connect].sort());

@@ -76,6 +76,11 @@ export class Connection implements AsyncDisposable, Disposable {
   readTimeout: number = Infinity;
   /** How long (ms) a write may wait, 0 to `Infinity`. Default: Infinity. */
   writeTimeout: number = Infinity;
+  /**
+   * Called when the peer has moved to another address, with the address before. {@linkcode
+   * Connection.remoteAddr} is the new one. It happens only with the listener's option `migrate`.
+   */
+  onMigrate: ((from: UdpAddress) => void) | null = null;
   readonly #session: Session;
   readonly #driver: Driver;
   readonly #reads: OperationQueue;
@@ -102,6 +107,7 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#datagrams = new OperationQueue("datagram read", after, diagnosis);
     this.#opens = new OperationQueue("connect", after, diagnosis);
     session.onChange = () => this.#progress();
+    session.onMove = (from) => this.onMigrate?.(udpAddress(from));
     if (ownsSocket) driver.closeWhenIdle();
     this.#ownsSocket = ownsSocket;
     this.closed = this.#ended.promise;

@@ -7,6 +7,7 @@ import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { AddressBook, formatAddress } from "../session/address.ts";
 import type { Connection } from "./connection.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
+import { ErrorPause, isClosedCode } from "./error_pause.ts";
 import type { Listener } from "./listener.ts";
 import {
   type Bind,
@@ -78,6 +79,7 @@ export class DenoSocket implements DatagramSocket {
   readonly address: string;
   readonly #conn: Deno.DatagramConn;
   readonly #addresses = new AddressBook();
+  readonly #errorPause = new ErrorPause();
   #closed = false;
 
   /**
@@ -107,13 +109,16 @@ export class DenoSocket implements DatagramSocket {
         [packet, from] = await this.#conn.receive(buffer);
       } catch (error) {
         if (this.#closed) return;
-        // Some systems report here that an earlier packet could not be delivered. That packet is
-        // lost.
-        if (error instanceof Deno.errors.ConnectionRefused) continue;
-        if (error instanceof Deno.errors.ConnectionReset) continue;
-        receiver.failed(error);
-        return;
+        if (isClosed(error)) {
+          receiver.failed(error);
+          return;
+        }
+        // Some systems report here that an earlier packet could not be delivered. Others lack
+        // memory for a while. The socket still works.
+        await this.#errorPause.wait();
+        continue;
       }
+      this.#errorPause.reset();
       const { hostname, port } = from as Deno.NetAddr;
       if (port !== lastPort || hostname !== lastHostname) {
         lastHostname = hostname;
@@ -131,8 +136,16 @@ export class DenoSocket implements DatagramSocket {
       try {
         await this.#conn.send(batch.packet(i), this.#addresses.get(batch.to[i]));
       } catch (error) {
-        if (error instanceof Deno.errors.BadResource && !this.#closed) throw error;
+        if (isClosed(error) && !this.#closed) throw error;
       }
+    }
+  }
+
+  /** Sends the packets of a batch, for the end of the process. */
+  sendNow(batch: PacketBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      // The first attempt is made before the call returns.
+      this.#conn.send(batch.packet(i), this.#addresses.get(batch.to[i])).catch(() => {});
     }
   }
 
@@ -140,18 +153,30 @@ export class DenoSocket implements DatagramSocket {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#conn.close();
+    this.#errorPause.end();
+    try {
+      this.#conn.close();
+    } catch {
+      // Other code has closed it before.
+    }
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
+    this.#errorPause.ref();
     (this.#conn as Partial<RefCounted>).ref?.();
   }
 
   /** Lets the process end while the socket is open. */
   unref(): void {
+    this.#errorPause.unref();
     (this.#conn as Partial<RefCounted>).unref?.();
   }
+}
+
+/** Whether an error shows that the socket is closed. Any other error may pass. */
+function isClosed(error: unknown): boolean {
+  return error instanceof Deno.errors.BadResource || isClosedCode(error);
 }
 
 /** Methods of a `Deno.DatagramConn` that its type does not declare. */

@@ -5,21 +5,24 @@
  */
 import type { Arena } from "../../kcp/arena.ts";
 import { PacketBatch, type PacketBatchOptions } from "../../kcp/packet_batch.ts";
+import { isPortZero } from "../session/address.ts";
 import type { Endpoint } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
+import { EXITED } from "../session/reset.ts";
 import { TimerHeap } from "../session/timer_heap.ts";
 import { deferred } from "./deferred.ts";
+import { beforeExit } from "./exit.ts";
 
 /** Receives the packets and errors of a {@linkcode DatagramSocket}. */
 export interface DatagramReceiver {
   /** The memory of the endpoint. A socket may receive packets into it. */
   readonly arena: Arena;
-  /** Takes a packet that arrived. The bytes are not kept. */
+  /** Takes a packet that arrived. The bytes are not kept. A packet from port 0 is dropped. */
   packet(bytes: Uint8Array, from: string): void;
   /**
    * Takes several packets that arrived. They lie one after the other in the arena, from offset
    * `start` to before `end`. The bytes are decrypted in place. Replies (acknowledgments) are sent
-   * on `settled()`, or earlier together with application data.
+   * on `settled()`, or earlier together with application data. Packets from port 0 are dropped.
    *
    * @param size Size of each packet in bytes. The last packet may be shorter.
    * @param from The address of the sender.
@@ -31,7 +34,10 @@ export interface DatagramReceiver {
    * the answer.
    */
   settled(): void;
-  /** Takes the error of a socket that failed. The socket delivers nothing more. */
+  /**
+   * Takes the error of a socket that is closed or unusable. The socket delivers nothing more. An
+   * error that may pass is no failure: the socket goes on.
+   */
   failed(error: unknown): void;
 }
 
@@ -46,12 +52,17 @@ export interface DatagramSocket {
   /**
    * Sends every packet of the batch to its destination. The batch may be used again when the call
    * returns, or when its promise settles. A packet that the network refuses is lost, as any packet
-   * may be.
+   * may be. The other packets of the batch are sent.
    *
-   * @throws {Error} When the socket has failed; a promise that rejects means the same. All
-   * connections of the socket then end.
+   * @throws {Error} When the socket is closed or unusable; a promise that rejects means the same.
+   * All connections of the socket then end.
    */
   send(batch: PacketBatch): void | Promise<void>;
+  /**
+   * Sends every packet of the batch as far as that is possible without waiting: the process ends.
+   * Without this method, peers are not told that the process has ended.
+   */
+  sendNow?(batch: PacketBatch): void;
   /**
    * Closes the socket. It delivers nothing more. If it returns a promise, the socket is closed when
    * the promise settles.
@@ -116,6 +127,8 @@ export class Driver {
   #batchesInRow = 0;
   readonly #calls = new TimerHeap<Call>();
   readonly #resolveClosed: () => void;
+  /** Forgets what is done when the process ends. */
+  readonly #forgetExit: () => void;
   /** Number of cancelled calls that are still in the heap. */
   #cancelled = 0;
   #wakeAt = Infinity;
@@ -140,15 +153,17 @@ export class Driver {
     this.closed = promise;
     this.#resolveClosed = resolve;
     endpoint.onWake = () => this.schedule();
+    this.#forgetExit = socket.sendNow ? beforeExit(() => this.#sendResets()) : () => {};
     socket.open({
       arena: endpoint.arena,
       packets: (start, end, size, from) => {
-        if (this.#isClosed) return;
+        if (this.#isClosed || isPortZero(from)) return;
         endpoint.inputRun(start, end, size, clock.now(), from);
       },
       settled: () => this.schedule(),
       packet: (bytes, from) => {
-        if (this.#isClosed) return;
+        // Nobody can be answered at port 0: the packet is forged.
+        if (this.#isClosed || isPortZero(from)) return;
         endpoint.input(bytes, clock.now(), from);
         this.schedule();
       },
@@ -277,6 +292,21 @@ export class Driver {
     });
   }
 
+  /** Tells all peers that the process ends. */
+  #sendResets(): void {
+    if (this.#isClosed) return;
+    const { endpoint } = this;
+    const batch = this.#batch;
+    endpoint.tick(this.#clock.now());
+    endpoint.resetAll(new ConnectionError("closed", "The process ended"), EXITED);
+    do {
+      // Packets that are being sent stay in the batch, and leave a second time.
+      if (!this.#sending) batch.clear();
+      if (endpoint.output(batch) === 0) return;
+      this.socket.sendNow!(batch);
+    } while (!this.#sending);
+  }
+
   #fail(error: unknown): void {
     if (this.#isClosed) return;
     const reason = error instanceof Error ? error.message : String(error);
@@ -289,6 +319,7 @@ export class Driver {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#forgetExit();
     this.#clock.stop();
     this.#calls.clear();
     const closing = this.socket.close();

@@ -10,6 +10,7 @@ import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { AddressBook, formatAddress } from "../session/address.ts";
 import type { Connection } from "./connection.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
+import { isClosedCode } from "./error_pause.ts";
 import type { Listener } from "./listener.ts";
 import {
   type Bind,
@@ -51,6 +52,8 @@ export function connect(options: ConnectOptions): Promise<Connection> {
 async function bind(hostname: string, port: number): Promise<NodeSocket> {
   const socket = createSocket({
     type: isIP(hostname) === 6 ? "udp6" : "udp4",
+    // Every hostname is an IP address. Node.js would look it up for each packet, and send it later.
+    lookup: (address, _options, done) => done(null, address, isIP(address)),
     recvBufferSize: BUFFER_SIZE,
     sendBufferSize: BUFFER_SIZE,
   });
@@ -71,6 +74,8 @@ export class NodeSocket implements DatagramSocket {
   readonly #socket: Socket;
   readonly #addresses = new AddressBook();
   #closed = false;
+  /** Settles the promise of the `send` that is in progress. */
+  #endSend: (() => void) | null = null;
 
   /**
    * Wraps a socket.
@@ -88,29 +93,51 @@ export class NodeSocket implements DatagramSocket {
     this.#socket.on("message", (packet: Uint8Array, { address, port }: RemoteInfo) => {
       receiver.packet(packet, formatAddress(address, port));
     });
+    // An error belongs to one packet, or it passes: Node.js goes on to receive.
     this.#socket.on("error", (error) => {
-      if (!this.#closed) receiver.failed(error);
+      if (!this.#closed && isClosedCode(error)) receiver.failed(error);
+    });
+    this.#socket.on("close", () => {
+      this.#endSend?.();
+      if (this.#closed) return;
+      this.#closed = true;
+      receiver.failed(new Error("The socket was closed by other code"));
     });
   }
 
   /** Sends the packets of a batch. A packet that the system refuses is lost. */
   send(batch: PacketBatch): Promise<void> {
-    return new Promise((resolve) => {
-      let unsent = batch.count;
-      const done = () => {
+    return new Promise((resolve, reject) => {
+      // After a close, Node.js does not report every packet.
+      this.#endSend = resolve;
+      let unsent = batch.count + 1;
+      const done = (error?: Error | null) => {
+        if (isClosedCode(error)) reject(error);
         if (--unsent === 0) resolve();
       };
-      for (let i = 0; i < batch.count; i++) {
+      for (let i = 0; i < batch.count && !this.#closed; i++) {
         const { hostname, port } = this.#addresses.get(batch.to[i]);
-        this.#socket.send(batch.packet(i), port, hostname, done);
+        try {
+          this.#socket.send(batch.packet(i), port, hostname, done);
+        } catch {
+          // Node.js refuses some addresses with an exception. The other packets must leave.
+          done();
+        }
       }
+      done();
     });
+  }
+
+  /** Sends the packets of a batch, for the end of the process. */
+  sendNow(batch: PacketBatch): void {
+    this.send(batch).catch(() => {});
   }
 
   /** Closes the socket. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#endSend?.();
     this.#socket.close();
   }
 

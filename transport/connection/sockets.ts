@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isPortZero } from "../session/address.ts";
 import { Endpoint, type EndpointOptions } from "../session/endpoint.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection } from "./connection.ts";
@@ -45,6 +46,9 @@ export function connectOn(
   conv: number,
   options: SessionOptions = {},
 ): Connection {
+  if (isPortZero(peer)) {
+    throw new RangeError(`Cannot connect to ${peer}: nobody receives at port 0`);
+  }
   const { keepAlive = DIALLED_KEEP_ALIVE } = options;
   const driver = new Driver(new Endpoint({ ...options, keepAlive }), socket, clock);
   const session = driver.endpoint.open(peer, conv, clock.now());

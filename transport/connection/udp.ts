@@ -60,8 +60,16 @@ export interface ConnectOptions extends SessionOptions, BindOptions {
   signal?: AbortSignal;
 }
 
-/** Opens a UDP socket at an IP address and port. Port 0 lets the system choose a free one. */
-export type Bind = (hostname: string, port: number) => DatagramSocket | Promise<DatagramSocket>;
+/**
+ * Opens a UDP socket at an IP address and port. Port 0 lets the system choose a free one.
+ *
+ * @param purpose Who uses the socket: `listen`, which has many peers, or `connect`, which has one.
+ */
+export type Bind = (
+  hostname: string,
+  port: number,
+  purpose?: "listen" | "connect",
+) => DatagramSocket | Promise<DatagramSocket>;
 
 /**
  * Listens on a UDP port.
@@ -71,7 +79,7 @@ export type Bind = (hostname: string, port: number) => DatagramSocket | Promise<
 export async function listenUdp(options: ListenOptions, own: Bind): Promise<Listener> {
   const { port = 0, hostname = "0.0.0.0", bind = own, ...endpoint } = options;
   checkAddress({ hostname, port }, 0);
-  const socket = await bind(hostname, port);
+  const socket = await bind(hostname, port, "listen");
   return orClose(socket, () => listenOn(socket, new SystemClock(), withEntropy(endpoint)));
 }
 
@@ -100,7 +108,7 @@ export async function connectUdp(
   checkAddress({ hostname, port }, 1);
   signal?.throwIfAborted();
   const host = canonical(await resolve(hostname, lookUp));
-  const socket = await bind(localHostname ?? localFor(host), localPort);
+  const socket = await bind(localHostname ?? localFor(host), localPort, "connect");
   const peer = formatAddress(host, port);
   const connection = orClose(
     socket,

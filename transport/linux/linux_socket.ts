@@ -8,18 +8,16 @@ import type { Arena } from "../../kcp/arena.ts";
 import type { PacketBatch, PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import { deferred } from "../connection/deferred.ts";
 import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
+import { ErrorPause } from "../connection/error_pause.ts";
 import type { Bind } from "../connection/udp.ts";
 import {
   addressOf,
   EAGAIN,
   EBADF,
-  EFAULT,
-  EINTR,
   EINVAL,
   EIO,
   EMSGSIZE,
   ENOBUFS,
-  ENOMEM,
   ENOTSOCK,
   Libc,
   MSG_DONTWAIT,
@@ -29,7 +27,7 @@ import {
 import { type LinuxOptions, resolveLinuxOptions } from "./linux_options.ts";
 import { Messages } from "./messages.ts";
 import { allowFragments, openSocket } from "./open_socket.ts";
-import { SockaddrCache } from "./sockaddr.ts";
+import { type Destination, SockaddrCache } from "./sockaddr.ts";
 
 /** Largest number of messages that one call sends. */
 const SEND_MESSAGES = 64;
@@ -54,8 +52,16 @@ const UNREF_POLL_INTERVAL = 5;
 /** `busyPoll` grows by this factor while packets arrive soon after the socket has fallen asleep. */
 const LONG_BUSY_POLL_FACTOR = 5;
 
-/** Errors of the socket itself. Every other error belongs to a packet that was sent earlier. */
-const FATAL: ReadonlySet<number> = new Set([EBADF, ENOMEM, EFAULT, EINVAL, ENOTSOCK]);
+/**
+ * How often a packet is tried again although the send buffer has room. Another part of the kernel
+ * has no room for it, so it is lost: the packets behind it must leave.
+ */
+const MAX_STUCK = 5;
+
+/** Errors that show that the socket is closed. All others belong to one packet, or they pass. */
+const CLOSED: ReadonlySet<number> = new Set([EBADF, ENOTSOCK]);
+/** Errors of a message that the kernel can't split into packets. They have other causes too. */
+const UNSPLIT: ReadonlySet<number> = new Set([EINVAL, EIO, EMSGSIZE]);
 
 /**
  * Returns a function that opens fast sockets, for the `bind` option of `listen` and `connect`.
@@ -65,7 +71,8 @@ const FATAL: ReadonlySet<number> = new Set([EBADF, ENOMEM, EFAULT, EINVAL, ENOTS
  */
 export function linux(options: LinuxOptions = {}): Bind {
   const resolved = resolveLinuxOptions(options);
-  return (hostname, port) => new LinuxSocket(hostname, port, resolved);
+  return (hostname, port, purpose) =>
+    new LinuxSocket(hostname, port, resolved, purpose === "listen");
 }
 
 /** A UDP socket of Linux that sends and receives in batches. */
@@ -80,13 +87,17 @@ export class LinuxSocket implements DatagramSocket {
   /** An eventfd; a write to it ends a `poll`. */
   readonly #wakeFd: number;
   readonly #sockaddrs: SockaddrCache;
-  #gso: boolean;
+  readonly #gso: boolean;
   /**
    * Packets before this index of the batch are sent one by one: the kernel refused them together,
-   * because one of them is too large or it can't split messages.
+   * because of one of them, or because it can't split messages to their destination.
    */
   #alone = 0;
-  /** Whether one of them was too large. */
+  /** The destination of these packets, if the kernel may be unable to split messages to it. */
+  #suspect: Destination | null = null;
+  /** Whether one of these packets was sent. */
+  #passedAlone = false;
+  /** Whether one of these packets was too large. */
   #foundTooLarge = false;
   /** Packets that were too large for the first network device. They are lost. */
   #tooLarge = 0;
@@ -96,6 +107,8 @@ export class LinuxSocket implements DatagramSocket {
   readonly #out: Messages;
   /** Index in the batch of each message's first packet; one more entry for the end. */
   readonly #firsts = new Int32Array(SEND_MESSAGES + 1);
+  /** The destination of the first message. */
+  #firstDestination: Destination | null = null;
   #in: Messages | null = null;
   /** Address of the memory that messages are received into. */
   #receiveBase = -1;
@@ -114,8 +127,10 @@ export class LinuxSocket implements DatagramSocket {
   #referenced = true;
   /** Number of loops that use the descriptors. The last one to end closes them. */
   #loops = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #endPause: (() => void) | null = null;
+  /** End the pauses that are in progress. */
+  readonly #pauses = new Set<() => void>();
+  readonly #receiveErrors = new ErrorPause();
+  readonly #sendErrors = new ErrorPause();
 
   /**
    * Opens a socket.
@@ -123,14 +138,21 @@ export class LinuxSocket implements DatagramSocket {
    * @param hostname The IP address to bind.
    * @param port The port, 0 to 65535; 0 lets the kernel choose a free one.
    * @param options All options of the socket.
+   * @param listens Whether the socket answers each peer from the address that the peer has sent to,
+   * if it is bound to every address of the host. Default: false.
    * @throws {Error} When the runtime is not Deno on Linux, `--allow-ffi` is missing, or the address
    * can't be bound.
    */
-  constructor(hostname: string, port: number, options: Required<LinuxOptions>) {
+  constructor(
+    hostname: string,
+    port: number,
+    options: Required<LinuxOptions>,
+    listens = false,
+  ) {
     const libc = this.#libc = Libc.acquire();
     try {
       this.#out = new Messages(SEND_MESSAGES);
-      const opened = openSocket(libc, hostname, port, options);
+      const opened = openSocket(libc, hostname, port, options, listens);
       this.#fd = opened.fd;
       this.#family = opened.family;
       this.#wakeFd = opened.wakeFd;
@@ -146,7 +168,10 @@ export class LinuxSocket implements DatagramSocket {
     this.#busyPoll = options.busyPoll;
   }
 
-  /** Whether the kernel splits messages that are sent, and joins packets that are received. */
+  /**
+   * Whether the kernel splits messages that are sent, and joins packets that are received. To some
+   * destinations it may be unable to.
+   */
   get segmentation(): { readonly send: boolean; readonly receive: boolean } {
     return { send: this.#gso, receive: this.#gro };
   }
@@ -195,6 +220,11 @@ export class LinuxSocket implements DatagramSocket {
           await (slept ? this.#wait(POLLIN) : eventLoopTurn());
           continue;
         }
+        if (count < 0) {
+          await this.#receiveErrors.wait();
+          continue;
+        }
+        this.#receiveErrors.reset();
         const now = performance.now();
         if (slept) {
           // A wake-up can take longer than `busyPoll`. Two ends that answer each other would then
@@ -227,7 +257,10 @@ export class LinuxSocket implements DatagramSocket {
     return this.#address;
   }
 
-  /** Receives without waiting into a block of the arena. Returns the number of messages. */
+  /**
+   * Receives without waiting into a block of the arena. Returns the number of messages, or -1 for
+   * an error that may pass: it belongs to an earlier packet, or the kernel lacks memory.
+   */
   #receiveSome(arena: Arena, block: number): number {
     const messages = this.#in ??= new Messages(RECEIVE_MESSAGES);
     const base = this.#addressOf(arena) + block;
@@ -240,15 +273,12 @@ export class LinuxSocket implements DatagramSocket {
     }
     for (let i = 0; i < this.#received; i++) messages.resetReceived(i);
     this.#received = 0;
-    for (;;) {
-      const count = this.#receiveMessages(messages);
-      if (count >= 0) return this.#received = count;
-      const { errno } = this.#libc;
-      if (errno === EAGAIN) return 0;
-      // The kernel reports the error of an earlier packet once, then receives again.
-      if (errno === EINTR || !FATAL.has(errno)) continue;
-      throw this.#libc.error("recvmmsg", errno);
-    }
+    const count = this.#receiveMessages(messages);
+    if (count >= 0) return this.#received = count;
+    const { errno } = this.#libc;
+    if (errno === EAGAIN) return 0;
+    if (CLOSED.has(errno)) throw this.#libc.error("recvmmsg", errno);
+    return -1;
   }
 
   /** Receives as `recvmmsg` does. Returns the number of messages, or -1 for an error. */
@@ -269,9 +299,10 @@ export class LinuxSocket implements DatagramSocket {
   #deliver(receiver: DatagramReceiver, i: number, block: number): void {
     const messages = this.#in!;
     const length = messages.length(i);
-    const size = messages.segmentSize(i) || length;
+    messages.readControl(i);
+    const size = messages.segmentSize || length;
     const start = block + i * RECEIVE_BYTES;
-    const from = this.#sockaddrs.decode(messages.view, messages.nameAt(i));
+    const from = this.#sockaddrs.decode(messages.view, messages.nameAt(i), messages.localAt);
     receiver.packets(start, start + length, Math.max(1, size), from);
   }
 
@@ -287,12 +318,27 @@ export class LinuxSocket implements DatagramSocket {
     if (next < batch.count) return this.#sendRest(batch, next);
   }
 
+  /** Sends the packets of a batch, for the end of the process. */
+  sendNow(batch: PacketBatch): void {
+    this.#alone = 0;
+    this.#sendFrom(batch, 0);
+  }
+
   async #sendRest(batch: PacketBatch, next: number): Promise<void> {
     this.#loops++;
     try {
-      while (next < batch.count && !this.#closed) {
-        await this.#wait(POLLOUT);
-        if (!this.#closed) next = this.#sendFrom(batch, next);
+      for (let stuck = 0; next < batch.count && !this.#closed;) {
+        await (stuck === 0 ? this.#wait(POLLOUT) : this.#sendErrors.wait());
+        if (this.#closed) return;
+        const before = next;
+        next = this.#sendFrom(batch, next);
+        if (next > before) {
+          stuck = 0;
+        } else if (++stuck > (this.#alone > 0 ? 0 : MAX_STUCK)) {
+          stuck = 0;
+          next = this.#skip(EAGAIN);
+        }
+        if (stuck === 0) this.#sendErrors.reset();
       }
     } finally {
       this.#endLoop();
@@ -318,11 +364,12 @@ export class LinuxSocket implements DatagramSocket {
       const errno = sent > 0 ? 0 : this.#libc.errno;
       if (fragments) allowFragments(this.#libc, this.#fd, this.#family, false);
       if (sent > 0) {
+        if (this.#alone > 0) this.#passedAlone = true;
         next = this.#firsts[sent];
         continue;
       }
-      if (errno === EINTR) continue;
       if (errno === EAGAIN || errno === ENOBUFS) return next;
+      if (CLOSED.has(errno)) throw this.#libc.error("sendmmsg", errno);
       next = this.#skip(errno);
     }
     this.#endAlone(next);
@@ -333,8 +380,8 @@ export class LinuxSocket implements DatagramSocket {
   #endAlone(next: number): void {
     if (this.#alone === 0 || next < this.#alone) return;
     this.#alone = 0;
-    // If each packet alone was small enough, the device can't split messages.
-    if (!this.#foundTooLarge) this.#gso = false;
+    // The same packets passed alone, and none was too large: the device of this route can't split.
+    if (this.#suspect && this.#passedAlone && !this.#foundTooLarge) this.#suspect.splits = false;
   }
 
   /**
@@ -343,14 +390,10 @@ export class LinuxSocket implements DatagramSocket {
    */
   #skip(errno: number): number {
     const [first, end] = this.#firsts;
-    if (end - first > 1 && errno === EIO) {
-      // The network device of this route can't split messages.
-      this.#gso = false;
-      return first;
-    }
-    if (end - first > 1 && (errno === EINVAL || errno === EMSGSIZE)) {
+    if (end - first > 1) {
       this.#alone = end;
-      this.#foundTooLarge = false;
+      this.#suspect = UNSPLIT.has(errno) ? this.#firstDestination : null;
+      this.#passedAlone = this.#foundTooLarge = false;
       return first;
     }
     if (errno === EMSGSIZE) {
@@ -384,14 +427,15 @@ export class LinuxSocket implements DatagramSocket {
       // A packet that may be fragmented is sent alone.
       if (count > 0 && (fragments[next] === 1 || fragments[this.#firsts[0]] === 1)) break;
       const first = next++;
-      const name = this.#sockaddrs.encode(to[first]);
+      const destination = this.#sockaddrs.encode(to[first]);
       this.#firsts[count] = next;
-      // A packet to an address of another family is lost.
-      if (!name) continue;
+      // A packet to port 0 or to an address of another family is lost.
+      if (!destination) continue;
+      if (count === 0) this.#firstDestination = destination;
       const start = starts[first];
       const size = ends[first] - start;
       let end = ends[first];
-      if (this.#gso && next > this.#alone) {
+      if (this.#gso && destination.splits && next > this.#alone) {
         for (let segments = 1; next < batch.count && segments < MAX_SEGMENTS; segments++) {
           const length = ends[next] - starts[next];
           const joins = starts[next] === end && length <= size && to[next] === to[first] &&
@@ -402,7 +446,8 @@ export class LinuxSocket implements DatagramSocket {
           if (length < size) break;
         }
       }
-      messages.setDestination(count, name, end - start > size ? size : 0);
+      const { name, local } = destination;
+      messages.setDestination(count, name, local, end - start > size ? size : 0);
       messages.setData(count, base + start, end - start);
       this.#firsts[count] = first;
       this.#firsts[++count] = next;
@@ -425,27 +470,35 @@ export class LinuxSocket implements DatagramSocket {
     fds[2] = this.#wakeFd;
     fds[3] = POLLIN;
     const { symbols } = this.#libc;
-    await symbols.poll(fds, 2n, -1);
+    if (await symbols.poll(fds, 2n, -1) < 0) {
+      await (events === POLLIN ? this.#receiveErrors : this.#sendErrors).wait();
+      return;
+    }
     if (fds[3] >>> 16 !== 0 && !this.#closed) symbols.read(this.#wakeFd, this.#eventCount, 8n);
   }
 
   /** Waits a few ms, on a timer that does not keep the process alive. */
   #pause(): Promise<void> {
     return new Promise((resolve) => {
-      this.#endPause = () => {
-        clearTimeout(this.#timer);
-        this.#endPause = null;
+      const end = () => {
+        clearTimeout(timer);
+        this.#pauses.delete(end);
         resolve();
       };
-      this.#timer = setTimeout(() => this.#endPause?.(), UNREF_POLL_INTERVAL);
-      Deno.unrefTimer(this.#timer as unknown as number);
+      const timer = setTimeout(end, UNREF_POLL_INTERVAL);
+      Deno.unrefTimer(timer as unknown as number);
+      this.#pauses.add(end);
     });
   }
 
   /** Ends the waits that are in progress. */
   #wake(): void {
     this.#libc.symbols.write(this.#wakeFd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8n);
-    this.#endPause?.();
+    this.#endPauses();
+  }
+
+  #endPauses(): void {
+    for (const end of [...this.#pauses]) end();
   }
 
   /** Counts a loop that has ended. After `close`, the last one closes the descriptors. */
@@ -465,6 +518,8 @@ export class LinuxSocket implements DatagramSocket {
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
+      this.#receiveErrors.end();
+      this.#sendErrors.end();
       this.#loops++;
       this.#wake();
       this.#endLoop();
@@ -475,13 +530,17 @@ export class LinuxSocket implements DatagramSocket {
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
     this.#referenced = true;
-    this.#endPause?.();
+    this.#receiveErrors.ref();
+    this.#sendErrors.ref();
+    this.#endPauses();
   }
 
   /** Lets the process end while the socket is open. A packet may then arrive some ms later. */
   unref(): void {
     if (!this.#referenced) return;
     this.#referenced = false;
+    this.#receiveErrors.unref();
+    this.#sendErrors.unref();
     if (!this.#closed) this.#wake();
   }
 }

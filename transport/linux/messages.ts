@@ -3,14 +3,26 @@
  *
  * @module
  */
-import { addressOf, SOL_UDP, UDP_GRO, UDP_SEGMENT } from "./libc.ts";
+import {
+  addressOf,
+  IP_PKTINFO,
+  IPV6_PKTINFO,
+  SOL_IP,
+  SOL_IPV6,
+  SOL_UDP,
+  UDP_GRO,
+  UDP_SEGMENT,
+} from "./libc.ts";
+import { CMSG_DATA, CMSG_LEVEL, CMSG_TYPE, CMSGHDR } from "./control.ts";
 import { SOCKADDR_SIZE } from "./sockaddr.ts";
 
 // Sizes of the structures in bytes on 64-bit systems.
 const MMSGHDR = 64;
 const IOVEC = 16;
 /** `CMSG_SPACE` of an integer of up to 8 bytes. */
-const CONTROL = 24;
+const CMSG_SPACE_INT = 24;
+/** Space for the control data: an integer and an `in6_pktinfo`. */
+const CONTROL = CMSG_SPACE_INT + 40;
 /** Space for one address: `sockaddr_in6`, rounded up to a multiple of 8. */
 const NAME_SPACE = 32;
 
@@ -24,12 +36,8 @@ const CONTROLLEN = 40;
 const FLAGS = 48;
 const LENGTH = 56;
 
-// `cmsghdr` with one value: `CMSG_LEN` of a u16 and of an int, and offsets.
-const CMSG_LEN_U16 = 18;
-const CMSG_LEN_INT = 20;
-const CMSG_LEVEL = 8;
-const CMSG_TYPE = 12;
-const CMSG_DATA = 16;
+/** `CMSG_LEN` of a u16. */
+const CMSG_LEN_U16 = CMSGHDR + 2;
 
 /**
  * The headers of several messages, in memory that the kernel reads and writes. One block holds
@@ -42,6 +50,10 @@ export class Messages {
   readonly view: DataView<ArrayBuffer>;
   /** The block from the `mmsghdr` of each message on. */
   readonly headers: readonly Uint8Array<ArrayBuffer>[];
+  /** Result of {@linkcode Messages.readControl}. */
+  segmentSize = 0;
+  /** Result of {@linkcode Messages.readControl}. */
+  localAt = -1;
   readonly #count: number;
 
   /** @param count The number of messages. */
@@ -72,25 +84,38 @@ export class Messages {
   }
 
   /**
-   * Sets the destination of message `i`, and how the kernel splits it.
+   * Sets the destination of message `i`, its local address, and how the kernel splits it.
    *
    * @param name The `sockaddr` of the destination.
+   * @param local The control message of {@linkcode localAddressControl}; null lets the kernel choose
+   * the local address.
    * @param segmentSize Bytes of each packet that the kernel splits the message into; 0 for one
    * packet.
    */
-  setDestination(i: number, name: Uint8Array, segmentSize: number): void {
+  setDestination(
+    i: number,
+    name: Uint8Array,
+    local: Uint8Array | null,
+    segmentSize: number,
+  ): void {
     const { view } = this;
     const at = i * MMSGHDR;
     this.bytes.set(name, this.nameAt(i));
     view.setUint32(at + NAMELEN, name.length, true);
-    view.setUint32(at + CONTROLLEN, segmentSize > 0 ? CONTROL : 0, true);
+    const control = this.#controlAt(i);
+    let end = control;
     if (segmentSize > 0) {
-      const control = this.#controlAt(i);
       view.setUint32(control, CMSG_LEN_U16, true);
       view.setUint32(control + CMSG_LEVEL, SOL_UDP, true);
       view.setUint32(control + CMSG_TYPE, UDP_SEGMENT, true);
       view.setUint16(control + CMSG_DATA, segmentSize, true);
+      end += CMSG_SPACE_INT;
     }
+    if (local) {
+      this.bytes.set(local, end);
+      end += local.length;
+    }
+    view.setUint32(at + CONTROLLEN, end - control, true);
   }
 
   /** Makes message `i` ready to receive into again: `recvmmsg` overwrites these fields. */
@@ -113,16 +138,30 @@ export class Messages {
   }
 
   /**
-   * Size in bytes of the packets that the kernel joined into message `i`; the last packet may be
-   * shorter. 0 if the message is one packet.
+   * Reads the control data of a received message. Sets `segmentSize` to the size in bytes of the
+   * packets that the kernel has joined; the last packet may be shorter. It is 0 if the message is
+   * one packet. Sets `localAt` to the offset in the block of the local address that the packets were
+   * sent to; -1 if the kernel does not tell.
    */
-  segmentSize(i: number): number {
+  readControl(i: number): void {
     const { view } = this;
-    const control = this.#controlAt(i);
-    const joined = view.getUint32(i * MMSGHDR + CONTROLLEN, true) >= CMSG_LEN_INT &&
-      view.getUint32(control + CMSG_LEVEL, true) === SOL_UDP &&
-      view.getUint32(control + CMSG_TYPE, true) === UDP_GRO;
-    return joined ? view.getInt32(control + CMSG_DATA, true) : 0;
+    this.segmentSize = 0;
+    this.localAt = -1;
+    let at = this.#controlAt(i);
+    const end = at + view.getUint32(i * MMSGHDR + CONTROLLEN, true);
+    while (at + CMSGHDR < end) {
+      const level = view.getUint32(at + CMSG_LEVEL, true);
+      const type = view.getUint32(at + CMSG_TYPE, true);
+      if (level === SOL_UDP && type === UDP_GRO) {
+        this.segmentSize = view.getInt32(at + CMSG_DATA, true);
+      } else if (level === SOL_IP && type === IP_PKTINFO) {
+        // After the index of the interface: the local address to answer from.
+        this.localAt = at + CMSG_DATA + 4;
+      } else if (level === SOL_IPV6 && type === IPV6_PKTINFO) {
+        this.localAt = at + CMSG_DATA;
+      }
+      at += Math.max(CMSGHDR, view.getUint32(at, true) + 7 & ~7);
+    }
   }
 
   #iovecAt(i: number): number {

@@ -9,9 +9,11 @@ import {
   EFD_CLOEXEC,
   EFD_NONBLOCK,
   IP_MTU_DISCOVER,
+  IP_PKTINFO,
   IP_PMTUDISC_DONT,
   IP_PMTUDISC_PROBE,
   IPV6_MTU_DISCOVER,
+  IPV6_RECVPKTINFO,
   IPV6_V6ONLY,
   type Libc,
   MSG_DONTWAIT,
@@ -56,6 +58,8 @@ export interface OpenSocket {
  *
  * @param hostname The IP address to bind. An IPv6 socket on `::` also takes IPv4 packets.
  * @param port The port; 0 lets the kernel choose a free one.
+ * @param listens Whether any peer may send to the socket. If it is bound to every address, the
+ * kernel then tells for each packet which of them the peer has used.
  * @throws {TypeError} When the hostname is not an IP address.
  * @throws {Error} When a system call fails, for example because the port is in use. Nothing stays
  * open.
@@ -65,6 +69,7 @@ export function openSocket(
   hostname: string,
   port: number,
   options: Required<LinuxOptions>,
+  listens: boolean,
 ): OpenSocket {
   const { symbols } = libc;
   const family = hostname.includes(":") ? AF_INET6 : AF_INET;
@@ -87,6 +92,10 @@ export function openSocket(
     // An older kernel refuses an option that it does not know.
     const gso = options.segmentation && setOption(libc, fd, SOL_UDP, UDP_SEGMENT, 0);
     const gro = options.segmentation && setOption(libc, fd, SOL_UDP, UDP_GRO, 1);
+    if (listens && isWildcard(name, family)) {
+      if (family === AF_INET) setOption(libc, fd, SOL_IP, IP_PKTINFO, 1);
+      else setOption(libc, fd, SOL_IPV6, IPV6_RECVPKTINFO, 1);
+    }
     const batching = options.batching && canBatch(libc, fd);
     if (symbols.bind(fd, name, name.length) < 0) {
       throw libc.error(`bind of ${hostname} port ${port}`);
@@ -102,6 +111,12 @@ export function openSocket(
     if (wakeFd >= 0) symbols.close(wakeFd);
     throw error;
   }
+}
+
+/** Whether a `sockaddr` stands for every address of this host. */
+function isWildcard(name: Uint8Array, family: number): boolean {
+  const address = family === AF_INET ? name.subarray(4, 8) : name.subarray(8, 24);
+  return address.every((byte) => byte === 0);
 }
 
 /** Decides whether the network may fragment the packets of a socket. */

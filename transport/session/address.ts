@@ -6,24 +6,52 @@ export interface Address {
   readonly port: number;
 }
 
+/**
+ * Separates the local address that a peer has sent to from the address of the peer:
+ * `127.0.0.2>10.0.0.1:80`. A socket that has several local addresses may put it in front. For the
+ * machines, the same peer is then another peer at another local address.
+ */
+const LOCAL = ">";
+
 /** The address as one string, as the machines use it: `10.0.0.1:80` or `[::1]:80`. */
 export function formatAddress(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
-/** The address in a string that {@linkcode formatAddress} made. */
+/** Puts the local address that a peer has sent to in front of the address of the peer. */
+export function withLocal(local: string, address: string): string {
+  return `${local}${LOCAL}${address}`;
+}
+
+/** The local address that {@linkcode withLocal} has put in front; an empty string without one. */
+export function localOf(address: string): string {
+  return address.slice(0, Math.max(0, address.indexOf(LOCAL)));
+}
+
+/**
+ * The address of the peer in a string that {@linkcode formatAddress} or {@linkcode withLocal} made.
+ */
 export function parseAddress(address: string): Address {
   const colon = address.lastIndexOf(":");
-  const host = address.slice(0, colon);
+  const host = hostOf(address);
   return {
     hostname: host.startsWith("[") ? host.slice(1, -1) : host,
     port: Number(address.slice(colon + 1)),
   };
 }
 
-/** The host part of an address string. */
+/**
+ * Whether an address has port 0. Nobody can receive there, so a packet from there is forged. A
+ * packet to there is an error of the socket in every runtime.
+ */
+export function isPortZero(address: string): boolean {
+  const last = address.length - 1;
+  return address.charCodeAt(last) === 0x30 && address.charCodeAt(last - 1) === 0x3a;
+}
+
+/** The host of the peer in an address string. */
 export function hostOf(address: string): string {
-  return address.slice(0, address.lastIndexOf(":"));
+  return address.slice(address.indexOf(LOCAL) + 1, address.lastIndexOf(":"));
 }
 
 /**

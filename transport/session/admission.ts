@@ -33,6 +33,8 @@ export interface AdmissionLimits {
   readonly backlog: number;
   /** Most sessions at one time. */
   readonly maxSessions: number;
+  /** Most sessions with one address at one time. */
+  readonly maxSessionsPerAddress: number;
   /** Most sessions at one time whose address is not confirmed. */
   readonly maxUnconfirmed: number;
   /** Most such sessions from one host. */
@@ -118,6 +120,7 @@ export class Admission {
    * @param proved Whether it echoes a cookie, so that its address is confirmed.
    * @param now The time in ms.
    * @param sessions Number of sessions at present.
+   * @param there Number of sessions with this address at present.
    * @returns Why not; null if it may.
    */
   check(
@@ -128,6 +131,7 @@ export class Admission {
     proved: boolean,
     now: number,
     sessions: number,
+    there: number,
   ): Refusal | null {
     const ended = this.#ended.find(from, conv, now);
     if (ended && !this.#isNext(ended, start, end, now)) return "afterEnd";
@@ -136,9 +140,10 @@ export class Admission {
     }
     if (!this.#accepting) return this.#listens ? "refused" : "unknown";
     const { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost } = this.#limits;
-    if (this.#backlog.length - this.#givenUp >= backlog || sessions >= maxSessions) {
-      return "refused";
-    }
+    if (
+      this.#backlog.length - this.#givenUp >= backlog || sessions >= maxSessions ||
+      this.isFull(there)
+    ) return "refused";
     if (proved) return null;
     const crowded = this.#unconfirmed.size >= maxUnconfirmed ||
       (this.#unconfirmedOf.get(hostOf(from))?.size ?? 0) >= maxUnconfirmedPerHost;
@@ -170,6 +175,16 @@ export class Admission {
     return this.#ended.isForeign(from, conv, now);
   }
 
+  /** Whether an address with this number of sessions may get no further one. */
+  isFull(there: number): boolean {
+    return there >= this.#limits.maxSessionsPerAddress;
+  }
+
+  /** The incarnation of a peer that ended a short time ago; null if none is known. */
+  endedBefore(from: string, conv: number, now: number): Incarnation | null {
+    return this.#ended.find(from, conv, now);
+  }
+
   /** Whether a packet is the first one of another incarnation of the peer than `ended`. */
   #isNext(ended: Incarnation, start: number, end: number, now: number): boolean {
     const { view } = this.#arena;
@@ -180,7 +195,7 @@ export class Admission {
         !ended.continues(view.getInt32(start + clock, true), now);
     }
     return this.beginsWithFirst(start, end) &&
-      (!ended.started || ended.differs(view, start, now));
+      (!ended.started || ended.differsFrom(view, start, now));
   }
 
   /** Whether a packet starts with the first segment of a conversation, as a peer sends it first. */

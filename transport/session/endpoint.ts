@@ -19,6 +19,7 @@ import { AddressCookies } from "./address_cookies.ts";
 import { Admission, type Refusal } from "./admission.ts";
 import { ConnectionError } from "./errors.ts";
 import { MAX_RUN, PacketProtection } from "./packet_protection.ts";
+import { PathValidation } from "./path_validation.ts";
 import { ENDED, findQuote, REFUSED, UNKNOWN } from "./reset.ts";
 import { Session } from "./session.ts";
 import { checkMemory, type SessionOptions } from "./session_options.ts";
@@ -32,6 +33,12 @@ export interface EndpointOptions extends SessionOptions {
   backlog?: number;
   /** Most sessions at one time. Default: 65536. */
   maxSessions?: number;
+  /**
+   * Most sessions with one address, a host and a port, at one time, with those in TIME-WAIT. A peer
+   * opens no further one from there, and moves none there. Those that {@linkcode Endpoint.open}
+   * opens count, but are not limited. Default: 1024.
+   */
+  maxSessionsPerAddress?: number;
   /** Most sessions at one time whose address is not confirmed. Default: 1024. */
   maxUnconfirmed?: number;
   /** Most sessions from one host at one time whose address is not confirmed. Default: 256. */
@@ -127,8 +134,6 @@ export class Endpoint {
   #now = -Infinity;
   /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
   #trimAt = Infinity;
-  /** Number of data shards that arrived. */
-  #shards = 0;
   readonly #scratch: Scratch;
   readonly #stats = {
     packetsIn: 0,
@@ -160,13 +165,21 @@ export class Endpoint {
     const {
       backlog = 128,
       maxSessions = 65_536,
+      maxSessionsPerAddress = 1024,
       maxUnconfirmed = 1024,
       maxUnconfirmedPerHost = 256,
       timeWait = 30_000,
       migrate = false,
       ...session
     } = options;
-    const limits = { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost, timeWait };
+    const limits = {
+      backlog,
+      maxSessions,
+      maxSessionsPerAddress,
+      maxUnconfirmed,
+      maxUnconfirmedPerHost,
+      timeWait,
+    };
     for (const [name, value] of Object.entries(limits)) {
       if (typeof value !== "number") {
         throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a number`);
@@ -271,6 +284,12 @@ export class Endpoint {
     }
   }
 
+  /** Ends every session at once, and tells the peers: see {@linkcode Session.reset}. */
+  resetAll(error: ConnectionError, cause: number): void {
+    this.#admission.stop();
+    for (const session of this.#table.sessions()) session.reset(error, cause);
+  }
+
   // --- the network's side ---
 
   /**
@@ -320,7 +339,7 @@ export class Endpoint {
         else if (opened[k] === 1) valid += Number(this.#inputOpened(at, packetEnd, from));
         else {
           this.#stats.forged++;
-          this.#countInvalid(from);
+          this.#table.countInvalid(from);
         }
       }
     }
@@ -332,7 +351,7 @@ export class Endpoint {
     const protection = this.#protection!;
     if (protection.isReplay(this.arena.bytes, start)) {
       this.#stats.replayed++;
-      this.#countInvalid(from);
+      this.#table.countInvalid(from);
       return false;
     }
     const valid = this.#dispatch(start + protection.headroom, end - protection.tailroom, from);
@@ -358,11 +377,11 @@ export class Endpoint {
       const datagram = type === TYPE_OOB;
       if (type === TYPE_INVALID || !datagram && end - inner < OVERHEAD) {
         this.#stats.invalid++;
-        this.#countInvalid(from);
+        this.#table.countInvalid(from);
         return false;
       }
       entry = this.#find(from, inner, end, datagram);
-      if (!entry) this.#countInvalid(from);
+      if (!entry) this.#table.countInvalid(from);
     }
     if (!entry) return false;
     const valid = entry.session.inputAt(start, end, this.#now);
@@ -371,9 +390,10 @@ export class Endpoint {
       const { kcp } = entry.session;
       if (entry.embryonic && (kcp.started || kcp.peerOpened)) this.#offer(entry);
       else if (entry.embryonic && kcp.extended) this.#refuseMiddle(entry, start, end);
+      if (entry.validation) this.#judge(entry);
       this.#enqueue(entry);
     }
-    if (valid && type === TYPE_DATA) entry.lastShard = ++this.#shards;
+    if (valid && type === TYPE_DATA) this.#table.receivedData(entry);
     return valid;
   }
 
@@ -382,11 +402,23 @@ export class Endpoint {
     const conv = this.arena.view.getUint32(start + CONV, true);
     const entry = this.#table.find(from, conv);
     if (entry && (datagram || !this.#restarted(entry, start, end))) return entry;
+    if (entry && !entry.session.kcp.suspectRestart()) {
+      // The peer is asked before. The packet comes again if it is right.
+      this.#stats.unknown++;
+      this.#enqueue(entry);
+      return null;
+    }
     if (entry) {
       entry.session.abort(entry.session.restartError());
       if (!entry.removed) this.#settle(entry);
     }
-    if (!datagram) {
+    if (datagram) {
+      const moved = this.#authenticates ? this.#table.onlyWith(conv) : null;
+      if (moved) {
+        this.#validate(moved, from);
+        return moved;
+      }
+    } else {
       return this.#findMoved(from, conv, start, end) ?? this.#admit(from, conv, start, end);
     }
     this.#stats.unknown++;
@@ -403,40 +435,77 @@ export class Endpoint {
    */
   #restarted(entry: Entry, start: number, end: number): boolean {
     return this.#admission.beginsWithFirst(start, end) &&
-      entry.session.kcp.incarnation.differs(this.arena.view, start, this.#now);
-  }
-
-  /** Counts a bad packet for the sessions with the peer that it came from. */
-  #countInvalid(from: string): void {
-    for (let entry = this.#table.firstOf(from); entry; entry = entry.sibling) {
-      entry.session.countInvalid();
-    }
+      entry.session.kcp.incarnation.differsFrom(this.arena.view, start, this.#now);
   }
 
   /** The session that the sender of a packet had at another address, if the packet fits it. */
   #findMoved(from: string, conv: number, start: number, end: number): Entry | null {
     if (!this.#migrate) return null;
-    const entry = this.#table.findConv(conv);
+    const entry = this.#table.findConv(
+      conv,
+      ({ session }) => session.kcp.fits(start, end, this.#now),
+    );
     if (!entry) return null;
-    if (!entry.session.kcp.fits(start, end, this.#now)) return null;
     if (this.#restarted(entry, start, end)) return null;
+    if (this.#authenticates) this.#validate(entry, from);
     // A packet that was in flight during the move does not move the session back.
-    if (from === entry.previousPeer && this.#now < entry.movedAt + MOVE_GRACE) return entry;
-    this.#admission.left(entry.session, this.#now);
-    this.#table.move(entry, from, this.#now);
-    this.#stats.migrated++;
+    else if (from !== entry.previousPeer || this.#now >= entry.movedAt + MOVE_GRACE) {
+      if (this.#admission.isFull(this.#table.countOf(from))) return null;
+      this.#move(entry, from);
+    }
     return entry;
+  }
+
+  /** Whether a packet shows that its sender has the key. */
+  get #authenticates(): boolean {
+    return this.#protection?.authenticates ?? false;
+  }
+
+  /** Finds out whether the peer of a session has moved to the address of a packet. */
+  #validate(entry: Entry, from: string): void {
+    const { session } = entry;
+    entry.validation ??= new PathValidation(session.kcp, (address, ts) => {
+      const { wnd, una } = session.kcp.header;
+      const { conv } = session;
+      const sn = (this.#initialSndSn - 1) | 0;
+      if (session.kcp.extended) this.#answers.probe(address, conv, ts, una, wnd);
+      else this.#answers.askEcho(address, conv, ts, sn, una, wnd);
+    });
+    if (from === entry.previousPeer && this.#now < entry.movedAt + MOVE_GRACE) return;
+    entry.validation.packetFrom(from, session.peer, this.#now);
+  }
+
+  #move(entry: Entry, to: string): void {
+    const { session } = entry;
+    if (this.#table.find(to, session.conv)) return;
+    const from = session.peer;
+    this.#admission.left(session, this.#now);
+    this.#table.move(entry, to, this.#now);
+    this.#stats.migrated++;
+    // What was sent meanwhile has gone to the old address.
+    session.resume();
+    session.kcp.announceWindow();
+    session.onMove?.(from, to);
+  }
+
+  /** Moves a session if its peer has shown where it is. */
+  #judge(entry: Entry): void {
+    const { validation } = entry;
+    const verdict = validation!.judge(this.#now);
+    if (verdict === "move") this.#move(entry, validation!.candidate);
+    else if (verdict === "moveBack") this.#move(entry, validation!.old);
   }
 
   /** Opens a session for the first packet of a conversation, or counts why not. */
   #admit(from: string, conv: number, start: number, end: number): Entry | null {
     const now = this.#now;
     const { size } = this.#table;
+    const there = this.#table.countOf(from);
     const admission = this.#admission;
     const cookie = admission.echoedCookie(start, end);
     const proved = cookie !== null && this.#cookies !== null &&
       this.#cookies.check(cookie, from, conv, now);
-    const refusal = admission.check(from, conv, start, end, proved, now, size);
+    const refusal = admission.check(from, conv, start, end, proved, now, size, there);
     if (refusal === "unproved") {
       const oldest = admission.oldestUnconfirmed(from, now, this.#cookies === null);
       if (!oldest) {
@@ -465,6 +534,7 @@ export class Endpoint {
     else entry.unconfirmedHost = this.#admission.count(session);
     entry.embryonic = true;
     session.kcp.requireEcho(false);
+    session.kcp.incarnation.follow(this.#admission.endedBefore(from, conv, now));
     session.awaitFirst();
     // The first segment may be on its way, or another process may have had it. The peer tells.
     if (!proved && !admission.opens(start, end)) this.#answers.ask(from, conv);
@@ -514,7 +584,7 @@ export class Endpoint {
       return;
     }
     entry.embryonic = false;
-    session.confirm(this.#protection?.authenticates ?? false);
+    session.confirm(this.#authenticates);
     this.#stats.accepted++;
     this.onAccept?.();
   }
@@ -566,6 +636,7 @@ export class Endpoint {
   #tickSession(entry: Entry): void {
     if (!entry.tickDue) return;
     entry.tickDue = false;
+    entry.validation?.tick(this.#now);
     entry.session.tick(this.#now);
   }
 
@@ -610,7 +681,7 @@ export class Endpoint {
     }
     if (session.over) this.#remove(entry);
     if (this.#trimAt === Infinity && this.arena.wasteful) this.#trimAt = this.#now + TRIM_AFTER;
-    const { deadline } = session;
+    const deadline = Math.min(session.deadline, entry.validation?.deadline ?? Infinity);
     if (deadline < entry.wakeAt) {
       entry.wakeAt = deadline;
       this.#timers.push(deadline, entry);

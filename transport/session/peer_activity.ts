@@ -1,6 +1,12 @@
 import type { Kcp } from "../../kcp/kcp.ts";
 import { GRACE, LATE } from "../../kcp/liveness.ts";
 
+/** Counts packets from an address for all sessions with it. */
+export interface InvalidPackets {
+  /** Packets that were not valid, and that belong to no session. */
+  readonly invalid: number;
+}
+
 /**
  * When the peer of a session was last heard, and what follows from its silence: the idle timeout,
  * the keep-alive probes, and a guess at the reason that error messages show.
@@ -16,7 +22,10 @@ export class PeerActivity {
   #lastProbeAt: number;
   /** The idle timeout does not end before, in ms. */
   #graceEnds = -Infinity;
+  /** Invalid packets that this session has counted alone. */
   #invalidPackets = 0;
+  /** Counts those that the sessions with this address share; null: this session is the only one. */
+  #shared: InvalidPackets | null = null;
 
   /**
    * @param kcp The machine of the session.
@@ -36,6 +45,12 @@ export class PeerActivity {
   /** Counts a packet from the peer's address that was not valid. */
   countInvalid(): void {
     this.#invalidPackets++;
+  }
+
+  /** Adds the packets that are counted there from now on; null: this session counts them alone. */
+  shareInvalid(packets: InvalidPackets | null): void {
+    this.#invalidPackets += (this.#shared?.invalid ?? 0) - (packets?.invalid ?? 0);
+    this.#shared = packets;
   }
 
   /** Notes that a datagram arrived. The KCP machine sees only the other packets. */
@@ -96,7 +111,7 @@ export class PeerActivity {
    */
   get diagnosis(): string {
     if (this.heard) return "";
-    const count = this.#invalidPackets;
+    const count = this.#invalidPackets + (this.#shared?.invalid ?? 0);
     if (count > 0) {
       const packets = count === 1 ? "1 packet" : `${count} packets`;
       return this.#encrypted

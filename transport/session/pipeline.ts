@@ -129,6 +129,8 @@ export class Pipeline implements PacketLayer {
   #fill(batch: PacketBatch): void {
     this.#appendParity(batch);
     if (this.pending) return;
+    // A listener takes no datagram before it knows of the conversation.
+    if (this.#kcp.opens) this.#appendStream(batch, 1);
     if (this.datagrams.peek(0) !== undefined) {
       this.#share(batch);
       return;
@@ -285,7 +287,8 @@ export class Pipeline implements PacketLayer {
     }
     if (type === TYPE_DATA) {
       if (!kcp.inputAt(start + DATA_HEADER, end, now)) return INVALID;
-      this.#decode(start, end);
+      // The shards of two incarnations of the peer have the same numbers.
+      if (kcp.believed) this.#decode(start, end);
       return VALID;
     }
     if (view.getUint32(start + DATA_HEADER, true) !== kcp.conv) return INVALID;

@@ -16,10 +16,9 @@ import {
   CMD_WASK,
   CMD_WINS,
   CONV,
-  EXTENDED,
   FRG,
+  isMarked,
   LEN,
-  OPENING,
   OVERHEAD,
   SN,
   TS,
@@ -37,6 +36,8 @@ export const UNKNOWN = 2;
 export const GIVEN_UP = 3;
 /** The listener accepts nothing more. */
 export const REFUSED = 4;
+/** The process of the peer has ended. */
+export const EXITED = 5;
 
 /** Most bytes of a reason. */
 export const MAX_REASON = 512;
@@ -48,7 +49,7 @@ export interface Reset {
   /** The quoted packet. */
   readonly sn: number;
   readonly ts: number;
-  /** {@linkcode ABORTED} to {@linkcode REFUSED}. */
+  /** {@linkcode ABORTED} to {@linkcode EXITED}. */
   readonly cause: number;
   /** The application's code, 0 to 65535. */
   readonly closeCode: number;
@@ -76,7 +77,7 @@ export function findQuote(view: DataView, start: number, end: number): Quote | n
     const cmd = view.getUint8(at + CMD);
     const sn = view.getInt32(at + SN, true);
     const ts = view.getInt32(at + TS, true);
-    const marked = (view.getUint8(at + FRG) & ~OPENING) === EXTENDED;
+    const marked = isMarked(view.getUint8(at + FRG));
     if (cmd === CMD_PUSH || cmd === CMD_PIECE) return { sn, ts };
     if (cmd === CMD_WASK && marked) return { sn, ts };
     // A window announcement has the time of its sender in `sn`.
@@ -178,6 +179,8 @@ export function describeReset({ cause, closeCode, reason }: Reset, peer: string)
       return `The peer ${peer} has given up the connection${words}`;
     case REFUSED:
       return `The listener ${peer} accepts no connections any more${words}`;
+    case EXITED:
+      return `The process of the peer ${peer} has ended${words}`;
     default:
       return `The peer ${peer} has aborted the connection${code}${words}`;
   }

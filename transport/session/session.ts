@@ -17,7 +17,7 @@ import type { DatagramStats } from "./datagram_queue.ts";
 import { ConnectionError } from "./errors.ts";
 import { MemoryWait } from "./memory_wait.ts";
 import { PacketProtection } from "./packet_protection.ts";
-import { PeerActivity } from "./peer_activity.ts";
+import { type InvalidPackets, PeerActivity } from "./peer_activity.ts";
 import { DATAGRAM, type FecStats, INVALID, overheadOf, Pipeline } from "./pipeline.ts";
 import {
   describeReset,
@@ -74,6 +74,8 @@ export class Session {
   readonly kcp: Kcp;
   /** Called when the application may be able to read, write, or read the end of the stream. */
   onChange: (() => void) | null = null;
+  /** Called when the session has moved to another address of the peer. */
+  onMove: ((from: string, to: string) => void) | null = null;
   /** Called when a call of the application makes output due. */
   onWake: ((session: Session) => void) | null = null;
   readonly #pipeline: Pipeline;
@@ -96,6 +98,8 @@ export class Session {
   #over = false;
   /** Tells the peer that the session has ended; null otherwise. */
   #resets: ResetSender | null = null;
+  /** Whether the peer was asked to open the conversation. */
+  #asked = false;
   /** Payload bytes that had arrived when the session was closed. */
   #payloadAtEnd = 0;
   #trimAt = Infinity;
@@ -201,7 +205,8 @@ export class Session {
    * it on the side that opens the session.
    */
   ask(): void {
-    if (this.#state !== "open" || this.heard || this.#confirmation.pending) return;
+    if (this.#state !== "open" || this.heard || this.#confirmation.pending || this.#asked) return;
+    this.#asked = true;
     this.#confirmation.ask(this.#now);
     this.onWake?.(this);
   }
@@ -383,6 +388,8 @@ export class Session {
       );
     }
     if (this.#state !== "open" || !this.#pipeline.datagrams.queue(payload)) return false;
+    // A datagram opens no conversation at a listener, but this question does.
+    if (this.kcp.initiator) this.ask();
     this.onWake?.(this);
     return true;
   }
@@ -640,6 +647,11 @@ export class Session {
   /** Counts an invalid packet from the peer's address: see {@linkcode Session.diagnosis}. */
   countInvalid(): void {
     this.#activity.countInvalid();
+  }
+
+  /** Counts also the invalid packets that all sessions with the peer share; null: no others. */
+  shareInvalid(packets: InvalidPackets | null): void {
+    this.#activity.shareInvalid(packets);
   }
 
   /** Whether a parity shard with this `seqid` may repair a loss of this session, or show the ratio. */

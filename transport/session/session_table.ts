@@ -1,10 +1,12 @@
+import type { PathValidation } from "./path_validation.ts";
 import type { Session } from "./session.ts";
+import { Siblings } from "./siblings.ts";
 
 /** A session of an endpoint, with the endpoint's notes about it. */
 export interface Entry {
   readonly session: Session;
-  /** The next session with the same peer. */
-  sibling: Entry | null;
+  /** The sessions with the same peer, this one among them; null if it is the only one. */
+  siblings: Siblings | null;
   /** Whether it is in the ready queue. */
   queued: boolean;
   /** Whether its `tick` must be called before its `output`. */
@@ -21,15 +23,25 @@ export interface Entry {
   /** The number of its last data shard among those of all sessions: the largest is the newest. */
   lastShard: number;
   removed: boolean;
+  /** Finds out whether the peer has moved; null before it may have. */
+  validation: PathValidation | null;
 }
+
+/** Most sessions with one conversation id that a packet from an unknown address is tried with. */
+const MAX_TRIED = 8;
 
 /** The sessions of an endpoint, by the address of the peer and the conversation id. */
 export class SessionTable {
   readonly #entries = new Map<Session, Entry>();
-  /** The first session with each peer. The others follow as siblings. */
-  readonly #byPeer = new Map<string, Entry>();
-  /** The newest session with each conversation id; null if sessions can't move. */
-  readonly #byConv: Map<number, Entry> | null;
+  /** The session with each peer, or the sessions if there are several. */
+  readonly #byPeer = new Map<string, Entry | Siblings>();
+  /**
+   * The session with each conversation id, or the sessions if there are several, the oldest first.
+   * The id is a signed integer: V8 keeps it without an allocation. Null if sessions can't move.
+   */
+  readonly #byConv: Map<number, Entry | Entry[]> | null;
+  /** Number of data shards that arrived. */
+  #shards = 0;
 
   /** @param migrate Whether sessions may move to another address. */
   constructor(migrate: boolean) {
@@ -51,50 +63,73 @@ export class SessionTable {
     return this.#entries.values();
   }
 
-  /** The first session with a peer. The others follow as siblings. */
-  firstOf(peer: string): Entry | null {
-    return this.#byPeer.get(peer) ?? null;
+  /** Number of sessions with a peer. */
+  countOf(peer: string): number {
+    const found = this.#byPeer.get(peer);
+    if (!found) return 0;
+    return found instanceof Siblings ? found.size : 1;
   }
 
   /** The session with this peer and conversation id. */
   find(peer: string, conv: number): Entry | null {
-    let entry = this.firstOf(peer);
-    while (entry && entry.session.conv !== conv) entry = entry.sibling;
-    return entry;
+    const found = this.#byPeer.get(peer);
+    if (!found) return null;
+    if (found instanceof Siblings) return found.find(conv);
+    return found.session.conv === conv ? found : null;
   }
 
-  /** A session with this conversation id at any address; null if sessions can't move. */
-  findConv(conv: number): Entry | null {
-    return this.#byConv?.get(conv) ?? null;
+  /**
+   * A session with this conversation id at any address that passes a test. Only the newest of many are
+   * tried. Null if sessions can't move.
+   */
+  findConv(conv: number, test: (entry: Entry) => boolean): Entry | null {
+    const found = this.#byConv?.get(conv | 0);
+    if (!found) return null;
+    if (!Array.isArray(found)) return test(found) ? found : null;
+    for (let i = found.length - 1; i >= 0 && i >= found.length - MAX_TRIED; i--) {
+      if (test(found[i])) return found[i];
+    }
+    return null;
+  }
+
+  /** The session with this conversation id, if no other has it; null if sessions can't move. */
+  onlyWith(conv: number): Entry | null {
+    const found = this.#byConv?.get(conv | 0);
+    return found && !Array.isArray(found) ? found : null;
   }
 
   /**
    * The session that a parity shard belongs to. The shard does not name its session. Among several
    * sessions with one peer, it is one that lacks data of that group, or does not know the ratio. If
    * several do, it is the one whose data shard arrived last, since a sender sends parity right behind
-   * the data.
+   * the data. So it is enough to search the sessions whose data shards arrived last.
    *
    * Sessions whose address is confirmed come first: forged packets may have opened the others.
    */
   findParity(peer: string, seqid: number): Entry | null {
-    const first = this.firstOf(peer);
-    if (!first?.sibling) return first;
-    let found: Entry | null = null;
-    for (let entry: Entry | null = first; entry; entry = entry.sibling) {
-      const { session, lastShard } = entry;
-      const older = found && session.unconfirmed === found.session.unconfirmed &&
-        found.lastShard > lastShard;
-      if (older || found && session.unconfirmed && !found.session.unconfirmed) continue;
-      if (session.needsParity(seqid)) found = entry;
-    }
-    return found;
+    const found = this.#byPeer.get(peer) ?? null;
+    return found instanceof Siblings ? found.findParity(seqid) : found;
+  }
+
+  /** Notes that a data shard of a session arrived. */
+  receivedData(entry: Entry): void {
+    entry.lastShard = ++this.#shards;
+    entry.siblings?.receivedData(entry);
+  }
+
+  /** Counts a packet from a peer that was not valid, and that belongs to no session. */
+  countInvalid(peer: string): void {
+    const found = this.#byPeer.get(peer);
+    if (!found) return;
+    if (found instanceof Siblings) found.invalid++;
+    else found.session.countInvalid();
   }
 
   /** Adds a session. */
   add(session: Session): Entry {
     const entry: Entry = {
       session,
-      sibling: null,
+      siblings: null,
       queued: false,
       tickDue: true,
       wakeAt: Infinity,
@@ -104,9 +139,10 @@ export class SessionTable {
       movedAt: -Infinity,
       lastShard: 0,
       removed: false,
+      validation: null,
     };
     this.#entries.set(session, entry);
-    this.#byConv?.set(session.conv, entry);
+    this.#addConv(session.conv | 0, entry);
     this.#link(entry);
     return entry;
   }
@@ -117,7 +153,26 @@ export class SessionTable {
     entry.removed = true;
     this.#unlink(entry);
     this.#entries.delete(session);
-    if (this.#byConv?.get(session.conv) === entry) this.#byConv.delete(session.conv);
+    this.#removeConv(session.conv | 0, entry);
+  }
+
+  #addConv(conv: number, entry: Entry): void {
+    if (!this.#byConv) return;
+    const found = this.#byConv.get(conv);
+    if (!found) this.#byConv.set(conv, entry);
+    else if (Array.isArray(found)) found.push(entry);
+    else this.#byConv.set(conv, [found, entry]);
+  }
+
+  #removeConv(conv: number, entry: Entry): void {
+    if (!this.#byConv) return;
+    const found = this.#byConv.get(conv);
+    if (!Array.isArray(found)) {
+      this.#byConv.delete(conv);
+      return;
+    }
+    found.splice(found.indexOf(entry), 1);
+    if (found.length === 1) this.#byConv.set(conv, found[0]);
   }
 
   /** Changes the address of a session. */
@@ -131,23 +186,26 @@ export class SessionTable {
 
   #link(entry: Entry): void {
     const { peer } = entry.session;
-    entry.sibling = this.firstOf(peer);
-    this.#byPeer.set(peer, entry);
+    let found = this.#byPeer.get(peer);
+    if (found && !(found instanceof Siblings)) {
+      const siblings = new Siblings();
+      siblings.add(found);
+      this.#byPeer.set(peer, found = siblings);
+    }
+    if (found) found.add(entry);
+    else this.#byPeer.set(peer, entry);
   }
 
   #unlink(entry: Entry): void {
-    const { peer } = entry.session;
-    const first = this.firstOf(peer);
-    if (first === entry) {
-      if (entry.sibling) this.#byPeer.set(peer, entry.sibling);
-      else this.#byPeer.delete(peer);
+    const { siblings, session: { peer } } = entry;
+    if (!siblings) {
+      this.#byPeer.delete(peer);
       return;
     }
-    for (let other = first; other; other = other.sibling) {
-      if (other.sibling === entry) {
-        other.sibling = entry.sibling;
-        break;
-      }
-    }
+    siblings.remove(entry);
+    if (siblings.size > 1) return;
+    const last = siblings.only;
+    siblings.remove(last);
+    this.#byPeer.set(peer, last);
   }
 }

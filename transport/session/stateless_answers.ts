@@ -5,6 +5,8 @@ import { type Quote, writeHeader } from "./reset.ts";
 
 /** Most answers that wait at one time. */
 const MAX_WAITING = 1024;
+/** A window that closes none. Source: the C reference. */
+const USUAL_WINDOW = 128;
 /** Resets in a second, and at once. */
 const RESETS_PER_SECOND = 1_000;
 const RESET_BURST = 200;
@@ -52,7 +54,13 @@ export class StatelessAnswers {
 
   /** Asks a peer for a packet that a reset can quote. */
   ask(to: string, conv: number): void {
-    this.#push({ to, conv, cmd: CMD_WASK, frg: EXTENDED, wnd: 0, ts: 0, sn: 0, una: 0 });
+    // Without the mark, since there is no clock to show.
+    this.#push({ to, conv, cmd: CMD_WASK, frg: 0, wnd: USUAL_WINDOW, ts: 0, sn: 0, una: 0 });
+  }
+
+  /** Asks a peer for its window, which echoes `ts`, for a session with this `una` and window. */
+  probe(to: string, conv: number, ts: number, una: number, wnd: number): void {
+    this.#push({ to, conv, cmd: CMD_WASK, frg: EXTENDED, wnd, ts, sn: 0, una });
   }
 
   /**

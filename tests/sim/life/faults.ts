@@ -127,6 +127,7 @@ export class Faults {
     const { world } = this;
     world.up.configure({ mtu });
     world.down.configure({ mtu });
+    world.mtuAt = world.now;
     for (const history of world.histories) history.mtuAt = world.now;
     if (byHand === Infinity) return;
     world.network.schedule(world.now + byHand, () => {

@@ -30,6 +30,7 @@ export function checkPromise(out: Outgoing, facts: Facts): void {
   const lastWord = end.heardAt - facts.scenario.oneWay - 50;
   if (processes.some(({ killedAt }) => killedAt < Infinity && killedAt >= lastWord)) return;
   if (readers.some((r) => r.left && !isOrphan(r.end) || r.got > 0 && isError(r))) return;
+  if (wasEchoed(end, facts)) return;
   // A client that talked with another incarnation, or with another session, took these bytes for its bytes.
   const other = end.name === "server" ? end.peer?.in.from : null;
   if (other && other !== out && !remembers(facts.scenario)) return;
@@ -47,6 +48,25 @@ function readersOf(out: Outgoing, facts: Facts): Incoming[] {
   const readers = new Set(out.readers);
   for (const end of facts.ends) if (end.peer === out.end && !end.in.from) readers.add(end.in);
   return [...readers];
+}
+
+/**
+ * Whether an echo took the stream of a client. It looks at no bytes, so the ends of a conversation that
+ * several clients began at one address are known by their number alone.
+ */
+function wasEchoed(client: End, facts: Facts): boolean {
+  if (client.name === "server" || !facts.scenario.serverProgram.echo) return false;
+  const { address } = client.process;
+  const same = (end: End) => end.conv === client.conv;
+  const clients = facts.ends.filter((end) =>
+    end.name === "client" && same(end) && end.process.address === address && end.out.promised > 0
+  );
+  const echoes = facts.ends.filter((end) =>
+    end.name === "server" && same(end) && end.in.left && end.in.from === null &&
+    end.peer === null &&
+    end.peerProcess?.address === address
+  );
+  return echoes.length >= clients.length;
 }
 
 function isError({ outcome }: Incoming): boolean {

@@ -20,7 +20,7 @@ export class History {
   mtuAt = -Infinity;
   /** When the client's address changed. */
   movedAt = -Infinity;
-  /** When the client first sent something after that. */
+  /** When the client first sent something after that which was not lost. */
   spokeAt = -Infinity;
   /** When the two could no longer reach each other, for good. */
   brokenAt = Infinity;

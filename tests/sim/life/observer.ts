@@ -41,10 +41,6 @@ export class Observer implements Surroundings {
     const { server, history } = this.#path(from, to);
     world.moment(server ? "serverSends" : "clientSends");
     world.corrections.find(({ from: sender }) => sender === from)?.sent(packet);
-    if (history && !server && history.movedAt > history.spokeAt) {
-      history.spokeAt = world.now;
-      history.disturb(world.now + world.scenario.oneWay);
-    }
     if (!world.faults.cuts(server ? "server" : "client", packet.length)) return true;
     history?.lose(world.now);
     world.count("packets cut");
@@ -56,9 +52,16 @@ export class Observer implements Surroundings {
     const { world } = this;
     world.count("packets");
     if (world.log) this.#logPacket(from.address, to, packet, lost);
-    if (!lost) return;
     const { server, history } = this.#path(from, to);
     if (!history) return;
+    if (!lost) {
+      // The server learns of the new address only from a packet that arrives.
+      if (!server && history.movedAt > history.spokeAt) {
+        history.spokeAt = world.now;
+        history.disturb(world.now + world.scenario.oneWay);
+      }
+      return;
+    }
     world.count("packets lost");
     if (packet.length > (server ? world.down : world.up).options.mtu) history.tooLarge++;
     else history.lose(world.now);

@@ -77,14 +77,20 @@ const LONGEST_WAIT = 120_000;
 const LONGEST_QUESTION = 5_000;
 
 /** The settings of an end that the rules need. */
-export function limits(end: End, { client, server }: Scenario) {
+export function limits(end: End, { client, server, faults }: Scenario) {
   const own = end.name === "client" ? client : server;
+  // The lowest rate that the end has at any time: what waits for it may take as long.
+  let { pacingRate = Infinity } = own;
+  for (const fault of faults) {
+    if (fault.kind !== "configure" || fault.end !== end.name) continue;
+    pacingRate = Math.min(pacingRate, fault.change.pacingRate ?? Infinity);
+  }
   return {
     deadLinkTime: own.deadLinkTime ?? DEAD_LINK_TIME,
     idleTimeout: own.idleTimeout ?? IDLE_TIMEOUT,
     keepAlive: own.keepAlive ?? (end.name === "client" ? KEEP_ALIVE : Infinity),
     linger: own.linger ?? LINGER,
-    pacingRate: own.pacingRate ?? Infinity,
+    pacingRate,
     mtu: own.mtu ?? 1400,
   };
 }
@@ -208,6 +214,8 @@ export function checkVerdict(end: End, facts: Facts): void {
   }
   // An idle peer is silent with reason, unless it has to be asked.
   if (kind === "idle" && keepAlive > idleTimeout / 3) return;
+  // An answer may wait in the queues of the path for as long as that.
+  if (2 * scenario.oneWay >= limit) return;
   const window = facts.now - Math.min(limit, facts.now) - tolerance;
   // The server learns of a new address when the client sends something from there.
   if (history.movedAt > history.spokeAt) return;

@@ -145,7 +145,8 @@ async function finish(world: World): Promise<void> {
     if (!done) break;
     // A server that is slow to accept may not have begun.
     await network.delay(scenario.acceptDelay + 4 * scenario.oneWay + 2000);
-    if (world.isIdle) break;
+    // Nor has a server that is frozen. Every server thaws.
+    if (world.isIdle && !world.server.frozen) break;
   }
   world.over = true;
   for (const end of world.ends) {

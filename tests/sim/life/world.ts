@@ -84,6 +84,8 @@ export class World implements Stage, Facts {
   /** Whether an incarnation of the client took over the conversation and address of another. */
   reincarnated = false;
   outageUntil = Infinity;
+  /** When the path's MTU became smaller. A client that dials later has to find it, too. */
+  mtuAt = -Infinity;
   /** Whether the applications are done, so that faults have no more to hit. */
   over = false;
   /** What broke a rule. */
@@ -275,6 +277,7 @@ export class World implements Stage, Facts {
     const server = this.server?.alive ? this.server : null;
     const end = this.#makeEnd("client", process, connection, conv, server);
     const history = new History();
+    history.mtuAt = this.mtuAt;
     this.histories.push(history);
     const client = { slot, process, end, history, port, conv };
     this.#clients.set(address, client);

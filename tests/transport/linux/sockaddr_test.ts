@@ -62,9 +62,9 @@ Deno.test("sockaddr: the cache converts more addresses than it holds", () => {
   const ipv6 = new SockaddrCache(AF_INET6);
   for (let n = 0; n < 10_000; n++) {
     const address = `10.${n & 255}.${n >> 8}.1:${1 + n}`;
-    assertEquals(ipv4.decode(new DataView(ipv4.encode(address)!.buffer), 0), address);
+    assertEquals(ipv4.decode(new DataView(ipv4.encode(address)!.name.buffer), 0), address);
     const v6 = `[2001:db8::${(n + 1).toString(16)}]:${1 + n}`;
-    assertEquals(ipv6.decode(new DataView(ipv6.encode(v6)!.buffer), 0), v6);
+    assertEquals(ipv6.decode(new DataView(ipv6.encode(v6)!.name.buffer), 0), v6);
   }
   assertEquals(ipv4.encode("[::1]:1"), null);
 });

@@ -7,7 +7,12 @@ import {
   assertThrows,
 } from "@std/assert";
 import { Arena } from "../../../kcp/mod.ts";
-import { Endpoint, type EndpointOptions, type Session } from "../../../transport/mod.ts";
+import {
+  ConnectionError,
+  Endpoint,
+  type EndpointOptions,
+  type Session,
+} from "../../../transport/mod.ts";
 import {
   ACK,
   encode,
@@ -20,7 +25,6 @@ import {
   WINS,
 } from "../../kcp/harness.ts";
 import { drain, ownAnswers, Runner, type Sent } from "../harness.ts";
-
 import { countingEntropy } from "./wire.ts";
 
 const QUICK = { nodelay: 1, interval: 10, resend: 2, nc: true } as const;
@@ -166,7 +170,7 @@ for (const timeWait of [0, 5000, 200_000]) {
     const a = server({ timeWait });
     const session = confirmed(a, 1);
     session.close();
-    const [end] = sentTo(a.sent(100), A, 1);
+    const end = sentTo(a.sent(100), A, 1).find(({ cmd }) => cmd === PUSH)!;
     const ack = { conv: 1, cmd: ACK, sn: end.sn, ts: end.ts, una: 1 };
     a.machine.input(encode(ack, { conv: 1, sn: 1, una: 1 }), 100, A);
     a.idle(100, 3999);
@@ -283,6 +287,30 @@ Deno.test("Endpoint: each host has its own limit, so a flood of one leaves room 
   for (let port = 1; port < 100; port++) a.machine.input(first(port), 0, `[::1]:${port}`);
   assert(a.machine.input(first(1), 0, B));
   assertEquals(a.machine.size, 7);
+});
+
+Deno.test("Endpoint: one address has at most maxSessionsPerAddress sessions", () => {
+  const a = server({ maxSessionsPerAddress: 3 });
+  for (let conv = 1; conv <= 3; conv++) confirmed(a, conv);
+  assertEquals(a.machine.input(first(4), 0, A), false);
+  assertEquals(a.machine.stats.refused, 1);
+  confirmed(a, 4, B);
+  const b = server({ maxSessionsPerAddress: 1 });
+  confirmed(b, 1).abort(new ConnectionError("closed", "enough"));
+  b.sent(0);
+  confirmed(b, 2);
+  assertEquals(b.machine.size, 1, "a session that has ended makes room");
+});
+
+Deno.test("Endpoint: by default, one address has at most 1024 sessions", () => {
+  const a = server({
+    backlog: Infinity,
+    maxUnconfirmed: Infinity,
+    maxUnconfirmedPerHost: Infinity,
+  });
+  for (let conv = 0; conv < 1030; conv++) a.machine.input(first(conv), 0, A);
+  assertEquals([a.machine.size, a.machine.stats.refused], [1024, 6]);
+  assert(a.machine.input(first(0), 0, B));
 });
 
 Deno.test("Endpoint: a confirmed session makes room for another", () => {
@@ -437,6 +465,7 @@ for (
     ["backlog", -1, RangeError],
     ["maxSessions", NaN, RangeError],
     ["maxUnconfirmed", "9", TypeError],
+    ["maxSessionsPerAddress", -1, RangeError],
     ["maxUnconfirmedPerHost", null, TypeError],
     ["timeWait", -1, RangeError],
     ["interval", 0, RangeError],

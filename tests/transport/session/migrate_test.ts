@@ -79,6 +79,14 @@ Deno.test("migrate: a session that only received data moves, too", () => {
   );
 });
 
+Deno.test("migrate: no session moves to an address that has maxSessionsPerAddress sessions", () => {
+  const [a, session] = moving({ maxSessionsPerAddress: 2 });
+  for (const conv of [1, 2]) a.machine.input(encode({ conv, data: pattern(1) }), 20, NEW);
+  const packet = encode({ conv: CONV, sn: 1, una: 1, data: pattern(5) });
+  assertEquals(a.machine.input(packet, 30, NEW), false);
+  assertEquals([session.peer, a.machine.size, a.machine.stats.migrated], [OLD, 3, 0]);
+});
+
 Deno.test("migrate: the limit of a host counts its unconfirmed sessions after they moved", () => {
   const a = new Runner(
     new Endpoint({ interval: 10, migrate: true, maxUnconfirmedPerHost: 1 }, true),

@@ -230,6 +230,29 @@ Deno.test("restart: a session that is silent since its peer restarted gets no se
   assertEquals(drain(young).length, 40);
 });
 
+Deno.test("restart: a late first segment of an earlier incarnation does not end the present one", () => {
+  const clocks = [1e6, 900e6, 1800e6, 2700e6];
+  const first = (n: number) => push(0, clocks[n], pattern(10, 40 + n));
+  const a = server();
+  for (const [n] of clocks.entries()) {
+    const now = 100 * n;
+    a.machine.input(first(n), now, PEER);
+    const session = a.machine.accept()!;
+    for (let before = 0; before < n; before++) {
+      a.machine.input(first(before), now + 10, PEER);
+      // Behind another segment, it is not the first one of its packet.
+      const packet = [...encode({ conv: 1, cmd: WINS }), ...first(before)];
+      a.machine.input(Uint8Array.from(packet), now + 10, PEER);
+    }
+    assertEquals([session.state, session.error, a.machine.accept()], ["open", null, null]);
+    a.machine.input(push(1, clocks[n] + 20, pattern(5, n)), now + 20, PEER);
+    assertEquals(drain(session), Uint8Array.from([...pattern(10, 40 + n), ...pattern(5, n)]));
+  }
+  // A packet that is so late is of a new incarnation.
+  a.machine.input(first(2), 100_000, PEER);
+  assertEquals(a.machine.accept()?.state, "open");
+});
+
 Deno.test("initialTs: sessions draw it from entropy, each its own", () => {
   let word = 1;
   const entropy = (target: Uint8Array<ArrayBuffer>) => {
