@@ -301,7 +301,7 @@ export class Connection implements AsyncDisposable, Disposable {
    *
    * A datagram opens no connection at a listener. So on the side that called `connect`, the first one
    * also asks the peer, as {@linkcode Connection.opened} does. The listener drops those that arrive
-   * before that question: wait for `opened` if they count.
+   * before the question: wait for `opened` if they count.
    *
    * @param payload 0 to {@linkcode Connection.maxDatagramSize} bytes. They are copied.
    * @returns True if the datagram will be sent; false if it was dropped because the queue is full.
@@ -312,7 +312,6 @@ export class Connection implements AsyncDisposable, Disposable {
     if (this.#closedHere || this.#session.state !== "open") {
       throw this.#session.error ?? closedHereError();
     }
-    this.#session.ask();
     return this.#session.sendDatagram(payload);
   }
 

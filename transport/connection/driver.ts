@@ -47,6 +47,14 @@ export interface DatagramSocket {
   readonly address: string;
   /** The batch size that suits the socket. Default: the defaults of `PacketBatch`. */
   readonly batch?: PacketBatchOptions;
+  /**
+   * The address under which the socket delivers the packets of a peer. Default: `10.0.0.1:80` or
+   * `[::1]:80`, made of the two parts.
+   *
+   * @param hostname An IP address. An IPv6 address may have a zone.
+   * @throws {TypeError} When the socket can't send there.
+   */
+  peerAddress?(hostname: string, port: number): string;
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void;
   /**

@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { type Connection, ConnectionError, connectOn, listenOn } from "../../../transport/mod.ts";
 import { TimerHeap } from "../../../transport/session/timer_heap.ts";
-import { ACK, decode, encode, pattern, PUSH, RESET, WASK, WINS } from "../../kcp/harness.ts";
+import { ACK, decode, encode, pattern, PUSH, RESET, WASK } from "../../kcp/harness.ts";
 import { FakeClock, FakeSocket, foreignAnswers, outcome, settle } from "../harness.ts";
 
 const PEER = "10.0.0.1:80";

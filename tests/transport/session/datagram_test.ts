@@ -76,7 +76,8 @@ for (const make of [null, handAes, handChaCha] as ((() => HandCipher) | null)[])
           `${maxDatagramSize}`,
         );
         assert(error.message.includes(`${maxDatagramSize + 1} bytes`));
-        const [first] = batch.packets(0);
+        // The question comes first: a listener takes no datagram before it knows of the conversation.
+        const [, first] = batch.packets(0);
         assertEquals(first.packet.length, mtu);
         const read = readWire(hand ? new Sealer(hand).open(first.packet) : first.packet);
         assertEquals([read.type, read.conv, read.payload], ["oob", CONV, pattern(maxDatagramSize)]);
@@ -242,9 +243,7 @@ Deno.test("a datagram opens no session; a peer that then opens the conversation 
   const [asked, ...others] = b.packets(0);
   assertEquals([asked.to, others.length], [PEER, 0]);
   assert(asked.packet.length < datagram.length, "the answer is longer");
-  assertEquals(readWire(asked.packet).segments.map(({ conv, cmd, frg }) => [conv, cmd, frg]), [
-    [CONV, WASK, EXTENDED],
-  ]);
+  assertEquals(readWire(asked.packet).segments.map(({ conv, cmd }) => [conv, cmd]), [[CONV, WASK]]);
   // The peer has opened a conversation of which nothing else has arrived.
   b.machine.input(encode({ cmd: WINS, frg: EXTENDED | OPENING, sn: 7 }), 5, PEER);
   const conn = b.machine.accept()!;

@@ -12,8 +12,8 @@ import {
 } from "../../../transport/mod.ts";
 import { Random } from "../../../transport/link/random.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
-import { ACK, CONV, encode, pattern, PUSH, range, WASK, WINS } from "../../kcp/harness.ts";
-import { drain, readAll, writeAll } from "../harness.ts";
+import { ACK, CONV, encode, pattern, PUSH, range, RESET, WASK, WINS } from "../../kcp/harness.ts";
+import { drain, ownAnswers, readAll, writeAll } from "../harness.ts";
 import {
   countingEntropy,
   dataPacket,
@@ -587,7 +587,12 @@ Deno.test("admission: a data shard of a later packet, or parity, opens no sessio
   for (const packet of packets) assertEquals(b.machine.input(packet, 1, PEER), false);
   assertEquals([b.machine.size, b.machine.stats.accepted], [0, 0]);
   assertEquals(b.machine.stats.unknown, packets.length);
-  assertEquals(b.packets(10), []);
+  // A peer of this library learns that it has no session. Nobody else understands the answer.
+  const answers = b.packets(10).map(({ packet }) => readWire(packet).segments);
+  assertEquals(
+    answers.map((segments) => segments.map(({ cmd, sn, data }) => [cmd, sn, data.length])),
+    [[[RESET, 5000, 0]], [[RESET, 0, 0]]],
+  );
 });
 
 for (
@@ -604,7 +609,8 @@ for (
       assertEquals([b.machine.size, b.machine.stats.accepted], [0, 0], "it opened a session");
     }
     const b = listener();
-    assert(b.machine.input(bad(0), 1, PEER), "the right size was refused");
+    assertEquals(b.machine.input(bad(0), 1, PEER), name === "data shard");
+    assertEquals(b.machine.stats.invalid, 0, "the right size was refused");
   });
 }
 
@@ -693,8 +699,9 @@ Deno.test("memory: a session frees its shards when it is idle, and when it ends"
   const session = b.machine.accept()!;
   session.onChange = () => {};
   drain(session);
-  b.packets(0);
-  b.machine.input(encode({ cmd: WINS }), 0, PEER);
+  const answers = ownAnswers(b.read(0).flatMap(({ segments }) => segments));
+  b.machine.input(encode(...answers), 0, PEER);
+  assert(!session.unconfirmed);
   for (let now = 0; now < 5000; now += 100) b.packets(now);
   const before = b.machine.arena.used;
   const lend = (now: number, sn: number, group: number) => {

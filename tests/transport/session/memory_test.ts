@@ -8,9 +8,9 @@ import { ConnectionError, turbo } from "../../../mod.ts";
 import { Arena } from "../../../kcp/mod.ts";
 import { Endpoint, Session, type SessionOptions } from "../../../transport/mod.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
-import { ACK, CONV, encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
-import { drain, readAll, Runner, writeAll } from "../harness.ts";
-import { oobPacket, parityPacket } from "./wire.ts";
+import { ACK, CONV, encode, pattern, PUSH, type Segment, WINS } from "../../kcp/harness.ts";
+import { drain, foreignAnswers, readAll, Runner, writeAll } from "../harness.ts";
+import { oobPacket, parityPacket, readWire } from "./wire.ts";
 
 const PEER = "10.0.0.9:1000";
 /** Bytes of a batch. */
@@ -25,6 +25,16 @@ function exhaust(arena: Arena): () => void {
     for (let at; (at = arena.alloc(size)) >= 0;) blocks.push([at, size]);
   }
   return () => blocks.splice(0).forEach(([at, size]) => arena.free(at, size));
+}
+
+/** Tells a machine the time, and returns the segments that it sends, with error correction or without. */
+function segmentsOf({ machine, batch }: Runner<Endpoint>, now: number): Segment[] {
+  const segments: Segment[] = [];
+  machine.tick(now);
+  for (batch.clear(); machine.output(batch) > 0; batch.clear()) {
+    for (const packet of batch) segments.push(...readWire(packet).segments);
+  }
+  return segments;
 }
 
 /** Tells a machine the time, and drops what it sends. */
@@ -45,8 +55,8 @@ function accepted(count: number, options: SessionOptions = {}, limit = 2 ** 20) 
     );
     const session = runner.machine.accept()!;
     session.onChange = () => {};
-    flush(runner, 0);
-    runner.machine.input(encode({ conv, cmd: WINS, wnd: 500 }), 1, PEER);
+    const answers = foreignAnswers(segmentsOf(runner, 0));
+    runner.machine.input(encode(...answers, { conv, cmd: WINS, wnd: 500 }), 1, PEER);
     drain(session);
     return session;
   });

@@ -4,7 +4,17 @@ import { Endpoint, Session, type SessionOptions, systemEntropy } from "../../../
 import { Random } from "../../../transport/link/random.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { PacketBatch } from "../../../kcp/mod.ts";
-import { ACK, CONV, encode, pattern, PUSH, range } from "../../kcp/harness.ts";
+import {
+  ACK,
+  CONV,
+  encode,
+  EXTENDED,
+  OPENING,
+  pattern,
+  PUSH,
+  range,
+  WASK,
+} from "../../kcp/harness.ts";
 import { drain, readExactly, writeAll } from "../harness.ts";
 import {
   contains,
@@ -203,6 +213,7 @@ for (const name of CIPHER_NAMES) {
     const stream = new Uint8Array(text.length * 500).map((_, i) => text[i % text.length]);
     await network.run(async () => {
       const client = network.connect({ hostname: "10.0.0.1", port: 80, conv: CONV, ...options });
+      await client.opened;
       for (let i = 0; i < 20; i++) client.sendDatagram(aside);
       await writeAll(client, stream);
       const conn = await server.accept();
@@ -268,7 +279,8 @@ for (const make of AEAD) {
   Deno.test(`${name}: a first packet replayed from elsewhere opens no session`, () => {
     const sealer = new Sealer(hand);
     const b = listener(hand);
-    for (const packet of [encode({ sn: 0, data: pattern(9) }), oobPacket(9, pattern(9))]) {
+    const question = { conv: 9, cmd: WASK, frg: EXTENDED | OPENING };
+    for (const packet of [encode({ sn: 0, data: pattern(9) }), encode(question)]) {
       const sealed = sealer.seal(packet);
       assert(b.input(sealed, 1, PEER));
       const { size } = b;

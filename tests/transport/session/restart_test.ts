@@ -5,8 +5,18 @@ import {
   type EndpointOptions,
   type Session,
 } from "../../../transport/mod.ts";
-import { ACK, encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
-import { drain, Runner } from "../harness.ts";
+import {
+  ACK,
+  encode,
+  EXTENDED,
+  OPENING,
+  pattern,
+  PUSH,
+  RESET,
+  WASK,
+  WINS,
+} from "../../kcp/harness.ts";
+import { drain, ownAnswers, Runner } from "../harness.ts";
 
 const PEER = "10.0.0.2:2000";
 const QUICK = { nodelay: 1, interval: 10, resend: 2, nc: true } as const;
@@ -27,14 +37,13 @@ function accepted(ts: number, options: EndpointOptions = {}): [Runner<Endpoint>,
   const session = a.machine.accept()!;
   // As a connection does it.
   session.onChange = () => {};
-  a.sent(0);
-  a.machine.input(encode({ conv: 1, cmd: WINS }), 0, PEER);
+  a.machine.input(encode(...ownAnswers(a.segments(0))), 0, PEER);
   a.sent(20);
   assert(!session.unconfirmed);
   return [a, session];
 }
 
-Deno.test("restart: a conversation whose first segment is missing is silent and not offered", () => {
+Deno.test("restart: a conversation whose first segment is missing is not acknowledged and not offered", () => {
   for (
     const sns of [[1], [127], [5, 3, 4], [
       1,
@@ -60,9 +69,11 @@ Deno.test("restart: a conversation whose first segment is missing is silent and 
     const used = a.machine.arena.used;
     let [offered, now] = [0, 0];
     a.machine.onAccept = () => offered++;
-    for (const sn of sns) {
+    for (const [i, sn] of sns.entries()) {
       a.machine.input(push(sn, 5), now, PEER);
-      assertEquals(a.sent(now), [], `segment ${sn} is answered`);
+      // The peer is asked once whether it opens the conversation.
+      const said = a.segments(now).map(({ cmd }) => cmd);
+      assertEquals(said, i === 0 ? [WASK] : [], `segment ${sn} is answered`);
       now += 10;
     }
     assertEquals(a.idle(now, 4999), [], "it says something later");
@@ -92,8 +103,10 @@ Deno.test("restart: a conversation is offered once, as soon as its first segment
 Deno.test("restart: conversations without a first segment count for the limits", () => {
   const a = server({ maxUnconfirmedPerHost: 3 });
   for (let conv = 0; conv < 10; conv++) a.machine.input(encode({ conv, sn: 1 }), 0, PEER);
-  assertEquals([a.machine.size, a.machine.stats.refused], [3, 7]);
+  // Without entropy, the oldest ones give way.
+  assertEquals([a.machine.size, a.machine.stats.refused], [3, 0]);
   a.idle(0, 5000);
+  assertEquals(a.machine.size, 0);
   assert(a.machine.input(encode({ conv: 1, sn: 0 }), 5000, PEER), "no room is left after 5 s");
 });
 
@@ -103,9 +116,27 @@ Deno.test("restart: the packets of a conversation that another process had are n
     // The old client retransmits, for as long as it lives.
     for (let now = 0; now < 30_000; now += 700) {
       a.machine.input(push(sn, 1e6 + now), now, PEER);
-      assertEquals(a.sent(now), [], `segment ${sn}`);
+      for (const { cmd } of a.segments(now)) {
+        // It is asked, or told that the conversation is unknown.
+        assertEquals(cmd, sn < 128 ? WASK : RESET, `segment ${sn}`);
+      }
     }
     assertEquals(a.machine.stats.accepted, 0);
+  }
+});
+
+Deno.test("restart: a peer that is in the middle of a conversation is reset when it says so", () => {
+  for (const frg of [EXTENDED, EXTENDED | OPENING, 0]) {
+    const a = server();
+    a.machine.input(push(5, 1e6), 0, PEER);
+    assertEquals(a.segments(0).map(({ cmd }) => cmd), [WASK]);
+    a.machine.input(encode({ conv: 1, cmd: WINS, frg, sn: 1e6 + 20 }), 20, PEER);
+    const sent = a.segments(20).map(({ cmd, sn, ts }) => [cmd, sn, ts]);
+    const told = sent.filter(([cmd]) => cmd === RESET);
+    assertEquals(told, frg === EXTENDED ? [[RESET, 0, 1e6 + 20]] : []);
+    // A peer that opens the conversation gets its session, and one that says nothing has some time.
+    assertEquals(a.machine.size, frg === EXTENDED ? 0 : 1);
+    assertEquals(a.machine.accept() !== null, frg === (EXTENDED | OPENING));
   }
 });
 

@@ -9,7 +9,7 @@ import {
 import fc from "fast-check";
 import { ConnectionError, Session, type SessionOptions } from "../../../transport/mod.ts";
 import { ACK, CONV, encode, HEADER, pattern, PUSH, WASK, WINS } from "../../kcp/harness.ts";
-import { drain, exchange, exchangeUntil, Runner } from "../harness.ts";
+import { drain, exchange, exchangeUntil, foreignAnswers, ownAnswers, Runner } from "../harness.ts";
 
 const QUICK: SessionOptions = { nodelay: 1, interval: 10, resend: 2, nc: true };
 
@@ -335,6 +335,25 @@ Deno.test("Session: an answer to the probe confirms an address; data does not", 
   a.machine.input(encode({ sn: 2, data: pattern(1) }, { cmd: WASK }), 1);
   assert(a.machine.unconfirmed, "data counted as an answer");
   a.machine.input(encode({ cmd: WINS }), 2);
+  assert(a.machine.unconfirmed, "a window that echoes nothing counted as an answer");
+  // A peer of another implementation is asked for an acknowledgment.
+  const asked = a.idle(3, 1000).flatMap(({ segments }) => segments);
+  const request = foreignAnswers(asked).findLast(({ cmd, sn }) => cmd === ACK && sn === 0xffffffff);
+  assert(request, "the peer is not asked for an echo");
+  a.machine.input(encode({ ...request, ts: request.ts! + 1 }), 1000);
+  assert(a.machine.unconfirmed, "the echo of another time counted as an answer");
+  a.machine.input(encode(request), 1000);
+  assert(!a.machine.unconfirmed);
+});
+
+Deno.test("Session: a peer of this library confirms its address with the echo of a probe", () => {
+  const a = session({});
+  a.machine.confirm(false);
+  a.machine.input(encode({ sn: 0, data: pattern(1) }), 0);
+  const [echo] = ownAnswers(a.segments(0));
+  a.machine.input(encode({ ...echo, ts: echo.ts! + 1 }), 1);
+  assert(a.machine.unconfirmed, "the echo of another time counted as an answer");
+  a.machine.input(encode(echo), 1);
   assert(!a.machine.unconfirmed);
 });
 
