@@ -187,7 +187,16 @@ export class Sender implements PacketSink {
    */
   #mostFragments(size: number): number {
     const configured = Math.ceil(size / (this.#options.mtu - OVERHEAD));
-    return Math.min(MAX_FRAGMENTS, Math.max(1, configured, this.remote.largest));
+    return Math.min(MAX_FRAGMENTS, Math.max(1, configured, this.#readableFragments));
+  }
+
+  /**
+   * Most fragments of a message that the peer can read. One that knows pieces makes room for a message
+   * with more fragments than its window has segments, if these are not larger than usual. With other
+   * peers, such a message would stop the conversation.
+   */
+  get #readableFragments(): number {
+    return this.path.understood ? MAX_FRAGMENTS : this.remote.largest;
   }
 
   /** See {@linkcode Kcp.write}. */
@@ -389,7 +398,7 @@ export class Sender implements PacketSink {
   #recut(): void {
     this.#cutFor = this.path.mtu;
     const { mss } = this;
-    const most = Math.min(MAX_FRAGMENTS, this.remote.largest);
+    const most = Math.min(MAX_FRAGMENTS, this.#readableFragments);
     recut(this.buffer, mss, Math.min(mss, this.#options.mtu - OVERHEAD), most);
   }
 

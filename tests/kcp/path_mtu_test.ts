@@ -222,6 +222,17 @@ Deno.test("path MTU: a message gets no more fragments than the peer's window has
   }
 });
 
+Deno.test("path MTU: on a smaller path, large messages still pass small windows", () => {
+  for (const rcvWnd of [1, 2, 5]) {
+    const jumbo = { ...turbo, mtu: 9_000 };
+    const traffic = { message: 8_976, ahead: 1, total: 90_000 };
+    const path = new Path(traffic, jumbo, {}, 1, { ...turbo, rcvWnd });
+    path.network.at(90, () => path.shrink(1_280));
+    path.finish();
+    assert(path.a.kcp.pathMtu <= 1_280);
+  }
+});
+
 Deno.test("path MTU: a message that was sent in part keeps its fragments", () => {
   const a = opened({ mtu: 1_024, sndWnd: 2 });
   const b = new End();
