@@ -439,7 +439,7 @@ export class Sender implements PacketSink {
       }
     }
     if (this.#probesWindow) deadline = Math.min(deadline, remote.probeAt);
-    deadline = Math.min(deadline, this.path.deadline);
+    deadline = Math.min(deadline, this.path.deadline, this.#askAt);
     if (this.#renumbering.waiting) {
       // Nothing times out while everything waits.
       const { askAt } = this.#renumbering;
@@ -468,6 +468,7 @@ export class Sender implements PacketSink {
       remote.probed(now, Math.max(this.rto.rto, liveness.longestWait));
       this.askWindow = true;
     }
+    if (now >= this.#askAt) this.askWindow = true;
   }
 
   /**
@@ -477,6 +478,12 @@ export class Sender implements PacketSink {
   get heldBackUntil(): number {
     const { readyAt } = this.pacer;
     return this.buffer.due && this.#dataSentAt <= this.#liveness.heardAt ? readyAt : -Infinity;
+  }
+
+  /** When the peer is asked for a sign of life, in ms: no data was sent since it is silent. */
+  get #askAt(): number {
+    const { silentSince, askAt } = this.#liveness;
+    return this.#dataSentAt > silentSince ? Infinity : askAt;
   }
 
   /** Whether the peer's window is closed, and probed: data waits for it, or was refused. */
