@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
+import { PathMtu } from "../../kcp/path_mtu.ts";
 import { Random } from "../../transport/link/random.ts";
 import { decode, End, opened, pattern, PIECE, PROBE, PUSH, sent, WINS } from "./harness.ts";
 import { Path, type Traffic } from "./path_mtu_harness.ts";
@@ -186,6 +187,18 @@ Deno.test("path MTU: under a rate limit, two losses in a row cost few probes", (
   assert(full > 40);
   assertEquals(path.a.kcp.stats.pathMtuReductions, 0);
   assert(probes < 15_000, `${probes} bytes of probes`);
+});
+
+Deno.test("path MTU: the suspicion follows data that is sent again without its acknowledgments", () => {
+  const path = new PathMtu(1_400, 1_400);
+  path.resent(1_067, 0, 100);
+  path.resent(1_043, 100, 200);
+  assertEquals(path.suspect, 1_043, "with an ACK it had 1,067 bytes");
+  path.resent(600, 100, 300);
+  assertEquals(path.suspect, 1_043, "a much smaller packet tells nothing of it");
+  path.arrived(1_040, 250, 400);
+  path.resent(1_030, 200, 500);
+  assertEquals(path.suspect, 1_043, "packets of that size arrive");
 });
 
 // --- by hand ---
