@@ -11,6 +11,8 @@ import { CMD_ACK, CMD_PROBE_ANSWER, CMD_WINS, distance, OVERHEAD } from "./segme
 
 /** Payload bytes that a segment of the receive window counts for at least. */
 const USUAL_SEGMENT = 1476;
+/** A message of this many bytes can be read, however small the window is. */
+const USUAL_MESSAGE = 256 * USUAL_SEGMENT;
 /**
  * Acknowledgments wait for the interval until there are this many, or enough to fill a packet.
  *
@@ -217,10 +219,12 @@ export class Receiver {
 
   /** Payload bytes that may be held for the application. */
   get #budget(): number {
-    return Math.min(
-      this.limit,
-      this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT),
-    );
+    const { buffer } = this;
+    const usual = this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT);
+    const fragments = buffer.headFragments;
+    // A message that has larger fragments than the window counts could otherwise never be read.
+    const message = fragments > 1 ? Math.min(USUAL_MESSAGE, fragments * buffer.headLength) : 0;
+    return Math.min(this.limit, Math.max(usual, message));
   }
 
   /**
@@ -234,9 +238,15 @@ export class Receiver {
     const largest = Math.max(this.#largest, this.#options.mtu - OVERHEAD);
     if (buffer.lacking >= 0) return Math.min(segments, buffer.room(largest));
     if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
-    // An empty buffer takes one segment of any size.
-    const least = buffer.bytes === 0 ? 1 : 0;
-    return Math.min(segments, Math.max(least, Math.floor((this.#budget - buffer.bytes) / largest)));
+    const room = Math.max(0, this.#budget - buffer.bytes);
+    let least = 0;
+    const missing = buffer.headFragments - buffer.queued;
+    // An empty buffer takes one segment of any size. The first message is taken to its end.
+    if (buffer.bytes === 0) least = 1;
+    else if (missing > 0) {
+      least = Math.min(missing, Math.floor(room / Math.max(1, buffer.headLength)));
+    }
+    return Math.min(segments, Math.max(least, Math.floor(room / largest)));
   }
 
   /** Changes {@linkcode Receiver.limit}. */
