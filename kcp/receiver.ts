@@ -11,6 +11,8 @@ import { CMD_ACK, CMD_PROBE_ANSWER, CMD_WINS, distance, OVERHEAD } from "./segme
 
 /** Payload bytes that a segment of the receive window counts for at least. */
 const USUAL_SEGMENT = 1476;
+/** A message of this many bytes can be read, however small the window is. */
+const USUAL_MESSAGE = 256 * USUAL_SEGMENT;
 /**
  * Acknowledgments wait for the interval until there are this many, or enough to fill a packet.
  *
@@ -299,10 +301,12 @@ export class Receiver {
 
   /** Payload bytes that may be held for the application. */
   get #budget(): number {
-    return Math.min(
-      this.limit,
-      this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT),
-    );
+    const { buffer } = this;
+    const usual = this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT);
+    const fragments = buffer.headFragments;
+    // A message that has larger fragments than the window counts could otherwise never be read.
+    const message = fragments > 1 ? Math.min(USUAL_MESSAGE, fragments * buffer.headLength) : 0;
+    return Math.min(this.limit, Math.max(usual, message));
   }
 
   /**
@@ -316,12 +320,19 @@ export class Receiver {
     const largest = Math.max(this.#largest, this.#options.mtu - OVERHEAD);
     if (buffer.lacking >= 0) return Math.min(segments, buffer.room(largest));
     if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
-    const budget = this.#budget;
-    const fitting = Math.floor((budget - buffer.bytes) / largest);
-    if (fitting > 0) return Math.min(segments, fitting);
-    // An empty buffer takes one segment of any size. A message that is not complete can't be read, so
-    // its next fragment is needed. It may be smaller than the largest.
-    return buffer.bytes === 0 || buffer.bytes < budget && buffer.peekSize() < 0 ? 1 : 0;
+    const room = Math.max(0, this.#budget - buffer.bytes);
+    let least = 0;
+    const missing = buffer.headFragments - buffer.queued;
+    if (buffer.bytes === 0) {
+      // An empty buffer takes one segment of any size.
+      least = 1;
+    } else if (missing > 0) {
+      // A message that is not complete can't be read, so its next fragment is needed. It may be
+      // smaller than the first one.
+      const fitting = Math.min(missing, Math.floor(room / Math.max(1, buffer.headLength)));
+      least = Math.max(room > 0 ? 1 : 0, fitting);
+    }
+    return Math.min(segments, Math.max(least, Math.floor(room / largest)));
   }
 
   /** Changes {@linkcode Receiver.limit}. */

@@ -111,8 +111,8 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
  */
 function mayHaveLeft({ outcome, out: own, reachedAt }: End, out: Outgoing, facts: Facts): boolean {
   if (out.endAcknowledged || own.endedAt === Infinity) return false;
-  if (outcome?.kind !== "idle" && outcome?.kind !== "unreachable") return false;
-  return outcome.at <= out.endPromisedAt || reachedAt <= out.endedAt + facts.scenario.oneWay;
+  if (!["idle", "unreachable", "unconfirmed"].includes(outcome?.kind ?? "")) return false;
+  return outcome!.at <= out.endPromisedAt || reachedAt <= out.endedAt + facts.scenario.oneWay;
 }
 
 /** Whether the path is not very bad, and both ends stay where they are and run. */
