@@ -105,6 +105,8 @@ export class Kcp {
   #linkBy = Infinity;
   /** Whether the packet that is being read is of an earlier incarnation, or meant for one. */
   #foreign = false;
+  /** Whether a peer at this address has shown its clock, as this library does. */
+  #marks = false;
   /** See {@linkcode Kcp.believed}. */
   #believed = true;
   /** When a full batch held back the rest of a flight, in ms. */
@@ -506,7 +508,7 @@ export class Kcp {
     if (this.dead) return true;
     const silence = this.#clock.now - this.#liveness.heardAt;
     this.#foreign = false;
-    const linked = !this.#echoRequired || this.#believes(start, end);
+    const linked = !this.#echoRequired || this.#believes(start, end, recovered);
     const foreign = this.#foreign;
     this.#believed = !foreign && (linked || !receiver.initiator);
     if (!foreign) this.#liveness.heard(this.#clock.now);
@@ -534,7 +536,8 @@ export class Kcp {
       } else if (foreign && cmd !== CMD_PIECE) {
         // It gets no answer either, so that its sender does not take us for its peer.
       } else if (cmd === CMD_WASK) {
-        receiver.announceWindow = true;
+        // An answer shows that this incarnation was heard: so the question must be meant for it.
+        receiver.announceWindow ||= takesData;
       } else if (cmd === CMD_WINS) {
         sender.handleWindowReport();
       } else if (cmd === CMD_PIECE && takesData) {
@@ -590,7 +593,7 @@ export class Kcp {
    * Whether a packet comes from the present incarnation of the peer, and is meant for the present one of
    * this end.
    */
-  #believes(start: number, end: number): boolean {
+  #believes(start: number, end: number, recovered: boolean): boolean {
     const sender = this.#sender;
     const receiver = this.#receiver;
     const { incarnation } = receiver;
@@ -598,29 +601,35 @@ export class Kcp {
     const { now } = this.#clock;
     // The clock of the peer, if a WASK or WINS shows it.
     let shown = false, clock = 0;
-    let echoes = false, links = false;
+    let echoes = false, dated = false;
     let foreign = false;
     for (let at = start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
       const ts = view.getInt32(at + TS, true);
-      if (cmd === CMD_ACK) {
+      if (cmd === CMD_ACK || cmd === CMD_PROBE_ANSWER) {
         if (sender.hasSent(ts)) echoes = true;
         else foreign ||= this.#echoes;
-        links ||= !this.#linked && sender.isEcho(view.getInt32(at + SN, true), ts);
-      } else if (cmd === CMD_PUSH || cmd === CMD_PIECE) {
+      } else if (cmd === CMD_PUSH || cmd === CMD_PIECE || cmd === CMD_PROBE) {
+        dated = true;
         foreign ||= (receiver.started || incarnation.known) && !incarnation.continues(ts, now);
       } else if (
         (cmd === CMD_WASK || cmd === CMD_WINS) && view.getUint8(at + FRG) === SHOWS_CLOCK
       ) {
-        shown = true;
+        shown = dated = true;
         clock = ts;
         foreign ||= (receiver.started || incarnation.known) && !incarnation.continues(ts, now) &&
           !incarnation.wasSet(ts, now);
       }
       at += OVERHEAD + view.getInt32(at + LEN, true);
     }
-    if (links) this.#linked = this.#echoes = true;
+    // Error correction may have mixed shards of two incarnations. Then its times are wrong, too.
+    foreign ||= recovered && !echoes && !dated;
+    if (echoes && (shown || !recovered)) this.#linked = this.#echoes = true;
     receiver.proven = echoes && this.#linked;
+    if (shown) {
+      this.#marks = true;
+      this.#linkBy = Infinity;
+    }
     if (foreign && !receiver.proven) {
       this.#foreign = true;
       return false;
@@ -640,8 +649,9 @@ export class Kcp {
     if (sender.silent) return true;
     this.#linked = now >= this.#linkBy || receiver.initiator && receiver.started;
     if (this.#linked) return true;
-    // A peer that echoes nothing is trusted in the end: our retransmissions have asked for it.
-    if (this.#linkBy === Infinity) {
+    // A peer that echoes nothing is trusted in the end: our retransmissions have asked for it. One of
+    // this library does.
+    if (this.#linkBy === Infinity && !this.#marks) {
       this.#linkBy = now + Math.max(MIN_LINK_TIME, LINK_RTOS * sender.rto.rto);
     }
     return false;
@@ -778,12 +788,18 @@ export class Kcp {
     const control = sender.askWindow || receiver.announceWindow || receiver.acksDue;
     if (!data && !control && !sender.probesDue && !receiver.answerProbe) return 0;
 
+    // Until the peer has answered, an acknowledgment and the clock leave together: one shows that the
+    // packet is meant for the peer, the other shows from whom it is.
+    if (this.#echoRequired && !sender.answered && receiver.started) {
+      if (sender.askWindow) receiver.repeatAck(true);
+      else receiver.announceWindow ||= receiver.acks.count > 0 || data;
+    }
     const before = batch.count;
     const writer = this.#writer;
     writer.start(batch, sender.path.mtu, receiver.window, receiver.buffer.nxt);
     // Until the peer has answered, an acknowledgment leads every flight: its echo of `ts` shows the
     // peer that the data is meant for it, and one of them may be lost.
-    if (data && !sender.answered && now > this.#splitAt) receiver.repeatAck();
+    if (data && !sender.answered && now > this.#splitAt) receiver.repeatAck(false);
     const acksLast = data && sender.answered && sender.acksFitBetterLast(room);
     const mark = this.#echoRequired ? SHOWS_CLOCK : 0;
     const ts = this.#echoRequired ? sender.ts : 0;

@@ -61,6 +61,8 @@ export class Receiver {
   #probeTs = 0;
   #probeSn = 0;
   #probeLength = -1;
+  /** Whether the segment that is being read is a piece of one. */
+  #partial = false;
   /** Payload bytes of the largest segment that the peer has sent. */
   #largest = 0;
   #options: ResolvedKcpOptions;
@@ -112,9 +114,10 @@ export class Receiver {
       // packets come late.
       const begins = distance(sn, this.#initialSn) < MAX_FIRST_WINDOW &&
         (this.initiator || distance(una, sentUna) <= 0);
-      if (begins || !this.proven && !incarnation.wasSet(ts, now)) {
+      // A packet that error correction made of shards of both incarnations shows nothing.
+      if (begins || recovered || !this.proven && !incarnation.wasSet(ts, now)) {
         counters.foreign++;
-        if (begins && sn === this.#initialSn) this.#noteRestart(ts, offset, length);
+        if (begins && sn === this.#initialSn && !recovered) this.#noteRestart(ts, offset, length);
         return;
       }
       incarnation.setClock(ts, now);
@@ -163,7 +166,7 @@ export class Receiver {
     // A new peer that answers has heard us. One of this library has shown its clock with an echo.
     this.peerRestarted ||= this.initiator
       ? this.proven || !incarnation.known || incarnation.isRival(ts, now)
-      : incarnation.differs(this.#arena.bytes, ts, offset, length, now);
+      : incarnation.differs(this.#arena.bytes, ts, offset, this.#partial ? -1 : length, now);
   }
 
   /** Drops what arrived before the clock of the peer was known: it is of an earlier incarnation. */
@@ -217,7 +220,9 @@ export class Receiver {
     const ahead = distance(sn, buffer.nxt);
     if (ahead < 0 || buffer.has(sn) || ((sn - buffer.read) >>> 0) >= this.capacity) {
       // A duplicate, or beyond the window.
+      this.#partial = true;
       this.push(sn, ts, frg, una, sentUna, at, bytes, recovered);
+      this.#partial = false;
       return true;
     }
     const total = pieceTotal(view, offset);
@@ -340,10 +345,15 @@ export class Receiver {
     return this.started && this.acks.count > 0 ? this.#clock.nextFlush : Infinity;
   }
 
-  /** Makes the last acknowledgment due again if none waits. */
-  repeatAck(): void {
+  /**
+   * Makes the last acknowledgment due again if none waits.
+   *
+   * @param always Whether it may have been repeated a short time ago.
+   */
+  repeatAck(always: boolean): void {
     const { now } = this.#clock;
-    if (this.started && !this.initiator && this.acks.count === 0 && now >= this.#repeatAt) {
+    if (!this.started || this.initiator || this.acks.count > 0) return;
+    if (always || now >= this.#repeatAt) {
       this.#repeatAt = now + this.#options.interval;
       this.acks.push(this.#lastSn, this.#lastTs, this.#options.rcvWnd);
     }
