@@ -788,18 +788,18 @@ export class Kcp {
     const control = sender.askWindow || receiver.announceWindow || receiver.acksDue;
     if (!data && !control && !sender.probesDue && !receiver.answerProbe) return 0;
 
-    // Until the peer has answered, an acknowledgment and the clock leave together: one shows that the
-    // packet is meant for the peer, the other shows from whom it is.
-    if (this.#echoRequired && !sender.answered && receiver.started) {
-      if (sender.askWindow) receiver.repeatAck(true);
-      else receiver.announceWindow ||= receiver.acks.count > 0 || data;
-    }
     const before = batch.count;
     const writer = this.#writer;
     writer.start(batch, sender.path.mtu, receiver.window, receiver.buffer.nxt);
     // Until the peer has answered, an acknowledgment leads every flight: its echo of `ts` shows the
     // peer that the data is meant for it, and one of them may be lost.
     if (data && !sender.answered && now > this.#splitAt) receiver.repeatAck(false);
+    // Until the peer has answered, an acknowledgment and the clock leave together: one shows that the
+    // packet is meant for the peer, the other shows from whom it is.
+    if (this.#echoRequired && !sender.answered && receiver.started) {
+      if (sender.askWindow) receiver.repeatAck(true);
+      else receiver.announceWindow ||= receiver.acks.count > 0;
+    }
     const acksLast = data && sender.answered && sender.acksFitBetterLast(room);
     const mark = this.#echoRequired ? SHOWS_CLOCK : 0;
     const ts = this.#echoRequired ? sender.ts : 0;
