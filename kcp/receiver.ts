@@ -78,6 +78,8 @@ export class Receiver {
   #probeTs = 0;
   #probeSn = 0;
   #probeLength = -1;
+  /** Whether the segment that is being read is a piece of one. */
+  #partial = false;
   /** Payload bytes of the largest segment that the peer has sent. */
   #largest = 0;
   #options: ResolvedKcpOptions;
@@ -129,9 +131,10 @@ export class Receiver {
       // packets come late.
       const begins = distance(sn, this.#initialSn) < MAX_FIRST_WINDOW &&
         (this.initiator || distance(una, sentUna) <= 0);
-      if (begins || !this.proven && !incarnation.wasSet(ts, now)) {
+      // A packet that error correction made of shards of both incarnations shows nothing.
+      if (begins || recovered || !this.proven && !incarnation.wasSet(ts, now)) {
         counters.foreign++;
-        if (begins && sn === this.#initialSn) this.#noteRestart(ts, offset, length);
+        if (begins && sn === this.#initialSn && !recovered) this.#noteRestart(ts, offset, length);
         return;
       }
       incarnation.setClock(ts, now);
@@ -199,7 +202,8 @@ export class Receiver {
     const { incarnation } = this;
     const { now } = this.#clock;
     if (!this.initiator) {
-      this.restartSign ||= incarnation.differs(this.#arena.bytes, ts, offset, length, now);
+      const size = this.#partial ? -1 : length;
+      this.restartSign ||= incarnation.differs(this.#arena.bytes, ts, offset, size, now);
     } else if (this.proven || incarnation.isRival(ts, now)) {
       // A new peer that answers has heard us. One of this library has shown its clock with an echo.
       this.peerRestarted = true;
@@ -259,7 +263,9 @@ export class Receiver {
     const ahead = distance(sn, buffer.nxt);
     if (ahead < 0 || buffer.has(sn) || ((sn - buffer.read) >>> 0) >= this.capacity) {
       // A duplicate, or beyond the window.
+      this.#partial = true;
       this.push(sn, ts, frg, una, sentUna, at, bytes, recovered);
+      this.#partial = false;
       return true;
     }
     const total = pieceTotal(view, offset);
@@ -402,10 +408,13 @@ export class Receiver {
   /**
    * Makes the last acknowledgment due again if none waits. Its `ts` is later by the time since the
    * segment arrived: else the peer would take that time for a part of the round trip.
+   *
+   * @param always Whether it may have been repeated a short time ago.
    */
-  repeatAck(): void {
+  repeatAck(always: boolean): void {
     const { now } = this.#clock;
-    if (this.started && !this.initiator && this.acks.count === 0 && now >= this.#repeatAt) {
+    if (!this.started || this.initiator || this.acks.count > 0) return;
+    if (always || now >= this.#repeatAt) {
       this.#repeatAt = now + this.#options.interval;
       const age = Math.floor(now - this.#lastAt);
       this.acks.push(this.#lastSn, (this.#lastTs + age) | 0, this.#options.rcvWnd);

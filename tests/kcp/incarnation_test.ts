@@ -9,6 +9,8 @@ import {
   End,
   Network,
   pattern,
+  PROBE,
+  PROBE_ANSWER,
   PUSH,
   queue,
   range,
@@ -268,7 +270,9 @@ Deno.test("incarnation: late packets for or of an earlier incarnation acknowledg
     // Meant for an earlier incarnation of this end.
     [{ cmd: ACK, sn: 2, ts: ts + 1e9, una: 3 }],
     [{ cmd: ACK, sn: 2, ts: ts - 1, una: 3 }],
+    [{ cmd: PROBE_ANSWER, ts: ts + 1e9, una: 3 }],
     // Sent by an earlier incarnation of the peer.
+    [{ cmd: PROBE, ts: EARLIER_TS, una: 3 }],
     [{ cmd: WINS, frg: EXTENDED, sn: EARLIER_TS, una: 3 }],
     [{ cmd: WASK, frg: EXTENDED, ts: EARLIER_TS, una: 3 }],
     [{ sn: 4, ts: EARLIER_TS, una: 3, data: pattern(10) }],

@@ -59,7 +59,8 @@ function wasEchoed(client: End, facts: Facts): boolean {
   const { address } = client.process;
   const same = (end: End) => end.conv === client.conv;
   const clients = facts.ends.filter((end) =>
-    end.name === "client" && same(end) && end.process.address === address && end.out.promised > 0
+    end.name === "client" && same(end) && end.process.address === address &&
+    end.out.promised > 0 && !facts.ends.some(({ name, peer }) => name === "server" && peer === end)
   );
   const echoes = facts.ends.filter((end) =>
     end.name === "server" && same(end) && end.in.left && end.in.from === null &&
