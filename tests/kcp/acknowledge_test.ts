@@ -106,7 +106,7 @@ Deno.test("acknowledge: until the peer has taken data, an ACK leads each flight"
   b.kcp.askWindow();
   b.segments(1006);
   b.input(1007, { cmd: WINS, wnd: 128 });
-  assert(b.kcp.answered);
+  assert(b.kcp.reported);
   b.kcp.send(pattern(76));
   assertEquals(letters(b, 2007)[0], "A");
   b.input(2008, { cmd: ACK, sn: 0, ts: 5, una: 1 });
