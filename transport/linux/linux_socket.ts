@@ -452,8 +452,7 @@ export class LinuxSocket implements DatagramSocket {
           if (length < size) break;
         }
       }
-      const { name, local } = destination;
-      messages.setDestination(count, name, local, end - start > size ? size : 0);
+      messages.setDestination(count, destination, end - start > size ? size : 0);
       messages.setData(count, base + start, end - start);
       this.#firsts[count] = first;
       this.#firsts[++count] = next;
