@@ -602,19 +602,14 @@ export class Kcp {
         if (isMarked(mark)) {
           receiver.probedTs = ts;
           receiver.quote(sn, ts);
-          // The clock of a peer that has only asked so far.
-          if (sender.peerOpening && !receiver.started) {
-            receiver.incarnation.setClock(ts, this.#clock.now);
-          }
+          if (sender.peerOpening) receiver.noteOpening(ts);
         }
       } else if (cmd === CMD_WINS) {
         const mark = view.getUint8(at + FRG);
         sender.handleWindowReport(mark, ts);
         if (isMarked(mark)) {
           receiver.quote(0, sn);
-          if (sender.peerOpening && !receiver.started) {
-            receiver.incarnation.setClock(sn, this.#clock.now);
-          }
+          if (sender.peerOpening) receiver.noteOpening(sn);
         }
       } else if (cmd === CMD_PIECE && takesData) {
         const frg = view.getUint8(at + FRG);
@@ -681,7 +676,7 @@ export class Kcp {
 
   /** Whether the peer has restarted: it begins this conversation anew. */
   get peerRestarted(): boolean {
-    return this.#receiver.peerRestarted || this.#sender.peerReopened;
+    return this.#receiver.peerRestarted;
   }
 
   /**
@@ -692,7 +687,7 @@ export class Kcp {
    */
   suspectRestart(): boolean {
     const sender = this.#sender;
-    if (sender.extended && sender.peerLinked) {
+    if (sender.extended) {
       sender.challenge();
       return this.peerRestarted;
     }
@@ -719,7 +714,7 @@ export class Kcp {
     const { now } = this.#clock;
     // The clock of the peer, if a WASK or WINS shows it.
     let shown = false, clock = 0;
-    let echoes = false, dated = false, opening = false;
+    let echoes = false, dated = false, opening = false, answersProbe = false;
     let foreign = false;
     const knows = receiver.started || incarnation.known;
     for (let at = start; end - at >= OVERHEAD;) {
@@ -730,6 +725,7 @@ export class Kcp {
       if (cmd === CMD_ACK || cmd === CMD_PROBE_ANSWER) {
         if (sender.hasSent(ts) || sender.isProbeEcho(ts)) echoes = true;
         else foreign ||= this.#echoes;
+        answersProbe ||= cmd === CMD_PROBE_ANSWER;
       } else if (cmd === CMD_PUSH || cmd === CMD_PIECE || cmd === CMD_PROBE) {
         // The `ts` of a request for an echo may be a cookie.
         if (!receiver.isEchoRequest(sn, length)) {
@@ -742,7 +738,12 @@ export class Kcp {
           shown = dated = true;
           clock = cmd === CMD_WASK ? ts : sn;
           opening = (mark & OPENING) !== 0;
-          if (cmd === CMD_WINS && sender.isProbeEcho(ts)) echoes = true;
+          if (cmd === CMD_WINS && sender.isProbeEcho(ts)) {
+            echoes = true;
+            const restarted = receiver.started &&
+              (!incarnation.continues(clock, now) || opening && sender.peerLinked);
+            if (sender.takeChallenge(ts) && restarted) receiver.peerRestarted = true;
+          }
           foreign ||= knows && !incarnation.continues(clock, now) &&
             !incarnation.wasSet(clock, now);
         }
@@ -751,7 +752,11 @@ export class Kcp {
     }
     // Error correction may have mixed shards of two incarnations. Then its times are wrong, too.
     foreign ||= recovered && !echoes && !dated;
-    if (echoes && (shown || !recovered)) this.#linked = this.#echoes = sender.trusted = true;
+    // A peer of this library shows its clock beside its first echoes. Without it, late packets of an
+    // earlier incarnation could not be told apart later.
+    if (echoes && (shown || !recovered && !this.#marks && !answersProbe)) {
+      this.#linked = this.#echoes = sender.trusted = true;
+    }
     receiver.proven = echoes && this.#linked;
     if (shown) {
       this.#marks = true;
@@ -760,7 +765,7 @@ export class Kcp {
     if (foreign && !receiver.proven) {
       this.#foreign = true;
       // It may be a new incarnation.
-      if (opening && sender.peerLinked) sender.challenge();
+      if (opening && sender.extended) sender.challenge();
       return false;
     }
     if (shown && receiver.proven) receiver.learnClock(clock);
@@ -962,9 +967,10 @@ export class Kcp {
     // peer that the data is meant for it, and one of them may be lost.
     const taken = sender.buffer.acknowledged > 0;
     if (data && !taken && now > this.#splitAt) receiver.repeatAck(false);
-    // Until the peer has answered, an acknowledgment and the clock leave together: one shows that the
-    // packet is meant for the peer, the other shows from whom it is.
-    if (this.#extensions && this.#echoRequired && !sender.answered && receiver.started) {
+    // Until the peer knows that it is heard, an acknowledgment and the clock leave together: one shows
+    // that the packet is meant for the peer, the other shows from whom it is.
+    const known = sender.extended ? sender.peerLinked : sender.answered;
+    if (this.#extensions && this.#echoRequired && !known && receiver.started) {
       if (sender.askWindow) receiver.repeatAck(true);
       else receiver.announceWindow ||= receiver.acks.count > 0;
     }

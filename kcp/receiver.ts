@@ -212,6 +212,14 @@ export class Receiver {
     }
   }
 
+  /** Takes the clock of a peer that opens the conversation, before its first segment. */
+  noteOpening(ts: number): void {
+    const { incarnation } = this;
+    if (this.started || incarnation.known) return;
+    incarnation.setClock(ts, this.#clock.now);
+    incarnation.known = true;
+  }
+
   /** Drops what arrived before the clock of the peer was known: it is of an earlier incarnation. */
   #restartClock(ts: number): void {
     this.buffer.dropEarly();
@@ -229,6 +237,7 @@ export class Receiver {
     const { now } = this.#clock;
     if (!incarnation.continues(ts, now)) {
       if (this.started) incarnation.noteRival(ts, now);
+      else if (incarnation.known && !this.initiator) this.peerRestarted = true;
       else if (!incarnation.isRival(ts, now)) {
         // The peer has restarted before it has said anything. Its late packets count no longer.
         if (incarnation.known) incarnation.retireClock();

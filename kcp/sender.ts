@@ -74,8 +74,6 @@ export class Sender implements PacketSink {
   peerOpened = false;
   /** Whether the peer has shown that it knows that it is heard. */
   peerLinked = false;
-  /** Whether the peer has opened the conversation anew, since it has restarted. */
-  peerReopened = false;
   /** Whether the next window probe finds out whether the peer has restarted, and its `ts`. */
   #challenges = false;
   #challengeTs: number | null = null;
@@ -392,10 +390,6 @@ export class Sender implements PacketSink {
   handleWindowReport(frg: number, ts: number): void {
     this.handleMark(frg);
     if (this.asked) this.reported = true;
-    if (this.extended && ts === this.#challengeTs) {
-      this.#challengeTs = null;
-      if (this.peerOpening) this.peerReopened = true;
-    }
     if (this.extended && this.#echoes.has(ts)) this.#takeEcho(ts);
   }
 
@@ -410,6 +404,13 @@ export class Sender implements PacketSink {
     this.#challenges = this.askWindow = true;
   }
 
+  /** Takes an echo. True if it answers {@linkcode Sender.challenge}. */
+  takeChallenge(ts: number): boolean {
+    const answers = ts === this.#challengeTs;
+    if (answers) this.#challengeTs = null;
+    return answers;
+  }
+
   /** Notes which kind of peer has sent a WASK or WINS segment. */
   handleMark(frg: number): void {
     const marked = isMarked(frg);
@@ -419,8 +420,6 @@ export class Sender implements PacketSink {
     this.peerOpening = (frg & OPENING) !== 0;
     this.peerOpened ||= this.peerOpening;
     if (!this.peerOpening) this.peerLinked = true;
-    // What was delayed looks the same, so a restart needs a proof.
-    else if (this.peerLinked) this.challenge();
   }
 
   /** Handles the `una` and `wnd` of a segment of any kind. */
@@ -737,12 +736,15 @@ export class Sender implements PacketSink {
    */
   writeProbe(writer: PacketWriter, mark: number, peerFirstSn: number): boolean {
     if (this.askWindow) {
+      // The other segments have an `una` that a peer which has restarted refuses, with the packet.
+      if (this.#challenges) writer.close();
       if (!writer.reserve(OVERHEAD)) return false;
       this.asked = true;
       const ts = mark === 0 ? 0 : this.nextEchoTs();
       if (this.#challenges) {
         // A peer that has restarted takes no `una` of what it has not sent.
         writer.writeWithUna(CMD_WASK, mark, ts, 0, peerFirstSn);
+        writer.close();
         this.#challengeTs = ts;
         this.#challenges = false;
       } else {

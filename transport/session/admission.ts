@@ -175,6 +175,11 @@ export class Admission {
     return this.#ended.isForeign(from, conv, now);
   }
 
+  /** Whether a `ts` is of the incarnation of a peer that ended lately. */
+  isOfEnded(from: string, conv: number, ts: number, now: number): boolean {
+    return this.#ended.find(from, conv, now)?.continues(ts, now) ?? false;
+  }
+
   /** Whether an address with this number of sessions may get no further one. */
   isFull(there: number): boolean {
     return there >= this.#limits.maxSessionsPerAddress;
@@ -191,25 +196,36 @@ export class Admission {
     if (isQuestion(view, start)) {
       // The clock of another incarnation starts elsewhere. A window announcement has it in `sn`.
       const clock = view.getUint8(start + CMD) === CMD_WASK ? TS : SN;
-      return this.#beginsConversation(start, end, false) &&
-        !ended.continues(view.getInt32(start + clock, true), now);
+      if (!this.#beginsConversation(start, end, false)) return false;
+      if (!ended.continues(view.getInt32(start + clock, true), now)) return true;
     }
-    return this.beginsWithFirst(start, end) &&
-      (!ended.started || ended.differsFrom(view, start, now));
+    const first = this.findFirst(start, end);
+    return first >= 0 && (!ended.started || ended.differsFrom(view, first, now));
   }
 
-  /** Whether a packet starts with the first segment of a conversation, as a peer sends it first. */
-  beginsWithFirst(start: number, end: number): boolean {
+  /**
+   * Finds the first segment of a conversation in a packet that a peer may send first.
+   *
+   * @returns The arena offset of its header; -1 if it is not there.
+   */
+  findFirst(start: number, end: number): number {
     const { view } = this.#arena;
-    return end - start >= OVERHEAD && view.getUint8(start + CMD) === CMD_PUSH &&
-      view.getUint32(start + SN, true) === this.#firstExpected &&
-      this.#beginsConversation(start, end, false);
+    for (let at = start; end - at >= OVERHEAD;) {
+      if (view.getUint8(at + CMD) === CMD_PUSH) {
+        const first = view.getUint32(at + SN, true) === this.#firstExpected;
+        return first && this.#beginsConversation(start, end, false) ? at : -1;
+      }
+      const length = view.getUint32(at + LEN, true);
+      if (length > end - at - OVERHEAD) return -1;
+      at += OVERHEAD + length;
+    }
+    return -1;
   }
 
   /** Whether the first segment of a packet begins a conversation, or asks for it. */
   opens(start: number, end: number): boolean {
     const { view } = this.#arena;
-    return isQuestion(view, start) || this.beginsWithFirst(start, end);
+    return isQuestion(view, start) || this.findFirst(start, end) >= 0;
   }
 
   /** Whether a packet has the form of a KCP packet, at the start of a conversation or later. */

@@ -409,7 +409,7 @@ export class Endpoint {
     const conv = this.arena.view.getUint32(start + CONV, true);
     const entry = this.#table.find(from, conv);
     if (entry && (datagram || !this.#restarted(entry, start, end))) return entry;
-    if (entry && !entry.session.kcp.suspectRestart()) {
+    if (entry && entry.session.state !== "closed" && !entry.session.kcp.suspectRestart()) {
       // The peer is asked before. The packet comes again if it is right.
       this.#stats.unknown++;
       this.#enqueue(entry);
@@ -441,7 +441,8 @@ export class Endpoint {
    * session has then lost its peer, whose new incarnation must not get into the old stream.
    */
   #restarted(entry: Entry, start: number, end: number): boolean {
-    return this.#admission.beginsWithFirst(start, end) &&
+    // Behind another segment, it is left to the session: that may answer a question to the peer.
+    return this.#admission.findFirst(start, end) === start &&
       entry.session.kcp.incarnation.differsFrom(this.arena.view, start, this.#now);
   }
 
@@ -577,6 +578,11 @@ export class Endpoint {
     if (this.#admission.isForeign(from, conv, now)) return;
     const quote = findQuote(this.arena.view, start, end);
     if (!quote || quote.sn === ((this.#initialRcvSn - 1) | 0)) return;
+    if (refusal === "afterEnd" && !this.#admission.isOfEnded(from, conv, quote.ts, now)) {
+      // It is of a later incarnation, whose first segment may be late.
+      this.#answers.ask(from, conv);
+      return;
+    }
     const cause = refusal === "afterEnd" ? ENDED : refusal === "refused" ? REFUSED : UNKNOWN;
     this.#answers.reset(from, conv, quote, cause, now);
   }
