@@ -498,10 +498,8 @@ export class Endpoint {
 
   /** Moves a session if its peer has shown where it is. */
   #judge(entry: Entry): void {
-    const { validation } = entry;
-    const verdict = validation!.judge(this.#now);
-    if (verdict === "move") this.#move(entry, validation!.candidate);
-    else if (verdict === "moveBack") this.#move(entry, validation!.old);
+    const target = entry.validation!.judge(this.#now);
+    if (target !== null) this.#move(entry, target);
   }
 
   /** Opens a session for the first packet of a conversation, or counts why not. */

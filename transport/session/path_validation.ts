@@ -1,7 +1,9 @@
 import type { Kcp } from "../../kcp/kcp.ts";
 
-/** How often both addresses are asked: after one RTO, then after twice the wait before. */
+/** How often an address is asked: after one RTO, then after twice the wait before. */
 const ATTEMPTS = 6;
+/** Most addresses that are checked at one time. */
+const MAX_CANDIDATES = 4;
 /** After a move, an answer from the old address is awaited for this many RTOs. */
 const WATCH_RTOS = 3;
 /** For how long an address is refused that was not needed, in ms: first and at most. */
@@ -11,16 +13,15 @@ const MAX_BLOCK = 60_000;
 /** Sends a question to an address. The peer echoes `ts`. */
 export type AskAt = (address: string, ts: number) => void;
 
-/** What a validation has found out. */
-export type PathVerdict =
-  /** Nothing yet. */
-  | "open"
-  /** The peer is at the new address. */
-  | "move"
-  /** The peer is still at the old address, though the session has moved. */
-  | "moveBack"
-  /** Nothing more follows. */
-  | "done";
+/** An address from which packets have come. */
+interface Candidate {
+  readonly address: string;
+  /** The `ts` of the questions that were sent there. */
+  readonly asked: number[];
+  attemptsLeft: number;
+  /** When it is asked again, in ms. */
+  nextAt: number;
+}
 
 /**
  * Finds out whether the peer of a session has moved to another address. RFC 9000 §9.3.3 has the
@@ -34,16 +35,15 @@ export type PathVerdict =
 export class PathValidation {
   readonly #kcp: Kcp;
   readonly #ask: AskAt;
-  /** The address that is checked; empty while none is. */
-  #candidate = "";
+  /** The addresses that are checked, the one that was heard last at the end. */
+  readonly #candidates: Candidate[] = [];
+  /** The address before the move, while its answer would undo the move; else that of the session. */
   #old = "";
-  /** The `ts` of the questions. */
-  readonly #newTs: number[] = [];
-  readonly #oldTs: number[] = [];
-  #nextAt = Infinity;
+  #oldAsked: number[] = [];
+  #oldAskedAt = -Infinity;
+  /** Where the session has moved to, and until when the old address is awaited. Empty before. */
+  #movedTo = "";
   #watchEnds = Infinity;
-  #attemptsLeft = 0;
-  #moved = false;
   #blocked = "";
   #blockEnds = -Infinity;
   #block = FIRST_BLOCK;
@@ -53,76 +53,85 @@ export class PathValidation {
     this.#ask = ask;
   }
 
-  /** Takes note of a valid packet from another address. */
+  /** Takes note of a valid packet from another address than the `current` one of the session. */
   packetFrom(address: string, current: string, now: number): void {
-    if (this.#candidate !== "" && !this.#moved) return;
+    if (this.#candidates.some((candidate) => candidate.address === address)) return;
     if (address === this.#blocked && now < this.#blockEnds) return;
-    this.#candidate = address;
+    if (this.#movedTo !== "") this.#stop();
     this.#old = current;
-    this.#moved = false;
-    this.#newTs.length = this.#oldTs.length = 0;
-    this.#attemptsLeft = ATTEMPTS;
-    this.#askBoth(now);
-  }
-
-  /** The address that is checked. */
-  get candidate(): string {
-    return this.#candidate;
-  }
-
-  /** The address of the session before the move. */
-  get old(): string {
-    return this.#old;
+    if (this.#candidates.length === MAX_CANDIDATES) this.#candidates.shift();
+    const candidate = { address, asked: [], attemptsLeft: ATTEMPTS, nextAt: now };
+    this.#candidates.push(candidate);
+    this.#question(candidate, now);
   }
 
   /** When {@linkcode PathValidation.tick} is due, in ms. */
   get deadline(): number {
-    return this.#candidate === "" ? Infinity : Math.min(this.#nextAt, this.#watchEnds);
+    let deadline = this.#watchEnds;
+    for (const { nextAt } of this.#candidates) deadline = Math.min(deadline, nextAt);
+    return deadline;
   }
 
   /** Asks again, or gives up. */
   tick(now: number): void {
-    if (this.#candidate === "" || now < this.deadline) return;
-    if (this.#moved || this.#attemptsLeft === 0) this.#stop();
-    else this.#askBoth(now);
+    if (now >= this.#watchEnds) this.#stop();
+    for (let i = this.#candidates.length - 1; i >= 0; i--) {
+      const candidate = this.#candidates[i];
+      if (now < candidate.nextAt) continue;
+      if (candidate.attemptsLeft > 0) this.#question(candidate, now);
+      else this.#candidates.splice(i, 1);
+    }
   }
 
-  #askBoth(now: number): void {
+  /** Asks a new address, and the old one if it was not asked a short time ago. */
+  #question(candidate: Candidate, now: number): void {
     const kcp = this.#kcp;
-    this.#attemptsLeft--;
-    this.#nextAt = now + kcp.rto * 2 ** (ATTEMPTS - 1 - this.#attemptsLeft);
-    const newTs = kcp.nextEchoTs();
+    candidate.attemptsLeft--;
+    candidate.nextAt = now + kcp.rto * 2 ** (ATTEMPTS - 1 - candidate.attemptsLeft);
+    const ts = kcp.nextEchoTs();
+    candidate.asked.push(ts);
+    this.#ask(candidate.address, ts);
+    if (now < this.#oldAskedAt + kcp.rto / 2) return;
+    this.#oldAskedAt = now;
     const oldTs = kcp.nextEchoTs();
-    this.#newTs.push(newTs);
-    this.#oldTs.push(oldTs);
-    this.#ask(this.#candidate, newTs);
+    this.#oldAsked.push(oldTs);
+    if (this.#oldAsked.length > 2 * ATTEMPTS) this.#oldAsked.shift();
     this.#ask(this.#old, oldTs);
   }
 
-  /** Judges after a packet has arrived. */
-  judge(now: number): PathVerdict {
-    if (this.#candidate === "") return "done";
+  /**
+   * Judges after a packet has arrived.
+   *
+   * @returns Where the session moves to: to a new address that has answered, or back to the old one.
+   * Null if it stays.
+   */
+  judge(now: number): string | null {
     const kcp = this.#kcp;
-    if (this.#oldTs.some((ts) => kcp.wasEchoed(ts))) {
-      // The new address may be that of an attacker.
-      const again = this.#blocked === this.#candidate;
+    const isEchoed = (ts: number) => kcp.wasEchoed(ts);
+    if (this.#oldAsked.some(isEchoed)) {
+      // The other addresses may be those of an attacker.
+      const suspect = this.#movedTo || this.#candidates.at(-1)?.address || "";
+      const again = this.#blocked === suspect;
       this.#block = again ? Math.min(2 * this.#block, MAX_BLOCK) : FIRST_BLOCK;
-      this.#blocked = this.#candidate;
+      this.#blocked = suspect;
       this.#blockEnds = now + this.#block;
-      const moved = this.#moved;
+      const back = this.#movedTo === "" ? null : this.#old;
       this.#stop();
-      return moved ? "moveBack" : "done";
+      return back;
     }
-    if (this.#moved || !this.#newTs.some((ts) => kcp.wasEchoed(ts))) return "open";
-    this.#moved = true;
-    this.#nextAt = Infinity;
+    const found = this.#candidates.find(({ asked }) => asked.some(isEchoed));
+    if (!found) return null;
+    this.#candidates.length = 0;
+    this.#movedTo = found.address;
     this.#watchEnds = now + WATCH_RTOS * kcp.rto;
-    return "move";
+    return found.address;
   }
 
   #stop(): void {
-    this.#candidate = "";
-    this.#nextAt = this.#watchEnds = Infinity;
-    this.#moved = false;
+    this.#candidates.length = 0;
+    this.#oldAsked = [];
+    this.#oldAskedAt = -Infinity;
+    this.#watchEnds = Infinity;
+    this.#movedTo = "";
   }
 }

@@ -13,7 +13,7 @@ import {
 import type { LinkOptions } from "../../../transport/link/mod.ts";
 import { Random } from "../../../transport/link/random.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
-import { CONV, encode, pattern, WINS } from "../../kcp/harness.ts";
+import { ACK, CONV, decode, encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
 import { drain, readAll, writeAll } from "../harness.ts";
 import { countingEntropy, handAes, handChaCha, KEY_SIZES, keyOf, Outlet, Sealer } from "./wire.ts";
 
@@ -275,8 +275,18 @@ Deno.test("migrate: with an authenticated cipher, only valid packets move a sess
   }
   assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], [PEER, 0, 1]);
   assert(b.machine.input(packets[2], 2, "10.0.0.3:9"));
-  assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], ["10.0.0.3:9", 1, 1]);
   assertEquals(drain(session), pattern(15));
+  // The session moves when the new address has answered what was sent there.
+  assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], [PEER, 0, 1]);
+  const ECHO = 0xffffffff;
+  const asked = b.packets(3).filter(({ to }) => to === "10.0.0.3:9").map(({ packet }) =>
+    decode(sealer.open(packet))[0]
+  );
+  const [question] = asked;
+  assertEquals([asked.length, question.cmd, question.sn], [1, PUSH, ECHO]);
+  const answer = encode({ cmd: ACK, sn: ECHO, ts: question.ts });
+  assert(b.machine.input(sealer.seal(answer), 30, "10.0.0.3:9"));
+  assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], ["10.0.0.3:9", 1, 1]);
 });
 
 Deno.test("migrate: an encrypted stream with FEC and loss survives address changes", async () => {
