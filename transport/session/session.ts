@@ -194,7 +194,9 @@ export class Session {
 
   /** Whether the peer's address is not confirmed yet: see {@linkcode Session.confirm}. */
   get unconfirmed(): boolean {
-    return this.#confirmation.pending && !this.#confirmation.asks;
+    // A session that waits for the first segment has said nothing that could be echoed.
+    return this.#giveUpFirstAt !== Infinity ||
+      this.#confirmation.pending && !this.#confirmation.asks;
   }
 
   /** Whether a valid packet of the peer has arrived. */
