@@ -10,6 +10,9 @@ export const LANES = 4;
 /** Bytes of the kernel's tables for one factor. */
 const KERNEL_TABLE = 32;
 
+/** Bytes of a table of {@linkcode Coefficients.table}. */
+const TABLE = 1024;
+
 /** The memory for a table that is not kept. The next such table replaces it. */
 let scratch: Int32Array | undefined;
 
@@ -45,6 +48,10 @@ export class Coefficients {
   readonly columns: number;
   readonly #matrix: Matrix;
   readonly #tables: (Int32Array | undefined)[] | null;
+  /** Number of tables that are kept. */
+  #kept = 0;
+  /** Bytes of the kernel's tables; 0 when they do not fit into the kernel's memory. */
+  readonly #kernelSize: number;
   #kernelTables: Uint8Array<ArrayBuffer> | null | undefined;
 
   /**
@@ -60,6 +67,14 @@ export class Coefficients {
     this.rows = matrix.rows;
     this.columns = matrix.columns;
     this.#tables = keepTables ? [] : null;
+    const { rows, columns } = matrix;
+    const size = Math.ceil(rows / LANES) * columns * LANES * KERNEL_TABLE;
+    this.#kernelSize = rows > KERNEL_ROWS || size > TABLES_END - TABLES ? 0 : size;
+  }
+
+  /** Bytes of the factors and of their tables. Those of the kernel count before they are built. */
+  get bytes(): number {
+    return this.rows * this.columns + this.#kept * TABLE + this.#kernelSize;
   }
 
   /**
@@ -72,9 +87,8 @@ export class Coefficients {
   get kernelTables(): Uint8Array<ArrayBuffer> | null {
     const { rows, columns } = this;
     if (this.#kernelTables !== undefined) return this.#kernelTables;
-    const size = Math.ceil(rows / LANES) * columns * LANES * KERNEL_TABLE;
-    if (rows > KERNEL_ROWS || size > TABLES_END - TABLES) return this.#kernelTables = null;
-    const tables = new Uint8Array(size);
+    if (this.#kernelSize === 0) return this.#kernelTables = null;
+    const tables = new Uint8Array(this.#kernelSize);
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         const at = (((row >> 2) * columns + column) * LANES + row % LANES) * KERNEL_TABLE;
@@ -112,8 +126,12 @@ export class Coefficients {
     let table = tables ? tables[index] : scratch;
     if (table && tables) return table;
     table ??= new Int32Array(256);
-    if (tables) tables[index] = table;
-    else scratch = table;
+    if (tables) {
+      tables[index] = table;
+      this.#kept++;
+    } else {
+      scratch = table;
+    }
     let factors = 0;
     for (let lane = 0; lane < LANES; lane++) {
       const row = LANES * pass + lane;

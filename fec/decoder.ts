@@ -1,48 +1,17 @@
 import type { Arena } from "../kcp/arena.ts";
-import { DataPattern } from "./data_pattern.ts";
-import { equal, GroupSolver, type Restored } from "./group_solver.ts";
+import { ForgeryMeter } from "./forgery_meter.ts";
+import { GroupSolver, type Restored } from "./group_solver.ts";
 import { GroupWindow } from "./group_window.ts";
-import { FEC_HEADER, seqidLimit, TYPE, TYPE_PARITY } from "./header.ts";
+import { FEC_HEADER, TYPE, TYPE_PARITY } from "./header.ts";
 import { checkRatio, type FecRatio } from "./ratio.ts";
-import { RatioProof } from "./ratio_proof.ts";
-import { RatioTuner } from "./ratio_tuner.ts";
+import { RatioEvidence } from "./ratio_evidence.ts";
 import { MISSING, type ParityShard, type ShardGroup } from "./shard_group.ts";
+import { ShardStore } from "./shard_store.ts";
 
-/** After this many packets that contradict the ratio it is in doubt. A single one may be forged. */
-const CONTRADICTIONS = 2;
-/** The ratio does not change while groups confirm it that are at most this many groups of data old. */
-const CONFIRMED_GROUPS = 8;
-/** Most bytes of shards that a decoder stores, whatever its `limit`. */
-const MAX_BYTES = 1 << 22;
-/** Parity shards use this part of the bytes at most, so that a flood of them leaves room for data. */
-const PARITY_PART = 1 / 2;
-/** Rivals use this part of the bytes at most. */
-const RIVAL_PART = 1 / 4;
-/** Most rivals of one group. */
-const MAX_RIVALS = 32;
 /** Most combinations of parity shards that are tried for one group. */
 const MAX_TRIES = 512;
-/**
- * After this many forged parity shards, or this many failures in all, groups with wrong parity are
- * kept for more parity.
- */
-const FLOOD = 4;
-const FAILURES = 12;
-/** After this many, types and numbers must be better evidence for a new ratio. */
-const STORM = 32;
-const STORM_EVIDENCE = 6;
-const MAX_FORGED = 64;
 /** Bytes of a shard that fits an Ethernet frame. */
 const USUAL_LENGTH = 1500;
-/** After so many data shards the ratio is guessed from data shards, if nothing else shows it. */
-const GUESS_EVERY = 32;
-/** So many data shards for each forged parity shard end the flood. */
-const CALM = 4;
-/**
- * From this `seqid` on, some ratios have no sequence numbers: they wrap earlier. Such a packet is
- * no evidence for a ratio.
- */
-const LAST_SEQIDS = 0xffffff00;
 /** While there is no ratio, parity this far from the last data shard is no evidence. */
 const NEAR = 1024;
 
@@ -110,57 +79,23 @@ export interface FecDecoderStats {
  * ```
  */
 export class FecDecoder {
-  /**
-   * Most bytes of shards that the decoder stores. Default: `Infinity`. It never stores more than 4
-   * MiB, nor more when half of the arena's `limit` is in use.
-   */
-  limit: number = Infinity;
   readonly #arena: Arena;
   readonly #onRecovered: (packet: Uint8Array<ArrayBuffer>) => void;
   readonly #accepts: (packet: Uint8Array<ArrayBuffer>) => boolean;
-  readonly #tuner = new RatioTuner();
-  readonly #proof = new RatioProof();
-  readonly #pattern = new DataPattern();
-  /** Whether packets have confirmed the ratio. */
-  #proven = false;
-  /** Whether packets contradict a ratio that was confirmed. */
-  #doubted = false;
-  /** Whether packets have shown the ratio, but data has not established it yet. */
-  #probation = false;
-  /** Packets that have contradicted the ratio since then. */
-  #contradictions = 0;
-  /** Packets that fit the ratio since the last contradiction. */
-  #confirmations = 0;
-  /** Data shards since the content of groups has last confirmed the ratio. */
-  #sinceProof = Infinity;
-  /** Forged parity shards, less one for some data shards. */
-  #forged = 0;
-  /** The last data shard's `seqid`; -1 for none. */
-  #lastData = -1;
-  /** The highest `seqid` of a data shard, in the order of the numbers. */
-  #highest = 0;
-  /** Bytes of the longest data shard so far, or of a usual one if that is more. */
-  #longest = USUAL_LENGTH;
-  /** Bytes of the shards that are stored, and of the parity shards and the rivals among them. */
-  #stored = 0;
-  #storedParity = 0;
-  #storedRivals = 0;
-  /** The ratio by which shards are stored, proven or not. */
+  readonly #forgery = new ForgeryMeter();
+  readonly #evidence: RatioEvidence;
+  readonly #store: ShardStore;
+  /** The ratio by which shards are stored. Only the evidence changes it. */
   #ratio: FecRatio | null = null;
-  /** The ratio before this one, and whether packets had confirmed it. */
-  #previous: FecRatio | null = null;
-  #previousProven = false;
-  /** Data shards that have contradicted it. */
-  #refutations = 0;
-  /** Data shards that fit it, groups that have some, and the number of the last of these groups. */
-  #fitData = 0;
-  #fitGroups = 0;
-  #lastFit = -1;
+  #dataShards = 0;
   #total = 0;
-  #seqidLimit = 0;
   /** The groups of that ratio; null without a ratio. */
   #window: GroupWindow | null = null;
   #solver: GroupSolver | null = null;
+  /** The last data shard's `seqid`; -1 for none. */
+  #lastData = -1;
+  /** Bytes of the longest data shard so far, or of a usual one if that is more. */
+  #longest = USUAL_LENGTH;
   readonly #stats = { dataIn: 0, parityIn: 0, recovered: 0, failures: 0, incomplete: 0 };
 
   /**
@@ -187,13 +122,26 @@ export class FecDecoder {
     this.#arena = arena;
     this.#onRecovered = onRecovered;
     this.#accepts = accepts;
-    if (ratio) this.#adopt(checkRatio(ratio));
-    this.#proven = ratio !== undefined && !guess;
+    this.#store = new ShardStore(arena);
+    this.#evidence = new RatioEvidence(this.#forgery, ratio ? checkRatio(ratio) : null, guess);
+    this.#useRatio();
+  }
+
+  /**
+   * Most bytes of shards that the decoder stores. Default: `Infinity`. It never stores more than 4
+   * MiB, nor more when half of the arena's `limit` is in use.
+   */
+  get limit(): number {
+    return this.#store.limit;
+  }
+
+  set limit(limit: number) {
+    this.#store.limit = limit;
   }
 
   /** The peer's ratio; null while it is not known. */
   get ratio(): FecRatio | null {
-    return this.#proven ? this.#ratio : null;
+    return this.#evidence.proven ? this.#ratio : null;
   }
 
   /** A snapshot of the counters. */
@@ -208,8 +156,8 @@ export class FecDecoder {
    * @param seqid The `seqid` of the parity shard.
    */
   awaits(seqid: number): boolean {
-    if (!this.#window || !this.#fits(seqid, true)) return false;
-    return this.#window.has(Math.floor(seqid / this.#total));
+    if (!this.#window || !this.#evidence.fits(seqid, true)) return false;
+    return this.#window.get(Math.floor(seqid / this.#total)) !== null;
   }
 
   /**
@@ -228,14 +176,23 @@ export class FecDecoder {
     if (!parity) {
       this.#lastData = seqid;
       this.#longest = Math.max(this.#longest, end - start - FEC_HEADER);
-      this.#sinceProof++;
-      if (this.#stats.dataIn % CALM === 0 && this.#forged > 0) this.#forged--;
+      this.#forgery.noteData();
     }
     const window = this.#window;
-    if (seqid < LAST_SEQIDS) this.#checkEvidence(seqid, parity);
-    if (this.#window !== window && !this.#admits(seqid, parity)) return;
-    if (this.#fits(seqid, parity)) this.#store(seqid, parity, start, end);
+    let fits = this.#evidence.fits(seqid, parity);
+    this.#noteEvidence(seqid, parity, fits);
+    if (this.#window !== window) {
+      if (!this.#admits(seqid, parity)) return;
+      fits = this.#evidence.fits(seqid, parity);
+    }
+    if (!fits) return;
+    const index = seqid % this.#total;
+    const number = (seqid - index) / this.#total;
+    if (parity) this.#putParity(number, index, start + FEC_HEADER, end);
+    else this.#putData(number, index, start + FEC_HEADER, end);
   }
+
+  // --- the ratio ---
 
   /** Whether a shard is near the others of the peer. */
   #admits(seqid: number, parity: boolean): boolean {
@@ -246,257 +203,100 @@ export class FecDecoder {
     const number = Math.floor(seqid / this.#total);
     if (!parity) return window.admitsData(number);
     if (window.admitsParity(number)) return true;
-    if (!window.mayJump(number)) this.#noteForged();
+    if (!window.mayJump(number)) this.#forgery.noteForged();
     return false;
   }
 
-  #noteForged(): void {
-    if (this.#forged < MAX_FORGED) this.#forged++;
-  }
-
-  /** Whether packets may be restored by the ratio without a proof. */
-  get #trusted(): boolean {
-    return this.#proven && !this.#doubted;
-  }
-
   /** Updates the evidence for or against the ratio with a packet. */
-  #checkEvidence(seqid: number, parity: boolean): void {
-    const fits = this.#fits(seqid, parity);
-    if (parity) {
-      if (!fits && this.#ratio) this.#noteForged();
-    } else if (fits) {
-      this.#fitData++;
-      const group = Math.floor(seqid / this.#total);
-      if (group !== this.#lastFit) this.#fitGroups++;
-      this.#lastFit = group;
-    } else if (this.#ratio && ++this.#refutations >= CONTRADICTIONS && this.#probation) {
-      this.#refute(seqid);
+  #noteEvidence(seqid: number, parity: boolean, fits: boolean): void {
+    const evidence = this.#evidence;
+    const { trusted } = evidence;
+    if (trusted && parity && !fits && this.#isBelied(seqid)) {
+      this.#forgery.noteForged();
+      return;
     }
-    if (!parity) this.#guess(seqid);
-    if (this.#probation && this.#isEstablished) this.#trustAll();
-    if (this.#trusted) {
-      if (fits) {
-        // An old contradiction does not add up with a new one.
-        if (++this.#confirmations > 2 * this.#total) this.#contradictions = 0;
-        return;
-      }
-      this.#confirmations = 0;
-      if (++this.#contradictions < CONTRADICTIONS) return;
-      this.#doubted = true;
-      this.#tuner.clear();
-      this.#proof.clear();
-    } else if (this.#probation && !fits && ++this.#contradictions === CONTRADICTIONS) {
-      this.#tuner.clear();
+    evidence.note(seqid, parity, fits);
+    if (evidence.ratio !== this.#ratio) {
+      this.#useRatio();
+      // Earlier shards of this group were not stored under this ratio. Parity does not show where the
+      // stream is: forged parity would end groups that are still to come.
+      if (evidence.probation) this.#window!.skipTo(Math.floor(this.#lastData / this.#total));
+    } else if (!trusted && evidence.trusted) {
+      for (const group of this.#window!.groups) this.#attempt(group);
     }
-    const found = this.#tuner.note(seqid, parity, this.#ratio);
-    if (found) this.#learn(found, seqid);
   }
 
   /**
-   * Whether data has confirmed the ratio: it came in two groups, and not in the parity between them.
-   * Before that, forged parity may have shown a wrong ratio, which gives wrong packets.
+   * Whether a parity shard in the place of data is certainly forged: the data shard of its number has
+   * arrived, or the stream is not there yet.
    */
-  get #isEstablished(): boolean {
-    if (this.#refutations > 0 || this.#fitGroups < 2) return false;
-    const ratio = this.#total / this.#ratio!.dataShards;
-    return this.#fitData >= this.#total ||
-      (this.#fitGroups - 1) * Math.log10(ratio) >= 1;
+  #isBelied(seqid: number): boolean {
+    const index = seqid % this.#total;
+    const number = (seqid - index) / this.#total;
+    if (this.#window!.shardsAhead(number, index) > this.#total) return true;
+    const group = this.#window!.get(number);
+    return group !== null && (group.done || group.blocks[index] !== MISSING);
   }
 
-  /** Guesses the ratio from data shards, if forged parity hides it. */
-  #guess(seqid: number): void {
-    const pattern = this.#pattern;
-    if (this.#trusted) {
-      pattern.clear();
-      return;
-    }
-    pattern.note(seqid);
-    if (this.#proven || this.#stats.dataIn % GUESS_EVERY !== 0) return;
-    if (this.#ratio && this.#refutations < CONTRADICTIONS) return;
-    const guess = pattern.guess();
-    if (guess) this.#adopt(guess);
-  }
-
-  /** Gives a ratio up that forged parity has shown: data refutes it. */
-  #refute(seqid: number): void {
-    this.#forged = MAX_FORGED;
-    this.#tuner.clear();
-    this.#proven = this.#doubted = this.#probation = false;
-    const previous = this.#previous;
-    if (!previous || !fitsRatio(previous, seqid, false)) return;
-    const proven = this.#previousProven;
-    this.#adopt(previous);
-    this.#proven = this.#doubted = proven;
-  }
-
-  /** Starts to use the ratio that packets have confirmed. */
-  #learn(ratio: FecRatio, seqid: number): void {
-    const { dataShards, parityShards } = ratio;
-    const { data, groups, evidence } = this.#tuner.support(ratio);
-    if (this.#forged >= STORM && evidence < STORM_EVIDENCE) return;
-    if (this.#ratio?.dataShards === dataShards && this.#ratio.parityShards === parityShards) {
-      if (!this.#probation) this.#trustAll();
-      return;
-    }
-    // Types and numbers may be forged, the content of groups may not.
-    if (this.#ratio && this.#sinceProof < CONFIRMED_GROUPS * this.#ratio.dataShards) return;
-    const young = this.#probation && this.#previous !== null;
-    const previous = young ? this.#previous : this.#ratio;
-    const proven = young ? this.#previousProven : this.#proven;
-    // Parity that contradicted the old ratio was not forged if the new one is right.
-    if (this.#forged < STORM) this.#forged = 0;
-    this.#trust();
-    this.#adopt(ratio);
-    this.#doubted = this.#probation = true;
-    this.#fitData = data;
-    this.#fitGroups = groups;
-    this.#previous = previous;
-    this.#previousProven = proven;
-    // Earlier shards of this group were not stored under this ratio.
-    this.#window!.skipTo(Math.floor(seqid / this.#total));
-  }
-
-  /** Ends all doubt about the ratio, and restores what has waited for that. */
-  #trustAll(): void {
-    this.#trust();
-    for (const group of this.#window!.groups) this.#attempt(group);
-  }
-
-  /** Ends all doubt about the ratio. */
-  #trust(): void {
-    this.#proven = true;
-    this.#doubted = this.#probation = false;
-    this.#contradictions = this.#confirmations = 0;
-  }
-
-  /** Whether the ratio gives a packet of this type that sequence number. */
-  #fits(seqid: number, parity: boolean): boolean {
-    return this.#ratio !== null && seqid < this.#seqidLimit &&
-      parity === (seqid % this.#total >= this.#ratio.dataShards);
-  }
-
-  #adopt(ratio: FecRatio): void {
+  /** Begins to store shards by the ratio of the evidence. */
+  #useRatio(): void {
     this.clear();
-    const total = ratio.dataShards + ratio.parityShards;
+    const { ratio } = this.#evidence;
     this.#ratio = ratio;
-    this.#total = total;
-    this.#seqidLimit = seqidLimit(total);
-    this.#sinceProof = Infinity;
-    this.#previous = null;
-    this.#refutations = this.#fitGroups = this.#fitData = 0;
-    this.#lastFit = -1;
-    this.#proof.clear();
-    this.#window = new GroupWindow(total, (group) => this.#release(group));
+    if (!ratio) return;
+    this.#dataShards = ratio.dataShards;
+    this.#total = ratio.dataShards + ratio.parityShards;
+    this.#window = new GroupWindow(this.#total, (group) => this.#release(group));
     this.#solver = new GroupSolver(this.#arena, ratio, this.#accepts);
   }
 
-  /** Copies a shard into the arena, and restores its group if that makes enough shards. */
-  #store(seqid: number, parity: boolean, start: number, end: number): void {
-    const index = seqid % this.#total;
-    const number = (seqid - index) / this.#total;
-    if (!parity) {
-      this.#window!.prove(number);
-      this.#noteHighest(seqid);
-    }
-    const group = this.#window!.find(number);
-    if (group.done) return;
-    if (group.data + group.parity === 0) group.tries = MAX_TRIES;
-    if (parity) this.#storeParity(group, index, start + FEC_HEADER, end);
-    else this.#storeData(group, index, start + FEC_HEADER, end);
-  }
+  // --- shards ---
 
-  #noteHighest(seqid: number): void {
-    const ahead = seqid - this.#highest;
-    if (ahead > 0 || ahead < -this.#seqidLimit / 2) this.#highest = seqid;
-  }
-
-  #storeData(group: ShardGroup, index: number, start: number, end: number): void {
-    if (group.blocks[index] !== MISSING) return;
-    if (this.#trusted && group.data === this.#ratio!.dataShards - 1) {
+  #putData(number: number, index: number, start: number, end: number): void {
+    const window = this.#window!;
+    window.prove(number, index);
+    const group = this.#find(number);
+    if (group.done || group.blocks[index] !== MISSING) return;
+    if (group.data === this.#dataShards - 1 && this.#evidence.trusted) {
       // All data shards have arrived, so the stored shards are of no use.
       this.#finish(group);
       return;
     }
-    const block = this.#keep(start, end, this.#most - this.#stored);
-    if (block < 0) return;
-    group.blocks[index] = block;
-    group.lengths[index] = end - start;
-    group.data++;
-    this.#attempt(group);
+    if (this.#store.putData(group, index, start, end)) this.#attempt(group);
   }
 
-  #storeParity(group: ShardGroup, index: number, start: number, end: number): void {
-    const length = end - start;
+  #putParity(number: number, index: number, start: number, end: number): void {
+    const group = this.#find(number);
+    if (group.done) return;
     // In a flood, a shard that is too long is one of the forged.
-    if (this.#forged >= FLOOD && (length > this.#longest || this.#isEarly(group.number))) return;
-    if (group.data === this.#ratio!.dataShards) {
-      this.#verify(group, { index, block: start, length });
+    if (this.#forgery.isFlood && (end - start > this.#longest || this.#isEarly(number))) return;
+    if (group.data === this.#dataShards) {
+      this.#verify(group, { index, block: start, length: end - start });
       return;
     }
-    const rival = group.blocks[index] !== MISSING;
-    if (rival && !this.#isRival(group, index, start, length)) return;
-    const most = this.#most;
-    let room = Math.min(most - this.#stored, most * PARITY_PART - this.#storedParity);
-    if (rival) room = Math.min(room, most * RIVAL_PART - this.#storedRivals);
-    const block = this.#keep(start, end, room);
-    if (block < 0) return;
-    this.#storedParity += length;
-    if (rival) {
-      this.#storedRivals += length;
-      group.rivals.push({ index, block, length });
-    } else {
-      group.blocks[index] = block;
-      group.lengths[index] = length;
-      group.parity++;
+    if (group.blocks[index] !== MISSING) {
+      if (this.#store.hasParity(group, index, start, end)) return;
+      this.#forgery.noteForged();
     }
-    this.#attempt(group, index);
+    if (this.#store.putParity(group, index, start, end)) this.#attempt(group, index);
+  }
+
+  #find(number: number): ShardGroup {
+    const group = this.#window!.find(number);
+    if (group.data + group.parity === 0) group.tries = MAX_TRIES;
+    return group;
   }
 
   /** Whether parity of that group comes before more of its data than it can repair. */
   #isEarly(number: number): boolean {
     const { dataShards, parityShards } = this.#ratio!;
-    const ahead = number * this.#total + dataShards - 1 - this.#highest;
     const most = dataShards > parityShards
       ? parityShards
       : this.#total * Math.ceil(parityShards / dataShards);
-    return ahead > most && ahead < this.#seqidLimit / 2;
+    return this.#window!.shardsAhead(number, dataShards - 1) > most;
   }
 
-  /** Whether a parity shard differs from all that are stored for its place, and may be kept. */
-  #isRival(group: ShardGroup, index: number, start: number, length: number): boolean {
-    const { bytes } = this.#arena;
-    const same = (block: number, other: number) =>
-      length === other && equal(bytes, start, length, block, other);
-    if (same(group.blocks[index], group.lengths[index])) return false;
-    if (group.rivals.some((rival) => rival.index === index && same(rival.block, rival.length))) {
-      return false;
-    }
-    this.#noteForged();
-    return group.rivals.length < MAX_RIVALS;
-  }
-
-  /** Most bytes that may be stored. */
-  get #most(): number {
-    return Math.min(this.limit, MAX_BYTES);
-  }
-
-  /**
-   * Copies bytes of a shard into a new block.
-   *
-   * @param room Most bytes.
-   * @returns The block; -1 if there is no room.
-   */
-  #keep(start: number, end: number, room: number): number {
-    const length = end - start;
-    const arena = this.#arena;
-    // Leave memory for data that can be delivered: a stored shard may never be needed.
-    if (length > room || arena.used > arena.limit / 2) return -1;
-    const block = arena.alloc(length);
-    if (block < 0) return -1;
-    this.#stored += length;
-    arena.bytes.copyWithin(block, start, end);
-    return block;
-  }
+  // --- groups ---
 
   /**
    * Restores or verifies a group, if it has enough shards.
@@ -505,30 +305,26 @@ export class FecDecoder {
    * without it; -1 if not.
    */
   #attempt(group: ShardGroup, newest = -1): void {
-    const { dataShards } = this.#ratio!;
-    if (group.number < 0 || group.done) return;
+    const dataShards = this.#dataShards;
+    if (group.data + group.parity < dataShards || group.number < 0 || group.done) return;
+    const { trusted } = this.#evidence;
     if (group.data === dataShards) {
-      if (this.#trusted) this.#finish(group);
+      if (trusted) this.#finish(group);
       else this.#verifyComplete(group);
       return;
     }
-    const checked = !this.#trusted;
-    if (group.data + group.parity < dataShards + (checked ? 1 : 0)) return;
-    // Only the first and last data shards of a group show where it begins, and where parity does.
-    if (checked && (group.blocks[0] === MISSING || group.blocks[dataShards - 1] === MISSING)) {
-      return;
+    const checked = !trusted;
+    if (checked) {
+      if (group.data + group.parity === dataShards) return;
+      // Only the first and last data shards of a group show where it begins, and where parity does.
+      if (group.blocks[0] === MISSING || group.blocks[dataShards - 1] === MISSING) return;
     }
     const solver = this.#solver!;
     let restored: Restored | null = null;
     if (group.rivals.length === 0 && !group.failed) {
       restored = solver.restore(group, checked);
-      if (!restored && checked && this.#forged < FLOOD) return;
-      if (!restored && !checked && this.#forged < FLOOD && this.#stats.failures < FAILURES) {
-        this.#noteForged();
-        this.#stats.failures++;
-        this.#finish(group);
-        return;
-      }
+      // The ratio may be wrong, rather than a shard.
+      if (!restored && checked && !this.#forgery.isFlood) return;
     }
     restored ??= solver.search(group, checked, group.failed ? newest : -1);
     if (restored) this.#deliver(group, restored, checked);
@@ -539,16 +335,17 @@ export class FecDecoder {
   #fail(group: ShardGroup, checked: boolean): void {
     if (!group.failed && !checked) this.#stats.failures++;
     group.failed = true;
-    this.#noteForged();
-    if (!checked && group.data === this.#ratio!.dataShards - 1) this.#freeParity(group);
+    this.#forgery.noteForged();
+    if (!checked && group.data === this.#dataShards - 1) {
+      this.#store.freeParity(group, this.#dataShards);
+    }
   }
 
   /** Delivers restored packets, and finishes their group. */
   #deliver(group: ShardGroup, restored: Restored, checked: boolean): void {
     const { number } = group;
     this.#finish(group);
-    this.#window!.prove(number);
-    this.#noteHighest(number * this.#total + this.#ratio!.dataShards - 1);
+    this.#window!.prove(number, this.#dataShards - 1);
     this.#stats.recovered += restored.count;
     for (let i = 0; i < restored.count; i++) this.#onRecovered(restored.packet(i));
     restored.free();
@@ -557,16 +354,15 @@ export class FecDecoder {
 
   /** Looks for parity that agrees with the data shards of a complete group, and frees the rest. */
   #verifyComplete(group: ShardGroup): void {
-    const { parityShards, dataShards } = this.#ratio!;
     const parity = [...group.rivals];
-    for (let i = dataShards; i < dataShards + parityShards; i++) {
+    for (let i = this.#dataShards; i < this.#total; i++) {
       const block = group.blocks[i];
       if (block !== MISSING) parity.push({ index: i, block, length: group.lengths[i] });
     }
     for (const shard of parity) {
       if (!group.done) this.#verify(group, shard);
     }
-    if (!group.done) this.#freeParity(group);
+    if (!group.done) this.#store.freeParity(group, this.#dataShards);
   }
 
   /** Verifies the ratio by a parity shard of a complete group. */
@@ -579,11 +375,8 @@ export class FecDecoder {
 
   /** Notes that the content of a group has confirmed the ratio. */
   #noteVerified(number: number): void {
-    const last = this.#proof.verify(number);
-    if (last < 0 || this.#trusted) return;
-    this.#sinceProof = 0;
-    this.#trust();
-    this.#tuner.clear();
+    const last = this.#evidence.verify(number);
+    if (last < 0) return;
     const window = this.#window!;
     for (const group of window.groups) {
       if (group.number >= 0 && window.isUpTo(group.number, last)) this.#attempt(group);
@@ -593,63 +386,20 @@ export class FecDecoder {
   /** Marks a group as done, and frees its shards. */
   #finish(group: ShardGroup): void {
     group.done = true;
-    this.#freeShards(group);
+    this.#store.free(group, this.#dataShards);
   }
 
   /** Frees the shards of a group that leaves the window. */
   #release(group: ShardGroup): void {
     // A complete group may have waited for its parity.
-    if (group.number >= 0 && !group.done && group.data < this.#ratio!.dataShards) {
+    if (group.number >= 0 && !group.done && group.data < this.#dataShards) {
       this.#stats.incomplete++;
     }
-    this.#freeShards(group);
-  }
-
-  #freeShards(group: ShardGroup): void {
-    if (group.parity > 0) this.#freeParity(group);
-    for (let i = 0; i < this.#total && group.data > 0; i++) {
-      const block = group.blocks[i];
-      if (block === MISSING) continue;
-      this.#free(block, group.lengths[i]);
-      group.blocks[i] = MISSING;
-      group.data--;
-    }
-    group.data = 0;
-  }
-
-  #freeParity(group: ShardGroup): void {
-    for (let i = this.#ratio!.dataShards; i < this.#total; i++) {
-      const block = group.blocks[i];
-      if (block === MISSING) continue;
-      this.#free(block, group.lengths[i]);
-      this.#storedParity -= group.lengths[i];
-      group.blocks[i] = MISSING;
-    }
-    for (const { block, length } of group.rivals) {
-      this.#free(block, length);
-      this.#storedParity -= length;
-      this.#storedRivals -= length;
-    }
-    group.rivals.length = 0;
-    group.parity = 0;
-  }
-
-  #free(block: number, length: number): void {
-    this.#arena.free(block, length);
-    this.#stored -= length;
+    this.#store.free(group, this.#dataShards);
   }
 
   /** Frees all stored shards. The decoder keeps the ratio, and continues with the next packet. */
   clear(): void {
     this.#window?.clear();
   }
-}
-
-/** Whether a ratio gives a packet of this type that sequence number. */
-function fitsRatio(
-  { dataShards, parityShards }: FecRatio,
-  seqid: number,
-  parity: boolean,
-): boolean {
-  return parity === (seqid % (dataShards + parityShards) >= dataShards);
 }

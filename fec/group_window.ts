@@ -30,11 +30,15 @@ export class GroupWindow {
   readonly #span: number;
   /** Places for groups after the newest one. */
   readonly #ahead: number;
+  /** Shards in a group. */
+  readonly #total: number;
   /** How many group numbers there are before they wrap. */
   readonly #numbers: number;
   readonly #release: (group: ShardGroup) => void;
   /** The newest proven group's number; -1 before the first packet. */
   #newest = -1;
+  /** The place of the last proven shard in it; -1 for none. */
+  #newestIndex = -1;
   /** Whether a proven shard decided where the window is. */
   #proven = false;
   /** The newest group's index in the ring. */
@@ -54,6 +58,7 @@ export class GroupWindow {
    * none. It frees the group's shards.
    */
   constructor(total: number, release: (group: ShardGroup) => void) {
+    this.#total = total;
     this.#numbers = seqidLimit(total) / total;
     this.#release = release;
     this.#span = Math.min(MAX_GROUPS, Math.max(MIN_GROUPS, Math.floor(SPAN / total)));
@@ -71,14 +76,20 @@ export class GroupWindow {
     }));
   }
 
-  /** Whether the window holds the group of that number. */
-  has(number: number): boolean {
-    return this.#newest >= 0 && this.groups.some((group) => group.number === number);
+  /** The group of that number, if a shard of it has arrived and the window holds it. */
+  get(number: number): ShardGroup | null {
+    if (this.#newest < 0 || !this.#holds(number)) return null;
+    const group = this.#at(this.#distance(number, this.#newest));
+    return group.number === number ? group : null;
   }
 
-  /** Whether a proven shard decided where the window is. */
-  get proven(): boolean {
-    return this.#proven;
+  /**
+   * How many shards a place in a group is ahead of the newest proven shard. `Infinity` if there is
+   * none.
+   */
+  shardsAhead(number: number, index: number): number {
+    if (!this.#proven) return Infinity;
+    return this.#distance(number, this.#newest) * this.#total + index - this.#newestIndex;
   }
 
   /**
@@ -129,13 +140,17 @@ export class GroupWindow {
     return ahead > -this.#span && ahead <= this.#ahead;
   }
 
-  /** Notes that a shard of that group is the peer's: the window moves so far that it is inside. */
-  prove(number: number): void {
-    const { groups } = this;
+  /** Notes that a shard is the peer's: the window moves so far that its group is inside. */
+  prove(number: number, index: number): void {
     this.#proven = true;
     this.#outside = 0;
-    for (let ahead = this.#distance(number, this.#newest); ahead > 0; ahead--) {
-      this.#newest = number;
+    let ahead = this.#distance(number, this.#newest);
+    if (ahead === 0 && index > this.#newestIndex) this.#newestIndex = index;
+    if (ahead <= 0) return;
+    const { groups } = this;
+    this.#newest = number;
+    this.#newestIndex = index;
+    for (; ahead > 0; ahead--) {
       this.#head = (this.#head + 1) % groups.length;
       this.#free(groups[(this.#head + this.#ahead) % groups.length]);
     }
@@ -146,18 +161,22 @@ export class GroupWindow {
    * the shard is proven.
    */
   find(number: number): ShardGroup {
-    const { groups } = this;
-    const ahead = this.#distance(number, this.#newest);
-    const group = groups[(this.#head + ahead + groups.length) % groups.length];
+    const group = this.#at(this.#distance(number, this.#newest));
     if (group.number < 0) {
       group.number = number;
       if (this.#skipped >= 0) {
         const beyond = this.#distance(number, this.#skipped);
         group.done = beyond <= 0;
-        if (beyond >= groups.length) this.#skipped = -1;
+        if (beyond >= this.groups.length) this.#skipped = -1;
       }
     }
     return group;
+  }
+
+  /** The place of a group so far ahead of the newest one. */
+  #at(ahead: number): ShardGroup {
+    const { groups } = this;
+    return groups[(this.#head + ahead + groups.length) % groups.length];
   }
 
   /** Moves the empty window to a group. This group and those before it are done from the start. */
@@ -174,7 +193,7 @@ export class GroupWindow {
   /** Removes all groups. The next packet decides where the window begins. */
   clear(): void {
     for (const group of this.groups) this.#free(group);
-    this.#newest = this.#skipped = -1;
+    this.#newest = this.#newestIndex = this.#skipped = -1;
     this.#outside = 0;
     this.#proven = false;
   }

@@ -5,10 +5,14 @@ import { ShardSum } from "./shard_sum.ts";
 
 /** Most codes that {@linkcode reedSolomon} keeps. */
 const MAX_CODES = 32;
+/** Most bytes of these codes, with their tables and solutions. One code has less. */
+export const MAX_CODE_BYTES = 8 * 1024 * 1024;
 /** Most loss patterns whose solutions a code keeps. */
 const MAX_PATTERNS = 256;
-/** Most bytes of these solutions. */
-const MAX_PATTERN_BYTES = 256 * 1024;
+/** Most bytes of these solutions, with the tables that the kernel needs for them. */
+export const MAX_PATTERN_BYTES = 1024 * 1024;
+/** About how many bytes the objects of a pattern take beside its factors and tables. */
+const PATTERN_OBJECTS = 512;
 /** Bytes of a shard that are processed at a time, so that the sums stay in the CPU's cache. */
 const PIECE = 4096;
 
@@ -17,6 +21,8 @@ interface Pattern {
   /** The missing data shards, then the parity shards that replace them. */
   readonly indexes: Uint8Array;
   readonly coefficients: Coefficients;
+  /** Bytes of all this. */
+  readonly bytes: number;
 }
 
 /**
@@ -59,7 +65,7 @@ export class ReedSolomon {
   readonly #sum: ShardSum;
   /** Solutions by the hash of their pattern, the most recently used one last. */
   readonly #patterns = new Map<number, Pattern>();
-  readonly #maxPatterns: number;
+  #patternBytes = 0;
 
   /**
    * Makes a code.
@@ -79,8 +85,15 @@ export class ReedSolomon {
       lagrange(points.subarray(0, dataShards), points.subarray(dataShards)),
     );
     this.#sum = new ShardSum(this.parityCoefficients);
-    const bytes = dataShards * Math.min(dataShards, parityShards);
-    this.#maxPatterns = Math.min(MAX_PATTERNS, Math.floor(MAX_PATTERN_BYTES / bytes));
+  }
+
+  /**
+   * Bytes of memory that the code holds: its factors, their tables, and the solutions of patterns.
+   *
+   * @internal
+   */
+  get bytes(): number {
+    return this.parityCoefficients.bytes + this.#patternBytes;
   }
 
   /**
@@ -171,19 +184,35 @@ export class ReedSolomon {
   recovery(missing: ArrayLike<number>, parity: ArrayLike<number>): Coefficients {
     const patterns = this.#patterns;
     const hash = hashOf(missing, parity);
-    let pattern = patterns.get(hash);
+    const pattern = patterns.get(hash);
     if (!pattern || !isPattern(pattern.indexes, missing, parity)) {
-      this.#checkPattern(missing, parity);
-      pattern = {
-        indexes: Uint8Array.of(...Array.from(missing), ...Array.from(parity)),
-        coefficients: this.#solve(missing, parity),
-      };
+      return this.#addPattern(hash, missing, parity);
     }
     // The pattern moves to the end, so the first one is the least recently used.
     patterns.delete(hash);
     patterns.set(hash, pattern);
-    if (patterns.size > this.#maxPatterns) patterns.delete(patterns.keys().next().value!);
     return pattern.coefficients;
+  }
+
+  /** Solves a pattern, and keeps the solution. Those that were not used for longest make room. */
+  #addPattern(hash: number, missing: ArrayLike<number>, parity: ArrayLike<number>): Coefficients {
+    this.#checkPattern(missing, parity);
+    const coefficients = this.#solve(missing, parity);
+    const indexes = Uint8Array.of(...Array.from(missing), ...Array.from(parity));
+    const bytes = indexes.length + coefficients.bytes + PATTERN_OBJECTS;
+    this.#removePattern(hash);
+    this.#patterns.set(hash, { indexes, coefficients, bytes });
+    this.#patternBytes += bytes;
+    while (this.#patterns.size > MAX_PATTERNS || this.#patternBytes > MAX_PATTERN_BYTES) {
+      this.#removePattern(this.#patterns.keys().next().value!);
+    }
+    removeOldCodes();
+    return coefficients;
+  }
+
+  #removePattern(hash: number): void {
+    this.#patternBytes -= this.#patterns.get(hash)?.bytes ?? 0;
+    this.#patterns.delete(hash);
   }
 
   /** Interpolates at the missing shards, from the present data shards and some parity shards. */
@@ -267,10 +296,25 @@ function isPattern(
 
 /** The codes that were used recently, the most recent one last. */
 const codes = new Map<number, ReedSolomon>();
+let latest: ReedSolomon | undefined;
+
+/** Bytes of memory that the shared codes hold. */
+export function sharedCodeBytes(): number {
+  let bytes = 0;
+  for (const code of codes.values()) bytes += code.bytes;
+  return bytes;
+}
+
+/** Removes the codes that were not used for longest, until the others keep the limits. */
+function removeOldCodes(): void {
+  while (codes.size > MAX_CODES || codes.size > 1 && sharedCodeBytes() > MAX_CODE_BYTES) {
+    codes.delete(codes.keys().next().value!);
+  }
+}
 
 /**
- * The shared code of a ratio. All users of one ratio share its tables. The 32 codes that were used
- * most recently are kept.
+ * The shared code of a ratio. All users of one ratio share its tables. At most 32 codes, of 8 MiB
+ * together, are kept: those that were used most recently.
  *
  * @param dataShards Data shards of a group, 1 to 255.
  * @param parityShards Parity shards of a group, 1 to 255, and at most 256 with the data shards.
@@ -278,11 +322,13 @@ const codes = new Map<number, ReedSolomon>();
  * @throws {RangeError} When a parameter is out of range.
  */
 export function reedSolomon(dataShards: number, parityShards: number): ReedSolomon {
+  if (latest?.dataShards === dataShards && latest.parityShards === parityShards) return latest;
   checkRatio({ dataShards, parityShards });
   const key = dataShards * 256 + parityShards;
-  const code = codes.get(key) ?? new ReedSolomon(dataShards, parityShards);
+  const known = codes.get(key);
+  const code = known ?? new ReedSolomon(dataShards, parityShards);
   codes.delete(key);
   codes.set(key, code);
-  if (codes.size > MAX_CODES) codes.delete(codes.keys().next().value!);
-  return code;
+  if (!known) removeOldCodes();
+  return latest = code;
 }

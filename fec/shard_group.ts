@@ -19,7 +19,7 @@ export interface ShardGroup {
   data: number;
   /** Parity shards that are stored, without the `rivals`. */
   parity: number;
-  /** Whether the group is complete or was given up: its later shards are ignored. */
+  /** Whether the group is complete, or is not repaired: its later shards are ignored. */
   done: boolean;
   /** Whether its shards have contradicted each other. */
   failed: boolean;

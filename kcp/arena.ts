@@ -244,8 +244,12 @@ export class Arena {
       if (buddy < offset) offset = buddy;
       cls++;
     }
-    this.#link(offset, cls);
+    if (offset + 2 ** cls < this.#top) {
+      this.#link(offset, cls);
+      return;
+    }
     // What is free at the end is no block at all.
+    this.#top = offset;
     while (this.#top > 0) {
       const last = this.#lastFree();
       if (last < 0) return;

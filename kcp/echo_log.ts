@@ -1,7 +1,7 @@
 import { distance } from "./segment.ts";
 
 /** How many of the last times are remembered: a power of two. */
-const SIZE = 8;
+const SIZE = 32;
 
 /**
  * The `ts` of the last packets that ask for an echo. Nobody else can know them: a session starts its

@@ -594,6 +594,7 @@ export class Kcp {
         // It gets no answer either, so that its sender does not take us for its peer.
       } else if (cmd === CMD_WASK) {
         receiver.announceWindow = true;
+        this.#answerListener();
         const mark = view.getUint8(at + FRG);
         sender.handleMark(mark);
         if (isMarked(mark)) {
@@ -654,8 +655,9 @@ export class Kcp {
   }
 
   /**
-   * An end that opens a conversation is asked for an echo by a listener that keeps nothing of it before
-   * it is sure of the address. So what was sent is sent again with the echo.
+   * An end that opens a conversation is asked before anything is acknowledged: the listener keeps
+   * nothing of it before it is sure of the address, or has a session of an earlier incarnation. So what
+   * was sent is sent again with the answer.
    */
   #answerListener(): void {
     const { now } = this.#clock;
@@ -972,7 +974,8 @@ export class Kcp {
     const receiver = this.#receiver;
     const mark = this.#mark;
     const ts = mark !== 0 && receiver.announceWindow ? sender.nextEchoTs() : 0;
-    return sender.writeProbe(writer, mark) && receiver.writeWindow(writer, mark, ts);
+    return sender.writeProbe(writer, mark, receiver.firstSn) &&
+      receiver.writeWindow(writer, mark, ts);
   }
 
   // --- packets of an outer layer, which share the limits on burst and rate ---
@@ -1048,6 +1051,7 @@ export class Kcp {
   abandon(): void {
     this.#stop();
     this.#receiver.buffer.detach();
+    this.#receiver.pieces.clear();
     this.trim();
   }
 
@@ -1062,6 +1066,7 @@ export class Kcp {
   /** Drops all data that is unread, or that arrived early. What was acknowledged stays so. */
   dropUnread(): void {
     this.#receiver.buffer.clear();
+    this.#receiver.pieces.clear();
   }
 
   /** Drops all data that is queued, in flight or unread, and gives the memory back to the arena. */

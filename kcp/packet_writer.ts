@@ -99,6 +99,14 @@ export class PacketWriter {
     this.#at = at + OVERHEAD + length;
   }
 
+  /** {@linkcode PacketWriter.write} for a segment without data that has another `una`. */
+  writeWithUna(cmd: number, frg: number, ts: number, sn: number, una: number): void {
+    const usual = this.#una;
+    this.#una = una;
+    this.write(cmd, frg, ts, sn, 0);
+    this.#una = usual;
+  }
+
   /** Completes the open packet. */
   close(): void {
     const bytes = this.#at - this.#start;

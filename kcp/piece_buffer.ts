@@ -142,6 +142,11 @@ export class PieceBuffer {
     this.#bytes -= bytes;
   }
 
+  /** Drops the pieces of segments before `nxt`, which have arrived whole. */
+  trim(nxt: number): void {
+    for (const { sn } of [...this.#assemblies]) if (distance(sn, nxt) < 0) this.drop(sn);
+  }
+
   /** Drops every piece. */
   clear(): void {
     while (this.#assemblies.length > 0) this.drop(this.#assemblies[0].sn);

@@ -278,6 +278,11 @@ export class Receiver {
     this.#probeLength = length;
   }
 
+  /** The sequence number of the peer's first segment. */
+  get firstSn(): number {
+    return this.#initialSn;
+  }
+
   /** Whether the first segment of the peer has arrived. */
   get started(): boolean {
     return this.incarnation.started;
@@ -450,7 +455,8 @@ export class Receiver {
   /** Gives memory that is not needed now back to the arena. */
   release(): void {
     this.buffer.release();
-    this.pieces.clear();
+    // The other pieces of a segment may come later.
+    this.pieces.trim(this.buffer.nxt);
     this.acks.release();
   }
 }

@@ -733,15 +733,21 @@ export class Sender implements PacketSink {
    * full.
    *
    * @param mark `frg` of the probe: see {@linkcode EXTENDED}. 0 without extensions.
+   * @param peerFirstSn The sequence number of the peer's first segment.
    */
-  writeProbe(writer: PacketWriter, mark: number): boolean {
+  writeProbe(writer: PacketWriter, mark: number, peerFirstSn: number): boolean {
     if (this.askWindow) {
       if (!writer.reserve(OVERHEAD)) return false;
       this.asked = true;
       const ts = mark === 0 ? 0 : this.nextEchoTs();
-      writer.write(CMD_WASK, mark, ts, 0, 0);
-      if (this.#challenges) this.#challengeTs = ts;
-      this.#challenges = false;
+      if (this.#challenges) {
+        // A peer that has restarted takes no `una` of what it has not sent.
+        writer.writeWithUna(CMD_WASK, mark, ts, 0, peerFirstSn);
+        this.#challengeTs = ts;
+        this.#challenges = false;
+      } else {
+        writer.write(CMD_WASK, mark, ts, 0, 0);
+      }
       this.askWindow = false;
       this.#liveness.probed(this.#clock.now);
     }
@@ -782,7 +788,7 @@ export class Sender implements PacketSink {
       if (size > this.limit) break;
       if (size > path.mtu && path.understood) {
         if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
-        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu)) break;
+        if (!this.#pieces.write(writer, this.pacer, buffer, sn, ts, path.mtu, again)) break;
         buffer.setPacketSize(sn, this.#pieces.packetSize);
       } else {
         if (!writer.fits(size)) writer.close();
@@ -835,7 +841,7 @@ export class Sender implements PacketSink {
   #writeFirstInPieces(writer: PacketWriter, ts: number): void {
     const { buffer, firstSn } = this;
     const mtu = Math.min(this.path.mtu, FIRST_PIECES);
-    this.#firstPiecesDue = !this.#pieces.write(writer, this.pacer, buffer, firstSn, ts, mtu);
+    this.#firstPiecesDue = !this.#pieces.write(writer, this.pacer, buffer, firstSn, ts, mtu, true);
     // An acknowledgment does not show that the large packet has arrived.
     buffer.setPacketSize(firstSn, this.#pieces.packetSize);
   }

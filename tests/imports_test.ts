@@ -22,7 +22,7 @@ const BELOW: Record<string, string[]> = {
 /** The packages and built-in modules that each room may import. */
 const PACKAGES: Record<string, string[]> = {
   "crypt": ["@noble/ciphers", "@noble/hashes"],
-  "transport/connection": ["node:dgram", "node:dns/promises", "node:net"],
+  "transport/connection": ["node:dgram", "node:dns/promises", "node:net", "node:os"],
   "transport/linux": ["node:timers"],
 };
 

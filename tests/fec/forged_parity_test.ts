@@ -110,6 +110,45 @@ Deno.test("forged parity does not change a ratio, and its end leaves no trace", 
   }
 });
 
+Deno.test("a forged parity shard that completes the proof of the ratio ends no groups", () => {
+  const ratio = ratioOf(6, 3);
+  for (let ahead = 8; ahead < 100; ahead++) {
+    const peer = new Peer(ratio);
+    const b = new Receiver();
+    const forged = () => shard(peer.seqid - 9 + 9 * ahead + 6, PARITY, new Uint8Array(70));
+    while (b.decoder.ratio === null) {
+      // All parity of the peer is lost.
+      for (const bytes of peer.group(0)) b.input(bytes, forged());
+    }
+    // The group in which the ratio was found is not whole.
+    b.input(...peer.group());
+    assertEquals(b.decoder.ratio, ratio);
+    for (let g = 0; g < 3; g++) {
+      const from = peer.next;
+      b.input(...peer.group().filter((_, place) => place !== 4 && place !== 5));
+      assertEquals(b.take(), [from + 4, from + 5], `${ahead} groups ahead, group ${g}`);
+    }
+  }
+});
+
+Deno.test("forged parity with numbers of data that arrived, or far ahead, puts no ratio in doubt", () => {
+  const ratio = ratioOf(7, 2);
+  const peer = new Peer(ratio, 900);
+  const b = new Receiver(ratio);
+  for (let g = 0; g < 4; g++) b.input(...peer.group());
+  const forged = (seqid: number) => b.input(shard(seqid, PARITY, new Uint8Array(70)));
+  for (let g = 0; g < 20; g++) {
+    const from = peer.next;
+    const [, ...others] = peer.group(1);
+    b.input(...others.slice(0, 4));
+    for (let place = -8; place < 5; place++) if (place % 9 !== 0) forged(peer.seqid - 9 + place);
+    for (let n = 0; n < 20; n++) forged(peer.seqid + 9 + 9 * (n % 9) + n % 7);
+    // While the ratio is in doubt, the first packet of a group is not restored.
+    b.input(...others.slice(4));
+    assertEquals(b.take(), [from], `group ${g}`);
+  }
+});
+
 Deno.test("forged parity takes half of the memory at most, and none from data", () => {
   const ratio = ratioOf(4, 4);
   const peer = new Peer(ratio, 800);
@@ -125,6 +164,22 @@ Deno.test("forged parity takes half of the memory at most, and none from data", 
   const from = peer.next;
   b.input(...peer.group().filter((_, place) => place !== 2));
   assertEquals(b.raw.map(numberOf), [from + 2]);
+});
+
+Deno.test("a single forged parity shard does not end its group", () => {
+  const ratio = ratioOf(4, 2);
+  for (const [place, length] of [[4, 69], [4, 1400], [5, 69], [5, 2]]) {
+    const peer = new Peer(ratio);
+    const b = new Receiver(ratio);
+    for (let g = 0; g < 20; g++) {
+      const from = peer.next;
+      const group = peer.group();
+      b.input(group[0], group[1], group[3]);
+      b.input(shard(6 * g + place, PARITY, new Uint8Array(length).fill(255)));
+      b.input(group[4], group[5]);
+      assertEquals(b.take(), [from + 2], `group ${g}, ${length} bytes in place ${place}`);
+    }
+  }
 });
 
 Deno.test("a forged parity shard in the place of a real one is found out", () => {
@@ -154,6 +209,22 @@ Deno.test("a wrong ratio is not proven where its groups begin with real ones", (
   const b = new Receiver(ratioOf(1, 2), false, true);
   for (let g = 0; g < 3; g++) b.input(...peer.group());
   assert(b.decoder.ratio === null || b.decoder.ratio.parityShards === 5);
+});
+
+Deno.test("a ratio that data refutes is not proven by groups that agree with their parity", () => {
+  // Each group of the guess begins with a real one, and has as many data shards.
+  const ratio = ratioOf(7, 2);
+  const peer = new Peer(ratio);
+  const b = new Receiver(ratioOf(7, 11), false, true);
+  for (let g = 0; g < 40; g++) {
+    // Forged parity hides the ratio.
+    for (let n = 0; n < 4; n++) b.input(shard(peer.seqid + 9 * n + n, PARITY, new Uint8Array(70)));
+    b.input(...peer.group());
+  }
+  assertEquals(b.decoder.ratio, ratio);
+  const from = peer.next;
+  for (let g = 0; g < 2; g++) b.input(...peer.group().filter((_, place) => place !== 3));
+  assertEquals(b.raw.slice(-2).map(numberOf), [from + 3, from + 10]);
 });
 
 Deno.test("ratio_proof: groups at distances without a common divisor prove the first of them", () => {

@@ -1,5 +1,11 @@
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { ReedSolomon, reedSolomon } from "../../fec/reed_solomon.ts";
+import { assert, assertEquals, assertLess, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  MAX_CODE_BYTES,
+  MAX_PATTERN_BYTES,
+  ReedSolomon,
+  reedSolomon,
+  sharedCodeBytes,
+} from "../../fec/reed_solomon.ts";
 import { ShardSum } from "../../fec/shard_sum.ts";
 import { Random } from "../../transport/link/random.ts";
 
@@ -372,8 +378,8 @@ Deno.test("reed-solomon: patterns with the same hash are not confused", () => {
 });
 
 Deno.test("reed-solomon: the 256 most recently used patterns are kept", () => {
-  const code = new ReedSolomon(100, 10);
-  const patterns = Array.from({ length: 257 }, (_, i) => [[i % 100], [Math.floor(i / 100)]]);
+  const code = new ReedSolomon(10, 26);
+  const patterns = Array.from({ length: 257 }, (_, i) => [[i % 10], [Math.floor(i / 10)]]);
   const solve = (i: number) => code.recovery(patterns[i][0], patterns[i][1]);
   const solutions = patterns.slice(0, 256).map((_, i) => solve(i));
   assertStrictEquals(solve(0), solutions[0], "all 256 are kept; now the second one is the oldest");
@@ -382,16 +388,73 @@ Deno.test("reed-solomon: the 256 most recently used patterns are kept", () => {
   for (let i = 2; i < 256; i++) assertStrictEquals(solve(i), solutions[i], `pattern ${i}`);
   const again = solve(1);
   assertOther(again, solutions[1], "the oldest one is removed");
-  for (let c = 0; c < 100; c++) assertEquals(again.at(0, c), solutions[1].at(0, c));
+  for (let c = 0; c < 10; c++) assertEquals(again.at(0, c), solutions[1].at(0, c));
 });
 
 Deno.test("reed-solomon: large codes keep fewer patterns", () => {
   const code = new ReedSolomon(128, 128);
   const first = code.recovery([0], [0]);
-  for (let i = 1; i < 16; i++) code.recovery([i], [0]);
-  assertStrictEquals(code.recovery([0], [0]), first, "16 patterns are kept");
-  for (let i = 16; i < 32; i++) code.recovery([i], [0]);
+  for (let i = 1; i < 32; i++) code.recovery([i], [0]);
+  assertStrictEquals(code.recovery([0], [0]), first, "32 patterns are kept");
+  for (let i = 32; i < 128; i++) code.recovery([i], [0]);
   assertOther(code.recovery([0], [0]), first);
+});
+
+/** Solves 300 patterns of a code, and builds their tables, as a decoder does. */
+function solveMany(code: ReedSolomon): void {
+  const { dataShards, parityShards } = code;
+  const count = Math.min(dataShards, parityShards, 16);
+  const sum = new ShardSum(code.parityCoefficients);
+  for (let i = 0; i < 300; i++) {
+    const lost = new Set(Array.from({ length: count }, (_, k) => (i + k * k) % dataShards));
+    const missing = [...lost].sort((a, b) => a - b);
+    sum.reset(code.recovery(missing, missing.map((_, k) => (i + k) % parityShards)));
+  }
+}
+
+Deno.test("reed-solomon: the solutions of a code have a bound that counts the kernel's tables", () => {
+  for (const [data, parity] of [[10, 3], [60, 16], [62, 16], [128, 128], [240, 16]]) {
+    const code = new ReedSolomon(data, parity);
+    const alone = code.bytes;
+    solveMany(code);
+    assertLess(code.bytes, alone + MAX_PATTERN_BYTES + 1);
+    assertLess(alone, code.bytes);
+  }
+});
+
+Deno.test("reed-solomon: the bytes of a code are those of its arrays", () => {
+  for (const [data, parity, rows] of [[10, 3, 2], [62, 16, 16], [100, 30, 30]]) {
+    const code = new ReedSolomon(data, parity);
+    const missing = Array.from({ length: rows }, (_, i) => i);
+    const before = code.bytes;
+    const coefficients = code.recovery(missing, missing);
+    const tables = coefficients.kernelTables?.length ?? 0;
+    const added = code.bytes - before;
+    assertLess(data * rows + tables, added);
+    assertLess(added, data * rows + tables + 1024);
+    const { parityCoefficients } = code;
+    const empty = code.bytes;
+    for (let column = 0; column < data; column++) parityCoefficients.table(0, column);
+    parityCoefficients.table(0, 0);
+    assertEquals(code.bytes, empty + 1024 * data);
+  }
+});
+
+Deno.test("reed-solomon: the shared codes have a bound in bytes, whatever their ratios and patterns", () => {
+  for (let i = 0; i < 40; i++) {
+    const code = reedSolomon(62 - i % 8, 16 + Math.floor(i / 8));
+    solveMany(code);
+    assertLess(sharedCodeBytes(), MAX_CODE_BYTES + 1);
+  }
+  // The tables of a large encoder.
+  const code = reedSolomon(128, 128);
+  for (let column = 0; column < 128; column++) {
+    for (let pass = 0; pass < 32; pass++) code.parityCoefficients.table(pass, column);
+  }
+  solveMany(code);
+  assertStrictEquals(reedSolomon(128, 128), code, "the code in use is kept");
+  assertLess(sharedCodeBytes(), MAX_CODE_BYTES + 1);
+  assertLess(MAX_CODE_BYTES / 4, sharedCodeBytes(), "recent codes are kept");
 });
 
 Deno.test("reed-solomon: codes are shared, and the 32 most recently used are kept", () => {

@@ -13,7 +13,7 @@ import {
   type PacketBatchOptions,
 } from "../../kcp/mod.ts";
 import type { Link } from "../../transport/link/link.ts";
-import { TimerHeap } from "../../transport/session/timer_heap.ts";
+import { type Timed, TimerHeap } from "../../transport/session/timer_heap.ts";
 
 export const PUSH = 81;
 export const ACK = 82;
@@ -215,7 +215,7 @@ export class Network {
   onTransmit: (from: End, packet: Uint8Array) => void = () => {};
   /** Decides whether a packet that arrives counts as recovered by error correction. */
   recovered: () => boolean = () => false;
-  readonly #wire = new TimerHeap<() => void>();
+  readonly #wire = new TimerHeap<Timed & { action(): void }>();
 
   constructor(readonly a: End, readonly b: End, aToB: Link, bToA: Link) {
     this.#connect(a, b, aToB);
@@ -226,14 +226,14 @@ export class Network {
     from.onPacket = (packet) => {
       this.onTransmit(from, packet);
       link.transmit(packet, this.now, (arrived, at) => {
-        this.#wire.push(at, () => to.kcp.input(arrived, to.clock(this.now), this.recovered()));
+        this.at(at, () => to.kcp.input(arrived, to.clock(this.now), this.recovered()));
       });
     };
   }
 
   /** Schedules an action. */
   at(time: number, action: () => void): void {
-    this.#wire.push(time, action);
+    this.#wire.push(time, { action, place: -1 });
   }
 
   /** Packets and actions that are still to come. */
@@ -266,7 +266,7 @@ export class Network {
         return next === Infinity;
       }
       this.now = Math.max(this.now, next);
-      for (let action; (action = this.#wire.popDue(this.now));) action();
+      for (let due; (due = this.#wire.popDue(this.now));) due.action();
       this.serve();
     }
     return true;

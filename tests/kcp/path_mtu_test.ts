@@ -340,6 +340,31 @@ Deno.test("piece: pieces of an earlier incarnation do not get into a segment", (
   assertEquals(b.recv(), pattern(20));
 });
 
+Deno.test("piece: a path that takes only the first packets of a burst delivers all pieces", () => {
+  const path = new Path({ message: 1_376, ahead: 1, total: 13_760 }, turbo);
+  path.network.at(90, () => path.shrink(200));
+  path.network.run(1_000, () => path.a.kcp.pathMtu <= 200);
+  path.there.configure({ bandwidth: 100_000, queuePackets: 3 });
+  path.finish();
+});
+
+Deno.test("piece: pieces stay when unused memory is freed, and are freed at the end", () => {
+  const b = new End();
+  const before = b.kcp.arena.used;
+  b.input(0, { cmd: PIECE, sn: 0, data: piece(20, 0, pattern(10)) });
+  b.kcp.trim();
+  b.input(5_000, { cmd: PIECE, sn: 0, data: piece(20, 10, pattern(10, 10)) });
+  assertEquals(b.recv(), pattern(20));
+  b.input(5_000, { cmd: PIECE, sn: 1, data: piece(20, 0, pattern(10, 20)) });
+  b.input(5_000, { sn: 1, data: pattern(20, 20) });
+  assertEquals(b.recv(), pattern(20, 20));
+  b.kcp.trim();
+  assertEquals(b.kcp.arena.used, before, "the segment arrived whole");
+  b.input(5_000, { cmd: PIECE, sn: 2, data: piece(20, 0, pattern(10, 40)) });
+  b.kcp.close();
+  assertEquals(b.kcp.arena.used, before);
+});
+
 Deno.test("probe: a flood of probes gets one answer an output, which names the largest", () => {
   const b = new End();
   for (let n = 0; n < 10_000; n++) {

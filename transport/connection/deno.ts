@@ -4,7 +4,7 @@
  * @module
  */
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
-import { AddressBook, formatAddress } from "../session/address.ts";
+import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
 import type { Connection } from "./connection.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import { ErrorPause, isClosedCode } from "./error_pause.ts";
@@ -29,7 +29,7 @@ export type { Bind, BindOptions, ConnectOptions, ListenOptions };
  */
 export async function listen(options: ListenOptions = {}): Promise<Listener> {
   if (!options.bind) checkRuntime("listen");
-  return await listenUdp(options, bind);
+  return await listenUdp(options, bind, lookUp);
 }
 
 /**
@@ -44,7 +44,7 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   if (!options.bind) checkRuntime("connect");
-  return await connectUdp(options, bind, resolve);
+  return await connectUdp(options, bind, lookUp);
 }
 
 /** Throws where `Deno.listenDatagram` is missing. The message says what to use instead. */
@@ -68,9 +68,9 @@ function bind(hostname: string, port: number): DenoSocket {
   return new DenoSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
 }
 
-async function resolve(hostname: string): Promise<string> {
+async function lookUp(name: string): Promise<string[]> {
   const { lookup } = await import("node:dns/promises");
-  return (await lookup(hostname)).address;
+  return (await lookup(name, { all: true })).map(({ address }) => address);
 }
 
 /** Sends and receives packets on a `Deno.DatagramConn`, for `listenOn` and `connectOn`. */
@@ -78,7 +78,7 @@ export class DenoSocket implements DatagramSocket {
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
   readonly #conn: Deno.DatagramConn;
-  readonly #addresses = new AddressBook();
+  readonly #addresses: AddressBook;
   readonly #errorPause = new ErrorPause();
   #closed = false;
 
@@ -90,7 +90,23 @@ export class DenoSocket implements DatagramSocket {
   constructor(conn: Deno.DatagramConn) {
     const { hostname, port } = conn.addr as Deno.NetAddr;
     this.address = formatAddress(hostname, port);
+    this.#addresses = new AddressBook(hostname);
     this.#conn = conn;
+  }
+
+  /**
+   * The address under which the packets of a peer arrive.
+   *
+   * @throws {TypeError} When the zone of the address is not a network of this host.
+   */
+  peerAddress(hostname: string, port: number): string {
+    const zone = zoneOf(hostname);
+    if (zone !== "") {
+      checkZone(hostname, zone);
+      // Deno does not tell the zone of a packet. This socket has one peer.
+      this.#addresses.zone = zone;
+    }
+    return formatAddress(hostname, port);
   }
 
   /** Starts to deliver packets. */
@@ -123,7 +139,7 @@ export class DenoSocket implements DatagramSocket {
       if (port !== lastPort || hostname !== lastHostname) {
         lastHostname = hostname;
         lastPort = port;
-        address = formatAddress(hostname, port);
+        address = this.#addresses.peer(hostname, port);
       }
       receiver.packet(packet, address);
     }
@@ -171,6 +187,23 @@ export class DenoSocket implements DatagramSocket {
   unref(): void {
     this.#errorPause.unref();
     (this.#conn as Partial<RefCounted>).unref?.();
+  }
+}
+
+/**
+ * Checks that a network has the name of the zone. `Deno.networkInterfaces` would need a permission
+ * of its own. An address with a wrong zone can't be parsed, so that it can't be bound either.
+ *
+ * @throws {TypeError} When there is no such network.
+ */
+function checkZone(hostname: string, zone: string): void {
+  try {
+    Deno.listenDatagram({ transport: "udp", hostname, port: 0 }).close();
+  } catch (error) {
+    // That this host does not have the address is no error here.
+    const { message, code } = error as Error & { code?: string };
+    if (!message.includes("failed to lookup") && code !== "ENODEV") return;
+    throw new TypeError(`Cannot use the hostname ${hostname}: there is no network ${zone}`);
   }
 }
 

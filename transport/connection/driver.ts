@@ -9,7 +9,7 @@ import { isPortZero } from "../session/address.ts";
 import type { Endpoint } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
 import { EXITED } from "../session/reset.ts";
-import { TimerHeap } from "../session/timer_heap.ts";
+import { type Timed, TimerHeap } from "../session/timer_heap.ts";
 import { deferred } from "./deferred.ts";
 import { beforeExit } from "./exit.ts";
 
@@ -47,6 +47,14 @@ export interface DatagramSocket {
   readonly address: string;
   /** The batch size that suits the socket. Default: the defaults of `PacketBatch`. */
   readonly batch?: PacketBatchOptions;
+  /**
+   * The address under which the socket delivers the packets of a peer. Default: `10.0.0.1:80` or
+   * `[::1]:80`, made of the two parts.
+   *
+   * @param hostname An IP address. An IPv6 address may have a zone.
+   * @throws {TypeError} When the socket can't send there.
+   */
+  peerAddress?(hostname: string, port: number): string;
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void;
   /**
@@ -102,9 +110,9 @@ const MAX_PACKETS = 256;
 const FIRST_EXPENSIVE_PACKETS = 8;
 const MAX_EXPENSIVE_PACKETS = 64;
 
-/** A call that {@linkcode Driver.after} will make; `run` is null once it was made or cancelled. */
-interface Call {
-  run: (() => void) | null;
+/** A call that {@linkcode Driver.after} will make. */
+interface Call extends Timed {
+  readonly run: () => void;
 }
 
 /**
@@ -129,8 +137,6 @@ export class Driver {
   readonly #resolveClosed: () => void;
   /** Forgets what is done when the process ends. */
   readonly #forgetExit: () => void;
-  /** Number of cancelled calls that are still in the heap. */
-  #cancelled = 0;
   #wakeAt = Infinity;
   #scheduled = false;
   #sending = false;
@@ -197,21 +203,10 @@ export class Driver {
   /** Calls `run` after `delay` ms. Returns a function that cancels the call. */
   after(delay: number, run: () => void): () => void {
     if (delay === Infinity || this.#isClosed) return () => {};
-    const call: Call = { run };
+    const call: Call = { run, place: -1 };
     this.#calls.push(this.#clock.now() + delay, call);
     this.#arm();
-    return () => {
-      if (!call.run) return;
-      call.run = null;
-      this.#cancelled++;
-      if (this.#cancelled > 64 && this.#cancelled > this.#calls.size / 2) this.#sweep();
-    };
-  }
-
-  /** Removes cancelled calls from the heap. */
-  #sweep(): void {
-    this.#calls.retain(({ run }) => run !== null);
-    this.#cancelled = 0;
+    return () => this.#calls.remove(call);
   }
 
   /** Runs the endpoint soon. Several calls before that run it once. */
@@ -229,15 +224,7 @@ export class Driver {
     const { endpoint } = this;
     const batch = this.#batch;
     const now = this.#clock.now();
-    for (let call; (call = this.#calls.popDue(now)) !== undefined;) {
-      const { run } = call;
-      if (run) {
-        call.run = null;
-        run();
-      } else {
-        this.#cancelled--;
-      }
-    }
+    for (let call; (call = this.#calls.popDue(now)) !== undefined;) call.run();
     endpoint.tick(now);
     for (let round = 0;; round++) {
       batch.clear();
@@ -275,11 +262,6 @@ export class Driver {
 
   /** Re-arms the timer if it would fire too late. */
   #arm(): void {
-    // A cancelled call needs no wake-up.
-    while (this.#calls.peek()?.run === null) {
-      this.#calls.pop();
-      this.#cancelled--;
-    }
     const at = Math.min(this.endpoint.deadline, this.#calls.deadline);
     if (at < this.#wakeAt) this.#wake(at);
   }

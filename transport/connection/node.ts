@@ -6,8 +6,9 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { networkInterfaces, platform } from "node:os";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
-import { AddressBook, formatAddress } from "../session/address.ts";
+import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
 import type { Connection } from "./connection.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import { isClosedCode } from "./error_pause.ts";
@@ -33,7 +34,7 @@ const BUFFER_SIZE = 4 << 20;
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {
-  return listenUdp(options, bind);
+  return listenUdp(options, bind, lookUp);
 }
 
 /**
@@ -46,10 +47,15 @@ export function listen(options: ListenOptions = {}): Promise<Listener> {
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function connect(options: ConnectOptions): Promise<Connection> {
-  return connectUdp(options, bind, async (hostname) => (await lookup(hostname)).address);
+  return connectUdp(options, bind, lookUp);
 }
 
-async function bind(hostname: string, port: number): Promise<NodeSocket> {
+async function lookUp(name: string): Promise<string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
+
+async function bind(host: string, port: number): Promise<NodeSocket> {
+  const hostname = withSystemZone(host);
   const socket = createSocket({
     type: isIP(hostname) === 6 ? "udp6" : "udp4",
     // Every hostname is an IP address. Node.js would look it up for each packet, and send it later.
@@ -72,7 +78,7 @@ export class NodeSocket implements DatagramSocket {
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
   readonly #socket: Socket;
-  readonly #addresses = new AddressBook();
+  readonly #addresses: AddressBook;
   #closed = false;
   /** Settles the promise of the `send` that is in progress. */
   #endSend: (() => void) | null = null;
@@ -85,13 +91,26 @@ export class NodeSocket implements DatagramSocket {
   constructor(socket: Socket) {
     const { address, port } = socket.address();
     this.address = formatAddress(address, port);
+    this.#addresses = new AddressBook(address);
     this.#socket = socket;
+  }
+
+  /**
+   * The address under which the packets of a peer arrive.
+   *
+   * @throws {TypeError} When the zone of the address is not a network of this host.
+   */
+  peerAddress(hostname: string, port: number): string {
+    const host = withSystemZone(hostname);
+    // Node.js tells the zone of a packet. Deno, when it runs this adapter, does not.
+    this.#addresses.zone = zoneOf(host);
+    return formatAddress(host, port);
   }
 
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
     this.#socket.on("message", (packet: Uint8Array, { address, port }: RemoteInfo) => {
-      receiver.packet(packet, formatAddress(address, port));
+      receiver.packet(packet, this.#addresses.peer(address, port));
     });
     // An error belongs to one packet, or it passes: Node.js goes on to receive.
     this.#socket.on("error", (error) => {
@@ -150,4 +169,28 @@ export class NodeSocket implements DatagramSocket {
   unref(): void {
     this.#socket.unref();
   }
+}
+
+/**
+ * An address with its zone in the form that Node.js uses: a name, on Windows a number.
+ *
+ * @throws {TypeError} When this host has no such network.
+ */
+function withSystemZone(hostname: string): string {
+  const zone = zoneOf(hostname);
+  if (zone === "") return hostname;
+  let networks: ReturnType<typeof networkInterfaces>;
+  try {
+    networks = networkInterfaces();
+  } catch {
+    // Deno may forbid it. It takes both forms.
+    return hostname;
+  }
+  for (const [name, addresses = []] of Object.entries(networks)) {
+    const index = addresses.find(({ scopeid }) => scopeid)?.scopeid;
+    if (name !== zone && String(index) !== zone) continue;
+    const own = platform() === "win32" ? String(index) : name;
+    return hostname.replace(`%${zone}`, `%${own}`);
+  }
+  throw new TypeError(`Cannot use the hostname ${hostname}: there is no network ${zone}`);
 }

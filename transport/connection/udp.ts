@@ -3,10 +3,24 @@
  *
  * @module
  */
-import { canonical, checkAddress, formatAddress, isAddress, localFor } from "../session/address.ts";
+import {
+  canonical,
+  checkAddress,
+  checkHostname,
+  formatAddress,
+  isAddress,
+  isIpv6,
+  isLinkLocal,
+  localFor,
+  normalize,
+  parseAddress,
+  zoneOf,
+} from "../session/address.ts";
+import { ConnectionError } from "../session/errors.ts";
 import { type Connection, waitUntilOpen } from "./connection.ts";
 import type { DatagramSocket } from "./driver.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
+import { happyEyeballs, interleaveFamilies } from "./happy_eyeballs.ts";
 import type { Listener } from "./listener.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import { connectOn, listenOn, orClose } from "./sockets.ts";
@@ -26,8 +40,13 @@ export interface ListenOptions extends EndpointOptions, BindOptions {
   /** The port, 0 to 65535; 0 lets the system choose a free one. Default: 0. */
   port?: number;
   /**
-   * The IP address to bind. `0.0.0.0` receives on every IPv4 address, `::` on every IPv4 and IPv6
-   * address. Default: "0.0.0.0".
+   * The IP address to bind, or a name of this host. `0.0.0.0` receives on every IPv4 address, `::`
+   * on every IPv4 and IPv6 address. A link-local address needs its zone: `fe80::1%eth0`. Default:
+   * "0.0.0.0".
+   *
+   * If this host has several addresses, a peer expects answers from the one that it has sent to. On
+   * `0.0.0.0` or `::`, only the sockets of `linux()` can do that. Other sockets answer from the
+   * address that the route to the peer prefers. With them, bind one listener to each address.
    */
   hostname?: string;
 }
@@ -36,11 +55,16 @@ export interface ListenOptions extends EndpointOptions, BindOptions {
 export interface ConnectOptions extends SessionOptions, BindOptions {
   /** The listener's port, 1 to 65535. */
   port: number;
-  /** The listener's IP address or name. Default: "127.0.0.1". */
+  /**
+   * The listener's IP address or name. If a name has several addresses, each is asked in turn, and the
+   * first that answers is used (RFC 8305). A link-local address needs its zone: `fe80::1%eth0`.
+   * Default: "127.0.0.1".
+   */
   hostname?: string;
   /**
-   * The IP address to bind on this side. Default: the loopback address if the listener is on the
-   * loopback, otherwise every address of the listener's family.
+   * The IP address to bind on this side. It must be of the listener's family, or `::`. Default: the
+   * loopback address if the listener is on the loopback, otherwise every address of the listener's
+   * family.
    */
   localHostname?: string;
   /** The port to bind on this side, 0 to 65535; 0 lets the system choose a free one. Default: 0. */
@@ -71,15 +95,27 @@ export type Bind = (
   purpose?: "listen" | "connect",
 ) => DatagramSocket | Promise<DatagramSocket>;
 
+/** Finds the IP addresses of a name, the best one first. */
+export type LookUp = (name: string) => Promise<readonly string[]>;
+
 /**
  * Listens on a UDP port.
  *
  * @param own Opens the socket if the options have no `bind`.
+ * @param lookUp Finds the IP addresses of a name.
  */
-export async function listenUdp(options: ListenOptions, own: Bind): Promise<Listener> {
+export async function listenUdp(
+  options: ListenOptions,
+  own: Bind,
+  lookUp: LookUp,
+): Promise<Listener> {
   const { port = 0, hostname = "0.0.0.0", bind = own, ...endpoint } = options;
   checkAddress({ hostname, port }, 0);
-  const socket = await bind(hostname, port, "listen");
+  const hosts = (await resolve(hostname, lookUp)).map(normalize);
+  const socket = await firstOf(hosts, (host) => {
+    if (isLinkLocal(host) && zoneOf(host) === "") throw withoutZone(host);
+    return bind(host, port, "listen");
+  });
   return orClose(socket, () => listenOn(socket, new SystemClock(), withEntropy(endpoint)));
 }
 
@@ -87,12 +123,12 @@ export async function listenUdp(options: ListenOptions, own: Bind): Promise<List
  * Opens a connection to a listener over UDP.
  *
  * @param own Opens the socket if the options have no `bind`.
- * @param lookUp Finds the IP address of a name.
+ * @param lookUp Finds the IP addresses of a name.
  */
 export async function connectUdp(
   options: ConnectOptions,
   own: Bind,
-  lookUp: (name: string) => Promise<string>,
+  lookUp: LookUp,
 ): Promise<Connection> {
   const {
     port,
@@ -106,27 +142,126 @@ export async function connectUdp(
     ...session
   } = options;
   checkAddress({ hostname, port }, 1);
+  if (localHostname !== undefined) checkHostname(localHostname);
   signal?.throwIfAborted();
-  const host = canonical(await resolve(hostname, lookUp));
-  const socket = await bind(localHostname ?? localFor(host), localPort, "connect");
-  const peer = formatAddress(host, port);
-  const connection = orClose(
-    socket,
-    () => connectOn(socket, new SystemClock(), peer, conv, withEntropy(session)),
-  );
-  if (timeout !== undefined || signal) await waitUntilOpen(connection, { timeout, signal });
-  return connection;
+  const hosts = (await resolve(hostname, lookUp)).map(canonical);
+  const locals = localHostname === undefined
+    ? null
+    : (await resolve(localHostname, lookUp)).map(normalize);
+  const open = (host: string) => openTo(host, port, locals, localPort, bind);
+  const dial = ({ socket, peer }: Opened) =>
+    orClose(
+      socket,
+      () => connectOn(socket, new SystemClock(), peer, conv, withEntropy(session)),
+    );
+  const asks = timeout !== undefined || signal !== undefined;
+  // A listener on this machine uses IPv4 by default, so there is nothing to find out.
+  if (!asks && (hosts.length === 1 || hostname === "localhost")) {
+    return dial(await firstOf(hosts, open));
+  }
+  const endsAt = performance.now() + (timeout ?? Infinity);
+  const attempt = async (host: string, signal: AbortSignal) => {
+    const connection = dial(await open(host));
+    const left = Math.max(0, endsAt - performance.now());
+    await waitUntilOpen(connection, { timeout: left, signal });
+    return connection;
+  };
+  try {
+    return await happyEyeballs(hosts, attempt, { signal, discard: (late) => late.abort() });
+  } catch (error) {
+    throw error instanceof AggregateError ? noneAnswered(hostname, error) : error;
+  }
+}
+
+/** The error for a name of which no address answered. */
+function noneAnswered(hostname: string, cause: AggregateError): Error {
+  const errors: unknown[] = cause.errors;
+  const silent = errors.find((error) => error instanceof ConnectionError);
+  const words = errors.map((error) => error instanceof Error ? error.message : String(error));
+  const message = `No address of ${hostname} answered: ${words.join("; ")}`;
+  return silent
+    ? new ConnectionError(silent.kind, message, { cause })
+    : new Error(message, { cause });
 }
 
 function withEntropy<T extends SessionOptions>(options: T): T {
   return { ...options, entropy: options.entropy ?? systemEntropy };
 }
 
-async function resolve(
-  hostname: string,
-  lookUp: (name: string) => Promise<string>,
-): Promise<string> {
-  // This name stands for 127.0.0.1 and ::1. A listener uses IPv4 by default.
-  if (hostname === "localhost") return "127.0.0.1";
-  return isAddress(hostname) ? hostname : await lookUp(hostname);
+/** The IP addresses of a hostname, in the order in which they are tried. */
+async function resolve(hostname: string, lookUp: LookUp): Promise<string[]> {
+  // This name stands for both. A listener uses IPv4 by default.
+  if (hostname === "localhost") return ["127.0.0.1", "::1"];
+  const host = normalize(hostname);
+  return isAddress(host) ? [host] : interleaveFamilies(await lookUp(host));
+}
+
+/** The result for the first address that works; the error of the first one if none does. */
+async function firstOf<T>(
+  hosts: readonly string[],
+  open: (host: string) => T | Promise<T>,
+): Promise<T> {
+  let first: { readonly error: unknown } | null = null;
+  for (const host of hosts) {
+    try {
+      return await open(host);
+    } catch (error) {
+      first ??= { error };
+    }
+  }
+  throw first ? first.error : new TypeError("Cannot open a UDP socket: there is no address");
+}
+
+/** A socket, and the address of the peer in its form. */
+interface Opened {
+  readonly socket: DatagramSocket;
+  readonly peer: string;
+}
+
+/**
+ * Opens a socket from which a host can be reached.
+ *
+ * @param locals The addresses to choose the local one from; null for the default.
+ */
+async function openTo(
+  host: string,
+  port: number,
+  locals: readonly string[] | null,
+  localPort: number,
+  bind: Bind,
+): Promise<Opened> {
+  const local = locals ? locals.find((local) => reaches(local, host)) : localFor(host);
+  if (local === undefined) throw crossed(host, locals!.join(" or "));
+  let target = host;
+  if (isLinkLocal(host) && zoneOf(host) === "") {
+    const zone = zoneOf(local);
+    if (zone === "") throw withoutZone(host);
+    target += `%${zone}`;
+  }
+  const socket = await bind(local, localPort, "connect");
+  return orClose(socket, () => {
+    // A `bind` of the application may have opened any socket.
+    const own = parseAddress(socket.address).hostname;
+    if (isAddress(own) && !reaches(own, host)) throw crossed(host, own);
+    const peer = socket.peerAddress?.(target, port) ?? formatAddress(target, port);
+    return { socket, peer };
+  });
+}
+
+/** Whether a socket that is bound to a local address may send to a host. */
+function reaches(local: string, host: string): boolean {
+  return local === "::" || isIpv6(normalize(local)) === isIpv6(host);
+}
+
+function withoutZone(host: string): TypeError {
+  return new TypeError(
+    `Cannot use the hostname ${host}: it needs the zone of its network, such as ${host}%eth0`,
+  );
+}
+
+function crossed(host: string, local: string): TypeError {
+  const [family, other] = isIpv6(host) ? ["IPv6", "IPv4"] : ["IPv4", "IPv6"];
+  return new TypeError(
+    `Cannot reach ${host} from ${local}: the first is an ${family} address, the other ${other}`,
+  );
 }

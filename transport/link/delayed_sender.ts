@@ -4,7 +4,7 @@
  * @module
  */
 
-import { TimerHeap } from "../session/timer_heap.ts";
+import { type Timed, TimerHeap } from "../session/timer_heap.ts";
 
 /**
  * A socket and a destination. Packets on one route keep their order: each send starts when the send
@@ -22,7 +22,7 @@ export interface Route {
   sending: boolean;
 }
 
-interface Pending {
+interface Pending extends Timed {
   readonly route: Route;
   readonly packet: Uint8Array;
 }
@@ -72,7 +72,7 @@ export class DelayedSender {
       return;
     }
     this.#pendingBytes += packet.length;
-    this.#pending.push(at, { route, packet });
+    this.#pending.push(at, { route, packet, place: -1 });
   }
 
   /**

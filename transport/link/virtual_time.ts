@@ -5,11 +5,11 @@
  */
 
 import type { Clock } from "../connection/driver.ts";
-import { TimerHeap } from "../session/timer_heap.ts";
+import { type Timed, TimerHeap } from "../session/timer_heap.ts";
 
-/** Something that happens at a given time. `action` is `null` once the event is cancelled. */
-interface ScheduledEvent {
-  action: (() => void) | null;
+/** Something that happens at a given time. */
+interface ScheduledEvent extends Timed {
+  readonly action: () => void;
 }
 
 /** A time that moves only when it is told to, and the events that happen at it. */
@@ -31,7 +31,7 @@ export class VirtualTime {
   clock(): Clock {
     let pending: ScheduledEvent | null = null;
     const stop = () => {
-      if (pending) pending.action = null;
+      if (pending) this.#events.remove(pending);
       pending = null;
     };
     return {
@@ -52,7 +52,7 @@ export class VirtualTime {
 
   /** Calls `action` at the time `at`. If `at` has passed, the action is due now. */
   schedule(at: number, action: () => void): ScheduledEvent {
-    const event: ScheduledEvent = { action };
+    const event: ScheduledEvent = { action, place: -1 };
     this.#events.push(Math.max(at, this.#now), event);
     return event;
   }
@@ -114,7 +114,7 @@ export class VirtualTime {
   #step(): void {
     const at = this.#events.deadline;
     if (at > this.#now) this.#now = at;
-    this.#events.pop()!.action?.();
+    this.#events.pop()!.action();
   }
 }
 

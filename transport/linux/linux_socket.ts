@@ -27,7 +27,8 @@ import {
 import { type LinuxOptions, resolveLinuxOptions } from "./linux_options.ts";
 import { Messages } from "./messages.ts";
 import { allowFragments, openSocket } from "./open_socket.ts";
-import { type Destination, SockaddrCache } from "./sockaddr.ts";
+import { decodeSockaddr, type Destination, encodeSockaddr, SockaddrCache } from "./sockaddr.ts";
+import { withNumericZone } from "./zone.ts";
 
 /** Largest number of messages that one call sends. */
 const SEND_MESSAGES = 64;
@@ -184,6 +185,17 @@ export class LinuxSocket implements DatagramSocket {
   /** Whether one system call carries many messages. */
   get batching(): boolean {
     return this.#batching;
+  }
+
+  /**
+   * The address under which the packets of a peer arrive. A zone becomes a number.
+   *
+   * @throws {TypeError} When the socket can't send there: it is an IPv4 socket and the address is not
+   * an IPv4 address, or the zone is not a network of this host.
+   */
+  peerAddress(hostname: string, port: number): string {
+    const name = encodeSockaddr(withNumericZone(this.#libc, hostname), port, this.#family);
+    return decodeSockaddr(new DataView(name.buffer), 0);
   }
 
   // --- receiving ---

@@ -33,6 +33,7 @@ import {
   UDP_SEGMENT,
 } from "./libc.ts";
 import type { LinuxOptions } from "./linux_options.ts";
+import { withNumericZone } from "./zone.ts";
 import { decodeSockaddr, encodeSockaddr, SOCKADDR_SIZE } from "./sockaddr.ts";
 
 /** A bound socket, and what its kernel can do. */
@@ -73,7 +74,7 @@ export function openSocket(
 ): OpenSocket {
   const { symbols } = libc;
   const family = hostname.includes(":") ? AF_INET6 : AF_INET;
-  const name = encodeSockaddr(hostname, port, family);
+  const name = encodeSockaddr(withNumericZone(libc, hostname), port, family);
   let fd = -1, wakeFd = -1;
   try {
     fd = symbols.socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -14,7 +14,10 @@ export const SOCKADDR_SIZE = 28;
 /** Largest number of addresses in a cache. A full cache is cleared. */
 const MAX_ADDRESSES = 4096;
 
-/** Reads an IPv6 address: gives its eight groups, then its zone. It may end with an IPv4 address. */
+/**
+ * Reads an IPv6 address: gives its eight groups, then the number of its zone. It may end with an IPv4
+ * address.
+ */
 function parseIpv6(hostname: string): number[] {
   const [address, zone = "0"] = hostname.split("%");
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
@@ -30,17 +33,18 @@ function parseIpv6(hostname: string): number[] {
   const groups = [...front, ...Array(Math.max(0, zeros)).fill("0"), ...back].map((group) =>
     parseInt(group, 16)
   );
-  if (groups.length !== 8 || groups.some((group) => !(group >= 0 && group <= 0xffff))) {
+  const valid = groups.length === 8 && groups.every((group) => group >= 0 && group <= 0xffff);
+  if (!valid || !/^\d+$/.test(zone)) {
     throw new TypeError(`Cannot use the hostname ${hostname}: it is not an IP address`);
   }
-  return [...groups, Number(zone) || 0];
+  return [...groups, Number(zone)];
 }
 
 /**
  * Converts an address into the kernel's form: `sockaddr_in` or `sockaddr_in6`.
  *
  * @param family {@linkcode AF_INET} or {@linkcode AF_INET6}: the family of the socket. For an IPv6
- * socket, an IPv4 address becomes an IPv4-mapped address.
+ * socket, an IPv4 address becomes an IPv4-mapped address. A zone must be a number.
  * @throws {TypeError} When the hostname is not an address of the family.
  */
 export function encodeSockaddr(
@@ -51,7 +55,7 @@ export function encodeSockaddr(
   const v6 = hostname.includes(":");
   if (family === AF_INET) {
     const parts = hostname.split(".").map(Number);
-    if (v6 || parts.length !== 4 || parts.some((part) => !(part >= 0 && part <= 255))) {
+    if (!/^\d+(\.\d+){3}$/.test(hostname) || parts.some((part) => part > 255)) {
       throw new TypeError(`Cannot use the hostname ${hostname}: it is not an IPv4 address`);
     }
     return Uint8Array.of(AF_INET, 0, port >> 8, port, ...parts, 0, 0, 0, 0, 0, 0, 0, 0);

@@ -55,15 +55,25 @@ export function hostOf(address: string): string {
 }
 
 /**
+ * Checks a hostname that the application gave.
+ *
+ * @throws {TypeError} When it is not a string, or empty.
+ */
+export function checkHostname(hostname: unknown): void {
+  if (typeof hostname !== "string") {
+    throw new TypeError(`Cannot use the hostname ${String(hostname)}: it must be a string`);
+  }
+  if (hostname === "") throw new TypeError('Cannot use the hostname "": it is empty');
+}
+
+/**
  * Checks an address that the application gave.
  *
  * @param least The smallest port: 0 if the system may choose a free port, otherwise 1.
  * @throws {TypeError | RangeError} When a part has the wrong type or is out of its range.
  */
 export function checkAddress({ hostname, port }: Address, least: 0 | 1): void {
-  if (typeof hostname !== "string") {
-    throw new TypeError(`Cannot use the hostname ${String(hostname)}: it must be a string`);
-  }
+  checkHostname(hostname);
   if (typeof port !== "number") {
     throw new TypeError(`Cannot use the port ${JSON.stringify(port)}: it must be a number`);
   }
@@ -72,24 +82,67 @@ export function checkAddress({ hostname, port }: Address, least: 0 | 1): void {
   }
 }
 
-/** Whether a hostname is an IP address. */
+/**
+ * Whether a hostname is an IP address, not a name. Four numbers with dots are one, and so is
+ * everything with a colon.
+ */
 export function isAddress(hostname: string): boolean {
-  return hostname.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
+  return hostname.includes(":") || /^\d+(\.\d+){3}$/.test(hostname);
+}
+
+/** Whether an IP address or a name is an IPv6 address. */
+export function isIpv6(hostname: string): boolean {
+  return hostname.includes(":");
+}
+
+/** Whether an address is valid on one link only: fe80::/10. It needs a zone: `fe80::1%eth0`. */
+export function isLinkLocal(hostname: string): boolean {
+  return /^fe[89ab][0-9a-f]:/i.test(hostname);
+}
+
+/** The zone of an IPv6 address, `eth0` in `fe80::1%eth0`; an empty string without one. */
+export function zoneOf(hostname: string): string {
+  const at = hostname.indexOf("%");
+  return at < 0 ? "" : hostname.slice(at + 1);
+}
+
+/**
+ * An IP address in the form that the sockets use: IPv6 in the short form and without brackets, and
+ * an IPv4-mapped address as IPv4. A name stays as it is.
+ *
+ * @throws {TypeError} When `hostname` looks like an IP address, but is none.
+ */
+export function normalize(hostname: string): string {
+  const host = /^\[.*:.*\]$/.test(hostname) ? hostname.slice(1, -1) : hostname;
+  if (!isAddress(host)) return host;
+  if (!isIpv6(host)) {
+    // Some systems read a number that starts with 0 as octal.
+    const parts = host.split(".");
+    if (parts.some((part) => Number(part) > 255 || /^0\d/.test(part))) throw notAnAddress(hostname);
+    return host;
+  }
+  const [address, zone] = host.split("%", 2);
+  if (zone === "") throw notAnAddress(hostname);
+  const short = shortForm(address);
+  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(short);
+  if (mapped) {
+    const [high, low] = mapped.slice(1).map((group) => parseInt(group, 16));
+    return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  }
+  return zone === undefined ? short : `${short}%${zone}`;
 }
 
 /**
  * The address that the system reports as the source of packets from a peer, given the address that
  * we send packets to. Only then can the answers be matched to the peer.
+ *
+ * @throws {TypeError} When `hostname` looks like an IP address, but is none.
  */
 export function canonical(hostname: string): string {
+  const host = normalize(hostname);
   // The wildcard address: a packet to it reaches this machine.
-  if (hostname === "0.0.0.0") return "127.0.0.1";
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(hostname);
-  if (mapped) return mapped[1];
-  // The URL parser finds the short form, but it does not accept a zone.
-  if (!hostname.includes(":") || /[.%]/.test(hostname)) return hostname;
-  const short = shortForm(hostname);
-  return short === "::" ? "::1" : short;
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
 }
 
 /**
@@ -101,8 +154,12 @@ export function shortForm(hostname: string): string {
   try {
     return new URL(`http://[${hostname}]`).hostname.slice(1, -1);
   } catch {
-    throw new TypeError(`Cannot use the hostname ${hostname}: it is not an IP address`);
+    throw notAnAddress(hostname);
   }
+}
+
+function notAnAddress(hostname: string): TypeError {
+  return new TypeError(`Cannot use the hostname ${hostname}: it is not an IP address`);
 }
 
 /**
@@ -118,18 +175,45 @@ export function localFor(host: string): string {
 /** Most addresses that are kept at one time. */
 const MAX_ADDRESSES = 4096;
 
-/** Parsed addresses for the sockets, by the address strings of the machines. */
+/** Addresses in the form of the runtime's sockets, and in that of the machines. */
 export class AddressBook {
+  /**
+   * The zone of the peers whose address is valid on one link only. Some runtimes do not tell the
+   * zone of a packet.
+   */
+  zone = "";
+  readonly #mapped: boolean;
   readonly #addresses = new Map<string, Address & { transport: "udp" }>();
+  readonly #hosts = new Map<string, string>();
 
-  /** The address in a string that {@linkcode formatAddress} made. */
-  get(text: string): Address & { transport: "udp" } {
-    let address = this.#addresses.get(text);
+  /** @param own The address that the socket is bound to. An IPv6 socket sends to mapped addresses. */
+  constructor(own: string) {
+    this.#mapped = isIpv6(own);
+  }
+
+  /** Where the socket sends a packet that goes to a peer. */
+  get(peer: string): Address & { transport: "udp" } {
+    let address = this.#addresses.get(peer);
     if (!address) {
       if (this.#addresses.size >= MAX_ADDRESSES) this.#addresses.clear();
-      address = { transport: "udp", ...parseAddress(text) };
-      this.#addresses.set(text, address);
+      const { hostname, port } = parseAddress(peer);
+      const mapped = this.#mapped && !isIpv6(hostname) && isAddress(hostname);
+      address = { transport: "udp", hostname: mapped ? `::ffff:${hostname}` : hostname, port };
+      this.#addresses.set(peer, address);
     }
     return address;
+  }
+
+  /** The peer that a packet came from. */
+  peer(hostname: string, port: number): string {
+    if (!isIpv6(hostname)) return `${hostname}:${port}`;
+    let host = this.#hosts.get(hostname);
+    if (host === undefined) {
+      if (this.#hosts.size >= MAX_ADDRESSES) this.#hosts.clear();
+      host = normalize(hostname);
+      if (this.zone !== "" && zoneOf(host) === "" && isLinkLocal(host)) host += `%${this.zone}`;
+      this.#hosts.set(hostname, host);
+    }
+    return formatAddress(host, port);
   }
 }

@@ -91,8 +91,6 @@ export interface EndpointStats {
   memoryHeld: number;
 }
 
-/** The timer heap is not swept before it holds this many ended sessions. */
-const MIN_SWEEP = 256;
 /** Memory is given back to the runtime when most of it was unused for this time, in ms. */
 const TRIM_AFTER = 2_000;
 /** How long (ms) after a move packets from the old address are accepted without moving back. */
@@ -129,8 +127,6 @@ export class Endpoint {
   readonly #ready: Entry[] = [];
   #readyHead = 0;
   readonly #timers = new TimerHeap<Entry>();
-  /** About how many entries of the timer heap belong to removed sessions. */
-  #removedTimers = 0;
   #now = -Infinity;
   /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
   #trimAt = Infinity;
@@ -623,10 +619,6 @@ export class Endpoint {
       this.arena.trim();
     }
     for (let entry; (entry = this.#timers.popDue(this.#now)) !== undefined;) {
-      if (entry.removed) this.#removedTimers--;
-      // An entry with a later time was replaced by one with an earlier time.
-      if (entry.removed || entry.wakeAt > this.#now) continue;
-      entry.wakeAt = Infinity;
       this.#enqueue(entry);
     }
     // The queue may grow in the loop: a tick of one session may wake another.
@@ -682,20 +674,16 @@ export class Endpoint {
     if (session.over) this.#remove(entry);
     if (this.#trimAt === Infinity && this.arena.wasteful) this.#trimAt = this.#now + TRIM_AFTER;
     const deadline = Math.min(session.deadline, entry.validation?.deadline ?? Infinity);
-    if (deadline < entry.wakeAt) {
-      entry.wakeAt = deadline;
-      this.#timers.push(deadline, entry);
-    }
+    const timers = this.#timers;
+    if (deadline === timers.timeOf(entry)) return;
+    if (deadline < Infinity) timers.push(deadline, entry);
+    else timers.remove(entry);
   }
 
   #remove(entry: Entry): void {
     const { session } = entry;
     this.#table.remove(entry);
-    if (entry.wakeAt !== Infinity) this.#removedTimers++;
-    if (this.#removedTimers > MIN_SWEEP && this.#removedTimers > this.#timers.size / 2) {
-      this.#timers.retain((waiting) => !waiting.removed);
-      this.#removedTimers = 0;
-    }
+    this.#timers.remove(entry);
     this.#admission.ended(session, this.#now, !entry.embryonic);
     // What no connection can read is freed.
     if (!session.onChange && !this.#admission.waits(session)) session.kcp.close();

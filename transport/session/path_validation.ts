@@ -1,7 +1,7 @@
 import type { Kcp } from "../../kcp/kcp.ts";
 
-/** How often both addresses are asked. */
-const ATTEMPTS = 4;
+/** How often both addresses are asked: after one RTO, then after twice the wait before. */
+const ATTEMPTS = 6;
 /** After a move, an answer from the old address is awaited for this many RTOs. */
 const WATCH_RTOS = 3;
 /** For how long an address is refused that was not needed, in ms: first and at most. */
@@ -90,7 +90,7 @@ export class PathValidation {
   #askBoth(now: number): void {
     const kcp = this.#kcp;
     this.#attemptsLeft--;
-    this.#nextAt = now + kcp.rto;
+    this.#nextAt = now + kcp.rto * 2 ** (ATTEMPTS - 1 - this.#attemptsLeft);
     const newTs = kcp.nextEchoTs();
     const oldTs = kcp.nextEchoTs();
     this.#newTs.push(newTs);

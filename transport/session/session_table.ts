@@ -11,8 +11,8 @@ export interface Entry {
   queued: boolean;
   /** Whether its `tick` must be called before its `output`. */
   tickDue: boolean;
-  /** The earliest time at which the timer heap wakes it. */
-  wakeAt: number;
+  /** Its place in the timer heap. */
+  place: number;
   /** Whether the first segment of the peer has not arrived: the application does not know of it yet. */
   embryonic: boolean;
   /** The host that it counts for while its address is not confirmed; null otherwise. */
@@ -132,7 +132,7 @@ export class SessionTable {
       siblings: null,
       queued: false,
       tickDue: true,
-      wakeAt: Infinity,
+      place: -1,
       unconfirmedHost: null,
       embryonic: false,
       previousPeer: "",

@@ -1,19 +1,25 @@
+/** Something that may wait in a {@linkcode TimerHeap}. */
+export interface Timed {
+  /** The place in the heap that it waits in; -1 if it waits in none. Only the heap changes it. */
+  place: number;
+}
+
 /**
  * A queue of values, each due at a time. Values leave in the order of their times. Values of equal
  * times leave in the order in which they were added, so a run is repeatable.
  *
  * It is a binary heap (Williams, "Algorithm 232: Heapsort", CACM 7(6), 1964) with time and sequence
- * number as the key. `push` and `pop` cost O(log n), and allocate only when the arrays grow.
+ * number as the key. Each value knows its place in the heap, so it is there only once, and can be
+ * moved and removed. Each operation costs at most O(log n), and allocates only when the arrays grow.
  *
  * It reads no clock. Times may be on any scale; here they are monotonic milliseconds.
  *
- * @typeParam T The values. If `undefined` may be one of them, test `size` rather than the result of
- * `pop`.
+ * @typeParam T The values. A value can be in one heap at a time.
  */
-export class TimerHeap<T> {
-  #times: number[] = [];
-  #orders: number[] = [];
-  #values: T[] = [];
+export class TimerHeap<T extends Timed> {
+  readonly #times: number[] = [];
+  readonly #orders: number[] = [];
+  readonly #values: T[] = [];
   #pushed = 0;
 
   /** Number of values. */
@@ -26,8 +32,13 @@ export class TimerHeap<T> {
     return this.#times.length === 0 ? Infinity : this.#times[0];
   }
 
+  /** The time at which a value is due; `Infinity` when it is not in the queue. */
+  timeOf({ place }: T): number {
+    return place < 0 ? Infinity : this.#times[place];
+  }
+
   /**
-   * Adds a value.
+   * Adds a value. A value that is in the queue is moved: it leaves after the values of the same time.
    *
    * @param at The time at which it is due: any finite number, also in the past.
    * @param value The value.
@@ -37,21 +48,11 @@ export class TimerHeap<T> {
     if (!Number.isFinite(at)) {
       throw new RangeError(`Cannot schedule a value at ${at}: expected a finite time`);
     }
-    const times = this.#times;
-    let hole = times.length;
-    // The new value has the highest sequence number, so it passes only values with later times.
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if (times[parent] <= at) break;
-      this.#move(parent, hole);
-      hole = parent;
-    }
-    this.#put(hole, at, this.#pushed++, value);
-  }
-
-  /** The earliest value, which stays in the queue; `undefined` when the queue is empty. */
-  peek(): T | undefined {
-    return this.#values[0];
+    const { place } = value;
+    const order = this.#pushed++;
+    if (place < 0) this.#rise(this.#times.length, at, order, value);
+    else if (at < this.#times[place]) this.#rise(place, at, order, value);
+    else this.#sink(place, at, order, value);
   }
 
   /**
@@ -62,24 +63,7 @@ export class TimerHeap<T> {
   pop(): T | undefined {
     if (this.#times.length === 0) return undefined;
     const first = this.#values[0];
-    const at = this.#times.pop()!;
-    const order = this.#orders.pop()!;
-    const value = this.#values.pop()!;
-    const size = this.#times.length;
-    if (size === 0) return first;
-    let hole = 0;
-    for (;;) {
-      let child = 2 * hole + 1;
-      if (child >= size) break;
-      const right = child + 1;
-      if (right < size && this.#earlier(right, this.#times[child], this.#orders[child])) {
-        child = right;
-      }
-      if (!this.#earlier(child, at, order)) break;
-      this.#move(child, hole);
-      hole = child;
-    }
-    this.#put(hole, at, order, value);
+    this.remove(first);
     return first;
   }
 
@@ -93,36 +77,74 @@ export class TimerHeap<T> {
     return this.deadline <= now ? this.pop() : undefined;
   }
 
-  /** Removes the values for which `keep` returns false. The others stay in order. */
-  retain(keep: (value: T) => boolean): void {
-    const times = this.#times;
-    const orders = this.#orders;
-    const values = this.#values;
-    const kept = values.map((_, i) => i).filter((i) => keep(values[i]))
-      .sort((a, b) => times[a] - times[b] || orders[a] - orders[b]);
-    // A sorted array is a heap.
-    this.#times = kept.map((i) => times[i]);
-    this.#orders = kept.map((i) => orders[i]);
-    this.#values = kept.map((i) => values[i]);
+  /** Removes a value. It need not be in the queue. */
+  remove(value: T): void {
+    const { place } = value;
+    if (place < 0) return;
+    value.place = -1;
+    const at = this.#times.pop()!;
+    const order = this.#orders.pop()!;
+    const last = this.#values.pop()!;
+    // The last value takes the place.
+    if (place === this.#times.length) return;
+    // It may leave before the values above this place, or after those below it.
+    const parent = (place - 1) >> 1;
+    const time = place > 0 ? this.#times[parent] : -Infinity;
+    if (at < time || at === time && order < this.#orders[parent]) {
+      this.#rise(place, at, order, last);
+    } else {
+      this.#sink(place, at, order, last);
+    }
   }
 
   /** Removes every value. */
   clear(): void {
+    for (const value of this.#values) value.place = -1;
     this.#times.length = this.#orders.length = this.#values.length = 0;
   }
 
-  #earlier(index: number, at: number, order: number): boolean {
-    const time = this.#times[index];
-    return time < at || (time === at && this.#orders[index] < order);
+  /** Puts a value into a place, or nearer to the top, before all values that leave later. */
+  #rise(hole: number, at: number, order: number, value: T): void {
+    const times = this.#times;
+    const orders = this.#orders;
+    const values = this.#values;
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      const time = times[parent];
+      if (time < at || time === at && orders[parent] < order) break;
+      times[hole] = time;
+      orders[hole] = orders[parent];
+      (values[hole] = values[parent]).place = hole;
+      hole = parent;
+    }
+    times[hole] = at;
+    orders[hole] = order;
+    (values[hole] = value).place = hole;
   }
 
-  #move(from: number, to: number): void {
-    this.#put(to, this.#times[from], this.#orders[from], this.#values[from]);
-  }
-
-  #put(index: number, at: number, order: number, value: T): void {
-    this.#times[index] = at;
-    this.#orders[index] = order;
-    this.#values[index] = value;
+  /** Puts a value into a place, or farther from the top, after all values that leave earlier. */
+  #sink(hole: number, at: number, order: number, value: T): void {
+    const times = this.#times;
+    const orders = this.#orders;
+    const values = this.#values;
+    const size = times.length;
+    for (let child; (child = 2 * hole + 1) < size; hole = child) {
+      let time = times[child];
+      const right = child + 1;
+      if (right < size) {
+        const other = times[right];
+        if (other < time || other === time && orders[right] < orders[child]) {
+          child = right;
+          time = other;
+        }
+      }
+      if (at < time || at === time && order < orders[child]) break;
+      times[hole] = time;
+      orders[hole] = orders[child];
+      (values[hole] = values[child]).place = hole;
+    }
+    times[hole] = at;
+    orders[hole] = order;
+    (values[hole] = value).place = hole;
   }
 }

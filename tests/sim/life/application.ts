@@ -284,6 +284,7 @@ export class Application {
     if (result instanceof ConnectionError || end.closedAt < Infinity) return;
     end.out.promise("closeWrite()", stage.now);
     end.out.endPromisedAt = stage.now;
+    end.out.endAcknowledged = true;
   }
 
   // --- the end ---
@@ -304,6 +305,8 @@ export class Application {
     if (result instanceof ConnectionError) return;
     end.out.promise("closed", stage.now);
     end.out.endPromisedAt = stage.now;
+    const { inFlight, sndQueue } = end.connection.stats;
+    end.out.endAcknowledged ||= inFlight + sndQueue === 0;
   }
 
   // --- datagrams ---

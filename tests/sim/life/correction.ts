@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { FecRatio } from "../../../fec/mod.ts";
+import { FecDecoder, type FecRatio } from "../../../fec/mod.ts";
+import { Arena } from "../../../kcp/arena.ts";
 import type { Process } from "./process.ts";
 import { shardOf } from "./wire.ts";
 
@@ -14,6 +15,8 @@ interface Group {
   parity: number;
   /** Whether a stranger sent a shard of its number, so that nothing is certain. */
   forged: boolean;
+  /** Whether the receiver can know the ratio since the group began. */
+  known: boolean;
 }
 
 /** What one client sends with error correction of a fixed ratio, and without encryption. */
@@ -21,26 +24,44 @@ export class Correction {
   /** The number of the newest shard that was sent. */
   newest = 0;
   readonly #groups = new Map<number, Group>();
+  readonly #total: number;
+  readonly #forged = new WeakSet<Uint8Array>();
+  readonly #arena = new Arena();
+  /** Learns the ratio from what the receiver takes, without the shards of strangers. */
+  readonly #student: FecDecoder;
+  /** The newest group that had begun when the ratio was not known yet. */
+  #unknown = -1;
 
-  constructor(readonly from: Process, readonly address: string, readonly ratio: FecRatio) {}
+  /** @param guess The ratio that the receiver assumes. */
+  constructor(
+    readonly from: Process,
+    readonly address: string,
+    readonly ratio: FecRatio,
+    guess: FecRatio | undefined,
+  ) {
+    this.#total = ratio.dataShards + ratio.parityShards;
+    this.#student = new FecDecoder(this.#arena, () => {}, guess, guess !== undefined);
+  }
 
   #group(seqid: number): Group {
-    const number = Math.floor(seqid / (this.ratio.dataShards + this.ratio.parityShards));
+    const number = Math.floor(seqid / this.#total);
     let group = this.#groups.get(number);
-    if (!group) this.#groups.set(number, group = { sent: 0, arrived: 0, parity: 0, forged: false });
+    if (!group) {
+      group = { sent: 0, arrived: 0, parity: 0, forged: false, known: false };
+      this.#groups.set(number, group);
+    }
     return group;
   }
 
   #bit(seqid: number): number {
-    return 1 << seqid % (this.ratio.dataShards + this.ratio.parityShards);
+    return 1 << seqid % this.#total;
   }
 
   /** The number of a parity shard of a group that is `ahead` of the newest one. */
   parityAhead(ahead: number, row: number): number {
     const { dataShards, parityShards } = this.ratio;
-    const total = dataShards + parityShards;
-    const group = Math.floor(this.newest / total) + ahead;
-    return group * total + dataShards + row % parityShards;
+    const group = Math.floor(this.newest / this.#total) + ahead;
+    return group * this.#total + dataShards + row % parityShards;
   }
 
   sent(packet: Uint8Array): void {
@@ -49,15 +70,28 @@ export class Correction {
     if (shard && !shard.parity) this.#group(shard.seqid).sent |= this.#bit(shard.seqid);
   }
 
-  arrived(packet: Uint8Array): void {
+  /** The receiver takes a packet from its socket. */
+  taken(packet: Uint8Array): void {
     const shard = shardOf(packet);
-    if (!shard) return;
+    if (!shard || this.#forged.has(packet)) return;
     const group = this.#group(shard.seqid);
     if (shard.parity) group.parity |= this.#bit(shard.seqid);
     else group.arrived |= this.#bit(shard.seqid);
+    this.#learn(packet, Math.floor(shard.seqid / this.#total));
+    group.known = Math.floor(shard.seqid / this.#total) > this.#unknown;
+  }
+
+  #learn(packet: Uint8Array, number: number): void {
+    if (this.#student.ratio) return;
+    const start = this.#arena.alloc(packet.length);
+    this.#arena.bytes.set(packet, start);
+    this.#student.input(start, start + packet.length);
+    this.#arena.free(start, packet.length);
+    this.#unknown = Math.max(this.#unknown, number);
   }
 
   forged(packet: Uint8Array): void {
+    this.#forged.add(packet);
     const shard = shardOf(packet);
     if (shard) this.#group(shard.seqid).forged = true;
   }
@@ -66,8 +100,8 @@ export class Correction {
   get recoverable(): number {
     const { dataShards } = this.ratio;
     let sum = 0;
-    for (const { sent, arrived, parity, forged } of this.#groups.values()) {
-      if (forged) continue;
+    for (const { sent, arrived, parity, forged, known } of this.#groups.values()) {
+      if (forged || !known) continue;
       const there = ones(arrived);
       const lost = dataShards - there;
       if (ones(sent) === dataShards && lost > 0 && there + ones(parity) >= dataShards) sum += lost;

@@ -51,6 +51,8 @@ export class End {
   lostPeerAt = Infinity;
   /** When a packet of this conversation last reached it, by the clock of its process. */
   heardAt = -Infinity;
+  /** The same, in ms of the network. */
+  reachedAt = -Infinity;
   /** When one reached it for the first time after the outage was over. */
   heardAgainAt = Infinity;
   /** A packet of this conversation waits in the socket of its frozen process. */

@@ -77,7 +77,6 @@ export class Observer implements Surroundings {
   reached(process: Process, packet: Uint8Array, from: string): void {
     const { world } = this;
     const atServer = process.address === SERVER_ADDRESS;
-    if (atServer) world.corrections.find((each) => each.address === from)?.arrived(packet);
     const open = world.scenario.cipher === "none";
     // Neither parity nor a datagram shows that a peer follows the conversation.
     if (open && isAside(packet)) return;
@@ -95,12 +94,22 @@ export class Observer implements Surroundings {
     }
   }
 
+  takes(process: Process, packet: Uint8Array, from: string): void {
+    const { world } = this;
+    const correction = world.corrections.find((each) => each.address === from);
+    if (!correction || process.address !== SERVER_ADDRESS) return;
+    // A connection that has ended restores nothing.
+    const reader = world.ends.find((end) => end.peer?.process === correction.from);
+    if (!reader?.outcome) correction.taken(packet);
+  }
+
   #heard(end: End, conv: number): void {
     const { world } = this;
     if (conv >= 0 && conv !== end.conv || end.outcome) return;
     const note = () => {
       end.waits = false;
       end.heardAt = end.process.localTime;
+      end.reachedAt = world.now;
       if (world.now >= world.outageUntil) end.heardAgainAt = Math.min(end.heardAgainAt, world.now);
     };
     if (!end.process.frozen) {

@@ -47,5 +47,8 @@ export function pairByBytes(end: End, world: World): void {
   const { peer } = writer;
   const known = peer && peer.in.from !== null && peer.process.alive &&
     peer.lostPeerAt === Infinity && writer.lostPeerAt === Infinity;
-  if (!known) writer.peer = end;
+  if (known) return;
+  writer.peer = end;
+  // A new server took the conversation of one that had acknowledged nothing.
+  if (writer.connection.stats.acknowledged === 0) writer.peerProcess = end.process;
 }

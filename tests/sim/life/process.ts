@@ -19,6 +19,8 @@ export interface Surroundings {
   left(from: Process, packet: Uint8Array, to: string, lost: boolean): void;
   /** A packet reached a socket of the process. */
   reached(process: Process, packet: Uint8Array, from: string): void;
+  /** The process takes a packet from its socket. */
+  takes(process: Process, packet: Uint8Array, from: string): void;
   /** A callback threw. */
   threw(error: unknown): void;
   /** A timer fired. */
@@ -228,8 +230,12 @@ export class Process {
   #deliver(packet: Uint8Array, from: string): void {
     const receiver = this.#receiver;
     if (!this.alive || !receiver) return;
-    if (this.frozen) this.#arrive(packet, from);
-    else this.#run(() => receiver.packet(packet, from));
+    if (this.frozen) {
+      this.#arrive(packet, from);
+      return;
+    }
+    this.#world.takes(this, packet, from);
+    this.#run(() => receiver.packet(packet, from));
   }
 
   #send(batch: PacketBatch): void {

@@ -7,7 +7,7 @@
  * | splice | the same where a process was restarted: nobody gets bytes, or promises, of two incarnations |
  * | once | no two connections that one process accepted give out the same stream |
  * | promise | what was promised as delivered was read, or the reader got an error or was killed later |
- * | end | a peer reads the end of a stream whose delivery was promised, and no error |
+ * | end | a peer reads the end of a stream whose delivery was promised, and no error, unless it may have left |
  * | notice | who waits for a peer that is gone gets an error in time |
  * | close | a close is over after `linger` |
  * | live | a peer that is there is not given up |
@@ -76,6 +76,9 @@ const LONGEST_WAIT = 120_000;
 /** No wait is longer before a peer is asked again whether its address is real. */
 const LONGEST_QUESTION = 5_000;
 
+/** A search for the path's MTU sends at most so many full packets at once: copies, and smaller sizes. */
+const PROBED_PACKETS = 20;
+
 /** The settings of an end that the rules need. */
 export function limits(end: End, { client, server, faults }: Scenario) {
   const own = end.name === "client" ? client : server;
@@ -137,7 +140,10 @@ export function checkOperation(op: Operation, facts: Facts): void {
   const { end, name, since } = op;
   const { now } = facts;
   end.rto = Math.max(end.rto, end.connection.stats.rto);
-  const { deadLinkTime, idleTimeout, keepAlive, linger } = limits(end, facts.scenario);
+  const { deadLinkTime, idleTimeout, keepAlive, linger, pacingRate, mtu } = limits(
+    end,
+    facts.scenario,
+  );
   if (name === "closed") {
     const bound = end.closedAt + linger + slack(end, facts);
     if (now > bound) {
@@ -150,7 +156,9 @@ export function checkOperation(op: Operation, facts: Facts): void {
   if (gone === Infinity || op.succeeded) return;
   const silent = name === "read" ? keepAlive + deadLinkTime : deadLinkTime;
   const patience = Math.min(idleTimeout, keepAlive + deadLinkTime, silent);
-  const bound = Math.max(since, gone) + patience +
+  // The probes of sizes share the rate: nothing that asks for an answer may leave for so long.
+  const probing = PROBED_PACKETS * mtu / pacingRate * 1000;
+  const bound = Math.max(since, gone) + patience + probing +
     (deadLinkTime === Infinity ? 0 : deadLinkTime / 4) + slack(end, facts);
   facts.count("waits for a peer that is gone");
   if (now > bound) {

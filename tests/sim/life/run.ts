@@ -145,8 +145,8 @@ async function finish(world: World): Promise<void> {
     if (!done) break;
     // A server that is slow to accept may not have begun.
     await network.delay(scenario.acceptDelay + 4 * scenario.oneWay + 2000);
-    // Nor has a server that is frozen. Every server thaws.
-    if (world.isIdle && !world.server.frozen) break;
+    // A frozen server takes in what waits in its socket, and may accept it, when it is thawed.
+    if (world.isIdle && !(world.server.alive && world.server.frozen)) break;
   }
   world.over = true;
   for (const end of world.ends) {
@@ -186,7 +186,22 @@ function longest(scenario: Scenario): number {
     ];
     for (const time of times) if (time < Infinity) sum += 2 * time;
   }
-  return sum * (1 + scenario.redials) + 1_000_000;
+  return (sum + transferTime(scenario)) * (1 + scenario.redials) + 1_000_000;
+}
+
+/** How long all that the applications write may take if each window takes two round trips, in ms. */
+function transferTime({ client, server, clientProgram, serverProgram, oneWay }: Scenario): number {
+  const least = (name: "mtu" | "rcvWnd" | "sndWnd" | "burst", usual: number) =>
+    Math.min(client[name] ?? usual, server[name] ?? usual);
+  const window = Math.min(least("rcvWnd", 256), least("sndWnd", 128), least("burst", 64));
+  const interval = Math.max(client.interval ?? 100, server.interval ?? 100);
+  let bytes = 0;
+  // An echo writes what it reads.
+  for (const { write } of [clientProgram, serverProgram, clientProgram]) {
+    for (const size of write.sizes) bytes += size;
+  }
+  const rounds = bytes / (window * Math.max(1, least("mtu", 1400) - 60));
+  return 2 * rounds * 2 * (oneWay + interval);
 }
 
 /** Rule `hang`: who still waits, waits for something that no setting bounds. */

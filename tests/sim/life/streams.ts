@@ -52,6 +52,8 @@ export class Outgoing {
   endedAt = Infinity;
   /** The end was acknowledged: `closeWrite` or `closed` resolved. */
   endPromisedAt = Infinity;
+  /** Whether the peer had acknowledged the end then. */
+  endAcknowledged = false;
   /** Bytes that were promised to be delivered, and when. */
   promised = 0;
   promisedAt = -Infinity;

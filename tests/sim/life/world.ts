@@ -12,6 +12,7 @@ import {
 } from "../../../transport/connection/mod.ts";
 import { SimulatedNetwork } from "../../../transport/link/mod.ts";
 import { Random } from "../../../transport/link/random.ts";
+import { resolveFec } from "../../../transport/session/fec_options.ts";
 import { ConnectionError } from "../../../transport/session/mod.ts";
 import { Application, type Stage } from "./application.ts";
 import { Correction } from "./correction.ts";
@@ -285,7 +286,8 @@ export class World implements Stage, Facts {
     this.moment("dial");
     const { fec } = this.scenario.client;
     if (typeof fec === "object" && !fec.adaptive && this.scenario.cipher === "none") {
-      this.corrections.push(new Correction(process, address, fec));
+      const guess = resolveFec(this.scenario.server.fec) ?? undefined;
+      this.corrections.push(new Correction(process, address, fec, guess));
     }
     this.#start(end, () => this.#afterClient(client));
   }
@@ -360,6 +362,8 @@ export class World implements Stage, Facts {
   }
 
   #afterClient(client: Client): void {
+    // A connection that is left when the run is over is aborted.
+    if (this.over) return;
     if (!client.end.outcome?.kind || this.#redials === 0 || client.process.leaving) return;
     client.process.leaving = true;
     this.#redials--;

@@ -7,6 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type Connection, ConnectionError, connectOn, listenOn } from "../../../transport/mod.ts";
+import { TimerHeap } from "../../../transport/session/timer_heap.ts";
 import { ACK, decode, encode, pattern, PUSH, RESET, WASK } from "../../kcp/harness.ts";
 import { FakeClock, FakeSocket, foreignAnswers, outcome, settle } from "../harness.ts";
 
@@ -25,7 +26,8 @@ async function accepted(count: number) {
     conns.push(await listener.accept());
     await conns[conv].read(new Uint8Array(1));
   }
-  for (let end = clock.time + 10_000; listener.stats.unconfirmed > 0 && clock.time < end;) {
+  const end = clock.time + 10_000;
+  while (listener.stats.unconfirmed > 0 && clock.time < end) {
     for (const { packet } of socket.sent.splice(0)) {
       const answers = foreignAnswers(decode(packet));
       if (answers.length > 0) socket.receiver!.packet(encode(...answers), PEER);
@@ -76,6 +78,26 @@ Deno.test("idle: waiting reads and timeouts of completed reads need no wake-up",
   await clock.advance(3_600_000);
   assertEquals(waiting.state, "pending");
   assert(clock.woken - woken <= 1, `${clock.woken - woken} wake-ups for reads that are done`);
+});
+
+Deno.test("driver: timeouts of completed reads leave the timer heap", async () => {
+  const { socket, conns } = await accepted(1);
+  let most = 0;
+  const { push } = TimerHeap.prototype;
+  TimerHeap.prototype.push = function (at, value) {
+    push.call(this, at, value);
+    most = Math.max(most, this.size);
+  };
+  try {
+    for (let sn = 1; sn < 200; sn++) {
+      const reading = conns[0].read(new Uint8Array(1), { timeout: 1e9 });
+      socket.receiver!.packet(encode({ conv: 0, sn, data: pattern(1) }), PEER);
+      assertEquals(await reading, 1);
+    }
+  } finally {
+    TimerHeap.prototype.push = push;
+  }
+  assertEquals(most, 1);
 });
 
 Deno.test("driver: the packets of one turn leave in one batch after the turn", async () => {

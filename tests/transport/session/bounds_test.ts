@@ -2,7 +2,6 @@ import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@
 import { connect, ConnectionError, listen, turbo } from "../../../mod.ts";
 import { Endpoint } from "../../../transport/mod.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
-import { TimerHeap } from "../../../transport/session/timer_heap.ts";
 import { encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
 import { foreignAnswers, ownAnswers, readAll, readExactly, Runner, writeAll } from "../harness.ts";
 
@@ -173,15 +172,4 @@ Deno.test("connect: the wildcard address reaches a listener on this machine", as
   }
   listener.close();
   await listener.closed;
-});
-
-Deno.test("timer heap: retain removes the refused values, and keeps the order", () => {
-  const heap = new TimerHeap<number>();
-  for (let n = 0; n < 200; n++) heap.push((n * 37) % 20, n);
-  heap.retain((n) => n % 3 !== 0);
-  const left: number[] = [];
-  while (heap.size > 0) left.push(heap.pop()!);
-  const expected = Array.from({ length: 200 }, (_, n) => n).filter((n) => n % 3 !== 0)
-    .sort((a, b) => (a * 37) % 20 - (b * 37) % 20 || a - b);
-  assertEquals(left, expected);
 });

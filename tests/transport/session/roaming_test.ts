@@ -6,7 +6,6 @@ import { Random } from "../../../transport/link/random.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { pattern } from "../../kcp/harness.ts";
 
-const SERVER = "10.0.0.1:80";
 const CLIENT = "10.0.0.2:5000";
 const MOVED = "10.0.0.3:6000";
 const ATTACKER = "10.6.6.6:666";
