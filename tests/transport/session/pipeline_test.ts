@@ -14,8 +14,17 @@ import type { LinkOptions } from "../../../transport/link/mod.ts";
 import { Random } from "../../../transport/link/random.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { CONV, encode, pattern, WINS } from "../../kcp/harness.ts";
-import { drain, readAll, writeAll } from "../harness.ts";
-import { countingEntropy, handAes, handChaCha, KEY_SIZES, keyOf, Outlet, Sealer } from "./wire.ts";
+import { drain, foreignAnswers, readAll, writeAll } from "../harness.ts";
+import {
+  countingEntropy,
+  handAes,
+  handChaCha,
+  KEY_SIZES,
+  keyOf,
+  Outlet,
+  readWire,
+  Sealer,
+} from "./wire.ts";
 
 const QUICK: SessionOptions = { nodelay: 1, interval: 10, resend: 2, nc: true };
 const SERVER = { hostname: "10.0.0.1", port: 80 } as const;
@@ -274,8 +283,17 @@ Deno.test("migrate: with an authenticated cipher, only valid packets move a sess
     assertEquals(b.machine.input(packet, 1, "10.0.0.66:6"), false);
   }
   assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], [PEER, 0, 1]);
-  assert(b.machine.input(packets[2], 2, "10.0.0.3:9"));
-  assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], ["10.0.0.3:9", 1, 1]);
+  const moved = "10.0.0.3:9";
+  b.packets(2);
+  assert(b.machine.input(packets[2], 2, moved));
+  // The session stays where it is until the new address has answered what was sent there alone.
+  assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], [PEER, 0, 1]);
+  const questions = b.packets(2).filter(({ to }) => to === moved);
+  assertEquals(questions.length, 1);
+  const { segments } = readWire(sealer.open(questions[0].packet));
+  const echo = sealer.seal(encode(...foreignAnswers(segments)));
+  assert(b.machine.input(echo, 3, moved));
+  assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], [moved, 1, 1]);
   assertEquals(drain(session), pattern(15));
 });
 
