@@ -37,6 +37,8 @@ export class PathValidation {
   /** The address that is checked; empty while none is. */
   #candidate = "";
   #old = "";
+  /** When a packet has come from the address that is checked, in ms. */
+  #heardAt = -Infinity;
   /** The `ts` of the questions. */
   readonly #newTs: number[] = [];
   readonly #oldTs: number[] = [];
@@ -55,9 +57,14 @@ export class PathValidation {
 
   /** Takes note of a valid packet from another address. */
   packetFrom(address: string, current: string, now: number): void {
-    if (this.#candidate !== "" && !this.#moved) return;
+    if (this.#candidate !== "" && !this.#moved) {
+      if (address === this.#candidate) this.#heardAt = now;
+      // A peer that has moved on says nothing more from there.
+      if (now < this.#heardAt + this.#kcp.rto) return;
+    }
     if (address === this.#blocked && now < this.#blockEnds) return;
     this.#candidate = address;
+    this.#heardAt = now;
     this.#old = current;
     this.#moved = false;
     this.#newTs.length = this.#oldTs.length = 0;

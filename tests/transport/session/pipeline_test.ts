@@ -327,9 +327,9 @@ Deno.test("migrate: an encrypted stream with FEC and loss survives address chang
     }
     assertEquals(await read, pattern(300_000));
     await written;
-    // Packets in flight during the change arrive from the old address, so the session may move back
-    // and forth.
-    assert(listener.stats.migrated >= 3, `it moved ${listener.stats.migrated} times`);
+    // The peer may leave an address before it has answered there.
+    assert(listener.stats.migrated >= 1, `it moved ${listener.stats.migrated} times`);
+    assert(network.now < 10_000, `the stream took ${network.now} ms`);
     assertEquals(listener.stats.accepted, 1);
     assertEquals(far.remoteAddr.hostname, "10.0.0.5");
   });
