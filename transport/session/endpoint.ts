@@ -380,10 +380,14 @@ export class Endpoint {
       if (!entry) this.#table.countInvalid(from);
     }
     if (!entry) return false;
+    const { kcp } = entry.session;
+    const known = kcp.peerRestarted;
     const valid = entry.session.inputAt(start, end, this.#now);
     if (!valid) this.#stats.invalid++;
     else {
-      const { kcp } = entry.session;
+      if (kcp.peerRestarted && !known) this.#settle(entry);
+      // The packet that shows a restart is the first one of the next session.
+      if (entry.removed) return this.#dispatch(start, end, from);
       if (entry.embryonic && (kcp.started || kcp.peerOpened)) this.#offer(entry);
       else if (entry.embryonic && kcp.extended) this.#refuseMiddle(entry, start, end);
       if (entry.validation) this.#judge(entry);

@@ -531,6 +531,8 @@ Deno.test("a single session and a session of an endpoint send the same packets",
     initialTs: 0,
   });
   const alone = new Outlet(new Session(CONV, PEER, 0, options()));
+  // As an endpoint does it.
+  alone.machine.kcp.requireEcho(true);
   const within = new Outlet(new Endpoint(options()));
   const session = within.machine.open(PEER, CONV, 0);
   const sealer = new Sealer(hand);

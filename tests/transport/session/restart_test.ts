@@ -240,6 +240,23 @@ for (const [name, [now, ts, data]] of Object.entries(RESTARTS)) {
   });
 }
 
+Deno.test("restart: after the end of a session, its next incarnation may lose its first segment", () => {
+  const [a, old] = accepted(1e6, { timeWait: 0 }, true);
+  drain(old);
+  old.abort(new ConnectionError("closed", "enough"));
+  a.idle(30, 990);
+  assertEquals(a.machine.size, 0);
+  // A late packet of the old incarnation draws a reset.
+  a.machine.input(push(1, 1e6 + 40), 1000, PEER);
+  assertEquals(a.segments(1000).map(({ cmd }) => cmd), [RESET]);
+  // The new one is asked, and gets its session.
+  a.machine.input(push(1, 70e6), 1100, PEER);
+  assertEquals(a.segments(1100).map(({ cmd }) => cmd), [WASK]);
+  a.machine.input(push(0, 70e6), 1200, PEER);
+  const young = a.machine.accept();
+  assertEquals(young && drain(young), Uint8Array.from([...pattern(10), ...pattern(10, 1)]));
+});
+
 Deno.test("restart: a retransmitted first segment belongs to its session, up to minutes later", () => {
   for (const now of [40, 1000, 100_000]) {
     for (const ts of [1e6, 1e6 + now, 1e6 - 100_000]) {
