@@ -55,10 +55,23 @@ export class Liveness {
     this.#dueSince = this.#probedAt = Infinity;
   }
 
+  /** Since when the peer is silent while an answer is due, in ms. Infinity while none is. */
+  get silentSince(): number {
+    return this.#dueSince === Infinity ? Infinity : Math.max(this.#dueSince, this.heardAt);
+  }
+
+  /**
+   * When the peer is asked for a sign of life if nothing else has asked for one, in ms. Infinity if it
+   * was asked. The next retransmission may be due after the verdict only.
+   */
+  get askAt(): number {
+    return this.#probedAt === Infinity ? this.silentSince + this.#time / 2 : Infinity;
+  }
+
   /** When the peer's silence has lasted too long, in ms. Infinity while no answer is due. */
   get silenceEnds(): number {
     if (this.#dueSince === Infinity) return Infinity;
-    return Math.max(Math.max(this.#dueSince, this.heardAt) + this.#time, this.#graceEnds);
+    return Math.max(this.silentSince + this.#time, this.#graceEnds);
   }
 
   /**

@@ -25,6 +25,8 @@ const MIN_COPIES = 8;
  */
 const MAX_PATIENCE = 4;
 const ALARM_MEMORY = 10_000;
+/** A packet is suspected, too, if it has this part of the suspected size at least. */
+const ALIKE = 7 / 8;
 /** Most probes of a round. */
 export const MAX_PROBES = 64;
 /** A peer that answered this many rounds, but no CMD_PROBE in them, does not know it. */
@@ -136,6 +138,7 @@ export class PathMtu {
   /** Notes that a segment is sent again whose packet had `size` bytes and was sent at `sentAt`. */
   resent(size: number, sentAt: number, now: number): void {
     if (this.#suspect > 0) {
+      if (size > MIN_SUSPECT && size < this.#suspect) this.#resentSmaller(size);
       // The answer to the last round is lost, or there is none.
       if (now >= this.#round.endsAt || this.#round.endsAt === Infinity) this.#wanted = true;
     } else if (size >= this.#bad) {
@@ -149,6 +152,15 @@ export class PathMtu {
       this.#high = 0;
       this.#wanted = true;
     }
+  }
+
+  /**
+   * A packet is lost, too, that is a little smaller than the suspected ones: their data is sent without
+   * the acknowledgments that they carried. The suspicion goes over to it, or its losses would not count.
+   */
+  #resentSmaller(size: number): void {
+    const alike = size >= this.#suspect * ALIKE;
+    if (alike && !this.#arrivals.has(size, this.#suspectedAt)) this.#suspect = size;
   }
 
   /** Notes that a packet with data is sent. */

@@ -68,6 +68,8 @@ export class Receiver {
   /** The segment that was acknowledged last. */
   #lastSn = 0;
   #lastTs = 0;
+  /** When it arrived, in ms. */
+  #lastAt = 0;
   /** It is not repeated before this time, in ms. */
   #repeatAt = -Infinity;
   /** The largest probe of the path MTU with the newest `ts`. */
@@ -167,6 +169,7 @@ export class Receiver {
     this.quote(sn, ts);
     this.#lastSn = sn;
     this.#lastTs = ts;
+    this.#lastAt = now;
     this.acks.push(sn, ts, this.#options.rcvWnd);
   }
 
@@ -385,12 +388,16 @@ export class Receiver {
     return this.started && this.acks.count > 0 ? this.#clock.nextFlush : Infinity;
   }
 
-  /** Makes the last acknowledgment due again if none waits. */
+  /**
+   * Makes the last acknowledgment due again if none waits. Its `ts` is later by the time since the
+   * segment arrived: else the peer would take that time for a part of the round trip.
+   */
   repeatAck(): void {
     const { now } = this.#clock;
     if (this.started && !this.initiator && this.acks.count === 0 && now >= this.#repeatAt) {
       this.#repeatAt = now + this.#options.interval;
-      this.acks.push(this.#lastSn, this.#lastTs, this.#options.rcvWnd);
+      const age = Math.floor(now - this.#lastAt);
+      this.acks.push(this.#lastSn, (this.#lastTs + age) | 0, this.#options.rcvWnd);
     }
   }
 

@@ -227,7 +227,16 @@ export class Sender implements PacketSink {
    */
   #mostFragments(size: number): number {
     const configured = Math.ceil(size / (this.#options.mtu - OVERHEAD));
-    return Math.min(MAX_FRAGMENTS, Math.max(1, configured, this.remote.largest));
+    return Math.min(MAX_FRAGMENTS, Math.max(1, configured, this.#readableFragments));
+  }
+
+  /**
+   * Most fragments of a message that the peer can read. One that knows pieces makes room for a message
+   * with more fragments than its window has segments, if these are not larger than usual. With other
+   * peers, such a message would stop the conversation.
+   */
+  get #readableFragments(): number {
+    return this.path.understood ? MAX_FRAGMENTS : this.remote.largest;
   }
 
   /** See {@linkcode Kcp.write}. */
@@ -528,7 +537,7 @@ export class Sender implements PacketSink {
   #recut(): void {
     this.#cutFor = this.path.mtu;
     const { mss } = this;
-    const most = Math.min(MAX_FRAGMENTS, this.remote.largest);
+    const most = Math.min(MAX_FRAGMENTS, this.#readableFragments);
     recut(this.buffer, mss, Math.min(mss, this.#options.mtu - OVERHEAD), most);
   }
 
@@ -569,7 +578,7 @@ export class Sender implements PacketSink {
       }
     }
     if (this.#probesWindow) deadline = Math.min(deadline, remote.probeAt);
-    deadline = Math.min(deadline, this.path.deadline);
+    deadline = Math.min(deadline, this.path.deadline, this.#askAt);
     if (this.#renumbering.waiting) {
       // Nothing times out while everything waits.
       const { askAt } = this.#renumbering;
@@ -598,6 +607,7 @@ export class Sender implements PacketSink {
       remote.probed(now, Math.max(this.rto.rto, liveness.longestWait));
       this.askWindow = true;
     }
+    if (now >= this.#askAt) this.askWindow = true;
   }
 
   /**
@@ -607,6 +617,12 @@ export class Sender implements PacketSink {
   get heldBackUntil(): number {
     const { readyAt } = this.pacer;
     return this.buffer.due && this.#dataSentAt <= this.#liveness.heardAt ? readyAt : -Infinity;
+  }
+
+  /** When the peer is asked for a sign of life, in ms: no data was sent since it is silent. */
+  get #askAt(): number {
+    const { silentSince, askAt } = this.#liveness;
+    return this.#dataSentAt > silentSince ? Infinity : askAt;
   }
 
   /** Whether the peer's window is closed, and probed: data waits for it, or was refused. */

@@ -114,6 +114,21 @@ Deno.test("acknowledge: until the peer has taken data, an ACK leads each flight"
   assertEquals(letters(b, 2008).includes("A"), false);
 });
 
+Deno.test("acknowledge: a repeated ACK does not make the round trip longer", () => {
+  const [a, b] = [opened({}), opened({ ackNoDelay: true })];
+  queue(a, 1);
+  const [first] = a.segments(0);
+  b.input(50, first);
+  // This acknowledgment is lost. One that leads data follows after an outage.
+  b.segments(50);
+  b.kcp.send(pattern(10));
+  const [again] = b.segments(2000);
+  assertEquals([again.cmd, again.sn], [ACK, 0]);
+  a.input(2050, again);
+  assert(a.kcp.drained);
+  assertEquals(a.kcp.srtt, 100);
+});
+
 Deno.test("acknowledge: a full segment before ACKs is paced", () => {
   const b = opened({ interval: 10, mtu: 100, pacingRate: 1000, burst: 1 });
   let sent = 0;

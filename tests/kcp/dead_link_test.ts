@@ -47,6 +47,27 @@ Deno.test("dead link: silence of deadLinkTime while an answer is due", () => {
   }
 });
 
+Deno.test("dead link: a peer is asked before the verdict if the next timeout comes after it", () => {
+  const a = opened({ deadLinkTime: 2000, minRto: 5000, nodelay: 1 });
+  queue(a, 1);
+  a.segments(0);
+  let again: number[] = [];
+  for (let now = 0; again.length === 0 && !a.kcp.dead;) {
+    // The peer lives. It lacks the segment, and has nothing to send by itself.
+    now = a.kcp.deadline;
+    const segments = a.segments(now);
+    if (segments.some(({ cmd }) => cmd === WASK)) a.input(now + 100, { cmd: WINS, wnd: 100 });
+    again = sent(segments);
+  }
+  assertEquals([a.kcp.dead, again], [null, [0]]);
+  // Whoever does not answer is asked once, and given up.
+  const b = opened({ deadLinkTime: 2000, minRto: 5000, nodelay: 1 });
+  queue(b, 1);
+  b.segments(0);
+  assertEquals([b.kcp.deadline, b.segments(1000).map(({ cmd }) => cmd)], [1000, [WASK]]);
+  assertEquals([b.kcp.deadline, b.segments(2000), b.kcp.dead], [2000, [], "silence"]);
+});
+
 Deno.test("dead link: the silence starts at the last packet that arrived", () => {
   const a = opened({ deadLinkTime: 5000 });
   queue(a, 2);

@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
+import { PathMtu } from "../../kcp/path_mtu.ts";
 import { Random } from "../../transport/link/random.ts";
 import { decode, End, opened, pattern, PIECE, PROBE, PUSH, sent, WINS } from "./harness.ts";
 import { Path, type Traffic } from "./path_mtu_harness.ts";
@@ -188,6 +189,18 @@ Deno.test("path MTU: under a rate limit, two losses in a row cost few probes", (
   assert(probes < 15_000, `${probes} bytes of probes`);
 });
 
+Deno.test("path MTU: the suspicion follows data that is sent again without its acknowledgments", () => {
+  const path = new PathMtu(1_400, 1_400);
+  path.resent(1_067, 0, 100);
+  path.resent(1_043, 100, 200);
+  assertEquals(path.suspect, 1_043, "with an ACK it had 1,067 bytes");
+  path.resent(600, 100, 300);
+  assertEquals(path.suspect, 1_043, "a much smaller packet tells nothing of it");
+  path.arrived(1_040, 250, 400);
+  path.resent(1_030, 200, 500);
+  assertEquals(path.suspect, 1_043, "packets of that size arrive");
+});
+
 // --- by hand ---
 
 Deno.test("path MTU: configure cuts what waits, and keeps the boundaries of messages", () => {
@@ -219,6 +232,17 @@ Deno.test("path MTU: a message gets no more fragments than the peer's window has
     const segments = a.segments(0);
     assertEquals(segments[0].frg + 1, wnd);
     assertEquals(segments.length, wnd);
+  }
+});
+
+Deno.test("path MTU: on a smaller path, large messages still pass small windows", () => {
+  for (const rcvWnd of [1, 2, 5]) {
+    const jumbo = { ...turbo, mtu: 9_000 };
+    const traffic = { message: 8_976, ahead: 1, total: 90_000 };
+    const path = new Path(traffic, jumbo, {}, 1, { ...turbo, rcvWnd });
+    path.network.at(90, () => path.shrink(1_280));
+    path.finish();
+    assert(path.a.kcp.pathMtu <= 1_280);
   }
 });
 

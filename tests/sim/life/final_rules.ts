@@ -195,13 +195,16 @@ export function checkShare(app: Application, facts: Facts): void {
   }
   const time = share.to - share.from;
   if (time < 1000 || Math.min(peer.closedAt, peer.outcome?.at ?? Infinity) < share.to) return;
+  // Nobody takes datagrams between two incarnations of the peer.
+  if (facts.scenario.faults.some((f) => f.kind === "restart" && f.end === peer.name)) return;
   const { pacingRate } = limits(end, facts.scenario);
   const offered = datagrams.size / datagrams.gap;
   const least = 0.1 * Math.min(pacingRate / 1000, offered) * time - 5000;
   facts.count("shares of datagrams");
   if (pacingRate < Infinity) {
     if (
-      share.streamBusy && fillsRate(end, facts) &&
+      // A reader that pauses closes the window of the stream.
+      share.streamBusy && peer.paused === 0 && fillsRate(end, facts) &&
       share.streamBytes < 0.1 * pacingRate / 1000 * time - 5000
     ) {
       facts.fail(

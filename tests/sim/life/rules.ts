@@ -328,6 +328,8 @@ function checkResume(op: Operation, sender: End, start: number, history: History
   const { end: reader } = op;
   if (!outage || !history.onlyOutage || start > outage.to || outage.to - outage.from < 500) return;
   if (sender.heardAgainAt === Infinity || sender.process.disturbed > 0) return;
+  // What is owed may be too large for the path: that is found out after the outage.
+  if (history.mtuAt > -Infinity) return;
   const { pacingRate, mtu } = limits(sender, facts.scenario);
   const intervals = facts.interval(sender) + facts.interval(reader);
   const rounds = facts.scenario.messages ? roundsOfMessage(sender, reader) : 0;
