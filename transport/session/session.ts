@@ -204,12 +204,18 @@ export class Session {
     return this.#activity.heard;
   }
 
+  /** Whether the peer knows of the session. */
+  get opened(): boolean {
+    const { initiator, answered, reported, linked } = this.kcp;
+    return this.heard && (!initiator || answered || reported || linked);
+  }
+
   /**
    * Asks the peer whether it is there, until it answers: a listener opens the conversation then. Call
    * it on the side that opens the session.
    */
   ask(): void {
-    if (this.#state !== "open" || this.heard || this.#confirmation.pending || this.#asked) return;
+    if (this.#state !== "open" || this.opened || this.#confirmation.pending || this.#asked) return;
     this.#asked = true;
     this.#confirmation.ask(this.#now);
     this.onWake?.(this);

@@ -96,6 +96,27 @@ Deno.test("opened: at a loss of 30 %, every greeting arrives, and one session is
   }
 });
 
+Deno.test("opened: under a flood, the listener asks for a proof first; a greeting is heard then", async () => {
+  for (const loss of [0, 0.15]) {
+    for (let seed = 0; seed < (loss ? 30 : 1); seed++) {
+      const net = network(loss, seed);
+      const listener = net.listen({ ...SERVER, ...turbo, maxUnconfirmed: 0 });
+      (async () => {
+        for await (const conn of listener) conn.write(GREETING).catch(() => {});
+      })().catch(() => {});
+      await net.run(async () => {
+        const client = net.connect({ ...SERVER, ...turbo });
+        await client.opened;
+        assertEquals([listener.stats.accepted, listener.stats.unconfirmed], [1, 0]);
+        assertEquals(await readExactly(client, GREETING.length), GREETING);
+        assert(net.now <= (loss ? 8000 : 2 * RTT), `seed ${seed}: ${net.now} ms`);
+        client.abort();
+        await net.delay(10);
+      });
+    }
+  }
+});
+
 Deno.test("opened: without a peer it rejects as unreachable after the deadLinkTime, at most 30 s", async () => {
   for (const [deadLinkTime, expected] of [[2000, 2000], [30_000, 30_000], [100_000, 30_000]]) {
     const net = network();
