@@ -9,6 +9,7 @@ import { MemoryQueue, type MemoryWaiter } from "./memory_queue.ts";
 
 /** log2 of the smallest block that an {@linkcode Arena} hands out. */
 const MIN_CLASS = 6;
+/** The largest block has 2^30 bytes, so `1 << cls` is positive. (`2 ** cls` takes much longer.) */
 const CLASSES = 31;
 /** The smallest arena in bytes. */
 const MIN_SIZE = 1024;
@@ -122,8 +123,8 @@ export class Arena {
   fits(size: number, received = false): boolean {
     if (size > this.limit) return false;
     const cls = sizeClass(size);
-    if (received && this.#used + 2 ** cls > RECEIVED_SHARE * this.limit) return false;
-    return this.#available >>> cls !== 0 || alignUp(this.#top, cls) + 2 ** cls <= this.limit;
+    if (received && this.#used + (1 << cls) > RECEIVED_SHARE * this.limit) return false;
+    return this.#available >>> cls !== 0 || alignUp(this.#top, cls) + (1 << cls) <= this.limit;
   }
 
   /** Whether so much is in use that nothing should be kept for later. */
@@ -178,7 +179,7 @@ export class Arena {
   get #largest(): number {
     let largest = 31 - Math.clz32(this.#available);
     for (let cls = Math.max(MIN_CLASS, largest + 1); cls < CLASSES; cls++) {
-      if (alignUp(this.#top, cls) + 2 ** cls > this.limit) break;
+      if (alignUp(this.#top, cls) + (1 << cls) > this.limit) break;
       largest = cls;
     }
     return largest;
@@ -207,7 +208,7 @@ export class Arena {
     // Of what is left, each upper half is a free block of the class below.
     while (found > cls) {
       found--;
-      this.#link(offset + 2 ** found, found);
+      this.#link(offset + (1 << found), found);
     }
     return offset;
   }
@@ -217,7 +218,7 @@ export class Arena {
    */
   #extend(cls: number): number {
     const offset = alignUp(this.#top, cls);
-    const top = offset + 2 ** cls;
+    const top = offset + (1 << cls);
     if (top > this.limit) return -1;
     if (top > this.bytes.length) {
       let size = this.bytes.length;
@@ -228,7 +229,7 @@ export class Arena {
       // The largest block that may begin here.
       const gap = Math.min(31 - Math.clz32(this.#top & -this.#top), sizeOf(offset - this.#top));
       this.#link(this.#top, gap);
-      this.#top += 2 ** gap;
+      this.#top += 1 << gap;
     }
     this.#top = top;
     return offset;
@@ -244,7 +245,7 @@ export class Arena {
       if (buddy < offset) offset = buddy;
       cls++;
     }
-    if (offset + 2 ** cls < this.#top) {
+    if (offset + (1 << cls) < this.#top) {
       this.#link(offset, cls);
       return;
     }
@@ -263,7 +264,7 @@ export class Arena {
     const classes = this.#classes;
     const top = this.#top;
     for (let cls = MIN_CLASS; cls < CLASSES && (top & ((1 << cls) - 1)) === 0; cls++) {
-      const offset = top - 2 ** cls;
+      const offset = top - (1 << cls);
       if (offset < 0) return -1;
       if (classes[offset >> MIN_CLASS] === cls + 1) return offset;
     }
@@ -314,8 +315,8 @@ function sizeOf(size: number): number {
   return 31 - Math.clz32(size);
 }
 
-/** The first multiple of 2^cls from `offset` on; it may be 2^31 or more. */
+/** The first multiple of 2^cls from `offset` on. Both are at most 2^30. */
 function alignUp(offset: number, cls: number): number {
-  const size = 2 ** cls;
-  return Math.ceil(offset / size) * size;
+  const size = 1 << cls;
+  return (offset + size - 1) & -size;
 }

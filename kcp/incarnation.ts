@@ -121,12 +121,13 @@ export class Incarnation {
    * @param bytes The memory of the packet.
    * @param ts The `ts` of the segment.
    * @param offset Offset of its payload.
-   * @param length Bytes of its payload.
+   * @param length Bytes of its payload; -1 if the payload is not known. Then only the clock counts.
    * @param now The time in ms.
    */
   differs(bytes: Uint8Array, ts: number, offset: number, length: number, now: number): boolean {
     if (!this.started) return false;
-    const own = this.continues(ts, now) && digest(bytes, offset, length) === this.#firstDigest;
+    const own = this.continues(ts, now) &&
+      (length < 0 || digest(bytes, offset, length) === this.#firstDigest);
     if (own) return false;
     const { before } = this;
     if (before && now - before.#newestAt > MAX_LATE) this.before = null;

@@ -111,6 +111,8 @@ export class Kcp {
   #resumeAt = -Infinity;
   /** Whether the packet that is being read is of an earlier incarnation, or meant for one. */
   #foreign = false;
+  /** Whether a peer at this address has shown its clock, as this library does. */
+  #marks = false;
   /** See {@linkcode Kcp.believed}. */
   #believed = true;
   /** When a full batch held back the rest of a flight, in ms. */
@@ -562,7 +564,7 @@ export class Kcp {
     if (this.dead) return true;
     const silence = this.#clock.now - this.#liveness.heardAt;
     this.#foreign = false;
-    const linked = !this.#echoRequired || this.#believes(start, end);
+    const linked = !this.#echoRequired || this.#believes(start, end, recovered);
     const foreign = this.#foreign;
     this.#believed = !foreign && (linked || !receiver.initiator);
     if (!foreign) this.#liveness.heard(this.#clock.now);
@@ -711,7 +713,7 @@ export class Kcp {
    * Whether a packet comes from the present incarnation of the peer, and is meant for the present one of
    * this end.
    */
-  #believes(start: number, end: number): boolean {
+  #believes(start: number, end: number, recovered: boolean): boolean {
     const sender = this.#sender;
     const receiver = this.#receiver;
     const { incarnation } = receiver;
@@ -719,36 +721,44 @@ export class Kcp {
     const { now } = this.#clock;
     // The clock of the peer, if a WASK or WINS shows it.
     let shown = false, clock = 0;
-    let echoes = false, links = false;
-    let foreign = false, opening = false;
+    let echoes = false, dated = false, opening = false;
+    let foreign = false;
     const knows = receiver.started || incarnation.known;
     for (let at = start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
       const sn = view.getInt32(at + SN, true);
       const ts = view.getInt32(at + TS, true);
       const length = view.getInt32(at + LEN, true);
-      if (cmd === CMD_ACK) {
+      if (cmd === CMD_ACK || cmd === CMD_PROBE_ANSWER) {
         if (sender.hasSent(ts) || sender.isProbeEcho(ts)) echoes = true;
         else foreign ||= this.#echoes;
-        links ||= !this.#linked && sender.isEcho(sn, ts);
-      } else if (cmd === CMD_PUSH || cmd === CMD_PIECE) {
+      } else if (cmd === CMD_PUSH || cmd === CMD_PIECE || cmd === CMD_PROBE) {
         // The `ts` of a request for an echo may be a cookie.
-        foreign ||= knows && !receiver.isEchoRequest(sn, length) && !incarnation.continues(ts, now);
+        if (!receiver.isEchoRequest(sn, length)) {
+          dated = true;
+          foreign ||= knows && !incarnation.continues(ts, now);
+        }
       } else if (cmd === CMD_WASK || cmd === CMD_WINS) {
         const mark = view.getUint8(at + FRG);
         if (isMarked(mark)) {
-          shown = true;
+          shown = dated = true;
           clock = cmd === CMD_WASK ? ts : sn;
           opening = (mark & OPENING) !== 0;
-          if (cmd === CMD_WINS && sender.isProbeEcho(ts)) echoes = links = true;
+          if (cmd === CMD_WINS && sender.isProbeEcho(ts)) echoes = true;
           foreign ||= knows && !incarnation.continues(clock, now) &&
             !incarnation.wasSet(clock, now);
         }
       }
       at += OVERHEAD + length;
     }
-    if (links) this.#linked = this.#echoes = sender.trusted = true;
+    // Error correction may have mixed shards of two incarnations. Then its times are wrong, too.
+    foreign ||= recovered && !echoes && !dated;
+    if (echoes && (shown || !recovered)) this.#linked = this.#echoes = sender.trusted = true;
     receiver.proven = echoes && this.#linked;
+    if (shown) {
+      this.#marks = true;
+      this.#linkBy = Infinity;
+    }
     if (foreign && !receiver.proven) {
       this.#foreign = true;
       // It may be a new incarnation.
@@ -770,8 +780,9 @@ export class Kcp {
     if (sender.silent) return true;
     this.#linked = now >= this.#linkBy || receiver.initiator && receiver.started;
     if (this.#linked) return true;
-    // A peer that echoes nothing is trusted in the end: our retransmissions have asked for it.
-    if (this.#linkBy === Infinity) {
+    // A peer that echoes nothing is trusted in the end: our retransmissions have asked for it. One of
+    // this library does.
+    if (this.#linkBy === Infinity && !this.#marks) {
       this.#linkBy = now + Math.max(MIN_LINK_TIME, LINK_RTOS * sender.rto.rto);
     }
     return false;
@@ -954,10 +965,16 @@ export class Kcp {
     // Until the peer has taken data, an acknowledgment leads every flight: its echo of `ts` shows the
     // peer that the data is meant for it, and one of them may be lost.
     const taken = sender.buffer.acknowledged > 0;
-    if (data && !taken && now > this.#splitAt) receiver.repeatAck();
+    if (data && !taken && now > this.#splitAt) receiver.repeatAck(false);
+    // Until the peer has answered, an acknowledgment and the clock leave together: one shows that the
+    // packet is meant for the peer, the other shows from whom it is.
+    if (this.#extensions && this.#echoRequired && !sender.answered && receiver.started) {
+      if (sender.askWindow) receiver.repeatAck(true);
+      else receiver.announceWindow ||= receiver.acks.count > 0;
+    }
     const acksLast = data && taken && sender.acksFitBetterLast(room);
     const fits = (acksLast || receiver.writeAcks(writer)) &&
-      (!control || this.#writeControl(writer));
+      (!this.#controlDue || this.#writeControl(writer));
     const left = fits && data ? sender.writeData(writer, room) : room;
     if (acksLast) receiver.writeAcks(writer);
     writer.close();

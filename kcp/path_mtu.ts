@@ -323,11 +323,6 @@ export class PathMtu {
     this.#holds = train && !this.understood;
   }
 
-  /** Whether an ACK is for a probe of the last round that is a segment. */
-  isEcho(sn: number, ts: number): boolean {
-    return this.#round.isSegment(sn, ts);
-  }
-
   /**
    * Handles an acknowledgment of a segment before `una`, or the answer to a probe.
    *

@@ -106,12 +106,6 @@ export class ProbeRound {
     return this.#sizes[index];
   }
 
-  /** Whether a probe that was written is a segment, by its `sn` and `ts`. */
-  isSegment(sn: number, ts: number): boolean {
-    const index = this.#indexOf(sn, ts);
-    return index >= 0 && !this.#asks(index);
-  }
-
   /** Whether a probe is a {@linkcode CMD_PROBE}. */
   #asks(index: number): boolean {
     return this.#kind === FOREIGN ? index === 0 : this.#kind === KNOWN || index > 0;

@@ -89,6 +89,11 @@ export class ReceiveBuffer {
     return this.nxt === this.read ? 0 : this.#table[(this.read & this.#mask) * STRIDE + FRG] + 1;
   }
 
+  /** Payload bytes of the first unread segment. Only valid if one can be read. */
+  get headLength(): number {
+    return this.#table[(this.read & this.#mask) * STRIDE + LEN];
+  }
+
   /** Whether a segment from `nxt` on is stored. */
   has(sn: number): boolean {
     if (((sn - this.read) >>> 0) >= this.#table.length / STRIDE) return false;

@@ -11,6 +11,8 @@ import { CMD_ACK, CMD_PROBE_ANSWER, CMD_WINS, distance, OVERHEAD } from "./segme
 
 /** Payload bytes that a segment of the receive window counts for at least. */
 const USUAL_SEGMENT = 1476;
+/** A message of this many bytes can be read, however small the window is. */
+const USUAL_MESSAGE = 256 * USUAL_SEGMENT;
 /**
  * Acknowledgments wait for the interval until there are this many, or enough to fill a packet.
  *
@@ -76,6 +78,8 @@ export class Receiver {
   #probeTs = 0;
   #probeSn = 0;
   #probeLength = -1;
+  /** Whether the segment that is being read is a piece of one. */
+  #partial = false;
   /** Payload bytes of the largest segment that the peer has sent. */
   #largest = 0;
   #options: ResolvedKcpOptions;
@@ -127,9 +131,10 @@ export class Receiver {
       // packets come late.
       const begins = distance(sn, this.#initialSn) < MAX_FIRST_WINDOW &&
         (this.initiator || distance(una, sentUna) <= 0);
-      if (begins || !this.proven && !incarnation.wasSet(ts, now)) {
+      // A packet that error correction made of shards of both incarnations shows nothing.
+      if (begins || recovered || !this.proven && !incarnation.wasSet(ts, now)) {
         counters.foreign++;
-        if (begins && sn === this.#initialSn) this.#noteRestart(ts, offset, length);
+        if (begins && sn === this.#initialSn && !recovered) this.#noteRestart(ts, offset, length);
         return;
       }
       incarnation.setClock(ts, now);
@@ -197,7 +202,8 @@ export class Receiver {
     const { incarnation } = this;
     const { now } = this.#clock;
     if (!this.initiator) {
-      this.restartSign ||= incarnation.differs(this.#arena.bytes, ts, offset, length, now);
+      const size = this.#partial ? -1 : length;
+      this.restartSign ||= incarnation.differs(this.#arena.bytes, ts, offset, size, now);
     } else if (this.proven || incarnation.isRival(ts, now)) {
       // A new peer that answers has heard us. One of this library has shown its clock with an echo.
       this.peerRestarted = true;
@@ -257,7 +263,9 @@ export class Receiver {
     const ahead = distance(sn, buffer.nxt);
     if (ahead < 0 || buffer.has(sn) || ((sn - buffer.read) >>> 0) >= this.capacity) {
       // A duplicate, or beyond the window.
+      this.#partial = true;
       this.push(sn, ts, frg, una, sentUna, at, bytes, recovered);
+      this.#partial = false;
       return true;
     }
     const total = pieceTotal(view, offset);
@@ -299,10 +307,12 @@ export class Receiver {
 
   /** Payload bytes that may be held for the application. */
   get #budget(): number {
-    return Math.min(
-      this.limit,
-      this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT),
-    );
+    const { buffer } = this;
+    const usual = this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT);
+    const fragments = buffer.headFragments;
+    // A message that has larger fragments than the window counts could otherwise never be read.
+    const message = fragments > 1 ? Math.min(USUAL_MESSAGE, fragments * buffer.headLength) : 0;
+    return Math.min(this.limit, Math.max(usual, message));
   }
 
   /**
@@ -316,12 +326,19 @@ export class Receiver {
     const largest = Math.max(this.#largest, this.#options.mtu - OVERHEAD);
     if (buffer.lacking >= 0) return Math.min(segments, buffer.room(largest));
     if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
-    const budget = this.#budget;
-    const fitting = Math.floor((budget - buffer.bytes) / largest);
-    if (fitting > 0) return Math.min(segments, fitting);
-    // An empty buffer takes one segment of any size. A message that is not complete can't be read, so
-    // its next fragment is needed. It may be smaller than the largest.
-    return buffer.bytes === 0 || buffer.bytes < budget && buffer.peekSize() < 0 ? 1 : 0;
+    const room = Math.max(0, this.#budget - buffer.bytes);
+    let least = 0;
+    const missing = buffer.headFragments - buffer.queued;
+    if (buffer.bytes === 0) {
+      // An empty buffer takes one segment of any size.
+      least = 1;
+    } else if (missing > 0) {
+      // A message that is not complete can't be read, so its next fragment is needed. It may be
+      // smaller than the first one.
+      const fitting = Math.min(missing, Math.floor(room / Math.max(1, buffer.headLength)));
+      least = Math.max(room > 0 ? 1 : 0, fitting);
+    }
+    return Math.min(segments, Math.max(least, Math.floor(room / largest)));
   }
 
   /** Changes {@linkcode Receiver.limit}. */
@@ -391,10 +408,13 @@ export class Receiver {
   /**
    * Makes the last acknowledgment due again if none waits. Its `ts` is later by the time since the
    * segment arrived: else the peer would take that time for a part of the round trip.
+   *
+   * @param always Whether it may have been repeated a short time ago.
    */
-  repeatAck(): void {
+  repeatAck(always: boolean): void {
     const { now } = this.#clock;
-    if (this.started && !this.initiator && this.acks.count === 0 && now >= this.#repeatAt) {
+    if (!this.started || this.initiator || this.acks.count > 0) return;
+    if (always || now >= this.#repeatAt) {
       this.#repeatAt = now + this.#options.interval;
       const age = Math.floor(now - this.#lastAt);
       this.acks.push(this.#lastSn, (this.#lastTs + age) | 0, this.#options.rcvWnd);

@@ -341,25 +341,9 @@ export class Sender implements PacketSink {
   }
 
   /**
-   * Whether an ACK echoes the `ts` of a transmission of a segment in flight. Only a peer that got the
-   * segment knows it: an ACK for an earlier incarnation of this end echoes another one.
-   *
-   * The echo of a probe that is a segment shows the same. A peer may acknowledge only the newest of
-   * several segments, and probes follow a retransmission.
+   * Whether the `ts` that an ACK echoes is one that this end has sent. Only a peer that got a packet of
+   * this end knows it: an ACK for an earlier incarnation of this end echoes another one.
    */
-  isEcho(sn: number, echo: number): boolean {
-    const { buffer } = this;
-    if (sn === this.#echoSn && this.#echoes.has(echo)) return true;
-    if (this.path.isEcho(sn, echo)) return true;
-    if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
-      return false;
-    }
-    const ts = (echo - this.#tsOffset) | 0;
-    return distance(ts, timestamp(buffer.firstSentAt(sn))) >= 0 &&
-      distance(timestamp(this.#clock.now), ts) >= 0;
-  }
-
-  /** Whether the `ts` that an ACK echoes is one that this end has sent. */
   hasSent(echo: number): boolean {
     const { now } = this.#clock;
     const ts = (echo - this.#tsOffset) | 0;

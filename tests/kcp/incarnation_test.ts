@@ -9,6 +9,8 @@ import {
   End,
   Network,
   pattern,
+  PROBE,
+  PROBE_ANSWER,
   PUSH,
   queue,
   range,
@@ -268,7 +270,9 @@ Deno.test("incarnation: late packets for or of an earlier incarnation acknowledg
     // Meant for an earlier incarnation of this end.
     [{ cmd: ACK, sn: 2, ts: ts + 1e9, una: 3 }],
     [{ cmd: ACK, sn: 2, ts: ts - 1, una: 3 }],
+    [{ cmd: PROBE_ANSWER, ts: ts + 1e9, una: 3 }],
     // Sent by an earlier incarnation of the peer.
+    [{ cmd: PROBE, ts: EARLIER_TS, una: 3 }],
     [{ cmd: WINS, frg: EXTENDED, sn: EARLIER_TS, una: 3 }],
     [{ cmd: WASK, frg: EXTENDED, ts: EARLIER_TS, una: 3 }],
     [{ sn: 4, ts: EARLIER_TS, una: 3, data: pattern(10) }],
@@ -384,7 +388,7 @@ Deno.test("initialTs: it takes 0 to 4294967295, else the error names it", () => 
 });
 
 Deno.test("link: the acknowledgment of a probe of the path MTU shows that the peer is meant", () => {
-  for (const wrong of [0, 1]) {
+  for (const wrong of [0, 1e9]) {
     const a = new End({ initialTs: 123_456 });
     a.kcp.requireEcho(true);
     a.kcp.send(pattern(1000));

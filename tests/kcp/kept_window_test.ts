@@ -60,6 +60,39 @@ Deno.test("kept window: it never closes before the message that begins it is com
   assertEquals(b.recv(), message);
 });
 
+Deno.test("kept window: a message is taken to its end though its fragments are larger than usual", () => {
+  for (const largest of [8_948, 1_790]) {
+    const b = new End({ rcvWnd: 5, ackNoDelay: true });
+    b.input(0, { sn: 0, data: pattern(largest) });
+    b.recv();
+    b.segments(0);
+    for (let sn = 1; sn <= 5; sn++) {
+      b.input(sn, { sn, frg: 5 - sn, data: pattern(1_790, sn) });
+      assertEquals(b.kcp.stats.refused, 0);
+      const wnd = b.segments(sn).at(-1)?.wnd;
+      assert(sn === 5 || wnd! > 0, `window ${wnd} after fragment ${sn} of 5`);
+    }
+    assertEquals(b.recv()?.length, 5 * 1_790);
+  }
+});
+
+Deno.test("kept window: a message of very large fragments is held up to the usual size", () => {
+  const b = new End({ rcvWnd: 4, ackNoDelay: true });
+  for (let sn = 0; sn < 255; sn++) b.input(0, { sn, frg: 254 - sn, data: pattern(60_000) });
+  const { bytesHeld } = b.kcp.stats;
+  assert(bytesHeld > 60_000 && bytesHeld <= 256 * 1_476, `${bytesHeld} bytes`);
+});
+
+Deno.test("kept window: fragments without data keep the window open", () => {
+  const b = new End({ rcvWnd: 4, ackNoDelay: true });
+  b.input(0, { sn: 0, data: pattern(9_000) });
+  b.recv();
+  b.input(0, { sn: 1, frg: 3, data: pattern(0) });
+  b.input(0, { sn: 2, frg: 2, data: pattern(5_904) });
+  const wnd = b.segments(0).at(-1)?.wnd;
+  assert(wnd! >= 0 && wnd! <= 4, `window ${wnd}`);
+});
+
 Deno.test("kept window: each packet with a refused segment is answered by one WINS", () => {
   const b = new End({ rcvWnd: 4, ackNoDelay: true });
   for (let sn = 0; sn < 4; sn++) b.input(0, { sn, data: pattern(10, sn) });

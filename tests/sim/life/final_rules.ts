@@ -59,7 +59,8 @@ function wasEchoed(client: End, facts: Facts): boolean {
   const { address } = client.process;
   const same = (end: End) => end.conv === client.conv;
   const clients = facts.ends.filter((end) =>
-    end.name === "client" && same(end) && end.process.address === address && end.out.promised > 0
+    end.name === "client" && same(end) && end.process.address === address &&
+    end.out.promised > 0 && !facts.ends.some(({ name, peer }) => name === "server" && peer === end)
   );
   const echoes = facts.ends.filter((end) =>
     end.name === "server" && same(end) && end.in.left && end.in.from === null &&
@@ -111,8 +112,8 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
  */
 function mayHaveLeft({ outcome, out: own, reachedAt }: End, out: Outgoing, facts: Facts): boolean {
   if (out.endAcknowledged || own.endedAt === Infinity) return false;
-  if (outcome?.kind !== "idle" && outcome?.kind !== "unreachable") return false;
-  return outcome.at <= out.endPromisedAt || reachedAt <= out.endedAt + facts.scenario.oneWay;
+  if (!["idle", "unreachable", "unconfirmed"].includes(outcome?.kind ?? "")) return false;
+  return outcome!.at <= out.endPromisedAt || reachedAt <= out.endedAt + facts.scenario.oneWay;
 }
 
 /** Whether the path is not very bad, and both ends stay where they are and run. */

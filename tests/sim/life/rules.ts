@@ -154,6 +154,8 @@ export function checkOperation(op: Operation, facts: Facts): void {
   const gone = goneSince(end, facts);
   // An operation that succeeds was answered: another session serves a client that moved.
   if (gone === Infinity || op.succeeded) return;
+  // A client that moved may have a new session already, which waits to be accepted.
+  if (end.lostPeerAt < Infinity && now < facts.scenario.acceptDelay) return;
   const silent = name === "read" ? keepAlive + deadLinkTime : deadLinkTime;
   const patience = Math.min(idleTimeout, keepAlive + deadLinkTime, silent);
   // The probes of sizes share the rate: nothing that asks for an answer may leave for so long.

@@ -244,7 +244,10 @@ async function rest(world: World): Promise<void> {
   }
   const { timeWait = 30_000, idleTimeout = 300_000, deadLinkTime = 30_000 } = scenario.server;
   const times = [timeWait, 180_000, idleTimeout, deadLinkTime].filter((time) => time < Infinity);
-  const end = world.now + times.reduce((sum, time) => sum + time, 20_000);
+  // A peer that lacks the last acknowledgment may be heard so long after the end: it is silent for an
+  // RTO, 60 s at most, and sends its end for 30 s. TIME-WAIT begins anew then.
+  const heard = 60_000 + 30_000;
+  const end = world.now + times.reduce((sum, time) => sum + time, 20_000 + heard);
   while (world.now < end && listener.stats.sessions > 0) await network.delay(5_000);
   if (listener.stats.sessions > 0) {
     if (idleTimeout === Infinity) return;

@@ -16,6 +16,7 @@ import {
   WASK,
   WINS,
 } from "../../kcp/harness.ts";
+import { Random } from "../../../transport/link/random.ts";
 import { drain, foreignAnswers, ownAnswers, Runner } from "../harness.ts";
 
 const PEER = "10.0.0.2:2000";
@@ -325,3 +326,78 @@ Deno.test("initialTs: sessions draw it from entropy, each its own", () => {
   fixed.machine.open(PEER, 1, 0).write(pattern(1));
   assertEquals(fixed.segments(0)[0].ts, 77);
 });
+
+/** The packets that are due, which may be shards. */
+function packetsOf({ machine, batch }: Runner<Endpoint>, now: number): Uint8Array[] {
+  const packets: Uint8Array[] = [];
+  machine.tick(now);
+  for (batch.clear(); machine.output(batch) > 0; batch.clear()) {
+    for (let i = 0; i < batch.count; i++) packets.push(batch.packet(i).slice());
+  }
+  return packets;
+}
+
+/** A packet on its way, and whether it goes to the server. */
+interface OnItsWay {
+  readonly packet: Uint8Array;
+  readonly up: boolean;
+}
+
+for (const fec of [undefined, { dataShards: 2, parityShards: 2 }]) {
+  const how = fec ? "with error correction" : "without error correction";
+  Deno.test(`restart: late packets of both former ends get into no stream, ${how}`, () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const random = new Random(`late packets ${seed}`);
+      const entropy = (target: Uint8Array<ArrayBuffer>) => random.fill(target);
+      const options = { ...QUICK, mtu: 600, fec, entropy, deadLinkTime: 60_000 };
+      const a = server(options);
+      const late: OnItsWay[] = [];
+      let now = 0;
+      // Each incarnation writes other bytes, from 1000 times its number on.
+      for (const n of [1, 2, 3]) {
+        const dialled = new Runner(new Endpoint(options));
+        const client = dialled.machine.open("server", 1, now);
+        const goal = 200 + random.below(9000);
+        client.write(pattern(goal, 1000 * n));
+        const end = n === 3 ? now + 60_000 : now + 20 + random.below(400);
+        let served: Session | null = null;
+        const got = { up: [] as number[], down: [] as number[] };
+        const noisyUntil = now + 2_000;
+        // The server must have heard an incarnation to know its late packets.
+        while ((now < end || !served) && (got.up.length < goal || got.down.length < goal)) {
+          const onTheWay: OnItsWay[] = [
+            ...packetsOf(dialled, now).map((packet) => ({ packet, up: true })),
+            ...packetsOf(a, now).map((packet) => ({ packet, up: false })),
+          ].filter(() => now > noisyUntil || !random.chance(0.2));
+          const own = onTheWay.length;
+          for (let k = now < noisyUntil ? random.below(4) : 0; k > 0 && late.length > 0; k--) {
+            onTheWay.push(late[random.below(late.length)]);
+          }
+          now += 5;
+          for (const [i, each] of onTheWay.entries()) {
+            if (each.up) a.machine.input(each.packet, now, PEER);
+            else dialled.machine.input(each.packet, now, "server");
+            if (i < own && n < 3) late.push(each);
+          }
+          const fresh = a.machine.accept();
+          if (fresh) {
+            assertEquals(served?.state ?? "none", "none", `seed ${seed}: the session was replaced`);
+            served = fresh;
+            served.onChange = () => {};
+            served.write(pattern(goal, 1000 * n + 500));
+          }
+          if (served) got.up.push(...drain(served));
+          got.down.push(...drain(client));
+          const context = `seed ${seed}, incarnation ${n}, ${now} ms`;
+          assertEquals(got.up, [...pattern(got.up.length, 1000 * n)], context);
+          assertEquals(got.down, [...pattern(got.down.length, 1000 * n + 500)], context);
+          const errors = `${context}: ${client.error?.message} ${served?.error?.message}`;
+          assertEquals([client.state, served?.state ?? "open"], ["open", "open"], errors);
+        }
+        if (n === 3) {
+          assertEquals([got.up.length, got.down.length], [goal, goal], `seed ${seed}: it stalls`);
+        }
+      }
+    }
+  });
+}
