@@ -138,7 +138,9 @@ export class Receiver {
         return;
       }
       incarnation.setClock(ts, now);
-    } else if (sn === this.#initialSn && !incarnation.known) {
+    } else if (
+      sn === this.#initialSn && !incarnation.known && !this.#isLate(ts, offset, length)
+    ) {
       this.#restartClock(ts);
     } else {
       counters.foreign++;
@@ -176,6 +178,13 @@ export class Receiver {
     this.#lastTs = ts;
     this.#lastAt = now;
     this.acks.push(sn, ts, this.#options.rcvWnd);
+  }
+
+  /** Whether a first segment is of an earlier incarnation: a question has opened this one. */
+  #isLate(ts: number, offset: number, length: number): boolean {
+    const { before } = this.incarnation;
+    if (!before?.started) return false;
+    return !before.differs(this.#arena.bytes, ts, offset, length, this.#clock.now);
   }
 
   /** Whether a data segment is a request for an echo: no data has its sequence number. */

@@ -185,7 +185,7 @@ export class Admission {
     return this.#ended.find(from, conv, now);
   }
 
-  /** Whether a packet is of the first flight of another incarnation of the peer than `ended`. */
+  /** Whether a packet is the first one of another incarnation of the peer than `ended`. */
   #isNext(ended: Incarnation, start: number, end: number, now: number): boolean {
     const { view } = this.#arena;
     if (isQuestion(view, start)) {
@@ -194,13 +194,8 @@ export class Admission {
       return this.#beginsConversation(start, end, false) &&
         !ended.continues(view.getInt32(start + clock, true), now);
     }
-    if (this.beginsWithFirst(start, end)) {
-      return !ended.started || ended.differsFrom(view, start, now);
-    }
-    // The first segment of another incarnation may be late or lost.
-    return view.getUint8(start + CMD) === CMD_PUSH &&
-      this.#beginsConversation(start, end, false) &&
-      !ended.continues(view.getInt32(start + TS, true), now);
+    return this.beginsWithFirst(start, end) &&
+      (!ended.started || ended.differsFrom(view, start, now));
   }
 
   /** Whether a packet starts with the first segment of a conversation, as a peer sends it first. */

@@ -381,13 +381,9 @@ export class Endpoint {
     }
     if (!entry) return false;
     const { kcp } = entry.session;
-    const known = kcp.peerRestarted;
     const valid = entry.session.inputAt(start, end, this.#now);
     if (!valid) this.#stats.invalid++;
     else {
-      if (kcp.peerRestarted && !known) this.#settle(entry);
-      // The packet that shows a restart is the first one of the next session.
-      if (entry.removed) return this.#dispatch(start, end, from);
       if (entry.embryonic && (kcp.started || kcp.peerOpened)) this.#offer(entry);
       else if (entry.embryonic && kcp.extended) this.#refuseMiddle(entry, start, end);
       if (entry.validation) this.#judge(entry);
@@ -570,6 +566,9 @@ export class Endpoint {
     if (this.#admission.isForeign(from, conv, now)) return;
     const quote = findQuote(this.arena.view, start, end);
     if (!quote || quote.sn === ((this.#initialRcvSn - 1) | 0)) return;
+    // A packet of the next incarnation, whose first segment is late or lost, must not end that.
+    const ended = this.#admission.endedBefore(from, conv, now);
+    if (refusal === "afterEnd" && ended && !ended.continues(quote.ts, now)) return;
     const cause = refusal === "afterEnd" ? ENDED : refusal === "refused" ? REFUSED : UNKNOWN;
     this.#answers.reset(from, conv, quote, cause, now);
   }
