@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ErrorPause } from "../connection/error_pause.ts";
 import { canonical, isAddress, localFor } from "../session/address.ts";
 import { DelayedSender, type Route } from "./delayed_sender.ts";
 import type { Link } from "./link.ts";
@@ -218,6 +219,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
 
   async #receive(socket: Deno.DatagramConn, onPacket: PacketHandler): Promise<void> {
     const buffer = new Uint8Array(65_536);
+    const errorPause = new ErrorPause();
     for (;;) {
       let received: [Uint8Array, Deno.Addr];
       try {
@@ -226,9 +228,13 @@ export class LossyProxy implements AsyncDisposable, Disposable {
         const { BadResource, Interrupted } = Deno.errors;
         if (error instanceof Interrupted || error instanceof BadResource) return;
         // Windows reports here, as ConnectionReset, that an earlier packet reached a closed port.
+        await errorPause.wait();
         continue;
       }
+      errorPause.reset();
       if (this.#closed) return;
+      // Nobody can be answered at port 0.
+      if ((received[1] as Deno.NetAddr).port === 0) continue;
       onPacket(received[0], received[1] as Deno.NetAddr);
     }
   }

@@ -128,6 +128,8 @@ export class LinuxSocket implements DatagramSocket {
   #referenced = true;
   /** Number of loops that use the descriptors. The last one to end closes them. */
   #loops = 0;
+  /** Number of `poll` calls in progress. */
+  #polls = 0;
   /** End the pauses that are in progress. */
   readonly #pauses = new Set<() => void>();
   readonly #receiveErrors = new ErrorPause();
@@ -458,8 +460,7 @@ export class LinuxSocket implements DatagramSocket {
           if (length < size) break;
         }
       }
-      const { name, local } = destination;
-      messages.setDestination(count, name, local, end - start > size ? size : 0);
+      messages.setDestination(count, destination, end - start > size ? size : 0);
       messages.setData(count, base + start, end - start);
       this.#firsts[count] = first;
       this.#firsts[++count] = next;
@@ -482,10 +483,15 @@ export class LinuxSocket implements DatagramSocket {
     fds[2] = this.#wakeFd;
     fds[3] = POLLIN;
     const { symbols } = this.#libc;
-    if (await symbols.poll(fds, 2n, -1) < 0) {
+    this.#polls++;
+    const ready = await symbols.poll(fds, 2n, -1);
+    this.#polls--;
+    if (ready < 0) {
       await (events === POLLIN ? this.#receiveErrors : this.#sendErrors).wait();
       return;
     }
+    // The last call resets the eventfd. Another call that is still in the kernel must see it too.
+    if (this.#polls > 0) return;
     if (fds[3] >>> 16 !== 0 && !this.#closed) symbols.read(this.#wakeFd, this.#eventCount, 8n);
   }
 

@@ -14,7 +14,7 @@ import {
   UDP_SEGMENT,
 } from "./libc.ts";
 import { CMSG_DATA, CMSG_LEVEL, CMSG_TYPE, CMSGHDR } from "./control.ts";
-import { SOCKADDR_SIZE } from "./sockaddr.ts";
+import { type Destination, SOCKADDR_SIZE } from "./sockaddr.ts";
 
 // Sizes of the structures in bytes on 64-bit systems.
 const MMSGHDR = 64;
@@ -55,10 +55,15 @@ export class Messages {
   /** Result of {@linkcode Messages.readControl}. */
   localAt = -1;
   readonly #count: number;
+  /** Where each message goes that was written before, and whether the kernel splits it. */
+  readonly #destinations: (Destination | null)[];
+  readonly #split: Uint8Array;
 
   /** @param count The number of messages. */
   constructor(count: number) {
     this.#count = count;
+    this.#destinations = Array(count).fill(null);
+    this.#split = new Uint8Array(count);
     this.bytes = new Uint8Array(count * (MMSGHDR + IOVEC + CONTROL + NAME_SPACE));
     this.view = new DataView(this.bytes.buffer);
     this.headers = Array.from({ length: count }, (_, i) => this.bytes.subarray(i * MMSGHDR));
@@ -86,29 +91,33 @@ export class Messages {
   /**
    * Sets the destination of message `i`, its local address, and how the kernel splits it.
    *
-   * @param name The `sockaddr` of the destination.
-   * @param local The control message of {@linkcode localAddressControl}; null lets the kernel choose
-   * the local address.
    * @param segmentSize Bytes of each packet that the kernel splits the message into; 0 for one
    * packet.
    */
-  setDestination(
-    i: number,
-    name: Uint8Array,
-    local: Uint8Array | null,
-    segmentSize: number,
-  ): void {
+  setDestination(i: number, destination: Destination, segmentSize: number): void {
+    const { view } = this;
+    const control = this.#controlAt(i);
+    // Most messages go where the one before in the same place went.
+    const split = segmentSize > 0;
+    if (this.#destinations[i] !== destination || this.#split[i] !== Number(split)) {
+      this.#destinations[i] = destination;
+      this.#split[i] = Number(split);
+      this.#writeDestination(i, destination, split);
+    }
+    if (split) view.setUint16(control + CMSG_DATA, segmentSize, true);
+  }
+
+  #writeDestination(i: number, { name, local }: Destination, split: boolean): void {
     const { view } = this;
     const at = i * MMSGHDR;
     this.bytes.set(name, this.nameAt(i));
     view.setUint32(at + NAMELEN, name.length, true);
     const control = this.#controlAt(i);
     let end = control;
-    if (segmentSize > 0) {
+    if (split) {
       view.setUint32(control, CMSG_LEN_U16, true);
       view.setUint32(control + CMSG_LEVEL, SOL_UDP, true);
       view.setUint32(control + CMSG_TYPE, UDP_SEGMENT, true);
-      view.setUint16(control + CMSG_DATA, segmentSize, true);
       end += CMSG_SPACE_INT;
     }
     if (local) {

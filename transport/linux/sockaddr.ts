@@ -129,6 +129,8 @@ export class SockaddrCache {
   readonly #peersByLocal = new Map<string, Peers>();
   /** Number of addresses in all maps of `#peersByLocal`. */
   #decoded = 0;
+  /** The last IPv4 sender. */
+  readonly #last = { port: -1, host: -1, local: -1, address: "" };
   /** The local address of the last packet, as four numbers, and its peers. */
   readonly #lastLocal = new Uint32Array(4);
   #lastPeers: Peers | null = null;
@@ -175,6 +177,22 @@ export class SockaddrCache {
    * @param localAt Offset of the local address that the packet was sent to; -1 if it is not known.
    */
   decode(view: DataView, at: number, localAt = -1): string {
+    if (view.getUint16(at, true) !== AF_INET) return this.#decodeNew(view, at, localAt);
+    // Most packets come from the sender of the packet before.
+    const port = view.getUint16(at + 2);
+    const host = view.getUint32(at + 4);
+    const local = localAt < 0 ? -1 : view.getUint32(localAt);
+    const last = this.#last;
+    if (port !== last.port || host !== last.host || local !== last.local) {
+      last.address = this.#decodeNew(view, at, localAt);
+      last.port = port;
+      last.host = host;
+      last.local = local;
+    }
+    return last.address;
+  }
+
+  #decodeNew(view: DataView, at: number, localAt: number): string {
     // For IPv4 the key is a number made of address and port: this avoids building a string.
     const key = view.getUint16(at, true) === AF_INET
       ? view.getUint32(at + 4) * 65_536 + view.getUint16(at + 2)

@@ -210,7 +210,12 @@ export class AddressBook {
     let host = this.#hosts.get(hostname);
     if (host === undefined) {
       if (this.#hosts.size >= MAX_ADDRESSES) this.#hosts.clear();
-      host = normalize(hostname);
+      try {
+        host = normalize(hostname);
+      } catch {
+        // No packet may throw, in whatever form a runtime gives its source.
+        host = hostname;
+      }
       if (this.zone !== "" && zoneOf(host) === "" && isLinkLocal(host)) host += `%${this.zone}`;
       this.#hosts.set(hostname, host);
     }

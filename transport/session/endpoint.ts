@@ -380,10 +380,21 @@ export class Endpoint {
       if (!entry) this.#table.countInvalid(from);
     }
     if (!entry) return false;
-    const { kcp } = entry.session;
+    const valid = this.#give(entry, start, end, type);
+    if (!entry.session.kcp.peerRestarted || type !== 0 && type !== TYPE_DATA) return valid;
+    // The packet has shown that the peer has restarted. It may begin the new conversation, too.
+    if (!entry.removed) this.#settle(entry);
+    const inner = type === 0 ? start : start + DATA_HEADER;
+    const next = this.#admit(from, entry.session.conv, inner, end);
+    return next ? this.#give(next, start, end, type) : valid;
+  }
+
+  /** Gives a packet to a session, and does what follows from it. */
+  #give(entry: Entry, start: number, end: number, type: number): boolean {
     const valid = entry.session.inputAt(start, end, this.#now);
     if (!valid) this.#stats.invalid++;
     else {
+      const { kcp } = entry.session;
       if (entry.embryonic && (kcp.started || kcp.peerOpened)) this.#offer(entry);
       else if (entry.embryonic && kcp.extended) this.#refuseMiddle(entry, start, end);
       if (entry.validation) this.#judge(entry);

@@ -535,11 +535,16 @@ export class Session {
     this.#scratch.release();
   }
 
+  /** The address of the peer without the local one that an adapter may put in front. */
+  get #peerName(): string {
+    return this.peer.slice(this.peer.indexOf(">") + 1);
+  }
+
   /** The error of a session whose peer has restarted. */
   restartError(): ConnectionError {
     return new ConnectionError(
       "reset",
-      `The peer ${this.peer} has restarted: it began conversation ${this.conv} anew`,
+      `The peer ${this.#peerName} has restarted: it began conversation ${this.conv} anew`,
     );
   }
 
@@ -637,7 +642,7 @@ export class Session {
     } else {
       const { closeCode, reason } = reset;
       this.#finish(
-        new ConnectionError("reset", describeReset(reset, this.peer), { closeCode, reason }),
+        new ConnectionError("reset", describeReset(reset, this.#peerName), { closeCode, reason }),
       );
     }
     return true;
@@ -753,7 +758,7 @@ export class Session {
     this.#finish(
       new ConnectionError(
         "unreachable",
-        `The peer ${this.peer} did not answer for ${silence} ms${this.diagnosis}`,
+        `The peer ${this.#peerName} did not answer for ${silence} ms${this.diagnosis}`,
       ),
       false,
       this.#resetSender(GIVEN_UP),
@@ -764,7 +769,7 @@ export class Session {
     this.#finish(
       new ConnectionError(
         "idle",
-        `The peer ${this.peer} was silent for the idle timeout of ${this.#idleTimeout} ms` +
+        `The peer ${this.#peerName} was silent for the idle timeout of ${this.#idleTimeout} ms` +
           this.diagnosis,
       ),
       false,
@@ -774,7 +779,10 @@ export class Session {
 
   #endUnconfirmed(): void {
     this.#finish(
-      new ConnectionError("unconfirmed", `The address ${this.peer} sent data but never answered`),
+      new ConnectionError(
+        "unconfirmed",
+        `The address ${this.#peerName} sent data but never answered`,
+      ),
     );
   }
 
@@ -790,7 +798,7 @@ export class Session {
         new ConnectionError(
           "closed",
           `Closed with ${left} bytes undelivered: ` +
-            `the peer ${this.peer} did not acknowledge them in ${this.#linger} ms`,
+            `the peer ${this.#peerName} did not acknowledge them in ${this.#linger} ms`,
         ),
       );
     }

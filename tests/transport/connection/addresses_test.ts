@@ -14,7 +14,8 @@ import {
   parseAddress,
   withLocal,
 } from "../../../transport/session/address.ts";
-import { pattern } from "../../kcp/harness.ts";
+import { ConnectionError } from "../../../transport/session/errors.ts";
+import { decode, encode, pattern, WASK, WINS } from "../../kcp/harness.ts";
 import { FakeSocket, readExactly } from "../harness.ts";
 
 // --- the forms of an address ---
@@ -106,8 +107,9 @@ function lookUp(name: string): Promise<string[]> {
 
 /** Connects on fake sockets, and gives the addresses that were bound and that the peer has. */
 async function dial(
-  options: { hostname: string; localHostname?: string },
+  options: { hostname: string; localHostname?: string; timeout?: number },
   refuse: (host: string) => boolean = () => false,
+  silent: (peer: string) => boolean = () => false,
 ) {
   const bound: string[] = [];
   const sockets: FakeSocket[] = [];
@@ -116,6 +118,14 @@ async function dial(
     if (refuse(host)) throw new Error(`cannot bind ${host}`);
     const socket = new FakeSocket(formatAddress(host, port));
     sockets.push(socket);
+    // The peer answers a question.
+    socket.onSend = () => {
+      for (const { to, packet } of socket.sent.splice(0)) {
+        const [{ cmd, conv }] = decode(packet);
+        if (cmd !== WASK || silent(to)) continue;
+        queueMicrotask(() => socket.receiver!.packet(encode({ conv, cmd: WINS }), to));
+      }
+    };
     return socket;
   };
   const conn = await connectUdp({ port: 80, ...options }, bind, lookUp);
@@ -171,6 +181,21 @@ Deno.test("connect: a family that can't be bound is passed over", async () => {
   });
   await assertRejects(() => dial({ hostname: "both" }, () => true), Error, "cannot bind ::");
   await assertRejects(() => dial({ hostname: "::1" }, noIpv6), Error, "cannot bind ::1");
+});
+
+Deno.test("connect: the addresses of a name are asked in turn until one answers", async () => {
+  const from = performance.now();
+  const silent = (peer: string) => peer.startsWith("[");
+  const { bound, peer } = await dial({ hostname: "both" }, undefined, silent);
+  assertEquals([bound, peer], [["::", "0.0.0.0"], "10.0.0.1"]);
+  const ms = performance.now() - from;
+  assert(ms >= 240 && ms < 2000, `${ms} ms`);
+  const error = await assertRejects(
+    () => dial({ hostname: "both", timeout: 700 }, undefined, () => true),
+    ConnectionError,
+    "No address of both answered",
+  );
+  assertEquals(error.kind, "timeout");
 });
 
 Deno.test("connect: addresses that can't work are refused at once, with what is wrong", async () => {

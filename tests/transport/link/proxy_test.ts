@@ -2,6 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } fr
 import { Link } from "../../../transport/link/link.ts";
 import { LossyProxy, type ProxyOptions, startProxy } from "../../../transport/link/proxy.ts";
 import { Random } from "../../../transport/link/random.ts";
+import { RawSocket } from "../raw_socket.ts";
 
 /** How long (ms) a test waits for something that must happen, before it fails. */
 const WAIT_LIMIT = 20_000;
@@ -417,4 +418,20 @@ test("misuse throws with the value, and no socket stays open", async () => {
     () => startProxy({ target, listen: { port: taken.port } }),
     Deno.errors.AddrInUse,
   );
+});
+
+Deno.test({
+  name: "proxy: a packet from port 0 is no client",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    using raw = RawSocket.open();
+    if (!raw) return; // The process has no right to open raw sockets.
+    using target = new Peer();
+    using client = new Peer();
+    await using proxy = new LossyProxy({ target: target.addr });
+    for (let n = 0; n < 5; n++) assert(raw.send(new Uint8Array(16), 0, proxy.addr.port));
+    await client.send(7, proxy.addr);
+    assertEquals((await target.receive()).number, 7);
+    assertEquals([proxy.stats.clients, proxy.stats.failed], [1, 0]);
+  },
 });
