@@ -661,6 +661,8 @@ export class Kcp {
     if (this.#linked || !this.#receiver.initiator || now < this.#resumeAt) return;
     this.#resumeAt = now + this.#sender.rto.rto;
     this.#sender.resume(true);
+    // Without data, a question opens the conversation.
+    if (this.#extensions && this.#sender.buffer.inFlight === 0) this.#sender.askWindow = true;
   }
 
   /** `frg` of window probes and announcements. */
@@ -866,6 +868,8 @@ export class Kcp {
    */
   resume(): void {
     this.#sender.resume(true);
+    // Without data, a question opens the conversation.
+    if (this.#extensions && this.#sender.buffer.inFlight === 0) this.#sender.askWindow = true;
   }
 
   /** Whether the peer's first segment has arrived. Until then, nothing is acknowledged. */
@@ -997,7 +1001,7 @@ export class Kcp {
     const receiver = this.#receiver;
     const mark = this.#mark;
     const ts = mark !== 0 && receiver.announceWindow ? sender.nextEchoTs() : 0;
-    return sender.writeProbe(writer, mark, receiver.firstSn) &&
+    return receiver.writeEcho(writer) && sender.writeProbe(writer, mark, receiver.firstSn) &&
       receiver.writeWindow(writer, mark, ts);
   }
 

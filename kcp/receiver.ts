@@ -138,7 +138,9 @@ export class Receiver {
         return;
       }
       incarnation.setClock(ts, now);
-    } else if (sn === this.#initialSn && !incarnation.known) {
+    } else if (
+      sn === this.#initialSn && !incarnation.known && !this.#isLate(ts, offset, length)
+    ) {
       this.#restartClock(ts);
     } else {
       counters.foreign++;
@@ -176,6 +178,13 @@ export class Receiver {
     this.#lastTs = ts;
     this.#lastAt = now;
     this.acks.push(sn, ts, this.#options.rcvWnd);
+  }
+
+  /** Whether a first segment is of an earlier incarnation: a question has opened this one. */
+  #isLate(ts: number, offset: number, length: number): boolean {
+    const { before } = this.incarnation;
+    if (!before?.started) return false;
+    return !before.differs(this.#arena.bytes, ts, offset, length, this.#clock.now);
   }
 
   /** Whether a data segment is a request for an echo: no data has its sequence number. */
@@ -457,24 +466,30 @@ export class Receiver {
   }
 
   /**
-   * Writes the window announcement and the echo, if they are due. False when the batch is full.
+   * Writes the answer to a request for an echo, if it is due. It comes first: a listener that keeps
+   * nothing looks for it there. False when the batch is full.
+   */
+  writeEcho(writer: PacketWriter): boolean {
+    if (!this.answerEcho) return true;
+    if (!writer.reserve(OVERHEAD)) return false;
+    writer.write(CMD_ACK, 0, this.#echoTs, (this.#initialSn - 1) | 0, 0);
+    this.answerEcho = false;
+    return true;
+  }
+
+  /**
+   * Writes the window announcement, if it is due. False when the batch is full.
    *
    * @param mark `frg` of the announcement: see {@linkcode EXTENDED}. 0 without extensions.
    * @param ts The time of this end, for a peer that knows the mark.
    */
   writeWindow(writer: PacketWriter, mark: number, ts: number): boolean {
-    if (this.announceWindow) {
-      if (!writer.reserve(OVERHEAD)) return false;
-      if (mark === 0) writer.write(CMD_WINS, 0, 0, 0, 0);
-      else writer.write(CMD_WINS, mark, this.probedTs, ts, 0);
-      this.probedTs = 0;
-      this.announceWindow = false;
-    }
-    if (this.answerEcho) {
-      if (!writer.reserve(OVERHEAD)) return false;
-      writer.write(CMD_ACK, 0, this.#echoTs, (this.#initialSn - 1) | 0, 0);
-      this.answerEcho = false;
-    }
+    if (!this.announceWindow) return true;
+    if (!writer.reserve(OVERHEAD)) return false;
+    if (mark === 0) writer.write(CMD_WINS, 0, 0, 0, 0);
+    else writer.write(CMD_WINS, mark, this.probedTs, ts, 0);
+    this.probedTs = 0;
+    this.announceWindow = false;
     return true;
   }
 

@@ -147,7 +147,7 @@ export class Connection implements AsyncDisposable, Disposable {
     const session = this.#session;
     session.ask();
     return this.#opens.run(() => {
-      if (session.heard) return VOID;
+      if (session.opened) return VOID;
       if (session.error) throw session.error;
       if (this.#closedHere) throw closedHereError();
       return undefined;

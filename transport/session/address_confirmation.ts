@@ -58,7 +58,7 @@ export class AddressConfirmation {
     this.#begin(now);
   }
 
-  /** Starts to ask a peer that this side has called. Any packet of it is an answer. */
+  /** Starts to ask a peer that this side has called, until it knows of the conversation. */
   ask(now: number): void {
     this.#asks = true;
     this.#begin(now);
@@ -97,7 +97,8 @@ export class AddressConfirmation {
       return;
     }
     const kcp = this.#kcp;
-    if (kcp.answered || this.#asks) {
+    // A listener that keeps nothing of this end asks for a proof first: that is no answer.
+    if (kcp.answered || this.#asks && (kcp.reported || kcp.linked)) {
       this.#nextProbeAt = Infinity;
       kcp.sndLimit = kcp.rcvLimit = Infinity;
       return;
@@ -130,7 +131,7 @@ export class AddressConfirmation {
   #probe(now: number): void {
     this.#lastProbeAt = now;
     this.#nextProbeAt = now + Math.max(this.#wait, this.#kcp.rto);
-    if (this.#kcp.extended === false) this.#kcp.askEcho();
+    if (this.#kcp.extended === false && !this.#asks) this.#kcp.askEcho();
     else this.#kcp.askWindow();
   }
 }

@@ -30,7 +30,7 @@ export class ResetSender {
     closeCode: number,
     reason: Uint8Array,
     quote: Quote,
-    rto: number,
+    { rto, wait }: { readonly rto: number; readonly wait: number },
     repeats: number,
     now: number,
   ) {
@@ -39,7 +39,8 @@ export class ResetSender {
     this.#closeCode = closeCode;
     this.#reason = reason;
     this.#quote = quote;
-    this.#rto = this.#wait = rto;
+    this.#rto = rto;
+    this.#wait = wait;
     this.#repeatsLeft = repeats;
     this.#nextAt = now;
     this.endsAt = now + Math.max(MIN_TIME, RTOS * rto);

@@ -49,6 +49,8 @@ export type SessionState =
   /** The outcome is known. The session may still acknowledge retransmissions of the peer. */
   | "closed";
 
+/** Shortest time between two resets that nobody has asked for, in ms. */
+const MIN_REPEAT = 10;
 /** How long a session waits for the first segment of a peer that began with a later one, in ms. */
 const FIRST_SEGMENT_TIME = 5_000;
 /** An idle session frees its memory after this time, in ms. */
@@ -192,7 +194,9 @@ export class Session {
 
   /** Whether the peer's address is not confirmed yet: see {@linkcode Session.confirm}. */
   get unconfirmed(): boolean {
-    return this.#confirmation.pending && !this.#confirmation.asks;
+    // A session that waits for the first segment has said nothing that could be echoed.
+    return this.#giveUpFirstAt !== Infinity ||
+      this.#confirmation.pending && !this.#confirmation.asks;
   }
 
   /** Whether a valid packet of the peer has arrived. */
@@ -200,12 +204,18 @@ export class Session {
     return this.#activity.heard;
   }
 
+  /** Whether the peer knows of the session. */
+  get opened(): boolean {
+    const { initiator, answered, reported, linked } = this.kcp;
+    return this.heard && (!initiator || answered || reported || linked);
+  }
+
   /**
    * Asks the peer whether it is there, until it answers: a listener opens the conversation then. Call
    * it on the side that opens the session.
    */
   ask(): void {
-    if (this.#state !== "open" || this.heard || this.#confirmation.pending || this.#asked) return;
+    if (this.#state !== "open" || this.opened || this.#confirmation.pending || this.#asked) return;
     this.#asked = true;
     this.#confirmation.ask(this.#now);
     this.onWake?.(this);
@@ -473,7 +483,10 @@ export class Session {
     const text = encodeReason(reason);
     const fits = OVERHEAD + text.length + this.#pipeline.overhead <= kcp.sndLimit;
     const sent = fits ? text : text.subarray(0, 0);
-    return new ResetSender(this.conv, cause, closeCode, sent, quote, kcp.rto, repeats, this.#now);
+    // The peer never answers a reset, so the second one follows a round trip later.
+    const rtt = kcp.srtt < 0 ? kcp.rto : kcp.srtt;
+    const times = { rto: kcp.rto, wait: Math.min(kcp.rto, Math.max(MIN_REPEAT, rtt)) };
+    return new ResetSender(this.conv, cause, closeCode, sent, quote, times, repeats, this.#now);
   }
 
   /** Whether the application can read data, the end, or the start of an incomplete message. */

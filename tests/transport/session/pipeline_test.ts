@@ -13,9 +13,18 @@ import {
 import type { LinkOptions } from "../../../transport/link/mod.ts";
 import { Random } from "../../../transport/link/random.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
-import { ACK, CONV, decode, encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
-import { drain, readAll, writeAll } from "../harness.ts";
-import { countingEntropy, handAes, handChaCha, KEY_SIZES, keyOf, Outlet, Sealer } from "./wire.ts";
+import { CONV, encode, pattern, WINS } from "../../kcp/harness.ts";
+import { drain, foreignAnswers, readAll, writeAll } from "../harness.ts";
+import {
+  countingEntropy,
+  handAes,
+  handChaCha,
+  KEY_SIZES,
+  keyOf,
+  Outlet,
+  readWire,
+  Sealer,
+} from "./wire.ts";
 
 const QUICK: SessionOptions = { nodelay: 1, interval: 10, resend: 2, nc: true };
 const SERVER = { hostname: "10.0.0.1", port: 80 } as const;
@@ -274,17 +283,19 @@ Deno.test("migrate: with an authenticated cipher, only valid packets move a sess
     assertEquals(b.machine.input(packet, 1, "10.0.0.66:6"), false);
   }
   assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], [PEER, 0, 1]);
-  assert(b.machine.input(packets[2], 2, "10.0.0.3:9"));
-  assertEquals(drain(session), pattern(15));
-  // The session moves when the new address has answered what was sent there.
+  const moved = "10.0.0.3:9";
+  b.packets(2);
+  assert(b.machine.input(packets[2], 2, moved));
+  // The session stays where it is until the new address has answered what was sent there alone.
   assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], [PEER, 0, 1]);
-  const ECHO = 0xffffffff;
-  const asked = b.packets(3).filter(({ to }) => to === "10.0.0.3:9").map(({ packet }) =>
-    decode(sealer.open(packet))[0]
-  );
-  const [question] = asked;
-  assertEquals([asked.length, question.cmd, question.sn], [1, PUSH, ECHO]);
-  const answer = encode({ cmd: ACK, sn: ECHO, ts: question.ts });
+  const questions = b.packets(2).filter(({ to }) => to === moved);
+  assertEquals(questions.length, 1);
+  const { segments } = readWire(sealer.open(questions[0].packet));
+  const echo = sealer.seal(encode(...foreignAnswers(segments)));
+  assert(b.machine.input(echo, 3, moved));
+  assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], [moved, 1, 1]);
+  assertEquals(drain(session), pattern(15));
+});
   assert(b.machine.input(sealer.seal(answer), 30, "10.0.0.3:9"));
   assertEquals([session.peer, b.machine.stats.migrated, b.machine.size], ["10.0.0.3:9", 1, 1]);
 });
@@ -319,9 +330,9 @@ Deno.test("migrate: an encrypted stream with FEC and loss survives address chang
     }
     assertEquals(await read, pattern(300_000));
     await written;
-    // Packets in flight during the change arrive from the old address, so the session may move back
-    // and forth.
-    assert(listener.stats.migrated >= 3, `it moved ${listener.stats.migrated} times`);
+    // The peer may leave an address before it has answered there.
+    assert(listener.stats.migrated >= 1, `it moved ${listener.stats.migrated} times`);
+    assert(network.now < 10_000, `the stream took ${network.now} ms`);
     assertEquals(listener.stats.accepted, 1);
     assertEquals(far.remoteAddr.hostname, "10.0.0.5");
   });
@@ -523,6 +534,8 @@ Deno.test("a single session and a session of an endpoint send the same packets",
     initialTs: 0,
   });
   const alone = new Outlet(new Session(CONV, PEER, 0, options()));
+  // As an endpoint does it.
+  alone.machine.kcp.requireEcho(true);
   const within = new Outlet(new Endpoint(options()));
   const session = within.machine.open(PEER, CONV, 0);
   const sealer = new Sealer(hand);

@@ -17,7 +17,7 @@ import {
   WINS,
 } from "../../kcp/harness.ts";
 import { Random } from "../../../transport/link/random.ts";
-import { drain, ownAnswers, Runner } from "../harness.ts";
+import { drain, foreignAnswers, ownAnswers, Runner } from "../harness.ts";
 
 const PEER = "10.0.0.2:2000";
 const QUICK = { nodelay: 1, interval: 10, resend: 2, nc: true } as const;
@@ -31,14 +31,23 @@ function push(sn: number, ts: number, data = pattern(10, sn), una = 0): Uint8Arr
   return encode({ conv: 1, sn, ts, una, data });
 }
 
-/** A server that has accepted a session at 0 ms. The peer's clock showed `ts`. */
-function accepted(ts: number, options: EndpointOptions = {}): [Runner<Endpoint>, Session] {
+/**
+ * A server that has accepted a session at 0 ms. The peer's clock showed `ts`. The peer is of another
+ * implementation, or `own`.
+ */
+function accepted(
+  ts: number,
+  options: EndpointOptions = {},
+  own = false,
+): [Runner<Endpoint>, Session] {
   const a = server(options);
-  a.machine.input(push(0, ts), 0, PEER);
+  const window = own ? [] : encode({ conv: 1, cmd: WINS });
+  a.machine.input(Uint8Array.from([...push(0, ts), ...window]), 0, PEER);
   const session = a.machine.accept()!;
   // As a connection does it.
   session.onChange = () => {};
-  a.machine.input(encode(...ownAnswers(a.segments(0))), 0, PEER);
+  const answers = own ? ownAnswers(a.segments(0), ts) : foreignAnswers(a.segments(0));
+  a.machine.input(encode(...answers), 0, PEER);
   a.sent(20);
   assert(!session.unconfirmed);
   return [a, session];
@@ -217,6 +226,51 @@ for (const [name, [now, ts, data]] of Object.entries(RESTARTS)) {
     }
   });
 }
+
+for (const [name, [now, ts, data]] of Object.entries(RESTARTS)) {
+  Deno.test(`restart: a peer of this library is asked whether it has restarted, since ${name}`, () => {
+    for (const restarted of [false, true]) {
+      const [a, old] = accepted(1e6, { idleTimeout: Infinity }, true);
+      a.idle(20, now - 1);
+      assertEquals(a.machine.input(push(0, ts, data), now, PEER), false);
+      assertEquals([old.state, a.machine.accept(), a.machine.size], ["open", null, 1]);
+      const asked = a.segments(now);
+      assertEquals(asked.map(({ cmd, frg }) => [cmd, frg]), [[WASK, EXTENDED]]);
+      const [echo] = ownAnswers(asked, restarted ? ts : 1e6 + now);
+      const blind = { ...echo, ts: echo.ts! + 1, frg: EXTENDED | OPENING };
+      a.machine.input(encode(blind), now + 10, PEER);
+      assertEquals(old.state, "open", "an invented answer ended it");
+      a.machine.input(
+        encode({ ...echo, frg: restarted ? EXTENDED | OPENING : EXTENDED }),
+        now + 20,
+        PEER,
+      );
+      a.machine.input(push(0, ts, data), now + 30, PEER);
+      assertEquals(old.error?.kind, restarted ? "reset" : undefined);
+      assertEquals(old.state, restarted ? "closed" : "open");
+      const young = a.machine.accept();
+      assertEquals(young && drain(young), restarted ? data : null);
+      assertEquals(drain(old), pattern(10));
+    }
+  });
+}
+
+Deno.test("restart: after the end of a session, its next incarnation may lose its first segment", () => {
+  const [a, old] = accepted(1e6, { timeWait: 0 }, true);
+  drain(old);
+  old.abort(new ConnectionError("closed", "enough"));
+  a.idle(30, 990);
+  assertEquals(a.machine.size, 0);
+  // A late packet of the old incarnation draws a reset.
+  a.machine.input(push(1, 1e6 + 40), 1000, PEER);
+  assertEquals(a.segments(1000).map(({ cmd }) => cmd), [RESET]);
+  // One of the new incarnation draws none, and the session comes with its first segment.
+  a.machine.input(push(1, 70e6), 1100, PEER);
+  assertEquals(a.segments(1100), []);
+  a.machine.input(push(0, 70e6), 1200, PEER);
+  const young = a.machine.accept();
+  assertEquals(young && drain(young), pattern(10));
+});
 
 Deno.test("restart: a retransmitted first segment belongs to its session, up to minutes later", () => {
   for (const now of [40, 1000, 100_000]) {
