@@ -834,7 +834,8 @@ export class Kcp {
   get #controlDue(): boolean {
     const sender = this.#sender;
     const receiver = this.#receiver;
-    return sender.askWindow || sender.askEcho || receiver.announceWindow || receiver.answerEcho ||
+    return sender.askWindow || sender.askEcho || sender.challenges || receiver.announceWindow ||
+      receiver.answerEcho ||
       receiver.acksDue;
   }
 
@@ -979,7 +980,8 @@ export class Kcp {
       else receiver.announceWindow ||= receiver.acks.count > 0;
     }
     const acksLast = data && taken && sender.acksFitBetterLast(room);
-    const fits = (acksLast || receiver.writeAcks(writer)) &&
+    const fits = sender.writeChallenge(writer, this.#mark, receiver.firstSn) &&
+      (acksLast || receiver.writeAcks(writer)) &&
       (!this.#controlDue || this.#writeControl(writer));
     const left = fits && data ? sender.writeData(writer, room) : room;
     if (acksLast) receiver.writeAcks(writer);
@@ -1001,7 +1003,7 @@ export class Kcp {
     const receiver = this.#receiver;
     const mark = this.#mark;
     const ts = mark !== 0 && receiver.announceWindow ? sender.nextEchoTs() : 0;
-    return receiver.writeEcho(writer) && sender.writeProbe(writer, mark, receiver.firstSn) &&
+    return receiver.writeEcho(writer) && sender.writeProbe(writer, mark) &&
       receiver.writeWindow(writer, mark, ts);
   }
 

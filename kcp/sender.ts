@@ -75,7 +75,7 @@ export class Sender implements PacketSink {
   /** Whether the peer has shown that it knows that it is heard. */
   peerLinked = false;
   /** Whether the next window probe finds out whether the peer has restarted, and its `ts`. */
-  #challenges = false;
+  challenges = false;
   #challengeTs: number | null = null;
   /** No further one is sent before this time, in ms. */
   #challengeAt = -Infinity;
@@ -401,7 +401,24 @@ export class Sender implements PacketSink {
     const { now } = this.#clock;
     if (now < this.#challengeAt) return;
     this.#challengeAt = now + this.rto.rto;
-    this.#challenges = this.askWindow = true;
+    this.challenges = true;
+  }
+
+  /**
+   * Writes the probe of {@linkcode Sender.challenge}, if it is due, in a packet of its own: a peer that
+   * has restarted refuses a packet with an `una` of what it has not sent. False when the batch is full.
+   *
+   * @param una The sequence number of the peer's first segment.
+   */
+  writeChallenge(writer: PacketWriter, mark: number, una: number): boolean {
+    if (!this.challenges) return true;
+    if (!writer.reserve(OVERHEAD)) return false;
+    this.#challengeTs = this.nextEchoTs();
+    writer.writeWithUna(CMD_WASK, mark, this.#challengeTs, 0, una);
+    writer.close();
+    this.challenges = false;
+    this.#liveness.probed(this.#clock.now);
+    return true;
   }
 
   /** Takes an echo. True if it answers {@linkcode Sender.challenge}. */
@@ -732,24 +749,12 @@ export class Sender implements PacketSink {
    * full.
    *
    * @param mark `frg` of the probe: see {@linkcode EXTENDED}. 0 without extensions.
-   * @param peerFirstSn The sequence number of the peer's first segment.
    */
-  writeProbe(writer: PacketWriter, mark: number, peerFirstSn: number): boolean {
+  writeProbe(writer: PacketWriter, mark: number): boolean {
     if (this.askWindow) {
-      // The other segments have an `una` that a peer which has restarted refuses, with the packet.
-      if (this.#challenges) writer.close();
       if (!writer.reserve(OVERHEAD)) return false;
       this.asked = true;
-      const ts = mark === 0 ? 0 : this.nextEchoTs();
-      if (this.#challenges) {
-        // A peer that has restarted takes no `una` of what it has not sent.
-        writer.writeWithUna(CMD_WASK, mark, ts, 0, peerFirstSn);
-        writer.close();
-        this.#challengeTs = ts;
-        this.#challenges = false;
-      } else {
-        writer.write(CMD_WASK, mark, ts, 0, 0);
-      }
+      writer.write(CMD_WASK, mark, mark === 0 ? 0 : this.nextEchoTs(), 0, 0);
       this.askWindow = false;
       this.#liveness.probed(this.#clock.now);
     }
