@@ -16,6 +16,7 @@ const AROUND = ["transport/connection", "transport/link"];
 /** Modules that touch a runtime: the adapters, their clock, and what chooses a socket. */
 const ADAPTERS = [
   "transport/connection/deno.ts",
+  "transport/connection/exit.ts",
   "transport/connection/node.ts",
   "transport/connection/system_clock.ts",
   "transport/connection/udp.ts",
@@ -28,7 +29,7 @@ const ADAPTERS = [
 /** What belongs to a runtime, to a clock, or to chance. */
 const RUNTIME = new RegExp(
   [
-    /\bDeno\.|\bprocess\b|\bglobalThis\b|\bnavigator\b|\bfetch\b|\bconsole\b|"node:/,
+    /\bDeno\.|\bprocess[.?[]|\bglobalThis\b|\bnavigator\b|\bfetch\b|\bconsole\b|"node:/,
     /\bperformance\b|\bDate\b|\bsetTimeout\b|\bsetInterval\b|\bsetImmediate\b/,
     /\bMath\.random\b|\bcrypto\b/,
   ].map(({ source }) => source).join("|"),
