@@ -109,6 +109,8 @@ export class Kcp {
   readonly #extensions: boolean;
   /** The first segment is not sent again at a request for an echo before this time, in ms. */
   #resumeAt = -Infinity;
+  /** The peer is not asked for its clock again before this time, in ms. */
+  #clockAskAt = -Infinity;
   /** Whether the packet that is being read is of an earlier incarnation, or meant for one. */
   #foreign = false;
   /** Whether a peer at this address has shown its clock, as this library does. */
@@ -758,6 +760,9 @@ export class Kcp {
     // earlier incarnation could not be told apart later.
     if (echoes && (shown || !recovered && !this.#marks && !answersProbe)) {
       this.#linked = this.#echoes = sender.trusted = true;
+    } else if (echoes && !this.#linked && (this.#marks || answersProbe)) {
+      // The peer may not know that it has to show its clock. The answer to a probe shows it.
+      this.#askClock();
     }
     receiver.proven = echoes && this.#linked;
     if (shown) {
@@ -775,6 +780,14 @@ export class Kcp {
       incarnation.advance(clock, now);
     }
     return this.#linked || this.#linkLater();
+  }
+
+  /** Asks a peer of this library for its clock, at most once in an RTO. */
+  #askClock(): void {
+    const { now } = this.#clock;
+    if (!this.#extensions || now < this.#clockAskAt) return;
+    this.#clockAskAt = now + this.#sender.rto.rto;
+    this.#sender.askWindow = true;
   }
 
   /** Whether the peer is trusted though it has echoed nothing. */

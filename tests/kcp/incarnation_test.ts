@@ -403,3 +403,25 @@ Deno.test("link: the acknowledgment of a probe of the path MTU shows that the pe
     assertEquals(a.kcp.drained, wrong === 0);
   }
 });
+
+Deno.test("incarnation: an end that is acknowledged without a clock asks for the clock, once in an RTO", () => {
+  const a = new End({ ackNoDelay: true, nc: true, initialTs: 5000, extensions: true });
+  a.kcp.requireEcho(true);
+  queue(a, 1);
+  const [{ ts }] = a.segments(0);
+  // The peer is of this library. It does not know that this end is, too, and only acknowledges.
+  a.input(0, { cmd: WINS, frg: EXTENDED, sn: 90_000, ts: 0 });
+  const asked = () => a.segments(10).filter(({ cmd }) => cmd === WASK);
+  for (let n = 0; n < 3; n++) {
+    a.input(10, { cmd: ACK, sn: 0, ts, una: 1 });
+    const questions = asked();
+    assertEquals(questions.length, n === 0 ? 1 : 0);
+    assertEquals(a.kcp.linked, false);
+    if (n > 0) continue;
+    assertEquals(questions[0].frg, EXTENDED | OPENING);
+  }
+  a.input(10 + a.kcp.rto, { cmd: ACK, sn: 0, ts, una: 1 });
+  const [again] = a.segments(10 + a.kcp.rto).filter(({ cmd }) => cmd === WASK);
+  a.input(20 + a.kcp.rto, { cmd: WINS, frg: EXTENDED, sn: 90_500, ts: again.ts, una: 1 });
+  assertEquals([a.kcp.linked, a.kcp.drained], [true, true]);
+});
