@@ -682,7 +682,8 @@ export class Kcp {
       const cmd = view.getUint8(at + CMD);
       const ts = view.getInt32(at + TS, true);
       if (
-        cmd === CMD_ACK && sender.isEcho(view.getInt32(at + SN, true), ts) ||
+        (cmd === CMD_ACK || cmd === CMD_PROBE_ANSWER) &&
+          sender.isEcho(view.getInt32(at + SN, true), ts) ||
         cmd === CMD_WINS && sender.isProbeEcho(ts)
       ) {
         this.#linked = sender.trusted = true;
@@ -874,8 +875,9 @@ export class Kcp {
     writer.start(batch, sender.path.mtu, receiver.window, receiver.buffer.nxt);
     // Until the peer has answered, an acknowledgment leads every flight: its echo of `ts` shows the
     // peer that the data is meant for it, and one of them may be lost.
-    if (data && !sender.answered && now > this.#splitAt) receiver.repeatAck();
-    const acksLast = data && sender.answered && sender.acksFitBetterLast(room);
+    const heardUs = sender.answered && this.#linked;
+    if (data && !heardUs && now > this.#splitAt) receiver.repeatAck();
+    const acksLast = data && heardUs && sender.acksFitBetterLast(room);
     const fits = (acksLast || receiver.writeAcks(writer)) &&
       (!control || this.#writeControl(writer));
     const left = fits && data ? sender.writeData(writer, room) : room;

@@ -290,6 +290,11 @@ export class PathMtu {
     this.#holds = train && !this.understood;
   }
 
+  /** Whether a probe with these fields was sent in the last round. */
+  isProbe(sn: number, ts: number): boolean {
+    return this.#round.has(sn, ts);
+  }
+
   /**
    * Handles an acknowledgment of a segment before `una`, or the answer to a probe.
    *

@@ -99,12 +99,23 @@ export class ProbeRound {
    * @returns The size of the probe. 0 if it is none of this round.
    */
   take(sn: number, ts: number, heeded: boolean): number {
-    const index = distance(this.#sn, sn) - (distance(sn, this.#firstSn) < 0 ? 1 : 0);
-    if (ts !== this.#ts || index < 0 || index >= this.#written) return 0;
+    const index = this.#indexOf(sn, ts);
+    if (index < 0) return 0;
     this.answered = true;
     if (heeded) this.heeded = true;
     this.best = Math.max(this.best, this.#sizes[index]);
     return this.#sizes[index];
+  }
+
+  /** Whether this round has sent a probe with these fields. */
+  has(sn: number, ts: number): boolean {
+    return this.#indexOf(sn, ts) >= 0;
+  }
+
+  /** Index of the probe with these fields; -1 if there is none. */
+  #indexOf(sn: number, ts: number): number {
+    const index = distance(this.#sn, sn) - (distance(sn, this.#firstSn) < 0 ? 1 : 0);
+    return ts === this.#ts && index >= 0 && index < this.#written ? index : -1;
   }
 
   /** Whether the largest probe has arrived, so that the other answers do not matter. */

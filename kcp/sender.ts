@@ -325,13 +325,15 @@ export class Sender implements PacketSink {
   }
 
   /**
-   * Whether an ACK echoes the `ts` of a transmission of a segment in flight. Only a peer that got the
-   * segment knows it: an ACK for an earlier incarnation of this end echoes another one.
+   * Whether an ACK echoes the `ts` of a transmission of a segment in flight, or of a probe of the path
+   * MTU: the peer may acknowledge only the newest of what it has. Only a peer that got the segment
+   * knows it: an ACK for an earlier incarnation of this end echoes another one.
    */
   isEcho(sn: number, echo: number): boolean {
     const { buffer } = this;
     if (sn === this.#echoSn) return this.#echoes.has(echo);
-    if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
+    if (distance(sn, buffer.una) < 0) return this.path.isProbe(sn, echo);
+    if (distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
       return false;
     }
     const ts = (echo - this.#tsOffset) | 0;
