@@ -229,12 +229,15 @@ export class Admission {
       const cmd = view.getUint8(at + CMD);
       if (cmd === CMD_ACK || view.getUint32(at + UNA, true) !== una) return false;
       if (isQuestion(view, at)) hasData = true;
+      const length = view.getUint32(at + LEN, true);
       if (cmd === CMD_PUSH || cmd === CMD_PIECE) {
         const ahead = (view.getUint32(at + SN, true) - this.#firstExpected) | 0;
-        if (ahead < 0 || ahead >= FIRST_WINDOW) return false;
-        hasData = true;
+        // A probe of the path MTU may travel with the first data.
+        const probes = cmd === CMD_PUSH && ahead < 0 && length === 0;
+        if (!probes && (ahead < 0 || ahead >= FIRST_WINDOW)) return false;
+        if (!probes) hasData = true;
       }
-      at += OVERHEAD + view.getUint32(at + LEN, true);
+      at += OVERHEAD + length;
     }
     return hasData;
   }
