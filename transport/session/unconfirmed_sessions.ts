@@ -1,7 +1,11 @@
 import type { Session } from "./session.ts";
 
-/** A session gives way to another one after this time, in ms. */
-const CONFIRM_TIME = 1_000;
+/**
+ * A session gives way to another one after this time of silence, in ms. In a flood, packets of a peer
+ * that is there may wait for seconds in the queue of the socket. Before, the newcomer must prove its
+ * address; it has as long for that.
+ */
+const CONFIRM_TIME = 10_000;
 
 /**
  * Sessions whose address is not confirmed, in the order in which they give way to others.
@@ -39,7 +43,7 @@ export class UnconfirmedSessions {
   /**
    * The session that gives way to a new one; null if there is none.
    *
-   * @param anyAge Whether a session gives way that was heard less than a second ago.
+   * @param anyAge Whether a session gives way that was heard only just.
    */
   next(now: number, anyAge: boolean): Session | null {
     for (const session of this.#heardOnce.size > 0 ? this.#heardOnce : this.#heardAgain) {
