@@ -573,7 +573,7 @@ export class Kcp {
     counters.packetsIn++;
     counters.bytesIn += end - start;
 
-    sender.startPacket();
+    sender.startPacket(silence);
     for (let at = start; end - at >= OVERHEAD;) {
       // Storing a payload can replace the arena's buffer.
       const { view } = this.arena;

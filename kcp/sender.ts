@@ -132,6 +132,9 @@ export class Sender implements PacketSink {
   #una = 0;
   #ackedBytes = 0;
   #rtt = -1;
+  /** When the last long silence of the peer ended, and the largest sample of what was sent before. */
+  #outageEnd = -Infinity;
+  #outageSample = Infinity;
 
   constructor(
     arena: Arena,
@@ -275,8 +278,17 @@ export class Sender implements PacketSink {
 
   // --- from the network ---
 
-  /** Starts on a packet from the peer. */
-  startPacket(): void {
+  /**
+   * Starts on a packet from the peer.
+   *
+   * @param silence How long the peer was silent before, in ms.
+   */
+  startPacket(silence: number): void {
+    const { rto, srtt } = this.rto;
+    if (silence >= OUTAGE_RTOS * rto) {
+      this.#outageEnd = this.#clock.now;
+      this.#outageSample = srtt < 0 ? Infinity : OUTAGE_RTOS * rto;
+    }
     this.#una = this.#unaBefore = this.buffer.una;
     this.#inFlightBefore = this.buffer.inFlight;
     this.#ackedBytes = 0;
@@ -495,7 +507,7 @@ export class Sender implements PacketSink {
     if (buffer.arrivedSize > 0) this.path.arrived(buffer.arrivedSize, buffer.arrivedAt, now);
     if (this.path.deadline < Infinity) this.path.conclude(now);
     if (this.path.isSmall || this.#renumbering.waiting) this.#renumber();
-    const rtt = recovered ? -1 : this.#rtt;
+    const rtt = recovered ? -1 : this.#sample(now);
     if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto);
     const acked = this.#inFlightBefore - buffer.inFlight;
     if (acked > 0) {
@@ -515,6 +527,17 @@ export class Sender implements PacketSink {
       // An earlier packet's `una` had acknowledged the segments already.
       this.#flight.onAcked(now, 0, rtt);
     }
+  }
+
+  /**
+   * The round-trip sample of this packet, or -1. What was sent before the end of a long silence may have
+   * waited for a peer that was suspended: that is no property of the path. With the whole wait as a
+   * sample, the timeout could be longer than `deadLinkTime`. A path that has become slow is learned
+   * step by step.
+   */
+  #sample(now: number): number {
+    const rtt = this.#rtt;
+    return now - rtt < this.#outageEnd ? Math.min(rtt, this.#outageSample) : rtt;
   }
 
   /** Cuts segments in flight anew that vanish, if that is safe. */

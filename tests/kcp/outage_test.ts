@@ -160,3 +160,28 @@ Deno.test("grace: what waited in the socket saves the connection", () => {
   a.input(3_600_000, { cmd: ACK, sn: 0, ts: 0, una: 1, data: pattern(0) });
   assertEquals([a.kcp.dead, a.kcp.deadline], [null, Infinity]);
 });
+
+Deno.test("outage: what waited for a suspended peer does not make the timeout long", () => {
+  for (const pause of [1000, 20_000]) {
+    const a = sampled();
+    queue(a, 40);
+    for (let now = 100; now < 100 + pause; now += 50) a.segments(now);
+    // The peer goes on. It acknowledges the first transmissions of most segments; the others are lost.
+    const now = 100 + pause;
+    for (let sn = 1; sn < 38; sn++) a.input(now, { cmd: ACK, sn, ts: 100, una: sn + 1 });
+    assert(a.kcp.rto <= 1040, `the timeout is ${a.kcp.rto} ms after a pause of ${pause} ms`);
+    const [again] = idle(a, now, now + 30_000);
+    assert(again <= now + 3000, `the others are sent again after ${again - now} ms`);
+  }
+});
+
+Deno.test("outage: a path that has become slow while nothing was sent is learned step by step", () => {
+  const a = sampled();
+  for (let i = 1; i <= 12; i++) {
+    const now = 10_000 * i;
+    queue(a, 1);
+    a.segments(now);
+    a.input(now + 2000, { cmd: ACK, sn: i, ts: now, una: i + 1 });
+  }
+  assert(a.kcp.rto > 2000, `the timeout is ${a.kcp.rto} ms`);
+});

@@ -26,6 +26,7 @@ import {
 import { hostOf } from "./address.ts";
 import { EndedSessions } from "./ended_sessions.ts";
 import type { Session } from "./session.ts";
+import { UnconfirmedSessions } from "./unconfirmed_sessions.ts";
 
 /** Limits of an {@linkcode Admission}. */
 export interface AdmissionLimits {
@@ -56,9 +57,6 @@ export type Refusal =
   /** Too many sessions have an address that is not confirmed: this one must be proved first. */
   | "unproved";
 
-/** A session whose address is not confirmed gives way to another one after this time, in ms. */
-const CONFIRM_TIME = 1_000;
-
 /**
  * Most segments that a peer sends before it has received a packet of ours: the receive window that
  * the C reference assumes at first.
@@ -78,9 +76,9 @@ export class Admission {
   readonly #backlog: Session[] = [];
   /** Sessions of the backlog that have ended unconfirmed. They give way to others. */
   #givenUp = 0;
-  /** Sessions whose address is not confirmed, the oldest first, and those of each host. */
-  readonly #unconfirmed = new Set<Session>();
-  readonly #unconfirmedOf = new Map<string, Set<Session>>();
+  /** Sessions whose address is not confirmed, and those of each host. */
+  readonly #unconfirmed = new UnconfirmedSessions();
+  readonly #unconfirmedOf = new Map<string, UnconfirmedSessions>();
   readonly #ended: EndedSessions;
 
   /**
@@ -156,18 +154,15 @@ export class Admission {
   }
 
   /**
-   * The session that gives way to a new one of an address that is not confirmed: the oldest one, of
-   * the same host if that has its share. Null if all are new.
+   * The session that gives way to a new one of an address that is not confirmed, of the same host if
+   * that has its share. Null if all are new.
    *
    * @param anyAge Whether a new session gives way, too.
    */
-  oldestUnconfirmed(from: string, now: number, anyAge: boolean): Session | null {
+  givesWay(from: string, now: number, anyAge: boolean): Session | null {
     const host = this.#unconfirmedOf.get(hostOf(from));
     const full = host !== undefined && host.size >= this.#limits.maxUnconfirmedPerHost;
-    for (const session of full ? host : this.#unconfirmed) {
-      return anyAge || now >= session.createdAt + CONFIRM_TIME ? session : null;
-    }
-    return null;
+    return (full ? host : this.#unconfirmed).next(now, anyAge);
   }
 
   /** Whether a peer that ended lately is of another implementation. */
@@ -263,12 +258,15 @@ export class Admission {
       const cmd = view.getUint8(at + CMD);
       if (cmd === CMD_ACK || view.getUint32(at + UNA, true) !== una) return false;
       if (isQuestion(view, at)) hasData = true;
+      const length = view.getUint32(at + LEN, true);
       if (cmd === CMD_PUSH || cmd === CMD_PIECE) {
         const ahead = (view.getUint32(at + SN, true) - this.#firstExpected) | 0;
-        if (ahead < 0 || ahead >= FIRST_WINDOW) return false;
-        hasData = true;
+        // A probe of the path MTU may travel with the first data.
+        const probes = cmd === CMD_PUSH && ahead < 0 && length === 0;
+        if (!probes && (ahead < 0 || ahead >= FIRST_WINDOW)) return false;
+        if (!probes) hasData = true;
       }
-      at += OVERHEAD + view.getUint32(at + LEN, true);
+      at += OVERHEAD + length;
     }
     return hasData;
   }
@@ -283,9 +281,9 @@ export class Admission {
   count(session: Session): string {
     const host = hostOf(session.peer);
     this.#unconfirmed.add(session);
-    const ofHost = this.#unconfirmedOf.get(host);
-    if (ofHost) ofHost.add(session);
-    else this.#unconfirmedOf.set(host, new Set([session]));
+    let ofHost = this.#unconfirmedOf.get(host);
+    if (!ofHost) this.#unconfirmedOf.set(host, ofHost = new UnconfirmedSessions());
+    ofHost.add(session);
     return host;
   }
 
@@ -326,6 +324,12 @@ export class Admission {
   }
 
   // --- sessions that change ---
+
+  /** Notes a further packet of a session whose address is not confirmed. */
+  heard(session: Session, host: string): void {
+    this.#unconfirmed.heard(session);
+    this.#unconfirmedOf.get(host)!.heard(session);
+  }
 
   /** Counts a session no longer as unconfirmed: its address is confirmed, or it has ended. */
   releaseUnconfirmed(session: Session, host: string): void {

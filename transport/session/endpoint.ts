@@ -395,6 +395,9 @@ export class Endpoint {
     if (!valid) this.#stats.invalid++;
     else {
       const { kcp } = entry.session;
+      if (entry.unconfirmedHost !== null && !entry.embryonic) {
+        this.#admission.heard(entry.session, entry.unconfirmedHost);
+      }
       if (entry.embryonic && (kcp.started || kcp.peerOpened)) this.#offer(entry);
       else if (entry.embryonic && kcp.extended) this.#refuseMiddle(entry, start, end);
       if (entry.validation) this.#judge(entry);
@@ -513,15 +516,15 @@ export class Endpoint {
       this.#cookies.check(cookie, from, conv, now);
     const refusal = admission.check(from, conv, start, end, proved, now, size, there);
     if (refusal === "unproved") {
-      const oldest = admission.oldestUnconfirmed(from, now, this.#cookies === null);
-      if (!oldest) {
+      const displaced = admission.givesWay(from, now, this.#cookies === null);
+      if (!displaced) {
         this.#askForProof(from, conv, now);
         return null;
       }
-      oldest.abort(
-        new ConnectionError("unconfirmed", `The address ${oldest.peer} did not answer in time`),
+      displaced.abort(
+        new ConnectionError("unconfirmed", `The address ${displaced.peer} did not answer in time`),
       );
-      this.#settle(this.#table.find(oldest.peer, oldest.conv)!);
+      this.#settle(this.#table.find(displaced.peer, displaced.conv)!);
     } else if (refusal) {
       this.#stats[refusal]++;
       this.#answer(refusal, from, conv, start, end);

@@ -1,0 +1,3 @@
+module lowlatency/kcp/tests/siege/flood
+
+go 1.26
