@@ -17,7 +17,7 @@ connections and listeners from their first packet to their last (life). Prints w
   --family F    machines, life, or all. Default: all
   --fuzz N      feeds N fuzz packets into the machines, instead of simulations unless --runs is there
   --jobs N      how many threads. Default: 1
-  --go-on       goes on after a failure, and prints a table of failures at the end
+  --go-on       goes on after a failure; prints each as it happens, and a table at the end
   --help        prints this`;
 
 interface Arguments {
@@ -113,6 +113,8 @@ class Progress {
       this.counts.set(name, (this.counts.get(name) ?? 0) + count);
     }
     this.failures.push(...report.failures);
+    // A campaign that is stopped early has printed what it found.
+    if (this.options.goOn) report.failures.forEach(tellOne);
     const now = performance.now();
     if (now - this.#shown > 10_000) {
       this.#shown = now;
@@ -153,12 +155,16 @@ class Progress {
     for (const [rule, failures] of [...rules].sort()) {
       const seeds = failures.map(({ seed }) => seed).sort((a, b) => a - b);
       console.error(`${rule}: ${failures.length} failures, seeds ${seeds.slice(0, 10).join(", ")}`);
-      const { family, seed, message } = failures.find((each) => each.seed === seeds[0])!;
-      console.error(`  ${message}`);
-      if (rule !== "fuzz") {
-        console.error(`  replay: deno task sim --family ${family} --seed ${seed}`);
-      }
+      tellOne(failures.find(({ seed }) => seed === seeds[0])!);
     }
+  }
+}
+
+/** Prints a failure, and how to see it again. */
+function tellOne({ rule, family, seed, message }: Failure): void {
+  console.error(`  ${message}`);
+  if (rule !== "fuzz") {
+    console.error(`  replay: deno task sim --family ${family} --seed ${seed}`);
   }
 }
 

@@ -101,7 +101,7 @@ export async function runShare(share: Share, report: (report: Report) => void): 
     }
     runs++;
     if (failures.length > 0 && !share.goOn) break;
-    if (runs === BATCH) tell(0, false);
+    if (runs === BATCH || failures.length > 0) tell(0, false);
   }
   for (let fuzzed = 0, round = 0; fuzzed < share.fuzz && failures.length === 0; round++) {
     const coverage = new Coverage();
