@@ -266,10 +266,10 @@ for (const limit of ["maxUnconfirmed", "maxUnconfirmedPerHost"] as const) {
     assert(a.machine.input(encode(echo, opening), 20, to));
     const session = accepted(a);
     assertEquals([session.conv, session.unconfirmed, drain(session)], [conv, false, pattern(10)]);
-    // After a second, the oldest one gives way.
-    a.sent(999);
-    assert(!a.machine.input(first(2000), 999, "10.0.0.1:2000"));
-    assert(a.machine.input(first(2000), 1000, "10.0.0.1:2000"));
+    // After 10 s of silence, the oldest one gives way.
+    a.idle(20, 9999);
+    assert(!a.machine.input(first(2000), 9999, "10.0.0.1:2000"));
+    assert(a.machine.input(first(2000), 10_000, "10.0.0.1:2000"));
     assertEquals([accepted(a).conv, a.machine.stats.unconfirmed], [2000, 5]);
   });
 
