@@ -717,7 +717,7 @@ export class Kcp {
     const { view } = this.arena;
     const { now } = this.#clock;
     // The clock of the peer, if a WASK or WINS shows it.
-    let shown = false, clock = 0;
+    let shown = false, clock = 0, una = 0;
     let echoes = false, dated = false, opening = false, answersProbe = false;
     let foreign = false;
     const knows = receiver.started || incarnation.known;
@@ -741,6 +741,7 @@ export class Kcp {
         if (isMarked(mark)) {
           shown = dated = true;
           clock = cmd === CMD_WASK ? ts : sn;
+          una = view.getInt32(at + UNA, true);
           opening = (mark & OPENING) !== 0;
           if (cmd === CMD_WINS && sender.isProbeEcho(ts)) {
             echoes = true;
@@ -775,8 +776,13 @@ export class Kcp {
       if (opening && sender.extended) sender.challenge();
       return false;
     }
-    if (shown && receiver.proven) receiver.learnClock(clock);
-    else if (shown && receiver.started && incarnation.continues(clock, now)) {
+    if (shown && receiver.proven) {
+      // A listener that has restarted gets the first segments again while they are in flight. It lacks
+      // those that the process before it has acknowledged: they are not sent again.
+      const lacks = receiver.initiator && distance(una, sender.buffer.una) < 0;
+      if (lacks && receiver.showsRestart(clock)) receiver.peerRestarted = true;
+      receiver.learnClock(clock);
+    } else if (shown && receiver.started && incarnation.continues(clock, now)) {
       incarnation.advance(clock, now);
     }
     return this.#linked || this.#linkLater();

@@ -238,6 +238,17 @@ export class Receiver {
   }
 
   /**
+   * Whether a clock that is shown beside an echo is of a later incarnation than the present one. A late
+   * packet of an incarnation before shows the clock that was retired.
+   */
+  showsRestart(ts: number): boolean {
+    const { incarnation } = this;
+    const { now } = this.#clock;
+    return (incarnation.known || this.started) && !incarnation.continues(ts, now) &&
+      !incarnation.isRival(ts, now);
+  }
+
+  /**
    * Takes the clock that a WASK or WINS shows beside an echo of a `ts` of this end: see {@linkcode
    * EXTENDED}. A first segment of another clock is of an earlier incarnation from then on.
    */

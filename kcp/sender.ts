@@ -45,6 +45,11 @@ const FEW_SEGMENTS = 8;
 
 /** Two times that are further apart, in ms, have no order on the wire. */
 const MAX_DISTANCE = 2 ** 31 - 1;
+/**
+ * How far the `ts` of an ACK may lie ahead of our clock, in ms: see {@linkcode Receiver.repeatAck}. The
+ * clock of the peer may run faster than ours, may have been set, or ours stood still meanwhile.
+ */
+const MAX_LEAD = 600_000;
 
 /** A peer that never answered gets its first segment in pieces of this size, too. */
 const FIRST_PIECES = 512;
@@ -357,8 +362,8 @@ export class Sender implements PacketSink {
   hasSent(echo: number): boolean {
     const { now } = this.#clock;
     const ts = (echo - this.#tsOffset) | 0;
-    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < 0) return false;
-    return now - this.#firstSentAt > MAX_DISTANCE ||
+    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < -MAX_LEAD) return false;
+    return now - this.#firstSentAt > MAX_DISTANCE - MAX_LEAD ||
       distance(ts, timestamp(this.#firstSentAt)) >= 0;
   }
 

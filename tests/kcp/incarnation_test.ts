@@ -251,6 +251,48 @@ Deno.test("incarnation: a peer that restarts before its first data is followed, 
   assertEquals(a.recv(), pattern(10));
 });
 
+Deno.test("incarnation: a listener that restarts without what was acknowledged is noticed", () => {
+  // The next process has got segment 0 again, but not segment 1.
+  for (
+    const [una, started, restarted] of [[1, false, true], [2, false, false], [
+      1,
+      true,
+      true,
+    ]] as const
+  ) {
+    const { a, ts } = dialled();
+    const shows = (sn: number, clock: number, una: number) => [
+      { cmd: ACK, sn, ts, una },
+      { cmd: WASK, frg: EXTENDED, ts: clock, una },
+    ];
+    a.input(10, ...shows(1, EARLIER_TS, 2));
+    if (started) a.input(10, { sn: 0, ts: EARLIER_TS, una: 2, data: pattern(10) });
+    assertEquals(a.kcp.sndUna, 2);
+    a.input(20, ...shows(0, PEER_TS, una));
+    assertEquals(a.kcp.peerRestarted, restarted, `una ${una}, ${started}`);
+    if (restarted) continue;
+    // Late packets of the process before show nothing.
+    a.input(30, ...shows(0, EARLIER_TS + 1, 1));
+    assertEquals(a.kcp.peerRestarted, false);
+  }
+});
+
+Deno.test("incarnation: an echo may lie ahead of our clock, since the peer's may be faster or was set", () => {
+  const { a, ts } = dialled();
+  a.input(10, { cmd: ACK, sn: 0, ts, una: 1 }, { sn: 0, ts: PEER_TS, una: 1, data: pattern(10) });
+  // An acknowledgment is repeated with a ts that is later by its age.
+  for (const [n, ahead] of [[1, 1], [2, 1000], [3, AHEAD - 40]] as const) {
+    a.input(
+      20,
+      { cmd: ACK, sn: 0, ts: ts + 20 + ahead, una: 1 },
+      { sn: n, ts: PEER_TS + 10 + ahead, una: 1, data: pattern(10, n) },
+    );
+    assertEquals([a.kcp.believed, a.kcp.rcvNxt], [true, n + 1], `${ahead} ms ahead`);
+  }
+  a.input(20, { cmd: ACK, sn: 1, ts: ts + AHEAD + 1000, una: 2 });
+  assertEquals([a.kcp.believed, a.kcp.sndUna], [false, 1]);
+});
+
 Deno.test("incarnation: a peer that shows no clock is taken at its first segment", () => {
   // kcp-go sends acknowledgments and data in packets of their own.
   const { a, ts } = dialled();

@@ -618,7 +618,9 @@ export class Session {
     }
     this.#trimAt = this.#now + TRIM_AFTER;
     if (this.kcp.peerRestarted) {
-      this.#finish(this.restartError());
+      // A listener that has restarted may have a session for the rest of this conversation.
+      const resets = this.kcp.initiator ? this.#resetSender(ENDED) : null;
+      this.#finish(this.restartError(), false, resets);
       return;
     }
     this.#confirmation.received(bytes, this.#now);

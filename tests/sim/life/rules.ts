@@ -119,12 +119,21 @@ function slack(end: End, facts: Facts): number {
     end.process.disturbed;
 }
 
+/**
+ * Whether the next incarnation of the server has got the whole stream, so that the client goes on with
+ * it: it reads what the client wrote after the one before was killed.
+ */
+function isFollowed({ out, peer, peerProcess }: End): boolean {
+  if (!peer || !peerProcess || peer.process === peerProcess || peer.in.from !== out) return false;
+  return peer.in.got > 0 && out.timeOf(peer.in.got - 1) > peerProcess.killedAt;
+}
+
 /** Since when the peer of an end is gone; Infinity while it is there. */
 export function goneSince(end: End, facts: Facts): number {
   const { peer, peerProcess } = end;
   return Math.min(
     peer ? Infinity : peerProcess?.closesAt ?? Infinity,
-    peerProcess?.killedAt ?? Infinity,
+    isFollowed(end) ? Infinity : peerProcess?.killedAt ?? Infinity,
     peer?.process.killedAt ?? Infinity,
     peer?.outcome?.at ?? Infinity,
     facts.history(end)?.brokenAt ?? Infinity,
