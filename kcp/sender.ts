@@ -24,6 +24,7 @@ import {
   CMD_WASK,
   distance,
   isMarked,
+  MAX_ECHO_LEAD,
   MAX_FRAGMENTS,
   OPENING,
   OVERHEAD,
@@ -340,12 +341,14 @@ export class Sender implements PacketSink {
 
   /**
    * Whether the `ts` that an ACK echoes is one that this end has sent. Only a peer that got a packet of
-   * this end knows it: an ACK for an earlier incarnation of this end echoes another one.
+   * this end knows it: an ACK for an earlier incarnation of this end echoes another one. An ACK that
+   * is repeated echoes a later one: see {@linkcode MAX_ECHO_LEAD}.
    */
   hasSent(echo: number): boolean {
     const { now } = this.#clock;
     const ts = (echo - this.#tsOffset) | 0;
-    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < 0) return false;
+    if (this.#firstSentAt === Infinity) return false;
+    if (distance(ts, timestamp(now)) > MAX_ECHO_LEAD) return false;
     return now - this.#firstSentAt > MAX_DISTANCE ||
       distance(ts, timestamp(this.#firstSentAt)) >= 0;
   }
