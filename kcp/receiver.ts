@@ -7,7 +7,14 @@ import type { PacketWriter } from "./packet_writer.ts";
 import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
 import { PIECE_HEADER, pieceOffset, pieceTotal } from "./piece.ts";
 import { CONTRADICTION, PieceBuffer } from "./piece_buffer.ts";
-import { CMD_ACK, CMD_PROBE_ANSWER, CMD_WINS, distance, OVERHEAD } from "./segment.ts";
+import {
+  CMD_ACK,
+  CMD_PROBE_ANSWER,
+  CMD_WINS,
+  distance,
+  MAX_ECHO_LEAD,
+  OVERHEAD,
+} from "./segment.ts";
 
 /** Payload bytes that a segment of the receive window counts for at least. */
 const USUAL_SEGMENT = 1476;
@@ -436,7 +443,8 @@ export class Receiver {
 
   /**
    * Makes the last acknowledgment due again if none waits. Its `ts` is later by the time since the
-   * segment arrived: else the peer would take that time for a part of the round trip.
+   * segment arrived: else the peer would take that time for a part of the round trip. See {@linkcode
+   * MAX_ECHO_LEAD}.
    *
    * @param always Whether it may have been repeated a short time ago.
    */
@@ -445,7 +453,7 @@ export class Receiver {
     if (!this.started || this.initiator || this.acks.count > 0) return;
     if (always || now >= this.#repeatAt) {
       this.#repeatAt = now + this.#options.interval;
-      const age = Math.floor(now - this.#lastAt);
+      const age = Math.min(MAX_ECHO_LEAD, Math.floor(now - this.#lastAt));
       this.acks.push(this.#lastSn, (this.#lastTs + age) | 0, this.#options.rcvWnd);
     }
   }

@@ -79,6 +79,13 @@ export function isMarked(frg: number): boolean {
 /** Most fragments of a message. `frg` is a u8 and counts down from 254. */
 export const MAX_FRAGMENTS = 255;
 
+/**
+ * How far the `ts` of an acknowledgment may run ahead of the clock of its receiver, in ms. A repeated
+ * acknowledgment adds the time since the segment arrived. The clock of the receiver may have stood
+ * still in that time, or the clock of the sender may have been set.
+ */
+export const MAX_ECHO_LEAD = 10_000;
+
 /** Distance from sequence number (or 32-bit time) `b` to `a`, negative when `a` is before `b`. */
 export function distance(a: number, b: number): number {
   return (a - b) | 0;

@@ -24,6 +24,7 @@ import {
   CMD_WASK,
   distance,
   isMarked,
+  MAX_ECHO_LEAD,
   MAX_FRAGMENTS,
   OPENING,
   OVERHEAD,
@@ -357,7 +358,8 @@ export class Sender implements PacketSink {
 
   /**
    * Whether the `ts` that an ACK echoes is one that this end has sent. Only a peer that got a packet of
-   * this end knows it: an ACK for an earlier incarnation of this end echoes another one.
+   * this end knows it: an ACK for an earlier incarnation of this end echoes another one. An ACK that
+   * is repeated echoes a later one: see {@linkcode MAX_ECHO_LEAD}.
    */
   hasSent(echo: number): boolean {
     const { now } = this.#clock;

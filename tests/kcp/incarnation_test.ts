@@ -467,3 +467,30 @@ Deno.test("incarnation: an end that is acknowledged without a clock asks for the
   a.input(20 + a.kcp.rto, { cmd: WINS, frg: EXTENDED, sn: 90_500, ts: again.ts, una: 1 });
   assertEquals([a.kcp.linked, a.kcp.drained], [true, true]);
 });
+
+Deno.test("link: a repeated acknowledgment counts though the clock of its receiver stood still", () => {
+  for (const elapsed of [100, 9_000, 3_600_000]) {
+    const a = new End({ initialTs: 5000, extensions: true });
+    const b = new End({ ackNoDelay: true, extensions: true, deadLinkTime: Infinity });
+    a.kcp.requireEcho(true);
+    b.kcp.requireEcho(false);
+    queue(a, 1);
+    for (const packet of a.packets(0)) b.kcp.input(packet, 0);
+    b.segments(0);
+    queue(b, 1);
+    const [packet] = b.packets(elapsed);
+    // The process of the first end was suspended for all of this time.
+    a.kcp.input(packet, 1);
+    assertEquals([a.kcp.linked, a.kcp.drained, a.kcp.srtt], [true, true, -1], `${elapsed} ms`);
+    assert(a.recv());
+  }
+  // An earlier incarnation of the end has a clock of its own.
+  for (const ts of [4_999, 15_003, 2 ** 31]) {
+    const a = new End({ initialTs: 5000, extensions: true });
+    a.kcp.requireEcho(true);
+    queue(a, 1);
+    a.packets(0);
+    a.input(1, { cmd: ACK, ts, una: 1 });
+    assertEquals([a.kcp.linked, a.kcp.drained], [false, false], `${ts}`);
+  }
+});

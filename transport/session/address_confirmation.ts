@@ -9,8 +9,9 @@ const UNCONFIRMED_BYTES = 65_536;
 const HEARD_PACE = 1 / 4;
 /** Each wait between two probes is this many times as long as the one before. */
 const BACKOFF = 1.5;
-/** The longest wait between two probes, in ms. */
+/** The longest wait between two probes, in ms, or an eighth of `deadLinkTime` if that is less. */
 const MAX_WAIT = 4_000;
+const WAITS = 8;
 /** An unconfirmed peer is given up after this silence in ms, or after `deadLinkTime` if that is less. */
 const MAX_SILENCE = 30_000;
 
@@ -122,7 +123,8 @@ export class AddressConfirmation {
     if (now > this.#silenceEnds + LATE) this.#graceEnds = now + GRACE;
     if (now >= this.#silenceEnds) return false;
     if (now < this.#nextProbeAt) return true;
-    this.#wait = Math.min(MAX_WAIT, BACKOFF * this.#wait);
+    const longest = Math.min(MAX_WAIT, this.#kcp.options.deadLinkTime / WAITS);
+    this.#wait = Math.min(longest, BACKOFF * this.#wait);
     this.#probe(now);
     return true;
   }

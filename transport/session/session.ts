@@ -607,6 +607,8 @@ export class Session {
   #afterInput(bytes: number): void {
     this.#closing.dropDiscarded();
     if (this.#state === "closed") {
+      // The limits on an unconfirmed address may hold the end of our stream back.
+      this.#confirmation.received(bytes, this.#now);
       // What this session would answer is not meant for it.
       if (this.kcp.peerRestarted) this.#endTimeWait();
       else if (this.kcp.extended && this.kcp.payloadIn > this.#payloadAtEnd) {

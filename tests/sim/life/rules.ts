@@ -344,7 +344,10 @@ function checkResume(op: Operation, sender: End, start: number, history: History
   const { pacingRate, mtu } = limits(sender, facts.scenario);
   const intervals = facts.interval(sender) + facts.interval(reader);
   const rounds = facts.scenario.messages ? roundsOfMessage(sender, reader) : 0;
-  const bound = 200 + 6 * facts.scenario.oneWay + 4 * mtu / pacingRate * 1000 + 2 * intervals +
+  // A message that was under way is sent again, in part, and is read when all of it is there.
+  const message = facts.scenario.messages ? 2 * Math.max(0, ...sender.out.sizes) : 0;
+  const pacing = (4 * mtu + message) / pacingRate * 1000;
+  const bound = 200 + 6 * facts.scenario.oneWay + pacing + 2 * intervals +
     1.5 * sender.connection.stats.rto + rounds * (2 * facts.scenario.oneWay + intervals);
   facts.count("resumptions after an outage");
   const waited = facts.now - Math.max(outage.to, sender.heardAgainAt);

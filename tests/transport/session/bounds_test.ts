@@ -2,8 +2,16 @@ import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@
 import { connect, ConnectionError, listen, turbo } from "../../../mod.ts";
 import { Endpoint } from "../../../transport/mod.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
-import { encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
-import { foreignAnswers, ownAnswers, readAll, readExactly, Runner, writeAll } from "../harness.ts";
+import { encode, pattern, PUSH, WASK, WINS } from "../../kcp/harness.ts";
+import {
+  drain,
+  foreignAnswers,
+  ownAnswers,
+  readAll,
+  readExactly,
+  Runner,
+  writeAll,
+} from "../harness.ts";
 
 const PEER = "10.0.0.9:1000";
 const SERVER = { hostname: "10.0.0.1", port: 80 } as const;
@@ -172,4 +180,32 @@ Deno.test("connect: the wildcard address reaches a listener on this machine", as
   }
   listener.close();
   await listener.closed;
+});
+
+Deno.test("bounds: an unconfirmed address is probed after an eighth of the deadLinkTime at the latest", () => {
+  const a = new Runner(new Endpoint({ ...turbo, deadLinkTime: 5000 }, true));
+  a.machine.input(encode({ sn: 0, data: pattern(100) }), 0, PEER);
+  a.machine.accept();
+  let last = 0;
+  for (let now = 0; now < 4990; now += 10) {
+    if (a.segments(now).some(({ cmd }) => cmd === WASK)) last = now;
+    assertLess(now - last, 5000 / 8 + 10);
+  }
+});
+
+Deno.test("bounds: an unconfirmed peer that is heard after the linger gets the end of the stream", () => {
+  const a = new Runner(new Endpoint({ ...turbo, linger: 10_000 }, true));
+  const packet = encode({ sn: 0, data: pattern(10) }, { sn: 1 });
+  a.machine.input(packet, 0, PEER);
+  const session = a.machine.accept()!;
+  drain(session);
+  session.close();
+  const isEnd = ({ cmd, sn }: { cmd: number; sn: number }) => cmd === PUSH && sn === 0;
+  let last = 0;
+  for (let now = 0; now <= 10_010; now += 10) if (a.segments(now).some(isEnd)) last = now;
+  // The limit on what the address gets has stopped it.
+  assertLess(last, 9000);
+  assertEquals([session.state, session.over], ["closed", false]);
+  a.machine.input(packet, 20_000, PEER);
+  assert(a.segments(20_000).concat(a.segments(20_010)).some(isEnd));
 });
