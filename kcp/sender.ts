@@ -24,7 +24,6 @@ import {
   CMD_WASK,
   distance,
   isMarked,
-  MAX_ECHO_LEAD,
   MAX_FRAGMENTS,
   OPENING,
   OVERHEAD,
@@ -359,7 +358,7 @@ export class Sender implements PacketSink {
   /**
    * Whether the `ts` that an ACK echoes is one that this end has sent. Only a peer that got a packet of
    * this end knows it: an ACK for an earlier incarnation of this end echoes another one. An ACK that
-   * is repeated echoes a later one: see {@linkcode MAX_ECHO_LEAD}.
+   * is repeated echoes a later one: see `MAX_ECHO_LEAD`.
    */
   hasSent(echo: number): boolean {
     const { now } = this.#clock;
