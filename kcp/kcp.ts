@@ -113,6 +113,11 @@ export class Kcp {
   #clockAskAt = -Infinity;
   /** Whether the packet that is being read is of an earlier incarnation, or meant for one. */
   #foreign = false;
+  /**
+   * Whether it is meant for this incarnation, and shows another clock than the data of the peer that has
+   * arrived.
+   */
+  #rival = false;
   /** Whether a peer at this address has shown its clock, as this library does. */
   #marks = false;
   /** See {@linkcode Kcp.believed}. */
@@ -565,7 +570,7 @@ export class Kcp {
     }
     if (this.dead) return true;
     const silence = this.#clock.now - this.#liveness.heardAt;
-    this.#foreign = false;
+    this.#foreign = this.#rival = false;
     const linked = !this.#echoRequired || this.#believes(start, end, recovered);
     const foreign = this.#foreign;
     this.#believed = !foreign && (linked || !receiver.initiator);
@@ -594,8 +599,9 @@ export class Kcp {
         receiver.push(sn, ts, frg, una, sender.firstSn, data, length, recovered);
       } else if (cmd === CMD_ACK && linked) {
         sender.handleAck(sn, ts);
-      } else if (foreign && cmd !== CMD_PIECE) {
-        // It gets no answer either, so that its sender does not take us for its peer.
+      } else if (foreign && cmd !== CMD_PIECE || this.#rival && cmd === CMD_WASK) {
+        // It gets no answer either, so that its sender does not take us for its peer: `una` of this end
+        // acknowledges what another incarnation has sent.
       } else if (cmd === CMD_WASK) {
         receiver.announceWindow = true;
         this.#answerListener();
@@ -776,6 +782,10 @@ export class Kcp {
       if (opening && sender.extended) sender.challenge();
       return false;
     }
+    this.#rival = shown && receiver.proven && receiver.started &&
+      !incarnation.continues(clock, now);
+    // The first segment of this end may have reached two incarnations of the peer.
+    if (this.#rival) sender.challenge();
     if (shown && receiver.proven) {
       // A listener that has restarted gets the first segments again while they are in flight. It lacks
       // those that the process before it has acknowledged: they are not sent again.

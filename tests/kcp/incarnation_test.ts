@@ -370,6 +370,25 @@ Deno.test("incarnation: an end that opened tells a late first segment from a res
   }
 });
 
+Deno.test("incarnation: a second incarnation that has heard this end gets no una of the first", () => {
+  for (const restarted of [true, false]) {
+    const { a, ts } = dialled();
+    const echo = { cmd: ACK, sn: 0, ts, una: 1 };
+    const mark = { cmd: WASK, frg: EXTENDED, una: 1 };
+    a.input(10, echo, { ...mark, ts: PEER_TS });
+    a.input(20, echo, { sn: 0, ts: PEER_TS + 10, una: 1, data: pattern(9) });
+    a.segments(20);
+    // The first segment of this end has reached another incarnation, too.
+    a.input(30, echo, { ...mark, ts: EARLIER_TS });
+    const [question, ...more] = a.segments(30);
+    assertEquals([question.cmd, question.una, more], [WASK, 0, []]);
+    // Its packet may be late. The peer says which incarnation is there now.
+    const sn = restarted ? EARLIER_TS + 20 : PEER_TS + 40;
+    a.input(50, { cmd: WINS, frg: EXTENDED, sn, ts: question.ts, una: 1 });
+    assertEquals(a.kcp.peerRestarted, restarted);
+  }
+});
+
 Deno.test("incarnation: no network and no pause makes honest segments foreign", () => {
   for (let seed = 0; seed < 60; seed++) {
     const random = new Random(`honest ${seed}`);

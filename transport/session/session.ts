@@ -450,12 +450,8 @@ export class Session {
   /** Ends the session at once, with `error` as the reason. Nothing more is sent. */
   abort(error: ConnectionError): void {
     if (this.#over) return;
-    if (this.#state === "closed") {
-      this.#resets = null;
-      this.#endTimeWait();
-    } else {
-      this.#finish(error);
-    }
+    if (this.#state === "closed") this.#forgetPeer();
+    else this.#finish(error);
     this.onWake?.(this);
   }
 
@@ -527,6 +523,17 @@ export class Session {
     this.#over = !this.#resets;
     this.#release();
     this.kcp.close();
+  }
+
+  /** Ends a session that has ended for the application, and answers its peer no longer. */
+  #forgetPeer(): void {
+    if (this.#resets) {
+      // What arrived before the end can still be read.
+      this.#resets = null;
+      this.#over = true;
+    } else {
+      this.#endTimeWait();
+    }
   }
 
   /** Frees the memory that only packets need. */
@@ -638,8 +645,7 @@ export class Session {
     if (!reset || view.getUint32(start, true) !== this.conv) return false;
     if (!this.kcp.isOwnPacket(reset.sn, reset.ts)) return false;
     if (this.#state === "closed") {
-      this.#resets = null;
-      this.#endTimeWait();
+      this.#forgetPeer();
     } else if (this.#closing.peerHasAllData) {
       // The peer lacked the acknowledged end only, and has gone.
       this.#finish(null);

@@ -540,3 +540,23 @@ for (
     }
   });
 }
+
+Deno.test("reset: what was acknowledged before an end can be read, though the peer is reset after it", async () => {
+  for (const accepts of [true, false]) {
+    const options = { ...turbo, idleTimeout: 2000 };
+    const network = new SimulatedNetwork({ seed: "unread", link: { latency: LATENCY } });
+    const listener = network.listen({ ...SERVER, ...options });
+    await network.run(async () => {
+      const client = network.connect({ ...SERVER, ...options, keepAlive: Infinity });
+      client.closed.catch(() => {});
+      await client.write(pattern(1000));
+      await client.closeWrite();
+      const accepted = accepts ? await listener.accept() : null;
+      // Both ends notice the silence, and reset each other at the same time.
+      await network.delay(5000);
+      const server = accepted ?? await listener.accept();
+      await assertRejects(() => server.closed, ConnectionError, "silent");
+      assertEquals(await readAll(server), pattern(1000));
+    });
+  }
+});
