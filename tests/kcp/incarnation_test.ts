@@ -504,7 +504,7 @@ Deno.test("link: a repeated acknowledgment counts though the clock of its receiv
     assert(a.recv());
   }
   // An earlier incarnation of the end has a clock of its own.
-  for (const ts of [4_999, 15_003, 2 ** 31]) {
+  for (const ts of [4_999, 605_003, 2 ** 31]) {
     const a = new End({ initialTs: 5000, extensions: true });
     a.kcp.requireEcho(true);
     queue(a, 1);
