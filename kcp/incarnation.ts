@@ -46,7 +46,10 @@ export class Incarnation {
 
   /** Whether a segment with this `ts`, arrived at `now`, continues the clock. */
   continues(ts: number, now: number): boolean {
-    return !this.#heard || follows(ts, this.#newest, now - this.#newestAt);
+    // The usual case needs no time.
+    const ahead = (ts - this.#newest) | 0;
+    return ahead >= -MAX_LIFETIME && ahead <= MAX_LEAD || !this.#heard ||
+      follows(ts, this.#newest, now - this.#newestAt);
   }
 
   /** Takes over the `ts` of a segment that continues the clock. */

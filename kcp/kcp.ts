@@ -571,7 +571,8 @@ export class Kcp {
     if (this.dead) return true;
     const silence = this.#clock.now - this.#liveness.heardAt;
     this.#foreign = this.#rival = false;
-    const linked = !this.#echoRequired || this.#believes(start, end, recovered);
+    const linked = !this.#echoRequired || this.#isUsual(start, end) ||
+      this.#believes(start, end, recovered);
     const foreign = this.#foreign;
     this.#believed = !foreign && (linked || !receiver.initiator);
     if (!foreign) this.#liveness.heard(this.#clock.now);
@@ -710,6 +711,35 @@ export class Kcp {
    */
   get believed(): boolean {
     return this.#believed;
+  }
+
+  /**
+   * {@linkcode Kcp.#believes} for the usual packet, in less time: acknowledgments that echo what this end
+   * has sent, and data that continues the clock of the peer.
+   */
+  #isUsual(start: number, end: number): boolean {
+    if (!this.#echoes) return false;
+    const sender = this.#sender;
+    const receiver = this.#receiver;
+    const { view } = this.arena;
+    const { now } = this.#clock;
+    let echoes = false;
+    for (let at = start; end - at >= OVERHEAD;) {
+      const cmd = view.getUint8(at + CMD);
+      const ts = view.getInt32(at + TS, true);
+      if (cmd === CMD_ACK) {
+        if (!sender.hasSent(ts)) return false;
+        echoes = true;
+        at += OVERHEAD + view.getInt32(at + LEN, true);
+      } else if (cmd === CMD_PUSH && receiver.started && receiver.incarnation.continues(ts, now)) {
+        at += OVERHEAD + view.getInt32(at + LEN, true);
+      } else {
+        return false;
+      }
+    }
+    receiver.proven = echoes;
+    this.#rival = false;
+    return true;
   }
 
   /**
