@@ -46,13 +46,6 @@ import { Sender } from "./sender.ts";
 import type { KcpStats } from "./stats.ts";
 
 /**
- * How long an end that opens a conversation waits for the echo of a `ts` before it trusts the peer
- * without one, in ms and in RTOs.
- */
-const MIN_LINK_TIME = 1_000;
-const LINK_RTOS = 2;
-
-/**
  * One end of a KCP conversation, as a state machine without I/O. It reads no clock, sets no timer,
  * draws no randomness and opens no socket. The caller passes in packets and the time, and sends the
  * packets that come out.
@@ -103,8 +96,6 @@ export class Kcp {
   #linked = true;
   /** Whether the peer has echoed a `ts` of ours: it always does then. */
   #echoes = false;
-  /** When the peer is trusted though it never echoed a `ts`, in ms. Infinity before it was heard. */
-  #linkBy = Infinity;
   /** Whether two ends of this library recognize each other. */
   readonly #extensions: boolean;
   /** The first segment is not sent again at a request for an echo before this time, in ms. */
@@ -802,10 +793,7 @@ export class Kcp {
       this.#askClock();
     }
     receiver.proven = echoes && this.#linked;
-    if (shown) {
-      this.#marks = true;
-      this.#linkBy = Infinity;
-    }
+    this.#marks ||= shown;
     if (foreign && !receiver.proven) {
       this.#foreign = true;
       // It may be a new incarnation.
@@ -836,20 +824,16 @@ export class Kcp {
     this.#sender.askWindow = true;
   }
 
-  /** Whether the peer is trusted though it has echoed nothing. */
+  /**
+   * Whether the peer is trusted though it has echoed nothing: there is nothing yet that it could
+   * acknowledge, or its answer to that has begun. No time of waiting is a proof: while packets to the
+   * peer are lost, its session with an earlier incarnation may go on.
+   */
   #linkLater(): boolean {
-    const sender = this.#sender;
+    if (this.#sender.silent) return true;
     const receiver = this.#receiver;
-    const { now } = this.#clock;
-    if (sender.silent) return true;
-    this.#linked = now >= this.#linkBy || receiver.initiator && receiver.started;
-    if (this.#linked) return true;
-    // A peer that echoes nothing is trusted in the end: our retransmissions have asked for it. One of
-    // this library does.
-    if (this.#linkBy === Infinity && !this.#marks) {
-      this.#linkBy = now + Math.max(MIN_LINK_TIME, LINK_RTOS * sender.rto.rto);
-    }
-    return false;
+    this.#linked = receiver.initiator && receiver.started;
+    return this.#linked;
   }
 
   /**

@@ -513,3 +513,23 @@ Deno.test("link: a repeated acknowledgment counts though the clock of its receiv
     assertEquals([a.kcp.linked, a.kcp.drained], [false, false], `${ts}`);
   }
 });
+
+Deno.test("link: no time makes packets for an earlier incarnation acknowledge anything", () => {
+  for (const initiator of [true, false]) {
+    const a = new End({ initialTs: 123_456, deadLinkTime: Infinity });
+    a.kcp.requireEcho(initiator);
+    a.kcp.send(pattern(1000));
+    const [{ ts }] = a.segments(0);
+    // Nothing reaches the peer, which repeats what it has for the earlier incarnation.
+    const data = { sn: 0, ts: PEER_TS, una: 1, data: pattern(9) };
+    for (let now = 10; now < 20_000; now += 250) {
+      a.input(now, { cmd: ACK, sn: 0, ts: ts - 5000, una: 1 }, data);
+      a.input(now, data);
+      a.segments(now);
+    }
+    assertEquals([a.kcp.linked, a.kcp.sndUna], [false, 0]);
+    if (initiator) assertEquals(a.recv(), null);
+    a.input(20_000, { cmd: ACK, sn: 0, ts: ts + 15_000, una: 1 });
+    assertEquals([a.kcp.linked, a.kcp.sndUna], [true, 1]);
+  }
+});

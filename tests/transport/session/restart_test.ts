@@ -260,7 +260,7 @@ Deno.test("restart: after the end of a session, its next incarnation may lose it
   // A late packet of the old incarnation draws a reset.
   a.machine.input(push(1, 1e6 + 40), 1000, PEER);
   assertEquals(a.segments(1000).map(({ cmd }) => cmd), [RESET]);
-  // One of the new incarnation draws a question, and the session comes with its first segment.
+  // One of the new incarnation draws a question instead, and the session comes with its first segment.
   a.machine.input(push(1, 70e6), 1100, PEER);
   assertEquals(a.segments(1100).map(({ cmd }) => cmd), [WASK]);
   a.machine.input(push(0, 70e6), 1200, PEER);
