@@ -759,6 +759,9 @@ export class Kcp {
     // earlier incarnation could not be told apart later.
     if (echoes && (shown || !recovered && !this.#marks && !answersProbe)) {
       this.#linked = this.#echoes = sender.trusted = true;
+    } else if (echoes && !this.#linked && this.#extensions) {
+      // The answer to a window probe has both.
+      sender.askWindow = true;
     }
     receiver.proven = echoes && this.#linked;
     if (shown) {

@@ -365,6 +365,18 @@ Deno.test("link: a peer that has only proved its address gets the clock beside t
   }
 });
 
+Deno.test("link: an echo without the clock of a peer that shows one draws a question", () => {
+  const { a, ts } = dialled();
+  a.input(10, { cmd: WASK, frg: EXTENDED, ts: PEER_TS });
+  a.segments(10);
+  a.input(20, { cmd: ACK, sn: 1, ts });
+  assert(!a.kcp.linked);
+  const question = a.segments(20).find(({ cmd }) => cmd === WASK)!;
+  a.input(30, { cmd: WINS, frg: EXTENDED, ts: question.ts, sn: PEER_TS + 10 });
+  a.input(30, { cmd: ACK, sn: 1, ts });
+  assertEquals([a.kcp.linked, a.kcp.acknowledged], [true, 1]);
+});
+
 Deno.test("link: a first segment goes on in pieces while the peer asks, but echoes nothing", () => {
   const a = new End({ ackNoDelay: true, nc: true, extensions: true });
   a.kcp.requireEcho(true);
