@@ -264,8 +264,32 @@ export class ByteRing {
     let capacity = this.#capacity;
     while (capacity < needed) capacity *= 2;
     if (this.#move(capacity)) return true;
+    if (this.#moveDown() && this.#move(capacity)) return true;
     // Without a block, the capacity is only that of the last one.
     return this.#block < 0 && this.#move(capacityFor(needed));
+  }
+
+  /**
+   * Moves the bytes to a block of the same size at a lower place, if the arena has one. While the block
+   * grew, each new one was placed behind the one before. So a block may split the free memory in two
+   * parts, neither of which holds a block of twice its size.
+   *
+   * @returns Whether they were moved.
+   */
+  #moveDown(): boolean {
+    const arena = this.#arena;
+    const old = this.#block;
+    const capacity = this.#capacity;
+    if (old < 0 || !this.#fits(capacity)) return false;
+    const block = arena.alloc(capacity);
+    if (block > old) {
+      arena.free(block, capacity);
+      return false;
+    }
+    this.#block = block;
+    this.#copyFrom(arena.bytes, old, capacity);
+    arena.free(old, capacity);
+    return true;
   }
 
   /**

@@ -648,7 +648,7 @@ export class Kcp {
   requireEcho(initiator: boolean): void {
     this.#echoRequired = true;
     this.#linked = this.#sender.trusted = false;
-    this.#receiver.initiator = initiator;
+    this.#receiver.initiator = this.#sender.initiator = initiator;
   }
 
   /**
@@ -788,8 +788,8 @@ export class Kcp {
     // earlier incarnation could not be told apart later.
     if (echoes && (shown || !recovered && !this.#marks && !answersProbe)) {
       this.#linked = this.#echoes = sender.trusted = true;
-    } else if (echoes && !this.#linked && (this.#marks || answersProbe)) {
-      // The peer may not know that it has to show its clock. The answer to a probe shows it.
+    } else if (echoes && !this.#linked) {
+      // The peer may not know that it has to show its clock. The answer to a window probe shows it.
       this.#askClock();
     }
     receiver.proven = echoes && this.#linked;
@@ -1016,8 +1016,9 @@ export class Kcp {
     const taken = sender.buffer.acknowledged > 0;
     if (data && !taken && now > this.#splitAt) receiver.repeatAck(false);
     // Until the peer knows that it is heard, an acknowledgment and the clock leave together: one shows
-    // that the packet is meant for the peer, the other shows from whom it is.
-    const known = sender.extended ? sender.peerLinked : sender.answered;
+    // that the packet is meant for the peer, the other shows from whom it is. A peer that has only proved
+    // its address may be of this library, too.
+    const known = sender.extended === false ? sender.answered : sender.peerLinked;
     if (this.#extensions && this.#echoRequired && !known && receiver.started) {
       if (sender.askWindow) receiver.repeatAck(true);
       else receiver.announceWindow ||= receiver.acks.count > 0;

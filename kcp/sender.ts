@@ -69,6 +69,8 @@ export class Sender implements PacketSink {
   answered = false;
   /** Whether acknowledgments of the peer count as a proof of that. */
   trusted = true;
+  /** Whether this end opens the conversation: see {@linkcode Kcp.requireEcho}. */
+  initiator = false;
   /** Whether the peer has told its window, without a proof. */
   reported = false;
   /** Whether the peer is of this library; null while that is unknown. */
@@ -865,13 +867,21 @@ export class Sender implements PacketSink {
    * large for the path, and a peer that has not got it does not answer probes.
    */
   #needsPieces(size: number): boolean {
-    return size > MIN_SUSPECT && this.#liveness.heardAt === -Infinity && this.limit === Infinity;
+    return size > MIN_SUSPECT && this.#unanswered && this.limit === Infinity;
   }
 
   /** Whether pieces of the first segment wait for the pacer. */
   get #piecesWait(): boolean {
-    return this.#firstPiecesDue && this.#liveness.heardAt === -Infinity &&
+    return this.#firstPiecesDue && this.#unanswered &&
       this.buffer.una === this.firstSn && this.buffer.inFlight > 0;
+  }
+
+  /**
+   * Whether the peer may lack the first segment. A listener that has got other packets asks whether this
+   * end opens the conversation, but it keeps no session, and echoes nothing.
+   */
+  get #unanswered(): boolean {
+    return this.#liveness.heardAt === -Infinity || this.initiator && !this.trusted;
   }
 
   #writeFirstInPieces(writer: PacketWriter, ts: number): void {

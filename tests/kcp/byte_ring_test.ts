@@ -148,6 +148,22 @@ Deno.test("byte ring: release frees memory only if the ring is empty, clear alwa
   assertEquals(take(ring, 10), pattern(10));
 });
 
+Deno.test("byte ring: it moves down where its own block splits the free memory", () => {
+  const arena = new Arena(16_384);
+  const kept = arena.alloc(2048);
+  const ring = new ByteRing(arena);
+  let end = 0;
+  for (const length of [1000, 1000, 2000, 4000]) {
+    assert(ring.append(pattern(length, end), length), `${length} bytes behind ${end}`);
+    end += length;
+  }
+  assertEquals(arena.used, 2048 + 8192);
+  assertEquals(take(ring, end), pattern(end));
+  ring.release();
+  arena.free(kept, 2048);
+  assertEquals(arena.used, 0);
+});
+
 Deno.test("byte ring: without memory it takes no bytes and keeps its own", () => {
   const arena = new Arena(2048);
   const ring = new ByteRing(arena);

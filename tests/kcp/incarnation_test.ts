@@ -9,6 +9,7 @@ import {
   End,
   Network,
   pattern,
+  PIECE,
   PROBE,
   PROBE_ANSWER,
   PUSH,
@@ -344,6 +345,49 @@ Deno.test("incarnation: a foreign packet is not answered, and is no sign of life
   assertEquals([a.segments(20), a.kcp.heardAt], [[], 10]);
   a.input(30, { cmd: WASK, frg: EXTENDED, ts: PEER_TS + 20, una: 1 });
   assertEquals([a.segments(30).map(({ cmd }) => cmd), a.kcp.heardAt], [[WINS], 30]);
+});
+
+Deno.test("link: a peer that has only proved its address gets the clock beside the echoes", () => {
+  for (const own of [true, false]) {
+    const b = new End({ ackNoDelay: true, extensions: true });
+    b.kcp.requireEcho(false);
+    b.input(0, { sn: 0, ts: PEER_TS, data: pattern(10) });
+    // As a new path is validated.
+    b.kcp.askEcho();
+    const echo = b.segments(0).find(({ cmd, sn }) => cmd === PUSH && sn === 0xffffffff)!;
+    b.input(10, { cmd: ACK, sn: echo.sn, ts: echo.ts });
+    assert(b.kcp.answered);
+    if (!own) b.input(10, { cmd: WINS });
+    b.segments(10);
+    b.input(20, { sn: 0, ts: PEER_TS + 20, data: pattern(10) });
+    const marks = b.segments(20).map(({ cmd, frg }) => [cmd, frg]);
+    assertEquals(marks, own ? [[ACK, 0], [WINS, EXTENDED]] : [[ACK, 0]]);
+  }
+});
+
+Deno.test("link: an echo without the clock of a peer that shows one draws a question", () => {
+  const { a, ts } = dialled();
+  a.input(10, { cmd: WASK, frg: EXTENDED, ts: PEER_TS });
+  a.segments(10);
+  a.input(20, { cmd: ACK, sn: 1, ts });
+  assert(!a.kcp.linked);
+  const question = a.segments(20).find(({ cmd }) => cmd === WASK)!;
+  a.input(30, { cmd: WINS, frg: EXTENDED, ts: question.ts, sn: PEER_TS + 10 });
+  a.input(30, { cmd: ACK, sn: 1, ts });
+  assertEquals([a.kcp.linked, a.kcp.acknowledged], [true, 1]);
+});
+
+Deno.test("link: a first segment goes on in pieces while the peer asks, but echoes nothing", () => {
+  const a = new End({ ackNoDelay: true, nc: true, extensions: true });
+  a.kcp.requireEcho(true);
+  a.kcp.send(pattern(1376));
+  queue(a, 1);
+  const { ts } = a.segments(0)[1];
+  a.input(10, { cmd: WASK });
+  const inPieces = (now: number) => a.segments(now).some(({ cmd }) => cmd === PIECE);
+  assert(inPieces(300));
+  a.input(310, { cmd: ACK, sn: 1, ts }, { cmd: WASK, frg: EXTENDED, ts: PEER_TS });
+  assertEquals(inPieces(1000), false);
 });
 
 Deno.test("incarnation: an end that opened tells a late first segment from a restart", () => {

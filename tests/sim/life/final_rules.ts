@@ -110,10 +110,14 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
  * its own stream, and so may have left with all data. Here it gave up its peer before, or nothing reached
  * it any more.
  */
-function mayHaveLeft({ outcome, out: own, reachedAt }: End, out: Outgoing, facts: Facts): boolean {
+function mayHaveLeft(reader: End, out: Outgoing, facts: Facts): boolean {
+  const { outcome, out: own, reachedAt } = reader;
   if (out.endAcknowledged || own.endedAt === Infinity) return false;
   if (!["idle", "unreachable", "unconfirmed"].includes(outcome?.kind ?? "")) return false;
-  return outcome!.at <= out.endPromisedAt || reachedAt <= out.endedAt + facts.scenario.oneWay;
+  // Congestion control may hold the end back until what is before it is acknowledged.
+  const roundTrip = 2 * facts.scenario.oneWay + facts.interval(reader) + facts.interval(out.end);
+  const left = out.endedAt + (out.end.connection.options.nc ? 0 : roundTrip);
+  return outcome!.at <= out.endPromisedAt || reachedAt <= left + facts.scenario.oneWay;
 }
 
 /** Whether the path is not very bad, and both ends stay where they are and run. */
