@@ -6,7 +6,7 @@
 import { Arena } from "./arena.ts";
 import { Clock } from "./clock.ts";
 import type { Incarnation } from "./incarnation.ts";
-import { type DeadLink, Liveness } from "./liveness.ts";
+import { type DeadLink, LATE, Liveness } from "./liveness.ts";
 import {
   checkUint32,
   type KcpLiveOptions,
@@ -886,14 +886,17 @@ export class Kcp {
    * Handles timeouts at the time `now`. Call {@linkcode Kcp.output} afterwards.
    *
    * @param now The time in ms.
+   * @param late Whether the caller knows that it was not run in time. Packets of the peer may wait in
+   * the socket then, so a peer that was silent for too long gets 1 s more.
    * @throws {TypeError} When `now` is NaN.
    */
-  tick(now: number): void {
+  tick(now: number, late = false): void {
     const clock = this.#clock;
+    late ||= now > clock.now + LATE && now > this.deadline + LATE;
     clock.advance(now);
     if (this.dead) return;
     const liveness = this.#liveness;
-    liveness.grantGrace(clock.now);
+    liveness.grantGrace(clock.now, late);
     const { heldBackUntil } = this.#sender;
     if (heldBackUntil > clock.now) liveness.postpone(heldBackUntil);
     this.#sender.tick();

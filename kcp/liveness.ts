@@ -77,9 +77,12 @@ export class Liveness {
   /**
    * Delays the verdict if the machine was not run when it was due: the process was blocked or
    * suspended. Packets that the peer has sent meanwhile may wait in the socket.
+   *
+   * @param late Whether anything was due long before `now`.
    */
-  grantGrace(now: number): void {
-    if (now > this.silenceEnds + LATE) this.#graceEnds = now + GRACE;
+  grantGrace(now: number, late: boolean): void {
+    const { silenceEnds } = this;
+    if (late ? now >= silenceEnds : now > silenceEnds + LATE) this.#graceEnds = now + GRACE;
   }
 
   /** Does not judge before `time` in ms and a while after: nothing could be sent that asks for an answer. */

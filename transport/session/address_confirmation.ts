@@ -115,12 +115,14 @@ export class AddressConfirmation {
   /**
    * Probes the peer again when it is time.
    *
+   * @param late Whether anything was due long before `now`.
    * @returns False when the peer was silent for too long and is given up.
    */
-  tick(now: number): boolean {
+  tick(now: number, late: boolean): boolean {
     if (!this.pending) return true;
     // A process that was blocked finds the answers in its socket.
-    if (now > this.#silenceEnds + LATE) this.#graceEnds = now + GRACE;
+    const ends = this.#silenceEnds;
+    if (late ? now >= ends : now > ends + LATE) this.#graceEnds = now + GRACE;
     if (now >= this.#silenceEnds) return false;
     if (now < this.#nextProbeAt) return true;
     const longest = Math.min(MAX_WAIT, this.#kcp.options.deadLinkTime / WAITS);

@@ -76,9 +76,12 @@ export class PeerActivity {
   /**
    * Puts the end of the idle timeout off if the session was not run when it was due: the process was
    * blocked or suspended, and what the peer has sent meanwhile may wait in the socket.
+   *
+   * @param late Whether anything was due long before `now`.
    */
-  excuse(now: number): void {
-    if (now > this.idleAt + LATE) this.#graceEnds = now + GRACE;
+  excuse(now: number, late: boolean): void {
+    const { idleAt } = this;
+    if (late ? now >= idleAt : now > idleAt + LATE) this.#graceEnds = now + GRACE;
   }
 
   /** When the next keep-alive probe is due, if the peer stays silent; Infinity for never. */

@@ -5,6 +5,7 @@
  */
 import { Arena } from "../../kcp/arena.ts";
 import { Kcp } from "../../kcp/kcp.ts";
+import { LATE } from "../../kcp/liveness.ts";
 import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../../kcp/options.ts";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { Scratch } from "../../kcp/scratch.ts";
@@ -724,6 +725,7 @@ export class Session {
 
   /** Tells the session the time: it retransmits, probes, times out and ends as is due. */
   tick(now: number): void {
+    const late = now > this.#now + LATE && now > this.deadline + LATE;
     if (now > this.#now) this.#now = now;
     if (this.#over) return;
     if (this.#resets) {
@@ -742,11 +744,11 @@ export class Session {
       return;
     }
     this.#closing.queueEnd(this.#now);
-    this.#activity.excuse(this.#now);
-    this.kcp.tick(now);
+    this.#activity.excuse(this.#now, late);
+    this.kcp.tick(now, late);
     now = this.#now;
     if (this.#memory?.woken) this.#retryForMemory();
-    const silent = this.kcp.dead || !this.#confirmation.tick(now);
+    const silent = this.kcp.dead || !this.#confirmation.tick(now, late);
     if (silent && !this.unconfirmed) this.#endUnreachable();
     else if (now >= this.#activity.idleAt) this.#endIdle();
     else if (silent) this.#endUnconfirmed();

@@ -272,7 +272,7 @@ Deno.test("Session: a peer that stays silent for `deadLinkTime` is unreachable",
 Deno.test("Session: data that arrived before an error can still be read", () => {
   const a = session({ idleTimeout: 100 });
   a.machine.input(encode({ sn: 0, data: pattern(9) }), 0);
-  a.machine.tick(100);
+  a.idle(0, 100);
   assertEquals(errorOf(a).kind, "idle");
   assertEquals(drain(a.machine), pattern(9));
 });
@@ -284,7 +284,7 @@ function probes(seen: ReturnType<Runner<Session>["idle"]>): number[] {
 }
 
 Deno.test("Session: a silent unconfirmed peer is probed after an RTO, then ×1.5 up to 4 s", () => {
-  const a = session({});
+  const a = session({ deadLinkTime: 60_000 });
   a.machine.confirm(false);
   a.machine.input(encode({ sn: 0, data: pattern(9) }), 0);
   const at = probes(a.idle(0, 29_999));
@@ -381,7 +381,7 @@ for (
       for (const heard of [false, true]) {
         const a = session({ ...QUICK, idleTimeout: Infinity, ...options });
         if (kind === "unreachable") a.machine.write(pattern(1));
-        a.sent(0);
+        a.idle(0, 4990);
         const now = 5000 + late;
         a.machine.tick(now);
         if (late <= 20) {
@@ -400,6 +400,21 @@ for (
     }
   });
 }
+
+Deno.test("Session: one that ran late before its peer's silence was too long waits 1 s, too", () => {
+  for (const kind of ["idle", "unreachable", "unconfirmed"]) {
+    const a = session({ ...QUICK, [kind === "idle" ? "idleTimeout" : "deadLinkTime"]: 5000 });
+    if (kind === "unconfirmed") a.machine.confirm(false);
+    else a.machine.write(pattern(1));
+    a.sent(0);
+    // Retransmissions, or questions, were due since the first second.
+    a.machine.tick(5000);
+    a.idle(5000, 5999);
+    assertEquals(a.machine.state, "open", kind);
+    a.idle(6000, 6000);
+    assertEquals(errorOf(a).kind, kind);
+  }
+});
 
 Deno.test("Session: an end that was never sent is not counted as delivered", () => {
   for (const linger of [1000, 20_000]) {
@@ -513,7 +528,7 @@ Deno.test("Session: onChange is called when data can be read, and at the end", (
   a.machine.onChange = () => changes++;
   a.machine.input(encode({ sn: 0, data: pattern(1) }), 0);
   assertEquals(changes, 1);
-  a.machine.tick(50);
+  a.idle(0, 50);
   assertEquals(changes, 2);
 });
 
