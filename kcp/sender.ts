@@ -832,16 +832,24 @@ export class Sender implements PacketSink {
   }
 
   /**
-   * Whether the first segment is sent in pieces, too: the peer has never answered. It may be too
+   * Whether the first segment is sent in pieces, too: the peer has not answered it. It may be too
    * large for the path, and a peer that has not got it does not answer probes.
    */
   #needsPieces(size: number): boolean {
-    return size > MIN_SUSPECT && this.#liveness.heardAt === -Infinity && this.limit === Infinity;
+    return size > MIN_SUSPECT && !this.#isHeard && this.limit === Infinity;
+  }
+
+  /**
+   * Whether the peer has shown that it hears this end. A listener that lacks the first segment may ask
+   * for it, but answers no probes.
+   */
+  get #isHeard(): boolean {
+    return this.trusted && this.#liveness.heardAt > -Infinity;
   }
 
   /** Whether pieces of the first segment wait for the pacer. */
   get #piecesWait(): boolean {
-    return this.#firstPiecesDue && this.#liveness.heardAt === -Infinity &&
+    return this.#firstPiecesDue && !this.#isHeard &&
       this.buffer.una === this.firstSn && this.buffer.inFlight > 0;
   }
 
