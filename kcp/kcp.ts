@@ -740,7 +740,8 @@ export class Kcp {
           if (cmd === CMD_WINS && sender.isProbeEcho(ts)) {
             echoes = true;
             const restarted = receiver.started &&
-              (!incarnation.continues(clock, now) || opening && sender.peerLinked);
+              // The answer may be late, and the peer has linked since then.
+              (!incarnation.continues(clock, now) || opening && sender.peerWasLinked);
             if (sender.takeChallenge(ts) && restarted) receiver.peerRestarted = true;
           }
           foreign ||= knows && !incarnation.continues(clock, now) &&

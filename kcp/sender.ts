@@ -77,6 +77,8 @@ export class Sender implements PacketSink {
   /** Whether the next window probe finds out whether the peer has restarted, and its `ts`. */
   challenges = false;
   #challengeTs: number | null = null;
+  /** {@linkcode Sender.peerLinked} when it was sent. */
+  peerWasLinked = false;
   /** No further one is sent before this time, in ms. */
   #challengeAt = -Infinity;
   /** The acknowledgment that was handled last. */
@@ -414,6 +416,7 @@ export class Sender implements PacketSink {
     if (!this.challenges) return true;
     if (!writer.reserve(OVERHEAD)) return false;
     this.#challengeTs = this.nextEchoTs();
+    this.peerWasLinked = this.peerLinked;
     writer.writeWithUna(CMD_WASK, mark, this.#challengeTs, 0, una);
     writer.close();
     this.challenges = false;

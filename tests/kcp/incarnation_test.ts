@@ -347,6 +347,24 @@ Deno.test("incarnation: a second incarnation that has heard this end gets no una
   }
 });
 
+Deno.test("incarnation: an answer that a peer gave before it was linked may come late", () => {
+  for (const linkedBefore of [false, true]) {
+    const b = new End({ ackNoDelay: true, initialTs: 1e9, extensions: true });
+    b.kcp.requireEcho(false);
+    const mark = { cmd: WINS, ts: 0 };
+    const opening = { ...mark, frg: EXTENDED | OPENING };
+    const linked = { ...mark, frg: EXTENDED };
+    b.input(0, { ...opening, sn: PEER_TS }, { sn: 0, ts: PEER_TS, data: pattern(10) });
+    b.segments(0);
+    if (linkedBefore) b.input(10, { ...linked, sn: PEER_TS + 10 });
+    b.kcp.suspectRestart();
+    const [question] = b.segments(20);
+    if (!linkedBefore) b.input(30, { ...linked, sn: PEER_TS + 30 });
+    b.input(40, { ...opening, ts: question.ts, sn: PEER_TS + 25 });
+    assertEquals(b.kcp.peerRestarted, linkedBefore);
+  }
+});
+
 Deno.test("incarnation: no network and no pause makes honest segments foreign", () => {
   for (let seed = 0; seed < 60; seed++) {
     const random = new Random(`honest ${seed}`);
