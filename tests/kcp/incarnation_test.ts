@@ -365,6 +365,30 @@ Deno.test("incarnation: an answer that a peer gave before it was linked may come
   }
 });
 
+Deno.test("incarnation: an end that has asked takes no data before the peer has answered", () => {
+  const data = { sn: 0, ts: PEER_TS, data: pattern(10) };
+  for (const own of [true, false]) {
+    const a = new End({ initialTs: 2e9, extensions: true });
+    a.kcp.requireEcho(true);
+    a.kcp.askWindow();
+    a.kcp.tick(0);
+    const [{ ts }] = a.segments(0);
+    // A session with an earlier incarnation goes on.
+    a.input(10, { ...data, ts: EARLIER_TS });
+    assertEquals([a.recv(), a.segments(10).map(({ cmd }) => cmd)], [null, [WASK]]);
+    if (own) {
+      a.input(20, { cmd: WINS, frg: EXTENDED, ts: 0, sn: EARLIER_TS });
+      a.input(30, { ...data, ts: EARLIER_TS });
+      assertEquals(a.recv(), null);
+      a.input(40, { cmd: WINS, frg: EXTENDED, ts, sn: PEER_TS });
+    } else {
+      a.input(40, { cmd: WINS });
+    }
+    a.input(50, data);
+    assertEquals(a.recv(), pattern(10));
+  }
+});
+
 Deno.test("incarnation: no network and no pause makes honest segments foreign", () => {
   for (let seed = 0; seed < 60; seed++) {
     const random = new Random(`honest ${seed}`);
