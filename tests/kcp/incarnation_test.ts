@@ -389,6 +389,17 @@ Deno.test("incarnation: an end that has asked takes no data before the peer has 
   }
 });
 
+Deno.test("incarnation: a peer that opens gets none of the data of an earlier incarnation", () => {
+  for (const earlier of [EARLIER_TS, PEER_TS]) {
+    const b = new End({ ackNoDelay: true, extensions: true });
+    b.kcp.requireEcho(false);
+    b.input(0, { sn: 1, ts: earlier, data: pattern(10, 1) });
+    b.input(10, { cmd: WINS, frg: EXTENDED | OPENING, sn: PEER_TS + 10 });
+    b.input(20, { sn: 0, ts: PEER_TS + 20, data: pattern(10) });
+    assertEquals(b.kcp.rcvNxt, earlier === PEER_TS ? 2 : 1);
+  }
+});
+
 Deno.test("incarnation: no network and no pause makes honest segments foreign", () => {
   for (let seed = 0; seed < 60; seed++) {
     const random = new Random(`honest ${seed}`);
