@@ -589,6 +589,9 @@ export class Kcp {
       } else if (cmd === CMD_PUSH && takesData) {
         const frg = view.getUint8(at + FRG);
         receiver.push(sn, ts, frg, una, sender.firstSn, data, length, recovered);
+      } else if (cmd === CMD_PUSH && !foreign && sender.silent) {
+        // The answer to the question that opens the conversation is late, or was lost.
+        this.#answerListener();
       } else if (cmd === CMD_ACK && linked) {
         sender.handleAck(sn, ts);
       } else if (foreign && cmd !== CMD_PIECE || this.#rival && cmd === CMD_WASK) {
@@ -773,7 +776,8 @@ export class Kcp {
           if (cmd === CMD_WINS && sender.isProbeEcho(ts)) {
             echoes = true;
             const restarted = receiver.started &&
-              (!incarnation.continues(clock, now) || opening && sender.peerLinked);
+              // The answer may be late, and the peer has linked since then.
+              (!incarnation.continues(clock, now) || opening && sender.peerWasLinked);
             if (sender.takeChallenge(ts) && restarted) receiver.peerRestarted = true;
           }
           foreign ||= knows && !incarnation.continues(clock, now) &&
@@ -830,8 +834,12 @@ export class Kcp {
    * peer are lost, its session with an earlier incarnation may go on.
    */
   #linkLater(): boolean {
-    if (this.#sender.silent) return true;
+    const sender = this.#sender;
     const receiver = this.#receiver;
+    // A peer that was asked says whether it echoes. A session with an earlier incarnation may not know yet
+    // that this one has taken its place.
+    const asks = receiver.initiator && sender.asked && this.#extensions;
+    if (sender.silent && (!asks || sender.reported && !this.#marks)) return true;
     this.#linked = receiver.initiator && receiver.started;
     return this.#linked;
   }

@@ -232,7 +232,10 @@ export class Receiver {
   noteOpening(ts: number): void {
     const { incarnation } = this;
     if (this.started || incarnation.known) return;
-    incarnation.setClock(ts, this.#clock.now);
+    const { now } = this.#clock;
+    // What came before may be of an earlier incarnation.
+    if (incarnation.continues(ts, now)) incarnation.setClock(ts, now);
+    else this.#restartClock(ts);
     incarnation.known = true;
   }
 

@@ -84,6 +84,8 @@ export class Sender implements PacketSink {
   /** Whether the next window probe finds out whether the peer has restarted, and its `ts`. */
   challenges = false;
   #challengeTs: number | null = null;
+  /** {@linkcode Sender.peerLinked} when it was sent. */
+  peerWasLinked = false;
   /** No further one is sent before this time, in ms. */
   #challengeAt = -Infinity;
   /** The acknowledgment that was handled last. */
@@ -434,6 +436,7 @@ export class Sender implements PacketSink {
     if (!this.challenges) return true;
     if (!writer.reserve(OVERHEAD)) return false;
     this.#challengeTs = this.nextEchoTs();
+    this.peerWasLinked = this.peerLinked;
     writer.writeWithUna(CMD_WASK, mark, this.#challengeTs, 0, una);
     writer.close();
     this.challenges = false;
@@ -863,7 +866,7 @@ export class Sender implements PacketSink {
   }
 
   /**
-   * Whether the first segment is sent in pieces, too: the peer has never answered. It may be too
+   * Whether the first segment is sent in pieces, too: the peer has not answered it. It may be too
    * large for the path, and a peer that has not got it does not answer probes.
    */
   #needsPieces(size: number): boolean {

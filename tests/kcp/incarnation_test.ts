@@ -433,6 +433,59 @@ Deno.test("incarnation: a second incarnation that has heard this end gets no una
   }
 });
 
+Deno.test("incarnation: an answer that a peer gave before it was linked may come late", () => {
+  for (const linkedBefore of [false, true]) {
+    const b = new End({ ackNoDelay: true, initialTs: 1e9, extensions: true });
+    b.kcp.requireEcho(false);
+    const mark = { cmd: WINS, ts: 0 };
+    const opening = { ...mark, frg: EXTENDED | OPENING };
+    const linked = { ...mark, frg: EXTENDED };
+    b.input(0, { ...opening, sn: PEER_TS }, { sn: 0, ts: PEER_TS, data: pattern(10) });
+    b.segments(0);
+    if (linkedBefore) b.input(10, { ...linked, sn: PEER_TS + 10 });
+    b.kcp.suspectRestart();
+    const [question] = b.segments(20);
+    if (!linkedBefore) b.input(30, { ...linked, sn: PEER_TS + 30 });
+    b.input(40, { ...opening, ts: question.ts, sn: PEER_TS + 25 });
+    assertEquals(b.kcp.peerRestarted, linkedBefore);
+  }
+});
+
+Deno.test("incarnation: an end that has asked takes no data before the peer has answered", () => {
+  const data = { sn: 0, ts: PEER_TS, data: pattern(10) };
+  for (const own of [true, false]) {
+    const a = new End({ initialTs: 2e9, extensions: true });
+    a.kcp.requireEcho(true);
+    a.kcp.askWindow();
+    a.kcp.tick(0);
+    const [{ ts }] = a.segments(0);
+    // A session with an earlier incarnation goes on.
+    a.input(10, { ...data, ts: EARLIER_TS });
+    assertEquals([a.recv(), a.segments(10).map(({ cmd }) => cmd)], [null, [WASK]]);
+    if (own) {
+      a.input(20, { cmd: WINS, frg: EXTENDED, ts: 0, sn: EARLIER_TS });
+      a.input(30, { ...data, ts: EARLIER_TS });
+      assertEquals(a.recv(), null);
+      a.input(40, { cmd: WINS, frg: EXTENDED, ts, sn: PEER_TS });
+    } else {
+      a.input(40, { cmd: WINS });
+    }
+    a.input(50, data);
+    assertEquals(a.recv(), pattern(10));
+  }
+});
+
+Deno.test("incarnation: a peer that opens gets none of the data of an earlier incarnation", () => {
+  for (const earlier of [EARLIER_TS, PEER_TS]) {
+    const b = new End({ ackNoDelay: true, extensions: true });
+    b.kcp.requireEcho(false);
+    b.input(0, { sn: 1, ts: earlier, data: pattern(10, 1) });
+    b.input(10, { cmd: WINS, frg: EXTENDED | OPENING, sn: PEER_TS + 10 });
+    b.input(20, { sn: 0, ts: PEER_TS + 20, data: pattern(10) });
+    assertEquals(b.kcp.rcvNxt, earlier === PEER_TS ? 2 : 1);
+  }
+});
+
 Deno.test("incarnation: no network and no pause makes honest segments foreign", () => {
   for (let seed = 0; seed < 60; seed++) {
     const random = new Random(`honest ${seed}`);

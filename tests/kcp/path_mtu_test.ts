@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
 import { PathMtu } from "../../kcp/path_mtu.ts";
 import { Random } from "../../transport/link/random.ts";
-import { decode, End, opened, pattern, PIECE, PROBE, PUSH, sent, WINS } from "./harness.ts";
+import { decode, End, opened, pattern, PIECE, PROBE, PUSH, sent, WASK, WINS } from "./harness.ts";
 import { Path, type Traffic } from "./path_mtu_harness.ts";
 
 const MODES = { normal, fast, turbo };
@@ -132,6 +132,22 @@ Deno.test("path MTU: the pieces of a first packet that is too large wait for the
       path.finish();
     }
   }
+});
+
+Deno.test("path MTU: a listener that asks for the first segment still gets it in pieces", () => {
+  const a = new End({ ...turbo, extensions: true });
+  a.kcp.requireEcho(true);
+  a.kcp.write(pattern(2_000));
+  a.segments(0);
+  // Only the second segment has arrived.
+  a.input(50, { cmd: WASK });
+  const bytes = () => {
+    const pieces = a.segments(a.kcp.deadline).filter(({ cmd, sn }) => cmd === PIECE && sn === 0);
+    return pieces.reduce((sum, { data }) => sum + data.length, 0);
+  };
+  let sum = 0;
+  for (let n = 0; n < 10 && sum === 0; n++) sum = bytes();
+  assert(sum >= 1_376, `${sum} bytes`);
 });
 
 Deno.test("path MTU: larger packets are tried again after a minute", () => {

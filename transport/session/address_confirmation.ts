@@ -99,7 +99,9 @@ export class AddressConfirmation {
     }
     const kcp = this.#kcp;
     // A listener that keeps nothing of this end asks for a proof first: that is no answer.
-    if (kcp.answered || this.#asks && (kcp.reported || kcp.linked)) {
+    // One of this library echoes the question.
+    const reported = kcp.reported && !kcp.extended;
+    if (kcp.answered || this.#asks && (reported || kcp.linked)) {
       this.#nextProbeAt = Infinity;
       kcp.sndLimit = kcp.rcvLimit = Infinity;
       return;

@@ -20,6 +20,8 @@ export interface Stage {
   stream(key: number): Outgoing | undefined;
   /** The application at the other end, if it is known. */
   peerOf(application: Application): Application | null;
+  /** Whether a server that echoes what an end writes was told to end, so that its echo ends early. */
+  echoLeft(end: End): boolean;
   /** An end has read its first byte. */
   recognised(end: End): void;
   /** The largest message that an end may send at the moment. */
@@ -176,8 +178,7 @@ export class Application {
   #ended(): void {
     const { stage, end } = this;
     const { from, got } = end.in;
-    // An echo ends early when the server is told to end.
-    if (from?.end === end && end.peer?.closedAt !== Infinity) return;
+    if (from?.end === end && stage.echoLeft(end)) return;
     if (from && (from.endedAt === Infinity || got !== from.written)) {
       stage.fail(
         "exactness",

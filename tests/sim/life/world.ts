@@ -410,6 +410,17 @@ export class World implements Stage, Facts {
     return end.peer ? this.applications.find((app) => app.end === end.peer) ?? null : null;
   }
 
+  /**
+   * Several servers may have got the first segment of a client, and no byte of an echo shows which of
+   * them has sent it.
+   */
+  echoLeft(end: End): boolean {
+    if (end.peer?.closedAt !== Infinity) return true;
+    return this.ends.some(({ name, conv, closedAt }) =>
+      name === "server" && conv === end.conv && closedAt < Infinity
+    );
+  }
+
   async operate<T>(end: End, name: OperationName, run: () => Promise<T>): Promise<T> {
     const operation: Operation = { name, end, since: this.now, succeeded: false };
     end.pending.add(operation);
