@@ -348,11 +348,29 @@ export class Endpoint {
     if (protection.isReplay(this.arena.bytes, start)) {
       this.#stats.replayed++;
       this.#table.countInvalid(from);
+      this.#noteReplay(start + protection.headroom, end - protection.tailroom, from);
       return false;
     }
     const valid = this.#dispatch(start + protection.headroom, end - protection.tailroom, from);
     if (valid) protection.remember(this.arena.bytes, start);
     return valid;
+  }
+
+  /**
+   * Takes note of the address of a replay: of two copies of a packet, that of an eavesdropper may arrive
+   * first, while the peer has moved to the address of the other.
+   */
+  #noteReplay(start: number, end: number, from: string): void {
+    const { view } = this.arena;
+    const type = packetType(view, start, end);
+    const inner = type === 0 ? start : start + DATA_HEADER;
+    const known = type === 0 || type === TYPE_DATA || type === TYPE_OOB;
+    if (!this.#migrate || !this.#authenticates || !known || end - inner < 4) return;
+    const conv = view.getUint32(inner + CONV, true);
+    const entry = this.#table.find(from, conv) ? null : this.#table.onlyWith(conv);
+    if (!entry) return;
+    this.#validate(entry, from);
+    this.#enqueue(entry);
   }
 
   /** Gives a decrypted packet to its session. */
