@@ -237,7 +237,13 @@ function leftAt(end: End, facts: Facts): number {
 /** Rule `reset`. */
 export function checkReset(end: End, facts: Facts): void {
   const { peer, outcome } = end;
-  if (outcome?.kind !== "reset" || !peer || !end.process.alive) return;
+  if (outcome?.kind !== "reset" || !end.process.alive) return;
+  if (!peer) {
+    // A client that is not accepted yet may be refused, but not where strangers alone disturb it.
+    const { faults } = facts.scenario;
+    if (!faults.some((fault) => fault.kind === "flood" && fault.what === "resets")) return;
+    facts.fail("reset", `${end.label} was reset before it was accepted: ${outcome.message}`);
+  }
   if (facts.reincarnated || facts.addressesReused || isOrphan(end) || isOrphan(peer)) return;
   if (peer.isOver || goneSince(end, facts) < Infinity || end.peerProcess?.closesAt !== Infinity) {
     return;
