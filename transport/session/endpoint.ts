@@ -259,11 +259,17 @@ export class Endpoint {
     return this.#admission.accept();
   }
 
-  /** Lets peers open no more sessions, and ends those that were not accepted yet. */
-  stopAccepting(): void {
+  /**
+   * Lets peers open no more sessions, and ends those that were not accepted yet.
+   *
+   * @param now The time in ms. Default: that of the last call.
+   */
+  stopAccepting(now: number = this.#now): void {
+    if (now > this.#now) this.#now = now;
     const waiting = this.#admission.stop();
     for (const session of this.#table.sessions()) session.shortenTimeWait();
     for (const session of waiting) {
+      session.advance(this.#now);
       session.reset(
         new ConnectionError("closed", "The listener closed before it accepted the session"),
         REFUSED,
@@ -283,7 +289,10 @@ export class Endpoint {
   /** Ends every session at once, and tells the peers: see {@linkcode Session.reset}. */
   resetAll(error: ConnectionError, cause: number): void {
     this.#admission.stop();
-    for (const session of this.#table.sessions()) session.reset(error, cause);
+    for (const session of this.#table.sessions()) {
+      session.advance(this.#now);
+      session.reset(error, cause);
+    }
   }
 
   // --- the network's side ---
