@@ -419,8 +419,10 @@ export class Endpoint {
   /** Gives a packet to a session, and does what follows from it. */
   #give(entry: Entry, start: number, end: number, type: number): boolean {
     const valid = entry.session.inputAt(start, end, this.#now);
-    if (!valid) this.#stats.invalid++;
-    else {
+    if (!valid) {
+      this.#stats.invalid++;
+      if (entry.embryonic) this.#refuseForeign(entry, start, end, type);
+    } else {
       const { kcp } = entry.session;
       if (entry.embryonic && (kcp.started || kcp.peerOpened)) this.#offer(entry);
       else if (entry.embryonic && kcp.extended) this.#refuseMiddle(entry, start, end);
@@ -572,6 +574,15 @@ export class Endpoint {
     // The first segment may be on its way, or another process may have had it. The peer tells.
     if (!proved && !admission.opens(start, end)) this.#answers.ask(from, conv);
     return entry;
+  }
+
+  /** Resets a peer that acknowledges data, though this side has sent none. */
+  #refuseForeign(entry: Entry, start: number, end: number, type: number): void {
+    if (type !== 0 && type !== TYPE_DATA) return;
+    const inner = type === 0 ? start : start + DATA_HEADER;
+    if (!this.#admission.isWellFormed(inner, end)) return;
+    this.#refuseMiddle(entry, start, end);
+    this.#enqueue(entry);
   }
 
   /**
