@@ -98,6 +98,11 @@ export class Incarnation {
     this.#rivalAt = now;
   }
 
+  /** Whether the other clock that came with an echo is newer than the present one. */
+  get doubtful(): boolean {
+    return this.#rivalAt > this.#newestAt;
+  }
+
   /** Whether a `ts` follows the clock of {@linkcode Incarnation.noteRival}. */
   isRival(ts: number, now: number): boolean {
     return this.#rivalAt > -Infinity && follows(ts, this.#rival, now - this.#rivalAt);

@@ -1021,7 +1021,7 @@ export class Kcp {
 
     const before = batch.count;
     const writer = this.#writer;
-    writer.start(batch, sender.path.mtu, receiver.window, receiver.buffer.nxt);
+    writer.start(batch, sender.path.mtu, receiver.window, receiver.una);
     // Until the peer has taken data, an acknowledgment leads every flight: its echo of `ts` shows the
     // peer that the data is meant for it, and one of them may be lost.
     const taken = sender.buffer.acknowledged > 0;
@@ -1118,7 +1118,7 @@ export class Kcp {
 
   /** The fields of the packets of this end: the window in segments, and `una`. */
   get header(): { wnd: number; una: number } {
-    return { wnd: this.#receiver.window, una: this.#receiver.buffer.nxt };
+    return { wnd: this.#receiver.window, una: this.#receiver.una };
   }
 
   /** Gives unused memory back to the arena. The machine allocates it again on demand. */

@@ -273,7 +273,7 @@ export class Receiver {
         if (incarnation.known) incarnation.retireClock();
         this.#restartClock(ts);
       }
-    } else if (!this.started) {
+    } else {
       incarnation.advance(ts, now);
     }
     incarnation.known = true;
@@ -331,6 +331,15 @@ export class Receiver {
   /** The sequence number of the peer's first segment. */
   get firstSn(): number {
     return this.#initialSn;
+  }
+
+  /**
+   * The `una` to announce: the first sequence number that has not arrived. After an echo with another
+   * clock the peer may have restarted. Then it acknowledges nothing: the new incarnation may have sent
+   * segments with these numbers, and takes an `una` as its own.
+   */
+  get una(): number {
+    return this.incarnation.doubtful ? this.#initialSn : this.buffer.nxt;
   }
 
   /** Whether the first segment of the peer has arrived. */

@@ -278,6 +278,22 @@ Deno.test("incarnation: a listener that restarts without what was acknowledged i
   }
 });
 
+Deno.test("incarnation: while the peer may have restarted, una acknowledges nothing", () => {
+  const { a, ts } = dialled();
+  const shows = (clock: number) => [
+    { cmd: ACK, sn: 0, ts, una: 1 },
+    { cmd: WASK, frg: EXTENDED, ts: clock, una: 1 },
+  ];
+  const unas = (now: number) => new Set(a.segments(now).map(({ una }) => una));
+  a.input(10, ...shows(EARLIER_TS), { sn: 0, ts: EARLIER_TS, una: 1, data: pattern(9) });
+  assertEquals(unas(10), new Set([1]));
+  a.input(20, ...shows(PEER_TS));
+  assertEquals(unas(20), new Set([0]));
+  // The clock goes on: the packet with the other one was late.
+  a.input(30, ...shows(EARLIER_TS + 20));
+  assertEquals(unas(30), new Set([1]));
+});
+
 Deno.test("incarnation: an echo may lie ahead of our clock, since the peer's may be faster or was set", () => {
   const { a, ts } = dialled();
   a.input(10, { cmd: ACK, sn: 0, ts, una: 1 }, { sn: 0, ts: PEER_TS, una: 1, data: pattern(10) });

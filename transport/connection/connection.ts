@@ -144,7 +144,7 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   #open(options: OperationOptions): Promise<void> {
-    const session = this.#session;
+    const session = this.#timely;
     session.ask();
     return this.#opens.run(() => {
       if (session.opened) return VOID;
@@ -152,6 +152,12 @@ export class Connection implements AsyncDisposable, Disposable {
       if (this.#closedHere) throw closedHereError();
       return undefined;
     }, { signal: options.signal, timeout: options.timeout ?? Infinity }).then(() => {});
+  }
+
+  /** The session, which knows the present time. */
+  get #timely(): Session {
+    this.#session.advance(this.#driver.now());
+    return this.#session;
   }
 
   /** The conversation id, 0 to 4294967295. */
@@ -312,7 +318,7 @@ export class Connection implements AsyncDisposable, Disposable {
     if (this.#closedHere || this.#session.state !== "open") {
       throw this.#session.error ?? closedHereError();
     }
-    return this.#session.sendDatagram(payload);
+    return this.#timely.sendDatagram(payload);
   }
 
   /**
@@ -377,7 +383,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * @returns A promise that settles when the peer has acknowledged everything.
    */
   closeWrite(): Promise<void> {
-    this.#session.endWrite();
+    this.#timely.endWrite();
     return this.#operate(this.#drains, {}, this.writeTimeout, () => {
       const session = this.#session;
       if (session.error) throw session.error;
@@ -393,7 +399,7 @@ export class Connection implements AsyncDisposable, Disposable {
   close(): void {
     if (this.#closedHere) return;
     this.#closedHere = true;
-    this.#session.close();
+    this.#timely.close();
     this.#progress();
   }
 
@@ -411,8 +417,8 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#closedHere = true;
     const error = new ConnectionError("closed", reason || "The connection was aborted");
     if (this.#session.state === "closed") this.#session.abort(error);
-    else this.#session.reset(error, ABORTED, closeCode, reason);
-    this.#session.close();
+    else this.#timely.reset(error, ABORTED, closeCode, reason);
+    this.#timely.close();
     this.#progress();
   }
 

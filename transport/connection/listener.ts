@@ -77,7 +77,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
    */
   close(): void {
     this.#end(new ConnectionError("closed", "The listener was closed"));
-    this.#driver.endpoint.stopAccepting();
+    this.#driver.endpoint.stopAccepting(this.#driver.now());
     this.#driver.closeWhenIdle();
   }
 

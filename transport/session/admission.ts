@@ -134,7 +134,7 @@ export class Admission {
     const ended = this.#ended.find(from, conv, now);
     if (ended && !this.#isNext(ended, start, end, now)) return "afterEnd";
     if (!this.#beginsConversation(start, end, proved)) {
-      return this.#listens && !this.#isWellFormed(start, end) ? "invalid" : "unknown";
+      return this.#listens && !this.isWellFormed(start, end) ? "invalid" : "unknown";
     }
     if (!this.#accepting) return this.#listens ? "refused" : "unknown";
     const { backlog, maxSessions, maxUnconfirmed, maxUnconfirmedPerHost } = this.#limits;
@@ -224,7 +224,7 @@ export class Admission {
   }
 
   /** Whether a packet has the form of a KCP packet, at the start of a conversation or later. */
-  #isWellFormed(start: number, end: number): boolean {
+  isWellFormed(start: number, end: number): boolean {
     const { view } = this.#arena;
     const fault = findFault(view, start, end, view.getUint32(start + CONV, true), 0);
     // A later packet acknowledges segments that a new session has not sent.

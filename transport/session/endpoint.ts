@@ -259,11 +259,17 @@ export class Endpoint {
     return this.#admission.accept();
   }
 
-  /** Lets peers open no more sessions, and ends those that were not accepted yet. */
-  stopAccepting(): void {
+  /**
+   * Lets peers open no more sessions, and ends those that were not accepted yet.
+   *
+   * @param now The time in ms. Default: that of the last call.
+   */
+  stopAccepting(now: number = this.#now): void {
+    if (now > this.#now) this.#now = now;
     const waiting = this.#admission.stop();
     for (const session of this.#table.sessions()) session.shortenTimeWait();
     for (const session of waiting) {
+      session.advance(this.#now);
       session.reset(
         new ConnectionError("closed", "The listener closed before it accepted the session"),
         REFUSED,
@@ -283,7 +289,10 @@ export class Endpoint {
   /** Ends every session at once, and tells the peers: see {@linkcode Session.reset}. */
   resetAll(error: ConnectionError, cause: number): void {
     this.#admission.stop();
-    for (const session of this.#table.sessions()) session.reset(error, cause);
+    for (const session of this.#table.sessions()) {
+      session.advance(this.#now);
+      session.reset(error, cause);
+    }
   }
 
   // --- the network's side ---
@@ -348,11 +357,29 @@ export class Endpoint {
     if (protection.isReplay(this.arena.bytes, start)) {
       this.#stats.replayed++;
       this.#table.countInvalid(from);
+      this.#noteReplay(start + protection.headroom, end - protection.tailroom, from);
       return false;
     }
     const valid = this.#dispatch(start + protection.headroom, end - protection.tailroom, from);
     if (valid) protection.remember(this.arena.bytes, start);
     return valid;
+  }
+
+  /**
+   * Takes note of the address of a replay: of two copies of a packet, that of an eavesdropper may arrive
+   * first, while the peer has moved to the address of the other.
+   */
+  #noteReplay(start: number, end: number, from: string): void {
+    const { view } = this.arena;
+    const type = packetType(view, start, end);
+    const inner = type === 0 ? start : start + DATA_HEADER;
+    const known = type === 0 || type === TYPE_DATA || type === TYPE_OOB;
+    if (!this.#migrate || !this.#authenticates || !known || end - inner < 4) return;
+    const conv = view.getUint32(inner + CONV, true);
+    const entry = this.#table.find(from, conv) ? null : this.#table.onlyWith(conv);
+    if (!entry) return;
+    this.#validate(entry, from);
+    this.#enqueue(entry);
   }
 
   /** Gives a decrypted packet to its session. */
@@ -392,8 +419,10 @@ export class Endpoint {
   /** Gives a packet to a session, and does what follows from it. */
   #give(entry: Entry, start: number, end: number, type: number): boolean {
     const valid = entry.session.inputAt(start, end, this.#now);
-    if (!valid) this.#stats.invalid++;
-    else {
+    if (!valid) {
+      this.#stats.invalid++;
+      if (entry.embryonic) this.#refuseForeign(entry, start, end, type);
+    } else {
       const { kcp } = entry.session;
       if (entry.unconfirmedHost !== null && !entry.embryonic) {
         this.#admission.heard(entry.session, entry.unconfirmedHost);
@@ -548,6 +577,15 @@ export class Endpoint {
     // The first segment may be on its way, or another process may have had it. The peer tells.
     if (!proved && !admission.opens(start, end)) this.#answers.ask(from, conv);
     return entry;
+  }
+
+  /** Resets a peer that acknowledges data, though this side has sent none. */
+  #refuseForeign(entry: Entry, start: number, end: number, type: number): void {
+    if (type !== 0 && type !== TYPE_DATA) return;
+    const inner = type === 0 ? start : start + DATA_HEADER;
+    if (!this.#admission.isWellFormed(inner, end)) return;
+    this.#refuseMiddle(entry, start, end);
+    this.#enqueue(entry);
   }
 
   /**

@@ -254,6 +254,15 @@ export class Session {
 
   // --- the application's side ---
 
+  /**
+   * Tells the session the time before a call of the application from which on something lasts: an end of
+   * the stream, a close, a reset, a question. The session may have been idle, so that it knows only an
+   * earlier time.
+   */
+  advance(now: number): void {
+    if (now > this.#now) this.#now = now;
+  }
+
   /** {@linkcode Kcp.write}; takes nothing after the end. */
   write(bytes: Uint8Array): number {
     if (this.writeEnded) return 0;

@@ -65,6 +65,7 @@ export class Application {
       if (program.forgets) return;
     } else {
       this.#receiveDatagrams();
+      if (program.opens) await this.#try("opened", () => end.connection.opened);
       await Promise.all([this.#read(), this.#write(), this.#sendDatagrams()]);
       if (program.forgets && end.outcome?.kind) return;
     }

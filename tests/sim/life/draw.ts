@@ -5,6 +5,7 @@
  */
 import { fast, normal, turbo } from "../../../kcp/mod.ts";
 import { Random } from "../../../transport/link/random.ts";
+import { withAttack } from "./draw_attacks.ts";
 import { FaultDraw } from "./draw_faults.ts";
 import { ProgramDraw } from "./draw_programs.ts";
 import { drawSettings, logarithmic, pick } from "./draw_settings.ts";
@@ -53,6 +54,8 @@ export function drawScenario(seed: number): Scenario {
     clientGap: 0,
     redials: random.chance(0.3) ? 1 : 0,
   };
+  const attack = random.fork("attack");
+  if (attack.chance(0.08)) return withAttack(scenario, attack);
   if (family === "memory") return withMemory(scenario, random.fork("memory"));
   if (family === "cut" && random.chance(0.15)) return withUpload(scenario, random.fork("upload"));
   if (scenario.app === "trickle" && random.chance(0.4)) return withCollecting(scenario, random);

@@ -10,7 +10,7 @@ import type { EndName } from "./scenario.ts";
 import { Incoming, Outgoing } from "./streams.ts";
 
 /** What an application waits for. */
-export type OperationName = "read" | "write" | "drained" | "closeWrite" | "closed";
+export type OperationName = "opened" | "read" | "write" | "drained" | "closeWrite" | "closed";
 
 /** Something that an application waits for. */
 export interface Operation {
@@ -42,6 +42,8 @@ export class End {
   outcome: Outcome | null = null;
   /** When the application called `close` or `abort`. */
   closedAt = Infinity;
+  /** When the application called `abort`, though the peer was there. */
+  abortedAt = Infinity;
   /** The end that it talks to, as soon as that is known. */
   peer: End | null = null;
   /** The process of the peer, known sooner. */

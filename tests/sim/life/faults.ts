@@ -4,13 +4,23 @@
  * @module
  */
 import type { Random } from "../../../transport/link/random.ts";
-import { configure, rebind, restart } from "./incarnations.ts";
+import { abort, configure, rebind, restart } from "./incarnations.ts";
 import type { Fault, MomentName, When } from "./scenario.ts";
-import type { World } from "./world.ts";
-import { earlyPacket, firstPacket, garbage, parityPacket } from "./wire.ts";
+import { SERVER_ADDRESS, type World } from "./world.ts";
+import {
+  earlyPacket,
+  firstPacket,
+  garbage,
+  parityPacket,
+  questionPacket,
+  resetPacket,
+} from "./wire.ts";
 
 /** Packets that are at most so long count as small: acknowledgments, questions and the end. */
 const SMALL = 100;
+
+/** The address of somebody who sees the packets of the client. */
+const EAVESDROPPER = "10.0.0.66:6666";
 
 type Cut = Extract<Fault, { kind: "cut" }>;
 
@@ -19,6 +29,8 @@ export class Faults {
   readonly #waiting = new Map<MomentName, (() => void)[]>();
   readonly #cuts: { readonly fault: Cut; seen: number }[] = [];
   readonly #down = { up: 0, down: 0 };
+  /** Packets of the client that are still copied. */
+  #copiesLeft = 0;
 
   constructor(readonly world: World, readonly random: Random) {
     for (const fault of world.scenario.faults) {
@@ -59,6 +71,15 @@ export class Faults {
     return cut;
   }
 
+  /** Somebody sees a packet of the client, and may send a copy that arrives sooner. */
+  seen(packet: Uint8Array): void {
+    const { world } = this;
+    if (this.#copiesLeft === 0 || world.over) return;
+    this.#copiesLeft--;
+    const copy = packet.slice();
+    world.network.schedule(world.now, () => world.server.inject(copy, EAVESDROPPER));
+  }
+
   #start(fault: Exclude<Fault, Cut>): void {
     const { world } = this;
     if (world.over) return;
@@ -83,6 +104,12 @@ export class Faults {
         break;
       case "configure":
         configure(world, fault.end, fault.change);
+        break;
+      case "abort":
+        abort(world, fault.end);
+        break;
+      case "eavesdrop":
+        this.#copiesLeft = fault.count;
         break;
       case "flood":
         this.#flood(fault);
@@ -160,6 +187,20 @@ export class Faults {
           case "garbage":
             server.inject(garbage(random), random.chance(0.5) ? own() : stranger);
             break;
+          case "openings":
+            server.inject(firstPacket(random), anyHost(random));
+            break;
+          case "questions":
+            server.inject(questionPacket(random), anyHost(random));
+            break;
+          case "resets": {
+            const { client } = world;
+            if (!client) break;
+            const packet = resetPacket(random, client.conv);
+            if (random.chance(0.5)) server.inject(packet, own());
+            else client.process.inject(packet, SERVER_ADDRESS);
+            break;
+          }
           default: {
             const packet = parityPacket(random, this.#seqid(what, n), 30 + random.below(1300));
             for (const correction of world.corrections) correction.forged(packet);
@@ -182,4 +223,10 @@ export class Faults {
     }
     return correction.parityAhead(what === "far" ? 100_000 + n : 8 * (1 + n % 16), n);
   }
+}
+
+/** An invented address. */
+function anyHost(random: Random): string {
+  const host = [11 + random.below(200), ...Array.from({ length: 3 }, () => random.below(256))];
+  return `${host.join(".")}:${1024 + random.below(60_000)}`;
 }

@@ -112,7 +112,9 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
  */
 function mayHaveLeft(reader: End, out: Outgoing, facts: Facts): boolean {
   const { outcome, out: own, reachedAt } = reader;
-  if (out.endAcknowledged || own.endedAt === Infinity) return false;
+  // After a reset, nothing is left that was not acknowledged: whether the end was, is not known then.
+  const wasTold = (outcome?.at ?? Infinity) + facts.scenario.oneWay <= out.endPromisedAt;
+  if (out.endAcknowledged && !wasTold || own.endedAt === Infinity) return false;
   if (!["idle", "unreachable", "unconfirmed"].includes(outcome?.kind ?? "")) return false;
   // Congestion control may hold the end back until what is before it is acknowledged.
   const roundTrip = 2 * facts.scenario.oneWay + facts.interval(reader) + facts.interval(out.end);

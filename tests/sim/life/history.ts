@@ -18,8 +18,9 @@ export class History {
   tooLarge = 0;
   /** When the path's MTU became smaller, or the applications set theirs. */
   mtuAt = -Infinity;
-  /** When the client's address changed. */
+  /** When the client's address changed, and to which port. */
   movedAt = -Infinity;
+  movedTo = 0;
   /** When the client first sent something after that which was not lost. */
   spokeAt = -Infinity;
   /** When the two could no longer reach each other, for good. */

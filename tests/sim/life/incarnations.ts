@@ -70,6 +70,20 @@ function replace(world: World, process: Process, down: number, start: () => void
   };
 }
 
+/** The application of an end aborts its connections with the client that faults concern. */
+export function abort(world: World, name: EndName): void {
+  const { client } = world;
+  if (!client?.process.alive) return;
+  const ends = name === "client"
+    ? [client.end]
+    : world.ends.filter((end) => end.process === world.server && end.peer === client.end);
+  for (const end of ends) {
+    if (end.isOver || !end.process.runs) continue;
+    end.abortedAt = world.now;
+    leave(world, end, "abort");
+  }
+}
+
 /** The application leaves a connection before its program is done. */
 function leave(world: World, end: End, how: "abort" | "close"): void {
   end.closedAt = Math.min(end.closedAt, world.now);

@@ -7,7 +7,7 @@ import type { End } from "./end.ts";
 import type { History } from "./history.ts";
 import type { Process, Surroundings } from "./process.ts";
 import { Broken } from "./rules.ts";
-import { convOf, describePacket, isAside } from "./wire.ts";
+import { convOf, describePacket, isAside, isQuotable } from "./wire.ts";
 import { SERVER_ADDRESS, type World } from "./world.ts";
 
 /** Timers that fire at one time, and in all, at most. */
@@ -41,6 +41,7 @@ export class Observer implements Surroundings {
     const { server, history } = this.#path(from, to);
     world.moment(server ? "serverSends" : "clientSends");
     world.corrections.find(({ from: sender }) => sender === from)?.sent(packet);
+    if (!server) world.faults.seen(packet);
     if (!world.faults.cuts(server ? "server" : "client", packet.length)) return true;
     history?.lose(world.now);
     world.count("packets cut");
@@ -59,6 +60,7 @@ export class Observer implements Surroundings {
       if (!server && history.movedAt > history.spokeAt) {
         history.spokeAt = world.now;
         history.disturb(world.now + world.scenario.oneWay);
+        world.expectMove(world.clientAt(from.address)!);
       }
       return;
     }
@@ -87,6 +89,9 @@ export class Observer implements Surroundings {
       return;
     }
     process.heardAt.set(from, process.localTime);
+    if (open && isQuotable(packet) && !process.quotableAt.has(from)) {
+      process.quotableAt.set(from, world.now);
+    }
     const client = world.clientAt(from);
     if (!client) return;
     for (const end of world.ends) {

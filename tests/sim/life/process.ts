@@ -51,6 +51,8 @@ export class Process {
   readonly startedAt: number;
   /** When packets last reached it, by where they came from and by its clock. */
   readonly heardAt = new Map<string, number>();
+  /** When a packet first reached it that a reset can quote, by where it came from. */
+  readonly quotableAt = new Map<string, number>();
   /** Called when it is killed. */
   readonly leaves = new Set<() => void>();
   readonly #world: Surroundings;

@@ -14,6 +14,10 @@
  * | liveness | what is owed arrives in time once nothing disturbs the path any more |
  * | resume | after an outage, the first packet that is heard brings what is owed |
  * | efficiency | what is not lost is not sent again |
+ * | told | who was aborted, or whose peer was restarted, learns it in two round trips |
+ * | reset | only a peer that has left, or lost the conversation, ends one |
+ * | opened | a server accepts a client in two round trips, whatever strangers send |
+ * | followed | with authentication, a session is where its client is, two round trips after the move |
  * | share | datagrams and the stream both get a tenth of a limited rate at least |
  * | correction | parity restores what it can, whatever strangers send |
  * | memory | what has ended holds no memory |
@@ -160,6 +164,7 @@ export function checkOperation(op: Operation, facts: Facts): void {
     }
     return;
   }
+  checkTold(op, facts);
   const gone = goneSince(end, facts);
   // An operation that succeeds was answered: another session serves a client that moved.
   if (gone === Infinity || op.succeeded) return;
@@ -178,6 +183,101 @@ export function checkOperation(op: Operation, facts: Facts): void {
       `${end.label} waited ${ms(now - since)} for ${name}, its peer was gone for ${ms(now - gone)}`,
     );
   }
+}
+
+/** Two round trips, and what waits for an interval. */
+function twoRounds(end: End, facts: Facts): number {
+  const peer = end.name === "client" ? "server" : "client";
+  const { client, server } = facts.scenario;
+  const other = (peer === "client" ? client : server).interval ?? 100;
+  return 100 + 4 * facts.scenario.oneWay + 2 * (facts.interval(end) + other);
+}
+
+/** Whether nothing has hindered the packets between an end and its peer, or the two processes. */
+function isUndisturbed(end: End, facts: Facts): boolean {
+  const history = facts.history(end);
+  if (!history || history.lastAt > -Infinity || history.mtuAt > -Infinity) return false;
+  if (facts.scenario.acceptDelay > 0 || facts.scenario.arenaLimit < Infinity) return false;
+  return end.process.disturbed === 0 && facts.servers.every(({ disturbed }) => disturbed === 0);
+}
+
+/** Rule `told`. */
+function checkTold({ end, name, since }: Operation, facts: Facts): void {
+  const left = Math.max(since, leftAt(end, facts));
+  if (left === Infinity || !end.process.alive || !isUndisturbed(end, facts)) return;
+  facts.count("ends that were told");
+  if (facts.now > left + twoRounds(end, facts)) {
+    facts.fail(
+      "told",
+      `${end.label} waited ${ms(facts.now - left)} for ${name}, its peer had left`,
+    );
+  }
+}
+
+/** Since when the peer has left, and can tell so: it was aborted, or heard by the next process. */
+function leftAt(end: End, facts: Facts): number {
+  const { peer, peerProcess, name, process } = end;
+  // It can tell what it has heard.
+  if (peer && peer.abortedAt < Infinity && peer.process.alive) {
+    return peer.reachedAt < peer.abortedAt && peer.reachedAt > -Infinity
+      ? peer.abortedAt
+      : Infinity;
+  }
+  const next = facts.servers.at(-1)!;
+  if (name === "server" || facts.scenario.cipher !== "none" || !next.alive) return Infinity;
+  if (!peerProcess || peerProcess === next || peerProcess.killedAt > next.startedAt) {
+    return Infinity;
+  }
+  if (next.closesAt < Infinity || facts.reincarnated || facts.addressesReused) return Infinity;
+  // The next process may have got all from the beginning.
+  if (facts.ends.some((each) => each.process === next && each.conv === end.conv)) return Infinity;
+  return next.quotableAt.get(process.address) ?? Infinity;
+}
+
+/** Rule `reset`. */
+export function checkReset(end: End, facts: Facts): void {
+  const { peer, outcome } = end;
+  if (outcome?.kind !== "reset" || !end.process.alive) return;
+  if (!peer) {
+    // A client that is not accepted yet may be refused, but not where strangers alone disturb it.
+    const { faults } = facts.scenario;
+    if (!faults.some((fault) => fault.kind === "flood" && fault.what === "resets")) return;
+    facts.fail("reset", `${end.label} was reset before it was accepted: ${outcome.message}`);
+  }
+  if (facts.reincarnated || facts.addressesReused || isOrphan(end) || isOrphan(peer)) return;
+  if (peer.isOver || goneSince(end, facts) < Infinity || end.peerProcess?.closesAt !== Infinity) {
+    return;
+  }
+  if (facts.history(end)?.movedAt !== -Infinity) return;
+  // The next process of the server may lack what the one before has acknowledged.
+  if (end.name === "client" && facts.servers.some(({ killedAt }) => killedAt < facts.now)) return;
+  facts.fail("reset", `${end.label} was reset though its peer is there: ${outcome.message}`);
+}
+
+/** Rule `opened`, when a server accepts the client, or at the end. */
+export function checkOpened(client: End, facts: Facts): void {
+  const { client: own, server } = facts.scenario;
+  const { opens, write } = facts.scenario.clientProgram;
+  const speaks = opens || write.after === "start" && write.sizes.length > 0;
+  if (facts.scenario.family !== "attack" || !speaks || !isUndisturbed(client, facts)) return;
+  if (facts.scenario.faults.some(({ kind }) => kind === "restart")) return;
+  facts.count("clients that were accepted");
+  const bound = 4 * facts.scenario.oneWay + 100 + (own.interval ?? 100) + (server.interval ?? 100);
+  if (facts.now > client.createdAt + bound) {
+    facts.fail(
+      "opened",
+      `${client.label} was not accepted for ${ms(facts.now - client.createdAt)}`,
+    );
+  }
+}
+
+/** Rule `followed`: how long a move may take; Infinity where that is not known. */
+export function followedWithin(client: End, facts: Facts): number {
+  const { cipher, server, faults } = facts.scenario;
+  if (cipher === "none" || !server.migrate || !client.peer) return Infinity;
+  if (faults.some(({ kind }) => kind !== "rebind" && kind !== "eavesdrop")) return Infinity;
+  if (facts.history(client)!.lost > 0) return Infinity;
+  return twoRounds(client, facts) + client.rto;
 }
 
 /**

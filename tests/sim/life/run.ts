@@ -13,7 +13,7 @@ import {
   checkServed,
   checkShare,
 } from "./final_rules.ts";
-import { Broken, goneSince, limits, Undecided } from "./rules.ts";
+import { Broken, checkOpened, goneSince, limits, Undecided } from "./rules.ts";
 import type { Family, Scenario } from "./scenario.ts";
 import { World } from "./world.ts";
 
@@ -156,6 +156,9 @@ async function finish(world: World): Promise<void> {
   if (world.failure) return;
   for (const app of world.applications) checkShare(app, world);
   for (const end of world.ends) checkServed(end, world);
+  for (const end of world.ends) {
+    if (end.name === "client" && end.process.alive && !end.peer) checkOpened(end, world);
+  }
   checkHang(world);
   for (const { out } of world.ends) {
     checkPromise(out, world);

@@ -26,7 +26,8 @@ export type Family =
   | "configure"
   | "death"
   | "datagrams"
-  | "memory";
+  | "memory"
+  | "attack";
 
 /** What an application does when, as a moment that a fault can be tied to. */
 export type MomentName =
@@ -105,10 +106,24 @@ export type Fault =
   | {
     readonly kind: "flood";
     readonly when: When;
-    readonly what: "hosts" | "garbage" | "early" | "ports" | "parity" | "far" | "ahead";
+    readonly what:
+      | "hosts"
+      | "garbage"
+      | "early"
+      | "ports"
+      | "parity"
+      | "far"
+      | "ahead"
+      | "openings"
+      | "questions"
+      | "resets";
     readonly count: number;
     readonly gap: number;
-  };
+  }
+  /** An application aborts its connections. Its process goes on. */
+  | { readonly kind: "abort"; readonly end: EndName; readonly when: When }
+  /** Copies of the next `count` packets of the client reach the server sooner, from elsewhere. */
+  | { readonly kind: "eavesdrop"; readonly when: When; readonly count: number };
 
 /** What one application writes. */
 export interface WritePlan {
@@ -144,6 +159,8 @@ export interface Program {
   readonly echo: boolean;
   /** Datagrams: how many, and the ms between two. */
   readonly datagrams: { readonly count: number; readonly gap: number; readonly size: number };
+  /** Whether it waits until the peer has answered before it does anything. */
+  readonly opens?: boolean;
   /** Whether it forgets a connection that failed instead of closing it. */
   readonly forgets: boolean;
 }

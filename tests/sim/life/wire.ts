@@ -9,6 +9,10 @@ import { encode } from "../../kcp/harness.ts";
 const DATA = 0xf1;
 const PARITY = 0xf2;
 const OUT_OF_BAND = 0xf3;
+const WASK = 83;
+const RESET = 88;
+/** `frg` of a window probe of an end that opens the conversation. */
+const OPENING = 0xe1;
 
 /** The conversation of a packet that is not encrypted; -1 for a parity shard and for what is too short. */
 export function convOf(packet: Uint8Array): number {
@@ -60,7 +64,29 @@ export function garbage(random: Random): Uint8Array {
   return random.fill(new Uint8Array(random.below(200)));
 }
 
-const COMMANDS = ["PUSH", "ACK", "WASK", "WINS"];
+/** A question whether a conversation may be opened, as a client sends it that has no data yet. */
+export function questionPacket(random: Random): Uint8Array {
+  return encode({ conv: random.uint32(), cmd: WASK, frg: OPENING, ts: random.uint32(), wnd: 256 });
+}
+
+/** A reset that nobody sent: whoever made it has not seen the packets of the conversation. */
+export function resetPacket(random: Random, conv: number): Uint8Array {
+  const sn = random.chance(0.5) ? 0 : random.below(300);
+  return encode({ conv, cmd: RESET, frg: random.below(5), sn, ts: random.uint32() });
+}
+
+/** Whether a packet that is not encrypted can be quoted by a reset: it has data, or asks or answers. */
+export function isQuotable(packet: Uint8Array): boolean {
+  if (packet.length < 24 || isAside(packet)) return false;
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
+  for (let at = shardOf(packet) ? 8 : 0; at + 24 <= packet.length;) {
+    if ([81, WASK, 84, 85].includes(view.getUint8(at + 4))) return true;
+    at += 24 + view.getUint32(at + 20, true);
+  }
+  return false;
+}
+
+const COMMANDS = ["PUSH", "ACK", "WASK", "WINS", "PIECE", "PROBE", "PROBE_ANSWER", "RESET"];
 
 /** A packet that is not encrypted, in words. */
 export function describePacket(packet: Uint8Array): string {

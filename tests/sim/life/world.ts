@@ -25,10 +25,13 @@ import { pairAccepted, pairByBytes } from "./pairing.ts";
 import { Process } from "./process.ts";
 import {
   Broken,
+  checkOpened,
   checkOperation,
+  checkReset,
   checkVerdict,
   checkWait,
   type Facts,
+  followedWithin,
   isOrphan,
   remembers,
   Undecided,
@@ -256,6 +259,7 @@ export class World implements Stage, Facts {
     }
     end.heardAt = process.heardAt.get(`${hostname}:${port}`) ?? -Infinity;
     if (candidates.length === 1) pairAccepted(end, candidates[0]);
+    if (candidates.length === 1) this.#guard(() => checkOpened(candidates[0], this));
     this.#start(end);
   }
 
@@ -321,6 +325,7 @@ export class World implements Stage, Facts {
       this.log?.(`${this.now} ${end.label} ended: ${error?.message ?? "delivered"}`);
       if (kind === "socket") throw error;
       checkVerdict(end, this);
+      checkReset(end, this);
     });
   }
 
@@ -455,10 +460,30 @@ export class World implements Stage, Facts {
 
   /** Lets a client be seen under another port. */
   move(client: Client): void {
+    client.history.movedTo = this.#nextPort;
     const next = `${CLIENT}:${this.#nextPort++}`;
     this.network.rebind(client.process.address, next);
     this.#addresses.set(next, client.process);
     this.#clients.set(next, client);
+  }
+
+  /** A client has sent something from its new address: see rule `followed`. */
+  expectMove(client: Client): void {
+    const { end, history } = client;
+    const { movedTo } = history;
+    const bound = followedWithin(end, this);
+    if (bound === Infinity) return;
+    this.network.schedule(this.now + bound, () => {
+      const { peer } = end;
+      if (this.over || end.isOver || !end.process.runs || !peer?.process.runs) return;
+      if (peer.isOver || peer.peer !== end || history.movedTo !== movedTo || history.lost > 0) {
+        return;
+      }
+      this.count("moves that were looked at");
+      const { port } = peer.connection.remoteAddr;
+      if (port === movedTo) return;
+      this.#guard(() => this.fail("followed", `${peer.label} is still at port ${port}`));
+    });
   }
 
   /** Notes an interval that an end has from now on. */

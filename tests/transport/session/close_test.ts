@@ -329,3 +329,33 @@ Deno.test("memory: after all connections have closed, both endpoints are empty",
     await listener.closed;
   });
 });
+
+Deno.test("close: after a long silence, a close, an abort and an end last as long as ever", async () => {
+  const options = { keepAlive: Infinity, linger: 500 };
+  for (const how of ["close", "closeWrite", "abort", "listener"] as const) {
+    await withEnds(async ({ client, server, network, listener }) => {
+      // The sessions know no later time than that of the last packet.
+      await network.delay(10_000);
+      const startedAt = network.now;
+      const read = server.read(new Uint8Array(10), { timeout: 1000 });
+      if (how === "abort") {
+        client.abort("enough");
+        assertEquals(await kindOf(read), "reset");
+      } else if (how === "listener") {
+        listener.close();
+        client.close();
+        assertEquals(await read, null);
+      } else {
+        if (how === "close") client.close();
+        else client.closeWrite().catch(() => {});
+        assertEquals(await read, null);
+      }
+      assertEquals(network.now - startedAt, 20, how);
+      server.close();
+      client.close();
+      await client.closed.catch(() => {});
+      await server.closed.catch(() => {});
+      if (how !== "abort") await client.closed;
+    }, options);
+  }
+});

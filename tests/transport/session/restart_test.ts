@@ -150,6 +150,16 @@ Deno.test("restart: a peer that is in the middle of a conversation is reset when
   }
 });
 
+Deno.test("restart: a peer that acknowledges what this process has not sent is reset at once", () => {
+  const a = server();
+  a.machine.input(push(5, 1e6), 0, PEER);
+  a.segments(0);
+  a.machine.input(push(6, 1e6 + 20, pattern(10), 3), 20, PEER);
+  const sent = a.segments(20).map(({ cmd, sn, ts }) => [cmd, sn, ts]);
+  assertEquals(sent, [[RESET, 6, 1e6 + 20]]);
+  assertEquals(a.machine.size, 0);
+});
+
 /** What shows that a first segment is of another incarnation than one with `ts` 1e6 at 0 ms. */
 const RESTARTS: Record<string, [now: number, ts: number, data: Uint8Array<ArrayBuffer>]> = {
   "its clock is behind": [1000, 5, pattern(10)],

@@ -160,6 +160,19 @@ for (const forwards of [false, true]) {
   });
 }
 
+Deno.test("roaming: a session follows its peer though a copy of each packet arrives sooner", async () => {
+  let longest = 0;
+  const { moves } = await run(async (server, client, network) => {
+    server.copies = () => true;
+    await echo(client, network, 5);
+    network.rebind(CLIENT, MOVED);
+    longest = await echo(client, network, 10);
+    assertEquals(server.connections[0].remoteAddr.hostname, "10.0.0.3");
+  });
+  assertEquals(moves.length, 1);
+  assert(longest <= 500, `an echo took ${longest} ms`);
+});
+
 Deno.test("roaming: after an attack that ends, the session still follows its peer", async () => {
   const { moves } = await run(async (server, client, network) => {
     let copies = 0;
