@@ -136,6 +136,7 @@ Deno.test("grace: a machine that was not run in time waits 1 s before it judges"
       if (probe) a.kcp.askWindow();
       else queue(a, 1);
       a.segments(0);
+      while (a.kcp.deadline < 5000) a.segments(a.kcp.deadline);
       const now = 5000 + late;
       a.segments(now);
       const context = `${late} ms late, ${probe ? "a probe" : "data"} unanswered`;
@@ -149,6 +150,18 @@ Deno.test("grace: a machine that was not run in time waits 1 s before it judges"
       assertEquals(a.kcp.dead, "silence", context);
     }
   }
+});
+
+Deno.test("grace: a machine that missed a retransmission waits, too, though it judges in time", () => {
+  const a = opened({ deadLinkTime: 5000, nodelay: 1 });
+  queue(a, 1);
+  a.segments(0);
+  a.segments(5000);
+  assertEquals(a.kcp.dead, null);
+  while (a.kcp.deadline < 6000) a.segments(a.kcp.deadline);
+  assertEquals(a.kcp.dead, null);
+  a.segments(6000);
+  assertEquals(a.kcp.dead, "silence");
 });
 
 Deno.test("grace: what waited in the socket saves the connection", () => {
