@@ -126,6 +126,8 @@ function reachable({ up, down, faults }: Scenario): boolean {
 const MOST_LOST = 4;
 /** Packets that leave back to back by default. */
 const FIRST_BURST = 64;
+/** Large packets that leave first, with their parity, at most. */
+const FIRST_PACKETS = 20;
 /** Segments that a sender may send before the peer has told its window. */
 const FIRST_WINDOW = 128;
 
@@ -207,7 +209,10 @@ export function checkShare(app: Application, facts: Facts): void {
   if (time < 1000 || Math.min(peer.closedAt, peer.outcome?.at ?? Infinity) < share.to) return;
   // Nobody takes datagrams between two incarnations of the peer.
   if (facts.scenario.faults.some((f) => f.kind === "restart" && f.end === peer.name)) return;
-  const { pacingRate } = limits(end, facts.scenario);
+  const { pacingRate, mtu } = limits(end, facts.scenario);
+  // The first packets leave in a burst, and parity follows it. If they are large, the rate that they have
+  // taken in advance is all of that time.
+  if (FIRST_PACKETS * mtu / pacingRate * 1000 > time) return;
   const offered = datagrams.size / datagrams.gap;
   const least = 0.1 * Math.min(pacingRate / 1000, offered) * time - 5000;
   facts.count("shares of datagrams");
