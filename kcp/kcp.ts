@@ -160,6 +160,7 @@ export class Kcp {
       congestion,
       this.#liveness,
       this.#clock,
+      extensions,
     );
     this.#receiver = new Receiver(arena, rcvSn, this.#options, this.#clock);
     this.#writer = new PacketWriter(conv, this.#sender);

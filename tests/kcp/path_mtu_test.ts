@@ -475,6 +475,31 @@ Deno.test("foreign peer: pieces are never sent to it", () => {
   }
 });
 
+Deno.test("foreign peer: with extensions, it gets no command that it does not know", () => {
+  for (const traffic of Object.values(TRAFFIC)) {
+    for (const [at, mtu] of [[0, 576], [90, 1_280], [90, 576]]) {
+      const path = new Path(traffic, { ...turbo, extensions: true }, {}, 1, turbo);
+      const { onTransmit } = path.network;
+      path.network.onTransmit = (from, packet) => {
+        onTransmit(from, packet);
+        if (from === path.a) assert(packet[4] <= WINS, `command ${packet[4]}`);
+      };
+      path.network.at(at, () => path.shrink(mtu));
+      path.network.run(5_000);
+      assert(at === 0 || path.a.kcp.pathMtu <= mtu, `pathMtu ${path.a.kcp.pathMtu}`);
+    }
+  }
+});
+
+Deno.test("path MTU: a peer that shows that it is of this library gets probes and pieces", () => {
+  for (const traffic of Object.values(TRAFFIC)) {
+    const path = new Path(traffic, { ...turbo, extensions: true });
+    path.shrink(576);
+    path.finish();
+    assert(path.a.kcp.pathMtu <= 576);
+  }
+});
+
 Deno.test("path MTU: with small segments in large packets, the packets get smaller", () => {
   const path = new Path({ message: 100, ahead: 1_000, total: 400_000 }, turbo);
   path.network.at(90, () => path.shrink(576));
