@@ -2,7 +2,19 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
 import { PathMtu } from "../../kcp/path_mtu.ts";
 import { Random } from "../../transport/link/random.ts";
-import { decode, End, opened, pattern, PIECE, PROBE, PUSH, sent, WINS } from "./harness.ts";
+import {
+  decode,
+  End,
+  opened,
+  pattern,
+  PIECE,
+  PROBE,
+  PUSH,
+  queue,
+  sent,
+  WASK,
+  WINS,
+} from "./harness.ts";
 import { Path, type Traffic } from "./path_mtu_harness.ts";
 
 const MODES = { normal, fast, turbo };
@@ -497,6 +509,21 @@ Deno.test("path MTU: a peer that shows that it is of this library gets probes an
     path.shrink(576);
     path.finish();
     assert(path.a.kcp.pathMtu <= 576);
+  }
+});
+
+Deno.test("path MTU: until data is taken, a question does not share a packet with data sent again", () => {
+  for (const ask of ["askWindow", "askEcho"] as const) {
+    const a = opened(turbo);
+    queue(a, 1);
+    a.packets(0);
+    a.kcp.tick(a.kcp.rto);
+    a.kcp[ask]();
+    const packets = a.packets(a.kcp.rto).map(decode);
+    const asking = packets.filter((segments) =>
+      segments.some(({ cmd, data }) => cmd === WASK || cmd === PUSH && data.length === 0)
+    );
+    assertEquals(asking.map(({ length }) => length), [1]);
   }
 });
 
