@@ -156,6 +156,7 @@ export class Kcp {
       congestion,
       this.#liveness,
       this.#clock,
+      extensions,
     );
     this.#receiver = new Receiver(arena, rcvSn, this.#options, this.#clock);
     this.#writer = new PacketWriter(conv, this.#sender);
@@ -1035,9 +1036,12 @@ export class Kcp {
       else receiver.announceWindow ||= receiver.acks.count > 0;
     }
     const acksLast = data && taken && sender.acksFitBetterLast(room);
+    const asks = sender.askWindow || sender.askEcho;
     const fits = sender.writeChallenge(writer, this.#mark, receiver.firstSn) &&
       (acksLast || receiver.writeAcks(writer)) &&
       (!this.#controlDue || this.#writeControl(writer));
+    // A question must not vanish with data that may be too large for the path.
+    if (asks && !taken && sender.buffer.inFlight > 0) writer.close();
     const left = fits && data ? sender.writeData(writer, room) : room;
     if (acksLast) receiver.writeAcks(writer);
     writer.close();

@@ -1,7 +1,7 @@
 import { Arrivals } from "./arrivals.ts";
 import { MIN_MTU } from "./options.ts";
 import type { PacketWriter } from "./packet_writer.ts";
-import { FOREIGN, KNOWN, ProbeRound, sizesBetween, UNKNOWN } from "./probe_round.ts";
+import { FOREIGN, KNOWN, ProbeRound, sizesBetween, STRANGE, UNKNOWN } from "./probe_round.ts";
 import { OVERHEAD, timestamp } from "./segment.ts";
 
 /**
@@ -64,6 +64,8 @@ export class PathMtu {
   mtu: number;
   /** How often large packets were found to vanish. */
   reductions = 0;
+  /** Whether the peer may get a {@linkcode CMD_PROBE}: others drop the packet as an error. */
+  probes = true;
   /** Whether the peer knows pieces: it has answered a probe. */
   understood = false;
   /** Rounds in which the peer has answered ordinary segments, but no probe. */
@@ -212,6 +214,11 @@ export class PathMtu {
     return this.#wanted || this.#round.unwritten;
   }
 
+  /** Whether a new round is due. */
+  get starts(): boolean {
+    return this.#wanted && !this.#round.unwritten;
+  }
+
   /** Asks the peer for an answer at the next output. */
   ask(): void {
     if (this.#round.endsAt === Infinity) this.#wanted = true;
@@ -295,7 +302,13 @@ export class PathMtu {
   ): void {
     this.#wanted = false;
     const suspect = this.#suspect;
-    const kind = this.understood ? KNOWN : this.unheeded > 0 ? FOREIGN : UNKNOWN;
+    const kind = this.understood
+      ? KNOWN
+      : !this.probes
+      ? STRANGE
+      : this.unheeded > 0
+      ? FOREIGN
+      : UNKNOWN;
     const sizes: number[] = [];
     if (this.understood) {
       const most = affordable(suspect, budget);

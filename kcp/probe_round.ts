@@ -10,6 +10,8 @@ export const KNOWN = 0;
 export const UNKNOWN = 1;
 /** The peer has answered others, but not them. */
 export const FOREIGN = 2;
+/** The peer is not known to be of this library: it gets none. */
+export const STRANGE = 3;
 
 /**
  * Probes of the path MTU that are sent together, and what the answers show.
@@ -41,7 +43,7 @@ export class ProbeRound {
   /**
    * Starts a round.
    *
-   * @param kind {@linkcode KNOWN}, {@linkcode UNKNOWN} or {@linkcode FOREIGN}.
+   * @param kind {@linkcode KNOWN}, {@linkcode UNKNOWN}, {@linkcode FOREIGN} or {@linkcode STRANGE}.
    * @param sizes Bytes of the probes, in the order in which they are sent.
    * @param sn The sequence number of the first one. Those of the others descend.
    * @param firstSn The sequence number of the first segment, which no probe has.
@@ -108,6 +110,7 @@ export class ProbeRound {
 
   /** Whether a probe is a {@linkcode CMD_PROBE}. */
   #asks(index: number): boolean {
+    if (this.#kind === STRANGE) return false;
     return this.#kind === FOREIGN ? index === 0 : this.#kind === KNOWN || index > 0;
   }
 
@@ -129,7 +132,7 @@ export class ProbeRound {
 
   /** Whether the answers show which sizes arrived: the peer has got what it answers. */
   get showsSizes(): boolean {
-    return this.answered && this.#kind === FOREIGN ? !this.heeded : this.heeded;
+    return this.answered && this.#kind >= FOREIGN ? !this.heeded : this.heeded;
   }
 
   /** The smallest size above `low` that it has tried. Infinity if there is none. */

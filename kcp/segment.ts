@@ -36,6 +36,7 @@ export const CMD_WINS = 84;
  * Extension segments, for the path MTU. Only this library knows them. Every other implementation
  * drops a packet whose `cmd` it does not know, and keeps the conversation. So a packet with an
  * extension segment carries nothing else, and a peer gets pieces only after it has answered a probe.
+ * With the option `extensions`, a peer gets a probe only after it has shown {@linkcode EXTENDED}.
  */
 /**
  * `cmd` of a piece: a part of a data segment that is too large for the path. The header is that of

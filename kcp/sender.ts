@@ -51,7 +51,10 @@ const MAX_DISTANCE = 2 ** 31 - 1;
  */
 const MAX_LEAD = 600_000;
 
-/** A peer that never answered gets its first segment in pieces of this size, too. */
+/**
+ * Without the option `extensions`, a peer that never answered gets its first segment in pieces of this
+ * size, too.
+ */
 const FIRST_PIECES = 512;
 
 /**
@@ -75,6 +78,8 @@ export class Sender implements PacketSink {
   reported = false;
   /** Whether the peer is of this library; null while that is unknown. */
   extended: boolean | null = null;
+  /** Whether a peer shows that it is of this library before it gets extension segments. */
+  readonly #asksFirst: boolean;
   /** Whether the peer opens the conversation, and does not know yet that it is heard. */
   peerOpening = false;
   /** Whether it ever did. */
@@ -153,7 +158,9 @@ export class Sender implements PacketSink {
     congestion: CongestionControllerFactory | undefined,
     liveness: Liveness,
     clock: Clock,
+    extensions: boolean,
   ) {
+    this.#asksFirst = extensions;
     const { mtu, maxMtu, burst, pacingRate, resend } = options;
     this.path = new PathMtu(mtu, maxMtu);
     this.#cutFor = mtu;
@@ -738,6 +745,9 @@ export class Sender implements PacketSink {
     const before = ((sent >= 0 && sent <= MAX_PROBES ? this.firstSn : buffer.una) - 1) | 0;
     const { rto } = this.rto;
     const budget = this.pacer.bytesIn(rto);
+    path.probes = !this.#asksFirst || this.extended === true;
+    // The answer shows of which kind the peer is.
+    if (!path.probes && this.extended === null && path.starts) this.askWindow = true;
     if (buffer.inFlight > 0) this.#writeCopies(writer, budget);
     path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, rto, budget);
   }
@@ -858,7 +868,9 @@ export class Sender implements PacketSink {
       if (now < this.#firstSentAt) this.#firstSentAt = now;
       this.controller.onSend(now, length, buffer.inFlight);
       if (again && sn === this.firstSn && this.#needsPieces(size)) {
-        this.#writeFirstInPieces(writer, ts);
+        // The question opens the conversation, too. The path is probed when the peer is known.
+        if (this.#asksFirst) this.askWindow = true;
+        else this.#writeFirstInPieces(writer, ts);
       }
     }
     if (path.mtu < this.#options.maxMtu) path.raiseIfDue(now);

@@ -153,6 +153,18 @@ Deno.test("grace: a machine that was not run in time waits 1 s before it judges"
   }
 });
 
+Deno.test("grace: a machine that missed a retransmission waits, too, though it judges in time", () => {
+  const a = opened({ deadLinkTime: 5000, nodelay: 1 });
+  queue(a, 1);
+  a.segments(0);
+  a.segments(5000);
+  assertEquals(a.kcp.dead, null);
+  while (a.kcp.deadline < 6000) a.segments(a.kcp.deadline);
+  assertEquals(a.kcp.dead, null);
+  a.segments(6000);
+  assertEquals(a.kcp.dead, "silence");
+});
+
 Deno.test("grace: what waited in the socket saves the connection", () => {
   const a = opened({ deadLinkTime: 5000, nodelay: 1 });
   queue(a, 1);

@@ -2,7 +2,19 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
 import { PathMtu } from "../../kcp/path_mtu.ts";
 import { Random } from "../../transport/link/random.ts";
-import { decode, End, opened, pattern, PIECE, PROBE, PUSH, sent, WASK, WINS } from "./harness.ts";
+import {
+  decode,
+  End,
+  opened,
+  pattern,
+  PIECE,
+  PROBE,
+  PUSH,
+  queue,
+  sent,
+  WASK,
+  WINS,
+} from "./harness.ts";
 import { Path, type Traffic } from "./path_mtu_harness.ts";
 
 const MODES = { normal, fast, turbo };
@@ -488,6 +500,46 @@ Deno.test("foreign peer: pieces are never sent to it", () => {
       assert(packet[4] !== PIECE);
     };
     path.network.run(5_000);
+  }
+});
+
+Deno.test("foreign peer: with extensions, it gets no command that it does not know", () => {
+  for (const traffic of Object.values(TRAFFIC)) {
+    for (const [at, mtu] of [[0, 576], [90, 1_280], [90, 576]]) {
+      const path = new Path(traffic, { ...turbo, extensions: true }, {}, 1, turbo);
+      const { onTransmit } = path.network;
+      path.network.onTransmit = (from, packet) => {
+        onTransmit(from, packet);
+        if (from === path.a) assert(packet[4] <= WINS, `command ${packet[4]}`);
+      };
+      path.network.at(at, () => path.shrink(mtu));
+      path.network.run(5_000);
+      assert(at === 0 || path.a.kcp.pathMtu <= mtu, `pathMtu ${path.a.kcp.pathMtu}`);
+    }
+  }
+});
+
+Deno.test("path MTU: a peer that shows that it is of this library gets probes and pieces", () => {
+  for (const traffic of Object.values(TRAFFIC)) {
+    const path = new Path(traffic, { ...turbo, extensions: true });
+    path.shrink(576);
+    path.finish();
+    assert(path.a.kcp.pathMtu <= 576);
+  }
+});
+
+Deno.test("path MTU: until data is taken, a question does not share a packet with data sent again", () => {
+  for (const ask of ["askWindow", "askEcho"] as const) {
+    const a = opened(turbo);
+    queue(a, 1);
+    a.packets(0);
+    a.kcp.tick(a.kcp.rto);
+    a.kcp[ask]();
+    const packets = a.packets(a.kcp.rto).map(decode);
+    const asking = packets.filter((segments) =>
+      segments.some(({ cmd, data }) => cmd === WASK || cmd === PUSH && data.length === 0)
+    );
+    assertEquals(asking.map(({ length }) => length), [1]);
   }
 });
 

@@ -19,6 +19,9 @@ interface Group {
   known: boolean;
 }
 
+/** Shards after which a receiver knows the ratio though forged parity came before it did. */
+const LEARNED_IN_FLOOD = 200;
+
 /** What one client sends with error correction of a fixed ratio, and without encryption. */
 export class Correction {
   /** The number of the newest shard that was sent. */
@@ -31,6 +34,8 @@ export class Correction {
   readonly #student: FecDecoder;
   /** The newest group that had begun when the ratio was not known yet. */
   #unknown = -1;
+  /** Whether forged parity came before the ratio was known: it tells another ratio at first. */
+  #misled = false;
 
   /** @param guess The ratio that the receiver assumes. */
   constructor(
@@ -78,7 +83,8 @@ export class Correction {
     if (shard.parity) group.parity |= this.#bit(shard.seqid);
     else group.arrived |= this.#bit(shard.seqid);
     this.#learn(packet, Math.floor(shard.seqid / this.#total));
-    group.known = Math.floor(shard.seqid / this.#total) > this.#unknown;
+    const longer = this.#misled ? Math.ceil(LEARNED_IN_FLOOD / this.#total) : 0;
+    group.known = Math.floor(shard.seqid / this.#total) > this.#unknown + longer;
   }
 
   #learn(packet: Uint8Array, number: number): void {
@@ -92,6 +98,7 @@ export class Correction {
 
   forged(packet: Uint8Array): void {
     this.#forged.add(packet);
+    this.#misled ||= !this.#student.ratio;
     const shard = shardOf(packet);
     if (shard) this.#group(shard.seqid).forged = true;
   }

@@ -57,6 +57,8 @@ export class End {
   reachedAt = -Infinity;
   /** When one reached it for the first time after the outage was over. */
   heardAgainAt = Infinity;
+  /** What it had sent when its peer was over; null before. */
+  sentToPeer: { readonly again: number; readonly segmentsOut: number } | null = null;
   /** A packet of this conversation waits in the socket of its frozen process. */
   waits = false;
   /** The longest retransmission timeout that was seen. */

@@ -18,6 +18,7 @@ import { Application, type Stage } from "./application.ts";
 import { Correction } from "./correction.ts";
 import { End, type Operation, type OperationName } from "./end.ts";
 import { Faults } from "./faults.ts";
+import { sentBy } from "./final_rules.ts";
 import { History } from "./history.ts";
 import { limitedListener } from "./limited.ts";
 import { Observer } from "./observer.ts";
@@ -321,6 +322,7 @@ export class World implements Stage, Facts {
       if (error !== null && !(error instanceof ConnectionError)) throw error;
       const kind = error?.kind ?? null;
       end.outcome = { at: this.now, kind, message: error?.message ?? "" };
+      if (end.peer) end.peer.sentToPeer = sentBy(end.peer);
       this.count(`${end.name} ended: ${kind ?? "delivered"}`);
       this.log?.(`${this.now} ${end.label} ended: ${error?.message ?? "delivered"}`);
       if (kind === "socket") throw error;
