@@ -25,6 +25,7 @@ import { pairAccepted, pairByBytes } from "./pairing.ts";
 import { Process } from "./process.ts";
 import {
   Broken,
+  checkClosed,
   checkOpened,
   checkOperation,
   checkReset,
@@ -326,6 +327,7 @@ export class World implements Stage, Facts {
       if (kind === "socket") throw error;
       checkVerdict(end, this);
       checkReset(end, this);
+      checkClosed(end, this);
     });
   }
 
