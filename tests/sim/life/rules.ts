@@ -261,7 +261,8 @@ export function checkClosed(end: End, facts: Facts): void {
   if (!isUndisturbed(end, facts) || goneSince(end, facts) < Infinity || peer.isOver) return;
   if (peer.in.from !== out || peer.in.got < out.written) return;
   if (limits(end, facts.scenario).linger < twoRounds(end, facts) + 2 * end.rto) return;
-  if (end.closedAt === Infinity || out.endedAt === Infinity) return;
+  // An abort has the same kind, but no linger.
+  if (!outcome.message.startsWith("Closed with")) return;
   facts.fail("close", `${end.label} did not deliver its end: ${outcome.message}`);
 }
 
