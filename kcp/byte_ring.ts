@@ -264,7 +264,8 @@ export class ByteRing {
     let capacity = this.#capacity;
     while (capacity < needed) capacity *= 2;
     if (this.#move(capacity)) return true;
-    if (this.#moveDown() && this.#move(capacity)) return true;
+    // Data to send waits for its turn in the queue for memory.
+    if (this.#received && this.#moveDown() && this.#move(capacity)) return true;
     // Without a block, the capacity is only that of the last one.
     return this.#block < 0 && this.#move(capacityFor(needed));
   }

@@ -151,7 +151,7 @@ Deno.test("byte ring: release frees memory only if the ring is empty, clear alwa
 Deno.test("byte ring: it moves down where its own block splits the free memory", () => {
   const arena = new Arena(16_384);
   const kept = arena.alloc(2048);
-  const ring = new ByteRing(arena);
+  const ring = new ByteRing(arena, true);
   let end = 0;
   for (const length of [1000, 1000, 2000, 4000]) {
     assert(ring.append(pattern(length, end), length), `${length} bytes behind ${end}`);

@@ -532,7 +532,9 @@ export class Session {
   #endTimeWait(): void {
     this.#over = !this.#resets;
     this.#release();
-    this.kcp.close();
+    // Data that arrived before an error can still be read.
+    if (this.#error && this.readable) this.kcp.abandon();
+    else this.kcp.close();
   }
 
   /** Ends a session that has ended for the application, and answers its peer no longer. */

@@ -18,6 +18,7 @@ const KINDS = [
   "greeting",
   "eavesdrop",
   "roaming",
+  "silence",
 ] as const;
 
 const MOMENTS: readonly MomentName[] = ["accept", "firstRead", "halfRead", "drained"];
@@ -63,6 +64,8 @@ export function withAttack(drawn: Scenario, random: Random): Scenario {
         ],
       };
     }
+    case "silence":
+      return silent(scenario, random);
     case "roaming": {
       if (random.chance(0.5)) {
         const roams = moving(scenario, random);
@@ -137,6 +140,29 @@ function greeting(scenario: Scenario, random: Random): Scenario {
     opens: false,
   };
   return { ...scenario, app: "greeting", clientProgram: client, serverProgram: server };
+}
+
+/** An application closes its connection after a silence that is longer than `linger`. */
+function silent(scenario: Scenario, random: Random): Scenario {
+  const { clientProgram, serverProgram } = asking(scenario, random);
+  const linger = 2000 + random.below(2000);
+  return {
+    ...scenario,
+    app: "silence",
+    client: { ...scenario.client, linger, idleTimeout: 60_000, keepAlive: 15_000 },
+    server: { ...scenario.server, linger, idleTimeout: 60_000, keepAlive: 15_000 },
+    clientProgram: { ...clientProgram, write: { ...clientProgram.write, then: "nothing" } },
+    serverProgram: { ...serverProgram, write: { ...serverProgram.write, then: "nothing" } },
+    faults: [{
+      kind: "restart",
+      end: "client",
+      when: { after: "firstRead", ms: logarithmic(random, 2000, 14_000) },
+      how: "close",
+      down: Infinity,
+      samePort: true,
+      sameConv: false,
+    }],
+  };
 }
 
 /** A client that speaks first, to a server that answers. */

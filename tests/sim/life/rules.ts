@@ -254,6 +254,18 @@ export function checkReset(end: End, facts: Facts): void {
   facts.fail("reset", `${end.label} was reset though its peer is there: ${outcome.message}`);
 }
 
+/** A part of rule `close`: where nothing hinders it, a close delivers the end to a peer that is there. */
+export function checkClosed(end: End, facts: Facts): void {
+  const { peer, outcome, out } = end;
+  if (outcome?.kind !== "closed" || end.abortedAt < Infinity || !peer?.process.runs) return;
+  if (!isUndisturbed(end, facts) || goneSince(end, facts) < Infinity || peer.isOver) return;
+  if (peer.in.from !== out || peer.in.got < out.written) return;
+  if (limits(end, facts.scenario).linger < twoRounds(end, facts) + 2 * end.rto) return;
+  // An abort has the same kind, but no linger.
+  if (!outcome.message.startsWith("Closed with")) return;
+  facts.fail("close", `${end.label} did not deliver its end: ${outcome.message}`);
+}
+
 /** Rule `opened`, when a server accepts the client, or at the end. */
 export function checkOpened(client: End, facts: Facts): void {
   const { client: own, server } = facts.scenario;

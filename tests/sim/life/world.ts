@@ -26,6 +26,7 @@ import { pairAccepted, pairByBytes } from "./pairing.ts";
 import { Process } from "./process.ts";
 import {
   Broken,
+  checkClosed,
   checkOpened,
   checkOperation,
   checkReset,
@@ -328,6 +329,7 @@ export class World implements Stage, Facts {
       if (kind === "socket") throw error;
       checkVerdict(end, this);
       checkReset(end, this);
+      checkClosed(end, this);
     });
   }
 

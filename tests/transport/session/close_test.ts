@@ -359,3 +359,13 @@ Deno.test("close: after a long silence, a close, an abort and an end last as lon
     }, options);
   }
 });
+
+Deno.test("close: what has arrived can be read after both ends gave up, and told each other", async () => {
+  await withEnds(async ({ client, server, network }) => {
+    await client.write(pattern(10));
+    await network.delay(10_000);
+    assertEquals([await kindOf(client.closed), await kindOf(server.closed)], ["idle", "idle"]);
+    assertEquals(await readExactly(server, 10), pattern(10));
+    assertEquals(await kindOf(server.read(new Uint8Array(1))), "idle");
+  }, { idleTimeout: 1000, keepAlive: Infinity });
+});
