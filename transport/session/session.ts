@@ -527,7 +527,9 @@ export class Session {
   #endTimeWait(): void {
     this.#over = !this.#resets;
     this.#release();
-    this.kcp.close();
+    // Data that arrived before an error can still be read.
+    if (this.#error && this.readable) this.kcp.abandon();
+    else this.kcp.close();
   }
 
   /** Frees the memory that only packets need. */
