@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import fc from "fast-check";
 import { ConnectionError, Session, type SessionOptions } from "../../../transport/mod.ts";
-import { ACK, CONV, encode, HEADER, pattern, PUSH, WASK, WINS } from "../../kcp/harness.ts";
+import { ACK, CONV, encode, HEADER, pattern, PUSH, RESET, WASK, WINS } from "../../kcp/harness.ts";
 import { drain, exchange, exchangeUntil, foreignAnswers, ownAnswers, Runner } from "../harness.ts";
 
 const QUICK: SessionOptions = { nodelay: 1, interval: 10, resend: 2, nc: true };
@@ -275,6 +275,18 @@ Deno.test("Session: data that arrived before an error can still be read", () => 
   a.idle(0, 100);
   assertEquals(errorOf(a).kind, "idle");
   assertEquals(drain(a.machine), pattern(9));
+});
+
+Deno.test("Session: data that arrived before an error can be read after a reset of the peer, too", () => {
+  const a = session({ idleTimeout: 100 });
+  a.machine.input(encode({ sn: 0, ts: 7, data: pattern(9) }), 0);
+  a.machine.kcp.askWindow();
+  const { sn, ts } = a.segments(0).find(({ cmd }) => cmd === WASK)!;
+  a.idle(0, 100);
+  assertEquals([errorOf(a).kind, a.machine.over], ["idle", false]);
+  // Both ends have given up, and tell each other.
+  assert(a.machine.input(encode({ cmd: RESET, sn, ts }), 110));
+  assertEquals([a.machine.over, drain(a.machine)], [true, pattern(9)]);
 });
 
 /** The times at which a session asks for the window. */
