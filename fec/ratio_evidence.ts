@@ -48,6 +48,8 @@ export class RatioEvidence {
   #doubted = false;
   /** Whether packets have shown the ratio, but data has not established it yet. */
   #probation = false;
+  /** Whether types and numbers of packets have shown the ratio, and not the content of groups. */
+  #byTypes = false;
   /** Packets that have contradicted the ratio since then. */
   #contradictions = 0;
   /** Packets that fit the ratio since the last contradiction. */
@@ -121,7 +123,9 @@ export class RatioEvidence {
         return;
       }
       this.#confirmations = 0;
-      if (++this.#contradictions < CONTRADICTIONS) return;
+      // Forged parity may have shown a ratio that little data has confirmed. Data shows that at once.
+      const needed = !parity && this.#isYoung ? 1 : CONTRADICTIONS;
+      if (++this.#contradictions < needed) return;
       this.#doubted = true;
       this.#tuner.clear();
       this.#proof.clear();
@@ -156,6 +160,11 @@ export class RatioEvidence {
     const ratio = this.#total / this.#ratio!.dataShards;
     return this.#fitData >= this.#total ||
       (this.#fitGroups - 1) * Math.log10(ratio) >= 1;
+  }
+
+  /** Whether types and numbers have shown the ratio, and little data has confirmed it so far. */
+  get #isYoung(): boolean {
+    return this.#byTypes && this.#fitData < CONFIRMED_GROUPS * this.#ratio!.dataShards;
   }
 
   /** Guesses the ratio from data shards, if forged parity hides it. */
@@ -198,7 +207,7 @@ export class RatioEvidence {
     forgery.forgive();
     this.#trust();
     this.#adopt(ratio);
-    this.#doubted = this.#probation = true;
+    this.#doubted = this.#probation = this.#byTypes = true;
     this.#fitData = data;
     this.#fitGroups = groups;
     this.#previous = previous;
@@ -214,6 +223,7 @@ export class RatioEvidence {
     const last = this.#proof.verify(number);
     if (last < 0 || this.trusted) return -1;
     this.#sinceProof = 0;
+    this.#byTypes = false;
     this.#trust();
     this.#tuner.clear();
     return last;
@@ -232,6 +242,7 @@ export class RatioEvidence {
     this.#seqidLimit = seqidLimit(this.#total);
     this.#sinceProof = Infinity;
     this.#previous = null;
+    this.#byTypes = false;
     this.#refutations = this.#fitGroups = this.#fitData = 0;
     this.#lastFit = -1;
     this.#proof.clear();
