@@ -9,6 +9,8 @@ import { RatioTuner } from "./ratio_tuner.ts";
 const CONTRADICTIONS = 2;
 /** The ratio does not change while groups confirm it that are at most this many groups of data old. */
 const CONFIRMED_GROUPS = 8;
+/** Fewer data shards than this do not establish a ratio, however small its groups are. */
+const MIN_FIT = 6;
 /** In a storm of forged parity, a new ratio needs this much evidence of types and numbers. */
 const STORM_EVIDENCE = 6;
 /** After so many data shards the ratio is guessed from data shards, if nothing else shows it. */
@@ -158,7 +160,7 @@ export class RatioEvidence {
   get #isEstablished(): boolean {
     if (this.#refutations > 0 || this.#fitGroups < 2) return false;
     const ratio = this.#total / this.#ratio!.dataShards;
-    return this.#fitData >= this.#total ||
+    return this.#fitData >= Math.max(this.#total, MIN_FIT) ||
       (this.#fitGroups - 1) * Math.log10(ratio) >= 1;
   }
 
