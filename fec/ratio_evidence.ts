@@ -9,6 +9,8 @@ import { RatioTuner } from "./ratio_tuner.ts";
 const CONTRADICTIONS = 2;
 /** The ratio does not change while groups confirm it that are at most this many groups of data old. */
 const CONFIRMED_GROUPS = 8;
+/** Fewer data shards than this do not establish a ratio, however small its groups are. */
+const MIN_FIT = 6;
 /** In a storm of forged parity, a new ratio needs this much evidence of types and numbers. */
 const STORM_EVIDENCE = 6;
 /** After so many data shards the ratio is guessed from data shards, if nothing else shows it. */
@@ -48,6 +50,8 @@ export class RatioEvidence {
   #doubted = false;
   /** Whether packets have shown the ratio, but data has not established it yet. */
   #probation = false;
+  /** Whether types and numbers of packets have shown the ratio, and not the content of groups. */
+  #byTypes = false;
   /** Packets that have contradicted the ratio since then. */
   #contradictions = 0;
   /** Packets that fit the ratio since the last contradiction. */
@@ -121,7 +125,9 @@ export class RatioEvidence {
         return;
       }
       this.#confirmations = 0;
-      if (++this.#contradictions < CONTRADICTIONS) return;
+      // Forged parity may have shown a ratio that little data has confirmed. Data shows that at once.
+      const needed = !parity && this.#isYoung ? 1 : CONTRADICTIONS;
+      if (++this.#contradictions < needed) return;
       this.#doubted = true;
       this.#tuner.clear();
       this.#proof.clear();
@@ -154,8 +160,13 @@ export class RatioEvidence {
   get #isEstablished(): boolean {
     if (this.#refutations > 0 || this.#fitGroups < 2) return false;
     const ratio = this.#total / this.#ratio!.dataShards;
-    return this.#fitData >= this.#total ||
+    return this.#fitData >= Math.max(this.#total, MIN_FIT) ||
       (this.#fitGroups - 1) * Math.log10(ratio) >= 1;
+  }
+
+  /** Whether types and numbers have shown the ratio, and little data has confirmed it so far. */
+  get #isYoung(): boolean {
+    return this.#byTypes && this.#fitData < CONFIRMED_GROUPS * this.#ratio!.dataShards;
   }
 
   /** Guesses the ratio from data shards, if forged parity hides it. */
@@ -198,7 +209,7 @@ export class RatioEvidence {
     forgery.forgive();
     this.#trust();
     this.#adopt(ratio);
-    this.#doubted = this.#probation = true;
+    this.#doubted = this.#probation = this.#byTypes = true;
     this.#fitData = data;
     this.#fitGroups = groups;
     this.#previous = previous;
@@ -214,6 +225,7 @@ export class RatioEvidence {
     const last = this.#proof.verify(number);
     if (last < 0 || this.trusted) return -1;
     this.#sinceProof = 0;
+    this.#byTypes = false;
     this.#trust();
     this.#tuner.clear();
     return last;
@@ -232,6 +244,7 @@ export class RatioEvidence {
     this.#seqidLimit = seqidLimit(this.#total);
     this.#sinceProof = Infinity;
     this.#previous = null;
+    this.#byTypes = false;
     this.#refutations = this.#fitGroups = this.#fitData = 0;
     this.#lastFit = -1;
     this.#proof.clear();

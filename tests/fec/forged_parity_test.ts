@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { DataPattern } from "../../fec/data_pattern.ts";
+import { ForgeryMeter } from "../../fec/forgery_meter.ts";
 import type { FecRatio } from "../../fec/ratio.ts";
+import { RatioEvidence } from "../../fec/ratio_evidence.ts";
 import { RatioProof } from "../../fec/ratio_proof.ts";
 import { Random } from "../../transport/link/random.ts";
 import { nameOf, numberOf, PARITY, Peer, ratioOf, Receiver, shard, totalOf } from "./harness.ts";
@@ -250,4 +252,18 @@ Deno.test("data_pattern: data shards alone show the ratio of a stream with losse
   const all = new DataPattern();
   for (let seqid = 0; seqid < 300; seqid++) all.note(seqid);
   assertEquals(all.guess(), null, "a stream without parity");
+});
+
+Deno.test("forged parity: the first data shard that refutes a ratio which it has shown puts it in doubt", () => {
+  const evidence = new RatioEvidence(new ForgeryMeter(), null, false);
+  const note = (seqid: number, parity: boolean) =>
+    evidence.note(seqid, parity, evidence.fits(seqid, parity));
+  // The peer has 5 data shards and 2 parity shards, and the last data shard of two groups is lost.
+  // Negative numbers stand for parity, of which 95 is forged.
+  const order = [0, 2, 3, -5, -6, -95, 7, 8, 9, 10, -12, -13, 14, 16, 17];
+  for (const n of order) note(Math.abs(n), n < 0);
+  const wrong = evidence.ratio;
+  assertEquals([wrong?.dataShards, wrong?.parityShards, evidence.trusted], [4, 3, true]);
+  note(18, false);
+  assert(!evidence.trusted);
 });
