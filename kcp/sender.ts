@@ -418,6 +418,8 @@ export class Sender implements PacketSink {
    */
   handleWindowReport(frg: number, ts: number): void {
     this.handleMark(frg);
+    // Others answer without a mark. A question without one is no sign: see StatelessAnswers.ask.
+    this.extended ??= false;
     if (this.asked) this.reported = true;
     if (this.extended && this.#echoes.has(ts)) this.#takeEcho(ts);
   }
@@ -460,10 +462,8 @@ export class Sender implements PacketSink {
 
   /** Notes which kind of peer has sent a WASK or WINS segment. */
   handleMark(frg: number): void {
-    const marked = isMarked(frg);
-    // A listener that keeps nothing of this end asks without a mark.
-    this.extended = marked || (this.extended ?? false);
-    if (!marked) return;
+    if (!isMarked(frg)) return;
+    this.extended = true;
     this.peerOpening = (frg & OPENING) !== 0;
     this.peerOpened ||= this.peerOpening;
     if (!this.peerOpening) this.peerLinked = true;

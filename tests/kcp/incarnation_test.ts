@@ -399,7 +399,7 @@ Deno.test("link: a first segment goes on in pieces while the peer asks, but echo
   a.kcp.send(pattern(1376));
   queue(a, 1);
   const { ts } = a.segments(0)[1];
-  a.input(10, { cmd: WASK });
+  a.input(10, { cmd: WASK, frg: EXTENDED, ts: PEER_TS });
   const inPieces = (now: number) => a.segments(now).some(({ cmd }) => cmd === PIECE);
   assert(inPieces(300));
   a.input(310, { cmd: ACK, sn: 1, ts }, { cmd: WASK, frg: EXTENDED, ts: PEER_TS });

@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
+import { EXTENDED } from "../../kcp/segment.ts";
 import { PathMtu } from "../../kcp/path_mtu.ts";
 import { Random } from "../../transport/link/random.ts";
 import {
@@ -152,7 +153,7 @@ Deno.test("path MTU: a listener that asks for the first segment still gets it in
   a.kcp.write(pattern(2_000));
   a.segments(0);
   // Only the second segment has arrived.
-  a.input(50, { cmd: WASK });
+  a.input(50, { cmd: WASK, frg: EXTENDED, ts: 77 });
   const bytes = () => {
     const pieces = a.segments(a.kcp.deadline).filter(({ cmd, sn }) => cmd === PIECE && sn === 0);
     return pieces.reduce((sum, { data }) => sum + data.length, 0);
