@@ -868,8 +868,8 @@ export class Sender implements PacketSink {
       if (now < this.#firstSentAt) this.#firstSentAt = now;
       this.controller.onSend(now, length, buffer.inFlight);
       if (again && sn === this.firstSn && this.#needsPieces(size)) {
-        // The question opens the conversation, too. The path is probed when the peer is known.
-        if (this.#asksFirst) this.askWindow = true;
+        // A peer that is not known yet is asked. The question opens the conversation, too.
+        if (this.#asksFirst && !this.extended) this.askWindow = true;
         else this.#writeFirstInPieces(writer, ts);
       }
     }
