@@ -689,7 +689,11 @@ export class Session {
     this.#activity.countInvalid();
   }
 
-  /** Counts also the invalid packets that all sessions with the peer share; null: no others. */
+  /**
+   * Counts also the invalid packets that all sessions with the peer share; null: no others.
+   *
+   * @internal
+   */
   shareInvalid(packets: InvalidPackets | null): void {
     this.#activity.shareInvalid(packets);
   }
