@@ -16,6 +16,7 @@ import {
   resolveOptions,
 } from "./options.ts";
 import { findFault, isExpected } from "./packet.ts";
+import { PacketOrigin } from "./packet_origin.ts";
 import type { PacketBatch } from "./packet_batch.ts";
 import { PacketWriter } from "./packet_writer.ts";
 import { Receiver } from "./receiver.ts";
@@ -30,12 +31,10 @@ import {
   CMD_WASK,
   CMD_WINS,
   distance,
-  EXTENDED,
   FRG,
   isMarked,
   LEN,
   MAX_FRAGMENTS,
-  OPENING,
   OVERHEAD,
   SN,
   TS,
@@ -90,29 +89,7 @@ export class Kcp {
   readonly #receiver: Receiver;
   readonly #writer: PacketWriter;
   readonly #liveness = new Liveness();
-  /** Whether the peer must show by an echo that it has heard this incarnation of ours. */
-  #echoRequired = false;
-  /** Whether packets of the peer are known to be meant for this incarnation of ours. */
-  #linked = true;
-  /** Whether the peer has echoed a `ts` of ours: it always does then. */
-  #echoes = false;
-  /** Whether two ends of this library recognize each other. */
-  readonly #extensions: boolean;
-  /** The first segment is not sent again at a request for an echo before this time, in ms. */
-  #resumeAt = -Infinity;
-  /** The peer is not asked for its clock again before this time, in ms. */
-  #clockAskAt = -Infinity;
-  /** Whether the packet that is being read is of an earlier incarnation, or meant for one. */
-  #foreign = false;
-  /**
-   * Whether it is meant for this incarnation, and shows another clock than the data of the peer that has
-   * arrived.
-   */
-  #rival = false;
-  /** Whether a peer at this address has shown its clock, as this library does. */
-  #marks = false;
-  /** See {@linkcode Kcp.believed}. */
-  #believed = true;
+  readonly #origin: PacketOrigin;
   /** When a full batch held back the rest of a flight, in ms. */
   #splitAt = -Infinity;
   readonly #clock = new Clock();
@@ -142,7 +119,6 @@ export class Kcp {
     } = options;
     this.conv = checkUint32("conv", conv);
     this.arena = arena;
-    this.#extensions = extensions;
     this.#given = live;
     this.#options = resolveOptions(live);
     const sndSn = checkUint32("initialSndSn", initialSndSn);
@@ -159,6 +135,7 @@ export class Kcp {
       extensions,
     );
     this.#receiver = new Receiver(arena, rcvSn, this.#options, this.#clock);
+    this.#origin = new PacketOrigin(arena, this.#sender, this.#receiver, this.#clock, extensions);
     this.#writer = new PacketWriter(conv, this.#sender);
     this.#scratch = new Scratch(arena);
   }
@@ -363,7 +340,7 @@ export class Kcp {
 
   /** Whether packets of the peer are known to be meant for this incarnation of ours. */
   get linked(): boolean {
-    return this.#linked;
+    return this.#origin.linked;
   }
 
   /**
@@ -562,11 +539,9 @@ export class Kcp {
     }
     if (this.dead) return true;
     const silence = this.#clock.now - this.#liveness.heardAt;
-    this.#foreign = this.#rival = false;
-    const linked = !this.#echoRequired || this.#isUsual(start, end) ||
-      this.#believes(start, end, recovered);
-    const foreign = this.#foreign;
-    this.#believed = !foreign && (linked || !receiver.initiator);
+    const origin = this.#origin;
+    const linked = origin.judge(start, end, recovered);
+    const { foreign } = origin;
     if (!foreign) this.#liveness.heard(this.#clock.now);
     counters.packetsIn++;
     counters.bytesIn += end - start;
@@ -586,21 +561,21 @@ export class Kcp {
       const takesData = linked || !receiver.initiator || receiver.started;
       if (cmd === CMD_PUSH && receiver.isEchoRequest(sn, length)) {
         receiver.handleEchoRequest(sn, ts);
-        this.#answerListener();
+        origin.answerListener();
       } else if (cmd === CMD_PUSH && takesData) {
         const frg = view.getUint8(at + FRG);
         receiver.push(sn, ts, frg, una, sender.firstSn, data, length, recovered);
       } else if (cmd === CMD_PUSH && !foreign && sender.silent) {
         // The answer to the question that opens the conversation is late, or was lost.
-        this.#answerListener();
+        origin.answerListener();
       } else if (cmd === CMD_ACK && linked) {
         sender.handleAck(sn, ts);
-      } else if (foreign && cmd !== CMD_PIECE || this.#rival && cmd === CMD_WASK) {
+      } else if (foreign && cmd !== CMD_PIECE || origin.rival && cmd === CMD_WASK) {
         // It gets no answer either, so that its sender does not take us for its peer: `una` of this end
         // acknowledges what another incarnation has sent.
       } else if (cmd === CMD_WASK) {
         receiver.announceWindow = true;
-        this.#answerListener();
+        origin.answerListener();
         const mark = view.getUint8(at + FRG);
         sender.handleMark(mark);
         if (isMarked(mark)) {
@@ -631,7 +606,7 @@ export class Kcp {
     }
     if (receiver.restartSign) {
       receiver.restartSign = false;
-      this.suspectRestart();
+      origin.suspectRestart();
     }
     if (foreign) return true;
     sender.finishPacket(recovered);
@@ -650,29 +625,8 @@ export class Kcp {
    * a peer that answers has something to acknowledge.
    */
   requireEcho(initiator: boolean): void {
-    this.#echoRequired = true;
-    this.#linked = this.#sender.trusted = false;
     this.#receiver.initiator = this.#sender.initiator = initiator;
-  }
-
-  /**
-   * An end that opens a conversation is asked before anything is acknowledged: the listener keeps
-   * nothing of it before it is sure of the address, or has a session of an earlier incarnation. So what
-   * was sent is sent again with the answer.
-   */
-  #answerListener(): void {
-    const { now } = this.#clock;
-    if (this.#linked || !this.#receiver.initiator || now < this.#resumeAt) return;
-    this.#resumeAt = now + this.#sender.rto.rto;
-    this.#sender.resume(true);
-    // Without data, a question opens the conversation.
-    if (this.#extensions && this.#sender.buffer.inFlight === 0) this.#sender.askWindow = true;
-  }
-
-  /** `frg` of window probes and announcements. */
-  get #mark(): number {
-    if (!this.#extensions) return 0;
-    return this.#linked || !this.#receiver.initiator ? EXTENDED : EXTENDED | OPENING;
+    this.#origin.requireEcho();
   }
 
   /** Whether this end opens the conversation: see {@linkcode Kcp.requireEcho}. */
@@ -692,12 +646,7 @@ export class Kcp {
    * @returns Whether the peer counts as restarted now.
    */
   suspectRestart(): boolean {
-    const sender = this.#sender;
-    if (sender.extended) {
-      sender.challenge();
-      return this.peerRestarted;
-    }
-    return this.#receiver.peerRestarted = true;
+    return this.#origin.suspectRestart();
   }
 
   /**
@@ -705,144 +654,7 @@ export class Kcp {
    * this end.
    */
   get believed(): boolean {
-    return this.#believed;
-  }
-
-  /**
-   * {@linkcode Kcp.#believes} for the usual packet, in less time: acknowledgments that echo what this end
-   * has sent, and data that continues the clock of the peer.
-   */
-  #isUsual(start: number, end: number): boolean {
-    if (!this.#echoes) return false;
-    const sender = this.#sender;
-    const receiver = this.#receiver;
-    const { view } = this.arena;
-    const { now } = this.#clock;
-    let echoes = false;
-    for (let at = start; end - at >= OVERHEAD;) {
-      const cmd = view.getUint8(at + CMD);
-      const ts = view.getInt32(at + TS, true);
-      if (cmd === CMD_ACK) {
-        if (!sender.hasSent(ts)) return false;
-        echoes = true;
-        at += OVERHEAD + view.getInt32(at + LEN, true);
-      } else if (cmd === CMD_PUSH && receiver.started && receiver.incarnation.continues(ts, now)) {
-        at += OVERHEAD + view.getInt32(at + LEN, true);
-      } else {
-        return false;
-      }
-    }
-    receiver.proven = echoes;
-    this.#rival = false;
-    return true;
-  }
-
-  /**
-   * Whether a packet comes from the present incarnation of the peer, and is meant for the present one of
-   * this end.
-   */
-  #believes(start: number, end: number, recovered: boolean): boolean {
-    const sender = this.#sender;
-    const receiver = this.#receiver;
-    const { incarnation } = receiver;
-    const { view } = this.arena;
-    const { now } = this.#clock;
-    // The clock of the peer, if a WASK or WINS shows it.
-    let shown = false, clock = 0, una = 0;
-    let echoes = false, dated = false, opening = false, answersProbe = false;
-    let foreign = false;
-    const knows = receiver.started || incarnation.known;
-    for (let at = start; end - at >= OVERHEAD;) {
-      const cmd = view.getUint8(at + CMD);
-      const sn = view.getInt32(at + SN, true);
-      const ts = view.getInt32(at + TS, true);
-      const length = view.getInt32(at + LEN, true);
-      if (cmd === CMD_ACK || cmd === CMD_PROBE_ANSWER) {
-        if (sender.hasSent(ts) || sender.isProbeEcho(ts)) echoes = true;
-        else foreign ||= this.#echoes;
-        answersProbe ||= cmd === CMD_PROBE_ANSWER;
-      } else if (cmd === CMD_PUSH || cmd === CMD_PIECE || cmd === CMD_PROBE) {
-        // The `ts` of a request for an echo may be a cookie.
-        if (!receiver.isEchoRequest(sn, length)) {
-          dated = true;
-          foreign ||= knows && !incarnation.continues(ts, now);
-        }
-      } else if (cmd === CMD_WASK || cmd === CMD_WINS) {
-        const mark = view.getUint8(at + FRG);
-        if (isMarked(mark)) {
-          shown = dated = true;
-          clock = cmd === CMD_WASK ? ts : sn;
-          una = view.getInt32(at + UNA, true);
-          opening = (mark & OPENING) !== 0;
-          if (cmd === CMD_WINS && sender.isProbeEcho(ts)) {
-            echoes = true;
-            const restarted = receiver.started &&
-              // The answer may be late, and the peer has linked since then.
-              (!incarnation.continues(clock, now) || opening && sender.peerWasLinked);
-            if (sender.takeChallenge(ts) && restarted) receiver.peerRestarted = true;
-          }
-          foreign ||= knows && !incarnation.continues(clock, now) &&
-            !incarnation.wasSet(clock, now);
-        }
-      }
-      at += OVERHEAD + length;
-    }
-    // Error correction may have mixed shards of two incarnations. Then its times are wrong, too.
-    foreign ||= recovered && !echoes && !dated;
-    // A peer of this library shows its clock beside its first echoes. Without it, late packets of an
-    // earlier incarnation could not be told apart later.
-    if (echoes && (shown || !recovered && !this.#marks && !answersProbe)) {
-      this.#linked = this.#echoes = sender.trusted = true;
-    } else if (echoes && !this.#linked) {
-      // The peer may not know that it has to show its clock. The answer to a window probe shows it.
-      this.#askClock();
-    }
-    receiver.proven = echoes && this.#linked;
-    this.#marks ||= shown;
-    if (foreign && !receiver.proven) {
-      this.#foreign = true;
-      // It may be a new incarnation.
-      if (opening && sender.extended) sender.challenge();
-      return false;
-    }
-    this.#rival = shown && receiver.proven && receiver.started &&
-      !incarnation.continues(clock, now);
-    // The first segment of this end may have reached two incarnations of the peer.
-    if (this.#rival) sender.challenge();
-    if (shown && receiver.proven) {
-      // A listener that has restarted gets the first segments again while they are in flight. It lacks
-      // those that the process before it has acknowledged: they are not sent again.
-      const lacks = receiver.initiator && distance(una, sender.buffer.una) < 0;
-      if (lacks && receiver.showsRestart(clock)) receiver.peerRestarted = true;
-      receiver.learnClock(clock);
-    } else if (shown && receiver.started && incarnation.continues(clock, now)) {
-      incarnation.advance(clock, now);
-    }
-    return this.#linked || this.#linkLater();
-  }
-
-  /** Asks a peer of this library for its clock, at most once in an RTO. */
-  #askClock(): void {
-    const { now } = this.#clock;
-    if (!this.#extensions || now < this.#clockAskAt) return;
-    this.#clockAskAt = now + this.#sender.rto.rto;
-    this.#sender.askWindow = true;
-  }
-
-  /**
-   * Whether the peer is trusted though it has echoed nothing: there is nothing yet that it could
-   * acknowledge, or its answer to that has begun. No time of waiting is a proof: while packets to the
-   * peer are lost, its session with an earlier incarnation may go on.
-   */
-  #linkLater(): boolean {
-    const sender = this.#sender;
-    const receiver = this.#receiver;
-    // A peer that was asked says whether it echoes. A session with an earlier incarnation may not know yet
-    // that this one has taken its place.
-    const asks = receiver.initiator && sender.asked && this.#extensions;
-    if (sender.silent && (!asks || sender.reported && !this.#marks)) return true;
-    this.#linked = receiver.initiator && receiver.started;
-    return this.#linked;
+    return this.#origin.believed;
   }
 
   /**
@@ -925,7 +737,9 @@ export class Kcp {
   resume(): void {
     this.#sender.resume(true);
     // Without data, a question opens the conversation.
-    if (this.#extensions && this.#sender.buffer.inFlight === 0) this.#sender.askWindow = true;
+    if (this.#origin.extensions && this.#sender.buffer.inFlight === 0) {
+      this.#sender.askWindow = true;
+    }
   }
 
   /** Whether the peer's first segment has arrived. Until then, nothing is acknowledged. */
@@ -1031,13 +845,13 @@ export class Kcp {
     // that the packet is meant for the peer, the other shows from whom it is. A peer that has only proved
     // its address may be of this library, too.
     const known = sender.extended === false ? sender.answered : sender.peerLinked;
-    if (this.#extensions && this.#echoRequired && !known && receiver.started) {
+    if (this.#origin.showsClock && !known && receiver.started) {
       if (sender.askWindow) receiver.repeatAck(true);
       else receiver.announceWindow ||= receiver.acks.count > 0;
     }
     const acksLast = data && taken && sender.acksFitBetterLast(room);
     const asks = sender.askWindow || sender.askEcho;
-    const fits = sender.writeChallenge(writer, this.#mark, receiver.firstSn) &&
+    const fits = sender.writeChallenge(writer, this.#origin.mark, receiver.firstSn) &&
       (acksLast || receiver.writeAcks(writer)) &&
       (!this.#controlDue || this.#writeControl(writer));
     // A question must not vanish with data that may be too large for the path.
@@ -1060,7 +874,7 @@ export class Kcp {
   #writeControl(writer: PacketWriter): boolean {
     const sender = this.#sender;
     const receiver = this.#receiver;
-    const mark = this.#mark;
+    const mark = this.#origin.mark;
     const ts = mark !== 0 && receiver.announceWindow ? sender.nextEchoTs() : 0;
     return receiver.writeEcho(writer) && sender.writeProbe(writer, mark) &&
       receiver.writeWindow(writer, mark, ts);
