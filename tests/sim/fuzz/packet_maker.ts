@@ -29,6 +29,8 @@ const OUT_OF_BAND = 0xf3;
 
 const EDGES = [0, 1, 2, 127, 128, 255, 256, 65_535, 65_536, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
 const WINDOWS = [0, 1, 2, 31, 32, 128, 256, 65_535];
+/** `frg` of window probes and announcements of this library. */
+const MARKS = [0xe0, 0xe0, 0xe1];
 const FRAGMENTS = [0, 0, 0, 1, 2, 127, 254, 255];
 
 /** Makes packets; each is valid until the next one is made. */
@@ -103,28 +105,33 @@ export class PacketMaker {
     const count = random.chance(0.6) ? 1 : 1 + random.below(5);
     const conv = random.chance(0.9) ? known.conv : this.#near(known.conv);
     for (let n = 0; n < count; n++) {
-      const cmd = random.chance(0.97) ? PUSH + (random.uint32() & 3) : random.uint32() & 255;
+      // Most are of the four commands of every implementation, some are those of this library.
+      const usual = random.chance(0.8);
+      const cmd = random.chance(0.97)
+        ? PUSH + (random.uint32() & (usual ? 3 : 7))
+        : random.uint32() & 255;
       const push = cmd === PUSH;
       const most = Math.min(LONGEST - at - HEADER, random.chance(0.9) ? 60 : 1400);
       if (most < 0) break;
       const length = push || random.chance(0.05) ? random.below(most + 1) : 0;
       view.setUint32(at, conv, true);
       view.setUint8(at + 4, cmd);
-      view.setUint8(at + 5, this.#pick(FRAGMENTS));
+      const marks = cmd === PUSH + 2 || cmd === PUSH + 3;
+      view.setUint8(at + 5, this.#pick(marks && random.chance(0.6) ? MARKS : FRAGMENTS));
       view.setUint16(at + 6, this.#pick(WINDOWS), true);
       const ts = random.chance(0.7)
         ? Math.floor(known.now) - random.below(500)
         : this.#near(known.now >>> 0, 0);
       view.setUint32(at + 8, ts >>> 0, true);
       const sn = push
-        ? this.#near(known.rcvNxt, known.rcvNxt + known.rcvWnd, known.rcvNxt, 0)
+        ? this.#near(known.rcvNxt, known.rcvNxt + known.rcvWnd, known.rcvNxt, 0, -1)
         : this.#near(known.sndUna, known.sndNxt, known.sndNxt - 1);
       view.setUint32(at + 12, sn, true);
       const una = random.chance(0.8) ? known.sndUna : this.#near(known.sndUna, known.sndNxt, 0);
       view.setUint32(at + 16, una >>> 0, true);
       const told = random.chance(0.97) ? length : this.#near(length, 0);
       view.setUint32(at + 20, told, true);
-      this.#count(cmd >= PUSH && cmd <= 84 ? COMMANDS[cmd - PUSH] : "segment: other");
+      this.#count(COMMANDS[cmd - PUSH] ?? "segment: other");
       at += HEADER + length;
     }
     return at;
@@ -182,4 +189,14 @@ export class PacketMaker {
   }
 }
 
-const COMMANDS = ["segment: PUSH", "segment: ACK", "segment: WASK", "segment: WINS"];
+const COMMANDS: readonly (string | undefined)[] = [
+  "PUSH",
+  "ACK",
+  "WASK",
+  "WINS",
+  "PIECE",
+  "PROBE",
+  "PROBE_ANSWER",
+  "RESET",
+]
+  .map((name) => `segment: ${name}`);
