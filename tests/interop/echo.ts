@@ -107,6 +107,8 @@ export interface Echoed {
   conn: Connection;
   /** Packets that error correction restored, in all sessions of the peer's process. */
   recovered: number;
+  /** Bad packets that kcp-go has counted, in all sessions of the peer's process. */
+  errors: number;
 }
 
 /** A job for a client of ours. */
@@ -129,14 +131,14 @@ export async function echoOverServer(job: OurJob): Promise<Echoed> {
   await using conn = await connect({ ...settings, hostname: "127.0.0.1", port });
   const hash = await expectEcho(conn, seed, job.bytes, timeout);
   await finish(conn);
-  const { bytes, sha256, recovered } = await server.finish(listener, conn.conv);
+  const { bytes, sha256, recovered, errors } = await server.finish(listener, conn.conv);
   assertEquals(
     { bytes, sha256 },
     { bytes: job.bytes, sha256: hash },
     "The bytes that kcp-go received",
   );
   assertClean(conn);
-  return { conn, recovered };
+  return { conn, recovered, errors };
 }
 
 /** A client of kcp-go sends a pattern, and a listener of ours sends it back. */
@@ -160,7 +162,7 @@ export async function echoOverListener(
   const { conv } = conn;
   assertEquals({ conv, sha256: hash }, { conv: client.conv, sha256: client.sha256 });
   assertClean(conn);
-  return { conn, recovered: report.recovered };
+  return { conn, recovered: report.recovered, errors: report.errors };
 }
 
 /** No network makes shards of one group contradict each other: only a forger does. */

@@ -118,6 +118,8 @@ export interface ServedSession {
   datagrams: number;
   /** Packets that error correction restored, in all sessions of the process. */
   recovered: number;
+  /** Bad packets that kcp-go has counted, in all sessions of the process. */
+  errors: number;
 }
 
 /** A job for clients of kcp-go. */
@@ -153,6 +155,8 @@ export interface PeerReport {
   clients: PeerClient[];
   /** Packets that error correction restored, in all sessions of the process. */
   recovered: number;
+  /** Bad packets that kcp-go has counted, in all sessions of the process. */
+  errors: number;
   /** Closes the sessions of the clients. */
   close(): Promise<void>;
 }
@@ -270,10 +274,10 @@ export class PeerDialer extends PeerProcess {
     const id = this.nextId();
     const answer = this.answer(id);
     await this.send({ ...job, id });
-    const { clients, recovered } = await answer as PeerReport;
+    const { clients, recovered, errors } = await answer as PeerReport;
     for (const [i, { error }] of clients.entries()) {
       if (error) throw new AssertionError(`Client ${i} of the peer: ${error}`);
     }
-    return { clients, recovered, close: () => this.send({ close: id }) };
+    return { clients, recovered, errors, close: () => this.send({ close: id }) };
   }
 }

@@ -61,6 +61,8 @@ type report struct {
 	Clients []result `json:"clients"`
 	// Recovered is how many packets error correction restored, in all sessions of this process.
 	Recovered uint64 `json:"recovered"`
+	// Errors is how many bad packets kcp-go has counted, in all sessions of this process.
+	Errors uint64 `json:"errors"`
 }
 
 type dialer struct {
@@ -131,7 +133,7 @@ func (d *dialer) run(j job) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_ = d.output.Encode(report{j.ID, ok, time.Since(started).Milliseconds(), results, recovered()})
+	_ = d.output.Encode(report{j.ID, ok, time.Since(started).Milliseconds(), results, recovered(), badPackets()})
 }
 
 func (d *dialer) client(j job, seed uint32, r *result) error {

@@ -45,12 +45,21 @@ type answer struct {
 	Datagrams int    `json:"datagrams"`
 	// Recovered is how many packets error correction restored, in all sessions of this process.
 	Recovered uint64 `json:"recovered"`
-	Error     string `json:"error,omitempty"`
+	// Errors is how many bad packets kcp-go has counted, in all sessions of this process.
+	Errors uint64 `json:"errors"`
+	Error  string `json:"error,omitempty"`
 }
 
 // recovered returns the count of kcp-go.
 func recovered() uint64 {
 	return atomic.LoadUint64(&kcp.DefaultSnmp.FECRecovered)
+}
+
+// badPackets returns the sum of the error counters of kcp-go.
+func badPackets() uint64 {
+	snmp := kcp.DefaultSnmp
+	return atomic.LoadUint64(&snmp.InErrs) + atomic.LoadUint64(&snmp.InCsumErrors) +
+		atomic.LoadUint64(&snmp.KCPInErrors) + atomic.LoadUint64(&snmp.FECErrs)
 }
 
 // A servedSession counts the bytes that one session receives.
@@ -140,6 +149,7 @@ func obey(listeners []*listener, c command) answer {
 		SHA256:    hex.EncodeToString(served.sum.Sum(nil)),
 		Datagrams: served.datagrams,
 		Recovered: recovered(),
+		Errors:    badPackets(),
 	}
 }
 
