@@ -80,6 +80,8 @@ export class Sender implements PacketSink {
   extended: boolean | null = null;
   /** Whether a peer shows that it is of this library before it gets extension segments. */
   readonly #asksFirst: boolean;
+  /** The peer is not asked for that again before this time, in ms. */
+  #kindAskAt = -Infinity;
   /** Whether the peer opens the conversation, and does not know yet that it is heard. */
   peerOpening = false;
   /** Whether it ever did. */
@@ -747,7 +749,13 @@ export class Sender implements PacketSink {
     const budget = this.pacer.bytesIn(rto);
     path.probes = !this.#asksFirst || this.extended === true;
     // The answer shows of which kind the peer is.
-    if (!path.probes && this.extended === null && path.starts) this.askWindow = true;
+    const { now } = this.#clock;
+    const unknown = !path.probes && this.extended === null;
+    if (unknown && path.starts && now >= this.#kindAskAt) {
+      // Not again in each output: the batch may have no room for the probes.
+      this.#kindAskAt = now + rto;
+      this.askWindow = true;
+    }
     if (buffer.inFlight > 0) this.#writeCopies(writer, budget);
     path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, rto, budget);
   }
