@@ -4,7 +4,17 @@ import type { LinkOptions } from "../../../transport/link/mod.ts";
 import type { Listener } from "../../../transport/mod.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { pattern } from "../../kcp/harness.ts";
-import { fill, outcome, readAll, readExactly, settle, writeAll } from "../harness.ts";
+import { Session } from "../../../transport/mod.ts";
+import {
+  drain,
+  fill,
+  outcome,
+  readAll,
+  readExactly,
+  Runner,
+  settle,
+  writeAll,
+} from "../harness.ts";
 
 interface Ends {
   client: Connection;
@@ -368,4 +378,31 @@ Deno.test("close: what has arrived can be read after both ends gave up, and told
     assertEquals(await readExactly(server, 10), pattern(10));
     assertEquals(await kindOf(server.read(new Uint8Array(1))), "idle");
   }, { idleTimeout: 1000, keepAlive: Infinity });
+});
+
+Deno.test("close: a process that was blocked in TIME-WAIT still answers what waits in its socket", () => {
+  const options = { nodelay: 1, interval: 10, resend: 2, nc: true } as const;
+  for (const blocked of [0, 1500, 20_000]) {
+    const a = new Runner(new Session(1, "b", 0, options));
+    const b = new Runner(new Session(1, "a", 0, options));
+    const carry = (from: Runner<Session>, to: Runner<Session>, now: number) => {
+      for (const { packet } of from.sent(now)) to.machine.input(packet, now);
+    };
+    a.machine.write(pattern(10));
+    a.machine.close();
+    for (let now = 0; now < 100; now += 10) {
+      carry(a, b, now);
+      carry(b, a, now);
+    }
+    assertEquals([drain(b.machine).length, b.machine.remoteEnded], [10, true]);
+    assertEquals([a.machine.state, a.machine.over], ["closed", false], "it is in TIME-WAIT");
+    // The end of the other side waits in the socket while the first one does not run.
+    b.machine.close();
+    const waiting = b.sent(100).map(({ packet }) => packet);
+    const now = 100 + blocked;
+    a.machine.tick(now);
+    for (const packet of waiting) a.machine.input(packet, now);
+    carry(a, b, now);
+    assertEquals([b.machine.state, b.machine.error], ["closed", null], `${blocked} ms`);
+  }
 });
