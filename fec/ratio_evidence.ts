@@ -27,8 +27,10 @@ const LAST_SEQIDS = 0xffffff00;
  * A ratio passes through these states:
  *
  * - **assumed**: shards are stored by it. It was given as a guess, or data shards suggest it.
- * - **on probation**: types and numbers of packets have shown it. Parity among them may be forged,
- *   so data must establish it: data in two groups, and none where the ratio has parity.
+ * - **on probation**: types and numbers of packets have shown it. Parity among them may be forged. So
+ *   the content of a group must agree with the ratio: nobody who forges parity knows the data. This
+ *   proves the number of data shards. And data must establish the size of the groups: data in two
+ *   groups, and none where the ratio has parity.
  * - **trusted**: packets are restored by it.
  * - **doubted**: it was trusted, and packets contradict it. The peer may use another one now.
  *
@@ -50,8 +52,8 @@ export class RatioEvidence {
   #doubted = false;
   /** Whether packets have shown the ratio, but data has not established it yet. */
   #probation = false;
-  /** Whether types and numbers of packets have shown the ratio, and not the content of groups. */
-  #byTypes = false;
+  /** Whether the content of a group has agreed with the ratio. */
+  #verified = false;
   /** Packets that have contradicted the ratio since then. */
   #contradictions = 0;
   /** Packets that fit the ratio since the last contradiction. */
@@ -75,7 +77,7 @@ export class RatioEvidence {
     this.#forgery = forgery;
     if (!ratio) return;
     this.#adopt(ratio);
-    this.#proven = !guess;
+    this.#proven = this.#verified = !guess;
   }
 
   /** The ratio by which shards are stored; null for none. */
@@ -117,7 +119,7 @@ export class RatioEvidence {
     if (seqid >= LAST_SEQIDS) return;
     if (!parity) this.#noteData(seqid, fits);
     else if (!fits && this.#ratio) this.#forgery.noteForged();
-    if (this.#probation && this.#isEstablished) this.#trust();
+    if (this.#probation && this.#verified && this.#isEstablished) this.#trust();
     if (this.trusted) {
       if (fits) {
         // An old contradiction does not add up with a new one.
@@ -125,9 +127,7 @@ export class RatioEvidence {
         return;
       }
       this.#confirmations = 0;
-      // Forged parity may have shown a ratio that little data has confirmed. Data shows that at once.
-      const needed = !parity && this.#isYoung ? 1 : CONTRADICTIONS;
-      if (++this.#contradictions < needed) return;
+      if (++this.#contradictions < CONTRADICTIONS) return;
       this.#doubted = true;
       this.#tuner.clear();
       this.#proof.clear();
@@ -155,18 +155,13 @@ export class RatioEvidence {
 
   /**
    * Whether data has confirmed the ratio: it came in two groups, and not in the parity between them.
-   * Before that, forged parity may have shown a wrong ratio, which gives wrong packets.
+   * This alone is not enough: all data may be lost where forged parity seems to be.
    */
   get #isEstablished(): boolean {
     if (this.#refutations > 0 || this.#fitGroups < 2) return false;
     const ratio = this.#total / this.#ratio!.dataShards;
     return this.#fitData >= Math.max(this.#total, MIN_FIT) ||
       (this.#fitGroups - 1) * Math.log10(ratio) >= 1;
-  }
-
-  /** Whether types and numbers have shown the ratio, and little data has confirmed it so far. */
-  get #isYoung(): boolean {
-    return this.#byTypes && this.#fitData < CONFIRMED_GROUPS * this.#ratio!.dataShards;
   }
 
   /** Guesses the ratio from data shards, if forged parity hides it. */
@@ -197,7 +192,10 @@ export class RatioEvidence {
     const { data, groups, evidence } = this.#tuner.support(ratio);
     if (forgery.isStorm && evidence < STORM_EVIDENCE) return;
     if (this.#ratio?.dataShards === dataShards && this.#ratio.parityShards === parityShards) {
-      if (!this.#probation) this.#trust();
+      if (this.#probation) return;
+      // Forged parity may show a guess, but it does not make the content of a group agree.
+      if (this.#verified) this.#trust();
+      else this.#probe(data, groups);
       return;
     }
     // Types and numbers may be forged, the content of groups may not.
@@ -207,11 +205,8 @@ export class RatioEvidence {
     const proven = young ? this.#previousProven : this.#proven;
     // Parity that contradicted the old ratio was not forged if the new one is right.
     forgery.forgive();
-    this.#trust();
     this.#adopt(ratio);
-    this.#doubted = this.#probation = this.#byTypes = true;
-    this.#fitData = data;
-    this.#fitGroups = groups;
+    this.#probe(data, groups);
     this.#previous = previous;
     this.#previousProven = proven;
   }
@@ -222,13 +217,26 @@ export class RatioEvidence {
    * @returns The number of the last group up to which this proves the ratio; -1 for none.
    */
   verify(number: number): number {
+    this.#verified = true;
     const last = this.#proof.verify(number);
-    if (last < 0 || this.trusted) return -1;
+    if (this.trusted) return -1;
+    if (this.#probation && this.#isEstablished) {
+      this.#trust();
+      return number;
+    }
+    if (last < 0) return -1;
     this.#sinceProof = 0;
-    this.#byTypes = false;
     this.#trust();
     this.#tuner.clear();
     return last;
+  }
+
+  /** Begins the probation of the ratio, which so many data shards in so many groups fit. */
+  #probe(data: number, groups: number): void {
+    this.#proven = this.#doubted = this.#probation = true;
+    this.#contradictions = this.#confirmations = this.#refutations = 0;
+    this.#fitData = data;
+    this.#fitGroups = groups;
   }
 
   /** Ends all doubt about the ratio. */
@@ -244,7 +252,7 @@ export class RatioEvidence {
     this.#seqidLimit = seqidLimit(this.#total);
     this.#sinceProof = Infinity;
     this.#previous = null;
-    this.#byTypes = false;
+    this.#verified = false;
     this.#refutations = this.#fitGroups = this.#fitData = 0;
     this.#lastFit = -1;
     this.#proof.clear();

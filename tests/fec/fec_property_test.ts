@@ -68,6 +68,8 @@ function repairable(
 /** Asserts that a receiver knows the ratio, and restores all lost packets. */
 function assertRepairs(b: Receiver, peer: Peer, random: Random, scene: string): void {
   assertEquals(b.decoder.ratio, peer.ratio, scene);
+  // Packets are restored after the content of a group has agreed with the ratio.
+  b.input(...peer.group());
   const { arriving, lost } = repairable(peer, 6, random);
   b.recovered.length = b.raw.length = 0;
   b.input(...arriving);

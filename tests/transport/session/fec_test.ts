@@ -46,7 +46,8 @@ function listener(options: EndpointOptions = {}): Outlet<Endpoint> {
 /** Sends two whole groups without data, seqid 0 to 9, which show the ratio {@linkcode FEC}. */
 function teach({ machine }: Outlet<Session>): void {
   for (const first of [0, 5]) {
-    const packets = [0, 1, 2].map(() => encode({ cmd: WINS, wnd: 500 }));
+    // Equal packets would agree with their parity under every ratio.
+    const packets = [0, 1, 2].map((ts) => encode({ cmd: WINS, wnd: 500, ts }));
     packets.forEach((packet, i) => machine.input(dataPacket(first + i, packet), 0));
     parityOf(packets.map((packet) => shard(packet)), 2).forEach((bytes, i) =>
       machine.input(parityPacket(first + 3 + i, bytes), 0)
