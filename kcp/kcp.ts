@@ -845,11 +845,14 @@ export class Kcp {
     // that the packet is meant for the peer, the other shows from whom it is. A peer that has only proved
     // its address may be of this library, too.
     const known = sender.extended === false ? sender.answered : sender.peerLinked;
-    if (this.#origin.showsClock && !known && receiver.started) {
+    const shows = this.#origin.showsClock && !known && receiver.started;
+    if (shows) {
       if (sender.askWindow) receiver.repeatAck(true);
       else receiver.announceWindow ||= receiver.acks.count > 0;
     }
-    const acksLast = data && taken && sender.acksFitBetterLast(room);
+    // If data filled the batch between the two, the acknowledgment would never leave, and the clock again
+    // and again.
+    const acksLast = data && taken && !shows && sender.acksFitBetterLast(room);
     const asks = sender.askWindow || sender.askEcho;
     const fits = sender.writeChallenge(writer, this.#origin.mark, receiver.firstSn) &&
       (acksLast || receiver.writeAcks(writer)) &&
