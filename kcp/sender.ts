@@ -506,6 +506,8 @@ export class Sender implements PacketSink {
     if (silence < rto || buffer.inFlight === 0) return;
     // What vanishes is sent at long intervals. The answers to probes are no reason to send it again.
     if (this.path.vanishes(OVERHEAD + buffer.length(buffer.una)) && !this.path.understood) return;
+    // What was sent at the end of the outage may be lost, too, or its answer is under way.
+    if (silence >= OUTAGE_RTOS * rto && srtt >= 0) buffer.detector.forgive(this.#clock.now);
     const oldest = buffer.slotOf(buffer.una);
     if (!buffer.detector.hasTimedOut(oldest, this.#clock.now - Math.max(0, srtt))) return;
     this.resume(silence >= OUTAGE_RTOS * rto);
