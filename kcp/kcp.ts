@@ -878,7 +878,7 @@ export class Kcp {
     const sender = this.#sender;
     const receiver = this.#receiver;
     const mark = this.#origin.mark;
-    const ts = mark !== 0 && receiver.announceWindow ? sender.nextEchoTs() : 0;
+    const ts = mark !== 0 && receiver.announceWindow ? sender.shownTs() : 0;
     return receiver.writeEcho(writer) && sender.writeProbe(writer, mark) &&
       receiver.writeWindow(writer, mark, ts);
   }

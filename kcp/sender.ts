@@ -321,9 +321,14 @@ export class Sender implements PacketSink {
     this.path.answered(sn, ts, true, this.#clock.now, this.rto.srtt);
   }
 
-  /** The `ts` of a packet that asks for an echo, or that a reset may quote. */
+  /** The `ts` of a packet that asks for an echo. A reset may quote it. */
   nextEchoTs(): number {
-    return this.#echoes.next((timestamp(this.#clock.now) + this.#tsOffset) | 0);
+    return this.#echoes.next(this.ts);
+  }
+
+  /** The `ts` of a packet that only shows the clock of this end. A reset may quote it. */
+  shownTs(): number {
+    return this.#echoes.show(this.ts);
   }
 
   /** Whether a window report echoes the `ts` of a window probe. */
@@ -336,7 +341,7 @@ export class Sender implements PacketSink {
    * one that was acknowledged last. Nobody who does not see the packets can know them.
    */
   isOwnPacket(sn: number, ts: number): boolean {
-    if (sn === 0 && this.#echoes.has(ts)) return true;
+    if (sn === 0 && (this.#echoes.has(ts) || this.#echoes.hasShown(ts))) return true;
     const { buffer } = this;
     if (this.trusted && sn === this.#ackedSn && ts === this.#ackedTs && !this.silent) return true;
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {

@@ -382,6 +382,23 @@ Deno.test("link: a peer that has only proved its address gets the clock beside t
   }
 });
 
+Deno.test("link: an echo counts though many packets have shown the clock since the question", () => {
+  const b = new End({ ackNoDelay: true, initialTs: 2e9, extensions: true });
+  b.kcp.requireEcho(false);
+  const question = b.kcp.nextEchoTs();
+  const shown: number[] = [];
+  for (let sn = 0; sn < 100; sn++) {
+    b.input(sn / 10, { sn, ts: PEER_TS, data: pattern(10) });
+    const report = b.segments(sn / 10).find(({ cmd }) => cmd === WINS)!;
+    shown.push(report.sn);
+  }
+  assertEquals(shown.length, 100);
+  assert(!shown.includes(question), "who sees the clock does not know the question");
+  assert(b.kcp.isOwnPacket(0, shown.at(-1)! | 0), "a reset may quote it");
+  b.input(20, { cmd: WINS, frg: EXTENDED, ts: question, sn: PEER_TS + 20 });
+  assert(b.kcp.wasEchoed(question));
+});
+
 Deno.test("link: an acknowledgment leaves before data that fills the batch", () => {
   const mtu = 65_000;
   const b = new End({ ackNoDelay: true, nc: true, extensions: true, mtu });
