@@ -185,10 +185,11 @@ export class LossDetector {
         const level = 31 - Math.clz32(bits);
         bits &= ~(1 << level);
         const timeout = Math.min(most, rto * this.#growth[level]);
+        const first = Math.min(most, rto * this.#growth[0]);
         for (let slot; (slot = this.#heads[level + half * LEVELS]) !== NONE;) {
           const sent = this.#times[slot * TIMES + SENT];
-          const forgiven = sent <= this.#forgivenUntil;
-          if (sent + (forgiven ? rto * this.#growth[0] : timeout) > now) break;
+          const forgiven = level > 0 && sent <= this.#forgivenUntil;
+          if (sent + (forgiven ? first : timeout) > now) break;
           if (forgiven) this.#table[slot * STRIDE + TIMEOUTS] = 0;
           else this.#table[slot * STRIDE + TIMEOUTS]++;
           this.#makeDue(slot, REASON_TIMEOUT);

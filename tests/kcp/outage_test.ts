@@ -86,6 +86,16 @@ Deno.test("outage: what was sent at its end waits for the first timeout only", (
   }
 });
 
+Deno.test("outage: what was sent at its end never waits for longer than the longest timeout", () => {
+  const a = sampled({ nodelay: 0, deadLinkTime: Infinity });
+  // With nodelay 0, the first wait is an eighth longer than the RTO otherwise.
+  a.kcp.configure({ minRto: 60_000 });
+  queue(a, 1);
+  const last = idle(a, 100, 300_000).at(-1)!;
+  hear(a, last + 20);
+  assertEquals(idle(a, last + 21, last + 60_001), [last + 60_000]);
+});
+
 Deno.test("resume: everything that timed out leaves at once, with the first timeout again", () => {
   for (const nodelay of [0, 1, 2] as const) {
     const a = sampled({ nodelay });
