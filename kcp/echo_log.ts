@@ -4,7 +4,7 @@ import { distance } from "./segment.ts";
 const SIZE = 32;
 
 /**
- * The `ts` of the last packets that ask for an echo. Nobody else can know them: a session starts its
+ * The `ts` of the last packets that ask for an echo or show the clock. Nobody else can know them: a session starts its
  * clock at a random value. So an echo shows that the packet was received at the address that it was
  * sent to.
  */
@@ -14,17 +14,48 @@ export class EchoLog {
   #count = 0;
   /** Index after the newest time that was echoed. */
   #newestEchoed = 0;
+  /** The times of the last packets that only show the clock. Nobody echoes them. */
+  readonly #shown = new Int32Array(SIZE);
+  #shownCount = 0;
+  /** The newest time of both kinds. */
+  #last = 0;
 
   /** Makes a `ts` at the time `ts`, or after the newest one: no two packets have the same. */
   next(ts: number): number {
-    const last = this.#times[(this.#count - 1) & (SIZE - 1)];
-    const unique = this.#count > 0 && distance(ts, last) <= 0 ? (last + 1) | 0 : ts | 0;
+    const unique = this.#unique(ts);
     this.#isEchoed[this.#count & (SIZE - 1)] = 0;
     this.#times[this.#count++ & (SIZE - 1)] = unique;
     return unique;
   }
 
-  /** Whether a `ts` is one of them. */
+  /**
+   * Makes a `ts` for a packet that only shows the clock. Several may leave in one ms, with each
+   * acknowledgment: they share one, so that none takes the place of a time that is still to be echoed.
+   */
+  show(ts: number): number {
+    const newest = this.#shown[(this.#shownCount - 1) & (SIZE - 1)];
+    if (this.#shownCount > 0 && distance(ts, newest) <= 0) return newest;
+    const unique = this.#unique(ts);
+    this.#shown[this.#shownCount++ & (SIZE - 1)] = unique;
+    return unique;
+  }
+
+  #unique(ts: number): number {
+    const first = this.#count + this.#shownCount === 0;
+    this.#last = !first && distance(ts, this.#last) <= 0 ? (this.#last + 1) | 0 : ts | 0;
+    return this.#last;
+  }
+
+  /** Whether a `ts` is one of those that only show the clock. */
+  hasShown(ts: number): boolean {
+    const oldest = Math.max(0, this.#shownCount - SIZE);
+    for (let i = this.#shownCount; i > oldest; i--) {
+      if (this.#shown[(i - 1) & (SIZE - 1)] === ts) return true;
+    }
+    return false;
+  }
+
+  /** Whether a `ts` is one that asks for an echo. */
   has(ts: number): boolean {
     return this.#find(ts) > 0;
   }

@@ -845,12 +845,14 @@ export class Kcp {
     // that the packet is meant for the peer, the other shows from whom it is. A peer that has only proved
     // its address may be of this library, too.
     const known = sender.extended === false ? sender.answered : sender.peerLinked;
-    const together = this.#origin.showsClock && !known && receiver.started;
-    if (together) {
+    const shows = this.#origin.showsClock && !known && receiver.started;
+    if (shows) {
       if (sender.askWindow) receiver.repeatAck(true);
       else receiver.announceWindow ||= receiver.acks.count > 0;
     }
-    const acksLast = data && taken && !together && sender.acksFitBetterLast(room);
+    // If data filled the batch between the two, the acknowledgment would never leave, and the clock again
+    // and again.
+    const acksLast = data && taken && !shows && sender.acksFitBetterLast(room);
     const asks = sender.askWindow || sender.askEcho;
     const fits = sender.writeChallenge(writer, this.#origin.mark, receiver.firstSn) &&
       (acksLast || receiver.writeAcks(writer)) &&
@@ -876,7 +878,7 @@ export class Kcp {
     const sender = this.#sender;
     const receiver = this.#receiver;
     const mark = this.#origin.mark;
-    const ts = mark !== 0 && receiver.announceWindow ? sender.nextEchoTs() : 0;
+    const ts = mark !== 0 && receiver.announceWindow ? sender.shownTs() : 0;
     return receiver.writeEcho(writer) && sender.writeProbe(writer, mark) &&
       receiver.writeWindow(writer, mark, ts);
   }

@@ -65,6 +65,8 @@ export class LossDetector {
   #growth = new Float64Array(LEVELS);
   #fastlimit = 0;
   #resend = 0;
+  /** What was not sent after this time, in ms, times out after the first timeout. */
+  #forgivenUntil = -Infinity;
 
   /** Takes over settings. They may change while segments are in flight. */
   configure(nodelay: 0 | 1 | 2, resend: number, fastlimit: number): void {
@@ -183,9 +185,13 @@ export class LossDetector {
         const level = 31 - Math.clz32(bits);
         bits &= ~(1 << level);
         const timeout = Math.min(most, rto * this.#growth[level]);
+        const first = Math.min(most, rto * this.#growth[0]);
         for (let slot; (slot = this.#heads[level + half * LEVELS]) !== NONE;) {
-          if (this.#times[slot * TIMES + SENT] + timeout > now) break;
-          this.#table[slot * STRIDE + TIMEOUTS]++;
+          const sent = this.#times[slot * TIMES + SENT];
+          const forgiven = level > 0 && sent <= this.#forgivenUntil;
+          if (sent + (forgiven ? first : timeout) > now) break;
+          if (forgiven) this.#table[slot * STRIDE + TIMEOUTS] = 0;
+          else this.#table[slot * STRIDE + TIMEOUTS]++;
           this.#makeDue(slot, REASON_TIMEOUT);
           count++;
         }
@@ -203,7 +209,8 @@ export class LossDetector {
         const level = 31 - Math.clz32(bits);
         bits &= ~(1 << level);
         const sent = this.#times[this.#heads[level + half * LEVELS] * TIMES + SENT];
-        next = Math.min(next, sent + Math.min(most, rto * this.#growth[level]));
+        const factor = this.#growth[sent <= this.#forgivenUntil ? 0 : level];
+        next = Math.min(next, sent + Math.min(most, rto * factor));
       }
     }
     return next;
@@ -212,6 +219,14 @@ export class LossDetector {
   /** A bound on the timeout never makes it shorter than the first one. */
   #longestTimeout(rto: number, longest: number): number {
     return Math.min(RTO_MAX, Math.max(longest, rto * this.#growth[0]));
+  }
+
+  /**
+   * Lets everything that is in flight at the time `now` time out after the first timeout, however often
+   * it has timed out before. Those timeouts show nothing: the path was down.
+   */
+  forgive(now: number): void {
+    this.#forgivenUntil = now;
   }
 
   /** Whether a segment is in flight, has timed out, and was not sent after `time`. */

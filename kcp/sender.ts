@@ -323,9 +323,14 @@ export class Sender implements PacketSink {
     this.path.answered(sn, ts, true, this.#clock.now, this.rto.srtt);
   }
 
-  /** The `ts` of a packet that asks for an echo, or that a reset may quote. */
+  /** The `ts` of a packet that asks for an echo. A reset may quote it. */
   nextEchoTs(): number {
-    return this.#echoes.next((timestamp(this.#clock.now) + this.#tsOffset) | 0);
+    return this.#echoes.next(this.ts);
+  }
+
+  /** The `ts` of a packet that only shows the clock of this end. A reset may quote it. */
+  shownTs(): number {
+    return this.#echoes.show(this.ts);
   }
 
   /** Whether a window report echoes the `ts` of a window probe. */
@@ -338,7 +343,7 @@ export class Sender implements PacketSink {
    * one that was acknowledged last. Nobody who does not see the packets can know them.
    */
   isOwnPacket(sn: number, ts: number): boolean {
-    if (sn === 0 && this.#echoes.has(ts)) return true;
+    if (sn === 0 && (this.#echoes.has(ts) || this.#echoes.hasShown(ts))) return true;
     const { buffer } = this;
     if (this.trusted && sn === this.#ackedSn && ts === this.#ackedTs && !this.silent) return true;
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
@@ -508,6 +513,8 @@ export class Sender implements PacketSink {
     if (silence < rto || buffer.inFlight === 0) return;
     // What vanishes is sent at long intervals. The answers to probes are no reason to send it again.
     if (this.path.vanishes(OVERHEAD + buffer.length(buffer.una)) && !this.path.understood) return;
+    // What was sent at the end of the outage may be lost, too, or its answer is under way.
+    if (silence >= OUTAGE_RTOS * rto && srtt >= 0) buffer.detector.forgive(this.#clock.now);
     const oldest = buffer.slotOf(buffer.una);
     if (!buffer.detector.hasTimedOut(oldest, this.#clock.now - Math.max(0, srtt))) return;
     this.resume(silence >= OUTAGE_RTOS * rto);

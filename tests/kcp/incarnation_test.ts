@@ -6,6 +6,7 @@ import { Random } from "../../transport/link/random.ts";
 import {
   ACK,
   CONV,
+  decode,
   End,
   Network,
   pattern,
@@ -379,6 +380,48 @@ Deno.test("link: a peer that has only proved its address gets the clock beside t
     const marks = b.segments(20).map(({ cmd, frg }) => [cmd, frg]);
     assertEquals(marks, own ? [[ACK, 0], [WINS, EXTENDED]] : [[ACK, 0]]);
   }
+});
+
+Deno.test("link: an echo counts though many packets have shown the clock since the question", () => {
+  const b = new End({ ackNoDelay: true, initialTs: 2e9, extensions: true });
+  b.kcp.requireEcho(false);
+  const question = b.kcp.nextEchoTs();
+  const shown: number[] = [];
+  for (let sn = 0; sn < 100; sn++) {
+    b.input(sn / 10, { sn, ts: PEER_TS, data: pattern(10) });
+    const report = b.segments(sn / 10).find(({ cmd }) => cmd === WINS)!;
+    shown.push(report.sn);
+  }
+  assertEquals(shown.length, 100);
+  assert(!shown.includes(question), "who sees the clock does not know the question");
+  assert(b.kcp.isOwnPacket(0, shown.at(-1)! | 0), "a reset may quote it");
+  b.input(20, { cmd: WINS, frg: EXTENDED, ts: question, sn: PEER_TS + 20 });
+  assert(b.kcp.wasEchoed(question));
+});
+
+Deno.test("link: an acknowledgment leaves before data that fills the batch", () => {
+  const mtu = 65_000;
+  const b = new End({ ackNoDelay: true, nc: true, extensions: true, mtu });
+  b.kcp.requireEcho(false);
+  b.kcp.write(pattern(10));
+  b.input(0, { sn: 0, ts: PEER_TS, data: pattern(10) });
+  const first = b.segments(0).find(({ cmd }) => cmd === PUSH)!;
+  // The peer proves its address, and has not shown yet that it knows that it is heard.
+  b.input(10, { cmd: ACK, sn: 0, ts: first.ts, una: 1 }, {
+    sn: 1,
+    ts: PEER_TS + 10,
+    una: 1,
+    data: pattern(10),
+  });
+  b.kcp.write(pattern(3 * mtu));
+  b.kcp.tick(10);
+  const cmds: number[] = [];
+  for (let batches = 0; batches < 20; batches++) {
+    b.batch.clear();
+    if (b.kcp.output(b.batch) === 0) break;
+    for (const packet of b.batch) cmds.push(...decode(packet).map(({ cmd }) => cmd));
+  }
+  assertEquals(cmds, [ACK, WINS, PUSH, PUSH, PUSH, PUSH]);
 });
 
 Deno.test("link: an echo without the clock of a peer that shows one draws a question", () => {

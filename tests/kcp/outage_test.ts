@@ -73,6 +73,29 @@ Deno.test("outage: a short silence, or a segment that was just sent again, chang
   assertEquals(sent(b.segments(1020)), [], "it was sent after the silence, and did not time out");
 });
 
+Deno.test("outage: what was sent at its end waits for the first timeout only", () => {
+  for (const nodelay of [0, 1, 2] as const) {
+    const a = sampled({ nodelay, deadLinkTime: Infinity });
+    queue(a, 2);
+    const last = idle(a, 100, 12_000).at(-1)!;
+    hear(a, last + 20);
+    assertEquals(sent(a.segments(last + 20)), [], "the answer may still be under way");
+    const first = (nodelay === 0 ? 1.125 : 1) * a.kcp.rto;
+    assertEquals(idle(a, last + 21, last + first + 1), [last + first], `nodelay ${nodelay}`);
+    assertEquals(idle(a, last + first + 2, last + 2 * first + 1), [last + 2 * first]);
+  }
+});
+
+Deno.test("outage: what was sent at its end never waits for longer than the longest timeout", () => {
+  const a = sampled({ nodelay: 0, deadLinkTime: Infinity });
+  // With nodelay 0, the first wait is an eighth longer than the RTO otherwise.
+  a.kcp.configure({ minRto: 60_000 });
+  queue(a, 1);
+  const last = idle(a, 100, 300_000).at(-1)!;
+  hear(a, last + 20);
+  assertEquals(idle(a, last + 21, last + 60_001), [last + 60_000]);
+});
+
 Deno.test("resume: everything that timed out leaves at once, with the first timeout again", () => {
   for (const nodelay of [0, 1, 2] as const) {
     const a = sampled({ nodelay });

@@ -152,8 +152,10 @@ export function checkEfficiency(end: End, facts: Facts): void {
   if (scenario.faults.some(({ kind }) => kind === "restart" || kind === "configure")) return;
   if (end.outcome?.kind !== null || peer.outcome?.kind !== null) return;
   if (end.process.disturbed + peer.process.disturbed > 0 || !isSteady(end, facts)) return;
-  // A peer that has read all and left acknowledges nothing more.
-  const { again, segmentsOut } = end.sentToPeer ?? sentBy(end);
+  // A peer that has read all and left acknowledges nothing more. It may have left before anybody read the
+  // first bytes, which tell whose peer it was.
+  if (!end.sentToPeer) return;
+  const { again, segmentsOut } = end.sentToPeer;
   const { sndWnd } = end.connection.stats;
   const window = Math.min(sndWnd, 128);
   const roundTrip = 2 * scenario.oneWay + facts.interval(end) + facts.interval(peer);

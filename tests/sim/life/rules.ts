@@ -168,8 +168,10 @@ export function checkOperation(op: Operation, facts: Facts): void {
   const gone = goneSince(end, facts);
   // An operation that succeeds was answered: another session serves a client that moved.
   if (gone === Infinity || op.succeeded) return;
-  // A client that moved may have a new session already, which waits to be accepted.
-  if (end.lostPeerAt < Infinity && now < facts.scenario.acceptDelay) return;
+  // A client that moved may have a new session already, which waits to be accepted, or whose first bytes
+  // nobody has read: they tell whose it is.
+  const { acceptDelay, serverProgram } = facts.scenario;
+  if (end.lostPeerAt < Infinity && now < acceptDelay + serverProgram.read.delay) return;
   const silent = name === "read" ? keepAlive + deadLinkTime : deadLinkTime;
   const patience = Math.min(idleTimeout, keepAlive + deadLinkTime, silent);
   // The probes of sizes share the rate: nothing that asks for an answer may leave for so long.
@@ -260,10 +262,24 @@ export function checkClosed(end: End, facts: Facts): void {
   if (outcome?.kind !== "closed" || end.abortedAt < Infinity || !peer?.process.runs) return;
   if (!isUndisturbed(end, facts) || goneSince(end, facts) < Infinity || peer.isOver) return;
   if (peer.in.from !== out || peer.in.got < out.written) return;
-  if (limits(end, facts.scenario).linger < twoRounds(end, facts) + 2 * end.rto) return;
+  // The last segments may have to wait for many windows, and for the rate.
+  const { linger, pacingRate } = limits(end, facts.scenario);
+  const windows = windowsOfQueue(end, peer) *
+    (2 * facts.scenario.oneWay + facts.interval(end) + facts.interval(peer));
+  const pacing = out.written / pacingRate * 1000;
+  if (linger < twoRounds(end, facts) + 2 * end.rto + windows + pacing) return;
   // An abort has the same kind, but no linger.
   if (!outcome.message.startsWith("Closed with")) return;
   facts.fail("close", `${end.label} did not deliver its end: ${outcome.message}`);
+}
+
+/** How many windows the send queue may take at most, in round trips. */
+function windowsOfQueue({ out, connection }: End, peer: End): number {
+  const { sndWnd, sndQueue, mtu, nc, burst } = connection.options;
+  const all = out.sizes.length + Math.ceil(out.written / (mtu - 60)) + 1;
+  const segments = Math.min(all, sndWnd + sndQueue);
+  const windows = segments / Math.min(sndWnd, burst, peer.connection.options.rcvWnd);
+  return Math.ceil(nc ? windows : Math.max(windows, 4 + 2 * Math.sqrt(segments)));
 }
 
 /** Rule `opened`, when a server accepts the client, or at the end. */
