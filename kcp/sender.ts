@@ -88,8 +88,9 @@ export class Sender implements PacketSink {
   peerOpened = false;
   /** Whether the peer has shown that it knows that it is heard. */
   peerLinked = false;
-  /** Whether the next window probe finds out whether the peer has restarted, and its `ts`. */
+  /** Whether the next window probe finds out whether the peer has restarted. */
   challenges = false;
+  /** `ts` of the first of these probes, if none was answered since then. */
   #challengeTs: number | null = null;
   /** {@linkcode Sender.peerLinked} when it was sent. */
   peerWasLinked = false;
@@ -451,18 +452,22 @@ export class Sender implements PacketSink {
   writeChallenge(writer: PacketWriter, mark: number, una: number): boolean {
     if (!this.challenges) return true;
     if (!writer.reserve(OVERHEAD)) return false;
-    this.#challengeTs = this.nextEchoTs();
-    this.peerWasLinked = this.peerLinked;
-    writer.writeWithUna(CMD_WASK, mark, this.#challengeTs, 0, una);
+    const ts = this.nextEchoTs();
+    // The answers may take longer than the time between two probes.
+    if (this.#challengeTs === null) {
+      this.#challengeTs = ts;
+      this.peerWasLinked = this.peerLinked;
+    }
+    writer.writeWithUna(CMD_WASK, mark, ts, 0, una);
     writer.close();
     this.challenges = false;
     this.#liveness.probed(this.#clock.now);
     return true;
   }
 
-  /** Takes an echo. True if it answers {@linkcode Sender.challenge}. */
+  /** Takes an echo. True if it answers a probe since {@linkcode Sender.challenge}. */
   takeChallenge(ts: number): boolean {
-    const answers = ts === this.#challengeTs;
+    const answers = this.#challengeTs !== null && distance(ts, this.#challengeTs) >= 0;
     if (answers) this.#challengeTs = null;
     return answers;
   }

@@ -251,6 +251,28 @@ for (const [name, [now, ts, data]] of Object.entries(RESTARTS)) {
   });
 }
 
+Deno.test("restart: a peer of this library is found out though its answers take longer than an RTO", () => {
+  for (const delay of [100, 400, 800, 2000]) {
+    const [a, old] = accepted(1e6, { idleTimeout: Infinity }, true);
+    // It sends its first segment again and again, and answers each question `delay` ms later.
+    const answers: { at: number; packet: Uint8Array }[] = [];
+    let asked = 0;
+    for (let now = 1000; old.state === "open"; now += 50) {
+      assert(now <= 1050 + delay, `${delay} ms: it is not found out by ${now} ms`);
+      if (now % 100 === 0) a.machine.input(push(0, 50e6 + now, pattern(10, 3)), now, PEER);
+      while (answers.length > 0 && answers[0].at <= now) {
+        a.machine.input(answers.shift()!.packet, now, PEER);
+      }
+      for (const echo of ownAnswers(a.segments(now), 50e6 + now)) {
+        asked++;
+        answers.push({ at: now + delay, packet: encode({ ...echo, frg: EXTENDED | OPENING }) });
+      }
+    }
+    assertEquals([old.error?.kind, drain(old)], ["reset", pattern(10)]);
+    assert(delay < 800 || asked > 1, "it was asked once only");
+  }
+});
+
 Deno.test("restart: the first segment of a stranger ends nothing: the peer says that it goes on", () => {
   const [a, session] = accepted(1e6, {}, true);
   for (let n = 0; n < 100; n++) {
