@@ -180,8 +180,9 @@ export class PacketOrigin {
               (!incarnation.continues(clock, now) || opening && sender.peerWasLinked);
             if (sender.takeChallenge(ts) && restarted) receiver.peerRestarted = true;
           }
+          // One that opens the conversation has no part in the stream that another has started.
           foreign ||= knows && !incarnation.continues(clock, now) &&
-            !incarnation.wasSet(clock, now);
+            (opening && receiver.started || !incarnation.wasSet(clock, now));
         }
       }
       at += OVERHEAD + length;
@@ -201,7 +202,7 @@ export class PacketOrigin {
     if (foreign && !receiver.proven) {
       this.foreign = true;
       // It may be a new incarnation.
-      if (opening && sender.extended) sender.challenge();
+      if (opening && (sender.extended || receiver.started)) sender.challenge();
       return false;
     }
     this.rival = shown && receiver.proven && receiver.started &&

@@ -273,6 +273,28 @@ Deno.test("restart: a peer of this library is found out though its answers take 
   }
 });
 
+Deno.test("restart: a peer that opens the conversation gets no further in the old stream", () => {
+  const ts = 50e6;
+  for (const own of [false, true]) {
+    const [a, old] = accepted(1e6, { idleTimeout: Infinity }, own);
+    // What this end sends is lost.
+    const opens = { conv: 1, cmd: WASK, frg: EXTENDED | OPENING };
+    for (let now = 1000; now < 20_000; now += 500) {
+      a.machine.input(encode({ ...opens, ts: ts + now }), now, PEER);
+      a.segments(now);
+    }
+    a.machine.input(push(1, ts + 20_000, pattern(7)), 20_000, PEER);
+    const sent = [...a.segments(20_000), ...a.segments(20_100)];
+    assertEquals(sent.filter(({ cmd }) => cmd === ACK), []);
+    assertEquals([old.state, drain(old)], ["open", pattern(10)]);
+    // The answer to the last question says that it has restarted.
+    a.machine.input(encode({ ...opens, ts: ts + 21_000 }), 21_000, PEER);
+    const [echo] = ownAnswers(a.segments(21_000), ts + 21_000);
+    a.machine.input(encode({ ...echo, frg: EXTENDED | OPENING }), 21_010, PEER);
+    assertEquals(old.error?.kind, "reset");
+  }
+});
+
 Deno.test("restart: the first segment of a stranger ends nothing: the peer says that it goes on", () => {
   const [a, session] = accepted(1e6, {}, true);
   for (let n = 0; n < 100; n++) {
