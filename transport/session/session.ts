@@ -658,8 +658,9 @@ export class Session {
     if (!this.kcp.isOwnPacket(reset.sn, reset.ts)) return false;
     if (this.#state === "closed") {
       this.#forgetPeer();
-    } else if (this.#closing.peerHasAllData) {
-      // The peer lacked the acknowledged end only, and has gone.
+    } else if (this.#closing.peerHasAllData && this.kcp.answered) {
+      // The peer lacked the acknowledged end only, and has gone. One that has echoed nothing of this
+      // session may never have known it: it talked with a process before this one.
       this.#finish(null);
     } else {
       const { closeCode, reason } = reset;

@@ -176,7 +176,10 @@ export function checkOperation(op: Operation, facts: Facts): void {
   const patience = Math.min(idleTimeout, keepAlive + deadLinkTime, silent);
   // The probes of sizes share the rate: nothing that asks for an answer may leave for so long.
   const probing = PROBED_PACKETS * mtu / pacingRate * 1000;
-  const bound = Math.max(since, gone) + patience + probing +
+  // The next process at the peer's address asks before it resets, and the reset may be lost. The question
+  // is a sign of life.
+  const asked = facts.servers.length > 1 && end.process.disturbed === 0 ? end.heardAt : -Infinity;
+  const bound = Math.max(since, gone, asked) + patience + probing +
     (deadLinkTime === Infinity ? 0 : deadLinkTime / 4) + slack(end, facts);
   facts.count("waits for a peer that is gone");
   if (now > bound) {
@@ -267,7 +270,9 @@ export function checkClosed(end: End, facts: Facts): void {
   const windows = windowsOfQueue(end, peer) *
     (2 * facts.scenario.oneWay + facts.interval(end) + facts.interval(peer));
   const pacing = out.written / pacingRate * 1000;
-  if (linger < twoRounds(end, facts) + 2 * end.rto + windows + pacing) return;
+  // A reader that pauses closes its window, and it may be probed late after that.
+  const paused = 1.5 * peer.paused;
+  if (linger < twoRounds(end, facts) + 2 * end.rto + windows + pacing + paused) return;
   // An abort has the same kind, but no linger.
   if (!outcome.message.startsWith("Closed with")) return;
   facts.fail("close", `${end.label} did not deliver its end: ${outcome.message}`);

@@ -349,6 +349,22 @@ Deno.test("restart: a session that is silent since its peer restarted gets no se
   assertEquals(drain(young).length, 40);
 });
 
+Deno.test("restart: the end counts as delivered only if a peer that resets has known the session", () => {
+  for (const knows of [false, true]) {
+    const a = server();
+    a.machine.input(push(0, 1e6), 0, PEER);
+    a.machine.input(push(1, 1e6, new Uint8Array(0)), 0, PEER);
+    const session = a.machine.accept()!;
+    drain(session);
+    const sent = a.segments(0);
+    if (knows) a.machine.input(encode(...ownAnswers(sent, 1e6)), 10, PEER);
+    session.endWrite();
+    const { ts } = a.segments(20).find(({ cmd }) => cmd === PUSH)!;
+    assert(a.machine.input(encode({ conv: 1, cmd: RESET, frg: 2, wnd: 0, sn: 0, ts }), 30, PEER));
+    assertEquals([session.state, session.error?.kind], ["closed", knows ? undefined : "reset"]);
+  }
+});
+
 Deno.test("restart: a late first segment of an earlier incarnation does not end the present one", () => {
   const clocks = [1e6, 900e6, 1800e6, 2700e6];
   const first = (n: number) => push(0, clocks[n], pattern(10, 40 + n));
