@@ -7,7 +7,7 @@ import type { End } from "./end.ts";
 import type { History } from "./history.ts";
 import type { Process, Surroundings } from "./process.ts";
 import { Broken } from "./rules.ts";
-import { convOf, describePacket, isAside, isQuotable } from "./wire.ts";
+import { convOf, describePacket, isAside, isQuotable, isReset } from "./wire.ts";
 import { SERVER_ADDRESS, type World } from "./world.ts";
 
 /** Timers that fire at one time, and in all, at most. */
@@ -82,6 +82,8 @@ export class Observer implements Surroundings {
     const open = world.scenario.cipher === "none";
     // Neither parity nor a datagram shows that a peer follows the conversation.
     if (open && isAside(packet)) return;
+    // A reset ends the session, or counts as forged.
+    if (open && isReset(packet)) return;
     const conv = open ? convOf(packet) : -1;
     if (!atServer) {
       const client = world.clientAt(process.address);

@@ -29,6 +29,11 @@ export function isAside(packet: Uint8Array): boolean {
     packet[5] === 0;
 }
 
+/** Whether a packet that is not encrypted is a reset. */
+export function isReset(packet: Uint8Array): boolean {
+  return packet.length >= 24 && packet[4] === RESET;
+}
+
 /** The number and type of a shard; null for a packet without the header of error correction. */
 export function shardOf(packet: Uint8Array): { seqid: number; parity: boolean } | null {
   if (packet.length < 8) return null;
