@@ -162,7 +162,7 @@ export async function connectUdp(
   const endsAt = performance.now() + (timeout ?? Infinity);
   const attempt = async (host: string, signal: AbortSignal) => {
     const connection = dial(await open(host));
-    const left = Math.max(0, endsAt - performance.now());
+    const left = Math.max(0, Math.ceil(endsAt - performance.now()));
     await waitUntilOpen(connection, { timeout: left, signal });
     return connection;
   };

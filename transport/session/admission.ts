@@ -170,11 +170,6 @@ export class Admission {
     return this.#ended.isForeign(from, conv, now);
   }
 
-  /** Whether a `ts` is of the incarnation of a peer that ended lately. */
-  isOfEnded(from: string, conv: number, ts: number, now: number): boolean {
-    return this.#ended.find(from, conv, now)?.continues(ts, now) ?? false;
-  }
-
   /** Whether an address with this number of sessions may get no further one. */
   isFull(there: number): boolean {
     return there >= this.#limits.maxSessionsPerAddress;

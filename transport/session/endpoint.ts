@@ -617,7 +617,8 @@ export class Endpoint {
     if (this.#admission.isForeign(from, conv, now)) return;
     const quote = findQuote(this.arena.view, start, end);
     if (!quote || quote.sn === ((this.#initialRcvSn - 1) | 0)) return;
-    if (refusal === "afterEnd" && !this.#admission.isOfEnded(from, conv, quote.ts, now)) {
+    const ended = this.#admission.endedBefore(from, conv, now);
+    if (refusal === "afterEnd" && !ended?.continues(quote.ts, now)) {
       // It is of a later incarnation, whose first segment may be late.
       this.#answers.ask(from, conv);
       return;

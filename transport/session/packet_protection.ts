@@ -23,6 +23,9 @@ export interface ProtectionOptions {
   replayWindow?: number;
 }
 
+/** What no encryption adds to a packet. */
+export const NO_PROTECTION = { headroom: 0, tailroom: 0 };
+
 /** Most packets that {@linkcode PacketProtection.openRun} takes at once. */
 export const MAX_RUN = 64;
 

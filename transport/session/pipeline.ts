@@ -20,7 +20,7 @@ import type { PacketBatch, PacketLayer } from "../../kcp/packet_batch.ts";
 import { CMD, CMD_PROBE_ANSWER, CMD_PUSH, CONV, LEN, OVERHEAD } from "../../kcp/segment.ts";
 import { DatagramQueue } from "./datagram_queue.ts";
 import type { FecOptions } from "./fec_options.ts";
-import type { PacketProtection } from "./packet_protection.ts";
+import { NO_PROTECTION, type PacketProtection } from "./packet_protection.ts";
 
 /** Counters and present state of error correction. */
 export interface FecStats extends FecEncoderStats, FecDecoderStats {
@@ -39,8 +39,6 @@ export const INVALID = 0;
 export const VALID = 1;
 /** {@linkcode Pipeline.input}: the packet was a valid datagram. */
 export const DATAGRAM = 2;
-
-const NO_PROTECTION = { headroom: 0, tailroom: 0 };
 
 /** Bytes that encryption and error correction add to each packet of the KCP machine. */
 export function overheadOf(protection: PacketProtection | null, fec: FecOptions | null): number {

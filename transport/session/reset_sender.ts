@@ -1,3 +1,4 @@
+import { OVERHEAD } from "../../kcp/segment.ts";
 import { type Quote, writeReset } from "./reset.ts";
 
 /** How often a reset is sent without being asked for: one may be lost. */
@@ -66,12 +67,12 @@ export class ResetSender {
 
   /** Bytes of the next reset, at most. */
   get size(): number {
-    return 24 + this.#reason.length;
+    return OVERHEAD + this.#reason.length;
   }
 
   /** Writes the reset at an offset of the arena. Returns the offset after it. */
   write(view: DataView<ArrayBuffer>, at: number, now: number): number {
-    const fits = 24 + this.#reason.length <= this.#most;
+    const fits = this.size <= this.#most;
     const reason = fits ? this.#reason : this.#reason.subarray(0, 0);
     this.#sentAt = now;
     this.#nextAt = --this.#repeatsLeft > 0 ? now + this.#wait : Infinity;

@@ -17,7 +17,7 @@ import { Closing } from "./closing.ts";
 import type { DatagramStats } from "./datagram_queue.ts";
 import { ConnectionError } from "./errors.ts";
 import { MemoryWait } from "./memory_wait.ts";
-import { PacketProtection } from "./packet_protection.ts";
+import { NO_PROTECTION, PacketProtection } from "./packet_protection.ts";
 import { type InvalidPackets, PeerActivity } from "./peer_activity.ts";
 import { DATAGRAM, type FecStats, INVALID, overheadOf, Pipeline } from "./pipeline.ts";
 import {
@@ -853,7 +853,7 @@ export class Session {
   /** Appends a reset if one is due. */
   #outputReset(batch: PacketBatch, resets: ResetSender): number {
     if (!resets.due(this.#now)) return 0;
-    const { headroom, tailroom } = this.#protection ?? { headroom: 0, tailroom: 0 };
+    const { headroom, tailroom } = this.#protection ?? NO_PROTECTION;
     const first = batch.count;
     const start = batch.place(headroom + resets.size + tailroom);
     if (start < 0) return 0;

@@ -1,6 +1,6 @@
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { CMD_PUSH, CMD_RESET, CMD_WASK, EXTENDED, OVERHEAD } from "../../kcp/segment.ts";
-import type { PacketProtection } from "./packet_protection.ts";
+import { NO_PROTECTION, type PacketProtection } from "./packet_protection.ts";
 import { type Quote, writeHeader } from "./reset.ts";
 
 /** Most answers that wait at one time. */
@@ -79,7 +79,7 @@ export class StatelessAnswers {
 
   /** Appends the answers to a batch, as many as fit. */
   output(batch: PacketBatch): void {
-    const { headroom, tailroom } = this.#protection ?? { headroom: 0, tailroom: 0 };
+    const { headroom, tailroom } = this.#protection ?? NO_PROTECTION;
     const first = batch.count;
     let done = 0;
     for (const { to, conv, cmd, frg, wnd, ts, sn, una } of this.#waiting) {
