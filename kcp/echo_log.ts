@@ -29,12 +29,13 @@ export class EchoLog {
   }
 
   /**
-   * Makes a `ts` for a packet that only shows the clock. Several may leave in one ms, with each
-   * acknowledgment: they share one, so that none takes the place of a time that is still to be echoed.
+   * Makes a `ts` for a packet that only shows the clock. Many may leave in a round trip: with each
+   * acknowledgment, or with each answer to an endpoint that keeps nothing. They share a `ts` for `step`
+   * ms, so that the first of them is still known when a reset quotes it a round trip later.
    */
-  show(ts: number): number {
+  show(ts: number, step: number): number {
     const newest = this.#shown[(this.#shownCount - 1) & (SIZE - 1)];
-    if (this.#shownCount > 0 && distance(ts, newest) <= 0) return newest;
+    if (this.#shownCount > 0 && distance(ts, newest) < step) return newest;
     const unique = this.#unique(ts);
     this.#shown[this.#shownCount++ & (SIZE - 1)] = unique;
     return unique;

@@ -102,7 +102,9 @@ export class PacketOrigin {
   suspectRestart(): boolean {
     const sender = this.#sender;
     const receiver = this.#receiver;
-    if (!sender.extended) return receiver.peerRestarted = true;
+    if (!this.extensions || sender.extended === false) return receiver.peerRestarted = true;
+    // While the kind of the peer is unknown, the packet may be a late one of the incarnation before. The
+    // answer tells the kind, and the first segment comes again.
     sender.challenge();
     return receiver.peerRestarted;
   }
@@ -173,16 +175,17 @@ export class PacketOrigin {
           clock = cmd === CMD_WASK ? ts : sn;
           una = view.getInt32(at + UNA, true);
           opening = (mark & OPENING) !== 0;
+          // One that opens the conversation has no part in the stream that another has started.
+          const set = !opening && sender.isProgress(una);
           if (cmd === CMD_WINS && sender.isProbeEcho(ts)) {
             echoes = true;
             const restarted = receiver.started &&
               // The answer may be late, and the peer has linked since then.
-              (!incarnation.continues(clock, now) || opening && sender.peerWasLinked);
+              (!incarnation.continues(clock, now) && !set || opening && sender.peerWasLinked);
             if (sender.takeChallenge(ts) && restarted) receiver.peerRestarted = true;
           }
-          // One that opens the conversation has no part in the stream that another has started.
           foreign ||= knows && !incarnation.continues(clock, now) &&
-            (opening && receiver.started || !incarnation.wasSet(clock, now));
+            (receiver.started && !set || !incarnation.wasSet(clock, now));
         }
       }
       at += OVERHEAD + length;
@@ -202,7 +205,7 @@ export class PacketOrigin {
     if (foreign && !receiver.proven) {
       this.foreign = true;
       // It may be a new incarnation.
-      if (opening && (sender.extended || receiver.started)) sender.challenge();
+      if (shown && (sender.extended || receiver.started)) sender.challenge();
       return false;
     }
     this.rival = shown && receiver.proven && receiver.started &&

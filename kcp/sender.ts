@@ -331,7 +331,7 @@ export class Sender implements PacketSink {
 
   /** The `ts` of a packet that only shows the clock of this end. A reset may quote it. */
   shownTs(): number {
-    return this.#echoes.show(this.ts);
+    return this.#echoes.show(this.ts, this.rto.rto / 8);
   }
 
   /** Whether a window report echoes the `ts` of a window probe. */
@@ -470,6 +470,15 @@ export class Sender implements PacketSink {
     const answers = this.#challengeTs !== null && distance(ts, this.#challengeTs) >= 0;
     if (answers) this.#challengeTs = null;
     return answers;
+  }
+
+  /**
+   * Whether only an incarnation of the peer that has been there for long can announce `una`. A new one
+   * would have had to get more than a window again, from the first segment on.
+   */
+  isProgress(una: number): boolean {
+    return distance(una, this.buffer.una) >= 0 &&
+      distance(una, this.firstSn) > this.#options.sndWnd;
   }
 
   /** Notes which kind of peer has sent a WASK or WINS segment. */

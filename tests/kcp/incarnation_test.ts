@@ -354,14 +354,54 @@ Deno.test("incarnation: late packets for or of an earlier incarnation acknowledg
   assertEquals([a.kcp.sndUna, a.kcp.believed], [3, true]);
 });
 
-Deno.test("incarnation: a foreign packet is not answered, and is no sign of life", () => {
+Deno.test("incarnation: a foreign packet gets a question, no answer, and is no sign of life", () => {
   const { a, ts } = dialled();
   a.input(10, { cmd: ACK, sn: 0, ts, una: 1 }, { sn: 0, ts: PEER_TS, una: 1, data: pattern(9) });
   a.segments(10);
   a.input(20, { cmd: WASK, frg: EXTENDED, ts: EARLIER_TS, una: 1 });
-  assertEquals([a.segments(20), a.kcp.heardAt], [[], 10]);
+  // The question acknowledges nothing, since the number may be one of another incarnation.
+  assertEquals(a.segments(20).map(({ cmd, una }) => [cmd, una]), [[WASK, 0]]);
+  assertEquals(a.kcp.heardAt, 10);
   a.input(30, { cmd: WASK, frg: EXTENDED, ts: PEER_TS + 20, una: 1 });
   assertEquals([a.segments(30).map(({ cmd }) => cmd), a.kcp.heardAt], [[WINS], 30]);
+});
+
+Deno.test("incarnation: a peer whose clock is another one is asked, however long it is heard alone", () => {
+  for (const known of [1, 40]) {
+    const a = new End({ nc: true, initialTs: 2e9, sndWnd: 32, rcvWnd: 64, extensions: true });
+    a.kcp.requireEcho(true);
+    queue(a, 48);
+    let ts = a.segments(0)[0].ts;
+    const mark = { cmd: WASK, frg: EXTENDED };
+    a.input(10, { cmd: ACK, sn: 0, ts, una: Math.min(known, 30) }, { ...mark, ts: PEER_TS });
+    a.input(10, { sn: 0, ts: PEER_TS, una: 1, data: pattern(9) });
+    ts = a.segments(20).at(-1)!.ts;
+    a.input(20, { cmd: ACK, sn: known - 1, ts, una: known });
+    assertEquals(a.kcp.sndUna, known);
+    let question: number | undefined;
+    for (let now = 100; now < 8_000; now += 1_000) {
+      a.input(now, { ...mark, ts: EARLIER_TS + now, una: known });
+      question ??= a.segments(now).find(({ cmd }) => cmd === WASK)?.ts;
+    }
+    // A new incarnation can't have got more than a window again: the clock of the peer was set.
+    assertEquals(a.kcp.heardAt > 1_000, known > 32, `${known} segments`);
+    const now = 8_010;
+    a.input(now, { cmd: WINS, frg: EXTENDED, ts: question!, sn: EARLIER_TS + now, una: known });
+    assertEquals(a.kcp.peerRestarted, known <= 32);
+  }
+});
+
+Deno.test("link: a reset may quote the first of a thousand answers in a round trip", () => {
+  const a = new End({ initialTs: 2e9, extensions: true });
+  a.kcp.requireEcho(true);
+  a.kcp.send(pattern(10));
+  a.segments(0);
+  let first: number | undefined;
+  for (let now = 1; now <= 200; now += 0.2) {
+    a.input(now, { cmd: WASK });
+    first ??= a.segments(now).find(({ cmd }) => cmd === WINS)?.sn;
+  }
+  assert(a.kcp.isOwnPacket(0, first! | 0));
 });
 
 Deno.test("link: a peer that has only proved its address gets the clock beside the echoes", () => {
@@ -460,11 +500,15 @@ Deno.test("incarnation: an end that opened tells a late first segment from a res
       [true, [{ cmd: ACK, sn: 0, una: 1 }, mark], [first], true],
       // Of a peer that shows no clock, nothing more is known.
       [false, [], [first], true],
+      // One that has not answered yet is asked.
+      [null, [], [first], false],
+      [null, [{ cmd: WINS }], [first], true],
     ] as const
   ) {
     const { a, ts } = dialled();
     const echo = { cmd: ACK, sn: 0, ts, una: 1 };
     if (ours) a.input(10, echo, { ...mark, ts: PEER_TS });
+    if (ours === false) a.input(10, { cmd: WINS });
     a.input(10, echo, { sn: 0, ts: PEER_TS, una: 1, data: pattern(9) });
     for (const [at, segments] of [[20, before], [30, packet]] as const) {
       if (segments.length > 0) a.input(at, ...segments.map((each) => ({ ts, ...each })));

@@ -14,7 +14,8 @@ import {
 import { Arena } from "../../kcp/arena.ts";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { Scratch } from "../../kcp/scratch.ts";
-import { CMD, CMD_RESET, CONV, OVERHEAD } from "../../kcp/segment.ts";
+import { MAX_PROBES } from "../../kcp/path_mtu.ts";
+import { CMD, CMD_RESET, CONV, distance, OVERHEAD } from "../../kcp/segment.ts";
 import { AddressCookies } from "./address_cookies.ts";
 import { Admission, type Refusal } from "./admission.ts";
 import { ConnectionError } from "./errors.ts";
@@ -616,7 +617,15 @@ export class Endpoint {
     const now = this.#now;
     if (this.#admission.isForeign(from, conv, now)) return;
     const quote = findQuote(this.arena.view, start, end);
-    if (!quote || quote.sn === ((this.#initialRcvSn - 1) | 0)) return;
+    if (!quote) return;
+    // How far the segment is behind the first one. A data segment before it is a probe.
+    const order = quote.data ? distance(quote.sn, this.#initialRcvSn) : 0;
+    if (order === -1) return;
+    if (order < 0 && order >= -1 - MAX_PROBES) {
+      // The first segment of its sender may be late. Only an answer of the session tells.
+      this.#answers.ask(from, conv);
+      return;
+    }
     const ended = this.#admission.endedBefore(from, conv, now);
     if (refusal === "afterEnd" && !ended?.continues(quote.ts, now)) {
       // It is of a later incarnation, whose first segment may be late.

@@ -63,6 +63,12 @@ export interface Quote {
   readonly ts: number;
 }
 
+/** What a reset can quote of a packet that has just arrived. */
+export interface FoundQuote extends Quote {
+  /** Whether it is a data segment, or a probe that looks like one. */
+  readonly data: boolean;
+}
+
 /**
  * Finds what a reset can quote of a packet. Acknowledgments are not answered, and resets are not: two
  * ends would answer each other.
@@ -72,16 +78,16 @@ export interface Quote {
  * @param end Offset after the last one.
  * @returns Null if it has nothing to quote.
  */
-export function findQuote(view: DataView, start: number, end: number): Quote | null {
+export function findQuote(view: DataView, start: number, end: number): FoundQuote | null {
   for (let at = start; end - at >= OVERHEAD;) {
     const cmd = view.getUint8(at + CMD);
     const sn = view.getInt32(at + SN, true);
     const ts = view.getInt32(at + TS, true);
     const marked = isMarked(view.getUint8(at + FRG));
-    if (cmd === CMD_PUSH || cmd === CMD_PIECE) return { sn, ts };
-    if (cmd === CMD_WASK && marked) return { sn, ts };
+    if (cmd === CMD_PUSH || cmd === CMD_PIECE) return { sn, ts, data: true };
+    if (cmd === CMD_WASK && marked) return { sn, ts, data: false };
     // A window announcement has the time of its sender in `sn`.
-    if (cmd === CMD_WINS && marked) return { sn: 0, ts: sn };
+    if (cmd === CMD_WINS && marked) return { sn: 0, ts: sn, data: false };
     if (cmd !== CMD_PROBE && cmd !== CMD_WASK && (cmd < CMD_PUSH || cmd > CMD_WINS)) return null;
     const length = view.getUint32(at + LEN, true);
     if (length > end - at - OVERHEAD) return null;

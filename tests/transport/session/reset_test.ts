@@ -407,6 +407,15 @@ function strangers(conv: number): Record<string, Uint8Array> {
   };
 }
 
+Deno.test("unknown: a probe before the first segment is asked, since that segment may be late", () => {
+  const b = new Runner(new Endpoint({ entropy: countingEntropy() }, true));
+  for (const sn of [-2, -65, 1]) {
+    b.machine.input(encode({ conv: 100 - sn, sn, ts: 7, data: pattern(0) }), 0, B);
+    const answers = b.segments(0);
+    assertEquals(answers.map(({ cmd, ts }) => [cmd, ts]), [[WASK, 0]], `segment ${sn}`);
+  }
+});
+
 Deno.test("cost: what answers a packet of an unknown conversation is never longer", () => {
   for (const [name, packet] of Object.entries(strangers(7))) {
     for (const options of [{}, { maxUnconfirmed: 0, entropy: countingEntropy() }]) {
