@@ -16,21 +16,27 @@ const WINDOWS = 12;
 const PEER_PACKETS = 32;
 /** The ratio for such a peer while there are no losses, so that it need not search for one. */
 const USUAL_LOSS = 0.05;
-/** A ratio changes if the size of the groups is wrong by this factor. */
-const WRONG = 1.6;
+/** The ratio changes if groups have more data shards than leave in time, by this many. */
+const TOO_MANY = 0.5;
+/** It changes if groups could be so many times larger, although a bit fewer packets left. */
+const TOO_FEW = 1.3;
+const MARGIN = 0.4;
 /** Round trips, and ms, between two changes of the ratio. */
 const CHANGE_ROUND_TRIPS = 50;
 const CHANGE_TIME = 5_000;
+/** They are doubled with each change, up to this factor. */
+const MAX_PATIENCE = 64;
 /** The same for a peer of another library, which learns slowly, in ms. */
 const FOREIGN_CHANGE_TIME = 60_000;
+/** The round trip is the least smoothed one of so many ms. */
+const ROUND_TRIP_PERIOD = 5_000;
 /**
  * Packets without parity that must arrive between two ratios at a peer of another library: kcp-go
  * looks for the ratio in the last 258 packets. No parity of the old ratio may be among them.
  */
 const FOREIGN_QUIET = 300;
-/** The same for a peer of this library, in groups of the old ratio, and at least so many. */
-const QUIET_GROUPS = 2;
-const MIN_QUIET = 6;
+/** The same for a peer of this library: data shards where the old ratio has parity. */
+const QUIET = 3;
 
 /** What the sender knows of its peer. */
 export interface PeerState {
@@ -71,13 +77,18 @@ export class AdaptiveParity {
   /** Groups of the present ratio so far. */
   #group = 0;
   #changedAt = -Infinity;
+  #patience = 1;
   /** Packets that must arrive without parity before the next ratio is used. */
   #quiet = 0;
   /** The ratio that is used as soon as the sequence number begins a group of it. */
   #next: FecRatio | null = null;
   /** Until when the open group may wait for more packets, in ms; Infinity for no such group. */
   #closeAt = Infinity;
+  /** The round trip in ms; -1 before it is known. It is the least of the present and last period. */
   #roundTrip = -1;
+  #leastRoundTrip = Infinity;
+  #lastRoundTrip = Infinity;
+  #periodEnds = -Infinity;
 
   /**
    * @param encoder The encoder that forms the groups.
@@ -119,7 +130,7 @@ export class AdaptiveParity {
   /** {@linkcode LossEstimate.add}. */
   addFate(outcome: Outcome, guard: Guard | null): void {
     this.#losses.add(outcome, guard);
-    if (guard === null && outcome === ARRIVED && this.#quiet > 0) this.#quiet--;
+    if (outcome === ARRIVED) this.#noteArrival(guard);
   }
 
   /** {@linkcode LossEstimate.addBatch}. */
@@ -128,19 +139,35 @@ export class AdaptiveParity {
   }
 
   /** {@linkcode LossEstimate.addBehindLoss}. */
-  addBehindLoss(acknowledged: boolean, next: boolean, guard: Guard | null): void {
-    this.#losses.addBehindLoss(acknowledged, next, guard);
+  addBehindLoss(acknowledged: boolean, between: number, guard: Guard | null): void {
+    this.#losses.addBehindLoss(acknowledged, between, guard);
+    if (acknowledged) this.#noteArrival(guard);
+  }
+
+  #noteArrival(guard: Guard | null): void {
+    if (guard === null && this.#quiet > 0) this.#quiet--;
   }
 
   /** Prepares the encoder for a packet with data. Call it before the packet is sealed. */
   beforeData(now: number, peer: PeerState): void {
-    this.#roundTrip = peer.srtt;
-    this.#countTraffic(now);
+    if (peer.srtt >= 0) this.#noteRoundTrip(now, peer.srtt);
+    this.#sent++;
     if (this.#encoder.atGroupStart) this.#beginGroup(now, peer);
   }
 
-  #countTraffic(now: number): void {
-    this.#sent++;
+  /** Takes the least of the last one to two periods: losses make the smoothed round trip longer. */
+  #noteRoundTrip(now: number, srtt: number): void {
+    if (now >= this.#periodEnds) {
+      this.#lastRoundTrip = this.#leastRoundTrip;
+      this.#leastRoundTrip = Infinity;
+      this.#periodEnds = now + ROUND_TRIP_PERIOD;
+    }
+    this.#leastRoundTrip = Math.min(this.#leastRoundTrip, srtt);
+    this.#roundTrip = Math.min(this.#leastRoundTrip, this.#lastRoundTrip);
+  }
+
+  /** Counts a packet with new data. Retransmissions do not fill groups once parity repairs losses. */
+  noteNew(now: number): void {
     const length = fillTime(Math.max(0, this.#roundTrip));
     if (now <= this.#windowFrom + length) {
       this.#windowPackets++;
@@ -157,7 +184,7 @@ export class AdaptiveParity {
   #beginGroup(now: number, peer: PeerState): void {
     const encoder = this.#encoder;
     if (this.#roundTrip >= 0) this.#update(now, peer);
-    if (this.#next) this.#useNext(now, this.#next);
+    if (this.#next) this.#useNext(now, this.#next, peer.extended !== true);
     const { ratio } = encoder;
     if (!ratio) {
       this.#guard = null;
@@ -171,10 +198,11 @@ export class AdaptiveParity {
     encoder.parityLimit = full ? ratio.parityShards : this.level;
   }
 
-  /** Begins to use a ratio. A gap in the numbers would keep kcp-go from learning it. */
-  #useNext(now: number, ratio: FecRatio): void {
+  /** Begins to use a ratio. */
+  #useNext(now: number, ratio: FecRatio, foreign: boolean): void {
     const encoder = this.#encoder;
-    if (encoder.nextSeqid % (ratio.dataShards + ratio.parityShards) !== 0) return;
+    // A gap in the numbers would keep kcp-go from learning the ratio.
+    if (foreign && encoder.nextSeqid % (ratio.dataShards + ratio.parityShards) !== 0) return;
     encoder.restart(ratio);
     this.#next = null;
     this.#group = 0;
@@ -203,7 +231,7 @@ export class AdaptiveParity {
   /** Sets the number of parity shards of the next groups. */
   #setLevel({ dataShards, parityShards }: FecRatio): void {
     const most = Math.min(parityShards, mostParity(dataShards));
-    const level = this.#losses.known ? planParity(this.#path, dataShards, most) : 0;
+    const level = this.#losses.known ? planParity(this.#path, dataShards, most, this.level) : 0;
     if (level === 0) this.#guard = null;
     else if (level !== this.level || this.#guard?.dataShards !== dataShards) {
       this.#guard = { dataShards, parityShards: level };
@@ -225,22 +253,22 @@ export class AdaptiveParity {
       }
       const dataShards = groupSize(this.#packets);
       const parityShards = mostParity(dataShards);
-      if (!foreign && planParity(path, dataShards, parityShards) === 0) return;
+      if (!foreign && planParity(path, dataShards, parityShards, 0) === 0) return;
       this.#next = { dataShards, parityShards };
       return;
     }
-    const wait = foreign
-      ? FOREIGN_CHANGE_TIME
-      : Math.max(CHANGE_TIME, CHANGE_ROUND_TRIPS * this.#roundTrip);
+    const wait = this.#patience *
+      (foreign ? FOREIGN_CHANGE_TIME : Math.max(CHANGE_TIME, CHANGE_ROUND_TRIPS * this.#roundTrip));
     if (!this.#losses.known || now < this.#changedAt + wait || this.level === 0) return;
-    const size = groupSize(this.#packets);
-    if (Math.max(size / ratio.dataShards, ratio.dataShards / size) < WRONG) return;
+    const { dataShards, parityShards } = ratio;
+    const larger = groupSize(this.#packets - MARGIN);
+    if (dataShards <= this.#packets + TOO_MANY && larger < TOO_FEW * dataShards) return;
     encoder.restart(null);
     this.#guard = null;
-    const { dataShards, parityShards } = ratio;
-    this.#quiet = foreign
-      ? FOREIGN_QUIET
-      : Math.max(MIN_QUIET, QUIET_GROUPS * (dataShards + parityShards));
+    this.#patience = Math.min(MAX_PATIENCE, 2 * this.#patience);
+    this.#quiet = foreign ? FOREIGN_QUIET : Math.min(QUIET, parityShards);
+    // These data shards are where the old ratio has parity.
+    if (!foreign) encoder.skip(dataShards);
   }
 
   /** Takes note of a packet with data that was sealed. */

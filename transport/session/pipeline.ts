@@ -256,7 +256,7 @@ export class Pipeline implements PacketLayer {
     }
     if (kind === DATA) {
       adaptive.beforeData(this.#now, kcp);
-      this.#fates!.note(view, from, to, this.#now);
+      if (this.#fates!.note(view, from, to, this.#now)) adaptive.noteNew(this.#now);
     } else if (this.#filling) {
       this.#fillersOut++;
       this.#fillerBytesOut += end - start;
