@@ -40,6 +40,8 @@ const BATCHES = 64;
  * seemed.
  */
 const EXPECTED_FAILURES = 16;
+/** What is expected is computed again after so many packets. */
+const REFRESH = 64;
 /** It counts as never if it happened this many times less often. */
 const NEVER = 16;
 
@@ -88,6 +90,9 @@ export class LossEstimate implements LossModel {
   /** Failures of parity since the last check, and how many were expected. */
   #failures = 0;
   #expected = 0;
+  /** The share of packets that parity should fail to repair, and for which parity it was computed. */
+  #expectedShare = 0;
+  #expectedGuard: Guard | null = null;
 
   /** Packets so far whose fate is known. */
   get packets(): number {
@@ -188,7 +193,11 @@ export class LossEstimate implements LossModel {
       }
     }
     this.#failures += lost;
-    this.#expected += unrepaired(this, dataShards, parityShards)[parityShards];
+    if (guard !== this.#expectedGuard || this.#packets % REFRESH === 0) {
+      this.#expectedGuard = guard;
+      this.#expectedShare = unrepaired(this, dataShards, parityShards)[parityShards];
+    }
+    this.#expected += this.#expectedShare;
     if (this.#expected < EXPECTED_FAILURES) return;
     if (this.#failures * NEVER < this.#expected) {
       if (shown >= MIN_SHOWN) {

@@ -25,8 +25,6 @@ const MOST_BLOCKED = 50;
 const SKIPS = 2;
 /** The reordering window is this much longer than the lateness that was seen. */
 const MARGIN = 1.25;
-/** What it costs if all messages are late, if two copies of each packet do not reach the target. */
-const LATE_PRICE = 15;
 /**
  * Parity for each data shard that a plan may have; against bursts, which parity repairs badly, less. A
  * lone packet may have two copies.
@@ -34,6 +32,8 @@ const LATE_PRICE = 15;
 const MOST_PARITY = 1.25;
 const MOST_PARITY_IN_BURSTS = 0.8;
 const MOST_COPIES = 2;
+/** Large groups need less: so many more than half of their data. */
+const MOST_OF_SMALL = 5;
 /** A target counts as missed by this factor, and by that one once parity is sent. */
 const MISSED = 1.5;
 const MISSED_ALREADY = 2.5;
@@ -53,7 +53,7 @@ function gapOf(roundTrip: number, packets: number): number {
 /** The most parity shards of a group of that many data shards. */
 export function mostParity(dataShards: number): number {
   if (dataShards === 1) return MOST_COPIES;
-  return Math.max(2, Math.min(Math.ceil(dataShards * MOST_PARITY), 5 + Math.ceil(dataShards / 3)));
+  return Math.min(Math.ceil(dataShards * MOST_PARITY), MOST_OF_SMALL + Math.ceil(dataShards / 2));
 }
 
 /**
@@ -87,12 +87,12 @@ export function groupSize(packets: number): number {
  * Finds the least parity with which few enough messages are late.
  *
  * Groups that are repaired make the loss detection patient, for the time that they take to fill. So parity
- * that fails too often makes things worse: then there is none. The copies of a lone packet cost no
- * time.
+ * that fails too often makes things worse: then there is none.
  *
  * @param dataShards Data shards of a group.
  * @param most Most parity shards of a group.
- * @param present Parity shards that groups of this size have now.
+ * @param present Parity shards that groups have now.
+ * @param determined Whether `most` is sent even if it is not enough.
  * @returns Parity shards of a group; 0 for none.
  */
 export function planParity(
@@ -100,6 +100,7 @@ export function planParity(
   dataShards: number,
   most: number,
   present: number,
+  determined = false,
 ): number {
   const { loss, repeat, roundTrip, packets } = path;
   const own = Math.min(dataShards, packets);
@@ -107,18 +108,13 @@ export function planParity(
   const target = allowed(path, fill);
   if (loss <= target) return 0;
   const bursts = repeat > loss;
-  if (dataShards > 1 && bursts) {
+  if (dataShards > 1 && bursts && !determined) {
     most = Math.min(most, Math.ceil(dataShards * MOST_PARITY_IN_BURSTS));
   }
   const late = unrepaired(path, dataShards, most);
   const parity = late.findIndex((share) => share <= target);
   if (parity >= 0) return parity;
-  if (dataShards > 1) {
-    const missed = bursts || late[most] > target * (present > 0 ? MISSED_ALREADY : MISSED);
-    return missed ? 0 : most;
-  }
-  let best = 0;
-  const price = (copies: number) => copies + LATE_PRICE * late[copies];
-  for (let copies = 1; copies <= most; copies++) if (price(copies) < price(best)) best = copies;
-  return best;
+  // The copies of a lone packet cost no time.
+  if (determined || dataShards === 1) return most;
+  return bursts || late[most] > target * (present > 0 ? MISSED_ALREADY : MISSED) ? 0 : most;
 }

@@ -157,7 +157,7 @@ Deno.test("encoder: the numbers wrap even when the last parity before the wrap i
  * Sends one group of packets of random lengths, and compares its parity with that of the harness.
  */
 function compareGroup(sender: Sender, random: Random, longest: number): void {
-  const { ratio } = sender.encoder;
+  const ratio = sender.encoder.ratio!;
   const packets = Array.from(
     { length: ratio.dataShards },
     () => random.fill(new Uint8Array(random.below(longest + 1))),
