@@ -109,6 +109,11 @@ export class AdaptiveParity {
     this.#fixed = fixed;
   }
 
+  /** Whether there was no group yet, so that the numbers of packets mean nothing. */
+  get idle(): boolean {
+    return this.#changedAt === -Infinity && !this.#next && this.#encoder.ratio === null;
+  }
+
   /** Parity shards that a group gets now. */
   get level(): number {
     return this.#guard?.parityShards ?? 0;
@@ -148,9 +153,9 @@ export class AdaptiveParity {
   }
 
   /** {@linkcode LossEstimate.addBehindLoss}. */
-  addBehindLoss(acknowledged: boolean, between: number, guard: Guard | null): void {
-    if (acknowledged) this.#noteArrival(guard);
-    this.#losses.addBehindLoss(acknowledged, between, guard === CONTRADICTION ? null : guard);
+  addBehindLoss(outcome: Outcome, between: number, guard: Guard | null): void {
+    if (outcome === ARRIVED) this.#noteArrival(guard);
+    this.#losses.addBehindLoss(outcome, between, guard === CONTRADICTION ? null : guard);
   }
 
   /** {@linkcode LossEstimate.addBatch}. */

@@ -188,7 +188,7 @@ export class PacketFates {
       if (distance(sn, this.#next) >= 0 || distance(sn, this.#settled) < 0) continue;
       // One that `una` covers came last, not while another one was missing.
       if (distance(sn, una) > 0 || sn === this.#missing) {
-        this.#acknowledged(sn, view.getInt32(at + TS, true));
+        this.#acknowledged(sn, view.getInt32(at + TS, true), distance(sn, newest) < 0);
       }
       if (distance(sn, newest) > 0) newest = sn;
     }
@@ -200,11 +200,12 @@ export class PacketFates {
     this.#holeEnd = newest;
   }
 
-  #acknowledged(sn: number, ts: number): void {
+  #acknowledged(sn: number, ts: number, overtaken: boolean): void {
     const at = sn & this.#mask;
     const state = this.#states[at];
     if (this.#sns[at] !== sn || state < SENT) return;
-    this.#states[at] = state === SENT_AGAIN && ts !== this.#times[at] ? LOST : ARRIVED;
+    if (state === SENT_AGAIN && ts !== this.#times[at]) this.#states[at] = LOST;
+    else this.#states[at] = overtaken ? OVERTAKEN : ARRIVED;
   }
 
   /**
@@ -228,7 +229,11 @@ export class PacketFates {
       if (distance(this.#settled, this.#holeEnd) > 0) {
         this.#adaptive.addFate(ARRIVED, this.#guards[at]);
       } else {
-        this.#adaptive.addBehindLoss(state === ARRIVED, this.#behind, this.#guards[at]);
+        this.#adaptive.addBehindLoss(
+          state < SENT ? state as Outcome : UNKNOWN,
+          this.#behind,
+          this.#guards[at],
+        );
       }
       this.#behind++;
     }

@@ -49,6 +49,13 @@ export interface FecStats extends FecEncoderStats, FecDecoderStats {
 /** Least bytes of a packet when the size of the receive window is computed in bytes. */
 const MIN_WINDOW_PACKET = 1500;
 
+/**
+ * A packet of the KCP machine that has at most so many bytes, and half of the path MTU, gets no header
+ * while there are no groups. The headers of larger ones matter little, and the path must take them with
+ * a header later.
+ */
+const MOST_BARE = 512;
+
 /** {@linkcode Pipeline.input}: the packet was not valid. */
 export const INVALID = 0;
 /** {@linkcode Pipeline.input}: the packet was valid, and the KCP machine may have changed. */
@@ -235,8 +242,9 @@ export class Pipeline implements PacketLayer {
   }
 
   /**
-   * Completes a packet under an adaptive ratio. Acknowledgments and window reports join no group: a
-   * later one replaces them, and each one that took a place would leave fewer for data.
+   * Completes a packet under an adaptive ratio. Acknowledgments and window reports join no group, and
+   * have no header: a later one replaces them, and each one that took a place would leave fewer for
+   * data. Neither have small packets before parity is needed for the first time.
    */
   #completeAdaptive(
     batch: PacketBatch,
@@ -249,17 +257,20 @@ export class Pipeline implements PacketLayer {
     const from = start + this.headroom;
     const to = end - this.tailroom;
     const kind = this.#fates!.kindOf(view, from, to);
-    if (kind === CONTROL && !this.#filling) {
-      bytes.copyWithin(from - DATA_HEADER, from, to);
-      this.#append(batch, end - DATA_HEADER, this.overhead - DATA_HEADER);
-      return;
-    }
     if (kind === DATA) {
       adaptive.beforeData(this.#now, kcp);
       if (this.#fates!.note(view, from, to, this.#now)) adaptive.noteNew(this.#now);
     } else if (this.#filling) {
       this.#fillersOut++;
       this.#fillerBytesOut += end - start;
+    }
+    const bare = kind === CONTROL
+      ? !this.#filling
+      : kind === DATA && adaptive.idle && to - from <= Math.min(MOST_BARE, kcp.pathMtu / 2);
+    if (bare) {
+      bytes.copyWithin(from - DATA_HEADER, from, to);
+      this.#append(batch, end - DATA_HEADER, this.overhead - DATA_HEADER);
+      return;
     }
     this.#encoder!.seal(batch.arena, start + this.#front, to, this.#now);
     if (kind === DATA) adaptive.afterData(this.#now);
