@@ -1,6 +1,13 @@
 import type { FecEncoder } from "./encoder.ts";
 import { ARRIVED, type Guard, LossEstimate, type Outcome } from "./loss_estimate.ts";
-import { fillTime, groupSize, mostParity, type PathState, planParity } from "./parity_plan.ts";
+import {
+  fillTime,
+  groupSize,
+  HOPELESS,
+  mostParity,
+  type PathState,
+  planParity,
+} from "./parity_plan.ts";
 import type { FecRatio } from "./ratio.ts";
 
 /** Groups that get all parity, at the start and in each round, so that the peer learns the ratio. */
@@ -15,6 +22,8 @@ const MIN_PLAN_TIME = 10;
 const WINDOWS = 12;
 /** Fewer say nothing. */
 const MIN_WINDOWS = 4;
+/** For so long no parity is tried after it would not have repaired enough, in ms. */
+const HOPELESS_TIME = 5_000;
 /** A peer that has not shown that it is of this library after so many packets is of another one. */
 const PEER_PACKETS = 32;
 /** The ratio for such a peer while there are no losses, so that it need not search for one. */
@@ -85,6 +94,8 @@ export class AdaptiveParity {
   /** Groups of the present ratio so far. */
   #group = 0;
   #changedAt = -Infinity;
+  /** Until when parity counts as useless, in ms. */
+  #hopelessUntil = -Infinity;
   #patience = 1;
   /** Packets that must arrive without parity before the next ratio is used. */
   #quiet = 0;
@@ -226,7 +237,7 @@ export class AdaptiveParity {
     this.#next = null;
     this.#group = 0;
     this.#changedAt = now;
-    this.#setLevel(ratio);
+    this.#setLevel(now, ratio);
   }
 
   /** Makes another plan, if it is time, and another ratio, if it is worth it. */
@@ -237,7 +248,7 @@ export class AdaptiveParity {
     this.#plannedAt = now;
     this.#plannedPackets = losses.packets;
     const { ratio } = this.#encoder;
-    if (ratio) this.#setLevel(ratio);
+    if (ratio) this.#setLevel(now, ratio);
     if (!this.#fixed) this.#updateRatio(now, peer, ratio);
   }
 
@@ -247,13 +258,18 @@ export class AdaptiveParity {
   }
 
   /** Sets the number of parity shards of the next groups. */
-  #setLevel({ dataShards, parityShards }: FecRatio): void {
+  #setLevel(now: number, { dataShards, parityShards }: FecRatio): void {
     const most = this.#fixed ? parityShards : Math.min(parityShards, mostParity(dataShards));
     // Where the ratio can't follow the losses, as much parity as there is has to do.
     const determined = this.#fixed || parityShards < mostParity(dataShards);
-    const level = this.#losses.known
-      ? planParity(this.#path, dataShards, most, this.level, determined)
-      : 0;
+    let level = 0;
+    if (this.#losses.known && now >= this.#hopelessUntil) {
+      level = planParity(this.#path, dataShards, most, this.level, determined);
+      if (level === HOPELESS) {
+        this.#hopelessUntil = now + HOPELESS_TIME;
+        level = 0;
+      }
+    }
     if (level === 0) this.#guard = null;
     else if (level !== this.level || this.#guard?.dataShards !== dataShards) {
       this.#guard = { dataShards, parityShards: level };
