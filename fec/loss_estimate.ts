@@ -117,9 +117,8 @@ export class LossEstimate implements LossModel {
       // Something is missing nearly always. As a guess, acknowledgments are lost as often as data.
       return 1 - Math.sqrt(1 - Math.min(1, Math.max(0, this.#hurtBehind)));
     }
-    const { repeat } = this;
     const begin = this.#begin;
-    return begin / (1 - repeat + begin);
+    return begin / (1 - Math.max(begin, this.#bursts) + begin);
   }
 
   /** The share of packets that are lost of those that follow one that arrived. */
@@ -129,6 +128,11 @@ export class LossEstimate implements LossModel {
 
   /** The share of packets after a lost one that are lost, too: {@linkcode LossModel.repeat}. */
   get repeat(): number {
+    return Math.max(this.loss, this.#bursts);
+  }
+
+  /** The same if losses come in bursts, else 0. */
+  get #bursts(): number {
     const begin = this.#begin;
     // Acknowledgments are lost, too: those of packets far behind a loss show how often.
     const likely = (this.#nextSilent + PRIOR * begin) / (this.#next + PRIOR);
@@ -136,7 +140,7 @@ export class LossEstimate implements LossModel {
     const silent = (this.#behindSilent + PRIOR * 2 * loss) / (this.#behind + PRIOR);
     const ackLoss = Math.max(0, (silent - loss) / (1 - loss));
     const repeat = (likely - ackLoss) / (1 - ackLoss);
-    return repeat > CLEARLY * begin + MORE ? Math.min(0.95, repeat) : begin;
+    return repeat > CLEARLY * begin + MORE ? Math.min(0.95, repeat) : 0;
   }
 
   /** Takes note of what became of a packet. Call it in the order in which the packets were sent. */

@@ -18,7 +18,7 @@ const FULL_PARITY_FROM = 100;
  */
 const FILL = 0.7;
 /** The share of messages that may be late. It decides the 99th percentile. */
-const LATE = 0.02;
+const LATE = 0.015;
 /** Most messages that wait behind one that is late, as far as the plan cares. */
 const MOST_BLOCKED = 50;
 /** A retransmission comes after so many later packets at the soonest, as `resend` has it. */
