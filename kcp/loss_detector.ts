@@ -322,23 +322,16 @@ export class LossDetector {
    * @param delay How long the peer may hold an acknowledgment back, in ms.
    */
   tailProbeAt(srtt: number, delay: number): number {
-    if (this.#tailProbed || this.#resend === 0 || srtt < 0 || this.#occupied === 0) return Infinity;
+    // After a timeout, timeouts go on. Bit 0 alone: nothing has timed out.
+    if (this.#occupied !== 1 || this.#occupiedSlow !== 0) return Infinity;
+    if (this.#tailProbed || this.#resend === 0 || srtt < 0) return Infinity;
     return this.#lastSentAt + PROBE_ROUNDS * srtt + delay;
   }
 
   /** Makes the segment due that was sent last. Only valid if {@linkcode tailProbeAt} is finite. */
   probeTail(): void {
-    let tail = NONE;
-    for (let bits = this.#occupied; bits !== 0;) {
-      const level = 31 - Math.clz32(bits);
-      bits &= ~(1 << level);
-      const slot = this.#tails[level];
-      const later = tail === NONE ||
-        this.#times[slot * TIMES + ORDER] > this.#times[tail * TIMES + ORDER];
-      if (later) tail = slot;
-    }
     this.#tailProbed = true;
-    this.#makeDue(tail, REASON_PROBE);
+    this.#makeDue(this.#tails[0], REASON_PROBE);
   }
 
   /**
