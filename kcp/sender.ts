@@ -96,9 +96,11 @@ export class Sender implements PacketSink {
   peerWasLinked = false;
   /** No further one is sent before this time, in ms. */
   #challengeAt = -Infinity;
-  /** The acknowledgment that was handled last. */
-  #ackedSn = 0;
+  /** The acknowledgment that was handled last; null before the first one. */
+  #ackedSn: number | null = null;
   #ackedTs = 0;
+  /** The `ts` with which its segment was sent: a repeated acknowledgment echoes a later one. */
+  #ackedSentTs = 0;
   readonly #echoes = new EchoLog();
   /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
   shortage = 0;
@@ -346,7 +348,8 @@ export class Sender implements PacketSink {
   isOwnPacket(sn: number, ts: number): boolean {
     if (sn === 0 && (this.#echoes.has(ts) || this.#echoes.hasShown(ts))) return true;
     const { buffer } = this;
-    if (this.trusted && sn === this.#ackedSn && ts === this.#ackedTs && !this.silent) return true;
+    const acked = ts === this.#ackedTs || ts === this.#ackedSentTs;
+    if (this.trusted && sn === this.#ackedSn && acked && !this.silent) return true;
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
       return false;
     }
@@ -406,9 +409,12 @@ export class Sender implements PacketSink {
       this.#takeEcho(echo);
       return;
     }
+    const isNew = distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn);
+    if (isNew) this.#ackedSentTs = (timestamp(buffer.sentAt(sn)) + this.#tsOffset) | 0;
+    else if (sn !== this.#ackedSn) this.#ackedSentTs = echo;
     this.#ackedSn = sn;
     this.#ackedTs = echo;
-    if (distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn)) {
+    if (isNew) {
       sample = this.#sampler.sample(sn, ts, this.#clock.now);
       this.#ackedBytes += buffer.acknowledge(sn, ts);
     } else {

@@ -404,6 +404,27 @@ Deno.test("link: a reset may quote the first of a thousand answers in a round tr
   assert(a.kcp.isOwnPacket(0, first! | 0));
 });
 
+Deno.test("link: a reset may quote a segment whose acknowledgment is repeated", () => {
+  for (const arrives of ["the first acknowledgment", "only repeated ones", "none"]) {
+    const a = new End({ initialTs: 2e9, extensions: true });
+    a.kcp.requireEcho(true);
+    queue(a, 1);
+    const [{ ts }] = a.segments(0);
+    const [first, ...repeated] = [0, 8, 300].map((age) => ({
+      cmd: ACK,
+      sn: 0,
+      ts: ts + age,
+      una: 1,
+    }));
+    if (arrives === "the first acknowledgment") a.input(400, first);
+    if (arrives !== "none") { for (const ack of repeated) a.input(400, ack); }
+    assert(a.kcp.isOwnPacket(0, ts | 0), arrives);
+    for (const [sn, wrong] of [[0, 0], [0, ts - 1], [0, ts + 1], [1, ts], [-1, 0]]) {
+      assertEquals(a.kcp.isOwnPacket(sn, wrong | 0), false, JSON.stringify([arrives, sn, wrong]));
+    }
+  }
+});
+
 Deno.test("link: a peer that has only proved its address gets the clock beside the echoes", () => {
   for (const own of [true, false]) {
     const b = new End({ ackNoDelay: true, extensions: true });
