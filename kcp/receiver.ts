@@ -180,7 +180,8 @@ export class Receiver {
       }
     }
     incarnation.advance(ts, now);
-    this.quote(sn, ts);
+    // Its sender does not remember a probe of the path MTU before its first segment.
+    if (distance(sn, this.#initialSn) >= 0) this.quote(sn, ts);
     this.#lastSn = sn;
     this.#lastTs = ts;
     this.#lastAt = now;

@@ -346,7 +346,8 @@ export class Sender implements PacketSink {
    * one that was acknowledged last. Nobody who does not see the packets can know them.
    */
   isOwnPacket(sn: number, ts: number): boolean {
-    if (sn === 0 && (this.#echoes.has(ts) || this.#echoes.hasShown(ts))) return true;
+    if ((sn === 0 || sn === this.#echoSn) && this.#echoes.has(ts)) return true;
+    if (sn === 0 && this.#echoes.hasShown(ts)) return true;
     const { buffer } = this;
     const acked = ts === this.#ackedTs || ts === this.#ackedSentTs;
     if (this.trusted && sn === this.#ackedSn && acked && !this.silent) return true;

@@ -425,6 +425,18 @@ Deno.test("link: a reset may quote a segment whose acknowledgment is repeated", 
   }
 });
 
+Deno.test("link: a reset may quote a request for an echo, or a question", () => {
+  const a = new End({ initialTs: 2e9, extensions: true });
+  a.kcp.requireEcho(false);
+  a.kcp.askEcho();
+  a.kcp.askWindow();
+  a.kcp.tick(0);
+  for (const { sn, ts } of a.segments(0)) {
+    assert(a.kcp.isOwnPacket(sn | 0, ts | 0), `${sn}`);
+    assertEquals(a.kcp.isOwnPacket(sn | 0, (ts + 5) | 0), false);
+  }
+});
+
 Deno.test("link: a peer that has only proved its address gets the clock beside the echoes", () => {
   for (const own of [true, false]) {
     const b = new End({ ackNoDelay: true, extensions: true });

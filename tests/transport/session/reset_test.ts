@@ -469,6 +469,26 @@ Deno.test("cost: the answer of a session that was aborted is never longer", () =
   assertEquals(a.machine.size, 0, "the session stays");
 });
 
+Deno.test("abort: no reset quotes a probe of the path MTU, which its sender forgets", () => {
+  const a = new Outlet(new Endpoint(turbo, true));
+  a.machine.input(encode({ ts: 7, data: pattern(5) }), 0, B);
+  const session = a.machine.accept()!;
+  a.machine.input(encode(...ownAnswers(a.read(0).flatMap(({ segments }) => segments))), 10, B);
+  // A peer that does not know probes yet gets a segment before the first one.
+  const probe = (ts: number) => encode({ sn: -2, ts });
+  a.machine.input(encode({ sn: 1, ts: 20, data: pattern(5) }), 20, B);
+  a.machine.input(probe(21), 21, B);
+  a.packets(30);
+  session.reset(new ConnectionError("closed", "no more"), 0);
+  const quotes = () =>
+    a.read(now).flatMap(({ segments }) => segments.map(({ sn, ts }) => [sn, ts]));
+  let now = 30;
+  assertEquals(quotes(), [[1, 20]]);
+  for (; now < 800; now++) quotes();
+  a.machine.input(probe(now), now, B);
+  assertEquals(quotes(), [[1, 20]]);
+});
+
 Deno.test("cost: an address that may be forged gets one reset, within three times its bytes", () => {
   const a = new Outlet(new Endpoint(turbo, true));
   const question = encode({ cmd: WASK, frg: EXTENDED | OPENING, ts: 5 });
