@@ -24,6 +24,7 @@ import {
   CMD_WASK,
   distance,
   isMarked,
+  MAX_ECHO_LEAD,
   MAX_FRAGMENTS,
   OPENING,
   OVERHEAD,
@@ -45,11 +46,6 @@ const FEW_SEGMENTS = 8;
 
 /** Two times that are further apart, in ms, have no order on the wire. */
 const MAX_DISTANCE = 2 ** 31 - 1;
-/**
- * How far the `ts` of an ACK may lie ahead of our clock, in ms: see {@linkcode Receiver.repeatAck}. The
- * clock of the peer may run faster than ours, may have been set, or ours stood still meanwhile.
- */
-const MAX_LEAD = 600_000;
 
 /**
  * Without the option `extensions`, a peer that never answered gets its first segment in pieces of this
@@ -381,13 +377,15 @@ export class Sender implements PacketSink {
   /**
    * Whether the `ts` that an ACK echoes is one that this end has sent. Only a peer that got a packet of
    * this end knows it: an ACK for an earlier incarnation of this end echoes another one. An ACK that
-   * is repeated echoes a later one: see `MAX_ECHO_LEAD`.
+   * is repeated echoes a later one: see {@linkcode MAX_ECHO_LEAD}.
    */
   hasSent(echo: number): boolean {
     const { now } = this.#clock;
     const ts = (echo - this.#tsOffset) | 0;
-    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < -MAX_LEAD) return false;
-    return now - this.#firstSentAt > MAX_DISTANCE - MAX_LEAD ||
+    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < -MAX_ECHO_LEAD) {
+      return false;
+    }
+    return now - this.#firstSentAt > MAX_DISTANCE - MAX_ECHO_LEAD ||
       distance(ts, timestamp(this.#firstSentAt)) >= 0;
   }
 
