@@ -279,12 +279,23 @@ export function checkClosed(end: End, facts: Facts): void {
 }
 
 /** How many windows the send queue may take at most, in round trips. */
-function windowsOfQueue({ out, connection }: End, peer: End): number {
-  const { sndWnd, sndQueue, mtu, nc, burst } = connection.options;
+function windowsOfQueue(end: End, peer: End): number {
+  const { out, connection } = end;
+  const { sndWnd, sndQueue, mtu } = connection.options;
   const all = out.sizes.length + Math.ceil(out.written / (mtu - 60)) + 1;
-  const segments = Math.min(all, sndWnd + sndQueue);
-  const windows = segments / Math.min(sndWnd, burst, peer.connection.options.rcvWnd);
-  return Math.ceil(nc ? windows : Math.max(windows, 4 + 2 * Math.sqrt(segments)));
+  return windowsOf(Math.min(all, sndWnd + sndQueue), end, peer);
+}
+
+/** How many windows that many segments take at most. */
+function windowsOf(segments: number, sender: End, reader: End): number {
+  const { sndWnd, nc, burst, interval } = sender.connection.options;
+  const { rcvWnd, ackNoDelay, interval: wait } = reader.connection.options;
+  const windows = segments / Math.min(sndWnd, burst, rcvWnd);
+  if (nc) return Math.ceil(windows);
+  // The timeout of a sender allows for its own interval. If that of the reader is longer, timeouts may
+  // come too early, and each makes the window of congestion control small again.
+  const small = !ackNoDelay && wait > interval;
+  return Math.ceil(Math.max(windows, small ? segments / 2 : 4 + 2 * Math.sqrt(segments)));
 }
 
 /** Rule `opened`, when a server accepts the client, or at the end. */
@@ -417,11 +428,9 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
 
 /** Round trips that the largest message takes: a window each, or what congestion control allows. */
 function roundsOfMessage(sender: End, reader: End): number {
-  const { sndWnd, mtu, nc, burst } = sender.connection.options;
   const largest = Math.max(0, ...sender.out.sizes);
-  const segments = Math.ceil(largest / (mtu - 60)) + 1;
-  const rounds = segments / Math.min(sndWnd, burst, reader.connection.options.rcvWnd);
-  return Math.ceil(nc ? rounds : Math.max(rounds, 4 + 2 * Math.sqrt(segments)));
+  const segments = Math.ceil(largest / (sender.connection.options.mtu - 60)) + 1;
+  return windowsOf(segments, sender, reader);
 }
 
 /**
