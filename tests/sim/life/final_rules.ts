@@ -21,7 +21,7 @@ export function checkPromise(out: Outgoing, facts: Facts): void {
   facts.count("promises");
   const readers = readersOf(out, facts);
   const best = Math.max(0, ...readers.map(({ got }) => got));
-  if (best >= promised) return;
+  if (best >= promised || out.acknowledgedAtKill >= promised) return;
   // An acknowledgment may have been under way when its sender was killed.
   const killedAfter = promisedAt - facts.scenario.oneWay - end.process.disturbed - 50;
   const processes = end.name === "client" ? facts.servers : readers.map((r) => r.end.process);
