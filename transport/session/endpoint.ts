@@ -628,13 +628,14 @@ export class Endpoint {
       this.#answers.ask(from, conv);
       return;
     }
-    const ended = this.#admission.endedBefore(from, conv, now);
-    if (refusal === "afterEnd" && !ended?.continues(quote.ts, now)) {
+    const isOfEnded = refusal === "afterEnd" &&
+      this.#admission.endedBefore(from, conv, now)!.continues(quote.ts, now);
+    if (refusal === "afterEnd" && !isOfEnded && !quote.linked) {
       // It is of a later incarnation, whose first segment may be late.
       this.#answers.ask(from, conv);
       return;
     }
-    const cause = refusal === "afterEnd" ? ENDED : refusal === "refused" ? REFUSED : UNKNOWN;
+    const cause = isOfEnded ? ENDED : refusal === "refused" ? REFUSED : UNKNOWN;
     this.#answers.reset(from, conv, quote, cause, now);
   }
 

@@ -416,6 +416,24 @@ Deno.test("unknown: a probe before the first segment is asked, since that segmen
   }
 });
 
+Deno.test("after the end: who says that it was heard is reset, whatever its clock; others are asked", () => {
+  const later = 2 ** 30;
+  const answers = {
+    "data of a later incarnation": [{ sn: 1, ts: later, data: pattern(5) }, WASK],
+    "its answer, as one that was heard": [{ cmd: WINS, frg: EXTENDED, sn: later }, RESET],
+    "its question, as one that was heard": [{ cmd: WASK, frg: EXTENDED, ts: later }, RESET],
+    "an answer of the incarnation that ended": [{ cmd: WINS, frg: EXTENDED, sn: 5 }, RESET],
+  } as const;
+  for (const [name, [segment, answer]] of Object.entries(answers)) {
+    const a = new Runner(new Endpoint(turbo, true));
+    a.machine.input(encode({ data: pattern(5) }), 0, B);
+    a.machine.accept()!.abort(new ConnectionError("closed", "gone"));
+    a.sent(10);
+    a.machine.input(encode(segment), 20, B);
+    assertEquals(a.segments(20).map(({ cmd }) => cmd), [answer], name);
+  }
+});
+
 Deno.test("cost: what answers a packet of an unknown conversation is never longer", () => {
   for (const [name, packet] of Object.entries(strangers(7))) {
     for (const options of [{}, { maxUnconfirmed: 0, entropy: countingEntropy() }]) {
