@@ -176,9 +176,12 @@ export function checkOperation(op: Operation, facts: Facts): void {
   const patience = Math.min(idleTimeout, keepAlive + deadLinkTime, silent);
   // The probes of sizes share the rate: nothing that asks for an answer may leave for so long.
   const probing = PROBED_PACKETS * mtu / pacingRate * 1000;
-  // The next process at the peer's address asks before it resets, and the reset may be lost. The question
-  // is a sign of life.
-  const asked = facts.servers.length > 1 && end.process.disturbed === 0 ? end.heardAt : -Infinity;
+  // The listener at the peer's address asks before it resets, and the reset may be lost. The question is a
+  // sign of life.
+  const lostAt = facts.history(end)?.lostAt ?? -Infinity;
+  const isLossy = end.name === "client" && lostAt > gone && end.peer?.process.alive;
+  const asks = isLossy || facts.servers.length > 1;
+  const asked = asks && end.process.disturbed === 0 ? end.heardAt : -Infinity;
   const bound = Math.max(since, gone, asked) + patience + probing +
     (deadLinkTime === Infinity ? 0 : deadLinkTime / 4) + slack(end, facts);
   facts.count("waits for a peer that is gone");
