@@ -113,7 +113,9 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
 function mayHaveLeft(reader: End, out: Outgoing, facts: Facts): boolean {
   const { outcome, out: own, reachedAt } = reader;
   // After a reset, nothing is left that was not acknowledged: whether the end was, is not known then.
-  const wasTold = (outcome?.at ?? Infinity) + facts.scenario.oneWay <= out.endPromisedAt;
+  const { up, down } = facts.scenario;
+  const least = Math.min(Number(up.latency ?? 0), Number(down.latency ?? 0));
+  const wasTold = (outcome?.at ?? Infinity) + least <= out.endPromisedAt;
   if (out.endAcknowledged && !wasTold || own.endedAt === Infinity) return false;
   if (!["idle", "unreachable", "unconfirmed"].includes(outcome?.kind ?? "")) return false;
   // Congestion control may hold the end back until what is before it is acknowledged.
