@@ -105,18 +105,25 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
   }
 }
 
+/** An end that a close could not deliver is sent until the peer was silent for this time, in ms. */
+const END_PATIENCE = 30_000;
+
 /**
  * Whether a close may count as delivered though nobody has acknowledged its end: the reader has ended
  * its own stream, and so may have left with all data. Here it gave up its peer before, or nothing reached
- * it any more.
+ * it any more; or its peer had waited for it as long as the settings say, and resets it after that.
  */
 function mayHaveLeft(reader: End, out: Outgoing, facts: Facts): boolean {
   const { outcome, out: own, reachedAt } = reader;
-  // After a reset, nothing is left that was not acknowledged: whether the end was, is not known then.
   const { up, down } = facts.scenario;
   const least = Math.min(Number(up.latency ?? 0), Number(down.latency ?? 0));
+  // After a reset, nothing is left that was not acknowledged: whether the end was, is not known then.
   const wasTold = (outcome?.at ?? Infinity) + least <= out.endPromisedAt;
   if (out.endAcknowledged && !wasTold || own.endedAt === Infinity) return false;
+  if (outcome?.kind === "reset") {
+    const { deadLinkTime } = limits(out.end, facts.scenario);
+    return outcome.at >= out.end.reachedAt + Math.min(deadLinkTime, END_PATIENCE);
+  }
   if (!["idle", "unreachable", "unconfirmed"].includes(outcome?.kind ?? "")) return false;
   // Congestion control may hold the end back until what is before it is acknowledged.
   const roundTrip = 2 * facts.scenario.oneWay + facts.interval(reader) + facts.interval(out.end);
