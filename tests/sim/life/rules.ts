@@ -176,13 +176,12 @@ export function checkOperation(op: Operation, facts: Facts): void {
   const patience = Math.min(idleTimeout, keepAlive + deadLinkTime, silent);
   // The probes of sizes share the rate: nothing that asks for an answer may leave for so long.
   const probing = PROBED_PACKETS * mtu / pacingRate * 1000;
-  // The listener at the peer's address asks before it resets, and the reset may be lost. The question is a
-  // sign of life.
+  // What is at the peer's address may still be heard where packets are lost: a session in TIME-WAIT
+  // answers, and a listener asks before it resets.
   const lostAt = facts.history(end)?.lostAt ?? -Infinity;
-  const isLossy = end.name === "client" && lostAt > gone && end.peer?.process.alive;
-  const asks = isLossy || facts.servers.length > 1;
-  const asked = asks && end.process.disturbed === 0 ? end.heardAt : -Infinity;
-  const bound = Math.max(since, gone, asked) + patience + probing +
+  const answers = lostAt > gone && end.peer?.process.alive || facts.servers.length > 1;
+  const heard = answers && end.process.disturbed === 0 ? end.heardAt : -Infinity;
+  const bound = Math.max(since, gone, heard) + patience + probing +
     (deadLinkTime === Infinity ? 0 : deadLinkTime / 4) + slack(end, facts);
   facts.count("waits for a peer that is gone");
   if (now > bound) {
