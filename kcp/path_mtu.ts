@@ -411,7 +411,8 @@ export class PathMtu {
   #narrow(now: number): void {
     const round = this.#round;
     this.#low = Math.max(this.#low, this.mtu);
-    if (round.showsSizes) {
+    // A larger packet may have arrived since the search began.
+    if (round.showsSizes && this.#low < this.#high) {
       const next = round.above(this.#low);
       if (next < this.#high) this.#high = next;
       if (this.#bad < Infinity) this.#bad = Math.min(this.#bad, this.#high);

@@ -884,7 +884,11 @@ export class Sender implements PacketSink {
         writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, length);
         writer.carriesData = true;
         if (path.vanishes(size)) writer.allowFragments();
-        if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
+        if (again) {
+          // What is known to vanish counts as a packet that fits: see packetWritten.
+          const sent = path.vanishes(size) ? size : buffer.packetSize(sn);
+          path.resent(sent, buffer.sentAt(sn), now);
+        }
         this.#noteOpen(sn);
       }
       this.limit -= size;
