@@ -228,6 +228,15 @@ export class Kcp {
     return this.#sender.buffer.nxt >>> 0;
   }
 
+  /**
+   * Sequence number of the peer's first segment.
+   *
+   * @internal
+   */
+  get rcvFirst(): number {
+    return this.#receiver.firstSn;
+  }
+
   /** First sequence number that has not arrived. */
   get rcvNxt(): number {
     return this.#receiver.buffer.nxt >>> 0;
@@ -668,7 +677,7 @@ export class Kcp {
    *
    * @param start Arena offset of the packet's first byte.
    * @param end Arena offset after its last byte.
-   * @param now The time in ms. Data must continue the peer's clock.
+   * @param now The time in ms. Data, and what shows the clock of its sender, must continue the peer's.
    */
   fits(start: number, end: number, now: number): boolean {
     const { view } = this.arena;
@@ -678,8 +687,11 @@ export class Kcp {
       return false;
     }
     for (let at = start; end - at >= OVERHEAD;) {
-      const data = view.getUint8(at + CMD) === CMD_PUSH;
-      if (data && !incarnation.continues(view.getInt32(at + TS, true), now)) return false;
+      const cmd = view.getUint8(at + CMD);
+      const marked = isMarked(view.getUint8(at + FRG));
+      const clock = cmd === CMD_WINS ? SN : TS;
+      const dated = cmd === CMD_PUSH || marked && (cmd === CMD_WASK || cmd === CMD_WINS);
+      if (dated && !incarnation.continues(view.getInt32(at + clock, true), now)) return false;
       at += OVERHEAD + view.getInt32(at + LEN, true);
     }
     return true;

@@ -182,9 +182,10 @@ export class Receiver {
       }
     }
     incarnation.advance(ts, now);
-    this.quote(sn, ts);
     // The next segment will come after the interval: the acknowledgment would wait for nothing.
     if (now - this.#lastAt >= this.#options.interval) this.#sparse = true;
+    // Its sender does not remember a probe of the path MTU before its first segment.
+    if (distance(sn, this.#initialSn) >= 0) this.quote(sn, ts);
     this.#lastSn = sn;
     this.#lastTs = ts;
     this.#lastAt = now;

@@ -25,6 +25,7 @@ import {
   CMD_WASK,
   distance,
   isMarked,
+  MAX_ECHO_LEAD,
   MAX_FRAGMENTS,
   OPENING,
   OVERHEAD,
@@ -46,11 +47,6 @@ const FEW_SEGMENTS = 8;
 
 /** Two times that are further apart, in ms, have no order on the wire. */
 const MAX_DISTANCE = 2 ** 31 - 1;
-/**
- * How far the `ts` of an ACK may lie ahead of our clock, in ms: see {@linkcode Receiver.repeatAck}. The
- * clock of the peer may run faster than ours, may have been set, or ours stood still meanwhile.
- */
-const MAX_LEAD = 600_000;
 
 /**
  * Without the option `extensions`, a peer that never answered gets its first segment in pieces of this
@@ -97,9 +93,11 @@ export class Sender implements PacketSink {
   peerWasLinked = false;
   /** No further one is sent before this time, in ms. */
   #challengeAt = -Infinity;
-  /** The acknowledgment that was handled last. */
-  #ackedSn = 0;
+  /** The acknowledgment that was handled last; null before the first one. */
+  #ackedSn: number | null = null;
   #ackedTs = 0;
+  /** The `ts` with which its segment was sent: a repeated acknowledgment echoes a later one. */
+  #ackedSentTs = 0;
   readonly #echoes = new EchoLog();
   /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
   shortage = 0;
@@ -353,9 +351,11 @@ export class Sender implements PacketSink {
    * one that was acknowledged last. Nobody who does not see the packets can know them.
    */
   isOwnPacket(sn: number, ts: number): boolean {
-    if (sn === 0 && (this.#echoes.has(ts) || this.#echoes.hasShown(ts))) return true;
+    if ((sn === 0 || sn === this.#echoSn) && this.#echoes.has(ts)) return true;
+    if (sn === 0 && this.#echoes.hasShown(ts)) return true;
     const { buffer } = this;
-    if (this.trusted && sn === this.#ackedSn && ts === this.#ackedTs && !this.silent) return true;
+    const acked = ts === this.#ackedTs || ts === this.#ackedSentTs;
+    if (this.trusted && sn === this.#ackedSn && acked && !this.silent) return true;
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
       return false;
     }
@@ -387,13 +387,15 @@ export class Sender implements PacketSink {
   /**
    * Whether the `ts` that an ACK echoes is one that this end has sent. Only a peer that got a packet of
    * this end knows it: an ACK for an earlier incarnation of this end echoes another one. An ACK that
-   * is repeated echoes a later one: see `MAX_ECHO_LEAD`.
+   * is repeated echoes a later one: see {@linkcode MAX_ECHO_LEAD}.
    */
   hasSent(echo: number): boolean {
     const { now } = this.#clock;
     const ts = (echo - this.#tsOffset) | 0;
-    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < -MAX_LEAD) return false;
-    return now - this.#firstSentAt > MAX_DISTANCE - MAX_LEAD ||
+    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < -MAX_ECHO_LEAD) {
+      return false;
+    }
+    return now - this.#firstSentAt > MAX_DISTANCE - MAX_ECHO_LEAD ||
       distance(ts, timestamp(this.#firstSentAt)) >= 0;
   }
 
@@ -416,10 +418,13 @@ export class Sender implements PacketSink {
       this.#takeEcho(echo);
       return;
     }
+    const isNew = distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn);
+    if (isNew) this.#ackedSentTs = (timestamp(buffer.sentAt(sn)) + this.#tsOffset) | 0;
+    else if (sn !== this.#ackedSn) this.#ackedSentTs = echo;
     this.#ackedSn = sn;
     this.#ackedTs = echo;
     this.#packetTs = ts;
-    if (distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn)) {
+    if (isNew) {
       sample = this.#sampler.sample(sn, ts, this.#clock.now);
       this.#ackedBytes += buffer.acknowledge(sn, ts);
     } else {
@@ -947,7 +952,11 @@ export class Sender implements PacketSink {
         writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, length);
         writer.carriesData = true;
         if (path.vanishes(size)) writer.allowFragments();
-        if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
+        if (again) {
+          // What is known to vanish counts as a packet that fits: see packetWritten.
+          const sent = path.vanishes(size) ? size : buffer.packetSize(sn);
+          path.resent(sent, buffer.sentAt(sn), now);
+        }
         this.#noteOpen(sn);
       }
       this.limit -= size;

@@ -10,6 +10,7 @@ import {
   pattern,
   PIECE,
   PROBE,
+  PROBE_ANSWER,
   PUSH,
   queue,
   sent,
@@ -541,6 +542,21 @@ Deno.test("path MTU: until data is taken, a question does not share a packet wit
       segments.some(({ cmd, data }) => cmd === WASK || cmd === PUSH && data.length === 0)
     );
     assertEquals(asking.map(({ length }) => length), [1]);
+  }
+});
+
+Deno.test("path MTU: all goes on after a time of loss in which no probe was answered", () => {
+  for (let seed = 0; seed < 60; seed++) {
+    const options = { ...turbo, sndWnd: 3 + seed % 4, extensions: seed % 2 === 0 };
+    const path = new Path({ message: 0, ahead: 0, total: 20_000 }, options, { loss: 0.3 }, seed);
+    const input = path.a.kcp.input.bind(path.a.kcp);
+    path.a.kcp.input = (packet, now, recovered) =>
+      now < 1_000 && packet[4] === PROBE_ANSWER ? false : input(packet, now, recovered);
+    path.network.at(90, () => path.shrink(576));
+    path.network.at(1_000, () => {
+      for (const link of [path.there, path.back]) link.configure({ loss: 0 });
+    });
+    path.finish(20_000);
   }
 });
 
