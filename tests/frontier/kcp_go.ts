@@ -49,6 +49,22 @@ async function copyFolder(from: string, to: string): Promise<void> {
   }
 }
 
+/** A folder for programs, which is removed at the end. */
+async function temporary(): Promise<string> {
+  const directory = await Deno.makeTempDir({ prefix: "kcp-frontier-" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
+  return directory;
+}
+
+const SUFFIX = Deno.build.os === "windows" ? ".exe" : "";
+
+/** Builds the proxy and the ends in real time, with kcp-go as it is. Returns the program. */
+export async function buildReal(): Promise<string> {
+  const program = `${await temporary()}/real${SUFFIX}`;
+  await go(["build", "-o", program, "."]);
+  return program;
+}
+
 /** kcp-go, built to run in virtual time. */
 export class VirtualKcpGo {
   private constructor(readonly program: string) {}
@@ -59,8 +75,7 @@ export class VirtualKcpGo {
    * @throws {Error} When Go can't build it, or kcp-go's scheduler is not the one that is known.
    */
   static async build(): Promise<VirtualKcpGo> {
-    const directory = await Deno.makeTempDir({ prefix: "kcp-frontier-" });
-    globalThis.addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
+    const directory = await temporary();
     await go(["mod", "download"]);
     const source = await go(["list", "-m", "-f", "{{.Dir}}", MODULE]);
     const copy = `${directory}/kcp-go`;
@@ -77,7 +92,7 @@ export class VirtualKcpGo {
       await Deno.copyFile(new URL(`kcp_go/${name}`, import.meta.url), `${directory}/${name}`);
     }
     await go(["mod", "edit", `-replace=${MODULE}=${copy}`, modfile]);
-    const program = `${directory}/virtual${Deno.build.os === "windows" ? ".exe" : ""}`;
+    const program = `${directory}/virtual${SUFFIX}`;
     await go(["test", "-c", `-modfile=${modfile}`, "-o", program, "."]);
     return new VirtualKcpGo(program);
   }

@@ -1,4 +1,4 @@
-package frontier
+package main
 
 import (
 	"container/heap"
@@ -113,89 +113,110 @@ func (p *packets) Pop() any {
 	return top
 }
 
-// end is one end of a path: a net.PacketConn that has one peer.
-type end struct {
-	own  address
-	peer *end
-	// link leads to the peer.
-	link *link
-	die  chan struct{}
-	once sync.Once
-
-	mu sync.Mutex
-	// coming are packets on their way to this end.
+// queue holds packets until they arrive.
+type queue struct {
+	mu     sync.Mutex
 	coming packets
 	order  uint64
 	// wake tells the reader that a packet arrives sooner than those before.
 	wake chan struct{}
+}
+
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+
+// put adds a packet that arrives at a time.
+func (q *queue) put(at time.Time, data []byte) {
+	q.mu.Lock()
+	q.order++
+	heap.Push(&q.coming, packet{at, q.order, data})
+	first := q.coming[0].order == q.order
+	q.mu.Unlock()
+	if first {
+		select {
+		case q.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// next waits until a packet arrives, and takes it; false when die is closed before.
+func (q *queue) next(die <-chan struct{}) (packet, bool) {
+	for {
+		var timer *time.Timer
+		var due <-chan time.Time
+		q.mu.Lock()
+		if len(q.coming) > 0 {
+			wait := time.Until(q.coming[0].at)
+			if wait <= 0 {
+				next := heap.Pop(&q.coming).(packet)
+				q.mu.Unlock()
+				return next, true
+			}
+			timer = time.NewTimer(wait)
+			due = timer.C
+		}
+		q.mu.Unlock()
+		select {
+		case <-due:
+		case <-q.wake:
+		case <-die:
+			return packet{}, false
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+// end is one end of a path in memory: a net.PacketConn that has one peer.
+type end struct {
+	own  address
+	peer *end
+	// coming are packets on their way to this end.
+	coming *queue
+	die    chan struct{}
+	once   sync.Once
+
+	mu sync.Mutex
+	// link leads to the peer.
+	link *link
 	// sentBytes and sentPackets count what this end sent, lost packets included.
 	sentBytes, sentPackets int64
 }
 
 // newPath makes the two ends of a path.
 func newPath(options linkOptions, seed uint64) (*end, *end) {
-	a := &end{own: "a", link: newLink(options, seed, 0)}
-	b := &end{own: "b", link: newLink(options, seed, 1)}
-	a.peer, b.peer = b, a
-	for _, e := range []*end{a, b} {
-		e.die, e.wake = make(chan struct{}), make(chan struct{}, 1)
+	newEnd := func(own address, direction uint64) *end {
+		return &end{
+			own:    own,
+			link:   newLink(options, seed, direction),
+			coming: newQueue(),
+			die:    make(chan struct{}),
+		}
 	}
+	a, b := newEnd("a", 0), newEnd("b", 1)
+	a.peer, b.peer = b, a
 	return a, b
 }
 
 func (e *end) WriteTo(p []byte, _ net.Addr) (int, error) {
-	now := time.Now()
 	e.mu.Lock()
 	e.sentBytes += int64(len(p))
 	e.sentPackets++
-	at, arrives := e.link.transmit(now)
+	at, arrives := e.link.transmit(time.Now())
 	e.mu.Unlock()
 	if arrives {
-		e.peer.take(at, append([]byte(nil), p...))
+		e.peer.coming.put(at, append([]byte(nil), p...))
 	}
 	return len(p), nil
 }
 
-func (e *end) take(at time.Time, data []byte) {
-	e.mu.Lock()
-	e.order++
-	heap.Push(&e.coming, packet{at, e.order, data})
-	first := e.coming[0].order == e.order
-	e.mu.Unlock()
-	if first {
-		select {
-		case e.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
 func (e *end) ReadFrom(p []byte) (int, net.Addr, error) {
-	for {
-		var timer *time.Timer
-		var due <-chan time.Time
-		e.mu.Lock()
-		if len(e.coming) > 0 {
-			wait := time.Until(e.coming[0].at)
-			if wait <= 0 {
-				next := heap.Pop(&e.coming).(packet)
-				e.mu.Unlock()
-				return copy(p, next.data), e.peer.own, nil
-			}
-			timer = time.NewTimer(wait)
-			due = timer.C
-		}
-		e.mu.Unlock()
-		select {
-		case <-due:
-		case <-e.wake:
-		case <-e.die:
-			return 0, nil, net.ErrClosed
-		}
-		if timer != nil {
-			timer.Stop()
-		}
+	next, ok := e.coming.next(e.die)
+	if !ok {
+		return 0, nil, net.ErrClosed
 	}
+	return copy(p, next.data), e.peer.own, nil
 }
 
 // sent returns how many bytes and packets this end has sent.

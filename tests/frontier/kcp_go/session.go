@@ -1,4 +1,4 @@
-package frontier
+package main
 
 import (
 	"encoding/binary"

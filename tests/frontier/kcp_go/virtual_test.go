@@ -1,8 +1,4 @@
-// Package frontier measures kcp-go in virtual time.
-//
-// The test reads jobs from stdin, one JSON object a line, and prints one result a line. It is a test
-// because testing/synctest, which makes the time virtual, needs one.
-package frontier
+package main
 
 import (
 	"bufio"
@@ -14,6 +10,9 @@ import (
 	kcp "github.com/xtaci/kcp-go/v5"
 )
 
+// TestVirtualTime measures kcp-go in virtual time. It reads jobs from stdin, one JSON object a line, and
+// prints one result a line. It is a test because testing/synctest, which makes the time virtual, needs
+// one.
 func TestVirtualTime(t *testing.T) {
 	var jobs []job
 	lines := bufio.NewScanner(os.Stdin)

@@ -1,0 +1,4 @@
+import type { Line } from "./report.ts";
+export function draw(_lines: readonly Line[]): string {
+  return "";
+}
