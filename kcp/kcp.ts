@@ -388,6 +388,10 @@ export class Kcp {
     return {
       ...this.#counters,
       ...sender.counters,
+      ...sender.redundancy.counters,
+      needlessRetransmits: sender.buffer.detector.needless,
+      copiesFirst: sender.buffer.detector.copiesFirst,
+      rideAlongsFirst: sender.buffer.detector.rideAlongsFirst,
       ...receiver.counters,
       packetsOut: this.#writer.packets,
       bytesOut: this.#writer.bytes,

@@ -1,9 +1,12 @@
+import { ReorderingWindow } from "./reordering_window.ts";
 import { RTO_MAX, rtoGrowth } from "./rto.ts";
+import { distance, timestamp } from "./segment.ts";
 
 /** Why a segment is due to be sent again. */
 export const REASON_TIMEOUT = 0;
 export const REASON_FAST = 1;
 export const REASON_EARLY = 2;
+export const REASON_PROBE = 3;
 
 // Fields of a segment in the integer table.
 const STRIDE = 5;
@@ -13,11 +16,17 @@ const LIST = 2;
 const PREV = 3;
 const NEXT = 4;
 // Fields of a segment in the table of times.
-const TIMES = 4;
+const TIMES = 6;
+/** When it was last sent, copies included. */
 const SENT = 0;
 const FIRST_SENT = 1;
+/** Number of the last transmission. */
 const ORDER = 2;
 const REASON = 3;
+/** When it was last sent for a reason of its own: not as a copy. */
+const RESENT = 4;
+/** Number of the first transmission. */
+const FIRST_ORDER = 5;
 
 /** Values of LIST for a segment that is in no list. */
 const UNSENT = -1;
@@ -34,6 +43,8 @@ const DUE = 2 * LEVELS;
 const PARKED = DUE + 1;
 /** No place in the table. */
 const NONE = -1;
+/** The tail is probed after this many round trips without an acknowledgment. RFC 8985 §7.2: 2. */
+const PROBE_ROUNDS = 1.5;
 
 /**
  * Decides which segments are lost and due to be sent again. It knows a segment by its place in the
@@ -47,6 +58,11 @@ const NONE = -1;
  * skipped `n` times if `n` transmissions with a higher number have been acknowledged, that is, if
  * its number is below the n-th highest acknowledged one. Such segments are at the heads of the
  * lists. RFC 9002 §6.1.1 detects loss in the same way.
+ *
+ * On a path that reorders, such a segment may only be late. The acknowledgment of a needless
+ * retransmission shows that, and by how much: it echoes the `ts` of the transmission that arrived. From
+ * then on, a segment is lost when one that was sent later has arrived, and the reordering window has
+ * passed: see {@linkcode ReorderingWindow}.
  */
 export class LossDetector {
   #table = new Int32Array(0);
@@ -67,6 +83,18 @@ export class LossDetector {
   #resend = 0;
   /** What was not sent after this time, in ms, times out after the first timeout. */
   #forgivenUntil = -Infinity;
+  /** Number of the newest transmission that has arrived, and its round-trip time in ms. */
+  #newest = 0;
+  #newestRtt = 0;
+  readonly #reordering = new ReorderingWindow();
+  /** When something was last sent, in ms. The tail is not probed before the next acknowledgment. */
+  #lastSentAt = -Infinity;
+  #tailProbed = false;
+  /** Retransmissions that were needless: an earlier transmission of the segment has arrived. */
+  needless = 0;
+  /** Segments whose copy arrived first: of a retransmission, or beside another segment. */
+  copiesFirst = 0;
+  rideAlongsFirst = 0;
 
   /** Takes over settings. They may change while segments are in flight. */
   configure(nodelay: 0 | 1 | 2, resend: number, fastlimit: number): void {
@@ -92,15 +120,40 @@ export class LossDetector {
     const time = slot * TIMES;
     const table = this.#table;
     const first = table[at + LIST] === UNSENT;
-    if (first) this.#times[time + FIRST_SENT] = now;
-    else this.#unlink(slot);
+    this.#order++;
+    if (first) {
+      this.#times[time + FIRST_SENT] = now;
+      this.#times[time + FIRST_ORDER] = this.#order;
+    } else {
+      this.#unlink(slot);
+    }
     const xmit = ++table[at + XMIT];
-    this.#times[time + SENT] = now;
-    this.#times[time + ORDER] = ++this.#order;
+    this.#times[time + SENT] = this.#times[time + RESENT] = now;
+    this.#times[time + ORDER] = this.#order;
+    this.#lastSentAt = now;
     const level = Math.min(table[at + TIMEOUTS], LEVELS - 1);
     const fast = this.#fastlimit === 0 || xmit <= this.#fastlimit;
     this.#link(slot, fast ? level : level + LEVELS);
     return first;
+  }
+
+  /**
+   * Notes that a copy of a segment in flight is sent now. Its timeout counts from the copy on. For
+   * `fastlimit` it is no transmission.
+   */
+  copy(slot: number, now: number): void {
+    const list = this.#table[slot * STRIDE + LIST];
+    this.#unlink(slot);
+    this.#times[slot * TIMES + SENT] = now;
+    this.#times[slot * TIMES + ORDER] = ++this.#order;
+    this.#lastSentAt = now;
+    this.#link(slot, list);
+  }
+
+  /** Whether a segment is in flight and not due to be sent again. */
+  isWaiting(slot: number): boolean {
+    const list = this.#table[slot * STRIDE + LIST];
+    return list >= 0 && list < DUE;
   }
 
   /** Marks a segment as acknowledged. */
@@ -114,9 +167,19 @@ export class LossDetector {
     return this.#table[slot * STRIDE + LIST] === ACKED;
   }
 
-  /** Whether a segment was sent more than once. */
+  /** Whether a segment was sent more than once, not counting copies. */
   wasResent(slot: number): boolean {
     return this.#table[slot * STRIDE + XMIT] > 1;
+  }
+
+  /** Whether a segment was sent more than once, as a copy or for a reason of its own. */
+  wasRepeated(slot: number): boolean {
+    return this.#times[slot * TIMES + SENT] !== this.#times[slot * TIMES + FIRST_SENT];
+  }
+
+  /** Time of the last transmission that was no copy, in ms. */
+  resentAt(slot: number): number {
+    return this.#times[slot * TIMES + RESENT];
   }
 
   /** Time of the last transmission of a segment in flight, in ms. */
@@ -144,9 +207,57 @@ export class LossDetector {
     return this.#times[slot * TIMES + REASON];
   }
 
-  /** Notes that the last transmission of a segment arrived: earlier ones in flight were skipped. */
-  noteArrived(slot: number): void {
-    const order = this.#times[slot * TIMES + ORDER];
+  /** Notes that the last transmission of a segment arrived at `now`. */
+  noteArrived(slot: number, now: number): void {
+    const time = slot * TIMES;
+    const sent = this.#times[time + SENT];
+    if (sent !== this.#times[time + RESENT]) this.#noteCopy(slot);
+    this.#noteOrder(this.#times[time + ORDER], now - sent, false, now);
+  }
+
+  /**
+   * Notes that a transmission of a segment arrived at `now` which was not the last one.
+   *
+   * @param ts Its time in ms, as the `ts` of a packet.
+   * @param rtt Its round-trip time in ms.
+   */
+  noteEarlierArrived(slot: number, ts: number, rtt: number, now: number): void {
+    const time = slot * TIMES;
+    const order = distance(ts, timestamp(this.#times[time + RESENT]));
+    if (order > 0) this.#noteCopy(slot);
+    // The last retransmission was needless. A probe of the tail is no sign of reordering.
+    const needless = order < 0 && this.#times[time + REASON] !== REASON_PROBE;
+    if (needless) this.needless++;
+    this.#noteOrder(this.#times[time + FIRST_ORDER], rtt, needless, now);
+  }
+
+  /**
+   * Notes that a segment arrived with a packet of this `ts`, if that was a copy of it.
+   *
+   * @param ts As a time of this end; NaN if the packet that acknowledges it echoes none.
+   */
+  noteCopyWith(slot: number, ts: number): boolean {
+    const time = slot * TIMES;
+    const sent = this.#times[time + SENT];
+    if (sent === this.#times[time + RESENT] || ts !== (timestamp(sent) | 0)) return false;
+    this.#noteCopy(slot);
+    return true;
+  }
+
+  #noteCopy(slot: number): void {
+    if (this.wasResent(slot)) this.copiesFirst++;
+    else this.rideAlongsFirst++;
+  }
+
+  /** Notes that the transmission with this number arrived: earlier ones in flight were skipped. */
+  #noteOrder(order: number, rtt: number, needless: boolean, now: number): void {
+    if (order > this.#newest) {
+      this.#newest = order;
+      this.#newestRtt = rtt;
+    } else if (needless || this.#reordering.open) {
+      const late = rtt - this.#newestRtt;
+      if (late > 0) this.#reordering.widen(now, this.#newestRtt, late);
+    }
     const acked = this.#acked;
     let i = acked.length - 1;
     if (order <= acked[i]) return;
@@ -154,10 +265,15 @@ export class LossDetector {
     acked[i] = order;
   }
 
-  /** Makes segments due that were skipped `resend` times, or once if `early`. Returns how many. */
-  collectSkipped(early: boolean): number {
+  /**
+   * Makes segments due that were skipped `resend` times, or once if `early`. On a path that reorders,
+   * those that were skipped once and are late by more than the reordering window. Returns how many.
+   */
+  collectSkipped(early: boolean, now: number): number {
     if (this.#resend === 0) return 0;
-    const threshold = this.#acked[early ? 0 : this.#acked.length - 1];
+    const window = this.#reordering.at(now, this.#newestRtt);
+    const threshold = this.#acked[early || window > 0 ? 0 : this.#acked.length - 1];
+    const rtt = this.#newestRtt;
     const reason = early ? REASON_EARLY : REASON_FAST;
     let count = 0;
     for (let bits = this.#occupied; bits !== 0;) {
@@ -165,11 +281,57 @@ export class LossDetector {
       bits &= ~(1 << level);
       for (let slot; (slot = this.#heads[level]) !== NONE;) {
         if (this.#times[slot * TIMES + ORDER] >= threshold) break;
+        // The same sum as in nextSkipped, rounded in the same way.
+        if (window > 0 && this.#times[slot * TIMES + SENT] + rtt + window > now) break;
         this.#makeDue(slot, reason);
         count++;
       }
     }
     return count;
+  }
+
+  /**
+   * When the reordering window of a skipped segment has passed, in ms. `Infinity` if there is none:
+   * then {@linkcode LossDetector.collectSkipped} depends on acknowledgments only.
+   */
+  nextSkipped(now: number): number {
+    if (this.#resend === 0 || !this.#reordering.open) return Infinity;
+    const window = this.#reordering.at(now, this.#newestRtt);
+    let next = Infinity;
+    for (let bits = this.#occupied; bits !== 0;) {
+      const level = 31 - Math.clz32(bits);
+      bits &= ~(1 << level);
+      const time = this.#heads[level] * TIMES;
+      if (this.#times[time + ORDER] >= this.#acked[0]) continue;
+      next = Math.min(next, this.#times[time + SENT] + this.#newestRtt + window);
+    }
+    return next;
+  }
+
+  /** Notes that something was acknowledged: the tail may be probed again. */
+  allowTailProbe(): void {
+    this.#tailProbed = false;
+  }
+
+  /**
+   * When the tail is probed, in ms, if no acknowledgment comes before: the segment that was sent last is
+   * sent again, and its acknowledgment shows what was lost before it (RFC 8985 §7). `Infinity` if it
+   * is not, or was.
+   *
+   * @param srtt The smoothed round-trip time in ms, -1 if it is unknown.
+   * @param delay How long the peer may hold an acknowledgment back, in ms.
+   */
+  tailProbeAt(srtt: number, delay: number): number {
+    // After a timeout, timeouts go on. Bit 0 alone: nothing has timed out.
+    if (this.#occupied !== 1 || this.#occupiedSlow !== 0) return Infinity;
+    if (this.#tailProbed || this.#resend === 0 || srtt < 0) return Infinity;
+    return this.#lastSentAt + PROBE_ROUNDS * srtt + delay;
+  }
+
+  /** Makes the segment due that was sent last. Only valid if {@linkcode tailProbeAt} is finite. */
+  probeTail(): void {
+    this.#tailProbed = true;
+    this.#makeDue(this.#tails[0], REASON_PROBE);
   }
 
   /**
@@ -179,6 +341,7 @@ export class LossDetector {
    */
   collectTimeouts(now: number, rto: number, longest: number): number {
     let count = 0;
+    rto = this.#patient(rto, now);
     const most = this.#longestTimeout(rto, longest);
     for (let half = 0; half < 2; half++) {
       for (let bits = half === 0 ? this.#occupied : this.#occupiedSlow; bits !== 0;) {
@@ -201,7 +364,8 @@ export class LossDetector {
   }
 
   /** The time of the next timeout in ms, `Infinity` if nothing is in flight. */
-  nextTimeout(rto: number, longest: number): number {
+  nextTimeout(now: number, rto: number, longest: number): number {
+    rto = this.#patient(rto, now);
     const most = this.#longestTimeout(rto, longest);
     let next = Infinity;
     for (let half = 0; half < 2; half++) {
@@ -214,6 +378,12 @@ export class LossDetector {
       }
     }
     return next;
+  }
+
+  /** The timeout, but not before the reordering window has passed. */
+  #patient(rto: number, now: number): number {
+    if (!this.#reordering.open) return rto;
+    return Math.max(rto, this.#newestRtt + this.#reordering.at(now, this.#newestRtt));
   }
 
   /** A bound on the timeout never makes it shorter than the first one. */

@@ -39,6 +39,16 @@ export class PacketWriter {
     this.#una = una;
   }
 
+  /** Bytes of a full packet. */
+  get mtu(): number {
+    return this.#mtu;
+  }
+
+  /** Bytes that the open packet has room for; those of a new one if none is open. */
+  get room(): number {
+    return this.#limit > 0 ? this.#limit - this.#at : this.#mtu;
+  }
+
   /** Whether the open packet has room for a segment of `size` bytes. */
   fits(size: number): boolean {
     return this.#at + size <= this.#limit;

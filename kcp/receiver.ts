@@ -78,7 +78,9 @@ export class Receiver {
   #lastSn = 0;
   #lastTs = 0;
   /** When it arrived, in ms. */
-  #lastAt = 0;
+  #lastAt = -Infinity;
+  /** Whether it came alone, a while after the one before. */
+  #sparse = false;
   /** It is not repeated before this time, in ms. */
   #repeatAt = -Infinity;
   /** The largest probe of the path MTU with the newest `ts`. */
@@ -181,6 +183,8 @@ export class Receiver {
     }
     incarnation.advance(ts, now);
     this.quote(sn, ts);
+    // The next segment will come after the interval: the acknowledgment would wait for nothing.
+    if (now - this.#lastAt >= this.#options.interval) this.#sparse = true;
     this.#lastSn = sn;
     this.#lastTs = ts;
     this.#lastAt = now;
@@ -444,7 +448,7 @@ export class Receiver {
     const { count } = this.acks;
     const { ackNoDelay, mtu } = this.#options;
     return this.started && count > 0 &&
-      (ackNoDelay || this.#clock.now >= this.#clock.nextFlush ||
+      (ackNoDelay || this.#sparse || this.#clock.now >= this.#clock.nextFlush ||
         count >= Math.min(MAX_HELD_ACKS, Math.floor(mtu / OVERHEAD)));
   }
 
@@ -474,6 +478,7 @@ export class Receiver {
   writeAcks(writer: PacketWriter): boolean {
     const { acks } = this;
     const { nxt } = this.buffer;
+    this.#sparse = false;
     // Before the first segment is there, the others may be of an older incarnation of the peer.
     if (!this.started) return true;
     for (; acks.count > 0; acks.shift()) {

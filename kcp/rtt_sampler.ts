@@ -30,12 +30,12 @@ export class RttSampler {
     const send = this.#send;
     const sentAt = send.sentAt(sn);
     if (distance(ts, timestamp(sentAt)) === 0) {
-      send.noteArrived(sn);
+      send.noteArrived(sn, now);
       return now - sentAt;
     }
     const rtt = distance(timestamp(now), ts);
     if (rtt < 0 || rtt > now - send.firstSentAt(sn) + 1) return -1;
-    send.notePacketArrived(sn, now - rtt);
+    send.noteEarlierArrived(sn, ts, rtt, now);
     return rtt;
   }
 

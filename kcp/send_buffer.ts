@@ -148,6 +148,16 @@ export class SendBuffer {
     return this.detector.sentAt(sn & this.#mask);
   }
 
+  /** Time of the last transmission of a segment in flight that was no copy, in ms. */
+  resentAt(sn: number): number {
+    return this.detector.resentAt(sn & this.#mask);
+  }
+
+  /** Whether a segment from `una` to before `nxt` is in flight, and not due to be sent again. */
+  isCopyable(sn: number): boolean {
+    return this.detector.isWaiting(sn & this.#mask);
+  }
+
   /** Time of the first transmission of a segment in flight, in ms. */
   firstSentAt(sn: number): number {
     return this.detector.firstSentAt(sn & this.#mask);
@@ -181,10 +191,21 @@ export class SendBuffer {
     this.nxt = (sn + 1) | 0;
   }
 
+  /** Notes that a copy of a segment in flight is sent now. */
+  copy(sn: number, now: number): void {
+    this.detector.copy(sn & this.#mask, now);
+  }
+
   /** Notes that the last transmission of a segment arrived: earlier ones in flight were skipped. */
-  noteArrived(sn: number): void {
+  noteArrived(sn: number, now: number): void {
     this.notePacketArrived(sn, this.sentAt(sn));
-    this.detector.noteArrived(sn & this.#mask);
+    this.detector.noteArrived(sn & this.#mask, now);
+  }
+
+  /** Notes that another transmission of a segment arrived: see {@linkcode LossDetector}. */
+  noteEarlierArrived(sn: number, ts: number, rtt: number, now: number): void {
+    this.notePacketArrived(sn, now - rtt);
+    this.detector.noteEarlierArrived(sn & this.#mask, ts, rtt, now);
   }
 
   /** Notes that a packet with a segment arrived that was sent at `sentAt`. */
@@ -204,7 +225,7 @@ export class SendBuffer {
   acknowledge(sn: number, ts: number): number {
     const { detector } = this;
     const slot = sn & this.#mask;
-    const again = detector.wasResent(slot);
+    const again = detector.wasRepeated(slot);
     if (again && distance(ts, timestamp(detector.firstSentAt(slot))) !== 0) this.#noteLoss();
     detector.acknowledge(slot);
     this.acknowledged++;
@@ -219,8 +240,10 @@ export class SendBuffer {
    *
    * @param arrivable A transmission after this time can't have been acknowledged yet: an earlier
    * one of the segment arrived.
+   * @param ts The `ts` that an acknowledgment of the same packet echoes, as a time of this end; NaN
+   * if there is none.
    */
-  acknowledgeUpTo(una: number, arrivable: number): number {
+  acknowledgeUpTo(una: number, arrivable: number, ts: number): number {
     const { detector } = this;
     let bytes = 0;
     for (let sn = this.una; sn !== una; sn = (sn + 1) | 0) {
@@ -228,7 +251,9 @@ export class SendBuffer {
       if (detector.isAcked(slot)) continue;
       const again = detector.wasResent(slot);
       const last = !again || detector.sentAt(slot) <= arrivable;
-      if (again && last) this.#noteLoss();
+      // Only a segment of the packet that filled the gap is named: its `ts` is that of the others, too.
+      const copied = detector.wasRepeated(slot) && detector.noteCopyWith(slot, ts);
+      if (again && last || copied) this.#noteLoss();
       this.notePacketArrived(sn, last ? detector.sentAt(slot) : detector.firstSentAt(slot));
       detector.acknowledge(slot);
       this.inFlight--;

@@ -8,7 +8,7 @@ import {
 import { EchoLog } from "./echo_log.ts";
 import { FlightLimit } from "./flight_limit.ts";
 import type { Liveness } from "./liveness.ts";
-import { REASON_FAST, REASON_TIMEOUT } from "./loss_detector.ts";
+import { REASON_EARLY, REASON_FAST, REASON_PROBE, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
 import { affordable, MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
@@ -17,6 +17,7 @@ import { recut } from "./recut.ts";
 import type { PacketSink, PacketWriter } from "./packet_writer.ts";
 import { Renumbering } from "./renumbering.ts";
 import { RemoteWindow } from "./remote_window.ts";
+import { Redundancy } from "./redundancy.ts";
 import { RtoEstimator } from "./rto.ts";
 import { RttSampler } from "./rtt_sampler.ts";
 import {
@@ -115,7 +116,9 @@ export class Sender implements PacketSink {
     timeoutRetransmits: 0,
     fastRetransmits: 0,
     earlyRetransmits: 0,
+    tailProbes: 0,
   };
+  readonly redundancy = new Redundancy((sn) => this.#noteOpen(sn));
   readonly #pieces = new PieceWriter();
   readonly #renumbering = new Renumbering();
   /** The segments of the packet that is being written. */
@@ -142,6 +145,8 @@ export class Sender implements PacketSink {
   asked = false;
   /** Whether pieces of the first segment wait for the pacer. */
   #firstPiecesDue = false;
+  /** Needless retransmissions that the controller knows of. */
+  #needlessBefore = 0;
 
   // The packet that is being read: the state before it, and what it has acknowledged so far.
   #unaBefore = 0;
@@ -149,6 +154,8 @@ export class Sender implements PacketSink {
   #una = 0;
   #ackedBytes = 0;
   #rtt = -1;
+  /** The `ts` that it echoes, as a time of this end; NaN if it echoes none. */
+  #packetTs = NaN;
   /** When the last long silence of the peer ended, and the largest sample of what was sent before. */
   #outageEnd = -Infinity;
   #outageSample = Infinity;
@@ -182,6 +189,7 @@ export class Sender implements PacketSink {
 
   configure(options: ResolvedKcpOptions): void {
     const { nodelay, resend, fastlimit, interval, minRto, mtu, maxMtu } = options;
+    this.redundancy.configure(options.copies, options.rideAlong);
     this.#options = options;
     this.path.configure(mtu, maxMtu);
     this.buffer.detector.configure(nodelay, resend, fastlimit);
@@ -312,6 +320,7 @@ export class Sender implements PacketSink {
     this.#inFlightBefore = this.buffer.inFlight;
     this.#ackedBytes = 0;
     this.#rtt = -1;
+    this.#packetTs = NaN;
     this.buffer.arrivedSize = 0;
   }
 
@@ -352,6 +361,7 @@ export class Sender implements PacketSink {
     }
     const sent = (ts - this.#tsOffset) | 0;
     return sent === (timestamp(buffer.sentAt(sn)) | 0) ||
+      sent === (timestamp(buffer.resentAt(sn)) | 0) ||
       sent === (timestamp(buffer.firstSentAt(sn)) | 0);
   }
 
@@ -408,6 +418,7 @@ export class Sender implements PacketSink {
     }
     this.#ackedSn = sn;
     this.#ackedTs = echo;
+    this.#packetTs = ts;
     if (distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn)) {
       sample = this.#sampler.sample(sn, ts, this.#clock.now);
       this.#ackedBytes += buffer.acknowledge(sn, ts);
@@ -543,7 +554,11 @@ export class Sender implements PacketSink {
     if (distance(una, buffer.una) > 0) {
       this.#sampler.remember((una - 1) | 0, now);
       const { min } = this.rto;
-      this.#ackedBytes += buffer.acknowledgeUpTo(una, min < Infinity ? now - min : now);
+      this.#ackedBytes += buffer.acknowledgeUpTo(
+        una,
+        min < Infinity ? now - min : now,
+        this.#packetTs,
+      );
     }
     if (buffer.arrivedSize > 0) this.path.arrived(buffer.arrivedSize, buffer.arrivedAt, now);
     if (this.path.deadline < Infinity) this.path.conclude(now);
@@ -563,6 +578,8 @@ export class Sender implements PacketSink {
         rtt,
         this.remote.wnd,
       );
+      this.#noteNeedless();
+      buffer.detector.allowTailProbe();
       this.#detectLoss();
     } else if (rtt >= 0) {
       // An earlier packet's `una` had acknowledged the segments already.
@@ -613,14 +630,33 @@ export class Sender implements PacketSink {
   #detectLoss(): void {
     const { buffer } = this;
     const inFlight = distance(buffer.nxt, buffer.una);
-    let lost = buffer.detector.collectSkipped(false);
-    if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(true);
-    if (lost > 0) this.controller.onLoss(this.#clock.now, lost, inFlight);
+    const { now } = this.#clock;
+    let lost = buffer.detector.collectSkipped(false, now);
+    if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(true, now);
+    if (lost > 0) this.controller.onLoss(now, lost, inFlight);
+  }
+
+  /** Tells the controller of segments that had only been late. */
+  #noteNeedless(): void {
+    const { needless } = this.buffer.detector;
+    const news = needless - this.#needlessBefore;
+    if (news === 0) return;
+    this.#needlessBefore = needless;
+    this.controller.onNeedlessRetransmit?.(this.#clock.now, news);
+  }
+
+  /** When the tail is probed, in ms: only if no data waits, and nothing times out before. */
+  #tailProbeAt(timeoutAt: number): number {
+    if (this.buffer.waiting > 0) return Infinity;
+    const { interval } = this.#options;
+    const at = this.buffer.detector.tailProbeAt(this.rto.srtt, interval);
+    return at < timeoutAt ? at : Infinity;
   }
 
   /** Drops all data that is queued or in flight. */
   abandon(): void {
     this.buffer.clear();
+    this.redundancy.clear();
     this.path.stop();
     this.#renumbering.stop();
   }
@@ -632,7 +668,8 @@ export class Sender implements PacketSink {
     const { buffer, remote } = this;
     const { now } = this.#clock;
     let deadline = Infinity;
-    if (this.#limited || this.#waitsForPath) {
+    const blocked = this.#limited || this.#waitsForPath;
+    if (blocked) {
       // Nothing leaves until the limit is raised, or the path is probed.
     } else if (buffer.due || this.#piecesWait) {
       deadline = Math.max(now, this.pacer.readyAt);
@@ -649,10 +686,25 @@ export class Sender implements PacketSink {
       return now < askAt ? Math.min(deadline, askAt) : deadline;
     }
     if (buffer.inFlight > 0) {
-      const { longestWait } = this.#liveness;
-      deadline = Math.min(deadline, buffer.detector.nextTimeout(this.rto.rto, longestWait));
+      const timeoutAt = this.#timeoutAt;
+      deadline = Math.min(
+        deadline,
+        timeoutAt,
+        this.#tailProbeAt(timeoutAt),
+        buffer.detector.nextSkipped(now),
+      );
+      const { dueAt } = this.redundancy;
+      if (dueAt < deadline && !blocked) {
+        deadline = Math.min(deadline, Math.max(dueAt, this.pacer.readyAt));
+      }
     }
     return deadline;
+  }
+
+  /** When the next segment times out, in ms. */
+  get #timeoutAt(): number {
+    const { longestWait } = this.#liveness;
+    return this.buffer.detector.nextTimeout(this.#clock.now, this.rto.rto, longestWait);
   }
 
   /** Handles retransmission timeouts, and decides whether to probe a closed window. */
@@ -664,8 +716,11 @@ export class Sender implements PacketSink {
     if (this.#renumbering.waiting) this.#renumber();
     if (buffer.inFlight > 0 && !this.#renumbering.waiting) {
       const inFlight = distance(buffer.nxt, buffer.una);
+      // First, since a timeout makes the next one longer.
+      if (buffer.detector.nextSkipped(now) <= now) this.#detectLoss();
       const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
       if (count > 0) this.controller.onTimeout(now, count, inFlight);
+      if (this.#tailProbeAt(this.#timeoutAt) <= now) buffer.detector.probeTail();
     }
     if (this.#probesWindow && now >= remote.probeAt) {
       remote.probed(now, Math.max(this.rto.rto, liveness.longestWait));
@@ -738,8 +793,9 @@ export class Sender implements PacketSink {
 
   /** Whether data may be sent now, given the new segments that the windows allow. */
   dataDue(room: number): boolean {
-    return !this.#waitsForPath && (this.buffer.due || room > 0 || this.#piecesWait) &&
-      this.pacer.ready && !this.#limited;
+    return !this.#waitsForPath && this.pacer.ready && !this.#limited &&
+      (this.buffer.due || room > 0 || this.#piecesWait ||
+        this.redundancy.dueAt <= this.#clock.now);
   }
 
   /**
@@ -854,9 +910,18 @@ export class Sender implements PacketSink {
     const edge = this.#edge;
     // They come before the next retransmission, which would take their place in a slow pacer.
     if (this.#piecesWait) this.#writeFirstInPieces(writer, ts);
+    const { redundancy } = this;
+    // An address that is not proved gets nothing twice.
+    const redundant = this.limit === Infinity;
+    if (!redundant) redundancy.clear();
     while (true) {
       const again = buffer.due;
-      if (!again && room <= 0) break;
+      if (!again && room <= 0) {
+        if (redundancy.dueAt <= now) {
+          redundancy.writeDue(writer, this.pacer, buffer, edge, ts, now);
+        }
+        break;
+      }
       const sn = again ? buffer.firstDue : buffer.nxt;
       if (again && distance(sn, edge) >= 0) {
         // The peer would refuse it again: its window is probed instead.
@@ -874,6 +939,9 @@ export class Sender implements PacketSink {
         if (!writer.fits(size)) writer.close();
         // A packet that carries data already has passed the pacer.
         if (!writer.carriesData && !this.pacer.ready) break;
+        if (!again && redundancy.active && redundant && !writer.carriesData) {
+          redundancy.writeBeside(writer, buffer, size, edge, ts, now);
+        }
         if (!writer.reserve(size)) break;
         buffer.copyPayload(sn, writer.dataAt);
         writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, length);
@@ -887,10 +955,13 @@ export class Sender implements PacketSink {
         const reason = buffer.reason(sn);
         if (reason === REASON_TIMEOUT) counters.timeoutRetransmits++;
         else if (reason === REASON_FAST) counters.fastRetransmits++;
-        else counters.earlyRetransmits++;
+        else if (reason === REASON_EARLY) counters.earlyRetransmits++;
+        else counters.tailProbes++;
+        if (reason !== REASON_PROBE && redundant) redundancy.schedule(buffer, sn, now);
       } else {
         counters.payloadOut += length;
         room--;
+        redundancy.allow(size);
       }
       buffer.transmit(sn, now);
       this.#dataSentAt = now;

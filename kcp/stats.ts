@@ -43,6 +43,20 @@ export interface KcpStats {
   fastRetransmits: number;
   /** Segments sent again after one later acknowledgment, since no new data was queued. */
   earlyRetransmits: number;
+  /** Segments sent again as a probe of the tail, since no acknowledgment came for 1.5 round trips. */
+  tailProbes: number;
+  /** Retransmissions that were needless, as far as acknowledgments show it: the segment was only late. */
+  needlessRetransmits: number;
+  /** Copies of retransmissions sent, and their bytes with headers: see the `copies` setting. */
+  copies: number;
+  copyBytes: number;
+  /** Segments of which such a copy arrived first. */
+  copiesFirst: number;
+  /** Segments that rode along with new data, and their bytes: see the `rideAlong` setting. */
+  rideAlongs: number;
+  rideAlongBytes: number;
+  /** Segments that arrived first beside new data. */
+  rideAlongsFirst: number;
   /** Segments acknowledged. */
   acknowledged: number;
   /** Acknowledged segments whose first transmission was lost, as far as acknowledgments show it. */

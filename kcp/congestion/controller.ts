@@ -47,6 +47,14 @@ export interface CongestionController {
    */
   onLoss(now: number, segments: number, inFlight: number): void;
   /**
+   * Segments that were sent again had only been late: an earlier transmission of them has arrived. A
+   * controller may undo what it did when they counted as lost or timed out.
+   *
+   * @param now The time.
+   * @param segments How many.
+   */
+  onNeedlessRetransmit?(now: number, segments: number): void;
+  /**
    * Retransmission timeouts expired.
    *
    * @param now The time.

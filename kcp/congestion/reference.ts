@@ -19,6 +19,16 @@ export class ReferenceController implements CongestionController {
   #ssthresh = SSTHRESH_MIN;
   /** The window in bytes. Congestion avoidance adds fractions of a segment to it. */
   #incr: number;
+  /** Segments that were counted as lost and not shown to have been only late. */
+  #suspected = 0;
+  /** When the first of them was counted, in ms. */
+  #suspectedAt = -Infinity;
+  /** The state before, which comes back when all of them had only been late. */
+  #cwndBefore = 0;
+  #ssthreshBefore = 0;
+  #incrBefore = 0;
+  /** The last round-trip sample, in ms. */
+  #rtt = 0;
 
   /**
    * Creates a controller with a window of one segment.
@@ -51,9 +61,10 @@ export class ReferenceController implements CongestionController {
     _segments: number,
     advanced: number,
     _bytes: number,
-    _rtt: number,
+    rtt: number,
     remoteWindow: number,
   ): void {
+    if (rtt >= 0) this.#rtt = rtt;
     if (advanced === 0 || this.#cwnd >= remoteWindow) return;
     const mss = this.#mss;
     if (this.#cwnd < this.#ssthresh) {
@@ -71,16 +82,43 @@ export class ReferenceController implements CongestionController {
   }
 
   /** Sets the window to half of the segments in flight, plus `resend`. */
-  onLoss(_now: number, _segments: number, inFlight: number): void {
+  onLoss(now: number, segments: number, inFlight: number): void {
+    this.#suspect(now, segments);
     this.#ssthresh = Math.max(inFlight >>> 1, SSTHRESH_MIN);
     this.#cwnd = this.#ssthresh + this.#resend;
     this.#incr = this.#cwnd * this.#mss;
   }
 
   /** Sets the window to one segment, and `ssthresh` to half of the window before. */
-  onTimeout(): void {
+  onTimeout(now: number, segments: number): void {
+    this.#suspect(now, segments);
     this.#ssthresh = Math.max(this.#cwnd >>> 1, SSTHRESH_MIN);
     this.#cwnd = 1;
     this.#incr = this.#mss;
+  }
+
+  #suspect(now: number, segments: number): void {
+    // What was not taken back after two round trips was lost.
+    if (this.#suspected === 0 || now - this.#suspectedAt > 2 * this.#rtt) {
+      this.#suspected = 0;
+      this.#suspectedAt = now;
+      this.#cwndBefore = this.#cwnd;
+      this.#ssthreshBefore = this.#ssthresh;
+      this.#incrBefore = this.#incr;
+    }
+    this.#suspected += segments;
+  }
+
+  /**
+   * Brings the window back that it had before, when every segment that counted as lost since then had
+   * only been late.
+   */
+  onNeedlessRetransmit(_now: number, segments: number): void {
+    if (this.#suspected === 0) return;
+    this.#suspected = Math.max(0, this.#suspected - segments);
+    if (this.#suspected > 0 || this.#cwnd >= this.#cwndBefore) return;
+    this.#cwnd = this.#cwndBefore;
+    this.#ssthresh = this.#ssthreshBefore;
+    this.#incr = this.#incrBefore;
   }
 }

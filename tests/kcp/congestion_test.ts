@@ -32,9 +32,9 @@ Deno.test("congestion: the window starts at 1 and ssthresh at 2, as in the refer
 Deno.test("congestion: slow start adds a segment for each packet that advances una", () => {
   const controller = new ReferenceController(1000, 0);
   controller.onLoss(0, 1, 40);
-  controller.onTimeout();
+  controller.onTimeout(0, 1);
   controller.onLoss(0, 1, 40);
-  controller.onTimeout();
+  controller.onTimeout(0, 1);
   assertEquals([controller.window, controller.ssthresh], [1, 10]);
   for (let n = 1; n < 10; n++) {
     onAck(controller, 5);
@@ -65,7 +65,7 @@ Deno.test("congestion: avoidance adds one segment a window and mss / 16 per pack
 Deno.test("congestion: the window does not grow past the peer's", () => {
   const controller = new ReferenceController(1000, 0);
   controller.onLoss(0, 1, 100);
-  controller.onTimeout();
+  controller.onTimeout(0, 1);
   for (let n = 0; n < 100; n++) onAck(controller, 1, 7);
   assertEquals(controller.window, 7);
   controller.onLoss(0, 1, 40);
@@ -84,9 +84,9 @@ Deno.test("congestion: a fast retransmit halves what is in flight, and adds rese
 Deno.test("congestion: a timeout sets the window to 1 and halves ssthresh", () => {
   const controller = new ReferenceController(1000, 0);
   controller.onLoss(0, 1, 60);
-  controller.onTimeout();
+  controller.onTimeout(0, 1);
   assertEquals([controller.window, controller.ssthresh], [1, 15]);
-  controller.onTimeout();
+  controller.onTimeout(0, 1);
   assertEquals([controller.window, controller.ssthresh], [1, 2]);
 });
 

@@ -28,15 +28,15 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     for (; buffer.due; buffer.transmit(buffer.firstDue, 300)) due.push(buffer.firstDue);
     assertEquals(due, [1, 2, 3, 4].map(sn));
     for (let n = 12; n < 100; n++) buffer.transmit(sn(n), 301);
-    assertEquals(buffer.detector.nextTimeout(200, Infinity), 206, "segment 6, sent at 6");
+    assertEquals(buffer.detector.nextTimeout(301, 200, Infinity), 206, "segment 6, sent at 6");
     const at = arena.alloc(30);
     for (let n = 1; n < 100; n++) {
       buffer.copyPayload(sn(n), at);
       assertEquals(arena.bytes.slice(at, at + 30), pattern(30, n), `payload ${n} from ${start}`);
       assertEquals(buffer.frg(sn(n)), n % 3);
     }
-    buffer.acknowledgeUpTo(sn(100), 0);
-    assertEquals([buffer.inFlight, buffer.bytes, buffer.detector.nextTimeout(200, Infinity)], [
+    buffer.acknowledgeUpTo(sn(100), 0, NaN);
+    assertEquals([buffer.inFlight, buffer.bytes, buffer.detector.nextTimeout(301, 200, Infinity)], [
       0,
       0,
       Infinity,
@@ -58,7 +58,7 @@ Deno.test("send buffer: acknowledged segments are removed at once, from the midd
   assertEquals(buffer.acknowledge(2, 0), 10);
   assertEquals(buffer.acknowledge(4, 0), 10);
   assertEquals([buffer.una, buffer.inFlight], [0, 4]);
-  assertEquals(buffer.acknowledgeUpTo(2, 0), 20);
+  assertEquals(buffer.acknowledgeUpTo(2, 0, NaN), 20);
   assertEquals(
     [buffer.una, buffer.inFlight, buffer.bytes],
     [3, 2, 30],
@@ -137,7 +137,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         assertEquals(buffer.isAcked(sn(n)), s.state === "acked", context);
         if (s.state !== "acked") {
           if (random.chance(0.8)) {
-            buffer.noteArrived(sn(n));
+            buffer.noteArrived(sn(n), now);
             acked.push(s.order);
             acked.sort((x, y) => y - x);
           }
@@ -149,7 +149,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         const to = una + 1 + random.below(nxt - una);
         const fresh = model.slice(una, to).filter((s) => s.state !== "acked");
         const bytes = fresh.reduce((sum, s) => sum + s.data.length, 0);
-        assertEquals(buffer.acknowledgeUpTo(sn(to), 0), bytes, context);
+        assertEquals(buffer.acknowledgeUpTo(sn(to), 0, NaN), bytes, context);
         for (const s of fresh) s.state = "acked";
         advance();
       } else if (what === 5) {
@@ -159,7 +159,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
           ? []
           : flight().filter((s) => s.order < threshold && (fastlimit === 0 || s.xmit <= fastlimit));
         assertEquals(
-          buffer.detector.collectSkipped(early),
+          buffer.detector.collectSkipped(early, now),
           skipped.length,
           `${context}, early ${early}`,
         );
@@ -188,7 +188,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         context,
       );
       assertEquals(
-        buffer.detector.nextTimeout(rto, Infinity),
+        buffer.detector.nextTimeout(now, rto, Infinity),
         Math.min(Infinity, ...flight().map(timeout)),
         context,
       );
