@@ -81,7 +81,7 @@ export const WAYS = ["one-way", "both-ways"] as const;
 /** Who sends. */
 export type Way = typeof WAYS[number];
 
-/** Settings that both ends have, in addition to the mode `turbo` and the windows. */
+/** Settings that both ends have, in addition to those of all configurations: see `SETTINGS`. */
 export interface Configuration {
   readonly name: string;
   readonly options: SessionOptions;
@@ -98,6 +98,10 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   { name: "10/3", options: { fec: SHARES["10/3"] } },
   { name: "3/1", options: { fec: SHARES["3/1"] } },
   { name: "auto", options: { fec: "auto" } },
+  { name: "copies", options: { copies: 1 } },
+  { name: "ride-along", options: { rideAlong: 2 } },
+  { name: "copies+ride-along", options: { copies: 1, rideAlong: 2 } },
+  { name: "copies+auto", options: { copies: 1, fec: "auto" } },
 ];
 
 /** A configuration of kcp-go. */

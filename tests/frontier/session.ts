@@ -38,8 +38,17 @@ export interface SessionResult {
   readonly packets: number;
 }
 
-/** The settings of both ends in every configuration: those that kcp-go's ends have, too. */
-export const SETTINGS: SessionOptions = { ...turbo, sndWnd: 1024, rcvWnd: 1024, mtu: 1400 };
+/**
+ * The settings of both ends in every configuration, and of kcp-go's ends. The copies that `turbo` has
+ * are redundancy: only configurations that name them have them.
+ */
+export const SETTINGS: SessionOptions = {
+  ...turbo,
+  copies: 0,
+  sndWnd: 1024,
+  rcvWnd: 1024,
+  mtu: 1400,
+};
 
 /** How long after its last message a session may go on, in ms of virtual time. */
 const GRACE = 600_000;
