@@ -5,7 +5,7 @@
  */
 import { hasGo } from "../interop/peer.ts";
 import { type Arguments, parse, USAGE } from "./arguments.ts";
-import { draw } from "./drawing.ts";
+import { draw, footOf } from "./drawing.ts";
 import { KCP_GO_VERSION } from "./kcp_go.ts";
 import { measureReal } from "./real.ts";
 import { Report } from "./report.ts";
@@ -47,17 +47,17 @@ async function main(args: readonly string[]): Promise<number> {
   await (real ? measureReal : measureVirtual)(options, report);
   const minutes = Math.round(seeds * seconds / 6) / 10;
   report.summary(count, minutes, (performance.now() - began) / 1000);
+  const head = {
+    time: real ? "real" : "virtual",
+    deno: Deno.version.deno,
+    kcpGo: theirs.length > 0 ? `v${KCP_GO_VERSION}` : null,
+    date: new Date().toISOString().slice(0, 10),
+  };
   if (json) {
-    const head = {
-      time: real ? "real" : "virtual",
-      deno: Deno.version.deno,
-      kcpGo: theirs.length > 0 ? `v${KCP_GO_VERSION}` : null,
-      date: new Date().toISOString().slice(0, 10),
-    };
     const lines = [head, ...report.lines].map((line) => JSON.stringify(line));
     await Deno.writeTextFile(json, `${lines.join("\n")}\n`);
   }
-  if (svg) await Deno.writeTextFile(svg, draw(report.lines));
+  if (svg) await Deno.writeTextFile(svg, draw(report.lines, footOf(head, report.lines)));
   return report.failures > 0 ? 1 : 0;
 }
 
