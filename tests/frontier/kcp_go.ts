@@ -105,6 +105,7 @@ export class VirtualKcpGo {
    */
   async run(jobs: readonly KcpGoJob[]): Promise<(SessionResult | Error)[]> {
     const process = new Deno.Command(this.program, {
+      args: ["-test.run=TestVirtualTime"],
       stdin: "piped",
       stdout: "piped",
       // One thread: sessions of one process take turns anyway, and runs are then nearly repeatable.
