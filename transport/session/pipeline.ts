@@ -85,6 +85,7 @@ export class Pipeline implements PacketLayer {
     this.headroom = this.overhead - tailroom;
     this.#plain = !protection && !fec;
     this.#encoder = fec ? new FecEncoder(fec) : null;
+    kcp.sndRestores = fec !== null;
     this.#adaptive = fec?.adaptive ? new AdaptiveParity(fec) : null;
     this.#assumedRatio = fec ?? undefined;
   }
