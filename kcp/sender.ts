@@ -320,6 +320,7 @@ export class Sender implements PacketSink {
     this.#rtt = -1;
     this.#packetTs = NaN;
     this.buffer.arrivedSize = 0;
+    this.buffer.detector.startPacket();
   }
 
   /** Handles the answer to a probe of the path MTU. */
@@ -559,11 +560,7 @@ export class Sender implements PacketSink {
     if (distance(una, buffer.una) > 0) {
       this.#sampler.remember((una - 1) | 0, now);
       const { min } = this.rto;
-      this.#ackedBytes += buffer.acknowledgeUpTo(
-        una,
-        min < Infinity ? now - min : now,
-        this.#packetTs,
-      );
+      this.#ackedBytes += buffer.acknowledgeUpTo(una, now, min, this.#packetTs);
     }
     if (buffer.arrivedSize > 0) this.path.arrived(buffer.arrivedSize, buffer.arrivedAt, now);
     if (this.path.deadline < Infinity) this.path.conclude(now);
@@ -636,8 +633,9 @@ export class Sender implements PacketSink {
     const { buffer } = this;
     const inFlight = distance(buffer.nxt, buffer.una);
     const { now } = this.#clock;
-    let lost = buffer.detector.collectSkipped(false, now);
-    if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(true, now);
+    const first = buffer.slotOf(buffer.una);
+    let lost = buffer.detector.collectSkipped(first, false, now);
+    if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(first, true, now);
     if (lost > 0) this.controller.onLoss(now, lost, inFlight);
   }
 

@@ -182,3 +182,28 @@ Deno.test("tail probe: none while data waits, and none with resend 0", () => {
     assertEquals(a.kcp.stats.tailProbes, 0);
   }
 });
+
+Deno.test("reordering: a segment that fills a gap of una was late, though no acknowledgment names it", () => {
+  const a = sender();
+  queue(a, 2);
+  a.segments(at(0));
+  a.input(at(100), { cmd: ACK, sn: 21, ts: at(0), una: 20 });
+  assertEquals(sent(a.segments(at(100))), [20]);
+  // A peer names the last segment of several only.
+  queue(a, 1);
+  a.segments(at(101));
+  a.input(at(120), { cmd: ACK, sn: 22, ts: at(20), una: 23 });
+  assertEquals(a.kcp.stats.needlessRetransmits, 1);
+  assertEquals(reorder(a, 23, at(500), 20), Infinity);
+});
+
+Deno.test("reordering: an acknowledgment that was lost behind a gap is no sign of it", () => {
+  const a = sender();
+  queue(a, 3);
+  a.segments(at(0));
+  // 20 is lost. 21 has arrived, but its acknowledgment is lost.
+  a.input(at(100), { cmd: ACK, sn: 22, ts: at(0), una: 20 });
+  assertEquals(sent(a.segments(at(100))), [20, 21]);
+  a.input(at(200), { cmd: ACK, sn: 20, ts: at(100), una: 23 });
+  assertEquals(reorder(a, 23, at(500), 20), 100);
+});
