@@ -189,6 +189,9 @@ export class Receiver {
     this.#lastSn = sn;
     this.#lastTs = ts;
     this.#lastAt = now;
+    // The `ts` of the second copy would take the place of the first one's, and hide from the sender that it
+    // was needless, and how long the answer took.
+    if (ahead < 0 && this.acks.waits(sn)) return;
     this.acks.push(sn, ts, this.#options.rcvWnd);
   }
 
