@@ -269,6 +269,8 @@ export function checkClosed(end: End, facts: Facts): void {
   if (peer.in.from !== out || peer.in.got < out.written) return;
   // The last segments may have to wait for many windows, and for the rate.
   const { linger, pacingRate } = limits(end, facts.scenario);
+  // Parity takes its share of the rate: that of large packets for seconds.
+  if (pacingRate < Infinity && facts.scenario[end.name].fec) return;
   const windows = windowsOfQueue(end, peer) *
     (2 * facts.scenario.oneWay + facts.interval(end) + facts.interval(peer));
   const pacing = out.written / pacingRate * 1000;
