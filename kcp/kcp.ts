@@ -684,26 +684,31 @@ export class Kcp {
 
   /**
    * Whether a packet in the arena is one that the peer may send now: it acknowledges segments that
-   * are in flight or were the last to be, and its data is in the receive window or just before it.
-   * The call changes no state. Use it to tell a peer that has moved from a stranger.
+   * are in flight or were the last to be, echoes what was sent, and its data is in the receive window
+   * or just before it. The call changes no state. Use it to tell a peer that has moved from a stranger.
    *
    * @param start Arena offset of the packet's first byte.
    * @param end Arena offset after its last byte.
-   * @param now The time in ms. Data, and what shows the clock of its sender, must continue the peer's.
+   * @param now The time in ms. What shows the clock of its sender must continue the peer's.
    */
   fits(start: number, end: number, now: number): boolean {
     const { view } = this.arena;
-    const { buffer, remote } = this.#sender;
+    const sender = this.#sender;
+    const { buffer, remote } = sender;
     const { buffer: { nxt }, capacity, incarnation } = this.#receiver;
     if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) {
       return false;
     }
     for (let at = start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
+      const ts = view.getInt32(at + TS, true);
       const marked = isMarked(view.getUint8(at + FRG));
-      const clock = cmd === CMD_WINS ? SN : TS;
-      const dated = cmd === CMD_PUSH || marked && (cmd === CMD_WASK || cmd === CMD_WINS);
-      if (dated && !incarnation.continues(view.getInt32(at + clock, true), now)) return false;
+      if (cmd === CMD_ACK || cmd === CMD_PROBE_ANSWER) {
+        if (!sender.hasSent(ts) && !sender.isProbeEcho(ts)) return false;
+      } else if (cmd === CMD_PUSH || cmd === CMD_PIECE || cmd === CMD_PROBE || marked) {
+        const clock = cmd === CMD_WINS ? view.getInt32(at + SN, true) : ts;
+        if (!incarnation.continues(clock, now)) return false;
+      }
       at += OVERHEAD + view.getInt32(at + LEN, true);
     }
     return true;

@@ -171,11 +171,19 @@ export class PathMtu {
     if (counts && !this.#arrivals.has(size, this.#suspectedAt)) this.#suspect = size;
   }
 
+  /**
+   * The size from which on packets count. A suspicion that does not go over to a little smaller packets
+   * counts them: probes of the suspected size decide then.
+   */
+  get #leastTested(): number {
+    return this.understood ? this.#suspect * ALIKE : this.#suspect;
+  }
+
   /** Notes that a packet with data is sent. */
   sent(size: number): void {
     // The probes of a round are counted before.
     if (this.#round.unwritten) return;
-    if (this.#suspect > 0 && size >= this.#suspect) this.#tested++;
+    if (this.#suspect > 0 && size >= this.#leastTested) this.#tested++;
   }
 
   /** Notes that a packet arrived that was sent at `sentAt`. */

@@ -510,7 +510,7 @@ export class Sender implements PacketSink {
   /** Handles the `una` and `wnd` of a segment of any kind. */
   handleHeader(una: number, wnd: number, recovered: boolean): void {
     if (distance(una, this.#una) > 0) this.#una = una;
-    this.remote.update(una, wnd, this.#clock.now, recovered);
+    this.remote.update(una, wnd, this.#clock.now, recovered, this.#longestProbeWait);
     if (this.buffer.detector.parked) this.buffer.unpark(this.#edge);
   }
 
@@ -727,7 +727,7 @@ export class Sender implements PacketSink {
       if (this.#tailProbeAt(this.#timeoutAt) <= now) buffer.detector.probeTail();
     }
     if (this.#probesWindow && now >= remote.probeAt) {
-      remote.probed(now, Math.max(this.rto.rto, liveness.longestWait));
+      remote.probed(now, this.#longestProbeWait);
       this.askWindow = true;
     }
     if (now >= this.#askAt) this.askWindow = true;
@@ -746,6 +746,11 @@ export class Sender implements PacketSink {
   get #askAt(): number {
     const { silentSince, askAt } = this.#liveness;
     return this.#dataSentAt > silentSince ? Infinity : askAt;
+  }
+
+  /** The longest wait before a window probe, in ms. */
+  get #longestProbeWait(): number {
+    return Math.max(this.rto.rto, this.#liveness.longestWait);
   }
 
   /** Whether the peer's window is closed, and probed: data waits for it, or was refused. */

@@ -1,6 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
 import { EXTENDED } from "../../kcp/segment.ts";
+import type { PacketWriter } from "../../kcp/packet_writer.ts";
 import { PathMtu } from "../../kcp/path_mtu.ts";
 import { Random } from "../../transport/link/random.ts";
 import {
@@ -232,6 +233,36 @@ Deno.test("path MTU: the suspicion follows data that is sent again without its a
 });
 
 // --- by hand ---
+
+Deno.test("path MTU: after a false alarm, data that is sent again without acknowledgments still counts", () => {
+  const path = new PathMtu(9_000, 9_000);
+  path.understood = true;
+  let reserved = 0;
+  const probes: number[] = [];
+  const writer = {
+    largest: 9_000,
+    reserve: (size: number) => (reserved = size) > 0,
+    write: () => probes.push(reserved),
+    close: () => {},
+    pad: () => {},
+  } as unknown as PacketWriter;
+  let now = 0;
+  // A packet is sent again, and a round of probes follows. The first probe is answered.
+  const round = (size: number) => {
+    path.resent(size, now, now += 100);
+    path.sent(size);
+    path.write(writer, -1, 0, 0, now, 50, Infinity);
+    path.answered(-2, now, true, now + 20, 20);
+    path.conclude(now + 20);
+  };
+  round(600);
+  assertEquals(probes, [24]);
+  round(600);
+  assertEquals([path.suspect, probes.filter((size) => size === 600).length > 7], [0, true]);
+  round(8_025);
+  for (let n = 0; n < 3; n++) round(8_001);
+  assert(probes.includes(8_025), "the suspected size is tried");
+});
 
 Deno.test("path MTU: configure cuts what waits, and keeps the boundaries of messages", () => {
   const a = opened({ mtu: 1_024 });

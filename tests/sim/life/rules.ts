@@ -269,6 +269,8 @@ export function checkClosed(end: End, facts: Facts): void {
   if (peer.in.from !== out || peer.in.got < out.written) return;
   // The last segments may have to wait for many windows, and for the rate.
   const { linger, pacingRate } = limits(end, facts.scenario);
+  // Parity takes its share of the rate: that of large packets for seconds.
+  if (pacingRate < Infinity && facts.scenario[end.name].fec) return;
   const windows = windowsOfQueue(end, peer) *
     (2 * facts.scenario.oneWay + facts.interval(end) + facts.interval(peer));
   const pacing = out.written / pacingRate * 1000;
@@ -423,15 +425,17 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
   if (history.mtuAt > -Infinity) wait += 40 * rto;
   // The probes of sizes share the rate.
   const probing = 40 * mtu / pacingRate * 1000;
-  const rounds = scenario.messages ? roundsOfMessage(sender, reader) : 0;
+  const rounds = scenario.messages ? roundsOfMessage(sender, reader, facts.scenario) : 0;
   return 100 + path + pacing + probing + (rounds > 1 ? 2 : 1) * wait +
     rounds * (2 * scenario.oneWay + facts.interval(sender) + facts.interval(reader));
 }
 
 /** Round trips that the largest message takes: a window each, or what congestion control allows. */
-function roundsOfMessage(sender: End, reader: End): number {
+function roundsOfMessage(sender: End, reader: End, scenario: Scenario): number {
   const largest = Math.max(0, ...sender.out.sizes);
-  const segments = Math.ceil(largest / (sender.connection.options.mtu - 60)) + 1;
+  // A message that was cut before the MTU became larger stays as it is.
+  const mtu = Math.min(sender.connection.options.mtu, limits(sender, scenario).mtu);
+  const segments = Math.ceil(largest / (mtu - 60)) + 1;
   return windowsOf(segments, sender, reader);
 }
 
@@ -487,7 +491,7 @@ function checkResume(op: Operation, sender: End, start: number, history: History
   if (history.mtuAt > -Infinity) return;
   const { pacingRate, mtu } = limits(sender, facts.scenario);
   const intervals = facts.interval(sender) + facts.interval(reader);
-  const rounds = facts.scenario.messages ? roundsOfMessage(sender, reader) : 0;
+  const rounds = facts.scenario.messages ? roundsOfMessage(sender, reader, facts.scenario) : 0;
   // A message that was under way is sent again, in part, and is read when all of it is there.
   const message = facts.scenario.messages ? 2 * Math.max(0, ...sender.out.sizes) : 0;
   const pacing = (4 * mtu + message) / pacingRate * 1000;
