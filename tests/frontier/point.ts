@@ -27,6 +27,10 @@ export interface Point {
   readonly packets: number;
   readonly messages: number;
   readonly sessions: number;
+  /** In real time: how late 99 of 100 packets left the proxy at most, in ms, in the worst run. */
+  readonly late?: number;
+  /** In real time: the longest time in ms that a process of a run did not run, or was busy. */
+  readonly stall?: number;
 }
 
 /**
