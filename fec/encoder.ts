@@ -49,10 +49,10 @@ export interface FecEncoderStats {
  * ```
  */
 export class FecEncoder {
-  /** Data and parity shards of a group. */
-  readonly ratio: FecRatio;
-  readonly #total: number;
-  readonly #seqidLimit: number;
+  #ratio: FecRatio | null;
+  #dataShards: number;
+  #total: number;
+  #seqidLimit: number;
   readonly #sum: ShardSum;
   readonly #stats = { dataOut: 0, parityOut: 0 };
   #seqid: number;
@@ -66,6 +66,8 @@ export class FecEncoder {
   #row = 0;
   /** When the last packet was sealed, in ms. */
   #lastAt = -Infinity;
+  /** Whether the ratio has changed. */
+  #changes = false;
 
   /**
    * Makes an encoder at the start of a group.
@@ -77,8 +79,9 @@ export class FecEncoder {
    * @throws {RangeError} When the ratio is out of range, or `firstSeqid` does not begin a group.
    */
   constructor(ratio: FecRatio, firstSeqid = 0) {
-    this.ratio = checkRatio(ratio);
-    const { dataShards, parityShards } = this.ratio;
+    this.#ratio = checkRatio(ratio);
+    const { dataShards, parityShards } = this.#ratio;
+    this.#dataShards = dataShards;
     this.#total = dataShards + parityShards;
     this.#seqidLimit = seqidLimit(this.#total);
     if (!(firstSeqid >= 0 && firstSeqid < this.#seqidLimit) || firstSeqid % this.#total !== 0) {
@@ -90,6 +93,44 @@ export class FecEncoder {
     this.#seqid = firstSeqid;
     this.#parityLimit = this.#parity = parityShards;
     this.#sum = new ShardSum(reedSolomon(dataShards, parityShards).parityCoefficients);
+  }
+
+  /** Data and parity shards of a group; null while packets form no groups. */
+  get ratio(): FecRatio | null {
+    return this.#ratio;
+  }
+
+  /** The sequence number of the next packet. */
+  get nextSeqid(): number {
+    return this.#seqid;
+  }
+
+  /** Data shards in the open group so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Changes the ratio, at the start of a group. Sequence numbers are skipped up to the next multiple of
+   * the new group size. A peer needs some groups to learn the new ratio. Until it does, its decoder
+   * may take parity of the new ratio for that of the old one: see {@linkcode AdaptiveParity}.
+   *
+   * @param ratio The new ratio; null for packets without parity, and with consecutive numbers.
+   * @throws {TypeError} When a group is open, or a member of the ratio is not a number.
+   * @throws {RangeError} When the ratio is out of range.
+   */
+  restart(ratio: FecRatio | null): void {
+    if (this.#count > 0) throw new TypeError("Cannot change the ratio while a group is open");
+    const next = ratio && checkRatio(ratio);
+    const total = next ? next.dataShards + next.parityShards : 1;
+    this.#changes = true;
+    this.#ratio = next;
+    this.#total = total;
+    this.#seqidLimit = seqidLimit(total);
+    this.#dataShards = next?.dataShards ?? 1;
+    this.#parityLimit = this.#parity = next?.parityShards ?? 0;
+    if (next) this.#sum.reset(reedSolomon(next.dataShards, next.parityShards).parityCoefficients);
+    this.#alignSeqid();
   }
 
   /** A snapshot of the counters. */
@@ -111,7 +152,7 @@ export class FecEncoder {
   }
 
   set parityLimit(limit: number) {
-    const { parityShards } = this.ratio;
+    const parityShards = this.#ratio?.parityShards ?? 0;
     if (!Number.isInteger(limit) || limit < 0 || limit > parityShards) {
       throw new RangeError(
         `Cannot set parityLimit to ${limit}: allowed are whole numbers 0 to ${parityShards}`,
@@ -150,13 +191,13 @@ export class FecEncoder {
         `Cannot seal a packet while ${this.#pending} parity shards are pending: take or skip them`,
       );
     }
-    if (this.#count === 0) this.#beginGroup(this.#parityLimit);
+    if (this.#count === 0) this.#beginGroup(this.#parityLimit, now);
     this.#writeHeader(arena.view, start, TYPE_DATA);
     arena.view.setUint16(start + SIZE, end - start - SIZE, true);
     if (this.#parity > 0) this.#sum.add(this.#count, arena.bytes, start + SIZE, end);
     this.#stats.dataOut++;
     this.#count++;
-    if (this.#count === this.ratio.dataShards) {
+    if (this.#count === this.#dataShards) {
       const inTime = now - this.#lastAt < MAX_GAP;
       this.#pending = inTime ? this.#parity : 0;
       this.#row = 0;
@@ -196,21 +237,28 @@ export class FecEncoder {
     this.#seqid++;
   }
 
-  #beginGroup(parity: number): void {
+  #beginGroup(parity: number, now: number): void {
+    // The last data shard of another group says nothing about a group of one.
+    if (this.#changes) this.#lastAt = now;
     if (parity !== this.#parity && parity > 0) {
       // A parity shard does not depend on the number of parity shards. Fewer of them cost less
       // time.
-      this.#sum.reset(reedSolomon(this.ratio.dataShards, parity).parityCoefficients);
+      this.#sum.reset(reedSolomon(this.#dataShards, parity).parityCoefficients);
     }
     this.#parity = parity;
   }
 
   /** Skips the sequence numbers of the group that were not used. */
   #endGroup(): void {
+    this.#alignSeqid();
+    this.#count = 0;
+    this.#sum.reset();
+  }
+
+  /** Moves on to the next sequence number that begins a group. */
+  #alignSeqid(): void {
     const index = this.#seqid % this.#total;
     if (index > 0) this.#seqid += this.#total - index;
     if (this.#seqid >= this.#seqidLimit) this.#seqid = 0;
-    this.#count = 0;
-    this.#sum.reset();
   }
 }

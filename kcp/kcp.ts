@@ -218,6 +218,18 @@ export class Kcp {
     this.#sender.limit = bytes;
   }
 
+  /**
+   * Whether an outer layer sends parity, with which the peer restores packets. A segment may then arrive
+   * late though its packet was lost. Default: false.
+   */
+  get sndRestores(): boolean {
+    return this.#sender.buffer.detector.restores;
+  }
+
+  set sndRestores(restores: boolean) {
+    this.#sender.buffer.detector.restores = restores;
+  }
+
   /** First sequence number that is not acknowledged. */
   get sndUna(): number {
     return this.#sender.buffer.una >>> 0;

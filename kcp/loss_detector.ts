@@ -45,6 +45,11 @@ const PARKED = DUE + 1;
 const NONE = -1;
 /** The tail is probed after this many round trips without an acknowledgment. RFC 8985 §7.2: 2. */
 const PROBE_ROUNDS = 1.5;
+/**
+ * With error correction, a segment that is late by more than this part of the round trip may be one
+ * whose packet was lost and restored. That is no sign of reordering.
+ */
+const MOST_RESTORED = 1 / 8;
 
 /**
  * Decides which segments are lost and due to be sent again. It knows a segment by its place in the
@@ -90,6 +95,8 @@ export class LossDetector {
   /** When something was last sent, in ms. The tail is not probed before the next acknowledgment. */
   #lastSentAt = -Infinity;
   #tailProbed = false;
+  /** Whether an outer layer restores packets that were lost: their segments arrive late. */
+  restores = false;
   /** Retransmissions that were needless: an earlier transmission of the segment has arrived. */
   needless = 0;
   /** Segments whose copy arrived first: of a retransmission, or beside another segment. */
@@ -256,7 +263,8 @@ export class LossDetector {
       this.#newestRtt = rtt;
     } else if (needless || this.#reordering.open) {
       const late = rtt - this.#newestRtt;
-      if (late > 0) this.#reordering.widen(now, this.#newestRtt, late);
+      const reordered = late > 0 && (!this.restores || late <= MOST_RESTORED * this.#newestRtt);
+      if (reordered) this.#reordering.widen(now, this.#newestRtt, late);
     }
     const acked = this.#acked;
     let i = acked.length - 1;

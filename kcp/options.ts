@@ -73,7 +73,7 @@ export interface KcpLiveOptions extends NodelayOptions {
    */
   burst?: number;
   /**
-   * How many copies of a retransmission are sent, 4 ms apart, or with the next packet that carries new
+   * How many copies of a retransmission are sent, 3 ms apart, or with the next packet that carries new
    * data. So what was lost once is rarely late by a second round trip. 0 to 3. Default: 0, or 1 in
    * {@linkcode turbo}. Copies are sent while no data waits to be sent, and take at most a quarter of
    * its bytes.

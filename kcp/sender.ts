@@ -643,11 +643,12 @@ export class Sender implements PacketSink {
 
   /** Tells the controller of segments that had only been late. */
   #noteNeedless(): void {
-    const { needless } = this.buffer.detector;
+    const { needless, restores } = this.buffer.detector;
     const news = needless - this.#needlessBefore;
     if (news === 0) return;
     this.#needlessBefore = needless;
-    this.controller.onNeedlessRetransmit?.(this.#clock.now, news);
+    // A packet that was restored was lost.
+    if (!restores) this.controller.onNeedlessRetransmit?.(this.#clock.now, news);
   }
 
   /** When the tail is probed, in ms: only if no data waits, and nothing times out before. */

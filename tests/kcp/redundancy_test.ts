@@ -8,7 +8,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Kcp, turbo } from "../../kcp/mod.ts";
 import { ACK, decode, type End, HEADER, opened, queue, sent, WINS } from "./harness.ts";
 
-const COPY_DELAY = 4;
+const COPY_DELAY = 3;
 /** Bytes of a segment of `queue`, with its header. */
 const SIZE = HEADER + 1;
 const at = (n: number) => 10_000 + n;

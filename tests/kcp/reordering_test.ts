@@ -65,6 +65,15 @@ Deno.test("reordering: without it for two periods, a skipped segment is sent aga
   assertEquals(reorder(a, 25, at(10_000), 20), 100);
 });
 
+Deno.test("reordering: with error correction, what is late by much may have been lost and restored", () => {
+  const a = sender();
+  a.kcp.sndRestores = true;
+  assertEquals(reorder(a, 20, at(0), 40), 100);
+  assertEquals(reorder(a, 22, at(500), 40), 100, "nothing is waited for");
+  assertEquals(reorder(a, 24, at(1_000), 8), 100);
+  assertEquals(reorder(a, 26, at(1_500), 8), Infinity, "no restored packet is so early");
+});
+
 Deno.test("reordering: lost segments and lost acknowledgments are no sign of it", () => {
   const a = sender();
   for (let n = 0; n < 50; n++) {

@@ -9,8 +9,19 @@ export interface FecOptions extends FecRatio {
   readonly adaptive?: boolean;
 }
 
-/** The meaning of `"auto"`: small groups, so that parity comes soon, and at most 50 % parity. */
-const AUTO: FecOptions = Object.freeze({ dataShards: 5, parityShards: 5, adaptive: true });
+/** The `fec` setting, checked. */
+export interface ResolvedFec extends Required<FecOptions> {
+  /** Whether the size of the groups follows the traffic and the round trip. */
+  readonly flexible: boolean;
+}
+
+/** `"auto"` begins without groups. The ratio stands for the largest overhead. */
+const AUTO: ResolvedFec = Object.freeze({
+  dataShards: 1,
+  parityShards: 1,
+  adaptive: true,
+  flexible: true,
+});
 
 /**
  * Checks the `fec` setting.
@@ -18,7 +29,7 @@ const AUTO: FecOptions = Object.freeze({ dataShards: 5, parityShards: 5, adaptiv
  * @returns The setting as a ratio; null for no error correction.
  * @throws {TypeError | RangeError} When a part has the wrong type or is out of its range.
  */
-export function resolveFec(fec: FecOptions | "auto" | undefined): FecOptions | null {
+export function resolveFec(fec: FecOptions | "auto" | undefined): ResolvedFec | null {
   if (fec === undefined) return null;
   if (fec === "auto") return AUTO;
   if (typeof fec !== "object" || fec === null) {
@@ -30,5 +41,5 @@ export function resolveFec(fec: FecOptions | "auto" | undefined): FecOptions | n
   if (typeof adaptive !== "boolean") {
     throw new TypeError(`Cannot set fec.adaptive to ${String(adaptive)}: it must be a boolean`);
   }
-  return Object.freeze({ ...checkRatio(fec, "fec."), adaptive });
+  return Object.freeze({ ...checkRatio(fec, "fec."), adaptive, flexible: false });
 }

@@ -19,15 +19,31 @@ import type { Kcp } from "../../kcp/kcp.ts";
 import type { PacketBatch, PacketLayer } from "../../kcp/packet_batch.ts";
 import { CMD, CMD_PROBE_ANSWER, CMD_PUSH, CONV, LEN, OVERHEAD } from "../../kcp/segment.ts";
 import { DatagramQueue } from "./datagram_queue.ts";
-import type { FecOptions } from "./fec_options.ts";
+import type { ResolvedFec } from "./fec_options.ts";
+import { CONTROL, DATA, PacketFates } from "./packet_fates.ts";
 import { NO_PROTECTION, type PacketProtection } from "./packet_protection.ts";
 
 /** Counters and present state of error correction. */
 export interface FecStats extends FecEncoderStats, FecDecoderStats {
   /** The peer's ratio; null while it is unknown, or if the peer sends no parity. */
   peerRatio: FecRatio | null;
+  /** Data shards of each group that is sent at present; 0 while packets form no groups. */
+  groupSize: number;
   /** Parity shards of each group that is sent at present. */
   parityLevel: number;
+  /** Bytes of the parity packets that were sent, with encryption. Those of UDP and IP are extra. */
+  parityBytesOut: number;
+  /** Packets without content that were sent, so that a group got its parity in time. */
+  fillersOut: number;
+  /** Their bytes, counted as those of parity. */
+  fillerBytesOut: number;
+  /** Restored packets whose data no retransmission had brought before. */
+  recoveredInTime: number;
+  /**
+   * The share of its packets that the sender takes for lost on the way, 0 to 1, whether parity repairs
+   * them or not. It is measured with an adaptive ratio only; 0 otherwise.
+   */
+  pathLoss: number;
 }
 
 /** Least bytes of a packet when the size of the receive window is computed in bytes. */
@@ -41,7 +57,7 @@ export const VALID = 1;
 export const DATAGRAM = 2;
 
 /** Bytes that encryption and error correction add to each packet of the KCP machine. */
-export function overheadOf(protection: PacketProtection | null, fec: FecOptions | null): number {
+export function overheadOf(protection: PacketProtection | null, fec: ResolvedFec | null): number {
   const { headroom, tailroom } = protection ?? NO_PROTECTION;
   return headroom + tailroom + (fec ? DATA_HEADER : 0);
 }
@@ -66,6 +82,14 @@ export class Pipeline implements PacketLayer {
   readonly #front: number;
   readonly #encoder: FecEncoder | null;
   readonly #adaptive: AdaptiveParity | null;
+  /** What became of the packets, for the adaptive ratio. */
+  readonly #fates: PacketFates | null;
+  /** Whether the present packet fills a group, whatever it carries. */
+  #filling = false;
+  #parityBytesOut = 0;
+  #fillersOut = 0;
+  #fillerBytesOut = 0;
+  #recoveredInTime = 0;
   #decoder: FecDecoder | null = null;
   /** The counters and the ratio of the decoder after {@linkcode Pipeline.close}. */
   #decoded: (FecDecoderStats & { peerRatio: FecRatio | null }) | null = null;
@@ -75,7 +99,7 @@ export class Pipeline implements PacketLayer {
   /** Bytes that datagrams have sent more than the stream while both had something to send. */
   #ahead = 0;
 
-  constructor(kcp: Kcp, protection: PacketProtection | null, fec: FecOptions | null) {
+  constructor(kcp: Kcp, protection: PacketProtection | null, fec: ResolvedFec | null) {
     this.#kcp = kcp;
     this.#protection = protection;
     const { headroom, tailroom } = protection ?? NO_PROTECTION;
@@ -85,22 +109,30 @@ export class Pipeline implements PacketLayer {
     this.headroom = this.overhead - tailroom;
     this.#plain = !protection && !fec;
     this.#encoder = fec ? new FecEncoder(fec) : null;
-    this.#adaptive = fec?.adaptive ? new AdaptiveParity(fec) : null;
-    this.#assumedRatio = fec ?? undefined;
+    kcp.sndRestores = fec !== null;
+    const adaptive = fec?.adaptive ? new AdaptiveParity(this.#encoder!, !fec.flexible) : null;
+    this.#adaptive = adaptive;
+    this.#fates = adaptive && new PacketFates(adaptive);
+    if (fec?.flexible) this.#encoder!.restart(null);
+    this.#assumedRatio = fec && !fec.flexible ? fec : undefined;
   }
 
   // --- out ---
 
-  /** Whether parity or a datagram waits that may leave without anything of the KCP machine. */
-  get waiting(): boolean {
-    if (this.pending) return true;
-    const first = this.datagrams.peek(0);
-    return first !== undefined && this.#wireSize(first) <= this.#kcp.sndLimit;
+  /**
+   * When parity or a datagram may leave without anything of the KCP machine, in ms; Infinity when none
+   * waits.
+   */
+  get deadline(): number {
+    if (this.pending) return this.#now;
+    const closeAt = this.#adaptive?.closeAt ?? Infinity;
+    return this.waiting ? Math.min(closeAt, Math.max(this.#now, this.#kcp.readyAt())) : closeAt;
   }
 
-  /** When the waiting parity or datagram may leave. */
-  get readyAt(): number {
-    return this.pending ? this.#now : Math.max(this.#now, this.#kcp.readyAt());
+  /** Whether a datagram waits that may leave without anything of the KCP machine. */
+  get waiting(): boolean {
+    const first = this.datagrams.peek(0);
+    return first !== undefined && this.#wireSize(first) <= this.#kcp.sndLimit;
   }
 
   /** {@linkcode PacketLayer.pending}: whether parity must leave before the next packet. */
@@ -114,6 +146,7 @@ export class Pipeline implements PacketLayer {
     const before = batch.count;
     try {
       this.#fill(batch);
+      if (this.#adaptive && now >= this.#adaptive.closeAt) this.#closeGroup(batch, this.#adaptive);
       // Some ciphers are faster with several packets at once.
       this.#protection?.seal(batch, before);
     } catch (error) {
@@ -193,18 +226,73 @@ export class Pipeline implements PacketLayer {
   /** {@linkcode PacketLayer.complete}. */
   complete(batch: PacketBatch, start: number, end: number): void {
     const encoder = this.#encoder;
-    if (encoder) {
-      if (this.#adaptive && encoder.atGroupStart) {
-        const { acknowledged, lost } = this.#kcp;
-        encoder.parityLimit = this.#adaptive.next(acknowledged, lost);
-      }
-      encoder.seal(batch.arena, start + this.#front, end - this.tailroom, this.#now);
+    if (this.#adaptive) {
+      this.#completeAdaptive(batch, start, end, this.#adaptive);
+      return;
     }
-    // The KCP machine has counted its segments, but not the bytes around them.
-    this.#kcp.sndLimit -= this.overhead;
-    batch.append(end);
-    this.#kcp.charge(this.overhead);
+    encoder?.seal(batch.arena, start + this.#front, end - this.tailroom, this.#now);
+    this.#append(batch, end, this.overhead);
     if (encoder) this.#appendParity(batch);
+  }
+
+  /**
+   * Completes a packet under an adaptive ratio. Acknowledgments and window reports join no group: a
+   * later one replaces them, and each one that took a place would leave fewer for data.
+   */
+  #completeAdaptive(
+    batch: PacketBatch,
+    start: number,
+    end: number,
+    adaptive: AdaptiveParity,
+  ): void {
+    const { bytes, view } = batch.arena;
+    const kcp = this.#kcp;
+    const from = start + this.headroom;
+    const to = end - this.tailroom;
+    const kind = this.#fates!.kindOf(view, from, to);
+    if (kind === CONTROL && !this.#filling) {
+      bytes.copyWithin(from - DATA_HEADER, from, to);
+      this.#append(batch, end - DATA_HEADER, this.overhead - DATA_HEADER);
+      return;
+    }
+    if (kind === DATA) {
+      adaptive.beforeData(this.#now, kcp);
+      this.#fates!.note(view, from, to, this.#now);
+    } else if (this.#filling) {
+      this.#fillersOut++;
+      this.#fillerBytesOut += end - start;
+    }
+    this.#encoder!.seal(batch.arena, start + this.#front, to, this.#now);
+    if (kind === DATA) adaptive.afterData(this.#now);
+    this.#append(batch, end, this.overhead);
+    this.#appendParity(batch);
+  }
+
+  /** Appends a packet of the KCP machine, to which the layers have added so many bytes. */
+  #append(batch: PacketBatch, end: number, overhead: number): void {
+    // The KCP machine has counted its segments, but not the bytes around them.
+    this.#kcp.sndLimit -= overhead;
+    batch.append(end);
+    this.#kcp.charge(overhead);
+  }
+
+  /** Fills the open group, so that its parity leaves now. */
+  #closeGroup(batch: PacketBatch, adaptive: AdaptiveParity): void {
+    const encoder = this.#encoder!;
+    while (!encoder.atGroupStart && !this.pending) {
+      const before = batch.count;
+      this.#filling = true;
+      // A window report changes nothing at the peer.
+      this.#kcp.announceWindow();
+      try {
+        this.#appendStream(batch, 1);
+      } finally {
+        this.#filling = false;
+      }
+      if (batch.full) return;
+      if (batch.count === before) break;
+    }
+    adaptive.leaveOpen();
   }
 
   #appendParity(batch: PacketBatch): void {
@@ -219,6 +307,7 @@ export class Pipeline implements PacketLayer {
       if (start < 0) return;
       const end = encoder.takeParity(batch.arena, start + this.#front) + this.tailroom;
       batch.append(end);
+      this.#parityBytesOut += size;
       this.#kcp.sndLimit -= size;
       this.#kcp.charge(size);
     }
@@ -277,7 +366,11 @@ export class Pipeline implements PacketLayer {
     const { view } = kcp.arena;
     this.#now = now;
     const type = packetType(view, start, end);
-    if (type === 0) return kcp.inputAt(start, end, now) ? VALID : INVALID;
+    if (type === 0) {
+      if (!kcp.inputAt(start, end, now)) return INVALID;
+      if (kcp.believed) this.#fates?.read(view, start, end, now, kcp.srtt);
+      return VALID;
+    }
     if (type === TYPE_INVALID) return INVALID;
     if (type === TYPE_PARITY) {
       this.#decode(start, end);
@@ -286,7 +379,10 @@ export class Pipeline implements PacketLayer {
     if (type === TYPE_DATA) {
       if (!kcp.inputAt(start + DATA_HEADER, end, now)) return INVALID;
       // The shards of two incarnations of the peer have the same numbers.
-      if (kcp.believed) this.#decode(start, end);
+      if (kcp.believed) {
+        this.#fates?.read(view, start + DATA_HEADER, end, now, kcp.srtt);
+        this.#decode(start, end);
+      }
       return VALID;
     }
     if (view.getUint32(start + DATA_HEADER, true) !== kcp.conv) return INVALID;
@@ -312,7 +408,9 @@ export class Pipeline implements PacketLayer {
   }
 
   readonly #recovered = (packet: Uint8Array): void => {
+    const { payloadIn } = this.#kcp;
     this.#kcp.input(packet, this.#now, true);
+    if (this.#kcp.payloadIn > payloadIn) this.#recoveredInTime++;
   };
 
   /** Whether a parity shard with this `seqid` may repair a loss of this session, or show the ratio. */
@@ -330,13 +428,13 @@ export class Pipeline implements PacketLayer {
 
   /** The share of the packets, 0 to 1, that the KCP machine gets. The rest is parity. */
   get share(): number {
-    if (!this.#encoder) return 1;
+    if (!this.#encoder?.ratio) return 1;
     const { dataShards } = this.#encoder.ratio;
     return dataShards / (dataShards + this.#parityLevel);
   }
 
   get #parityLevel(): number {
-    return this.#adaptive?.level ?? this.#encoder?.ratio.parityShards ?? 0;
+    return this.#adaptive?.level ?? this.#encoder?.ratio?.parityShards ?? 0;
   }
 
   /** The counters of error correction: a snapshot. */
@@ -346,7 +444,13 @@ export class Pipeline implements PacketLayer {
       ...(this.#decoder?.stats ?? NOTHING_DECODED),
       peerRatio: this.#decoder?.ratio ?? null,
       ...this.#decoded,
+      groupSize: this.#encoder?.ratio?.dataShards ?? 0,
       parityLevel: this.#parityLevel,
+      parityBytesOut: this.#parityBytesOut,
+      fillersOut: this.#fillersOut,
+      fillerBytesOut: this.#fillerBytesOut,
+      recoveredInTime: this.#recoveredInTime,
+      pathLoss: this.#adaptive?.loss ?? 0,
     };
   }
 

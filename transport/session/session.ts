@@ -721,8 +721,9 @@ export class Session {
     const closing = this.#closing;
     if (this.#state === "closed") return closing.timeWaitDeadline;
     const activity = this.#activity;
-    const deadline = Math.min(
+    return Math.min(
       this.kcp.deadline,
+      this.#pipeline.deadline,
       activity.idleAt,
       activity.keepAliveAt,
       closing.lingerEndsAt,
@@ -730,7 +731,6 @@ export class Session {
       this.#confirmation.deadline,
       this.#trimAt,
     );
-    return this.#pipeline.waiting ? Math.min(deadline, this.#pipeline.readyAt) : deadline;
   }
 
   /** Makes TIME-WAIT as short as that of a dialled session. */

@@ -1,7 +1,7 @@
 import type { KcpLiveOptions, KcpOptions } from "../../kcp/options.ts";
 import type { Entropy } from "../../crypt/packet_cipher.ts";
 import { DEFAULT_TIME_WAIT } from "./closing.ts";
-import { type FecOptions, resolveFec } from "./fec_options.ts";
+import { type FecOptions, type ResolvedFec, resolveFec } from "./fec_options.ts";
 import type { ProtectionOptions } from "./packet_protection.ts";
 
 /** Settings of a session, including those of its KCP machine. */
@@ -54,7 +54,7 @@ export interface ResolvedSession {
   readonly linger: number;
   readonly timeWait: number;
   readonly memoryLimit: number;
-  readonly fec: FecOptions | null;
+  readonly fec: ResolvedFec | null;
   /** Settings of the KCP machine that can't change while it runs. */
   readonly fixed: Omit<KcpOptions, keyof KcpLiveOptions>;
   /** Settings of the KCP machine that can change while it runs. */

@@ -1,0 +1,218 @@
+import { type LossModel, unrepaired } from "./loss_model.ts";
+
+/** What became of a packet before which nothing was missing. Numbers, for typed arrays. */
+export type Outcome =
+  | typeof ARRIVED
+  | typeof OVERTAKEN
+  | typeof LOST
+  | typeof UNKNOWN;
+/** It arrived before all that was sent later. */
+export const ARRIVED = 1;
+/** It arrived after a packet that was sent later: it came late, or parity restored it. */
+export const OVERTAKEN = 2;
+/** A retransmission arrived instead. */
+export const LOST = 3;
+/** Nothing shows what became of it. */
+export const UNKNOWN = 4;
+
+/** About how many packets the averages span. */
+const SPAN = 256;
+/** The same for repairs that leave no trace. */
+const LONG_SPAN = 4096;
+const VISIBLE_SPAN = 1024;
+/** Fewer packets than this say nothing. */
+const MIN_PACKETS = 48;
+/** So many losses say something sooner. */
+const MIN_LOSSES = 4;
+/** So many packets after a lost one are assumed to show independent losses. */
+const PRIOR = 8;
+/** Repairs are counted if at least this share of them shows. */
+const MIN_SHOWN = 0.3;
+/** About how many acknowledgments the packets in each are averaged over. */
+const BATCHES = 64;
+/**
+ * When parity should have failed so often, but never did, then there were fewer losses than it
+ * seemed.
+ */
+const EXPECTED_FAILURES = 16;
+/** It counts as never if it happened this many times less often. */
+const NEVER = 16;
+
+/** The parity that a packet was sent with. */
+export interface Guard {
+  /** Data and parity shards of its group; 0 parity shards for none. */
+  readonly dataShards: number;
+  readonly parityShards: number;
+}
+
+/**
+ * Estimates the losses of a path from the acknowledgments, parity or not.
+ *
+ * A loss that parity repairs shows, too: the acknowledgment of the restored packet comes after
+ * those of the packets that were sent after it. That is also so where the network reorders packets.
+ * How often it does shows while no parity is sent. If parity never fails where it should have, the
+ * network reorders, too.
+ */
+export class LossEstimate implements LossModel {
+  /** The averaged share of packets that were retransmitted in vain not even once. */
+  #visible = 0;
+  /** The averaged share of packets that were lost without a repair. */
+  #longVisible = 0;
+  /** The parity with which they were lost. */
+  #longGuard: Guard | null = null;
+  /** The averaged share of packets that parity has repaired. */
+  #repaired = 0;
+  /** The averaged share of packets that were overtaken without parity. */
+  #reordered = 0;
+  #unguarded = 0;
+  #packets = 0;
+  #losses = 0;
+  /**
+   * Packets next to a lost one, and packets further behind: how many there were, and how many got no
+   * acknowledgment of their own. Decaying sums.
+   */
+  #next = 0;
+  #nextSilent = 0;
+  #behind = 0;
+  #behindSilent = 0;
+  /** Packets of those that had no parity, and the averaged share that got none of their own. */
+  #behindUnguarded = 0;
+  #behindSilentUnguarded = 0;
+  /** Packets that one packet of the peer acknowledges, averaged. */
+  #batch = 1;
+  /** Failures of parity since the last check, and how many were expected. */
+  #failures = 0;
+  #expected = 0;
+
+  /** Packets so far whose fate is known. */
+  get packets(): number {
+    return this.#packets;
+  }
+
+  /** Whether the estimate rests on enough packets. */
+  get known(): boolean {
+    return this.#packets >= MIN_PACKETS || this.#losses >= MIN_LOSSES ||
+      this.#behindUnguarded >= 2 * MIN_PACKETS;
+  }
+
+  /** The share of packets that are lost, 0 to 1. */
+  get loss(): number {
+    if (this.#packets < MIN_PACKETS && this.#behindUnguarded > 4 * this.#packets) {
+      // Something is missing nearly always. As a guess, acknowledgments are lost as often as data.
+      return 1 - Math.sqrt(1 - Math.min(1, this.#behindSilentUnguarded));
+    }
+    return Math.min(1, Math.max(0, this.#visible + this.#repaired));
+  }
+
+  /** The share of packets after a lost one that are lost, too: {@linkcode LossModel.repeat}. */
+  get dbg() {
+    return [
+      this.#visible,
+      this.#repaired,
+      this.#reordered,
+      this.#nextSilent / this.#next,
+      this.#behindSilent / this.#behind,
+      this.#expected,
+      this.#failures,
+    ].map((x) => +x.toFixed(4));
+  }
+  get repeat(): number {
+    const { loss } = this;
+    // Packets behind a lost one are as silent as losses of acknowledgments make them.
+    const silent = (this.#behindSilent + PRIOR * loss) / (this.#behind + PRIOR);
+    const nextSilent = (this.#nextSilent + PRIOR * silent) / (this.#next + PRIOR);
+    const ackLoss = Math.max(0, (silent - loss) / (1 - loss));
+    return Math.min(0.95, Math.max(loss, (nextSilent - ackLoss) / (1 - ackLoss)));
+  }
+
+  /** Takes note of what became of a packet. Call it in the order in which the packets were sent. */
+  add(outcome: Outcome, guard: Guard | null): void {
+    if (outcome === UNKNOWN) return;
+    const lost = outcome === LOST ? 1 : 0;
+    const overtaken = outcome === OVERTAKEN ? 1 : 0;
+    this.#packets++;
+    this.#losses += lost;
+    const weight = Math.max(1 / SPAN, 1 / this.#packets);
+    this.#visible += (lost - this.#visible) * weight;
+    if (guard) {
+      this.#addGuarded(lost, overtaken, weight, guard);
+    } else {
+      this.#unguarded++;
+      const slow = Math.max(1 / SPAN, 1 / this.#unguarded);
+      this.#reordered += (overtaken - this.#reordered) * slow;
+      this.#repaired -= this.#repaired * weight;
+    }
+  }
+
+  /**
+   * Takes note of a packet that followed a lost one before that was repaired.
+   *
+   * @param acknowledged Whether it got an acknowledgment of its own meanwhile.
+   * @param next Whether it was the very next one.
+   * @param guard Its parity; null for none.
+   */
+  addBehindLoss(acknowledged: boolean, next: boolean, guard: Guard | null): void {
+    const silent = acknowledged ? 0 : 1;
+    if (!guard) {
+      const weight = Math.max(1 / SPAN, 1 / ++this.#behindUnguarded);
+      this.#behindSilentUnguarded += (silent - this.#behindSilentUnguarded) * weight;
+    }
+    if (next) {
+      this.#next += 1 - this.#next / SPAN;
+      this.#nextSilent += silent - this.#nextSilent / SPAN;
+    } else {
+      this.#behind += 1 - this.#behind / SPAN;
+      this.#behindSilent += silent - this.#behindSilent / SPAN;
+    }
+  }
+
+  #addGuarded(lost: number, overtaken: number, weight: number, guard: Guard): void {
+    const { dataShards, parityShards } = guard;
+    // A repair shows if other packets were acknowledged before it.
+    const shown = (dataShards - this.#batch) / dataShards;
+    if (shown >= MIN_SHOWN) {
+      this.#repaired += ((overtaken - this.#reordered) / shown - this.#repaired) * weight;
+    } else {
+      // Failures show. The more losses there are, the more often parity fails.
+      if (guard !== this.#longGuard) {
+        this.#longVisible = unrepaired(this, dataShards, parityShards)[parityShards];
+      }
+      this.#longGuard = guard;
+      this.#longVisible += (lost - this.#longVisible) / VISIBLE_SPAN;
+      this.#repaired -= this.#repaired / LONG_SPAN;
+      if (lost > 0) {
+        this.#repaired = Math.max(this.#repaired, this.#impliedLoss(guard) - this.#visible);
+      }
+    }
+    this.#failures += lost;
+    this.#expected += unrepaired(this, dataShards, parityShards)[parityShards];
+    if (this.#expected < EXPECTED_FAILURES) return;
+    if (this.#failures * NEVER < this.#expected) {
+      if (shown >= MIN_SHOWN) {
+        this.#reordered += this.#repaired * shown;
+        this.#repaired = 0;
+      } else {
+        this.#repaired /= 2;
+      }
+    }
+    this.#failures = this.#expected = 0;
+  }
+
+  /** The loss at which parity fails as often as it does. */
+  #impliedLoss({ dataShards, parityShards }: Guard): number {
+    let [low, high] = [0, 1];
+    for (let step = 0; step < 12; step++) {
+      const loss = (low + high) / 2;
+      const repeat = Math.max(loss, this.repeat);
+      const share = unrepaired({ loss, repeat }, dataShards, parityShards)[parityShards];
+      if (share < this.#longVisible) low = loss;
+      else high = loss;
+    }
+    return low;
+  }
+
+  /** Takes note of how many packets one packet of the peer has acknowledged. */
+  addBatch(packets: number): void {
+    this.#batch += (packets - this.#batch) / BATCHES;
+  }
+}
