@@ -142,6 +142,14 @@ function panel(lines: readonly Line[], left: number, top: number): string[] {
     const box = all.find((box) => !taken.some((other) => overlap(box, other))) ?? all[0];
     if (!box) continue;
     taken.push(box);
+    const middle = (box.top + box.bottom) / 2;
+    if (Math.abs(middle - y) > LINE) {
+      // A line leads from the point to a label that is not beside it.
+      const end = Math.min(Math.max(x, box.left), box.right);
+      const edge = middle > y ? box.top : box.bottom;
+      const way = `M${x.toFixed(1)} ${y.toFixed(1)}L${end.toFixed(1)} ${edge.toFixed(1)}`;
+      parts.push(`<path d="${way}" stroke="${ours ? OURS : THEIRS}" stroke-width="0.6"/>`);
+    }
     const style = `font-size="11" fill="${ours ? OURS : THEIRS}"`;
     parts.push(text(box.left, box.bottom - 2.5, label, style));
   }
