@@ -157,27 +157,33 @@ function panel(lines: readonly Line[], left: number, top: number): string[] {
 }
 
 /**
- * Draws points.
+ * Draws points. A cell in which every point has the same p99 is left out.
  *
  * @param lines The points: those of one cell follow each other.
  * @param foot What is printed below.
  * @returns The drawing, as SVG.
  */
 export function draw(lines: readonly Line[], foot = ""): string {
-  const cells = Map.groupBy(
+  const all = Map.groupBy(
     lines,
     ({ application, way, roundTrip, trouble }) => `${application} ${way} ${roundTrip} ${trouble}`,
   );
+  const cells = [...all.values()].filter((points) =>
+    points.some(({ p99 }) => p99 !== points[0].p99)
+  );
   const parts: string[] = [];
-  [...cells.values()].forEach((points, i) => {
+  cells.forEach((points, i) => {
     const left = i % COLUMNS * PANEL.width;
     const top = Math.floor(i / COLUMNS) * PANEL.height;
     parts.push(...panel(points, left, top));
   });
-  const width = Math.min(COLUMNS, cells.size) * PANEL.width;
-  const below = Math.ceil(cells.size / COLUMNS) * PANEL.height;
+  const width = Math.min(COLUMNS, cells.length) * PANEL.width;
+  const below = Math.ceil(cells.length / COLUMNS) * PANEL.height;
   const key = "Blue: this module. Brown: kcp-go. The lower and the further left, the better.";
-  parts.push(text(16, below + 14, key, `font-size="11"`));
+  const same = cells.length < all.size
+    ? " Networks without any difference in p99 are left out."
+    : "";
+  parts.push(text(16, below + 14, key + same, `font-size="11"`));
   parts.push(text(16, below + 30, foot, `font-size="11"`));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${below + FOOT}" ` +
