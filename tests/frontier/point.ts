@@ -13,6 +13,7 @@ export type Implementation = "ours" | "kcp-go";
 export interface Point {
   readonly implementation: Implementation;
   readonly configuration: string;
+  readonly mean: number;
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
@@ -79,6 +80,7 @@ export function pointOf(
   return {
     implementation,
     configuration,
+    mean: delays.mean,
     p50,
     p99,
     p999,
