@@ -291,6 +291,8 @@ export class LossDetector {
         if (this.#times[slot * TIMES + ORDER] >= threshold) break;
         // The same sum as in nextSkipped, rounded in the same way.
         if (window > 0 && this.#times[slot * TIMES + SENT] + rtt + window > now) break;
+        // What was sent later has arrived: the path works, and the next timeout is a first one.
+        this.#table[slot * STRIDE + TIMEOUTS] = 0;
         this.#makeDue(slot, reason);
         count++;
       }

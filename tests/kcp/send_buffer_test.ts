@@ -165,6 +165,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
         );
         for (const s of skipped) {
           s.state = "due";
+          s.timeouts = 0;
           s.reason = early ? REASON_EARLY : REASON_FAST;
         }
       } else if (what === 6) {

@@ -20,7 +20,7 @@ import type { PacketBatch, PacketLayer } from "../../kcp/packet_batch.ts";
 import { CMD, CMD_PROBE_ANSWER, CMD_PUSH, CONV, LEN, OVERHEAD } from "../../kcp/segment.ts";
 import { DatagramQueue } from "./datagram_queue.ts";
 import type { ResolvedFec } from "./fec_options.ts";
-import { CONTROL, DATA, PacketFates } from "./packet_fates.ts";
+import { CONTROL, DATA, kindOf, PacketFates } from "./packet_fates.ts";
 import { NO_PROTECTION, type PacketProtection } from "./packet_protection.ts";
 
 /** Counters and present state of error correction. */
@@ -230,6 +230,11 @@ export class Pipeline implements PacketLayer {
       this.#completeAdaptive(batch, start, end, this.#adaptive);
       return;
     }
+    if (encoder && this.#kcp.extended) {
+      // Other peers get what the ratio says, since some take no packet outside a group.
+      const kind = kindOf(batch.arena.view, start + this.headroom, end - this.tailroom);
+      if (kind === CONTROL) return this.#appendPlain(batch, start, end);
+    }
     encoder?.seal(batch.arena, start + this.#front, end - this.tailroom, this.#now);
     this.#append(batch, end, this.overhead);
     if (encoder) this.#appendParity(batch);
@@ -245,16 +250,12 @@ export class Pipeline implements PacketLayer {
     end: number,
     adaptive: AdaptiveParity,
   ): void {
-    const { bytes, view } = batch.arena;
+    const { view } = batch.arena;
     const kcp = this.#kcp;
     const from = start + this.headroom;
     const to = end - this.tailroom;
-    const kind = this.#fates!.kindOf(view, from, to);
-    if (kind === CONTROL && !this.#filling) {
-      bytes.copyWithin(from - DATA_HEADER, from, to);
-      this.#append(batch, end - DATA_HEADER, this.overhead - DATA_HEADER);
-      return;
-    }
+    const kind = kindOf(view, from, to);
+    if (kind === CONTROL && !this.#filling) return this.#appendPlain(batch, start, end);
     if (kind === DATA) {
       adaptive.beforeData(this.#now, kcp);
       this.#fates!.note(view, from, to, this.#now);
@@ -266,6 +267,13 @@ export class Pipeline implements PacketLayer {
     if (kind === DATA) adaptive.afterData(this.#now);
     this.#append(batch, end, this.overhead);
     this.#appendParity(batch);
+  }
+
+  /** Appends a packet without the header of error correction: it belongs to no group. */
+  #appendPlain(batch: PacketBatch, start: number, end: number): void {
+    const from = start + this.headroom;
+    batch.arena.bytes.copyWithin(from - DATA_HEADER, from, end - this.tailroom);
+    this.#append(batch, end - DATA_HEADER, this.overhead - DATA_HEADER);
   }
 
   /** Appends a packet of the KCP machine, to which the layers have added so many bytes. */
