@@ -29,7 +29,8 @@ Go is there. By default it runs in virtual time, and what the README shows.
   --rtt LIST     ${ROUND_TRIPS.join(", ")} ms, or others. Default: 100
   --loss LIST    ${names(TROUBLES).join(", ")}.
                  10x3 is 10 % in bursts of 3 on average. Default: 0, 1, 5, 10, 20
-  --config LIST  ${names(CONFIGURATIONS).join(", ")}. Default: all
+  --config LIST  ${names(CONFIGURATIONS).join(", ")}.
+                 kcp-go has ${names(KCP_GO_CONFIGURATIONS).join(", ")}. Default: all
   --peer WHO     kcp-go or none. Default: kcp-go
   --seeds N      sessions of each point. Default: 20
   --seconds N    for how long a session sends. Default: 60

@@ -38,6 +38,13 @@ export class Delays {
     return [...this.#counts];
   }
 
+  /** The mean delay in ms; NaN without messages. */
+  get mean(): number {
+    let sum = 0;
+    for (const [steps, count] of this.#counts) sum += steps * count;
+    return sum / this.#messages / STEPS_PER_MS;
+  }
+
   /**
    * Percentiles by the nearest rank: the smallest delay such that the share of messages that had it or
    * less is at least as large as asked.

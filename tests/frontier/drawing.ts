@@ -142,6 +142,14 @@ function panel(lines: readonly Line[], left: number, top: number): string[] {
     const box = all.find((box) => !taken.some((other) => overlap(box, other))) ?? all[0];
     if (!box) continue;
     taken.push(box);
+    const middle = (box.top + box.bottom) / 2;
+    if (Math.abs(middle - y) > LINE) {
+      // A line leads from the point to a label that is not beside it.
+      const end = Math.min(Math.max(x, box.left), box.right);
+      const edge = middle > y ? box.top : box.bottom;
+      const way = `M${x.toFixed(1)} ${y.toFixed(1)}L${end.toFixed(1)} ${edge.toFixed(1)}`;
+      parts.push(`<path d="${way}" stroke="${ours ? OURS : THEIRS}" stroke-width="0.6"/>`);
+    }
     const style = `font-size="11" fill="${ours ? OURS : THEIRS}"`;
     parts.push(text(box.left, box.bottom - 2.5, label, style));
   }
@@ -149,27 +157,33 @@ function panel(lines: readonly Line[], left: number, top: number): string[] {
 }
 
 /**
- * Draws points.
+ * Draws points. A cell in which every point has the same p99 is left out.
  *
  * @param lines The points: those of one cell follow each other.
  * @param foot What is printed below.
  * @returns The drawing, as SVG.
  */
 export function draw(lines: readonly Line[], foot = ""): string {
-  const cells = Map.groupBy(
+  const all = Map.groupBy(
     lines,
     ({ application, way, roundTrip, trouble }) => `${application} ${way} ${roundTrip} ${trouble}`,
   );
+  const cells = [...all.values()].filter((points) =>
+    points.some(({ p99 }) => p99 !== points[0].p99)
+  );
   const parts: string[] = [];
-  [...cells.values()].forEach((points, i) => {
+  cells.forEach((points, i) => {
     const left = i % COLUMNS * PANEL.width;
     const top = Math.floor(i / COLUMNS) * PANEL.height;
     parts.push(...panel(points, left, top));
   });
-  const width = Math.min(COLUMNS, cells.size) * PANEL.width;
-  const below = Math.ceil(cells.size / COLUMNS) * PANEL.height;
+  const width = Math.min(COLUMNS, cells.length) * PANEL.width;
+  const below = Math.ceil(cells.length / COLUMNS) * PANEL.height;
   const key = "Blue: this module. Brown: kcp-go. The lower and the further left, the better.";
-  parts.push(text(16, below + 14, key, `font-size="11"`));
+  const same = cells.length < all.size
+    ? " Networks without any difference in p99 are left out."
+    : "";
+  parts.push(text(16, below + 14, key + same, `font-size="11"`));
   parts.push(text(16, below + 30, foot, `font-size="11"`));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${below + FOOT}" ` +

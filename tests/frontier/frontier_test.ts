@@ -109,7 +109,7 @@ Deno.test("frontier: the bytes of a point are compared with the floor", () => {
   const floor = floorOf([result(1000)]);
   const point = pointOf("ours", "none", [result(1100), result(1300)], floor);
   assertEquals([point.bytes, point.packets, point.messages], [1.2, 1, 20]);
-  assertEquals([point.p50, point.p99, point.worst], [50, 100, 100]);
+  assertEquals([point.mean, point.p50, point.p99, point.worst], [55, 50, 100, 100]);
 });
 
 Deno.test("frontier: a point is dominated by one with a lower p99 and fewer bytes", () => {

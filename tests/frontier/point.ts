@@ -13,6 +13,7 @@ export type Implementation = "ours" | "kcp-go";
 export interface Point {
   readonly implementation: Implementation;
   readonly configuration: string;
+  readonly mean: number;
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
@@ -27,6 +28,10 @@ export interface Point {
   readonly packets: number;
   readonly messages: number;
   readonly sessions: number;
+  /** In real time: how late 99 of 100 packets left the proxy at most, in ms, in the worst run. */
+  readonly late?: number;
+  /** In real time: the longest time in ms that a process of a run did not run, or was busy. */
+  readonly stall?: number;
 }
 
 /**
@@ -75,6 +80,7 @@ export function pointOf(
   return {
     implementation,
     configuration,
+    mean: delays.mean,
     p50,
     p99,
     p999,

@@ -22,6 +22,8 @@ interface RealResult {
   readonly results: SessionResult[];
   /** How late 99 of 100 packets left the proxy at most, in ms. */
   readonly late: number;
+  /** The longest time in ms that one of the three processes did not run. */
+  readonly stall: number;
 }
 
 /** A process that prints lines of JSON, and ends when its stdin is closed. */
@@ -99,9 +101,9 @@ async function run(
   await using proxy = new Child(program, ["proxy", JSON.stringify(way)]);
   const { port: proxyPort } = await proxy.line<{ port: number }>();
   await using client = start("dial", proxyPort);
-  type Found = { delays: Record<string, Record<string, number>> | null };
+  type Found = { delays: Record<string, Record<string, number>> | null; stall: number };
   const both = await Promise.all([server.line<Found>(), client.line<Found>()]);
-  const sums = await proxy.ask<{ bytes: number; packets: number; late99: number }>();
+  const sums = await proxy.ask<{ bytes: number; packets: number; late: number; stall: number }>();
   const byConversation = new Map<string, Delays>();
   for (const { delays } of both) {
     for (const [conv, counts] of Object.entries(delays ?? {})) {
@@ -115,7 +117,8 @@ async function run(
     bytes: sums.bytes / sessions,
     packets: sums.packets / sessions,
   }));
-  return { results, late: sums.late99 };
+  const stall = Math.max(sums.stall, ...both.map(({ stall }) => stall));
+  return { results, late: sums.late, stall };
 }
 /** The seeds of two runs with different sessions are this far apart. */
 const SEED_STEP = 1000;
@@ -134,25 +137,22 @@ export async function measureReal(options: Arguments, report: Report): Promise<v
       ...theirs.filter(({ name }) => name === own.name),
     ]);
     const found = new Map(order.map((each) => [each, [] as SessionResult[]]));
-    const late = order.map(() => 0);
+    const disturbed = new Map(order.map((each) => [each, { late: 0, stall: 0 }]));
     for (let round = 0; round < rounds; round++) {
       const sessions = Math.min(jobs, seeds - round * jobs);
-      for (const [i, each] of order.entries()) {
+      for (const each of order) {
         const result = await run(program, cell, each, sessions, round * SEED_STEP, options);
         found.get(each)!.push(...result.results);
-        late[i] = Math.max(late[i], result.late);
+        const worst = disturbed.get(each)!;
+        worst.late = Math.max(worst.late, result.late);
+        worst.stall = Math.max(worst.stall, result.stall);
       }
     }
     const points = [...configurations, ...theirs].map((each): Point => {
       const implementation = "options" in each ? "ours" : "kcp-go";
-      return pointOf(implementation, each.name, found.get(each)!, floor);
+      const point = pointOf(implementation, each.name, found.get(each)!, floor);
+      return { ...point, ...disturbed.get(each) };
     });
     report.end(cell, points);
-    const lateness = order.map((each, i) =>
-      `${"options" in each ? "" : "kcp-go "}${each.name} ${late[i].toFixed(1)}`
-    );
-    console.log(
-      `  99 of 100 packets left the proxy at most so many ms late: ${lateness.join(", ")}`,
-    );
   }
 }

@@ -36,13 +36,22 @@ const settings = { ...SETTINGS, ...task.options, ...task.linux && { bind: linux(
 const found: Record<number, Record<string, number>> = {};
 const works: Promise<void>[] = [];
 
+/** The longest time in ms that a timer of 10 ms was late: the process did not run, or was busy. */
+let stall = 0;
+let ticked = performance.now();
+setInterval(() => {
+  const at = performance.now();
+  stall = Math.max(stall, at - ticked - 10);
+  ticked = at;
+}, 10);
+
 /** The time in ms since 1970: the same in each process of a machine. */
 function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
 function wait(until: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, until - performance.now()));
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, until - performance.now())));
 }
 
 /** Sends messages at their times. Each begins with its number and the time of its write. */
@@ -99,6 +108,6 @@ if (task.role === "serve") {
   }
 }
 await Promise.all(works);
-print({ delays: found });
+print({ delays: found, stall });
 for await (const _ of Deno.stdin.readable);
 Deno.exit();

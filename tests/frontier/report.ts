@@ -40,7 +40,13 @@ function row(point: Point): string {
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`.padStart(10);
   return `  ${name.padEnd(26)}${ms(p50)}${ms(p99)} ± ${p99Error.toFixed(1).padEnd(5)}${ms(p999)}${
     ms(worst)
-  }${percent(bytes)}${percent(packets)}`;
+  }${percent(bytes)}${percent(packets)}${disturbance(point)}`;
+}
+
+/** How much the machine disturbed a point in real time. */
+function disturbance({ late, stall }: Point): string {
+  if (late === undefined || stall === undefined) return "";
+  return `   proxy late ${late.toFixed(1)}, stall ${stall.toFixed(0)}`;
 }
 
 /** What was measured so far. */

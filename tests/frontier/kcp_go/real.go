@@ -18,6 +18,7 @@ import (
 	"os"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	kcp "github.com/xtaci/kcp-go/v5"
@@ -55,6 +56,7 @@ func main() {
 	if err := json.Unmarshal([]byte(os.Args[2]), &t); err != nil {
 		fail(err)
 	}
+	go watchStalls()
 	var err error
 	switch os.Args[1] {
 	case "proxy":
@@ -74,6 +76,19 @@ func main() {
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// stall is the longest time that a sleep of 10 ms took too long, in ns: the process did not run.
+var stall atomic.Int64
+
+func watchStalls() {
+	for {
+		began := time.Now()
+		time.Sleep(10 * time.Millisecond)
+		if late := int64(time.Since(began) - 10*time.Millisecond); late > stall.Load() {
+			stall.Store(late)
+		}
+	}
 }
 
 func print(value any) error { return json.NewEncoder(os.Stdout).Encode(value) }
@@ -115,7 +130,8 @@ func (t *task) proxy() error {
 			_ = print(map[string]any{
 				"bytes":   bytes,
 				"packets": packets,
-				"late99":  lateness.quantile(0.99),
+				"late":    lateness.quantile(0.99),
+				"stall":   float64(stall.Load()) / 1e6,
 			})
 		}
 		os.Exit(0)
@@ -233,7 +249,7 @@ func (s *sessions) report() error {
 	if s.err != nil {
 		return s.err
 	}
-	if err := print(map[string]any{"delays": s.all}); err != nil {
+	if err := print(map[string]any{"delays": s.all, "stall": float64(stall.Load()) / 1e6}); err != nil {
 		return err
 	}
 	waitForEnd()
