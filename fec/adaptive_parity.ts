@@ -1,36 +1,50 @@
 import type { FecEncoder } from "./encoder.ts";
 import { ARRIVED, type Guard, LossEstimate, type Outcome } from "./loss_estimate.ts";
-import { fillTime, groupSize, mostParity, planParity } from "./parity_plan.ts";
+import { fillTime, groupSize, mostParity, type PathState, planParity } from "./parity_plan.ts";
 import type { FecRatio } from "./ratio.ts";
 
 /** Groups that get all parity, at the start and in each round, so that the peer learns the ratio. */
 const FULL_GROUPS = 3;
 /** Groups in a round while parity is sent. */
 const ROUND = 64;
-/** Another plan is made after so many packets, or so many ms. */
-const PLAN_PACKETS = 16;
+/** Another plan is made after so many ms, sooner after so many packets. */
 const PLAN_TIME = 50;
+const PLAN_PACKETS = 16;
+const MIN_PLAN_TIME = 10;
 /** The traffic is averaged over about so many fill times. */
 const WINDOWS = 12;
+/** Fewer say nothing. */
+const MIN_WINDOWS = 4;
 /** A peer that has not shown that it is of this library after so many packets is of another one. */
 const PEER_PACKETS = 32;
 /** The ratio for such a peer while there are no losses, so that it need not search for one. */
 const USUAL_LOSS = 0.05;
-/** A ratio changes if the size of the groups is wrong by this factor. */
-const WRONG = 1.6;
+/** The ratio changes if groups have more data shards than leave in time, by this many. */
+const TOO_MANY = 0.5;
+/** It changes if groups could be so many times larger, although a bit fewer packets left. */
+const TOO_FEW = 1.3;
+const MARGIN = 0.4;
 /** Round trips, and ms, between two changes of the ratio. */
 const CHANGE_ROUND_TRIPS = 50;
 const CHANGE_TIME = 5_000;
+/** They are doubled with each change, up to this factor. */
+const MAX_PATIENCE = 64;
 /** The same for a peer of another library, which learns slowly, in ms. */
 const FOREIGN_CHANGE_TIME = 60_000;
+/** The round trip is the least smoothed one of so many ms. */
+const ROUND_TRIP_PERIOD = 5_000;
 /**
  * Packets without parity that must arrive between two ratios at a peer of another library: kcp-go
  * looks for the ratio in the last 258 packets. No parity of the old ratio may be among them.
  */
 const FOREIGN_QUIET = 300;
-/** The same for a peer of this library, in groups of the old ratio, and at least so many. */
-const QUIET_GROUPS = 2;
-const MIN_QUIET = 6;
+/** Most data shards of a group for such a peer. */
+const FOREIGN_SIZE = 10;
+/** The same for a peer of this library: data shards where the old ratio has parity. */
+const QUIET = 3;
+
+/** Marks a packet without parity that contradicts the last ratio. */
+const CONTRADICTION: Guard = Object.freeze({ dataShards: 1, parityShards: 0 });
 
 /** What the sender knows of its peer. */
 export interface PeerState {
@@ -71,13 +85,20 @@ export class AdaptiveParity {
   /** Groups of the present ratio so far. */
   #group = 0;
   #changedAt = -Infinity;
+  #patience = 1;
   /** Packets that must arrive without parity before the next ratio is used. */
   #quiet = 0;
+  /** The ratio that they must contradict; null for any packets. */
+  #previous: FecRatio | null = null;
   /** The ratio that is used as soon as the sequence number begins a group of it. */
   #next: FecRatio | null = null;
   /** Until when the open group may wait for more packets, in ms; Infinity for no such group. */
   #closeAt = Infinity;
+  /** The round trip in ms; -1 before it is known. It is the least of the present and last period. */
   #roundTrip = -1;
+  #leastRoundTrip = Infinity;
+  #lastRoundTrip = Infinity;
+  #periodEnds = -Infinity;
 
   /**
    * @param encoder The encoder that forms the groups.
@@ -98,9 +119,13 @@ export class AdaptiveParity {
     return this.#losses.loss;
   }
 
-  /** The parity of the packet that is sent next. */
+  /** The parity of the packet that is sealed next; null for none. */
   get guard(): Guard | null {
-    return this.#guard;
+    if (this.#quiet === 0) return this.#guard;
+    const { nextSeqid } = this.#encoder;
+    const previous = this.#previous;
+    const total = previous ? previous.dataShards + previous.parityShards : 1;
+    return !previous || nextSeqid % total >= previous.dataShards ? CONTRADICTION : null;
   }
 
   /**
@@ -118,8 +143,14 @@ export class AdaptiveParity {
 
   /** {@linkcode LossEstimate.add}. */
   addFate(outcome: Outcome, guard: Guard | null): void {
-    this.#losses.add(outcome, guard);
-    if (guard === null && outcome === ARRIVED && this.#quiet > 0) this.#quiet--;
+    if (outcome === ARRIVED) this.#noteArrival(guard);
+    this.#losses.add(outcome, guard === CONTRADICTION ? null : guard);
+  }
+
+  /** {@linkcode LossEstimate.addBehindLoss}. */
+  addBehindLoss(acknowledged: boolean, between: number, guard: Guard | null): void {
+    if (acknowledged) this.#noteArrival(guard);
+    this.#losses.addBehindLoss(acknowledged, between, guard === CONTRADICTION ? null : guard);
   }
 
   /** {@linkcode LossEstimate.addBatch}. */
@@ -127,20 +158,30 @@ export class AdaptiveParity {
     this.#losses.addBatch(packets);
   }
 
-  /** {@linkcode LossEstimate.addBehindLoss}. */
-  addBehindLoss(acknowledged: boolean, next: boolean, guard: Guard | null): void {
-    this.#losses.addBehindLoss(acknowledged, next, guard);
+  #noteArrival(guard: Guard | null): void {
+    if (guard === CONTRADICTION && this.#quiet > 0) this.#quiet--;
   }
 
   /** Prepares the encoder for a packet with data. Call it before the packet is sealed. */
   beforeData(now: number, peer: PeerState): void {
-    this.#roundTrip = peer.srtt;
-    this.#countTraffic(now);
+    if (peer.srtt >= 0) this.#noteRoundTrip(now, peer.srtt);
+    this.#sent++;
     if (this.#encoder.atGroupStart) this.#beginGroup(now, peer);
   }
 
-  #countTraffic(now: number): void {
-    this.#sent++;
+  /** Takes the least of the last one to two periods: losses make the smoothed round trip longer. */
+  #noteRoundTrip(now: number, srtt: number): void {
+    if (now >= this.#periodEnds) {
+      this.#lastRoundTrip = this.#leastRoundTrip;
+      this.#leastRoundTrip = Infinity;
+      this.#periodEnds = now + ROUND_TRIP_PERIOD;
+    }
+    this.#leastRoundTrip = Math.min(this.#leastRoundTrip, srtt);
+    this.#roundTrip = Math.min(this.#leastRoundTrip, this.#lastRoundTrip);
+  }
+
+  /** Counts a packet with new data. Retransmissions do not fill groups once parity repairs losses. */
+  noteNew(now: number): void {
     const length = fillTime(Math.max(0, this.#roundTrip));
     if (now <= this.#windowFrom + length) {
       this.#windowPackets++;
@@ -157,7 +198,7 @@ export class AdaptiveParity {
   #beginGroup(now: number, peer: PeerState): void {
     const encoder = this.#encoder;
     if (this.#roundTrip >= 0) this.#update(now, peer);
-    if (this.#next) this.#useNext(now, this.#next);
+    if (this.#next) this.#useNext(now, this.#next, peer.extended !== true);
     const { ratio } = encoder;
     if (!ratio) {
       this.#guard = null;
@@ -171,10 +212,11 @@ export class AdaptiveParity {
     encoder.parityLimit = full ? ratio.parityShards : this.level;
   }
 
-  /** Begins to use a ratio. A gap in the numbers would keep kcp-go from learning it. */
-  #useNext(now: number, ratio: FecRatio): void {
+  /** Begins to use a ratio. */
+  #useNext(now: number, ratio: FecRatio, foreign: boolean): void {
     const encoder = this.#encoder;
-    if (encoder.nextSeqid % (ratio.dataShards + ratio.parityShards) !== 0) return;
+    // A gap in the numbers would keep kcp-go from learning the ratio.
+    if (foreign && encoder.nextSeqid % (ratio.dataShards + ratio.parityShards) !== 0) return;
     encoder.restart(ratio);
     this.#next = null;
     this.#group = 0;
@@ -185,9 +227,8 @@ export class AdaptiveParity {
   /** Makes another plan, if it is time, and another ratio, if it is worth it. */
   #update(now: number, peer: PeerState): void {
     const losses = this.#losses;
-    const due = losses.packets >= this.#plannedPackets + PLAN_PACKETS ||
-      now >= this.#plannedAt + PLAN_TIME;
-    if (!due) return;
+    const wait = losses.packets >= this.#plannedPackets + PLAN_PACKETS ? MIN_PLAN_TIME : PLAN_TIME;
+    if (now < this.#plannedAt + wait) return;
     this.#plannedAt = now;
     this.#plannedPackets = losses.packets;
     const { ratio } = this.#encoder;
@@ -195,15 +236,19 @@ export class AdaptiveParity {
     if (!this.#fixed) this.#updateRatio(now, peer, ratio);
   }
 
-  get #path() {
+  get #path(): PathState {
     const { loss, repeat } = this.#losses;
     return { loss, repeat, roundTrip: this.#roundTrip, packets: this.#packets };
   }
 
   /** Sets the number of parity shards of the next groups. */
   #setLevel({ dataShards, parityShards }: FecRatio): void {
-    const most = Math.min(parityShards, mostParity(dataShards));
-    const level = this.#losses.known ? planParity(this.#path, dataShards, most) : 0;
+    const most = this.#fixed ? parityShards : Math.min(parityShards, mostParity(dataShards));
+    // Where the ratio can't follow the losses, as much parity as there is has to do.
+    const determined = this.#fixed || parityShards < mostParity(dataShards);
+    const level = this.#losses.known
+      ? planParity(this.#path, dataShards, most, this.level, determined)
+      : 0;
     if (level === 0) this.#guard = null;
     else if (level !== this.level || this.#guard?.dataShards !== dataShards) {
       this.#guard = { dataShards, parityShards: level };
@@ -214,33 +259,49 @@ export class AdaptiveParity {
     const foreign = peer.extended !== true;
     const encoder = this.#encoder;
     if (!ratio) {
-      if (
-        this.#next || this.#quiet > 0 ||
-        foreign && peer.extended === null && this.#sent < PEER_PACKETS
-      ) return;
+      if (this.#next || this.#quiet > 0 || this.#windows < MIN_WINDOWS) return;
       let path = this.#path;
-      if (!this.#losses.known || path.loss < USUAL_LOSS && foreign) {
-        if (!foreign || this.#sent < PEER_PACKETS) return;
-        path = { ...path, loss: USUAL_LOSS, repeat: Math.max(path.repeat, USUAL_LOSS) };
+      if (foreign) {
+        // The losses may grow when the ratio can't change any more.
+        if (peer.extended === null && this.#sent < PEER_PACKETS) return;
+        if (path.loss < USUAL_LOSS) path = { ...path, loss: USUAL_LOSS, repeat: USUAL_LOSS };
+      } else if (!this.#losses.known) {
+        return;
       }
-      const dataShards = groupSize(this.#packets);
-      const parityShards = mostParity(dataShards);
-      if (!foreign && planParity(path, dataShards, parityShards) === 0) return;
-      this.#next = { dataShards, parityShards };
+      this.#next = foreign ? this.#foreignRatio(path) : this.#ownRatio(path);
       return;
     }
-    const wait = foreign
-      ? FOREIGN_CHANGE_TIME
-      : Math.max(CHANGE_TIME, CHANGE_ROUND_TRIPS * this.#roundTrip);
+    const wait = this.#patience *
+      (foreign ? FOREIGN_CHANGE_TIME : Math.max(CHANGE_TIME, CHANGE_ROUND_TRIPS * this.#roundTrip));
     if (!this.#losses.known || now < this.#changedAt + wait || this.level === 0) return;
-    const size = groupSize(this.#packets);
-    if (Math.max(size / ratio.dataShards, ratio.dataShards / size) < WRONG) return;
+    const { dataShards } = ratio;
+    const largest = foreign ? FOREIGN_SIZE : Infinity;
+    const larger = Math.min(largest, groupSize(this.#packets - MARGIN));
+    if (dataShards <= this.#packets + TOO_MANY && larger < TOO_FEW * dataShards) return;
     encoder.restart(null);
     this.#guard = null;
-    const { dataShards, parityShards } = ratio;
-    this.#quiet = foreign
-      ? FOREIGN_QUIET
-      : Math.max(MIN_QUIET, QUIET_GROUPS * (dataShards + parityShards));
+    this.#patience = Math.min(MAX_PATIENCE, 2 * this.#patience);
+    this.#previous = foreign ? null : ratio;
+    this.#quiet = foreign ? FOREIGN_QUIET : QUIET;
+    // The next data shards are where the old ratio has parity.
+    if (!foreign) encoder.skip(dataShards);
+  }
+
+  /** The ratio for a peer of this library: it learns it from any groups, so there may be room. */
+  #ownRatio(path: PathState): FecRatio | null {
+    const dataShards = groupSize(this.#packets);
+    const parityShards = mostParity(dataShards);
+    return planParity(path, dataShards, parityShards, 0) > 0 ? { dataShards, parityShards } : null;
+  }
+
+  /**
+   * The ratio for a peer of another library. kcp-go learns it from a whole group and the packets around
+   * it, without a gap. So groups are small, and have no room for more parity.
+   */
+  #foreignRatio(path: PathState): FecRatio {
+    const dataShards = Math.min(FOREIGN_SIZE, groupSize(this.#packets));
+    const most = mostParity(dataShards);
+    return { dataShards, parityShards: Math.max(1, planParity(path, dataShards, most, 0, true)) };
   }
 
   /** Takes note of a packet with data that was sealed. */
@@ -252,6 +313,6 @@ export class AdaptiveParity {
     }
     if (count === 1) this.#closeAt = now + fillTime(this.#roundTrip) * 1.1 + 1;
     // No more packets are to be expected in time.
-    if (count + 0.75 > this.#packets) this.#closeAt = now;
+    if (count + 0.25 > this.#packets) this.#closeAt = now;
   }
 }

@@ -133,6 +133,18 @@ export class FecEncoder {
     this.#alignSeqid();
   }
 
+  /**
+   * Skips sequence numbers, while packets form no groups.
+   *
+   * @param count How many.
+   * @throws {TypeError} When packets form groups.
+   */
+  skip(count: number): void {
+    if (this.#ratio) throw new TypeError("Cannot skip sequence numbers of groups");
+    this.#seqid += count;
+    this.#alignSeqid();
+  }
+
   /** A snapshot of the counters. */
   get stats(): FecEncoderStats {
     return { ...this.#stats };

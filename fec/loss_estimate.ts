@@ -26,6 +26,11 @@ const MIN_PACKETS = 48;
 const MIN_LOSSES = 4;
 /** So many packets after a lost one are assumed to show independent losses. */
 const PRIOR = 8;
+/** After so many packets, a burst of losses is over. */
+const FAR = 5;
+/** Losses come in bursts if the next packet is lost more often by this factor and this difference. */
+const CLEARLY = 2;
+const MORE = 0.1;
 /** Repairs are counted if at least this share of them shows. */
 const MIN_SHOWN = 0.3;
 /** About how many acknowledgments the packets in each are averaged over. */
@@ -35,6 +40,8 @@ const BATCHES = 64;
  * seemed.
  */
 const EXPECTED_FAILURES = 16;
+/** What is expected is computed again after so many packets. */
+const REFRESH = 64;
 /** It counts as never if it happened this many times less often. */
 const NEVER = 16;
 
@@ -83,6 +90,9 @@ export class LossEstimate implements LossModel {
   /** Failures of parity since the last check, and how many were expected. */
   #failures = 0;
   #expected = 0;
+  /** The share of packets that parity should fail to repair, and for which parity it was computed. */
+  #expectedShare = 0;
+  #expectedGuard: Guard | null = null;
 
   /** Packets so far whose fate is known. */
   get packets(): number {
@@ -101,28 +111,26 @@ export class LossEstimate implements LossModel {
       // Something is missing nearly always. As a guess, acknowledgments are lost as often as data.
       return 1 - Math.sqrt(1 - Math.min(1, this.#behindSilentUnguarded));
     }
-    return Math.min(1, Math.max(0, this.#visible + this.#repaired));
+    const { repeat } = this;
+    const begin = this.#begin;
+    return begin / (1 - repeat + begin);
+  }
+
+  /** The share of packets that are lost of those that follow one that arrived. */
+  get #begin(): number {
+    return Math.min(0.9, Math.max(0, this.#visible + this.#repaired));
   }
 
   /** The share of packets after a lost one that are lost, too: {@linkcode LossModel.repeat}. */
-  get dbg() {
-    return [
-      this.#visible,
-      this.#repaired,
-      this.#reordered,
-      this.#nextSilent / this.#next,
-      this.#behindSilent / this.#behind,
-      this.#expected,
-      this.#failures,
-    ].map((x) => +x.toFixed(4));
-  }
   get repeat(): number {
-    const { loss } = this;
-    // Packets behind a lost one are as silent as losses of acknowledgments make them.
-    const silent = (this.#behindSilent + PRIOR * loss) / (this.#behind + PRIOR);
-    const nextSilent = (this.#nextSilent + PRIOR * silent) / (this.#next + PRIOR);
+    const begin = this.#begin;
+    // Acknowledgments are lost, too: those of packets far behind a loss show how often.
+    const likely = (this.#nextSilent + PRIOR * begin) / (this.#next + PRIOR);
+    const loss = begin / (1 - likely + begin);
+    const silent = (this.#behindSilent + PRIOR * 2 * loss) / (this.#behind + PRIOR);
     const ackLoss = Math.max(0, (silent - loss) / (1 - loss));
-    return Math.min(0.95, Math.max(loss, (nextSilent - ackLoss) / (1 - ackLoss)));
+    const repeat = (likely - ackLoss) / (1 - ackLoss);
+    return repeat > CLEARLY * begin + MORE ? Math.min(0.95, repeat) : begin;
   }
 
   /** Takes note of what became of a packet. Call it in the order in which the packets were sent. */
@@ -148,19 +156,19 @@ export class LossEstimate implements LossModel {
    * Takes note of a packet that followed a lost one before that was repaired.
    *
    * @param acknowledged Whether it got an acknowledgment of its own meanwhile.
-   * @param next Whether it was the very next one.
+   * @param between Packets between the two.
    * @param guard Its parity; null for none.
    */
-  addBehindLoss(acknowledged: boolean, next: boolean, guard: Guard | null): void {
+  addBehindLoss(acknowledged: boolean, between: number, guard: Guard | null): void {
     const silent = acknowledged ? 0 : 1;
     if (!guard) {
       const weight = Math.max(1 / SPAN, 1 / ++this.#behindUnguarded);
       this.#behindSilentUnguarded += (silent - this.#behindSilentUnguarded) * weight;
     }
-    if (next) {
+    if (between === 0) {
       this.#next += 1 - this.#next / SPAN;
       this.#nextSilent += silent - this.#nextSilent / SPAN;
-    } else {
+    } else if (between >= FAR) {
       this.#behind += 1 - this.#behind / SPAN;
       this.#behindSilent += silent - this.#behindSilent / SPAN;
     }
@@ -185,7 +193,11 @@ export class LossEstimate implements LossModel {
       }
     }
     this.#failures += lost;
-    this.#expected += unrepaired(this, dataShards, parityShards)[parityShards];
+    if (guard !== this.#expectedGuard || this.#packets % REFRESH === 0) {
+      this.#expectedGuard = guard;
+      this.#expectedShare = unrepaired(this, dataShards, parityShards)[parityShards];
+    }
+    this.#expected += this.#expectedShare;
     if (this.#expected < EXPECTED_FAILURES) return;
     if (this.#failures * NEVER < this.#expected) {
       if (shown >= MIN_SHOWN) {

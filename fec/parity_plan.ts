@@ -16,18 +16,27 @@ const FULL_PARITY_FROM = 100;
  * A group has to be full within this part of a round trip. A repair that comes later is hardly
  * sooner than a retransmission.
  */
-const FILL = 0.6;
+const FILL = 0.7;
 /** The share of messages that may be late. It decides the 99th percentile. */
 const LATE = 0.02;
 /** Most messages that wait behind one that is late, as far as the plan cares. */
 const MOST_BLOCKED = 50;
 /** A retransmission comes after so many later packets at the soonest, as `resend` has it. */
 const SKIPS = 2;
-/** What it costs if all messages are late, if no affordable parity reaches the target. */
-const LATE_PRICE = 15;
-/** Parity for each data shard that a plan may have. A lone packet may have two copies. */
-const MOST_PARITY = 1;
+/** The reordering window is this much longer than the lateness that was seen. */
+const MARGIN = 1.25;
+/**
+ * Parity for each data shard that a plan may have; against bursts, which parity repairs badly, less. A
+ * lone packet may have two copies.
+ */
+const MOST_PARITY = 1.25;
+const MOST_PARITY_IN_BURSTS = 0.8;
 const MOST_COPIES = 2;
+/** Large groups need less: so many more than half of their data. */
+const MOST_OF_SMALL = 5;
+/** A target counts as missed by this factor, and by that one once parity is sent. */
+const MISSED = 1.5;
+const MISSED_ALREADY = 2.5;
 /** The sizes that a group may have: each costs the peer some time to learn. */
 const GROUP_SIZES: readonly number[] = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24];
 
@@ -44,7 +53,7 @@ function gapOf(roundTrip: number, packets: number): number {
 /** The most parity shards of a group of that many data shards. */
 export function mostParity(dataShards: number): number {
   if (dataShards === 1) return MOST_COPIES;
-  return Math.max(2, Math.min(Math.ceil(dataShards * MOST_PARITY), 4 + Math.ceil(dataShards / 3)));
+  return Math.min(Math.ceil(dataShards * MOST_PARITY), MOST_OF_SMALL + Math.ceil(dataShards / 2));
 }
 
 /**
@@ -57,7 +66,8 @@ export function mostParity(dataShards: number): number {
  */
 function allowed({ loss, roundTrip, packets }: PathState, fill: number): number {
   const gap = gapOf(roundTrip, packets);
-  const retransmission = roundTrip + Math.min(SKIPS * gap, roundTrip / 4);
+  // The loss detection gives parity the time to repair what it has seen it repair.
+  const retransmission = roundTrip + Math.max(Math.min(SKIPS * gap, roundTrip / 4), MARGIN * fill);
   const blocked = Math.min(MOST_BLOCKED, Math.max(0, (retransmission - fill) / gap));
   const target = LATE / (1 + blocked);
   const need = Math.min(1, (roundTrip - NO_PARITY_BELOW) / (FULL_PARITY_FROM - NO_PARITY_BELOW));
@@ -76,26 +86,35 @@ export function groupSize(packets: number): number {
 /**
  * Finds the least parity with which few enough messages are late.
  *
+ * Groups that are repaired make the loss detection patient, for the time that they take to fill. So parity
+ * that fails too often makes things worse: then there is none.
+ *
  * @param dataShards Data shards of a group.
  * @param most Most parity shards of a group.
+ * @param present Parity shards that groups have now.
+ * @param determined Whether `most` is sent even if it is not enough.
  * @returns Parity shards of a group; 0 for none.
  */
-export function planParity(path: PathState, dataShards: number, most: number): number {
-  const { loss, roundTrip, packets } = path;
+export function planParity(
+  path: PathState,
+  dataShards: number,
+  most: number,
+  present: number,
+  determined = false,
+): number {
+  const { loss, repeat, roundTrip, packets } = path;
   const own = Math.min(dataShards, packets);
   const fill = Math.max(0, own - 1) * gapOf(roundTrip, packets);
   const target = allowed(path, fill);
   if (loss <= target) return 0;
-  const late = unrepaired(path, dataShards, most);
-  let best = Infinity;
-  let parityShards = 0;
-  for (let parity = 0; parity <= most; parity++) {
-    if (late[parity] <= target) return parity;
-    const price = parity / own + LATE_PRICE * (late[parity] - target);
-    if (price < best) {
-      best = price;
-      parityShards = parity;
-    }
+  const bursts = repeat > loss;
+  if (dataShards > 1 && bursts && !determined) {
+    most = Math.min(most, Math.ceil(dataShards * MOST_PARITY_IN_BURSTS));
   }
-  return parityShards;
+  const late = unrepaired(path, dataShards, most);
+  const parity = late.findIndex((share) => share <= target);
+  if (parity >= 0) return parity;
+  // The copies of a lone packet cost no time.
+  if (determined || dataShards === 1) return most;
+  return bursts || late[most] > target * (present > 0 ? MISSED_ALREADY : MISSED) ? 0 : most;
 }

@@ -1,246 +1,241 @@
 import { assert, assertEquals } from "@std/assert";
 import { AdaptiveParity } from "../../fec/adaptive_parity.ts";
+import { FecEncoder } from "../../fec/encoder.ts";
+import { ARRIVED, type Guard, LOST, OVERTAKEN } from "../../fec/loss_estimate.ts";
+import { unrepaired } from "../../fec/loss_model.ts";
+import { mostParity } from "../../fec/parity_plan.ts";
 import type { FecRatio } from "../../fec/ratio.ts";
+import { Arena } from "../../kcp/arena.ts";
 import { Random } from "../../transport/link/random.ts";
 import { nameOf, ratioOf } from "./harness.ts";
 
-/** The result of sending some groups over a link. */
-interface Report {
-  /** Parity shards of each group. */
-  parity: number[];
-  /** The level after each group. */
-  levels: number[];
-  /** Share of the data shards that were lost and not repaired. */
-  visible: number;
-  /** How often the level changed. */
-  changes: number;
+/** A packet as it left. */
+interface Shard {
+  seqid: number;
+  parity: boolean;
+  at: number;
+  /** The ratio of the groups. */
+  ratio: FecRatio | null;
 }
 
-/**
- * A sender and a model of a link. Each shard is lost with probability `loss`. If parity repairs a
- * group, then the sender sees no loss. Otherwise each lost data shard of the group counts as a
- * retransmission.
- */
+/** A sender with a steady rate, and a model of what its peer acknowledges a round trip later. */
 class Link {
   readonly adaptive: AdaptiveParity;
+  readonly encoder: FecEncoder;
+  readonly shards: Shard[] = [];
+  readonly levels: number[] = [];
+  now = 0;
+  loss = 0;
+  roundTrip = 100;
+  /** Time between packets, in ms. */
+  gap = 1000 / 60;
+  extended: boolean | null = true;
   readonly #random: Random;
-  #acknowledged = 0;
-  #lost = 0;
+  readonly #arena = new Arena();
+  /** The share of losses that parity does not repair. */
+  readonly #late = new Map<string, number>();
+  readonly #fates: { at: number; guard: Guard | null; lost: boolean }[] = [];
 
-  constructor(readonly ratio: FecRatio, seed: string, readonly burst = 1) {
-    this.adaptive = new AdaptiveParity(ratio);
+  constructor(seed: string, readonly fixed: FecRatio | null = null) {
     this.#random = new Random(seed);
+    this.encoder = new FecEncoder(fixed ?? ratioOf(1, 1));
+    if (!fixed) this.encoder.restart(null);
+    this.adaptive = new AdaptiveParity(this.encoder, fixed !== null);
   }
 
-  #bad = 0;
-  #lose(loss: number): boolean {
-    if (this.#bad > 0) {
-      this.#bad--;
-      return true;
-    }
-    if (!this.#random.chance(loss / this.burst)) return false;
-    this.#bad = this.burst - 1;
-    return true;
+  #note(parity: boolean): void {
+    const { nextSeqid, ratio } = this.encoder;
+    this.shards.push({ seqid: nextSeqid, parity, at: this.now, ratio });
   }
 
-  run(groups: number, loss: number): Report {
-    const { dataShards } = this.ratio;
-    const report: Report = { parity: [], levels: [], visible: 0, changes: 0 };
-    let visible = 0;
-    for (let g = 0; g < groups; g++) {
-      const before = this.adaptive.level;
-      const parity = this.adaptive.next(this.#acknowledged, this.#lost);
-      const { level } = this.adaptive;
-      let lostData = 0;
-      let lostParity = 0;
-      for (let i = 0; i < dataShards + parity; i++) {
-        if (!this.#lose(loss)) continue;
-        if (i < dataShards) lostData++;
-        else lostParity++;
+  /** Sends this many packets with data, each with its parity. */
+  send(packets: number): this {
+    const { adaptive, encoder } = this;
+    for (let i = 0; i < packets; i++, this.now += this.gap) {
+      while (this.#fates[0]?.at <= this.now) this.#acknowledge();
+      adaptive.beforeData(this.now, { srtt: this.roundTrip, extended: this.extended });
+      adaptive.noteNew(this.now);
+      const { guard } = adaptive;
+      const lost = this.#random.chance(this.loss);
+      this.#fates.push({ at: this.now + this.roundTrip, guard, lost });
+      this.#note(false);
+      encoder.seal(this.#arena, 0, 60, this.now);
+      adaptive.afterData(this.now);
+      this.levels.push(adaptive.level);
+      while (encoder.pending > 0) {
+        this.#note(true);
+        encoder.takeParity(this.#arena, 100);
       }
-      const seen = lostData + lostParity > parity ? lostData : 0;
-      this.#acknowledged += dataShards;
-      this.#lost += seen;
-      visible += seen;
-      report.parity.push(parity);
-      report.levels.push(level);
-      if (level !== before) report.changes++;
     }
-    report.visible = visible / (groups * dataShards);
-    return report;
+    return this;
+  }
+
+  #acknowledge(): void {
+    const { guard, lost } = this.#fates.shift()!;
+    const { dataShards = 1, parityShards = 0 } = guard ?? {};
+    const key = `${dataShards}/${parityShards} ${this.loss}`;
+    let late = this.#late.get(key);
+    if (late === undefined) {
+      const model = { loss: this.loss, repeat: this.loss };
+      late = Math.min(1, unrepaired(model, dataShards, parityShards)[parityShards] / this.loss);
+      this.#late.set(key, late);
+    }
+    const failed = lost && this.loss > 0 && this.#random.chance(late);
+    const shows = lost && this.#random.chance((dataShards - 1) / dataShards);
+    this.adaptive.addFate(failed ? LOST : shows ? OVERTAKEN : ARRIVED, guard);
+  }
+
+  /** Parity shards for each data shard since the packet of that number. */
+  overhead(from: number): number {
+    const shards = this.shards.slice(from);
+    const parity = shards.filter(({ parity }) => parity).length;
+    return parity / (shards.length - parity);
   }
 }
 
-const RATIOS = [ratioOf(5, 5), ratioOf(10, 10), ratioOf(3, 2), ratioOf(20, 10)];
+const settled = (seed: string, loss: number, set: (link: Link) => void = () => {}) => {
+  const link = new Link(seed);
+  link.loss = loss;
+  set(link);
+  return link.send(3000);
+};
 
-const mean = (list: readonly number[]) => list.reduce((sum, n) => sum + n, 0) / list.length;
-
-/** The probability that a data shard is lost and its group cannot be repaired. */
-function expectedVisible(loss: number, { dataShards }: FecRatio, parity: number): number {
-  // The shard is lost, and at least `parity` other shards of the group.
-  const others = dataShards + parity - 1;
-  let few = 0;
-  for (let k = 0, choose = 1; k < parity; choose = choose * (others - k) / (k + 1), k++) {
-    few += choose * loss ** k * (1 - loss) ** (others - k);
+Deno.test("adaptive parity: without losses a peer of this library gets no parity, and no groups", () => {
+  for (const gap of [0.1, 5, 1000 / 60, 100]) {
+    const link = settled("clean", 0, (link) => link.gap = gap);
+    assertEquals([link.encoder.ratio, link.overhead(0)], [null, 0]);
+    assertEquals(link.shards.map(({ seqid }) => seqid), [...link.shards.keys()]);
   }
-  return loss * (1 - few);
+});
+
+Deno.test("adaptive parity: groups fill within a round trip, and parity follows the loss", () => {
+  for (const [gap, least, most] of [[1, 20, 24], [1000 / 60, 4, 5], [40, 1, 2], [100, 1, 1]]) {
+    let before = 0;
+    for (const loss of [0.02, 0.05, 0.1]) {
+      const link = settled(`follow ${gap} ${loss}`, loss, (link) => link.gap = gap);
+      const { dataShards } = link.encoder.ratio!;
+      const scene = `one packet each ${gap} ms at ${loss}`;
+      assert(dataShards >= least && dataShards <= most, `${scene}: ${dataShards} data shards`);
+      const from = link.shards.length;
+      const overhead = link.send(3000).overhead(from);
+      assert(overhead >= before - 0.1, `${scene}: ${overhead} parity, ${before} at less loss`);
+      assert(overhead > 0 && overhead <= mostParity(dataShards) / dataShards, `${scene}`);
+      before = overhead;
+    }
+  }
+});
+
+Deno.test("adaptive parity: no parity where a retransmission comes in time", () => {
+  for (const roundTrip of [1, 10, 20]) {
+    const link = settled(`near ${roundTrip}`, 0.1, (link) => link.roundTrip = roundTrip);
+    assertEquals(link.overhead(0), 0, `${roundTrip} ms`);
+  }
+  const far = settled("far", 0.1).overhead(1000);
+  const near = settled("near", 0.1, (link) => link.roundTrip = 50).overhead(1000);
+  assert(near < far, `${near} at 50 ms, ${far} at 100 ms`);
+});
+
+Deno.test("adaptive parity: parity comes within two seconds, and goes when the losses end", () => {
+  for (const loss of [0.05, 0.1, 0.2]) {
+    const link = new Link(`answer ${loss}`);
+    link.send(600);
+    link.loss = loss;
+    link.send(300);
+    assert(link.adaptive.level > 0, `no parity at ${loss}`);
+    link.send(1000);
+    link.loss = 0;
+    link.send(3000);
+    assertEquals(link.adaptive.level, 0, `after a loss of ${loss}`);
+  }
+});
+
+Deno.test("adaptive parity: under a steady loss the ratio stays", () => {
+  for (const loss of [0.02, 0.05, 0.1, 0.2]) {
+    const link = settled(`steady ${loss}`, loss);
+    const { ratio } = link.encoder;
+    const from = link.shards.length;
+    link.send(10_000);
+    const others = link.shards.slice(from).filter((shard) => shard.ratio !== ratio);
+    assertEquals(others.length, 0, `it changed at ${loss}`);
+  }
+});
+
+/** The places where the ratio changes: the last shard before, and those after it. */
+function changes(shards: Shard[]): { old: FecRatio; quiet: Shard[]; next: FecRatio }[] {
+  const found = [];
+  for (let i = 1; i < shards.length; i++) {
+    const old = shards[i - 1].ratio;
+    if (!old || shards[i].ratio === old) continue;
+    const end = shards.findIndex(({ ratio }, at) => at > i && ratio !== null);
+    if (end > 0) found.push({ old, quiet: shards.slice(i, end), next: shards[end].ratio! });
+  }
+  return found;
 }
 
-Deno.test("adaptive_parity: the first three groups get all parity, to teach the ratio", () => {
-  for (const ratio of RATIOS) {
-    const { parity } = new Link(ratio, "first").run(4, 0);
-    assertEquals(parity.slice(0, 3), Array(3).fill(ratio.parityShards));
-    assertEquals(parity[3], 0);
-  }
-});
-
-Deno.test("adaptive_parity: without loss only the first three groups get parity", () => {
-  for (const ratio of RATIOS) {
-    const { parity, levels } = new Link(ratio, "clean").run(5000, 0);
-    assertEquals(new Set(parity.slice(3)), new Set([0]), nameOf(ratio));
-    assertEquals(new Set(levels), new Set([0]));
-  }
-});
-
-Deno.test("adaptive_parity: at a loss of 0.1 % it sends at most one or two parity shards", () => {
-  for (const ratio of RATIOS) {
-    const { levels, parity } = new Link(ratio, "nearly clean").run(20_000, 0.001);
-    assert(mean(levels) < 1.5, `${nameOf(ratio)}: a level of ${mean(levels)} on average`);
-    assert(mean(parity) < 2, `${nameOf(ratio)}: ${mean(parity)}`);
-  }
-});
-
-Deno.test("adaptive_parity: at 1, 5, 10 and 20 % loss, few losses stay visible", () => {
-  for (const ratio of [ratioOf(5, 5), ratioOf(10, 10), ratioOf(20, 10)]) {
-    for (const loss of [0.01, 0.05, 0.1, 0.2]) {
-      const link = new Link(ratio, `settle ${loss}`);
-      link.run(3000, loss);
-      const { visible, levels } = link.run(10_000, loss);
-      const scene = `${nameOf(ratio)} at ${loss}`;
-      const least = expectedVisible(loss, ratio, ratio.parityShards);
-      assert(visible < Math.max(0.01, 1.5 * least), `${scene}: ${visible} of all are visible`);
-      assert(visible < loss / 2, `${scene}: ${visible}`);
-      assert(mean(levels) > 0, scene);
+for (const extended of [true, false]) {
+  const name = extended ? "this library" : "another library";
+  Deno.test(`adaptive parity: between two ratios, a peer of ${name} gets no parity for a while`, () => {
+    const link = new Link(`change ${extended}`);
+    link.extended = extended;
+    link.loss = 0.1;
+    for (const gap of [4, 100, 1000 / 60, 4, 50]) {
+      link.gap = gap;
+      link.send(Math.ceil(200_000 / gap));
     }
-  }
-});
-
-Deno.test("adaptive_parity: it sends at most two parity shards more than needed", () => {
-  for (const ratio of [ratioOf(5, 5), ratioOf(10, 10), ratioOf(20, 10)]) {
-    for (const loss of [0.01, 0.05, 0.1]) {
-      const link = new Link(ratio, `thrift ${loss}`);
-      link.run(3000, loss);
-      const { levels } = link.run(10_000, loss);
-      // The least level with a visible loss of at most 0.3 %, below which the level is lowered.
-      let enough = 0;
-      while (enough < ratio.parityShards && expectedVisible(loss, ratio, enough) > 0.003) enough++;
-      const scene = `${nameOf(ratio)} at ${loss}: ${mean(levels)} on average, ${enough} suffice`;
-      assert(mean(levels) <= enough + 2, scene);
+    const found = changes(link.shards);
+    assert(found.length >= 2, `${found.length} changes`);
+    for (const { old, quiet, next } of found) {
+      const scene = `${nameOf(old)} to ${nameOf(next)}`;
+      assert(quiet.every(({ parity }) => !parity), `${scene}: parity`);
+      const total = old.dataShards + old.parityShards;
+      const clear = quiet.filter(({ seqid }) => seqid % total >= old.dataShards).length;
+      if (extended) assert(clear >= 3, `${scene}: ${clear} packets contradict the old ratio`);
+      else assert(quiet.length >= 300, `${scene}: ${quiet.length} packets`);
     }
-  }
-});
-
-Deno.test("adaptive_parity: the level changes rarely under a steady loss", () => {
-  for (const ratio of [ratioOf(5, 5), ratioOf(10, 10), ratioOf(20, 10)]) {
-    for (const loss of [0.01, 0.05, 0.1, 0.2]) {
-      const link = new Link(ratio, `swing ${loss}`);
-      link.run(8000, loss);
-      const { changes, levels } = link.run(10_000, loss);
-      const segments = 10_000 * ratio.dataShards;
-      const scene = `${nameOf(ratio)} at ${loss}: ${changes} changes in ${segments} segments`;
-      assert(changes <= 4 + segments / 2000, scene);
-      const spread = Math.max(...levels) - Math.min(...levels);
-      assert(spread <= 4, `${scene}, levels ${Math.min(...levels)} to ${Math.max(...levels)}`);
+    for (const { seqid, parity, ratio } of link.shards) {
+      if (!ratio) continue;
+      const index = seqid % (ratio.dataShards + ratio.parityShards);
+      assertEquals(parity, index >= ratio.dataShards, `${seqid} under ${nameOf(ratio)}`);
     }
+  });
+}
+
+Deno.test("adaptive parity: a peer of another library gets whole groups, without a gap before", () => {
+  for (const extended of [null, false]) {
+    const link = new Link(`foreign ${extended}`);
+    link.extended = extended;
+    link.send(2000);
+    const ratio = link.encoder.ratio!;
+    const total = ratio.dataShards + ratio.parityShards;
+    const first = link.shards.findIndex(({ parity }) => parity);
+    const begin = first - ratio.dataShards;
+    assert(begin < 100 && link.shards[begin].seqid % total === 0, `the first group is at ${begin}`);
+    for (let i = 0; i < begin + 3 * total; i++) assertEquals(link.shards[i].seqid, i);
+    assertEquals(link.shards.filter(({ parity }) => parity).length, 3 * ratio.parityShards);
   }
 });
 
-Deno.test("adaptive_parity: parity rises within 1024 segments after losses begin", () => {
-  for (const ratio of [ratioOf(5, 5), ratioOf(10, 10), ratioOf(20, 10)]) {
-    for (const loss of [0.05, 0.1, 0.2]) {
-      const link = new Link(ratio, `answer ${loss}`);
-      link.run(2000, 0);
-      link.run(Math.ceil(1024 / ratio.dataShards), loss);
-      const { level } = link.adaptive;
-      const visible = expectedVisible(loss, ratio, level);
-      assert(level > 0 && visible < loss / 2, `${nameOf(ratio)} at ${loss}: level ${level}`);
-    }
+Deno.test("adaptive parity: a given ratio stays, with parity up to its limit", () => {
+  for (const ratio of [ratioOf(5, 5), ratioOf(10, 3), ratioOf(3, 2)]) {
+    const link = new Link(`given ${nameOf(ratio)}`, ratio);
+    link.send(600);
+    assertEquals(link.shards.filter(({ parity }) => parity).length, 3 * ratio.parityShards);
+    link.loss = 0.5;
+    link.send(3000);
+    assertEquals(link.encoder.ratio, ratio);
+    assert(link.adaptive.level > 0 && link.adaptive.level <= ratio.parityShards, nameOf(ratio));
+    assert(link.shards.every((shard) => shard.ratio === link.encoder.ratio));
   }
 });
 
-Deno.test("adaptive_parity: when the loss stops, parity falls to 0 in bounded time", () => {
-  for (const ratio of RATIOS) {
-    for (const loss of [0.01, 0.1, 0.3]) {
-      const link = new Link(ratio, `stop ${loss}`);
-      const before = link.run(3000, loss).levels.at(-1)!;
-      // Each step waits for 16,384 segments at most.
-      const segments = before * 16_384 + 2000;
-      link.run(Math.ceil(segments / ratio.dataShards), 0);
-      assertEquals(link.adaptive.level, 0, `${nameOf(ratio)} at ${loss}, from ${before}`);
-      assertEquals(
-        new Set(link.run(200, 0).parity),
-        new Set([0]),
-        "without parity, no group teaches the ratio",
-      );
-    }
-  }
-});
-
-Deno.test("adaptive_parity: parity falls to 0 within 6000 segments after a short burst", () => {
-  for (const ratio of RATIOS) {
-    const link = new Link(ratio, "burst");
-    link.run(1000, 0);
-    link.run(Math.ceil(200 / ratio.dataShards), 0.1);
-    assert(link.adaptive.level > 0, nameOf(ratio));
-    link.run(Math.ceil(6000 / ratio.dataShards), 0);
-    assertEquals(link.adaptive.level, 0, nameOf(ratio));
-  }
-});
-
-Deno.test("adaptive_parity: parity stays within 0 and the ratio under any losses", () => {
-  for (
-    const ratio of [...RATIOS, ratioOf(1, 1), ratioOf(1, 255), ratioOf(255, 1), ratioOf(128, 128)]
-  ) {
-    const link = new Link(ratio, "any weather", 3);
-    for (const loss of [0.5, 0, 0.9, 0.02, 1, 0.3, 0]) {
-      const { parity, levels } = link.run(400, loss);
-      for (const n of [...parity, ...levels]) {
-        assert(Number.isInteger(n) && n >= 0 && n <= ratio.parityShards, `${nameOf(ratio)}: ${n}`);
-      }
-    }
-  }
-});
-
-Deno.test("adaptive_parity: it adds parity for losses in bursts, too", () => {
-  const ratio = ratioOf(10, 10);
-  const link = new Link(ratio, "bursts", 4);
-  link.run(3000, 0.05);
-  const { visible, changes } = link.run(10_000, 0.05);
-  assert(visible < 0.015, `${visible} are visible`);
-  assert(changes < 100, `${changes} changes`);
-});
-
-Deno.test("adaptive_parity: while parity is sent, 3 of 64 groups teach the ratio again", () => {
-  const ratio = ratioOf(10, 10);
-  const link = new Link(ratio, "again");
-  link.run(3000, 0.05);
-  const { parity, levels } = link.run(640, 0.05);
-  assert(levels.every((level) => level > 0 && level < 10), "the level is in between");
-  for (let from = 0; from < 640 - 66; from++) {
-    const whole = parity.slice(from, from + 67).filter((n) => n === 10).length;
-    assert(whole >= 3, `${whole} of the groups from ${from} on`);
-  }
-});
-
-Deno.test("adaptive_parity: the level stays while no segment is acknowledged", () => {
-  const adaptive = new AdaptiveParity(ratioOf(5, 5));
-  for (let g = 0; g < 10; g++) adaptive.next(0, 0);
-  assertEquals(adaptive.level, 0);
-  let acknowledged = 0;
-  let lost = 0;
-  for (let g = 0; g < 60; g++) adaptive.next(acknowledged += 5, lost += g % 2);
-  const { level } = adaptive;
-  assert(level > 0);
-  for (let g = 0; g < 10_000; g++) adaptive.next(acknowledged, lost);
-  assertEquals(adaptive.level, level, "nothing was acknowledged meanwhile");
+Deno.test("adaptive parity: an open group closes when no more packets are to be expected", () => {
+  const link = settled("close", 0.1);
+  while (!link.encoder.atGroupStart) link.send(1);
+  assertEquals(link.adaptive.closeAt, Infinity);
+  const began = link.now;
+  link.send(1);
+  const { closeAt } = link.adaptive;
+  assert(closeAt > began + 40 && closeAt < began + 100, `${closeAt - began} ms after the first`);
+  link.adaptive.leaveOpen();
+  assertEquals(link.adaptive.closeAt, Infinity);
 });

@@ -157,7 +157,7 @@ Deno.test("encoder: the numbers wrap even when the last parity before the wrap i
  * Sends one group of packets of random lengths, and compares its parity with that of the harness.
  */
 function compareGroup(sender: Sender, random: Random, longest: number): void {
-  const { ratio } = sender.encoder;
+  const ratio = sender.encoder.ratio!;
   const packets = Array.from(
     { length: ratio.dataShards },
     () => random.fill(new Uint8Array(random.below(longest + 1))),
@@ -366,4 +366,56 @@ Deno.test("encoder: seal throws while parity is pending, takeParity while none i
   encoder.seal(arena, at, at + 30, 0);
   assertEquals(encoder.pending, 1);
   assertThrows(() => encoder.seal(arena, at, at + 30, 0), Error, "Cannot", "parity is pending");
+});
+
+Deno.test("encoder: another ratio begins at a multiple of its group size", () => {
+  const sender = new Sender(ratioOf(2, 1));
+  assertEquals(
+    outline([0, 1, 2, 3].flatMap((n) => sender.send(packetOf(n), n))),
+    "d0 d1 p2 d3 d4 p5",
+  );
+  const { encoder } = sender;
+  encoder.restart(null);
+  assertEquals([encoder.ratio, encoder.parityLimit, encoder.nextSeqid], [null, 0, 6]);
+  assertEquals(outline([0, 1, 2].flatMap((n) => sender.send(packetOf(n), n))), "d6 d7 d8");
+  encoder.skip(2);
+  assertEquals(outline(sender.send(packetOf(0), 9)), "d11");
+  encoder.restart(ratioOf(3, 2));
+  assertEquals(encoder.nextSeqid, 15);
+  const shards = [0, 1, 2, 3].flatMap((n) => sender.send(packetOf(n), 10));
+  assertEquals(outline(shards), "d15 d16 d17 p18 p19 d20");
+  assertThrows(() => encoder.restart(null), TypeError, "while a group is open");
+  assertThrows(() => encoder.skip(1), TypeError, "of groups");
+});
+
+Deno.test("encoder: the parity after a change of the ratio is that of the new one", () => {
+  const random = new Random("restart");
+  const sender = new Sender(ratioOf(4, 4));
+  for (const ratio of [ratioOf(4, 4), ratioOf(7, 2), ratioOf(1, 3), ratioOf(20, 10)]) {
+    sender.encoder.restart(null);
+    sender.send(random.fill(new Uint8Array(90)), 0);
+    sender.encoder.restart(ratio);
+    compareGroup(sender, random, 300);
+    compareGroup(sender, random, 1400);
+  }
+});
+
+Deno.test("encoder: after a change of the ratio, a late lone packet has its parity, too", () => {
+  const sender = new Sender(ratioOf(2, 1));
+  sender.encoder.restart(ratioOf(1, 2));
+  assertEquals(outline(sender.send(packetOf(0), 0)), "d0 p1 p2");
+  assertEquals(outline(sender.send(packetOf(0), 5000)), "d3 p4 p5");
+});
+
+Deno.test("encoder: sequence numbers wrap while packets form no groups", () => {
+  const limit = Math.floor(0xffffffff / 3) * 3;
+  const sender = new Sender(ratioOf(2, 1), limit - 3);
+  sender.encoder.restart(null);
+  const most = 0xffffffff - limit + 3;
+  const seqids = Array.from(
+    { length: most + 2 },
+    (_, n) => parse(sender.send(packetOf(0), n)[0]).seqid,
+  );
+  assertEquals(seqids.at(-3), 0xfffffffe);
+  assertEquals(seqids.slice(-2), [0, 1]);
 });

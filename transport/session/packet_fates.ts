@@ -80,8 +80,8 @@ export class PacketFates {
   #holeEnd = 0;
   /** The last segment that the peer lacked while it lacked no earlier one; null before the first. */
   #missing: number | null = null;
-  /** Whether the packet that is settled next follows that one. */
-  #follows = false;
+  /** Packets that were settled since that one. */
+  #behind = 0;
   /** The newest acknowledged segment. */
   #newest = 0;
 
@@ -90,14 +90,15 @@ export class PacketFates {
     this.#adaptive = adaptive;
   }
 
-  /** Notes a packet with data that the machine sends now. */
-  note(view: DataView, start: number, end: number, now: number): void {
+  /** Notes a packet with data that the machine sends now. Returns whether it has new segments. */
+  note(view: DataView, start: number, end: number, now: number): boolean {
     let leads = true;
     for (let at = start; end - at >= OVERHEAD; at += OVERHEAD + view.getUint32(at + LEN, true)) {
       if (view.getUint8(at + CMD) !== CMD_PUSH) continue;
       const sn = view.getInt32(at + SN, true);
       if (this.#sent(sn, view.getInt32(at + TS, true), now, leads)) leads = false;
     }
+    return !leads;
   }
 
   /** Notes a segment that is sent. Returns whether it is a new one. */
@@ -185,7 +186,10 @@ export class PacketFates {
       if (view.getUint8(at + CMD) !== CMD_ACK) continue;
       const sn = view.getInt32(at + SN, true);
       if (distance(sn, this.#next) >= 0 || distance(sn, this.#settled) < 0) continue;
-      this.#acknowledged(sn, view.getInt32(at + TS, true));
+      // One that `una` covers came last, not while another one was missing.
+      if (distance(sn, una) > 0 || sn === this.#missing) {
+        this.#acknowledged(sn, view.getInt32(at + TS, true));
+      }
       if (distance(sn, newest) > 0) newest = sn;
     }
     this.#newest = newest;
@@ -218,15 +222,15 @@ export class PacketFates {
       if (this.#settled === this.#missing) {
         const late = state === LOST || state === SENT_AGAIN && this.#againAt[at] <= again;
         this.#adaptive.addFate(late ? LOST : OVERTAKEN, this.#guards[at]);
-        this.#follows = true;
+        this.#behind = 0;
         continue;
       }
       if (distance(this.#settled, this.#holeEnd) > 0) {
         this.#adaptive.addFate(ARRIVED, this.#guards[at]);
       } else {
-        this.#adaptive.addBehindLoss(state === ARRIVED, this.#follows, this.#guards[at]);
+        this.#adaptive.addBehindLoss(state === ARRIVED, this.#behind, this.#guards[at]);
       }
-      this.#follows = false;
+      this.#behind++;
     }
     // More than these may have waited for a missing one.
     if (packets > 0 && distance(una, this.#holeEnd) > packets) this.#adaptive.addBatch(packets);

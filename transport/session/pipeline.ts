@@ -258,7 +258,7 @@ export class Pipeline implements PacketLayer {
     if (kind === CONTROL && !this.#filling) return this.#appendPlain(batch, start, end);
     if (kind === DATA) {
       adaptive.beforeData(this.#now, kcp);
-      this.#fates!.note(view, from, to, this.#now);
+      if (this.#fates!.note(view, from, to, this.#now)) adaptive.noteNew(this.#now);
     } else if (this.#filling) {
       this.#fillersOut++;
       this.#fillerBytesOut += end - start;

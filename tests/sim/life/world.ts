@@ -292,7 +292,8 @@ export class World implements Stage, Facts {
     this.moment("dial");
     const { fec } = this.scenario.client;
     if (typeof fec === "object" && !fec.adaptive && this.scenario.cipher === "none") {
-      const guess = resolveFec(this.scenario.server.fec) ?? undefined;
+      const assumed = resolveFec(this.scenario.server.fec);
+      const guess = assumed && !assumed.flexible ? assumed : undefined;
       this.corrections.push(new Correction(process, address, fec, guess));
     }
     this.#start(end, () => this.#afterClient(client));

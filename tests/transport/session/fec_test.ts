@@ -362,8 +362,9 @@ async function talk(
   loss: number,
   client: SessionOptions,
   server: EndpointOptions,
+  latency = 20,
 ): Promise<{ client: SessionStats; server: SessionStats }> {
-  const network = new SimulatedNetwork({ seed: 7, link: { latency: 20, loss } });
+  const network = new SimulatedNetwork({ seed: 7, link: { latency, loss } });
   const address = { hostname: "10.0.0.1", port: 80 };
   const patient = { ...turbo, linger: 60_000, deadLinkTime: 120_000 };
   const accepting = network.listen({ ...address, ...patient, ...server });
@@ -399,7 +400,7 @@ for (
   ] as const
 ) {
   Deno.test(`error correction ${name}: both streams arrive, with recovered packets`, async () => {
-    const ends = await talk(400_000, 0.05, { fec: near }, { fec: far });
+    const ends = await talk(2_000_000, 0.05, { fec: near }, { fec: far }, 50);
     for (
       const [sender, receiver, fec] of [
         [ends.client.fec, ends.server.fec, near],
@@ -413,8 +414,8 @@ for (
       } else {
         assert(receiver.recovered > 0, "no packet was recovered");
         assertEquals(receiver.failures, 0);
-        const ratio = fec === "auto" ? { dataShards: 5, parityShards: 5 } : fec;
-        assertEquals(receiver.peerRatio, ratio);
+        if (fec !== "auto") assertEquals(receiver.peerRatio, fec);
+        assert(receiver.recoveredInTime <= receiver.recovered, "more in time than at all");
       }
     }
     for (const { inputErrors } of [ends.client, ends.server]) {
@@ -425,21 +426,89 @@ for (
 
 for (const loss of [0, 0.05, 0.2]) {
   Deno.test(`fec "auto" at ${100 * loss} % loss: the parity fits the loss`, async () => {
-    const { client, server } = await talk(600_000, loss, { fec: "auto" }, { fec: "auto" });
-    const { dataOut, parityOut } = client.fec;
+    const { client, server } = await talk(2_000_000, loss, { fec: "auto" }, { fec: "auto" }, 50);
+    const { dataOut, parityOut, parityBytesOut, pathLoss } = client.fec;
     const share = parityOut / dataOut;
     if (loss === 0) {
-      // The first three groups have parity, which shows the ratio.
-      assert(parityOut <= 15, `${parityOut} parity shards without any loss`);
-      assertEquals(server.fec.recovered, 0);
+      assertEquals([parityOut, parityBytesOut, server.fec.recovered, pathLoss], [0, 0, 0, 0]);
     } else {
-      assert(server.fec.recovered > 0, "no packet was recovered");
-      assert(share > loss, `a share of ${share} parity at ${loss} loss`);
+      assert(server.fec.recoveredInTime > 0, "no packet was recovered in time");
+      assert(share > loss / 2, `a share of ${share} parity at ${loss} loss`);
       assert(share <= 1, `a share of ${share} parity`);
+      assert(parityBytesOut > parityOut * 100, `${parityBytesOut} bytes of parity`);
+      assert(Math.abs(pathLoss - loss) < loss, `a loss of ${pathLoss}`);
     }
     assertEquals(server.fec.failures, 0);
   });
 }
+
+for (const extensions of [true, false]) {
+  const name = extensions ? "" : " without extensions";
+  Deno.test(`fec "auto"${name}: the traffic changes, the ratio follows, and no byte is wrong`, async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const link = {
+        latency: 50,
+        loss: 0.1,
+        duplicate: 0.02,
+        reorder: { probability: 0.05, delay: 8 },
+      };
+      const network = new SimulatedNetwork({ seed, link });
+      const settings = { ...turbo, extensions, fec: "auto", linger: 60_000 } as const;
+      const address = { hostname: "10.0.0.1", port: 80 };
+      const listener = network.listen({ ...address, ...settings });
+      const gaps = [20, 3, 100, 16, 2, 50];
+      const messages = gaps.flatMap((gap) => Array<number>(Math.ceil(30_000 / gap)).fill(gap));
+      await network.run(async () => {
+        const client = network.connect({ ...address, ...settings });
+        const ratios = new Set<string>();
+        const sending = (async () => {
+          for (const [i, gap] of messages.entries()) {
+            await client.sendMessage(pattern(40 + i % 300, i));
+            await network.delay(gap);
+            const { groupSize } = client.stats.fec;
+            if (groupSize > 0) ratios.add(`${groupSize}`);
+          }
+        })();
+        const server = await listener.accept();
+        for (const i of messages.keys()) {
+          assertEquals(await server.receiveMessage(), pattern(40 + i % 300, i), `message ${i}`);
+        }
+        await sending;
+        const { recovered, failures } = server.stats.fec;
+        const { inputErrors } = server.stats;
+        assert(ratios.size > (extensions ? 2 : 0), `groups of ${[...ratios]}`);
+        assert(recovered > messages.length / 50, `${recovered} of ${messages.length} recovered`);
+        assertEquals(failures, 0);
+        assertEquals(Object.values(inputErrors).reduce((sum, n) => sum + n), 0);
+      });
+    }
+  });
+}
+
+Deno.test("fec auto: a group that is not full is closed in time", async () => {
+  const network = new SimulatedNetwork({ seed: 5, link: { latency: 50, loss: 0.1 } });
+  const address = { hostname: "10.0.0.1", port: 80 };
+  const listener = network.listen({ ...address, ...turbo, fec: "auto" });
+  await network.run(async () => {
+    const client = network.connect({ ...address, ...turbo, fec: "auto" });
+    const bursts = 400;
+    const sending = (async () => {
+      for (let i = 0; i < bursts; i++) {
+        // Now and then a group stays open, until two seconds later.
+        for (let k = 0; k < 5 + i % 3; k++) await client.sendMessage(pattern(100, i));
+        await network.delay(i < 100 ? 100 : 2000);
+      }
+    })();
+    const server = await listener.accept();
+    for (let i = 0; i < bursts; i++) {
+      for (let k = 0; k < 5 + i % 3; k++) await server.receiveMessage();
+    }
+    await sending;
+    const { fillersOut, fillerBytesOut, parityOut } = client.stats.fec;
+    assert(fillersOut > 50 && parityOut > 100, `${fillersOut} fillers, ${parityOut} parity`);
+    assertEquals(fillerBytesOut, fillersOut * 32);
+  });
+});
 
 // --- batches ---
 
