@@ -1,6 +1,8 @@
 /** The list always has room for this many acknowledgments. */
 const MIN_KEPT = 256;
 const MIN_CAPACITY = 32;
+/** Entries that are searched, from the newest one on. More wait only while nothing can be sent. */
+const SEARCHED = 16;
 
 /** Acknowledgments that wait to be sent, in the order in which the segments arrived. */
 export class AckList {
@@ -22,6 +24,13 @@ export class AckList {
   /** Timestamp of the oldest acknowledgment. */
   get ts(): number {
     return this.#entries[this.#head + 1];
+  }
+
+  /** Whether an acknowledgment of a segment waits, among the newest ones. */
+  waits(sn: number): boolean {
+    const end = Math.max(this.#head, this.#tail - 2 * SEARCHED);
+    for (let at = this.#tail - 2; at >= end; at -= 2) if (this.#entries[at] === sn) return true;
+    return false;
   }
 
   /**

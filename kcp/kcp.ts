@@ -218,6 +218,18 @@ export class Kcp {
     this.#sender.limit = bytes;
   }
 
+  /**
+   * Whether an outer layer sends parity, with which the peer restores packets. A segment may then arrive
+   * late though its packet was lost. Default: false.
+   */
+  get sndRestores(): boolean {
+    return this.#sender.buffer.detector.restores;
+  }
+
+  set sndRestores(restores: boolean) {
+    this.#sender.buffer.detector.restores = restores;
+  }
+
   /** First sequence number that is not acknowledged. */
   get sndUna(): number {
     return this.#sender.buffer.una >>> 0;
@@ -226,6 +238,15 @@ export class Kcp {
   /** Sequence number of the next new segment. */
   get sndNxt(): number {
     return this.#sender.buffer.nxt >>> 0;
+  }
+
+  /**
+   * Sequence number of the peer's first segment.
+   *
+   * @internal
+   */
+  get rcvFirst(): number {
+    return this.#receiver.firstSn;
   }
 
   /** First sequence number that has not arrived. */
@@ -663,23 +684,31 @@ export class Kcp {
 
   /**
    * Whether a packet in the arena is one that the peer may send now: it acknowledges segments that
-   * are in flight or were the last to be, and its data is in the receive window or just before it.
-   * The call changes no state. Use it to tell a peer that has moved from a stranger.
+   * are in flight or were the last to be, echoes what was sent, and its data is in the receive window
+   * or just before it. The call changes no state. Use it to tell a peer that has moved from a stranger.
    *
    * @param start Arena offset of the packet's first byte.
    * @param end Arena offset after its last byte.
-   * @param now The time in ms. Data must continue the peer's clock.
+   * @param now The time in ms. What shows the clock of its sender must continue the peer's.
    */
   fits(start: number, end: number, now: number): boolean {
     const { view } = this.arena;
-    const { buffer, remote } = this.#sender;
+    const sender = this.#sender;
+    const { buffer, remote } = sender;
     const { buffer: { nxt }, capacity, incarnation } = this.#receiver;
     if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) {
       return false;
     }
     for (let at = start; end - at >= OVERHEAD;) {
-      const data = view.getUint8(at + CMD) === CMD_PUSH;
-      if (data && !incarnation.continues(view.getInt32(at + TS, true), now)) return false;
+      const cmd = view.getUint8(at + CMD);
+      const ts = view.getInt32(at + TS, true);
+      const marked = isMarked(view.getUint8(at + FRG));
+      if (cmd === CMD_ACK || cmd === CMD_PROBE_ANSWER) {
+        if (!sender.hasSent(ts) && !sender.isProbeEcho(ts)) return false;
+      } else if (cmd === CMD_PUSH || cmd === CMD_PIECE || cmd === CMD_PROBE || marked) {
+        const clock = cmd === CMD_WINS ? view.getInt32(at + SN, true) : ts;
+        if (!incarnation.continues(clock, now)) return false;
+      }
       at += OVERHEAD + view.getInt32(at + LEN, true);
     }
     return true;

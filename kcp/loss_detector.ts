@@ -45,6 +45,11 @@ const PARKED = DUE + 1;
 const NONE = -1;
 /** The tail is probed after this many round trips without an acknowledgment. RFC 8985 §7.2: 2. */
 const PROBE_ROUNDS = 1.5;
+/**
+ * With error correction, a segment that is late by more than this part of the round trip may be one
+ * whose packet was lost and restored. That is no sign of reordering.
+ */
+const MOST_RESTORED = 1 / 8;
 
 /**
  * Decides which segments are lost and due to be sent again. It knows a segment by its place in the
@@ -86,10 +91,16 @@ export class LossDetector {
   /** Number of the newest transmission that has arrived, and its round-trip time in ms. */
   #newest = 0;
   #newestRtt = 0;
+  /** That number before the packet that is being read. */
+  #newestBefore = 0;
+  /** The segment that was skipped last while it was the first that the peer lacked. */
+  #hole = NONE;
   readonly #reordering = new ReorderingWindow();
   /** When something was last sent, in ms. The tail is not probed before the next acknowledgment. */
   #lastSentAt = -Infinity;
   #tailProbed = false;
+  /** Whether an outer layer restores packets that were lost: their segments arrive late. */
+  restores = false;
   /** Retransmissions that were needless: an earlier transmission of the segment has arrived. */
   needless = 0;
   /** Segments whose copy arrived first: of a retransmission, or beside another segment. */
@@ -159,6 +170,7 @@ export class LossDetector {
   /** Marks a segment as acknowledged. */
   acknowledge(slot: number): void {
     this.#unlink(slot);
+    if (slot === this.#hole) this.#hole = NONE;
     this.#table[slot * STRIDE + LIST] = ACKED;
   }
 
@@ -231,6 +243,42 @@ export class LossDetector {
     this.#noteOrder(this.#times[time + FIRST_ORDER], rtt, needless, now);
   }
 
+  /** Starts on a packet of the peer. */
+  startPacket(): void {
+    this.#newestBefore = this.#newest;
+  }
+
+  /**
+   * Notes that `una` acknowledges a segment whose last transmission can't have arrived yet: an earlier one
+   * has, so that one was needless.
+   */
+  noteNeedless(slot: number, now: number): void {
+    const reason = this.#times[slot * TIMES + REASON];
+    if (reason === REASON_PROBE) return;
+    this.needless++;
+    // Its acknowledgment may have been lost, unless `una` had shown that the peer lacked it.
+    if (slot !== this.#hole || this.#table[slot * STRIDE + XMIT] !== 2) return;
+    this.#noteLate(now - this.#times[slot * TIMES + FIRST_SENT], now);
+  }
+
+  /**
+   * Notes that `una` acknowledges a segment that was sent once, and that the peer lacked before. It is
+   * late if it had been skipped then.
+   */
+  noteFilled(slot: number, now: number): void {
+    if (!this.#reordering.open) return;
+    const time = slot * TIMES;
+    if (this.#times[time + ORDER] >= this.#newestBefore) return;
+    this.#noteLate(now - this.#times[time + SENT], now);
+  }
+
+  /** Notes that a segment arrived after `rtt` ms, and after one that was sent later. */
+  #noteLate(rtt: number, now: number): void {
+    const late = rtt - this.#newestRtt;
+    if (late <= 0 || this.restores && late > MOST_RESTORED * this.#newestRtt) return;
+    this.#reordering.widen(now, this.#newestRtt, late);
+  }
+
   /**
    * Notes that a segment arrived with a packet of this `ts`, if that was a copy of it.
    *
@@ -255,8 +303,7 @@ export class LossDetector {
       this.#newest = order;
       this.#newestRtt = rtt;
     } else if (needless || this.#reordering.open) {
-      const late = rtt - this.#newestRtt;
-      if (late > 0) this.#reordering.widen(now, this.#newestRtt, late);
+      this.#noteLate(rtt, now);
     }
     const acked = this.#acked;
     let i = acked.length - 1;
@@ -268,8 +315,10 @@ export class LossDetector {
   /**
    * Makes segments due that were skipped `resend` times, or once if `early`. On a path that reorders,
    * those that were skipped once and are late by more than the reordering window. Returns how many.
+   *
+   * @param una The first segment that the peer lacks.
    */
-  collectSkipped(early: boolean, now: number): number {
+  collectSkipped(una: number, early: boolean, now: number): number {
     if (this.#resend === 0) return 0;
     const window = this.#reordering.at(now, this.#newestRtt);
     const threshold = this.#acked[early || window > 0 ? 0 : this.#acked.length - 1];
@@ -283,6 +332,9 @@ export class LossDetector {
         if (this.#times[slot * TIMES + ORDER] >= threshold) break;
         // The same sum as in nextSkipped, rounded in the same way.
         if (window > 0 && this.#times[slot * TIMES + SENT] + rtt + window > now) break;
+        if (slot === una) this.#hole = slot;
+        // What was sent later has arrived: the path works, and the next timeout is a first one.
+        this.#table[slot * STRIDE + TIMEOUTS] = 0;
         this.#makeDue(slot, reason);
         count++;
       }
@@ -322,23 +374,16 @@ export class LossDetector {
    * @param delay How long the peer may hold an acknowledgment back, in ms.
    */
   tailProbeAt(srtt: number, delay: number): number {
-    if (this.#tailProbed || this.#resend === 0 || srtt < 0 || this.#occupied === 0) return Infinity;
+    // After a timeout, timeouts go on. Bit 0 alone: nothing has timed out.
+    if (this.#occupied !== 1 || this.#occupiedSlow !== 0) return Infinity;
+    if (this.#tailProbed || this.#resend === 0 || srtt < 0) return Infinity;
     return this.#lastSentAt + PROBE_ROUNDS * srtt + delay;
   }
 
   /** Makes the segment due that was sent last. Only valid if {@linkcode tailProbeAt} is finite. */
   probeTail(): void {
-    let tail = NONE;
-    for (let bits = this.#occupied; bits !== 0;) {
-      const level = 31 - Math.clz32(bits);
-      bits &= ~(1 << level);
-      const slot = this.#tails[level];
-      const later = tail === NONE ||
-        this.#times[slot * TIMES + ORDER] > this.#times[tail * TIMES + ORDER];
-      if (later) tail = slot;
-    }
     this.#tailProbed = true;
-    this.#makeDue(tail, REASON_PROBE);
+    this.#makeDue(this.#tails[0], REASON_PROBE);
   }
 
   /**
@@ -514,6 +559,7 @@ export class LossDetector {
       const time = (sn & oldMask) * TIMES;
       for (let i = 0; i < TIMES; i++) times[(sn & mask) * TIMES + i] = oldTimes[time + i];
     }
+    this.#hole = move(this.#hole);
     for (let list = 0; list <= PARKED; list++) {
       this.#heads[list] = move(this.#heads[list]);
       this.#tails[list] = move(this.#tails[list]);

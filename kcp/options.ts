@@ -9,8 +9,7 @@ export interface NodelayOptions {
    * How the RTO of a segment grows after each timeout. Default: 0.
    *
    * - 0 doubles it.
-   * - 1 multiplies it by 1.5.
-   * - 2 adds half of the first RTO.
+   * - 1 and 2 add half of the first RTO.
    *
    * With 1 and 2, the default of {@linkcode KcpLiveOptions.minRto} is 30 ms.
    */
@@ -73,7 +72,7 @@ export interface KcpLiveOptions extends NodelayOptions {
    */
   burst?: number;
   /**
-   * How many copies of a retransmission are sent, 4 ms apart, or with the next packet that carries new
+   * How many copies of a retransmission are sent, 3 ms apart, or with the next packet that carries new
    * data. So what was lost once is rarely late by a second round trip. 0 to 3. Default: 0, or 1 in
    * {@linkcode turbo}. Copies are sent while no data waits to be sent, and take at most a quarter of
    * its bytes.
@@ -133,14 +132,17 @@ export const fast: Readonly<Required<NodelayOptions>> = Object.freeze({
 });
 
 /**
- * Lowest latency, most retransmissions: `nodelay(1, 10, 2, 1)` of the C reference, and a copy of each
- * retransmission.
+ * Lowest latency, most retransmissions: `nodelay(1, 10, 2, 1)` of the C reference, no limit on fast
+ * retransmits, as in kcp-go, and a copy of each retransmission.
  */
-export const turbo: Readonly<Required<NodelayOptions> & { copies: number }> = Object.freeze({
+export const turbo: Readonly<
+  Required<NodelayOptions & Pick<KcpLiveOptions, "fastlimit" | "copies">>
+> = Object.freeze({
   nodelay: 1,
   interval: 10,
   resend: 2,
   nc: true,
+  fastlimit: 0,
   copies: 1,
 });
 

@@ -140,7 +140,7 @@ export class PathMtu {
   /** Notes that a segment is sent again whose packet had `size` bytes and was sent at `sentAt`. */
   resent(size: number, sentAt: number, now: number): void {
     if (this.#suspect > 0) {
-      if (size > MIN_SUSPECT && size < this.#suspect) this.#resentSmaller(size);
+      if (size > MIN_SUSPECT && size < this.#bad) this.#resentOther(size);
       // The answer to the last round is lost, or there is none.
       if (now >= this.#round.endsAt || this.#round.endsAt === Infinity) this.#wanted = true;
     } else if (size >= this.#bad) {
@@ -159,17 +159,31 @@ export class PathMtu {
   /**
    * A packet is lost, too, that is a little smaller than the suspected ones: their data is sent without
    * the acknowledgments that they carried. The suspicion goes over to it, or its losses would not count.
+   *
+   * A peer that knows {@linkcode CMD_PROBE} gets probes of the suspected size instead. For it, the
+   * suspicion goes over to larger packets: smaller ones may have arrived. A peer acknowledges nothing
+   * before it has the first segment.
    */
-  #resentSmaller(size: number): void {
-    const alike = size >= this.#suspect * ALIKE;
-    if (alike && !this.#arrivals.has(size, this.#suspectedAt)) this.#suspect = size;
+  #resentOther(size: number): void {
+    const counts = this.understood
+      ? size > this.#suspect && this.#copied === 0
+      : size < this.#suspect && size >= this.#suspect * ALIKE;
+    if (counts && !this.#arrivals.has(size, this.#suspectedAt)) this.#suspect = size;
+  }
+
+  /**
+   * The size from which on packets count. A suspicion that does not go over to a little smaller packets
+   * counts them: probes of the suspected size decide then.
+   */
+  get #leastTested(): number {
+    return this.understood ? this.#suspect * ALIKE : this.#suspect;
   }
 
   /** Notes that a packet with data is sent. */
   sent(size: number): void {
     // The probes of a round are counted before.
     if (this.#round.unwritten) return;
-    if (this.#suspect > 0 && size >= this.#suspect) this.#tested++;
+    if (this.#suspect > 0 && size >= this.#leastTested) this.#tested++;
   }
 
   /** Notes that a packet arrived that was sent at `sentAt`. */
@@ -405,7 +419,8 @@ export class PathMtu {
   #narrow(now: number): void {
     const round = this.#round;
     this.#low = Math.max(this.#low, this.mtu);
-    if (round.showsSizes) {
+    // A larger packet may have arrived since the search began.
+    if (round.showsSizes && this.#low < this.#high) {
       const next = round.above(this.#low);
       if (next < this.#high) this.#high = next;
       if (this.#bad < Infinity) this.#bad = Math.min(this.#bad, this.#high);

@@ -182,12 +182,16 @@ export class Receiver {
       }
     }
     incarnation.advance(ts, now);
-    this.quote(sn, ts);
     // The next segment will come after the interval: the acknowledgment would wait for nothing.
     if (now - this.#lastAt >= this.#options.interval) this.#sparse = true;
+    // Its sender does not remember a probe of the path MTU before its first segment.
+    if (distance(sn, this.#initialSn) >= 0) this.quote(sn, ts);
     this.#lastSn = sn;
     this.#lastTs = ts;
     this.#lastAt = now;
+    // The `ts` of the second copy would take the place of the first one's, and hide from the sender that it
+    // was needless, and how long the answer took.
+    if (ahead < 0 && this.acks.waits(sn)) return;
     this.acks.push(sn, ts, this.#options.rcvWnd);
   }
 

@@ -7,7 +7,7 @@ import type { SendBuffer } from "./send_buffer.ts";
  * How long after a retransmission its copy is sent, in ms. Longer, and a message that needs the copy is
  * among the slowest percent at 10 % loss; shorter, and a short burst of losses takes both.
  */
-const COPY_DELAY = 4;
+const COPY_DELAY = 3;
 /** No copy is scheduled while more segments than this are in flight: it is a transfer, not a dialog. */
 const MAX_FLIGHT = 256;
 /** Copies that wait, at most: a power of two. */
@@ -22,7 +22,7 @@ const SAVED_BYTES = 16 * 1024;
  * - Copies: what was lost once is sent twice. The loss of a retransmission is what makes the tail of
  *   the latency (Meng et al., "Hairpin: Rethinking Packet Loss Recovery in Edge-based Interactive Video
  *   Streaming", NSDI 2024). A copy leaves with the next packet that carries new data, or alone after
- *   4 ms. It is sent while nothing waits to be sent, within a budget of bytes.
+ *   3 ms. It is sent while nothing waits to be sent, within a budget of bytes.
  * - Ride-along: a packet with new data that has room carries the last segments before it again.
  *
  * Every KCP implementation drops the duplicates, and acknowledges a packet of them once.

@@ -34,8 +34,9 @@ export class RemoteWindow {
    *
    * @param recovered Whether error correction restored it. Its window may be old then and is
    * ignored.
+   * @param longest Longest wait before a probe, in ms.
    */
-  update(una: number, wnd: number, now: number, recovered: boolean): void {
+  update(una: number, wnd: number, now: number, recovered: boolean, longest: number): void {
     if (distance(una, this.una) < 0) return;
     this.una = una;
     if (recovered) return;
@@ -45,8 +46,8 @@ export class RemoteWindow {
       this.#wait = 0;
       this.probeAt = Infinity;
     } else if (this.#wait === 0) {
-      this.#wait = PROBE_INIT;
-      this.probeAt = now + PROBE_INIT;
+      this.#wait = Math.min(PROBE_INIT, longest);
+      this.probeAt = now + this.#wait;
     }
   }
 

@@ -50,8 +50,9 @@ export class ReorderingWindow {
 
   #startPeriod(now: number, rtt: number): void {
     const period = Math.max(MIN_PERIOD, PERIOD_ROUNDS * rtt);
-    this.#last = now < this.#periodEnds + period ? this.#present : 0;
+    const follows = this.#periodEnds < Infinity && now < this.#periodEnds + period;
+    this.#last = follows ? this.#present : 0;
     this.#present = 0;
-    this.#periodEnds = now + period;
+    this.#periodEnds = (follows ? this.#periodEnds : now) + period;
   }
 }

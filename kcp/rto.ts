@@ -47,13 +47,11 @@ export class RtoEstimator {
 /**
  * The factor for `rto` after `timeouts` timeouts of one segment.
  *
- * - nodelay 0: doubles each time. The first wait is an eighth longer.
- * - nodelay 1: grows by a factor of 1.5 each time.
- * - nodelay 2: grows by half of the first wait each time.
- *
- * Source: the C reference's rules for `rto` and `resendts`.
+ * - nodelay 0: doubles it each time. The first wait is an eighth longer. Source: the C reference.
+ * - nodelay 1 and 2: add half of the first wait each time. Source: kcp-go for 1, the C reference for 2.
+ *   In the C reference, 1 multiplies by 1.5, which makes the longest waits longer.
  */
 export function rtoGrowth(nodelay: 0 | 1 | 2, timeouts: number): number {
   if (nodelay === 0) return timeouts === 0 ? 1.125 : 2 ** timeouts;
-  return nodelay === 1 ? 1.5 ** timeouts : 1 + timeouts / 2;
+  return 1 + timeouts / 2;
 }

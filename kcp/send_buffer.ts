@@ -16,6 +16,8 @@ const PACKET = 3;
 export const STREAM = 256;
 
 const MIN_CAPACITY = 16;
+/** An acknowledgment that comes in this part of the shortest round trip is of an earlier transmission. */
+const CERTAIN = 3 / 4;
 
 /**
  * Segments from `snd_una` to the end of the send queue, at `sn & mask` of typed arrays.
@@ -238,15 +240,20 @@ export class SendBuffer {
    * Marks every segment before `una` as acknowledged, and returns the payload bytes of the new
    * ones.
    *
-   * @param arrivable A transmission after this time can't have been acknowledged yet: an earlier
-   * one of the segment arrived.
+   * @param now The time in ms.
+   * @param minRtt The shortest round trip in ms, Infinity if it is unknown. A transmission that was
+   * sent later can't have been acknowledged yet: an earlier one of the segment arrived.
    * @param ts The `ts` that an acknowledgment of the same packet echoes, as a time of this end; NaN
    * if there is none.
    */
-  acknowledgeUpTo(una: number, arrivable: number, ts: number): number {
+  acknowledgeUpTo(una: number, now: number, minRtt: number, ts: number): number {
     const { detector } = this;
+    const arrivable = minRtt < Infinity ? now - minRtt : now;
+    // The path may have become shorter.
+    const early = now - CERTAIN * minRtt;
+    const first = this.una;
     let bytes = 0;
-    for (let sn = this.una; sn !== una; sn = (sn + 1) | 0) {
+    for (let sn = first; sn !== una; sn = (sn + 1) | 0) {
       const slot = sn & this.#mask;
       if (detector.isAcked(slot)) continue;
       const again = detector.wasResent(slot);
@@ -254,6 +261,8 @@ export class SendBuffer {
       // Only a segment of the packet that filled the gap is named: its `ts` is that of the others, too.
       const copied = detector.wasRepeated(slot) && detector.noteCopyWith(slot, ts);
       if (again && last || copied) this.#noteLoss();
+      else if (again && detector.sentAt(slot) > early) detector.noteNeedless(slot, now);
+      else if (!again && sn === first) detector.noteFilled(slot, now);
       this.notePacketArrived(sn, last ? detector.sentAt(slot) : detector.firstSentAt(slot));
       detector.acknowledge(slot);
       this.inFlight--;

@@ -25,6 +25,7 @@ import {
   CMD_WASK,
   distance,
   isMarked,
+  MAX_ECHO_LEAD,
   MAX_FRAGMENTS,
   OPENING,
   OVERHEAD,
@@ -46,11 +47,6 @@ const FEW_SEGMENTS = 8;
 
 /** Two times that are further apart, in ms, have no order on the wire. */
 const MAX_DISTANCE = 2 ** 31 - 1;
-/**
- * How far the `ts` of an ACK may lie ahead of our clock, in ms: see {@linkcode Receiver.repeatAck}. The
- * clock of the peer may run faster than ours, may have been set, or ours stood still meanwhile.
- */
-const MAX_LEAD = 600_000;
 
 /**
  * Without the option `extensions`, a peer that never answered gets its first segment in pieces of this
@@ -97,9 +93,11 @@ export class Sender implements PacketSink {
   peerWasLinked = false;
   /** No further one is sent before this time, in ms. */
   #challengeAt = -Infinity;
-  /** The acknowledgment that was handled last. */
-  #ackedSn = 0;
+  /** The acknowledgment that was handled last; null before the first one. */
+  #ackedSn: number | null = null;
   #ackedTs = 0;
+  /** The `ts` with which its segment was sent: a repeated acknowledgment echoes a later one. */
+  #ackedSentTs = 0;
   readonly #echoes = new EchoLog();
   /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
   shortage = 0;
@@ -322,6 +320,7 @@ export class Sender implements PacketSink {
     this.#rtt = -1;
     this.#packetTs = NaN;
     this.buffer.arrivedSize = 0;
+    this.buffer.detector.startPacket();
   }
 
   /** Handles the answer to a probe of the path MTU. */
@@ -353,9 +352,11 @@ export class Sender implements PacketSink {
    * one that was acknowledged last. Nobody who does not see the packets can know them.
    */
   isOwnPacket(sn: number, ts: number): boolean {
-    if (sn === 0 && (this.#echoes.has(ts) || this.#echoes.hasShown(ts))) return true;
+    if ((sn === 0 || sn === this.#echoSn) && this.#echoes.has(ts)) return true;
+    if (sn === 0 && this.#echoes.hasShown(ts)) return true;
     const { buffer } = this;
-    if (this.trusted && sn === this.#ackedSn && ts === this.#ackedTs && !this.silent) return true;
+    const acked = ts === this.#ackedTs || ts === this.#ackedSentTs;
+    if (this.trusted && sn === this.#ackedSn && acked && !this.silent) return true;
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
       return false;
     }
@@ -387,13 +388,15 @@ export class Sender implements PacketSink {
   /**
    * Whether the `ts` that an ACK echoes is one that this end has sent. Only a peer that got a packet of
    * this end knows it: an ACK for an earlier incarnation of this end echoes another one. An ACK that
-   * is repeated echoes a later one: see `MAX_ECHO_LEAD`.
+   * is repeated echoes a later one: see {@linkcode MAX_ECHO_LEAD}.
    */
   hasSent(echo: number): boolean {
     const { now } = this.#clock;
     const ts = (echo - this.#tsOffset) | 0;
-    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < -MAX_LEAD) return false;
-    return now - this.#firstSentAt > MAX_DISTANCE - MAX_LEAD ||
+    if (this.#firstSentAt === Infinity || distance(timestamp(now), ts) < -MAX_ECHO_LEAD) {
+      return false;
+    }
+    return now - this.#firstSentAt > MAX_DISTANCE - MAX_ECHO_LEAD ||
       distance(ts, timestamp(this.#firstSentAt)) >= 0;
   }
 
@@ -416,10 +419,13 @@ export class Sender implements PacketSink {
       this.#takeEcho(echo);
       return;
     }
+    const isNew = distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn);
+    if (isNew) this.#ackedSentTs = (timestamp(buffer.sentAt(sn)) + this.#tsOffset) | 0;
+    else if (sn !== this.#ackedSn) this.#ackedSentTs = echo;
     this.#ackedSn = sn;
     this.#ackedTs = echo;
     this.#packetTs = ts;
-    if (distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn)) {
+    if (isNew) {
       sample = this.#sampler.sample(sn, ts, this.#clock.now);
       this.#ackedBytes += buffer.acknowledge(sn, ts);
     } else {
@@ -504,7 +510,7 @@ export class Sender implements PacketSink {
   /** Handles the `una` and `wnd` of a segment of any kind. */
   handleHeader(una: number, wnd: number, recovered: boolean): void {
     if (distance(una, this.#una) > 0) this.#una = una;
-    this.remote.update(una, wnd, this.#clock.now, recovered);
+    this.remote.update(una, wnd, this.#clock.now, recovered, this.#longestProbeWait);
     if (this.buffer.detector.parked) this.buffer.unpark(this.#edge);
   }
 
@@ -554,11 +560,7 @@ export class Sender implements PacketSink {
     if (distance(una, buffer.una) > 0) {
       this.#sampler.remember((una - 1) | 0, now);
       const { min } = this.rto;
-      this.#ackedBytes += buffer.acknowledgeUpTo(
-        una,
-        min < Infinity ? now - min : now,
-        this.#packetTs,
-      );
+      this.#ackedBytes += buffer.acknowledgeUpTo(una, now, min, this.#packetTs);
     }
     if (buffer.arrivedSize > 0) this.path.arrived(buffer.arrivedSize, buffer.arrivedAt, now);
     if (this.path.deadline < Infinity) this.path.conclude(now);
@@ -631,18 +633,20 @@ export class Sender implements PacketSink {
     const { buffer } = this;
     const inFlight = distance(buffer.nxt, buffer.una);
     const { now } = this.#clock;
-    let lost = buffer.detector.collectSkipped(false, now);
-    if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(true, now);
+    const first = buffer.slotOf(buffer.una);
+    let lost = buffer.detector.collectSkipped(first, false, now);
+    if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(first, true, now);
     if (lost > 0) this.controller.onLoss(now, lost, inFlight);
   }
 
   /** Tells the controller of segments that had only been late. */
   #noteNeedless(): void {
-    const { needless } = this.buffer.detector;
+    const { needless, restores } = this.buffer.detector;
     const news = needless - this.#needlessBefore;
     if (news === 0) return;
     this.#needlessBefore = needless;
-    this.controller.onNeedlessRetransmit?.(this.#clock.now, news);
+    // A packet that was restored was lost.
+    if (!restores) this.controller.onNeedlessRetransmit?.(this.#clock.now, news);
   }
 
   /** When the tail is probed, in ms: only if no data waits, and nothing times out before. */
@@ -723,7 +727,7 @@ export class Sender implements PacketSink {
       if (this.#tailProbeAt(this.#timeoutAt) <= now) buffer.detector.probeTail();
     }
     if (this.#probesWindow && now >= remote.probeAt) {
-      remote.probed(now, Math.max(this.rto.rto, liveness.longestWait));
+      remote.probed(now, this.#longestProbeWait);
       this.askWindow = true;
     }
     if (now >= this.#askAt) this.askWindow = true;
@@ -742,6 +746,11 @@ export class Sender implements PacketSink {
   get #askAt(): number {
     const { silentSince, askAt } = this.#liveness;
     return this.#dataSentAt > silentSince ? Infinity : askAt;
+  }
+
+  /** The longest wait before a window probe, in ms. */
+  get #longestProbeWait(): number {
+    return Math.max(this.rto.rto, this.#liveness.longestWait);
   }
 
   /** Whether the peer's window is closed, and probed: data waits for it, or was refused. */
@@ -947,7 +956,11 @@ export class Sender implements PacketSink {
         writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, length);
         writer.carriesData = true;
         if (path.vanishes(size)) writer.allowFragments();
-        if (again) path.resent(buffer.packetSize(sn), buffer.sentAt(sn), now);
+        if (again) {
+          // What is known to vanish counts as a packet that fits: see packetWritten.
+          const sent = path.vanishes(size) ? size : buffer.packetSize(sn);
+          path.resent(sent, buffer.sentAt(sn), now);
+        }
         this.#noteOpen(sn);
       }
       this.limit -= size;

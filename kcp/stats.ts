@@ -45,7 +45,10 @@ export interface KcpStats {
   earlyRetransmits: number;
   /** Segments sent again as a probe of the tail, since no acknowledgment came for 1.5 round trips. */
   tailProbes: number;
-  /** Retransmissions that were needless, as far as acknowledgments show it: the segment was only late. */
+  /**
+   * Retransmissions that were needless, as far as acknowledgments show it: the segment was only late, or
+   * its acknowledgment was lost.
+   */
   needlessRetransmits: number;
   /** Copies of retransmissions sent, and their bytes with headers: see the `copies` setting. */
   copies: number;

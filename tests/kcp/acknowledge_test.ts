@@ -252,3 +252,32 @@ Deno.test("acknowledge: with writeDelay, output that leaves more often does not 
     }
   }
 });
+
+Deno.test("acknowledge: the first copy of a segment is named while its acknowledgment waits", () => {
+  const b = opened({ interval: 100 });
+  b.segments(0);
+  b.input(1, { sn: 0, ts: 500, data: pattern(5) });
+  b.input(1, { sn: 1, ts: 500, data: pattern(5) });
+  b.segments(1);
+  for (const ts of [502, 560]) b.input(ts - 500, { sn: 2, ts, data: pattern(5) });
+  const acks = b.segments(101).filter(({ cmd }) => cmd === ACK);
+  assertEquals(acks.map(({ sn, ts, una }) => [sn, ts, una]), [[2, 502, 3]]);
+  // Its acknowledgment may have been lost: a later copy is answered.
+  b.input(110, { sn: 2, ts: 610, data: pattern(5) });
+  assertEquals(b.segments(201).map(({ cmd, sn, ts }) => [cmd, sn, ts]), [[ACK, 2, 610]]);
+});
+
+Deno.test("acknowledge: a segment that comes alone is acknowledged at once, one of several waits", () => {
+  const b = opened({ interval: 10 });
+  b.segments(0);
+  const acked = (now: number) =>
+    b.segments(now).filter(({ cmd }) => cmd === ACK).map(({ sn }) => sn);
+  for (
+    const [sn, now, expected] of [[0, 1, [0]], [1, 17, [1]], [2, 19, []], [3, 20, []]] as const
+  ) {
+    b.input(now, { sn, ts: 500 + now, data: pattern(5) });
+    assertEquals(acked(now), [...expected], `at ${now} ms`);
+  }
+  // `una` tells of segment 2.
+  assertEquals(acked(27), [3]);
+});

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Kcp } from "../../kcp/mod.ts";
-import { EXTENDED, OPENING } from "../../kcp/segment.ts";
+import { EXTENDED, MAX_ECHO_LEAD, OPENING } from "../../kcp/segment.ts";
 import { Link } from "../../transport/link/link.ts";
 import { Random } from "../../transport/link/random.ts";
 import {
@@ -299,7 +299,7 @@ Deno.test("incarnation: an echo may lie ahead of our clock, since the peer's may
   const { a, ts } = dialled();
   a.input(10, { cmd: ACK, sn: 0, ts, una: 1 }, { sn: 0, ts: PEER_TS, una: 1, data: pattern(10) });
   // An acknowledgment is repeated with a ts that is later by its age.
-  for (const [n, ahead] of [[1, 1], [2, 1000], [3, AHEAD - 40]] as const) {
+  for (const [n, ahead] of [[1, 1], [2, 1000], [3, MAX_ECHO_LEAD]] as const) {
     a.input(
       20,
       { cmd: ACK, sn: 0, ts: ts + 20 + ahead, una: 1 },
@@ -307,7 +307,7 @@ Deno.test("incarnation: an echo may lie ahead of our clock, since the peer's may
     );
     assertEquals([a.kcp.believed, a.kcp.rcvNxt], [true, n + 1], `${ahead} ms ahead`);
   }
-  a.input(20, { cmd: ACK, sn: 1, ts: ts + AHEAD + 1000, una: 2 });
+  a.input(20, { cmd: ACK, sn: 1, ts: ts + 20 + MAX_ECHO_LEAD + 1, una: 2 });
   assertEquals([a.kcp.believed, a.kcp.sndUna], [false, 1]);
 });
 
@@ -402,6 +402,39 @@ Deno.test("link: a reset may quote the first of a thousand answers in a round tr
     first ??= a.segments(now).find(({ cmd }) => cmd === WINS)?.sn;
   }
   assert(a.kcp.isOwnPacket(0, first! | 0));
+});
+
+Deno.test("link: a reset may quote a segment whose acknowledgment is repeated", () => {
+  for (const arrives of ["the first acknowledgment", "only repeated ones", "none"]) {
+    const a = new End({ initialTs: 2e9, extensions: true });
+    a.kcp.requireEcho(true);
+    queue(a, 1);
+    const [{ ts }] = a.segments(0);
+    const [first, ...repeated] = [0, 8, 300].map((age) => ({
+      cmd: ACK,
+      sn: 0,
+      ts: ts + age,
+      una: 1,
+    }));
+    if (arrives === "the first acknowledgment") a.input(400, first);
+    if (arrives !== "none") { for (const ack of repeated) a.input(400, ack); }
+    assert(a.kcp.isOwnPacket(0, ts | 0), arrives);
+    for (const [sn, wrong] of [[0, 0], [0, ts - 1], [0, ts + 1], [1, ts], [-1, 0]]) {
+      assertEquals(a.kcp.isOwnPacket(sn, wrong | 0), false, JSON.stringify([arrives, sn, wrong]));
+    }
+  }
+});
+
+Deno.test("link: a reset may quote a request for an echo, or a question", () => {
+  const a = new End({ initialTs: 2e9, extensions: true });
+  a.kcp.requireEcho(false);
+  a.kcp.askEcho();
+  a.kcp.askWindow();
+  a.kcp.tick(0);
+  for (const { sn, ts } of a.segments(0)) {
+    assert(a.kcp.isOwnPacket(sn | 0, ts | 0), `${sn}`);
+    assertEquals(a.kcp.isOwnPacket(sn | 0, (ts + 5) | 0), false);
+  }
 });
 
 Deno.test("link: a peer that has only proved its address gets the clock beside the echoes", () => {
@@ -704,7 +737,7 @@ Deno.test("link: a repeated acknowledgment counts though the clock of its receiv
     assert(a.recv());
   }
   // An earlier incarnation of the end has a clock of its own.
-  for (const ts of [4_999, 605_003, 2 ** 31]) {
+  for (const ts of [4_999, 15_002, 450_000, 2 ** 31]) {
     const a = new End({ initialTs: 5000, extensions: true });
     a.kcp.requireEcho(true);
     queue(a, 1);

@@ -30,7 +30,7 @@ Deno.test("options: the defaults are those of the reference for the settings tha
 Deno.test("options: the presets are nodelay settings, and cannot be changed", () => {
   assertEquals(normal, { nodelay: 0, interval: 40, resend: 0, nc: false });
   assertEquals(fast, { nodelay: 0, interval: 30, resend: 2, nc: true });
-  assertEquals(turbo, { nodelay: 1, interval: 10, resend: 2, nc: true, copies: 1 });
+  assertEquals(turbo, { nodelay: 1, interval: 10, resend: 2, nc: true, fastlimit: 0, copies: 1 });
   for (const preset of [normal, fast, turbo]) {
     assert(Object.isFrozen(preset));
     const { options } = new Kcp(CONV, { ...preset, mtu: 500 });
@@ -41,7 +41,7 @@ Deno.test("options: the presets are nodelay settings, and cannot be changed", ()
 Deno.test("options: nodelay() takes the four settings by position, numbers for nc too", () => {
   const kcp = new Kcp(CONV, { mtu: 600 });
   kcp.nodelay(1, 10, 2, 1);
-  assertEquals({ ...kcp.options, ...turbo, copies: 0 }, kcp.options);
+  assertEquals({ ...kcp.options, ...turbo, fastlimit: 5, copies: 0 }, kcp.options);
   assertEquals([kcp.options.minRto, kcp.options.mtu], [30, 600]);
   kcp.nodelay(0, 40, 0, false);
   assertEquals({ ...kcp.options, ...normal }, kcp.options);

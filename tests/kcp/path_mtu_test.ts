@@ -1,6 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
 import { EXTENDED } from "../../kcp/segment.ts";
+import type { PacketWriter } from "../../kcp/packet_writer.ts";
 import { PathMtu } from "../../kcp/path_mtu.ts";
 import { Random } from "../../transport/link/random.ts";
 import {
@@ -10,6 +11,7 @@ import {
   pattern,
   PIECE,
   PROBE,
+  PROBE_ANSWER,
   PUSH,
   queue,
   sent,
@@ -231,6 +233,36 @@ Deno.test("path MTU: the suspicion follows data that is sent again without its a
 });
 
 // --- by hand ---
+
+Deno.test("path MTU: after a false alarm, data that is sent again without acknowledgments still counts", () => {
+  const path = new PathMtu(9_000, 9_000);
+  path.understood = true;
+  let reserved = 0;
+  const probes: number[] = [];
+  const writer = {
+    largest: 9_000,
+    reserve: (size: number) => (reserved = size) > 0,
+    write: () => probes.push(reserved),
+    close: () => {},
+    pad: () => {},
+  } as unknown as PacketWriter;
+  let now = 0;
+  // A packet is sent again, and a round of probes follows. The first probe is answered.
+  const round = (size: number) => {
+    path.resent(size, now, now += 100);
+    path.sent(size);
+    path.write(writer, -1, 0, 0, now, 50, Infinity);
+    path.answered(-2, now, true, now + 20, 20);
+    path.conclude(now + 20);
+  };
+  round(600);
+  assertEquals(probes, [24]);
+  round(600);
+  assertEquals([path.suspect, probes.filter((size) => size === 600).length > 7], [0, true]);
+  round(8_025);
+  for (let n = 0; n < 3; n++) round(8_001);
+  assert(probes.includes(8_025), "the suspected size is tried");
+});
 
 Deno.test("path MTU: configure cuts what waits, and keeps the boundaries of messages", () => {
   const a = opened({ mtu: 1_024 });
@@ -486,7 +518,7 @@ Deno.test("foreign peer: what vanishes is sent at long intervals", () => {
   const { inFlight } = path.a.kcp.stats;
   path.network.run(63_000);
   const packets = path.there.stats.packets - before;
-  assert(packets <= 25 * inFlight + 200, `${packets} packets in a minute, ${inFlight} in flight`);
+  assert(packets <= 45 * inFlight + 200, `${packets} packets in a minute, ${inFlight} in flight`);
   assertEquals(path.a.kcp.dead, null);
 });
 
@@ -541,6 +573,21 @@ Deno.test("path MTU: until data is taken, a question does not share a packet wit
       segments.some(({ cmd, data }) => cmd === WASK || cmd === PUSH && data.length === 0)
     );
     assertEquals(asking.map(({ length }) => length), [1]);
+  }
+});
+
+Deno.test("path MTU: all goes on after a time of loss in which no probe was answered", () => {
+  for (let seed = 0; seed < 60; seed++) {
+    const options = { ...turbo, sndWnd: 3 + seed % 4, extensions: seed % 2 === 0 };
+    const path = new Path({ message: 0, ahead: 0, total: 20_000 }, options, { loss: 0.3 }, seed);
+    const input = path.a.kcp.input.bind(path.a.kcp);
+    path.a.kcp.input = (packet, now, recovered) =>
+      now < 1_000 && packet[4] === PROBE_ANSWER ? false : input(packet, now, recovered);
+    path.network.at(90, () => path.shrink(576));
+    path.network.at(1_000, () => {
+      for (const link of [path.there, path.back]) link.configure({ loss: 0 });
+    });
+    path.finish(20_000);
   }
 });
 

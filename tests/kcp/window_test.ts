@@ -73,6 +73,21 @@ Deno.test("window: a closed window is probed after 500 ms, then ×1.5 each time 
   }
 });
 
+Deno.test("window: no wait before a probe is longer than an eighth of deadLinkTime, or an RTO", () => {
+  for (const [deadLinkTime, wait] of [[30_000, 500], [2_000, 250], [800, 200]]) {
+    const a = new End({ nc: true, deadLinkTime });
+    queue(a, 1);
+    a.input(1000, { cmd: WINS, wnd: 0 });
+    assertEquals(a.kcp.deadline, 1000 + wait);
+    assertEquals(a.segments(1000 + wait).map(({ cmd }) => cmd), [WASK]);
+    a.input(1000 + wait, { cmd: WINS, wnd: 0 });
+    assertEquals(
+      a.kcp.deadline,
+      1000 + wait + Math.min(1.5 * wait, Math.max(200, deadLinkTime / 8)),
+    );
+  }
+});
+
 Deno.test("window: an open window is used at once; the next close starts at 500 ms again", () => {
   const a = new End({ nc: true });
   queue(a, 3);

@@ -60,6 +60,8 @@ function liveOptions(random: Random): KcpLiveOptions {
     pacingRate: random.chance(0.7) ? Infinity : logarithmic(random, 20_000, 20_000_000),
     burst: pick(random, [1, 2, 8, 64, 64, Infinity]),
     minRto: random.chance(0.7) ? undefined : logarithmic(random, 1, 300),
+    copies: random.fork("copies").below(4),
+    rideAlong: Math.max(0, random.fork("ride-along").below(16) - 7),
   };
 }
 

@@ -509,8 +509,10 @@ export class Endpoint {
       const { wnd, una } = session.kcp.header;
       const { conv } = session;
       const sn = (this.#initialSndSn - 1) | 0;
-      if (session.kcp.extended) this.#answers.probe(address, conv, ts, una, wnd);
-      else this.#answers.askEcho(address, conv, ts, sn, una, wnd);
+      const { extended } = session.kcp;
+      // A peer that has moved before it was answered is asked as both kinds are.
+      if (extended !== false) this.#answers.probe(address, conv, ts, una, wnd);
+      if (!extended) this.#answers.askEcho(address, conv, ts, sn, una, wnd);
     });
     if (from === entry.previousPeer && this.#now < entry.movedAt + MOVE_GRACE) return;
     entry.validation.packetFrom(from, session.peer, this.#now);
@@ -626,13 +628,14 @@ export class Endpoint {
       this.#answers.ask(from, conv);
       return;
     }
-    const ended = this.#admission.endedBefore(from, conv, now);
-    if (refusal === "afterEnd" && !ended?.continues(quote.ts, now)) {
+    const isOfEnded = refusal === "afterEnd" &&
+      this.#admission.endedBefore(from, conv, now)!.continues(quote.ts, now);
+    if (refusal === "afterEnd" && !isOfEnded && !quote.linked) {
       // It is of a later incarnation, whose first segment may be late.
       this.#answers.ask(from, conv);
       return;
     }
-    const cause = refusal === "afterEnd" ? ENDED : refusal === "refused" ? REFUSED : UNKNOWN;
+    const cause = isOfEnded ? ENDED : refusal === "refused" ? REFUSED : UNKNOWN;
     this.#answers.reset(from, conv, quote, cause, now);
   }
 

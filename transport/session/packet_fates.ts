@@ -33,12 +33,23 @@ const NONE = 0;
 const SENT = 8;
 const SENT_AGAIN = 9;
 
-/** {@linkcode PacketFates.kindOf}: data of the stream. */
+/** {@linkcode kindOf}: data of the stream. */
 export const DATA = 0;
 /** Acknowledgments and window reports alone. */
 export const CONTROL = 1;
 /** Something else, such as a probe of the path MTU. */
 export const OTHER = 2;
+
+/** What a packet carries: {@linkcode DATA}, {@linkcode CONTROL} or {@linkcode OTHER}. */
+export function kindOf(view: DataView, start: number, end: number): number {
+  let kind = CONTROL;
+  for (let at = start; end - at >= OVERHEAD; at += OVERHEAD + view.getUint32(at + LEN, true)) {
+    const cmd = view.getUint8(at + CMD);
+    if (cmd === CMD_PUSH) return DATA;
+    if (cmd > CMD_WINS) kind = OTHER;
+  }
+  return kind;
+}
 
 /**
  * Finds out which packets with data arrived, from what the KCP machine sends and from what the peer
@@ -77,17 +88,6 @@ export class PacketFates {
   /** @param adaptive Is told the fate of each packet, in the order in which they were sent. */
   constructor(adaptive: AdaptiveParity) {
     this.#adaptive = adaptive;
-  }
-
-  /** What a packet carries: {@linkcode DATA}, {@linkcode CONTROL} or {@linkcode OTHER}. */
-  kindOf(view: DataView, start: number, end: number): number {
-    let kind = CONTROL;
-    for (let at = start; end - at >= OVERHEAD; at += OVERHEAD + view.getUint32(at + LEN, true)) {
-      const cmd = view.getUint8(at + CMD);
-      if (cmd === CMD_PUSH) return DATA;
-      if (cmd > CMD_WINS) kind = OTHER;
-    }
-    return kind;
   }
 
   /** Notes a packet with data that the machine sends now. Returns whether it has new segments. */

@@ -20,7 +20,7 @@ import type { PacketBatch, PacketLayer } from "../../kcp/packet_batch.ts";
 import { CMD, CMD_PROBE_ANSWER, CMD_PUSH, CONV, LEN, OVERHEAD } from "../../kcp/segment.ts";
 import { DatagramQueue } from "./datagram_queue.ts";
 import type { ResolvedFec } from "./fec_options.ts";
-import { CONTROL, DATA, PacketFates } from "./packet_fates.ts";
+import { CONTROL, DATA, kindOf, PacketFates } from "./packet_fates.ts";
 import { NO_PROTECTION, type PacketProtection } from "./packet_protection.ts";
 
 /** Counters and present state of error correction. */
@@ -116,6 +116,7 @@ export class Pipeline implements PacketLayer {
     this.headroom = this.overhead - tailroom;
     this.#plain = !protection && !fec;
     this.#encoder = fec ? new FecEncoder(fec) : null;
+    kcp.sndRestores = fec !== null;
     const adaptive = fec?.adaptive ? new AdaptiveParity(this.#encoder!, !fec.flexible) : null;
     this.#adaptive = adaptive;
     this.#fates = adaptive && new PacketFates(adaptive);
@@ -236,6 +237,11 @@ export class Pipeline implements PacketLayer {
       this.#completeAdaptive(batch, start, end, this.#adaptive);
       return;
     }
+    if (encoder && this.#kcp.extended) {
+      // Other peers get what the ratio says, since some take no packet outside a group.
+      const kind = kindOf(batch.arena.view, start + this.headroom, end - this.tailroom);
+      if (kind === CONTROL) return this.#appendPlain(batch, start, end);
+    }
     encoder?.seal(batch.arena, start + this.#front, end - this.tailroom, this.#now);
     this.#append(batch, end, this.overhead);
     if (encoder) this.#appendParity(batch);
@@ -252,11 +258,11 @@ export class Pipeline implements PacketLayer {
     end: number,
     adaptive: AdaptiveParity,
   ): void {
-    const { bytes, view } = batch.arena;
+    const { view } = batch.arena;
     const kcp = this.#kcp;
     const from = start + this.headroom;
     const to = end - this.tailroom;
-    const kind = this.#fates!.kindOf(view, from, to);
+    const kind = kindOf(view, from, to);
     if (kind === DATA) {
       adaptive.beforeData(this.#now, kcp);
       if (this.#fates!.note(view, from, to, this.#now)) adaptive.noteNew(this.#now);
@@ -267,15 +273,18 @@ export class Pipeline implements PacketLayer {
     const bare = kind === CONTROL
       ? !this.#filling
       : kind === DATA && adaptive.idle && to - from <= Math.min(MOST_BARE, kcp.pathMtu / 2);
-    if (bare) {
-      bytes.copyWithin(from - DATA_HEADER, from, to);
-      this.#append(batch, end - DATA_HEADER, this.overhead - DATA_HEADER);
-      return;
-    }
+    if (bare) return this.#appendPlain(batch, start, end);
     this.#encoder!.seal(batch.arena, start + this.#front, to, this.#now);
     if (kind === DATA) adaptive.afterData(this.#now);
     this.#append(batch, end, this.overhead);
     this.#appendParity(batch);
+  }
+
+  /** Appends a packet without the header of error correction: it belongs to no group. */
+  #appendPlain(batch: PacketBatch, start: number, end: number): void {
+    const from = start + this.headroom;
+    batch.arena.bytes.copyWithin(from - DATA_HEADER, from, end - this.tailroom);
+    this.#append(batch, end - DATA_HEADER, this.overhead - DATA_HEADER);
   }
 
   /** Appends a packet of the KCP machine, to which the layers have added so many bytes. */

@@ -19,6 +19,7 @@ import {
   FRG,
   isMarked,
   LEN,
+  OPENING,
   OVERHEAD,
   SN,
   TS,
@@ -67,6 +68,8 @@ export interface Quote {
 export interface FoundQuote extends Quote {
   /** Whether it is a data segment, or a probe that looks like one. */
   readonly data: boolean;
+  /** Whether it shows that its sender has heard the end that it asks or answers. */
+  readonly linked: boolean;
 }
 
 /**
@@ -83,11 +86,13 @@ export function findQuote(view: DataView, start: number, end: number): FoundQuot
     const cmd = view.getUint8(at + CMD);
     const sn = view.getInt32(at + SN, true);
     const ts = view.getInt32(at + TS, true);
-    const marked = isMarked(view.getUint8(at + FRG));
-    if (cmd === CMD_PUSH || cmd === CMD_PIECE) return { sn, ts, data: true };
-    if (cmd === CMD_WASK && marked) return { sn, ts, data: false };
+    const mark = view.getUint8(at + FRG);
+    const marked = isMarked(mark);
+    const linked = marked && (mark & OPENING) === 0;
+    if (cmd === CMD_PUSH || cmd === CMD_PIECE) return { sn, ts, data: true, linked: false };
+    if (cmd === CMD_WASK && marked) return { sn, ts, data: false, linked };
     // A window announcement has the time of its sender in `sn`.
-    if (cmd === CMD_WINS && marked) return { sn: 0, ts: sn, data: false };
+    if (cmd === CMD_WINS && marked) return { sn: 0, ts: sn, data: false, linked };
     if (cmd !== CMD_PROBE && cmd !== CMD_WASK && (cmd < CMD_PUSH || cmd > CMD_WINS)) return null;
     const length = view.getUint32(at + LEN, true);
     if (length > end - at - OVERHEAD) return null;

@@ -10,7 +10,7 @@ import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../../
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { Scratch } from "../../kcp/scratch.ts";
 import type { KcpStats } from "../../kcp/stats.ts";
-import { OVERHEAD } from "../../kcp/segment.ts";
+import { distance, OVERHEAD } from "../../kcp/segment.ts";
 import { DATA_HEADER, packetType, TYPE_DATA, TYPE_OOB } from "../../fec/header.ts";
 import { AddressConfirmation } from "./address_confirmation.ts";
 import { Closing } from "./closing.ts";
@@ -676,11 +676,11 @@ export class Session {
     const { view } = this.arena;
     const type = packetType(view, start, end);
     const at = type === TYPE_DATA ? start + DATA_HEADER : start;
-    const quote = type === 0 || type === TYPE_DATA
-      ? findQuote(view, at, end)
-      : type === TYPE_OOB
-      ? this.kcp.quote
-      : null;
+    if (type !== 0 && type !== TYPE_DATA && type !== TYPE_OOB) return true;
+    const found = type === TYPE_OOB ? null : findQuote(view, at, end);
+    // Its sender does not remember a datagram, nor a probe of the path MTU before its first segment.
+    const probes = found?.data && distance(found.sn, this.kcp.rcvFirst) < 0;
+    const quote = type === TYPE_OOB || probes ? this.kcp.quote : found;
     if (quote) this.#resets!.answer(quote, end - at, this.#now);
     return true;
   }

@@ -15,7 +15,7 @@ interface Group {
   parity: number;
   /** Whether a stranger sent a shard of its number, so that nothing is certain. */
   forged: boolean;
-  /** Whether the receiver can know the ratio since the group began. */
+  /** Whether the receiver can trust the ratio since the group began. */
   known: boolean;
 }
 
@@ -34,6 +34,8 @@ export class Correction {
   readonly #student: FecDecoder;
   /** The newest group that had begun when the ratio was not known yet. */
   #unknown = -1;
+  /** The first group whose content shows that the ratio is right: nothing is restored before. */
+  #proof = Infinity;
   /** Whether forged parity came before the ratio was known: it tells another ratio at first. */
   #misled = false;
 
@@ -82,9 +84,20 @@ export class Correction {
     const group = this.#group(shard.seqid);
     if (shard.parity) group.parity |= this.#bit(shard.seqid);
     else group.arrived |= this.#bit(shard.seqid);
-    this.#learn(packet, Math.floor(shard.seqid / this.#total));
+    const number = Math.floor(shard.seqid / this.#total);
+    this.#learn(packet, number);
     const longer = this.#misled ? Math.ceil(LEARNED_IN_FLOOD / this.#total) : 0;
-    group.known = Math.floor(shard.seqid / this.#total) > this.#unknown + longer;
+    if (number > this.#unknown + longer && this.#proves(group)) {
+      this.#proof = Math.min(this.#proof, number);
+    }
+    group.known = number > this.#proof;
+  }
+
+  /** Whether a group has a shard more than it needs, and shows where data and parity begin. */
+  #proves({ arrived, parity }: Group): boolean {
+    const { dataShards } = this.ratio;
+    const ends = 1 | 1 << dataShards - 1;
+    return (arrived & ends) === ends && ones(arrived) + ones(parity) > dataShards;
   }
 
   #learn(packet: Uint8Array, number: number): void {

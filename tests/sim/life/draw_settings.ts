@@ -61,6 +61,9 @@ export function liveOptions(random: Random): KcpLiveOptions {
   if (random.chance(0.12)) options.pacingRate = logarithmic(random, 20_000, 2_000_000);
   if (random.chance(0.3)) options.burst = pick(random, [1, 2, 4, 8, Infinity]);
   if (random.chance(0.2)) options.fastlimit = random.below(8);
+  const redundancy = random.fork("redundancy");
+  if (redundancy.chance(0.3)) options.copies = redundancy.below(4);
+  if (redundancy.chance(0.2)) options.rideAlong = 1 + redundancy.below(8);
   for (const name of Object.keys(options)) if (options[name] === undefined) delete options[name];
   return options;
 }

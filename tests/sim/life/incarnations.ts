@@ -54,6 +54,7 @@ function replace(world: World, process: Process, down: number, start: () => void
   const release = world.hold();
   return () => {
     process.kill();
+    noteAcknowledged(world, process);
     // Who was not answered yet has no peer so far, and may be served by the next incarnation.
     for (const end of world.ends) {
       const { acknowledged } = end.connection.stats;
@@ -68,6 +69,21 @@ function replace(world: World, process: Process, down: number, start: () => void
       release();
     });
   };
+}
+
+/** Notes at which ends a process that was killed has acknowledged all but the end of the stream. */
+function noteAcknowledged(world: World, process: Process): void {
+  const ends = world.ends.filter((end) => end.peerProcess === process);
+  // Its last acknowledgments are under way.
+  world.network.schedule(world.now + world.scenario.oneWay + 1, () => {
+    for (const { out, outcome, connection } of ends) {
+      const { inFlight, sndQueue } = connection.stats;
+      const missing = inFlight + sndQueue;
+      if (!outcome && missing <= (out.endedAt < Infinity ? 1 : 0)) {
+        out.acknowledgedAtKill = out.written;
+      }
+    }
+  });
 }
 
 /** The application of an end aborts its connections with the client that faults concern. */

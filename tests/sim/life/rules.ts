@@ -176,10 +176,12 @@ export function checkOperation(op: Operation, facts: Facts): void {
   const patience = Math.min(idleTimeout, keepAlive + deadLinkTime, silent);
   // The probes of sizes share the rate: nothing that asks for an answer may leave for so long.
   const probing = PROBED_PACKETS * mtu / pacingRate * 1000;
-  // The next process at the peer's address asks before it resets, and the reset may be lost. The question
-  // is a sign of life.
-  const asked = facts.servers.length > 1 && end.process.disturbed === 0 ? end.heardAt : -Infinity;
-  const bound = Math.max(since, gone, asked) + patience + probing +
+  // What is at the peer's address may still be heard where packets are lost: a session in TIME-WAIT
+  // answers, and a listener asks before it resets.
+  const lostAt = facts.history(end)?.lostAt ?? -Infinity;
+  const answers = lostAt > gone && end.peer?.process.alive || facts.servers.length > 1;
+  const heard = answers && end.process.disturbed === 0 ? end.heardAt : -Infinity;
+  const bound = Math.max(since, gone, heard) + patience + probing +
     (deadLinkTime === Infinity ? 0 : deadLinkTime / 4) + slack(end, facts);
   facts.count("waits for a peer that is gone");
   if (now > bound) {
@@ -267,6 +269,8 @@ export function checkClosed(end: End, facts: Facts): void {
   if (peer.in.from !== out || peer.in.got < out.written) return;
   // The last segments may have to wait for many windows, and for the rate.
   const { linger, pacingRate } = limits(end, facts.scenario);
+  // Parity takes its share of the rate: that of large packets for seconds.
+  if (pacingRate < Infinity && facts.scenario[end.name].fec) return;
   const windows = windowsOfQueue(end, peer) *
     (2 * facts.scenario.oneWay + facts.interval(end) + facts.interval(peer));
   const pacing = out.written / pacingRate * 1000;
@@ -279,12 +283,23 @@ export function checkClosed(end: End, facts: Facts): void {
 }
 
 /** How many windows the send queue may take at most, in round trips. */
-function windowsOfQueue({ out, connection }: End, peer: End): number {
-  const { sndWnd, sndQueue, mtu, nc, burst } = connection.options;
+function windowsOfQueue(end: End, peer: End): number {
+  const { out, connection } = end;
+  const { sndWnd, sndQueue, mtu } = connection.options;
   const all = out.sizes.length + Math.ceil(out.written / (mtu - 60)) + 1;
-  const segments = Math.min(all, sndWnd + sndQueue);
-  const windows = segments / Math.min(sndWnd, burst, peer.connection.options.rcvWnd);
-  return Math.ceil(nc ? windows : Math.max(windows, 4 + 2 * Math.sqrt(segments)));
+  return windowsOf(Math.min(all, sndWnd + sndQueue), end, peer);
+}
+
+/** How many windows that many segments take at most. */
+function windowsOf(segments: number, sender: End, reader: End): number {
+  const { sndWnd, nc, burst, interval } = sender.connection.options;
+  const { rcvWnd, ackNoDelay, interval: wait } = reader.connection.options;
+  const windows = segments / Math.min(sndWnd, burst, rcvWnd);
+  if (nc) return Math.ceil(windows);
+  // The timeout of a sender allows for its own interval. If that of the reader is longer, timeouts may
+  // come too early, and each makes the window of congestion control small again.
+  const small = !ackNoDelay && wait > interval;
+  return Math.ceil(Math.max(windows, small ? segments / 2 : 4 + 2 * Math.sqrt(segments)));
 }
 
 /** Rule `opened`, when a server accepts the client, or at the end. */
@@ -410,18 +425,18 @@ function patience(sender: End, reader: End, facts: Facts, history: History): num
   if (history.mtuAt > -Infinity) wait += 40 * rto;
   // The probes of sizes share the rate.
   const probing = 40 * mtu / pacingRate * 1000;
-  const rounds = scenario.messages ? roundsOfMessage(sender, reader) : 0;
+  const rounds = scenario.messages ? roundsOfMessage(sender, reader, facts.scenario) : 0;
   return 100 + path + pacing + probing + (rounds > 1 ? 2 : 1) * wait +
     rounds * (2 * scenario.oneWay + facts.interval(sender) + facts.interval(reader));
 }
 
 /** Round trips that the largest message takes: a window each, or what congestion control allows. */
-function roundsOfMessage(sender: End, reader: End): number {
-  const { sndWnd, mtu, nc, burst } = sender.connection.options;
+function roundsOfMessage(sender: End, reader: End, scenario: Scenario): number {
   const largest = Math.max(0, ...sender.out.sizes);
+  // A message that was cut before the MTU became larger stays as it is.
+  const mtu = Math.min(sender.connection.options.mtu, limits(sender, scenario).mtu);
   const segments = Math.ceil(largest / (mtu - 60)) + 1;
-  const rounds = segments / Math.min(sndWnd, burst, reader.connection.options.rcvWnd);
-  return Math.ceil(nc ? rounds : Math.max(rounds, 4 + 2 * Math.sqrt(segments)));
+  return windowsOf(segments, sender, reader);
 }
 
 /**
@@ -476,7 +491,7 @@ function checkResume(op: Operation, sender: End, start: number, history: History
   if (history.mtuAt > -Infinity) return;
   const { pacingRate, mtu } = limits(sender, facts.scenario);
   const intervals = facts.interval(sender) + facts.interval(reader);
-  const rounds = facts.scenario.messages ? roundsOfMessage(sender, reader) : 0;
+  const rounds = facts.scenario.messages ? roundsOfMessage(sender, reader, facts.scenario) : 0;
   // A message that was under way is sent again, in part, and is read when all of it is there.
   const message = facts.scenario.messages ? 2 * Math.max(0, ...sender.out.sizes) : 0;
   const pacing = (4 * mtu + message) / pacingRate * 1000;

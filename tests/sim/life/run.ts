@@ -212,8 +212,10 @@ function checkHang(world: World): void {
   for (const end of world.ends) {
     if (!end.process.alive || end.pending.size === 0 || end.peer === null) continue;
     const { idleTimeout, keepAlive, deadLinkTime } = limits(end, world.scenario);
-    const gone = goneSince(end, world) < Infinity;
-    if (gone && Math.min(idleTimeout, keepAlive + deadLinkTime) === Infinity) continue;
+    const gone = goneSince(end, world);
+    // On a bad path, without a dead link time, the peer may have left a short time ago.
+    const patience = Math.min(idleTimeout, keepAlive + deadLinkTime);
+    if (gone < Infinity && world.now < gone + 2 * patience) continue;
     if (end.peer?.process.alive && world.isOrphan(end)) continue;
     const names = [...end.pending].map(({ name }) => name).join(", ");
     // Two incarnations under one conversation may acknowledge each other's segments.

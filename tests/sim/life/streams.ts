@@ -59,6 +59,8 @@ export class Outgoing {
   promisedAt = -Infinity;
   /** What called for the promise. */
   promisedBy = "";
+  /** Bytes of all that was written that a process had acknowledged when it was killed. */
+  acknowledgedAtKill = 0;
   /** The ends that read bytes of this stream. */
   readonly readers: Incoming[] = [];
   readonly #counts: number[] = [];

@@ -1,6 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { Endpoint, type EndpointOptions, type Session } from "../../../transport/mod.ts";
-import { ACK, encode, pattern, PUSH, WINS } from "../../kcp/harness.ts";
+import {
+  ACK,
+  encode,
+  EXTENDED,
+  pattern,
+  PIECE,
+  PROBE,
+  PROBE_ANSWER,
+  PUSH,
+  WASK,
+  WINS,
+} from "../../kcp/harness.ts";
 import { drain, ownAnswers, Runner } from "../harness.ts";
 
 const CONV = 77;
@@ -52,6 +63,26 @@ Deno.test("migrate: a packet that does not fit moves no session", () => {
     const [a, session] = moving();
     a.machine.input(encode({ conv: CONV, data: pattern(5), ...segment }), 30, NEW);
     assertEquals([session.peer, a.machine.stats.migrated], [OLD, 0], name);
+  }
+});
+
+Deno.test("migrate: no packet of another incarnation, nor for one, moves a session", () => {
+  const clock = 2 ** 30;
+  for (const [ts, moves] of [[20, true], [clock, false]] as const) {
+    for (
+      const segment of [
+        { cmd: WASK, frg: EXTENDED, ts, una: 1 },
+        { cmd: WINS, frg: EXTENDED, sn: ts, ts: clock, una: 1 },
+        { cmd: PROBE, sn: -2, ts, una: 1 },
+        { cmd: PIECE, sn: 1, ts, una: 1, data: Uint8Array.of(2, 0, 0, 0, 7) },
+        { cmd: ACK, sn: 0, ts, una: 1 },
+        { cmd: PROBE_ANSWER, sn: 0, ts, una: 1 },
+      ]
+    ) {
+      const [a, session] = moving();
+      a.machine.input(encode({ conv: CONV, ...segment }), 30, NEW);
+      assertEquals(session.peer, moves ? NEW : OLD, JSON.stringify(segment));
+    }
   }
 });
 

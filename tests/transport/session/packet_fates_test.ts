@@ -9,7 +9,13 @@ import {
   OVERTAKEN,
   UNKNOWN,
 } from "../../../fec/loss_estimate.ts";
-import { CONTROL, DATA, OTHER, PacketFates } from "../../../transport/session/packet_fates.ts";
+import {
+  CONTROL,
+  DATA,
+  kindOf,
+  OTHER,
+  PacketFates,
+} from "../../../transport/session/packet_fates.ts";
 import { encode } from "../../kcp/harness.ts";
 
 /** Notes what {@linkcode PacketFates} tells. */
@@ -153,12 +159,11 @@ Deno.test("packet fates: a flight of any size needs bounded memory", () => {
 });
 
 Deno.test("packet fates: the kind of a packet", () => {
-  const { fates } = new Sender();
-  const kindOf = (...cmds: number[]) => {
+  const kinds = (...cmds: number[]) => {
     const packet = new Uint8Array(cmds.flatMap((cmd) => [...encode({ cmd })]));
-    return fates.kindOf(new DataView(packet.buffer), 0, packet.length);
+    return kindOf(new DataView(packet.buffer), 0, packet.length);
   };
-  assertEquals([kindOf(82), kindOf(82, 84), kindOf(83)], [CONTROL, CONTROL, CONTROL]);
-  assertEquals([kindOf(81), kindOf(82, 81), kindOf(84, 81)], [DATA, DATA, DATA]);
-  assertEquals([kindOf(86), kindOf(85)], [OTHER, OTHER]);
+  assertEquals([kinds(82), kinds(82, 84), kinds(83)], [CONTROL, CONTROL, CONTROL]);
+  assertEquals([kinds(81), kinds(82, 81), kinds(84, 81)], [DATA, DATA, DATA]);
+  assertEquals([kinds(86), kinds(85)], [OTHER, OTHER]);
 });

@@ -103,6 +103,28 @@ Deno.test("path MTU: it is too small from the start", async () => {
   }
 });
 
+Deno.test("path MTU: it drops before the first answer, which is too large", async () => {
+  // Nothing is acknowledged before the first segment, so that the small ones are sent again, too.
+  const sizes = [1806, 33, 2445, 1821, 794, 859, 1141, 733];
+  const options = { ...turbo, deadLinkTime: 2000 };
+  for (const mtu of [1300, 1280, 1200, 900]) {
+    const network = new SimulatedNetwork({ seed: mtu, link: { latency: 150 } });
+    const listener = network.listen({ ...SERVER, ...options });
+    network.schedule(2, () => network.configure({ mtu }));
+    await network.run(async () => {
+      const client = network.connect({ ...SERVER, ...options });
+      for (const size of [5655, 9481]) await client.sendMessage(pattern(size));
+      const server = await listener.accept();
+      for (const size of sizes) await server.sendMessage(pattern(size));
+      for (const size of sizes) {
+        assertEquals(await client.receiveMessage({ timeout: 10_000 }), pattern(size), `MTU ${mtu}`);
+      }
+      client.abort();
+      server.abort();
+    });
+  }
+});
+
 Deno.test("path MTU: it changes again and again, with loss, reordering and duplicates", async () => {
   for (let seed = 0; seed < 40; seed++) {
     const sizes = [100, 300, 576, 1_000, 1_280, 1_400, Infinity];

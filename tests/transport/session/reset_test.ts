@@ -416,6 +416,24 @@ Deno.test("unknown: a probe before the first segment is asked, since that segmen
   }
 });
 
+Deno.test("after the end: who says that it was heard is reset, whatever its clock; others are asked", () => {
+  const later = 2 ** 30;
+  const answers = {
+    "data of a later incarnation": [{ sn: 1, ts: later, data: pattern(5) }, WASK],
+    "its answer, as one that was heard": [{ cmd: WINS, frg: EXTENDED, sn: later }, RESET],
+    "its question, as one that was heard": [{ cmd: WASK, frg: EXTENDED, ts: later }, RESET],
+    "an answer of the incarnation that ended": [{ cmd: WINS, frg: EXTENDED, sn: 5 }, RESET],
+  } as const;
+  for (const [name, [segment, answer]] of Object.entries(answers)) {
+    const a = new Runner(new Endpoint(turbo, true));
+    a.machine.input(encode({ data: pattern(5) }), 0, B);
+    a.machine.accept()!.abort(new ConnectionError("closed", "gone"));
+    a.sent(10);
+    a.machine.input(encode(segment), 20, B);
+    assertEquals(a.segments(20).map(({ cmd }) => cmd), [answer], name);
+  }
+});
+
 Deno.test("cost: what answers a packet of an unknown conversation is never longer", () => {
   for (const [name, packet] of Object.entries(strangers(7))) {
     for (const options of [{}, { maxUnconfirmed: 0, entropy: countingEntropy() }]) {
@@ -467,6 +485,26 @@ Deno.test("cost: the answer of a session that was aborted is never longer", () =
   }
   for (; now < 3000; now += 10) a.packets(now);
   assertEquals(a.machine.size, 0, "the session stays");
+});
+
+Deno.test("abort: no reset quotes a probe of the path MTU, which its sender forgets", () => {
+  const a = new Outlet(new Endpoint(turbo, true));
+  a.machine.input(encode({ ts: 7, data: pattern(5) }), 0, B);
+  const session = a.machine.accept()!;
+  a.machine.input(encode(...ownAnswers(a.read(0).flatMap(({ segments }) => segments))), 10, B);
+  // A peer that does not know probes yet gets a segment before the first one.
+  const probe = (ts: number) => encode({ sn: -2, ts });
+  a.machine.input(encode({ sn: 1, ts: 20, data: pattern(5) }), 20, B);
+  a.machine.input(probe(21), 21, B);
+  a.packets(30);
+  session.reset(new ConnectionError("closed", "no more"), 0);
+  const quotes = () =>
+    a.read(now).flatMap(({ segments }) => segments.map(({ sn, ts }) => [sn, ts]));
+  let now = 30;
+  assertEquals(quotes(), [[1, 20]]);
+  for (; now < 800; now++) quotes();
+  a.machine.input(probe(now), now, B);
+  assertEquals(quotes(), [[1, 20]]);
 });
 
 Deno.test("cost: an address that may be forged gets one reset, within three times its bytes", () => {

@@ -129,6 +129,30 @@ Deno.test("roaming: an encrypted session moves after one round trip, and the con
   assert(longest <= 150, `an echo took ${longest} ms`);
 });
 
+Deno.test("roaming: a client that moves before it was answered is followed at its next packet", async () => {
+  const network = new SimulatedNetwork({ seed: 1, link: { latency: 25 } });
+  const server = new Server(network);
+  await network.run(async () => {
+    server.listen(true);
+    const client = network.connect({
+      hostname: "10.0.0.1",
+      port: 80,
+      localHostname: "10.0.0.2",
+      localPort: 5000,
+      ...turbo,
+      crypt: crypt(),
+    });
+    await client.write(pattern(1000));
+    await network.delay(30);
+    network.rebind(CLIENT, MOVED);
+    // It is sent again after the first timeout. A question and its answer follow.
+    await network.delay(200 + 3 * 25);
+    assertEquals(server.connections[0].remoteAddr.hostname, "10.0.0.3");
+    client.close();
+    await client.closed;
+  });
+});
+
 Deno.test("roaming: datagrams alone move an encrypted session", async () => {
   const { moves } = await run(async (server, client, network) => {
     network.rebind(CLIENT, MOVED);
