@@ -22,8 +22,13 @@ const MIN_PLAN_TIME = 10;
 const WINDOWS = 12;
 /** Fewer say nothing. */
 const MIN_WINDOWS = 4;
-/** For so long no parity is tried after it would not have repaired enough, in ms. */
+/**
+ * For so long no parity is tried after it would not have repaired enough, in ms. It doubles each time,
+ * until parity was of use for a while.
+ */
 const HOPELESS_TIME = 5_000;
+const MAX_HOPELESS_TIME = 160_000;
+const USEFUL_TIME = 30_000;
 /** A peer that has not shown that it is of this library after so many packets is of another one. */
 const PEER_PACKETS = 32;
 /** The ratio for such a peer while there are no losses, so that it need not search for one. */
@@ -96,6 +101,7 @@ export class AdaptiveParity {
   #changedAt = -Infinity;
   /** Until when parity counts as useless, in ms. */
   #hopelessUntil = -Infinity;
+  #hopelessTime = HOPELESS_TIME;
   #patience = 1;
   /** Packets that must arrive without parity before the next ratio is used. */
   #quiet = 0;
@@ -266,7 +272,11 @@ export class AdaptiveParity {
     if (this.#losses.known && now >= this.#hopelessUntil) {
       level = planParity(this.#path, dataShards, most, this.level, determined);
       if (level === HOPELESS) {
-        this.#hopelessUntil = now + HOPELESS_TIME;
+        const useful = now - this.#hopelessUntil > USEFUL_TIME;
+        this.#hopelessTime = useful
+          ? HOPELESS_TIME
+          : Math.min(MAX_HOPELESS_TIME, 2 * this.#hopelessTime);
+        this.#hopelessUntil = now + this.#hopelessTime;
         level = 0;
       }
     }

@@ -90,15 +90,25 @@ export class PacketFates {
     this.#adaptive = adaptive;
   }
 
-  /** Notes a packet with data that the machine sends now. Returns whether it has new segments. */
-  note(view: DataView, start: number, end: number, now: number): boolean {
+  /** Whether a packet has segments that were never sent. */
+  hasNews(view: DataView, start: number, end: number): boolean {
+    for (let at = start; end - at >= OVERHEAD; at += OVERHEAD + view.getUint32(at + LEN, true)) {
+      if (view.getUint8(at + CMD) !== CMD_PUSH) continue;
+      if (this.#next === null) return true;
+      const ahead = distance(view.getInt32(at + SN, true), this.#next);
+      if (ahead >= 0 && ahead <= MAX_CAPACITY) return true;
+    }
+    return false;
+  }
+
+  /** Notes a packet with data that the machine sends now. */
+  note(view: DataView, start: number, end: number, now: number): void {
     let leads = true;
     for (let at = start; end - at >= OVERHEAD; at += OVERHEAD + view.getUint32(at + LEN, true)) {
       if (view.getUint8(at + CMD) !== CMD_PUSH) continue;
       const sn = view.getInt32(at + SN, true);
       if (this.#sent(sn, view.getInt32(at + TS, true), now, leads)) leads = false;
     }
-    return !leads;
   }
 
   /** Notes a segment that is sent. Returns whether it is a new one. */

@@ -57,7 +57,10 @@ class Sender {
       encode({ cmd: PUSH, ts: now, sn: this.firstSn + sn, data: new Uint8Array(1) })
     );
     const packet = new Uint8Array(segments.flatMap((segment) => [...segment]));
-    return this.fates.note(new DataView(packet.buffer), 0, packet.length, now);
+    const view = new DataView(packet.buffer);
+    const news = this.fates.hasNews(view, 0, packet.length);
+    this.fates.note(view, 0, packet.length, now);
+    return news;
   }
 
   /** Takes acknowledgments, as pairs of sn and ts. */
