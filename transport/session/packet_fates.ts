@@ -1,12 +1,5 @@
 import type { AdaptiveParity } from "../../fec/adaptive_parity.ts";
-import {
-  ARRIVED,
-  type Guard,
-  LOST,
-  type Outcome,
-  OVERTAKEN,
-  UNKNOWN,
-} from "../../fec/loss_estimate.ts";
+import { ARRIVED, type Guard, LOST, OVERTAKEN, UNKNOWN } from "../../fec/loss_estimate.ts";
 import {
   CMD,
   CMD_ACK,

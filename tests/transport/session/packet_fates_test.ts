@@ -2,7 +2,13 @@ import { assert, assertEquals } from "@std/assert";
 import { AdaptiveParity } from "../../../fec/adaptive_parity.ts";
 import { FecEncoder } from "../../../fec/encoder.ts";
 import { ARRIVED, type Guard, LOST, type Outcome, OVERTAKEN } from "../../../fec/loss_estimate.ts";
-import { CONTROL, DATA, OTHER, PacketFates } from "../../../transport/session/packet_fates.ts";
+import {
+  CONTROL,
+  DATA,
+  kindOf,
+  OTHER,
+  PacketFates,
+} from "../../../transport/session/packet_fates.ts";
 import { encode } from "../../kcp/harness.ts";
 
 /** Notes what {@linkcode PacketFates} tells. */
@@ -146,12 +152,11 @@ Deno.test("packet fates: a flight of any size needs bounded memory", () => {
 });
 
 Deno.test("packet fates: the kind of a packet", () => {
-  const { fates } = new Sender();
-  const kindOf = (...cmds: number[]) => {
+  const kind = (...cmds: number[]) => {
     const packet = new Uint8Array(cmds.flatMap((cmd) => [...encode({ cmd })]));
-    return fates.kindOf(new DataView(packet.buffer), 0, packet.length);
+    return kindOf(new DataView(packet.buffer), 0, packet.length);
   };
-  assertEquals([kindOf(82), kindOf(82, 84), kindOf(83)], [CONTROL, CONTROL, CONTROL]);
-  assertEquals([kindOf(81), kindOf(82, 81), kindOf(84, 81)], [DATA, DATA, DATA]);
-  assertEquals([kindOf(86), kindOf(85)], [OTHER, OTHER]);
+  assertEquals([kind(82), kind(82, 84), kind(83)], [CONTROL, CONTROL, CONTROL]);
+  assertEquals([kind(81), kind(82, 81), kind(84, 81)], [DATA, DATA, DATA]);
+  assertEquals([kind(86), kind(85)], [OTHER, OTHER]);
 });
