@@ -1,6 +1,13 @@
 import type { FecEncoder } from "./encoder.ts";
 import { ARRIVED, type Guard, LossEstimate, type Outcome } from "./loss_estimate.ts";
-import { fillTime, groupSize, mostParity, type PathState, planParity } from "./parity_plan.ts";
+import {
+  fillTime,
+  groupSize,
+  HOPELESS,
+  mostParity,
+  type PathState,
+  planParity,
+} from "./parity_plan.ts";
 import type { FecRatio } from "./ratio.ts";
 
 /** Groups that get all parity, at the start and in each round, so that the peer learns the ratio. */
@@ -15,6 +22,13 @@ const MIN_PLAN_TIME = 10;
 const WINDOWS = 12;
 /** Fewer say nothing. */
 const MIN_WINDOWS = 4;
+/**
+ * For so long no parity is tried after it would not have repaired enough, in ms. It doubles each time,
+ * until parity was of use for a while.
+ */
+const HOPELESS_TIME = 5_000;
+const MAX_HOPELESS_TIME = 160_000;
+const USEFUL_TIME = 30_000;
 /** A peer that has not shown that it is of this library after so many packets is of another one. */
 const PEER_PACKETS = 32;
 /** The ratio for such a peer while there are no losses, so that it need not search for one. */
@@ -85,6 +99,9 @@ export class AdaptiveParity {
   /** Groups of the present ratio so far. */
   #group = 0;
   #changedAt = -Infinity;
+  /** Until when parity counts as useless, in ms. */
+  #hopelessUntil = -Infinity;
+  #hopelessTime = HOPELESS_TIME;
   #patience = 1;
   /** Packets that must arrive without parity before the next ratio is used. */
   #quiet = 0;
@@ -107,6 +124,11 @@ export class AdaptiveParity {
   constructor(encoder: FecEncoder, fixed: boolean) {
     this.#encoder = encoder;
     this.#fixed = fixed;
+  }
+
+  /** Whether there was no group yet, so that the numbers of packets mean nothing. */
+  get idle(): boolean {
+    return this.#changedAt === -Infinity && !this.#next && this.#encoder.ratio === null;
   }
 
   /** Parity shards that a group gets now. */
@@ -148,9 +170,9 @@ export class AdaptiveParity {
   }
 
   /** {@linkcode LossEstimate.addBehindLoss}. */
-  addBehindLoss(acknowledged: boolean, between: number, guard: Guard | null): void {
-    if (acknowledged) this.#noteArrival(guard);
-    this.#losses.addBehindLoss(acknowledged, between, guard === CONTRADICTION ? null : guard);
+  addBehindLoss(outcome: Outcome, between: number, guard: Guard | null): void {
+    if (outcome === ARRIVED) this.#noteArrival(guard);
+    this.#losses.addBehindLoss(outcome, between, guard === CONTRADICTION ? null : guard);
   }
 
   /** {@linkcode LossEstimate.addBatch}. */
@@ -221,7 +243,7 @@ export class AdaptiveParity {
     this.#next = null;
     this.#group = 0;
     this.#changedAt = now;
-    this.#setLevel(ratio);
+    this.#setLevel(now, ratio);
   }
 
   /** Makes another plan, if it is time, and another ratio, if it is worth it. */
@@ -232,7 +254,7 @@ export class AdaptiveParity {
     this.#plannedAt = now;
     this.#plannedPackets = losses.packets;
     const { ratio } = this.#encoder;
-    if (ratio) this.#setLevel(ratio);
+    if (ratio) this.#setLevel(now, ratio);
     if (!this.#fixed) this.#updateRatio(now, peer, ratio);
   }
 
@@ -242,13 +264,22 @@ export class AdaptiveParity {
   }
 
   /** Sets the number of parity shards of the next groups. */
-  #setLevel({ dataShards, parityShards }: FecRatio): void {
+  #setLevel(now: number, { dataShards, parityShards }: FecRatio): void {
     const most = this.#fixed ? parityShards : Math.min(parityShards, mostParity(dataShards));
     // Where the ratio can't follow the losses, as much parity as there is has to do.
     const determined = this.#fixed || parityShards < mostParity(dataShards);
-    const level = this.#losses.known
-      ? planParity(this.#path, dataShards, most, this.level, determined)
-      : 0;
+    let level = 0;
+    if (this.#losses.known && now >= this.#hopelessUntil) {
+      level = planParity(this.#path, dataShards, most, this.level, determined);
+      if (level === HOPELESS) {
+        const useful = now - this.#hopelessUntil > USEFUL_TIME;
+        this.#hopelessTime = useful
+          ? HOPELESS_TIME
+          : Math.min(MAX_HOPELESS_TIME, 2 * this.#hopelessTime);
+        this.#hopelessUntil = now + this.#hopelessTime;
+        level = 0;
+      }
+    }
     if (level === 0) this.#guard = null;
     else if (level !== this.level || this.#guard?.dataShards !== dataShards) {
       this.#guard = { dataShards, parityShards: level };
