@@ -12,7 +12,7 @@ import type { FecRatio } from "./ratio.ts";
 
 /** Groups that get all parity, at the start and in each round, so that the peer learns the ratio. */
 const FULL_GROUPS = 3;
-/** Groups in a round while parity is sent. */
+/** Groups in a round while parity is sent, if the ratio is given. */
 const ROUND = 64;
 /** Another plan is made after so many ms, sooner after so many packets. */
 const PLAN_TIME = 50;
@@ -32,7 +32,7 @@ const USEFUL_TIME = 30_000;
 /** A peer that has not shown that it is of this library after so many packets is of another one. */
 const PEER_PACKETS = 32;
 /** The ratio for such a peer while there are no losses, so that it need not search for one. */
-const USUAL_LOSS = 0.05;
+const USUAL_LOSS = 0.03;
 /** The ratio changes if groups have more data shards than leave in time, by this many. */
 const TOO_MANY = 0.5;
 /** It changes if groups could be so many times larger, although a bit fewer packets left. */
@@ -53,7 +53,7 @@ const ROUND_TRIP_PERIOD = 5_000;
  */
 const FOREIGN_QUIET = 300;
 /** Most data shards of a group for such a peer. */
-const FOREIGN_SIZE = 10;
+const FOREIGN_SIZE = 6;
 /** The same for a peer of this library: data shards where the old ratio has parity. */
 const QUIET = 3;
 
@@ -229,8 +229,9 @@ export class AdaptiveParity {
     const group = this.#group++;
     // A peer of this library learns the ratio without groups that have all parity.
     const teaches = this.#fixed || peer.extended !== true;
+    const round = this.#fixed ? ROUND : FULL_GROUPS;
     const full = teaches &&
-      (group < FULL_GROUPS || (this.level > 0 && group % ROUND < FULL_GROUPS));
+      (group < FULL_GROUPS || (this.level > 0 && group % round < FULL_GROUPS));
     encoder.parityLimit = full ? ratio.parityShards : this.level;
   }
 
@@ -327,7 +328,7 @@ export class AdaptiveParity {
 
   /**
    * The ratio for a peer of another library. kcp-go learns it from a whole group and the packets around
-   * it, without a gap. So groups are small, and have no room for more parity.
+   * it, without a gap. So groups are small, and all of them have all of their parity.
    */
   #foreignRatio(path: PathState): FecRatio {
     const dataShards = Math.min(FOREIGN_SIZE, groupSize(this.#packets));

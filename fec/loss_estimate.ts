@@ -28,8 +28,10 @@ const MIN_LOSSES = 4;
 const PRIOR = 8;
 /** After so many packets, a burst of losses is over. */
 const FAR = 5;
-/** Packets before which nothing was missing are a fair sample if at least this share is such. */
+/** Packets before which nothing was missing are no sample if they are fewer than this share. */
 const MIN_CLEAR = 0.15;
+/** They are a fair sample from this share on. */
+const ENOUGH_CLEAR = 0.4;
 /** Losses come in bursts if the next packet is lost more often by this factor and this difference. */
 const CLEARLY = 2;
 const MORE = 0.1;
@@ -113,12 +115,13 @@ export class LossEstimate implements LossModel {
 
   /** The share of packets that are lost, 0 to 1. */
   get loss(): number {
-    if (this.#clear < MIN_CLEAR && this.#allBehind >= 2 * MIN_PACKETS) {
-      // Something is missing nearly always. As a guess, acknowledgments are lost as often as data.
-      return 1 - Math.sqrt(1 - Math.min(1, Math.max(0, this.#hurtBehind)));
-    }
     const begin = this.#begin;
-    return begin / (1 - Math.max(begin, this.#bursts) + begin);
+    const clear = begin / (1 - Math.max(begin, this.#bursts) + begin);
+    if (this.#allBehind < 2 * MIN_PACKETS || this.#clear >= ENOUGH_CLEAR) return clear;
+    // Something is missing nearly always. As a guess, acknowledgments are lost as often as data.
+    const behind = 1 - Math.sqrt(1 - Math.min(1, Math.max(0, this.#hurtBehind)));
+    const part = Math.max(0, this.#clear - MIN_CLEAR) / (ENOUGH_CLEAR - MIN_CLEAR);
+    return part * clear + (1 - part) * behind;
   }
 
   /** The share of packets that are lost of those that follow one that arrived. */
