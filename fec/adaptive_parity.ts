@@ -33,6 +33,8 @@ const USEFUL_TIME = 30_000;
 const PEER_PACKETS = 32;
 /** The ratio for such a peer while there are no losses, so that it need not search for one. */
 const USUAL_LOSS = 0.03;
+/** The most losses that it is made for. */
+const MOST_LOSS = 0.12;
 /** The ratio changes if groups have more data shards than leave in time, by this many. */
 const TOO_MANY = 0.5;
 /** It changes if groups could be so many times larger, although a bit fewer packets left. */
@@ -244,7 +246,7 @@ export class AdaptiveParity {
     this.#next = null;
     this.#group = 0;
     this.#changedAt = now;
-    this.#setLevel(now, ratio);
+    this.#setLevel(now, ratio, foreign);
   }
 
   /** Makes another plan, if it is time, and another ratio, if it is worth it. */
@@ -255,7 +257,7 @@ export class AdaptiveParity {
     this.#plannedAt = now;
     this.#plannedPackets = losses.packets;
     const { ratio } = this.#encoder;
-    if (ratio) this.#setLevel(now, ratio);
+    if (ratio) this.#setLevel(now, ratio, peer.extended !== true);
     if (!this.#fixed) this.#updateRatio(now, peer, ratio);
   }
 
@@ -265,10 +267,10 @@ export class AdaptiveParity {
   }
 
   /** Sets the number of parity shards of the next groups. */
-  #setLevel(now: number, { dataShards, parityShards }: FecRatio): void {
+  #setLevel(now: number, { dataShards, parityShards }: FecRatio, foreign: boolean): void {
     const most = this.#fixed ? parityShards : Math.min(parityShards, mostParity(dataShards));
     // Where the ratio can't follow the losses, as much parity as there is has to do.
-    const determined = this.#fixed || parityShards < mostParity(dataShards);
+    const determined = this.#fixed || foreign;
     let level = 0;
     if (this.#losses.known && now >= this.#hopelessUntil) {
       level = planParity(this.#path, dataShards, most, this.level, determined);
@@ -332,8 +334,11 @@ export class AdaptiveParity {
    */
   #foreignRatio(path: PathState): FecRatio {
     const dataShards = Math.min(FOREIGN_SIZE, groupSize(this.#packets));
-    const most = mostParity(dataShards);
-    return { dataShards, parityShards: Math.max(1, planParity(path, dataShards, most, 0, true)) };
+    // The first estimate may be far too high.
+    const loss = Math.min(MOST_LOSS, path.loss);
+    const usual = { ...path, loss, repeat: loss };
+    const parityShards = planParity(usual, dataShards, mostParity(dataShards), 0, true);
+    return { dataShards, parityShards: Math.max(1, parityShards) };
   }
 
   /** Takes note of a packet with data that was sealed. */

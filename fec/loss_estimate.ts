@@ -30,6 +30,8 @@ const PRIOR = 8;
 const FAR = 5;
 /** Packets before which nothing was missing are no sample if they are fewer than this share. */
 const MIN_CLEAR = 0.15;
+/** Below this share, lost acknowledgments of many packets look like bursts. */
+const CLEAR_FOR_BURSTS = 0.25;
 /** They are a fair sample from this share on. */
 const ENOUGH_CLEAR = 0.4;
 /** Losses come in bursts if the next packet is lost more often by this factor and this difference. */
@@ -136,6 +138,7 @@ export class LossEstimate implements LossModel {
 
   /** The same if losses come in bursts, else 0. */
   get #bursts(): number {
+    if (this.#clear < CLEAR_FOR_BURSTS) return 0;
     const begin = this.#begin;
     // Acknowledgments are lost, too: those of packets far behind a loss show how often.
     const likely = (this.#nextSilent + PRIOR * begin) / (this.#next + PRIOR);
