@@ -41,6 +41,7 @@ Go is there. By default it runs in virtual time, and what the README shows.
 
   --real         over real sockets, through a proxy that loses packets; needs Go. The defaults are
                  --loss 5,10 --seeds 40 --seconds 30 --jobs 20
+  --tries N      with --real: how often a run is made until the machine does not disturb it. Default: 3
   --linux        with --real: this module uses the sockets of /linux, not Deno's own
 
 The bytes are compared with the floor: what this module sends for the same traffic without loss, at
@@ -60,6 +61,8 @@ export interface Arguments {
   readonly json: string | undefined;
   readonly svg: string | undefined;
   readonly real: boolean;
+  /** How often a run in real time is made until the machine does not disturb it. */
+  readonly tries: number;
   readonly linux: boolean;
   /** Flags of `deno run` with which further processes find the packages. */
   readonly flags: readonly string[];
@@ -88,6 +91,7 @@ export function parse(args: readonly string[]): Arguments | null {
       json: { type: "string" },
       svg: { type: "string" },
       real: { type: "boolean", default: false },
+      tries: { type: "string", default: "3" },
       linux: { type: "boolean", default: false },
       flags: { type: "string", default: "" },
       help: { type: "boolean", default: false },
@@ -125,6 +129,7 @@ export function parse(args: readonly string[]): Arguments | null {
     json: values.json,
     svg: values.svg,
     real,
+    tries: number("tries", values.tries),
     linux: values.linux,
     flags: values.flags.split(" ").filter((flag) => flag !== ""),
   };
