@@ -1,11 +1,18 @@
 import type { FecEncoder } from "./encoder.ts";
 import { ARRIVED, type Guard, LossEstimate, type Outcome } from "./loss_estimate.ts";
-import { fillTime, groupSize, mostParity, type PathState, planParity } from "./parity_plan.ts";
+import {
+  fillTime,
+  groupSize,
+  HOPELESS,
+  mostParity,
+  type PathState,
+  planParity,
+} from "./parity_plan.ts";
 import type { FecRatio } from "./ratio.ts";
 
 /** Groups that get all parity, at the start and in each round, so that the peer learns the ratio. */
 const FULL_GROUPS = 3;
-/** Groups in a round while parity is sent. */
+/** Groups in a round while parity is sent, if the ratio is given. */
 const ROUND = 64;
 /** Another plan is made after so many ms, sooner after so many packets. */
 const PLAN_TIME = 50;
@@ -15,10 +22,19 @@ const MIN_PLAN_TIME = 10;
 const WINDOWS = 12;
 /** Fewer say nothing. */
 const MIN_WINDOWS = 4;
+/**
+ * For so long no parity is tried after it would not have repaired enough, in ms. It doubles each time,
+ * until parity was of use for a while.
+ */
+const HOPELESS_TIME = 5_000;
+const MAX_HOPELESS_TIME = 160_000;
+const USEFUL_TIME = 30_000;
 /** A peer that has not shown that it is of this library after so many packets is of another one. */
 const PEER_PACKETS = 32;
 /** The ratio for such a peer while there are no losses, so that it need not search for one. */
-const USUAL_LOSS = 0.05;
+const USUAL_LOSS = 0.03;
+/** The most losses that it is made for. */
+const MOST_LOSS = 0.12;
 /** The ratio changes if groups have more data shards than leave in time, by this many. */
 const TOO_MANY = 0.5;
 /** It changes if groups could be so many times larger, although a bit fewer packets left. */
@@ -39,7 +55,7 @@ const ROUND_TRIP_PERIOD = 5_000;
  */
 const FOREIGN_QUIET = 300;
 /** Most data shards of a group for such a peer. */
-const FOREIGN_SIZE = 10;
+const FOREIGN_SIZE = 6;
 /** The same for a peer of this library: data shards where the old ratio has parity. */
 const QUIET = 3;
 
@@ -85,6 +101,9 @@ export class AdaptiveParity {
   /** Groups of the present ratio so far. */
   #group = 0;
   #changedAt = -Infinity;
+  /** Until when parity counts as useless, in ms. */
+  #hopelessUntil = -Infinity;
+  #hopelessTime = HOPELESS_TIME;
   #patience = 1;
   /** Packets that must arrive without parity before the next ratio is used. */
   #quiet = 0;
@@ -107,6 +126,11 @@ export class AdaptiveParity {
   constructor(encoder: FecEncoder, fixed: boolean) {
     this.#encoder = encoder;
     this.#fixed = fixed;
+  }
+
+  /** Whether there was no group yet, so that the numbers of packets mean nothing. */
+  get idle(): boolean {
+    return this.#changedAt === -Infinity && !this.#next && this.#encoder.ratio === null;
   }
 
   /** Parity shards that a group gets now. */
@@ -148,9 +172,9 @@ export class AdaptiveParity {
   }
 
   /** {@linkcode LossEstimate.addBehindLoss}. */
-  addBehindLoss(acknowledged: boolean, between: number, guard: Guard | null): void {
-    if (acknowledged) this.#noteArrival(guard);
-    this.#losses.addBehindLoss(acknowledged, between, guard === CONTRADICTION ? null : guard);
+  addBehindLoss(outcome: Outcome, between: number, guard: Guard | null): void {
+    if (outcome === ARRIVED) this.#noteArrival(guard);
+    this.#losses.addBehindLoss(outcome, between, guard === CONTRADICTION ? null : guard);
   }
 
   /** {@linkcode LossEstimate.addBatch}. */
@@ -207,8 +231,9 @@ export class AdaptiveParity {
     const group = this.#group++;
     // A peer of this library learns the ratio without groups that have all parity.
     const teaches = this.#fixed || peer.extended !== true;
+    const round = this.#fixed ? ROUND : FULL_GROUPS;
     const full = teaches &&
-      (group < FULL_GROUPS || (this.level > 0 && group % ROUND < FULL_GROUPS));
+      (group < FULL_GROUPS || (this.level > 0 && group % round < FULL_GROUPS));
     encoder.parityLimit = full ? ratio.parityShards : this.level;
   }
 
@@ -221,7 +246,7 @@ export class AdaptiveParity {
     this.#next = null;
     this.#group = 0;
     this.#changedAt = now;
-    this.#setLevel(ratio);
+    this.#setLevel(now, ratio, foreign);
   }
 
   /** Makes another plan, if it is time, and another ratio, if it is worth it. */
@@ -232,7 +257,7 @@ export class AdaptiveParity {
     this.#plannedAt = now;
     this.#plannedPackets = losses.packets;
     const { ratio } = this.#encoder;
-    if (ratio) this.#setLevel(ratio);
+    if (ratio) this.#setLevel(now, ratio, peer.extended !== true);
     if (!this.#fixed) this.#updateRatio(now, peer, ratio);
   }
 
@@ -242,13 +267,22 @@ export class AdaptiveParity {
   }
 
   /** Sets the number of parity shards of the next groups. */
-  #setLevel({ dataShards, parityShards }: FecRatio): void {
+  #setLevel(now: number, { dataShards, parityShards }: FecRatio, foreign: boolean): void {
     const most = this.#fixed ? parityShards : Math.min(parityShards, mostParity(dataShards));
     // Where the ratio can't follow the losses, as much parity as there is has to do.
-    const determined = this.#fixed || parityShards < mostParity(dataShards);
-    const level = this.#losses.known
-      ? planParity(this.#path, dataShards, most, this.level, determined)
-      : 0;
+    const determined = this.#fixed || foreign;
+    let level = 0;
+    if (this.#losses.known && now >= this.#hopelessUntil) {
+      level = planParity(this.#path, dataShards, most, this.level, determined);
+      if (level === HOPELESS) {
+        const useful = now - this.#hopelessUntil > USEFUL_TIME;
+        this.#hopelessTime = useful
+          ? HOPELESS_TIME
+          : Math.min(MAX_HOPELESS_TIME, 2 * this.#hopelessTime);
+        this.#hopelessUntil = now + this.#hopelessTime;
+        level = 0;
+      }
+    }
     if (level === 0) this.#guard = null;
     else if (level !== this.level || this.#guard?.dataShards !== dataShards) {
       this.#guard = { dataShards, parityShards: level };
@@ -296,12 +330,15 @@ export class AdaptiveParity {
 
   /**
    * The ratio for a peer of another library. kcp-go learns it from a whole group and the packets around
-   * it, without a gap. So groups are small, and have no room for more parity.
+   * it, without a gap. So groups are small, and all of them have all of their parity.
    */
   #foreignRatio(path: PathState): FecRatio {
     const dataShards = Math.min(FOREIGN_SIZE, groupSize(this.#packets));
-    const most = mostParity(dataShards);
-    return { dataShards, parityShards: Math.max(1, planParity(path, dataShards, most, 0, true)) };
+    // The first estimate may be far too high.
+    const loss = Math.min(MOST_LOSS, path.loss);
+    const usual = { ...path, loss, repeat: loss };
+    const parityShards = planParity(usual, dataShards, mostParity(dataShards), 0, true);
+    return { dataShards, parityShards: Math.max(1, parityShards) };
   }
 
   /** Takes note of a packet with data that was sealed. */

@@ -28,6 +28,12 @@ const MIN_LOSSES = 4;
 const PRIOR = 8;
 /** After so many packets, a burst of losses is over. */
 const FAR = 5;
+/** Packets before which nothing was missing are no sample if they are fewer than this share. */
+const MIN_CLEAR = 0.15;
+/** Below this share, lost acknowledgments of many packets look like bursts. */
+const CLEAR_FOR_BURSTS = 0.25;
+/** They are a fair sample from this share on. */
+const ENOUGH_CLEAR = 0.4;
 /** Losses come in bursts if the next packet is lost more often by this factor and this difference. */
 const CLEARLY = 2;
 const MORE = 0.1;
@@ -82,9 +88,13 @@ export class LossEstimate implements LossModel {
   #nextSilent = 0;
   #behind = 0;
   #behindSilent = 0;
-  /** Packets of those that had no parity, and the averaged share that got none of their own. */
-  #behindUnguarded = 0;
-  #behindSilentUnguarded = 0;
+  /** All of these packets, and the averaged share that was lost, or its acknowledgment was. */
+  #allBehind = 0;
+  #hurtBehind = 0;
+  /** The averaged share that was overtaken without parity. */
+  #reorderedBehind = 0;
+  /** The averaged share of packets before which nothing was missing. */
+  #clear = 1;
   /** Packets that one packet of the peer acknowledges, averaged. */
   #batch = 1;
   /** Failures of parity since the last check, and how many were expected. */
@@ -102,18 +112,18 @@ export class LossEstimate implements LossModel {
   /** Whether the estimate rests on enough packets. */
   get known(): boolean {
     return this.#packets >= MIN_PACKETS || this.#losses >= MIN_LOSSES ||
-      this.#behindUnguarded >= 2 * MIN_PACKETS;
+      this.#allBehind >= 2 * MIN_PACKETS;
   }
 
   /** The share of packets that are lost, 0 to 1. */
   get loss(): number {
-    if (this.#packets < MIN_PACKETS && this.#behindUnguarded > 4 * this.#packets) {
-      // Something is missing nearly always. As a guess, acknowledgments are lost as often as data.
-      return 1 - Math.sqrt(1 - Math.min(1, this.#behindSilentUnguarded));
-    }
-    const { repeat } = this;
     const begin = this.#begin;
-    return begin / (1 - repeat + begin);
+    const clear = begin / (1 - Math.max(begin, this.#bursts) + begin);
+    if (this.#allBehind < 2 * MIN_PACKETS || this.#clear >= ENOUGH_CLEAR) return clear;
+    // Something is missing nearly always. As a guess, acknowledgments are lost as often as data.
+    const behind = 1 - Math.sqrt(1 - Math.min(1, Math.max(0, this.#hurtBehind)));
+    const part = Math.max(0, this.#clear - MIN_CLEAR) / (ENOUGH_CLEAR - MIN_CLEAR);
+    return part * clear + (1 - part) * behind;
   }
 
   /** The share of packets that are lost of those that follow one that arrived. */
@@ -123,6 +133,12 @@ export class LossEstimate implements LossModel {
 
   /** The share of packets after a lost one that are lost, too: {@linkcode LossModel.repeat}. */
   get repeat(): number {
+    return Math.max(this.loss, this.#bursts);
+  }
+
+  /** The same if losses come in bursts, else 0. */
+  get #bursts(): number {
+    if (this.#clear < CLEAR_FOR_BURSTS) return 0;
     const begin = this.#begin;
     // Acknowledgments are lost, too: those of packets far behind a loss show how often.
     const likely = (this.#nextSilent + PRIOR * begin) / (this.#next + PRIOR);
@@ -130,23 +146,25 @@ export class LossEstimate implements LossModel {
     const silent = (this.#behindSilent + PRIOR * 2 * loss) / (this.#behind + PRIOR);
     const ackLoss = Math.max(0, (silent - loss) / (1 - loss));
     const repeat = (likely - ackLoss) / (1 - ackLoss);
-    return repeat > CLEARLY * begin + MORE ? Math.min(0.95, repeat) : begin;
+    return repeat > CLEARLY * begin + MORE ? Math.min(0.95, repeat) : 0;
   }
 
   /** Takes note of what became of a packet. Call it in the order in which the packets were sent. */
   add(outcome: Outcome, guard: Guard | null): void {
     if (outcome === UNKNOWN) return;
+    this.#clear += (1 - this.#clear) / SPAN;
     const lost = outcome === LOST ? 1 : 0;
     const overtaken = outcome === OVERTAKEN ? 1 : 0;
     this.#packets++;
     this.#losses += lost;
     const weight = Math.max(1 / SPAN, 1 / this.#packets);
+    const before = guard && guard !== this.#longGuard ? this.loss : this.#visible + this.#repaired;
     this.#visible += (lost - this.#visible) * weight;
     if (guard) {
-      this.#addGuarded(lost, overtaken, weight, guard);
+      this.#addGuarded(lost, overtaken, weight, guard, before);
     } else {
       this.#unguarded++;
-      const slow = Math.max(1 / SPAN, 1 / this.#unguarded);
+      const slow = Math.max(1 / SPAN, 1 / (this.#unguarded + MIN_PACKETS));
       this.#reordered += (overtaken - this.#reordered) * slow;
       this.#repaired -= this.#repaired * weight;
     }
@@ -155,42 +173,51 @@ export class LossEstimate implements LossModel {
   /**
    * Takes note of a packet that followed a lost one before that was repaired.
    *
-   * @param acknowledged Whether it got an acknowledgment of its own meanwhile.
+   * @param outcome What became of it meanwhile; `UNKNOWN` if it got no acknowledgment of its own.
    * @param between Packets between the two.
    * @param guard Its parity; null for none.
    */
-  addBehindLoss(acknowledged: boolean, between: number, guard: Guard | null): void {
-    const silent = acknowledged ? 0 : 1;
-    if (!guard) {
-      const weight = Math.max(1 / SPAN, 1 / ++this.#behindUnguarded);
-      this.#behindSilentUnguarded += (silent - this.#behindSilentUnguarded) * weight;
-    }
+  addBehindLoss(outcome: Outcome, between: number, guard: Guard | null): void {
+    this.#clear -= this.#clear / SPAN;
+    const weight = Math.max(1 / SPAN, 1 / ++this.#allBehind);
+    const overtaken = outcome === OVERTAKEN ? 1 : 0;
+    // Without parity, it was only late.
+    const hurt = outcome === ARRIVED || overtaken && !guard ? 0 : 1;
+    if (!guard) this.#reorderedBehind += (overtaken - this.#reorderedBehind) * weight;
+    const late = guard ? this.#reorderedBehind : 0;
+    this.#hurtBehind += (hurt - late - this.#hurtBehind) * weight;
     if (between === 0) {
       this.#next += 1 - this.#next / SPAN;
-      this.#nextSilent += silent - this.#nextSilent / SPAN;
+      this.#nextSilent += hurt - this.#nextSilent / SPAN;
     } else if (between >= FAR) {
       this.#behind += 1 - this.#behind / SPAN;
-      this.#behindSilent += silent - this.#behindSilent / SPAN;
+      this.#behindSilent += hurt - this.#behindSilent / SPAN;
     }
   }
 
-  #addGuarded(lost: number, overtaken: number, weight: number, guard: Guard): void {
+  #addGuarded(
+    lost: number,
+    overtaken: number,
+    weight: number,
+    guard: Guard,
+    before: number,
+  ): void {
     const { dataShards, parityShards } = guard;
     // A repair shows if other packets were acknowledged before it.
     const shown = (dataShards - this.#batch) / dataShards;
     if (shown >= MIN_SHOWN) {
       this.#repaired += ((overtaken - this.#reordered) / shown - this.#repaired) * weight;
     } else {
-      // Failures show. The more losses there are, the more often parity fails.
+      // Only failures show. The more losses there are, the more often parity fails.
       if (guard !== this.#longGuard) {
-        this.#longVisible = unrepaired(this, dataShards, parityShards)[parityShards];
+        this.#longGuard = guard;
+        const model = { loss: before, repeat: Math.max(before, this.repeat) };
+        this.#longVisible = unrepaired(model, dataShards, parityShards)[parityShards];
       }
-      this.#longGuard = guard;
       this.#longVisible += (lost - this.#longVisible) / VISIBLE_SPAN;
-      this.#repaired -= this.#repaired / LONG_SPAN;
-      if (lost > 0) {
-        this.#repaired = Math.max(this.#repaired, this.#impliedLoss(guard) - this.#visible);
-      }
+      let loss = before * (1 - 1 / LONG_SPAN);
+      if (lost > 0) loss = Math.max(loss, this.#impliedLoss(guard));
+      this.#repaired = Math.max(0, loss - this.#visible);
     }
     this.#failures += lost;
     if (guard !== this.#expectedGuard || this.#packets % REFRESH === 0) {

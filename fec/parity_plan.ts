@@ -18,7 +18,7 @@ const FULL_PARITY_FROM = 100;
  */
 const FILL = 0.7;
 /** The share of messages that may be late. It decides the 99th percentile. */
-const LATE = 0.02;
+const LATE = 0.015;
 /** Most messages that wait behind one that is late, as far as the plan cares. */
 const MOST_BLOCKED = 50;
 /** A retransmission comes after so many later packets at the soonest, as `resend` has it. */
@@ -33,7 +33,7 @@ const MOST_PARITY = 1.25;
 const MOST_PARITY_IN_BURSTS = 0.8;
 const MOST_COPIES = 2;
 /** Large groups need less: so many more than half of their data. */
-const MOST_OF_SMALL = 5;
+const MOST_OF_SMALL = 8;
 /** A target counts as missed by this factor, and by that one once parity is sent. */
 const MISSED = 1.5;
 const MISSED_ALREADY = 2.5;
@@ -70,8 +70,14 @@ function allowed({ loss, roundTrip, packets }: PathState, fill: number): number 
   const retransmission = roundTrip + Math.max(Math.min(SKIPS * gap, roundTrip / 4), MARGIN * fill);
   const blocked = Math.min(MOST_BLOCKED, Math.max(0, (retransmission - fill) / gap));
   const target = LATE / (1 + blocked);
-  const need = Math.min(1, (roundTrip - NO_PARITY_BELOW) / (FULL_PARITY_FROM - NO_PARITY_BELOW));
-  return need <= 0 ? 1 : need * target + (1 - need) * Math.max(loss, target);
+  const need = needAt(roundTrip);
+  return need === 0 ? 1 : need * target + (1 - need) * Math.max(loss, target);
+}
+
+/** How much a path with that round trip needs parity: 0 to 1. */
+function needAt(roundTrip: number): number {
+  const need = (roundTrip - NO_PARITY_BELOW) / (FULL_PARITY_FROM - NO_PARITY_BELOW);
+  return Math.min(1, Math.max(0, need));
 }
 
 /**
@@ -83,6 +89,9 @@ export function groupSize(packets: number): number {
   return GROUP_SIZES.findLast((size) => size <= packets + 0.25) ?? 1;
 }
 
+/** {@linkcode planParity}: no affordable parity would repair enough. */
+export const HOPELESS = -1;
+
 /**
  * Finds the least parity with which few enough messages are late.
  *
@@ -93,7 +102,7 @@ export function groupSize(packets: number): number {
  * @param most Most parity shards of a group.
  * @param present Parity shards that groups have now.
  * @param determined Whether `most` is sent even if it is not enough.
- * @returns Parity shards of a group; 0 for none.
+ * @returns Parity shards of a group; 0 for none, or {@linkcode HOPELESS}.
  */
 export function planParity(
   path: PathState,
@@ -111,10 +120,13 @@ export function planParity(
   if (dataShards > 1 && bursts && !determined) {
     most = Math.min(most, Math.ceil(dataShards * MOST_PARITY_IN_BURSTS));
   }
+  // Where a retransmission is nearly in time, only cheap parity pays.
+  most = Math.round(most * needAt(roundTrip));
   const late = unrepaired(path, dataShards, most);
   const parity = late.findIndex((share) => share <= target);
   if (parity >= 0) return parity;
   // The copies of a lone packet cost no time.
   if (determined || dataShards === 1) return most;
-  return bursts || late[most] > target * (present > 0 ? MISSED_ALREADY : MISSED) ? 0 : most;
+  if (bursts || late[most] > target * (present > 0 ? MISSED_ALREADY : MISSED)) return HOPELESS;
+  return most;
 }

@@ -16,8 +16,8 @@ const LIST = 2;
 const PREV = 3;
 const NEXT = 4;
 // Fields of a segment in the table of times.
-const TIMES = 6;
-/** When it was last sent, copies included. */
+const TIMES = 7;
+/** When its timeout started: when it was last sent, not counting where it rode along. */
 const SENT = 0;
 const FIRST_SENT = 1;
 /** Number of the last transmission. */
@@ -27,6 +27,8 @@ const REASON = 3;
 const RESENT = 4;
 /** Number of the first transmission. */
 const FIRST_ORDER = 5;
+/** When it was last sent in any way. */
+const COPIED = 6;
 
 /** Values of LIST for a segment that is in no list. */
 const UNSENT = -1;
@@ -139,7 +141,7 @@ export class LossDetector {
       this.#unlink(slot);
     }
     const xmit = ++table[at + XMIT];
-    this.#times[time + SENT] = this.#times[time + RESENT] = now;
+    this.#times[time + SENT] = this.#times[time + RESENT] = this.#times[time + COPIED] = now;
     this.#times[time + ORDER] = this.#order;
     this.#lastSentAt = now;
     const level = Math.min(table[at + TIMEOUTS], LEVELS - 1);
@@ -149,10 +151,13 @@ export class LossDetector {
   }
 
   /**
-   * Notes that a copy of a segment in flight is sent now. Its timeout counts from the copy on. For
-   * `fastlimit` it is no transmission.
+   * Notes that a copy of a segment in flight is sent now. For `fastlimit` it is no transmission.
+   *
+   * @param restarts Whether the timeout counts from the copy on.
    */
-  copy(slot: number, now: number): void {
+  copy(slot: number, now: number, restarts: boolean): void {
+    this.#times[slot * TIMES + COPIED] = now;
+    if (!restarts) return;
     const list = this.#table[slot * STRIDE + LIST];
     this.#unlink(slot);
     this.#times[slot * TIMES + SENT] = now;
@@ -186,7 +191,12 @@ export class LossDetector {
 
   /** Whether a segment was sent more than once, as a copy or for a reason of its own. */
   wasRepeated(slot: number): boolean {
-    return this.#times[slot * TIMES + SENT] !== this.#times[slot * TIMES + FIRST_SENT];
+    return this.#times[slot * TIMES + COPIED] !== this.#times[slot * TIMES + FIRST_SENT];
+  }
+
+  /** Time of the last transmission in any way, in ms. */
+  copiedAt(slot: number): number {
+    return this.#times[slot * TIMES + COPIED];
   }
 
   /** Time of the last transmission that was no copy, in ms. */
@@ -286,8 +296,8 @@ export class LossDetector {
    */
   noteCopyWith(slot: number, ts: number): boolean {
     const time = slot * TIMES;
-    const sent = this.#times[time + SENT];
-    if (sent === this.#times[time + RESENT] || ts !== (timestamp(sent) | 0)) return false;
+    const copied = this.#times[time + COPIED];
+    if (copied === this.#times[time + RESENT] || ts !== (timestamp(copied) | 0)) return false;
     this.#noteCopy(slot);
     return true;
   }

@@ -80,8 +80,8 @@ export interface KcpLiveOptions extends NodelayOptions {
   copies?: number;
   /**
    * How many of the last unacknowledged segments a packet with new data carries again, if it has room
-   * for them. 0 to 8. Default: 0. It is meant for small messages at a steady rate: it costs bytes, but no
-   * packets, and the loss of a packet costs no round trip.
+   * for them. 0 to 8. Default: 0. It is meant for small messages at a steady rate: it costs bytes, but
+   * hardly any packets, and the loss of a packet costs no round trip.
    */
   rideAlong?: number;
   /** The peer is given up after this silence in ms while an answer is due. Default: 30000. */

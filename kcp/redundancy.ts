@@ -147,7 +147,7 @@ export class Redundancy {
     this.#budget -= size;
     this.counters.copies++;
     this.counters.copyBytes += size;
-    this.#write(writer, buffer, sn, ts, now);
+    this.#write(writer, buffer, sn, ts, now, true);
     if (this.#left[at] > 1) {
       this.#push(sn, this.#left[at] - 1, this.#resentAt[at], now + COPY_DELAY);
     }
@@ -194,21 +194,33 @@ export class Redundancy {
     for (let back = count; back > 0; back--) {
       const sn = (buffer.nxt - back) | 0;
       // One that is in this packet already was sent now.
-      if (!buffer.isCopyable(sn) || buffer.sentAt(sn) >= now) continue;
+      if (!buffer.isCopyable(sn) || buffer.copiedAt(sn) >= now) continue;
       this.counters.rideAlongs++;
       this.counters.rideAlongBytes += OVERHEAD + buffer.length(sn);
-      this.#write(writer, buffer, sn, ts, now);
+      this.#write(writer, buffer, sn, ts, now, false);
       wrote = true;
     }
     return wrote;
   }
 
-  /** Writes a segment that is in flight once more. */
-  #write(writer: PacketWriter, buffer: SendBuffer, sn: number, ts: number, now: number): void {
+  /**
+   * Writes a segment that is in flight once more.
+   *
+   * @param restarts Whether its timeout counts from now on. It does not for one that rides along: that
+   * may be just before the timeout, and be lost.
+   */
+  #write(
+    writer: PacketWriter,
+    buffer: SendBuffer,
+    sn: number,
+    ts: number,
+    now: number,
+    restarts: boolean,
+  ): void {
     buffer.copyPayload(sn, writer.dataAt);
     writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, buffer.length(sn));
     writer.carriesData = true;
-    buffer.copy(sn, now);
+    buffer.copy(sn, now, restarts);
     this.#onWrite(sn);
   }
 }

@@ -155,6 +155,11 @@ export class SendBuffer {
     return this.detector.resentAt(sn & this.#mask);
   }
 
+  /** Time of the last transmission of a segment in flight in any way, in ms. */
+  copiedAt(sn: number): number {
+    return this.detector.copiedAt(sn & this.#mask);
+  }
+
   /** Whether a segment from `una` to before `nxt` is in flight, and not due to be sent again. */
   isCopyable(sn: number): boolean {
     return this.detector.isWaiting(sn & this.#mask);
@@ -193,9 +198,9 @@ export class SendBuffer {
     this.nxt = (sn + 1) | 0;
   }
 
-  /** Notes that a copy of a segment in flight is sent now. */
-  copy(sn: number, now: number): void {
-    this.detector.copy(sn & this.#mask, now);
+  /** Notes that a copy of a segment in flight is sent now: see {@linkcode LossDetector.copy}. */
+  copy(sn: number, now: number, restarts: boolean): void {
+    this.detector.copy(sn & this.#mask, now, restarts);
   }
 
   /** Notes that the last transmission of a segment arrived: earlier ones in flight were skipped. */

@@ -363,6 +363,7 @@ export class Sender implements PacketSink {
     const sent = (ts - this.#tsOffset) | 0;
     return sent === (timestamp(buffer.sentAt(sn)) | 0) ||
       sent === (timestamp(buffer.resentAt(sn)) | 0) ||
+      sent === (timestamp(buffer.copiedAt(sn)) | 0) ||
       sent === (timestamp(buffer.firstSentAt(sn)) | 0);
   }
 

@@ -24,7 +24,8 @@ function feed(
     estimate.add(failed ? LOST : overtaken ? OVERTAKEN : ARRIVED, guard);
     if (lost) {
       for (let between = 0; between < 8; between++) {
-        estimate.addBehindLoss(!random.chance(loss) && !random.chance(loss), between, guard);
+        const silent = random.chance(loss) || random.chance(loss);
+        estimate.addBehindLoss(silent ? UNKNOWN : ARRIVED, between, guard);
       }
     }
   }
@@ -97,7 +98,8 @@ Deno.test("loss estimate: bursts show by the packets after a lost one", () => {
     let bad = lost;
     for (let between = 0; lost && between < 8; between++) {
       bad = random.chance(bad ? repeat : begin);
-      estimate.addBehindLoss(!bad && !random.chance(ackLoss), between, null);
+      const silent = bad || random.chance(ackLoss);
+      estimate.addBehindLoss(silent ? UNKNOWN : ARRIVED, between, null);
     }
   }
   assert(Math.abs(estimate.repeat - repeat) < 0.15, `a share of repeats of ${estimate.repeat}`);

@@ -170,6 +170,16 @@ Deno.test("ride-along: the loss of a packet shows, and costs no retransmission",
   assertEquals(a.kcp.deadline, Infinity);
 });
 
+Deno.test("ride-along: it does not put off the timeout, which may be near", () => {
+  const a = sender({ rideAlong: 1 });
+  queue(a, 1);
+  a.segments(at(0));
+  queue(a, 1);
+  a.segments(at(100));
+  assertEquals(a.kcp.stats.rideAlongs, 1);
+  assertEquals(sent(a.segments(at(110))), [20]);
+});
+
 Deno.test("ride-along: first transmissions that arrive show what was lost before them", () => {
   const a = sender({ rideAlong: 1 });
   const times = [0, 16, 32, 48];

@@ -3,7 +3,7 @@ import { checkRatio, type FecRatio } from "../../fec/ratio.ts";
 /** Error correction of sent packets: a ratio of data to parity shards. */
 export interface FecOptions extends FecRatio {
   /**
-   * Adapts the number of parity shards to the loss rate, from 0 to
+   * Adapts the number of parity shards to the losses and the round trip, from 0 to
    * {@linkcode FecOptions.parityShards}. Default: false.
    */
   readonly adaptive?: boolean;

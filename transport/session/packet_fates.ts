@@ -90,15 +90,25 @@ export class PacketFates {
     this.#adaptive = adaptive;
   }
 
-  /** Notes a packet with data that the machine sends now. Returns whether it has new segments. */
-  note(view: DataView, start: number, end: number, now: number): boolean {
+  /** Whether a packet has segments that were never sent. */
+  hasNews(view: DataView, start: number, end: number): boolean {
+    for (let at = start; end - at >= OVERHEAD; at += OVERHEAD + view.getUint32(at + LEN, true)) {
+      if (view.getUint8(at + CMD) !== CMD_PUSH) continue;
+      if (this.#next === null) return true;
+      const ahead = distance(view.getInt32(at + SN, true), this.#next);
+      if (ahead >= 0 && ahead <= MAX_CAPACITY) return true;
+    }
+    return false;
+  }
+
+  /** Notes a packet with data that the machine sends now. */
+  note(view: DataView, start: number, end: number, now: number): void {
     let leads = true;
     for (let at = start; end - at >= OVERHEAD; at += OVERHEAD + view.getUint32(at + LEN, true)) {
       if (view.getUint8(at + CMD) !== CMD_PUSH) continue;
       const sn = view.getInt32(at + SN, true);
       if (this.#sent(sn, view.getInt32(at + TS, true), now, leads)) leads = false;
     }
-    return !leads;
   }
 
   /** Notes a segment that is sent. Returns whether it is a new one. */
@@ -188,7 +198,7 @@ export class PacketFates {
       if (distance(sn, this.#next) >= 0 || distance(sn, this.#settled) < 0) continue;
       // One that `una` covers came last, not while another one was missing.
       if (distance(sn, una) > 0 || sn === this.#missing) {
-        this.#acknowledged(sn, view.getInt32(at + TS, true));
+        this.#acknowledged(sn, view.getInt32(at + TS, true), distance(sn, newest) < 0);
       }
       if (distance(sn, newest) > 0) newest = sn;
     }
@@ -200,11 +210,12 @@ export class PacketFates {
     this.#holeEnd = newest;
   }
 
-  #acknowledged(sn: number, ts: number): void {
+  #acknowledged(sn: number, ts: number, overtaken: boolean): void {
     const at = sn & this.#mask;
     const state = this.#states[at];
     if (this.#sns[at] !== sn || state < SENT) return;
-    this.#states[at] = state === SENT_AGAIN && ts !== this.#times[at] ? LOST : ARRIVED;
+    if (state === SENT_AGAIN && ts !== this.#times[at]) this.#states[at] = LOST;
+    else this.#states[at] = overtaken ? OVERTAKEN : ARRIVED;
   }
 
   /**
@@ -228,7 +239,11 @@ export class PacketFates {
       if (distance(this.#settled, this.#holeEnd) > 0) {
         this.#adaptive.addFate(ARRIVED, this.#guards[at]);
       } else {
-        this.#adaptive.addBehindLoss(state === ARRIVED, this.#behind, this.#guards[at]);
+        this.#adaptive.addBehindLoss(
+          state < SENT ? state as Outcome : UNKNOWN,
+          this.#behind,
+          this.#guards[at],
+        );
       }
       this.#behind++;
     }

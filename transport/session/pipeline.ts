@@ -49,6 +49,13 @@ export interface FecStats extends FecEncoderStats, FecDecoderStats {
 /** Least bytes of a packet when the size of the receive window is computed in bytes. */
 const MIN_WINDOW_PACKET = 1500;
 
+/**
+ * A packet of the KCP machine that has at most so many bytes, and half of the path MTU, gets no header
+ * while there are no groups. The headers of larger ones matter little, and the path must take them with
+ * a header later.
+ */
+const MOST_BARE = 512;
+
 /** {@linkcode Pipeline.input}: the packet was not valid. */
 export const INVALID = 0;
 /** {@linkcode Pipeline.input}: the packet was valid, and the KCP machine may have changed. */
@@ -109,7 +116,9 @@ export class Pipeline implements PacketLayer {
     this.headroom = this.overhead - tailroom;
     this.#plain = !protection && !fec;
     this.#encoder = fec ? new FecEncoder(fec) : null;
-    kcp.sndRestores = fec !== null;
+    // The adaptive ratio counts on a loss detection that waits for parity: needless retransmissions
+    // would cost more than the parity that makes up for the wait.
+    kcp.sndRestores = fec !== null && !fec.adaptive;
     const adaptive = fec?.adaptive ? new AdaptiveParity(this.#encoder!, !fec.flexible) : null;
     this.#adaptive = adaptive;
     this.#fates = adaptive && new PacketFates(adaptive);
@@ -241,8 +250,10 @@ export class Pipeline implements PacketLayer {
   }
 
   /**
-   * Completes a packet under an adaptive ratio. Acknowledgments and window reports join no group: a
-   * later one replaces them, and each one that took a place would leave fewer for data.
+   * Completes a packet under an adaptive ratio. Only new data joins groups. Acknowledgments and window
+   * reports are replaced by later ones, and what was lost once is late anyway. Each that took a place
+   * would cost a share of the parity. Small packets have no header before parity is needed for the first
+   * time.
    */
   #completeAdaptive(
     batch: PacketBatch,
@@ -254,17 +265,22 @@ export class Pipeline implements PacketLayer {
     const kcp = this.#kcp;
     const from = start + this.headroom;
     const to = end - this.tailroom;
+    const fates = this.#fates!;
     const kind = kindOf(view, from, to);
-    if (kind === CONTROL && !this.#filling) return this.#appendPlain(batch, start, end);
-    if (kind === DATA) {
-      adaptive.beforeData(this.#now, kcp);
-      if (this.#fates!.note(view, from, to, this.#now)) adaptive.noteNew(this.#now);
-    } else if (this.#filling) {
+    const news = kind === DATA && fates.hasNews(view, from, to);
+    if (news) adaptive.beforeData(this.#now, kcp);
+    if (kind === DATA) fates.note(view, from, to, this.#now);
+    if (news) adaptive.noteNew(this.#now);
+    if (!this.#filling) {
+      if (kind === CONTROL || kind === DATA && !news) return this.#appendPlain(batch, start, end);
+      const small = Math.min(MOST_BARE, kcp.pathMtu / 2);
+      if (news && adaptive.idle && to - from <= small) return this.#appendPlain(batch, start, end);
+    } else if (!news) {
       this.#fillersOut++;
       this.#fillerBytesOut += end - start;
     }
     this.#encoder!.seal(batch.arena, start + this.#front, to, this.#now);
-    if (kind === DATA) adaptive.afterData(this.#now);
+    if (news) adaptive.afterData(this.#now);
     this.#append(batch, end, this.overhead);
     this.#appendParity(batch);
   }

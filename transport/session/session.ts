@@ -35,7 +35,7 @@ import { kcpOptions, wireOptions } from "./wire_options.ts";
 
 /** Counters and present state of a {@linkcode Session}. */
 export interface SessionStats extends KcpStats {
-  /** Counters of error correction. */
+  /** Counters of error correction: what parity cost this end, and what that of the peer brought. */
   fec: FecStats;
   /** Counters of datagrams. */
   datagrams: DatagramStats;

@@ -8,8 +8,8 @@ import type { ProtectionOptions } from "./packet_protection.ts";
 export interface SessionOptions extends KcpOptions, ProtectionOptions {
   /**
    * Error correction of sent packets: a ratio such as `{ dataShards: 10, parityShards: 3 }`, or
-   * `"auto"`, which adapts the parity to the loss rate. Default: none. The peer chooses its own
-   * ratio, which the session learns from the packets that it receives.
+   * `"auto"`, which adapts parity and groups to the losses, the round trip and the traffic. Default:
+   * none. The peer chooses its own ratio, which the session learns from the packets that it receives.
    */
   fec?: FecOptions | "auto";
   /**

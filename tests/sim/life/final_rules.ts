@@ -124,11 +124,13 @@ function mayHaveLeft(reader: End, out: Outgoing, facts: Facts): boolean {
     const { deadLinkTime } = limits(out.end, facts.scenario);
     return outcome.at >= out.end.reachedAt + Math.min(deadLinkTime, END_PATIENCE);
   }
-  if (!["idle", "unreachable", "unconfirmed"].includes(outcome?.kind ?? "")) return false;
+  // One that no setting bounds waits for ever.
+  if (outcome && !["idle", "unreachable", "unconfirmed"].includes(outcome.kind ?? "")) return false;
   // Congestion control may hold the end back until what is before it is acknowledged.
   const roundTrip = 2 * facts.scenario.oneWay + facts.interval(reader) + facts.interval(out.end);
   const left = out.endedAt + (out.end.connection.options.nc ? 0 : roundTrip);
-  return outcome!.at <= out.endPromisedAt || reachedAt <= left + facts.scenario.oneWay;
+  return (outcome?.at ?? Infinity) <= out.endPromisedAt ||
+    reachedAt <= left + facts.scenario.oneWay;
 }
 
 /** Whether the path is not very bad, and both ends stay where they are and run. */

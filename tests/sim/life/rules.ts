@@ -297,9 +297,9 @@ function windowsOf(segments: number, sender: End, reader: End): number {
   const windows = segments / Math.min(sndWnd, burst, rcvWnd);
   if (nc) return Math.ceil(windows);
   // The timeout of a sender allows for its own interval. If that of the reader is longer, timeouts may
-  // come too early, and each makes the window of congestion control small again.
+  // come too early, and each makes the window of congestion control one segment again.
   const small = !ackNoDelay && wait > interval;
-  return Math.ceil(Math.max(windows, small ? segments / 2 : 4 + 2 * Math.sqrt(segments)));
+  return Math.ceil(Math.max(windows, small ? segments : 4 + 2 * Math.sqrt(segments)));
 }
 
 /** Rule `opened`, when a server accepts the client, or at the end. */

@@ -13,7 +13,7 @@ import {
 import { Random } from "../../../transport/link/random.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { ACK, CONV, encode, pattern, PUSH, range, RESET, WASK, WINS } from "../../kcp/harness.ts";
-import { drain, ownAnswers, readAll, writeAll } from "../harness.ts";
+import { drain, ownAnswers, readAll, readExactly, writeAll } from "../harness.ts";
 import {
   countingEntropy,
   dataPacket,
@@ -859,3 +859,32 @@ Deno.test("on the wire: with one data shard in a group, each packet has parity",
   checkGroups(own, fec, 3);
   assertEquals(own.length, 27);
 });
+
+for (const extensions of [true, false]) {
+  const whom = extensions ? "this library" : "another implementation";
+  Deno.test(
+    `a fixed ratio: to a peer of ${whom}, acknowledgments ${
+      extensions ? "leave outside the groups" : "are shards like data"
+    }`,
+    async () => {
+      const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+      const fec = { dataShards: 4, parityShards: 2 };
+      const listener = network.listen({ hostname: "10.0.0.1", port: 80, ...turbo, fec });
+      await network.run(async () => {
+        const options = { ...turbo, fec, extensions };
+        const client = network.connect({ hostname: "10.0.0.1", port: 80, ...options });
+        const writing = writeAll(client, new Uint8Array(200_000));
+        const server = await listener.accept();
+        await readExactly(server, 200_000);
+        await writing;
+        await client.drained();
+        const { fec: { dataOut, parityOut }, packetsOut } = server.stats;
+        assert(packetsOut >= 10, `${packetsOut} packets`);
+        if (extensions) {
+          assert(dataOut <= 3 && parityOut === 0, `${dataOut} and ${parityOut} shards`);
+        } else assertEquals(dataOut, packetsOut);
+        assert(client.stats.acknowledged >= 140);
+      });
+    },
+  );
+}

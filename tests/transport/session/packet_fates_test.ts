@@ -1,14 +1,27 @@
 import { assert, assertEquals } from "@std/assert";
 import { AdaptiveParity } from "../../../fec/adaptive_parity.ts";
 import { FecEncoder } from "../../../fec/encoder.ts";
-import { ARRIVED, type Guard, LOST, type Outcome, OVERTAKEN } from "../../../fec/loss_estimate.ts";
-import { CONTROL, DATA, OTHER, PacketFates } from "../../../transport/session/packet_fates.ts";
+import {
+  ARRIVED,
+  type Guard,
+  LOST,
+  type Outcome,
+  OVERTAKEN,
+  UNKNOWN,
+} from "../../../fec/loss_estimate.ts";
+import {
+  CONTROL,
+  DATA,
+  kindOf,
+  OTHER,
+  PacketFates,
+} from "../../../transport/session/packet_fates.ts";
 import { encode } from "../../kcp/harness.ts";
 
 /** Notes what {@linkcode PacketFates} tells. */
 class Notes extends AdaptiveParity {
   readonly fates: Outcome[] = [];
-  readonly behind: [acknowledged: boolean, between: number][] = [];
+  readonly behind: [outcome: Outcome, between: number][] = [];
 
   constructor() {
     super(new FecEncoder({ dataShards: 2, parityShards: 1 }), true);
@@ -18,8 +31,8 @@ class Notes extends AdaptiveParity {
     this.fates.push(outcome);
   }
 
-  override addBehindLoss(acknowledged: boolean, between: number, _guard: Guard | null): void {
-    this.behind.push([acknowledged, between]);
+  override addBehindLoss(outcome: Outcome, between: number, _guard: Guard | null): void {
+    this.behind.push([outcome, between]);
   }
 }
 
@@ -44,7 +57,10 @@ class Sender {
       encode({ cmd: PUSH, ts: now, sn: this.firstSn + sn, data: new Uint8Array(1) })
     );
     const packet = new Uint8Array(segments.flatMap((segment) => [...segment]));
-    return this.fates.note(new DataView(packet.buffer), 0, packet.length, now);
+    const view = new DataView(packet.buffer);
+    const news = this.fates.hasNews(view, 0, packet.length);
+    this.fates.note(view, 0, packet.length, now);
+    return news;
   }
 
   /** Takes acknowledgments, as pairs of sn and ts. */
@@ -79,7 +95,7 @@ Deno.test("packet fates: one that a retransmission replaces is lost", () => {
   sender.send(120, 1);
   sender.read(220, 3, [1, 120]);
   assertEquals(sender.notes.fates, [ARRIVED, LOST]);
-  assertEquals(sender.notes.behind, [[true, 0]]);
+  assertEquals(sender.notes.behind, [[ARRIVED, 0]]);
 });
 
 Deno.test("packet fates: `una` alone shows what a retransmission repairs, and what it can't", () => {
@@ -90,7 +106,7 @@ Deno.test("packet fates: `una` alone shows what a retransmission repairs, and wh
     sender.send(120, 0);
     sender.read(now, 3);
     assertEquals(sender.notes.fates, [expected], `acknowledged at ${now} ms`);
-    assertEquals(sender.notes.behind, [[false, 0], [true, 1]]);
+    assertEquals(sender.notes.behind, [[UNKNOWN, 0], [ARRIVED, 1]]);
   }
 });
 
@@ -101,7 +117,7 @@ Deno.test("packet fates: one that comes after later ones without a retransmissio
   sender.read(110, 2, [0, 0]);
   sender.read(111, 4);
   assertEquals(sender.notes.fates, [OVERTAKEN, ARRIVED, ARRIVED]);
-  assertEquals(sender.notes.behind, [[true, 0]]);
+  assertEquals(sender.notes.behind, [[ARRIVED, 0]]);
 });
 
 Deno.test("packet fates: nothing that is missing after a missing one is counted as lost", () => {
@@ -112,7 +128,7 @@ Deno.test("packet fates: nothing that is missing after a missing one is counted 
   sender.read(120, 5);
   sender.read(130, 6);
   assertEquals(sender.notes.fates, [OVERTAKEN, ARRIVED]);
-  assertEquals(sender.notes.behind, [[true, 0], [false, 1], [false, 2], [true, 3]]);
+  assertEquals(sender.notes.behind, [[ARRIVED, 0], [UNKNOWN, 1], [UNKNOWN, 2], [ARRIVED, 3]]);
 });
 
 Deno.test("packet fates: a packet counts once, whatever the number of its segments", () => {
@@ -146,12 +162,11 @@ Deno.test("packet fates: a flight of any size needs bounded memory", () => {
 });
 
 Deno.test("packet fates: the kind of a packet", () => {
-  const { fates } = new Sender();
-  const kindOf = (...cmds: number[]) => {
+  const kinds = (...cmds: number[]) => {
     const packet = new Uint8Array(cmds.flatMap((cmd) => [...encode({ cmd })]));
-    return fates.kindOf(new DataView(packet.buffer), 0, packet.length);
+    return kindOf(new DataView(packet.buffer), 0, packet.length);
   };
-  assertEquals([kindOf(82), kindOf(82, 84), kindOf(83)], [CONTROL, CONTROL, CONTROL]);
-  assertEquals([kindOf(81), kindOf(82, 81), kindOf(84, 81)], [DATA, DATA, DATA]);
-  assertEquals([kindOf(86), kindOf(85)], [OTHER, OTHER]);
+  assertEquals([kinds(82), kinds(82, 84), kinds(83)], [CONTROL, CONTROL, CONTROL]);
+  assertEquals([kinds(81), kinds(82, 81), kinds(84, 81)], [DATA, DATA, DATA]);
+  assertEquals([kinds(86), kinds(85)], [OTHER, OTHER]);
 });
