@@ -105,6 +105,7 @@ Deno.test("frontier: the bytes of a point are compared with the floor", () => {
     delays: [[500, 9], [1000, 1]],
     bytes,
     packets: 20,
+    sent: 10,
   });
   const floor = floorOf([result(1000)]);
   const point = pointOf("ours", "none", [result(1100), result(1300)], floor);

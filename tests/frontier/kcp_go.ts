@@ -117,10 +117,11 @@ export class VirtualKcpGo {
     await writer.close();
     const results: (SessionResult | Error)[] = [];
     for await (const line of jsonLines(process.stdout)) {
-      const { delays, bytes, packets, error } = line as {
+      const { delays, bytes, packets, sent, error } = line as {
         delays: Record<string, number>;
         bytes: number;
         packets: number;
+        sent: number;
         error?: string;
       };
       if (error !== undefined) {
@@ -130,7 +131,7 @@ export class VirtualKcpGo {
       const entries = Object.entries(delays).map(([steps, count]) =>
         [Number(steps), count] as const
       );
-      results.push({ delays: entries, bytes, packets });
+      results.push({ delays: entries, bytes, packets, sent });
     }
     const { code } = await process.status;
     if (code !== 0 || results.length !== jobs.length) {

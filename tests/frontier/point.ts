@@ -47,20 +47,22 @@ const SHARES = [0.5, 0.99, 0.999, 1];
 
 /** Computes the floor from sessions. */
 export function floorOf(results: readonly SessionResult[]): Floor {
-  const { bytes, packets, messages } = sum(results);
-  return { bytes: bytes / messages, packets: packets / messages };
+  const { bytes, packets, sent } = sum(results);
+  return { bytes: bytes / sent, packets: packets / sent };
 }
 
 function sum(results: readonly SessionResult[]) {
   const delays = new Delays();
   let bytes = 0;
   let packets = 0;
+  let sent = 0;
   for (const result of results) {
     delays.merge(result.delays);
     bytes += result.bytes;
     packets += result.packets;
+    sent += result.sent;
   }
-  return { delays, bytes, packets, messages: delays.messages };
+  return { delays, bytes, packets, sent };
 }
 
 /** Computes a point from its sessions. */
@@ -70,7 +72,7 @@ export function pointOf(
   results: readonly SessionResult[],
   floor: Floor,
 ): Point {
-  const { delays, bytes, packets, messages } = sum(results);
+  const { delays, bytes, packets, sent } = sum(results);
   const [p50, p99, p999, worst] = delays.quantiles(SHARES);
   const each = results.map((result) => {
     const own = new Delays();
@@ -86,10 +88,10 @@ export function pointOf(
     p999,
     worst,
     p99Error: standardError(each),
-    bytesPerMessage: bytes / messages,
-    bytes: bytes / messages / floor.bytes,
-    packets: packets / messages / floor.packets,
-    messages,
+    bytesPerMessage: bytes / sent,
+    bytes: bytes / sent / floor.bytes,
+    packets: packets / sent / floor.packets,
+    messages: delays.messages,
     sessions: results.length,
   };
 }

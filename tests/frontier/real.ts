@@ -116,6 +116,7 @@ async function run(
     delays: delays.entries(),
     bytes: sums.bytes / sessions,
     packets: sums.packets / sessions,
+    sent: delays.messages,
   }));
   const stall = Math.max(sums.stall, ...both.map(({ stall }) => stall));
   return { results, late: sums.late, stall };

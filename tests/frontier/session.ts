@@ -17,7 +17,10 @@ export interface SessionJob {
   readonly rate: number;
   /** Bytes of each message, 4 or more. */
   readonly size: number;
-  /** How many messages each sender sends. */
+  /**
+   * How many messages of each sender are measured. The senders go on until all of them have arrived:
+   * otherwise nothing would follow the last ones, and a burst of losses would last for seconds.
+   */
   readonly messages: number;
   /** Whether the end that accepts sends, too. It starts within one interval of the acceptance. */
   readonly bothWays: boolean;
@@ -36,6 +39,8 @@ export interface SessionResult {
   readonly bytes: number;
   /** The packets of these bytes. */
   readonly packets: number;
+  /** How many messages were sent in that time, those that are not measured included. */
+  readonly sent: number;
 }
 
 /**
@@ -82,8 +87,12 @@ class Sender {
     return this.start + index * 1000 / this.job.rate;
   }
 
+  /** How many messages were sent. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   #schedule(): void {
-    if (this.#due === this.job.messages) return;
     this.network.schedule(this.dueAt(this.#due), () => {
       this.#due++;
       this.pump();
@@ -127,13 +136,13 @@ export function runSession(job: SessionJob, options: SessionOptions): SessionRes
   const target = new Uint8Array(job.size + 1);
   const view = new DataView(target.buffer);
   let reading = job.bothWays ? 2 : 1;
-  let total: { bytes: number; packets: number } | null = null;
+  let total: Omit<SessionResult, "delays"> | null = null;
 
   /** Reads the messages that `sender` sent. */
   const reader = (session: Session, sender: () => Sender | null) => {
     let index = 0;
     return () => {
-      while (index < job.messages && session.readable) {
+      while (session.readable) {
         const size = session.peekSize();
         if (size < 0) return;
         if (
@@ -141,10 +150,12 @@ export function runSession(job: SessionJob, options: SessionOptions): SessionRes
         ) {
           throw new Error(`Message ${index} is wrong: it has ${size} bytes`);
         }
-        delays.add(network.now - sender()!.dueAt(index++));
+        index++;
+        if (index > job.messages) continue;
+        delays.add(network.now - sender()!.dueAt(index - 1));
         if (index < job.messages || --reading > 0) continue;
         const { bytes, packets } = network.stats;
-        total = { bytes, packets };
+        total = { bytes, packets, sent: up.sent + (down?.sent ?? 0) };
       }
     };
   };
@@ -181,5 +192,5 @@ export function runSession(job: SessionJob, options: SessionOptions): SessionRes
     }
     network.elapse(STRIDE);
   }
-  return { delays: delays.entries(), ...total as { bytes: number; packets: number } };
+  return { delays: delays.entries(), ...total as Omit<SessionResult, "delays"> };
 }

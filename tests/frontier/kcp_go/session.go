@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	kcp "github.com/xtaci/kcp-go/v5"
@@ -18,7 +19,8 @@ type job struct {
 	// Rate is in messages a second, Size in bytes.
 	Rate float64 `json:"rate"`
 	Size int     `json:"size"`
-	// Messages is how many each sender sends.
+	// Messages is how many of each sender are measured. The senders go on until all of them have
+	// arrived.
 	Messages int `json:"messages"`
 	// BothWays says whether the listener's end sends too.
 	BothWays bool        `json:"bothWays"`
@@ -34,9 +36,11 @@ type result struct {
 	// Delays counts the messages for each delay, in steps of 0.1 ms.
 	Delays map[int]int `json:"delays"`
 	// Bytes and Packets were sent by both ends until the last message was read.
-	Bytes   int64  `json:"bytes"`
-	Packets int64  `json:"packets"`
-	Error   string `json:"error,omitempty"`
+	Bytes   int64 `json:"bytes"`
+	Packets int64 `json:"packets"`
+	// Sent is how many messages were sent in that time, those that are not measured included.
+	Sent  int64  `json:"sent"`
+	Error string `json:"error,omitempty"`
 }
 
 // grace is how long after its last message a session may go on.
@@ -71,19 +75,20 @@ func (j *job) due(start time.Time, i int) time.Time {
 	return start.Add(time.Duration(float64(i) / j.Rate * float64(time.Second)))
 }
 
-// write writes the messages at their times.
-func (j *job) write(s *kcp.UDPSession, start time.Time) {
+// write writes messages at their times until the session is closed. It counts them in sent.
+func (j *job) write(s *kcp.UDPSession, start time.Time, sent *atomic.Int64) {
 	message := make([]byte, j.Size)
-	for i := 0; i < j.Messages; i++ {
+	for i := 0; ; i++ {
 		time.Sleep(time.Until(j.due(start, i)))
 		binary.LittleEndian.PutUint32(message, uint32(i))
 		if _, err := s.Write(message); err != nil {
 			return
 		}
+		sent.Add(1)
 	}
 }
 
-// read reads the messages. The function start returns when the first one was due.
+// read reads the messages that are measured, and further ones in the background. The function start returns when the first one was due.
 func (j *job) read(s *kcp.UDPSession, start func() time.Time, into *delays) error {
 	buffer := make([]byte, j.Size+1)
 	for i := 0; i < j.Messages; i++ {
@@ -96,6 +101,13 @@ func (j *job) read(s *kcp.UDPSession, start func() time.Time, into *delays) erro
 		}
 		into.add(time.Since(j.due(start(), i)))
 	}
+	go func() {
+		for {
+			if _, err := s.Read(buffer); err != nil {
+				return
+			}
+		}
+	}()
 	return nil
 }
 
@@ -121,7 +133,8 @@ func (j *job) run() result {
 		b.Close()
 	})
 	start := time.Now()
-	go j.write(client, start)
+	var sent atomic.Int64
+	go j.write(client, start, &sent)
 	server, err := listener.AcceptKCP()
 	if err != nil {
 		return fail(err)
@@ -135,7 +148,7 @@ func (j *job) run() result {
 		phase := rand.New(rand.NewPCG(j.Seed, 100)).Float64() / j.Rate
 		begin := time.Now().Add(time.Duration(phase * float64(time.Second)))
 		readers++
-		go j.write(server, begin)
+		go j.write(server, begin, &sent)
 		go func() { failed <- j.read(client, func() time.Time { return begin }, &found) }()
 	}
 	var wrong error
@@ -144,6 +157,7 @@ func (j *job) run() result {
 			wrong = err
 		}
 	}
+	written := sent.Load()
 	aBytes, aPackets := a.sent()
 	bBytes, bPackets := b.sent()
 	stop.Stop()
@@ -155,5 +169,11 @@ func (j *job) run() result {
 	if wrong != nil {
 		return fail(wrong)
 	}
-	return result{ID: j.ID, Delays: found.counts, Bytes: aBytes + bBytes, Packets: aPackets + bPackets}
+	return result{
+		ID:      j.ID,
+		Delays:  found.counts,
+		Bytes:   aBytes + bBytes,
+		Packets: aPackets + bPackets,
+		Sent:    written,
+	}
 }
