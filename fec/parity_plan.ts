@@ -23,8 +23,6 @@ const LATE = 0.015;
 const MOST_BLOCKED = 50;
 /** A retransmission comes after so many later packets at the soonest, as `resend` has it. */
 const SKIPS = 2;
-/** The reordering window is this much longer than the lateness that was seen. */
-const MARGIN = 1.25;
 /**
  * Parity for each data shard that a plan may have; against bursts, which parity repairs badly, less. A
  * lone packet may have two copies.
@@ -66,8 +64,7 @@ export function mostParity(dataShards: number): number {
  */
 function allowed({ loss, roundTrip, packets }: PathState, fill: number): number {
   const gap = gapOf(roundTrip, packets);
-  // The loss detection gives parity the time to repair what it has seen it repair.
-  const retransmission = roundTrip + Math.max(Math.min(SKIPS * gap, roundTrip / 4), MARGIN * fill);
+  const retransmission = roundTrip + Math.min(SKIPS * gap, roundTrip / 4);
   const blocked = Math.min(MOST_BLOCKED, Math.max(0, (retransmission - fill) / gap));
   const target = LATE / (1 + blocked);
   const need = needAt(roundTrip);
@@ -95,8 +92,7 @@ export const HOPELESS = -1;
 /**
  * Finds the least parity with which few enough messages are late.
  *
- * Groups that are repaired make the loss detection patient, for the time that they take to fill. So parity
- * that fails too often makes things worse: then there is none.
+ * Parity that fails too often costs more than it brings: then there is none.
  *
  * @param dataShards Data shards of a group.
  * @param most Most parity shards of a group.

@@ -116,9 +116,7 @@ export class Pipeline implements PacketLayer {
     this.headroom = this.overhead - tailroom;
     this.#plain = !protection && !fec;
     this.#encoder = fec ? new FecEncoder(fec) : null;
-    // The adaptive ratio counts on a loss detection that waits for parity: needless retransmissions
-    // would cost more than the parity that makes up for the wait.
-    kcp.sndRestores = fec !== null && !fec.adaptive;
+    kcp.sndRestores = fec !== null;
     const adaptive = fec?.adaptive ? new AdaptiveParity(this.#encoder!, !fec.flexible) : null;
     this.#adaptive = adaptive;
     this.#fates = adaptive && new PacketFates(adaptive);
