@@ -228,7 +228,9 @@ export function checkShare(app: Application, facts: Facts): void {
     return;
   }
   const time = share.to - share.from;
-  if (time < 1000 || Math.min(peer.closedAt, peer.outcome?.at ?? Infinity) < share.to) return;
+  // The last datagrams are still on their way then.
+  const lastAt = share.to + facts.scenario.oneWay;
+  if (time < 1000 || Math.min(peer.closedAt, peer.outcome?.at ?? Infinity) < lastAt) return;
   // Nobody takes datagrams between two incarnations of the peer.
   if (facts.scenario.faults.some((f) => f.kind === "restart" && f.end === peer.name)) return;
   const { pacingRate, mtu } = limits(end, facts.scenario);
