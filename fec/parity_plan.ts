@@ -26,8 +26,8 @@ const SKIPS = 2;
 /** The reordering window is this much longer than the lateness that was seen. */
 const MARGIN = 1.25;
 /**
- * Parity for each data shard that a plan may have; against bursts, which parity repairs badly, less. A
- * lone packet may have two copies.
+ * Parity for each data shard that a plan may have; against bursts, which parity repairs badly,
+ * less. A lone packet may have two copies.
  */
 const MOST_PARITY = 1.25;
 const MOST_PARITY_IN_BURSTS = 0.8;
@@ -95,8 +95,8 @@ export const HOPELESS = -1;
 /**
  * Finds the least parity with which few enough messages are late.
  *
- * Groups that are repaired make the loss detection patient, for the time that they take to fill. So parity
- * that fails too often makes things worse: then there is none.
+ * Groups that are repaired make the loss detection patient, for the time that they take to fill. So
+ * parity that fails too often makes things worse: then there is none.
  *
  * @param dataShards Data shards of a group.
  * @param most Most parity shards of a group.
