@@ -10,7 +10,9 @@ import {
 } from "./parity_plan.ts";
 import type { FecRatio } from "./ratio.ts";
 
-/** Groups that get all parity, at the start and in each round, so that the peer learns the ratio. */
+/**
+ * Groups that get all parity, at the start and in each round, so that the peer learns the ratio.
+ */
 const FULL_GROUPS = 3;
 /** Groups in a round while parity is sent, if the ratio is given. */
 const ROUND = 64;
@@ -23,8 +25,8 @@ const WINDOWS = 12;
 /** Fewer say nothing. */
 const MIN_WINDOWS = 4;
 /**
- * For so long no parity is tried after it would not have repaired enough, in ms. It doubles each time,
- * until parity was of use for a while.
+ * For so long no parity is tried after it would not have repaired enough, in ms. It doubles each
+ * time, until parity was of use for a while.
  */
 const HOPELESS_TIME = 5_000;
 const MAX_HOPELESS_TIME = 160_000;
@@ -74,13 +76,13 @@ export interface PeerState {
  * Decides how many parity shards each group of packets gets, and how large the groups are.
  *
  * It measures the losses, those that parity repairs included, the round trip, and how many packets
- * leave within a round trip. Then it takes the cheapest parity that lets few enough messages wait for
- * a retransmission: see {@linkcode planParity}.
+ * leave within a round trip. Then it takes the cheapest parity that lets few enough messages wait
+ * for a retransmission: see {@linkcode planParity}.
  *
  * Parity shards that a group does not need keep their sequence numbers, but are not sent. So the
  * ratio on the wire rarely changes. A peer needs time to learn another ratio, and the parity of one
- * ratio must never meet the data of another. Therefore no parity is sent between two ratios until the
- * peer has got enough packets that contradict the old ratio.
+ * ratio must never meet the data of another. Therefore no parity is sent between two ratios until
+ * the peer has got enough packets that contradict the old ratio.
  */
 export class AdaptiveParity {
   readonly #encoder: FecEncoder;
@@ -113,7 +115,9 @@ export class AdaptiveParity {
   #next: FecRatio | null = null;
   /** Until when the open group may wait for more packets, in ms; Infinity for no such group. */
   #closeAt = Infinity;
-  /** The round trip in ms; -1 before it is known. It is the least of the present and last period. */
+  /**
+   * The round trip in ms; -1 before it is known. It is the least of the present and last period.
+   */
   #roundTrip = -1;
   #leastRoundTrip = Infinity;
   #lastRoundTrip = Infinity;
@@ -204,7 +208,9 @@ export class AdaptiveParity {
     this.#roundTrip = Math.min(this.#leastRoundTrip, this.#lastRoundTrip);
   }
 
-  /** Counts a packet with new data. Retransmissions do not fill groups once parity repairs losses. */
+  /**
+   * Counts a packet with new data. Retransmissions do not fill groups once parity repairs losses.
+   */
   noteNew(now: number): void {
     const length = fillTime(Math.max(0, this.#roundTrip));
     if (now <= this.#windowFrom + length) {
@@ -329,8 +335,8 @@ export class AdaptiveParity {
   }
 
   /**
-   * The ratio for a peer of another library. kcp-go learns it from a whole group and the packets around
-   * it, without a gap. So groups are small, and all of them have all of their parity.
+   * The ratio for a peer of another library. kcp-go learns it from a whole group and the packets
+   * around it, without a gap. So groups are small, and all of them have all of their parity.
    */
   #foreignRatio(path: PathState): FecRatio {
     const dataShards = Math.min(FOREIGN_SIZE, groupSize(this.#packets));

@@ -111,9 +111,10 @@ export class FecEncoder {
   }
 
   /**
-   * Changes the ratio, at the start of a group. Sequence numbers are skipped up to the next multiple of
-   * the new group size. A peer needs some groups to learn the new ratio. Until it does, its decoder
-   * may take parity of the new ratio for that of the old one: see {@linkcode AdaptiveParity}.
+   * Changes the ratio, at the start of a group. Sequence numbers are skipped up to the next
+   * multiple of the new group size. A peer needs some groups to learn the new ratio. Until it does,
+   * its decoder may take parity of the new ratio for that of the old one: see {@linkcode
+   * AdaptiveParity}.
    *
    * @param ratio The new ratio; null for packets without parity, and with consecutive numbers.
    * @throws {TypeError} When a group is open, or a member of the ratio is not a number.

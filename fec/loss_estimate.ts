@@ -34,7 +34,9 @@ const MIN_CLEAR = 0.15;
 const CLEAR_FOR_BURSTS = 0.25;
 /** They are a fair sample from this share on. */
 const ENOUGH_CLEAR = 0.4;
-/** Losses come in bursts if the next packet is lost more often by this factor and this difference. */
+/**
+ * Losses come in bursts if the next packet is lost more often by this factor and this difference.
+ */
 const CLEARLY = 2;
 const MORE = 0.1;
 /** Repairs are counted if at least this share of them shows. */
@@ -81,8 +83,8 @@ export class LossEstimate implements LossModel {
   #packets = 0;
   #losses = 0;
   /**
-   * Packets next to a lost one, and packets further behind: how many there were, and how many got no
-   * acknowledgment of their own. Decaying sums.
+   * Packets next to a lost one, and packets further behind: how many there were, and how many got
+   * no acknowledgment of their own. Decaying sums.
    */
   #next = 0;
   #nextSilent = 0;
@@ -100,7 +102,9 @@ export class LossEstimate implements LossModel {
   /** Failures of parity since the last check, and how many were expected. */
   #failures = 0;
   #expected = 0;
-  /** The share of packets that parity should fail to repair, and for which parity it was computed. */
+  /**
+   * The share of packets that parity should fail to repair, and for which parity it was computed.
+   */
   #expectedShare = 0;
   #expectedGuard: Guard | null = null;
 

@@ -1,23 +1,26 @@
 /**
  * How packets of a path are lost: independently, or in bursts.
  *
- * It is the model of Gilbert, "Capacity of a Burst-Noise Channel" (1960), with a path that loses every
- * packet in its bad state.
+ * It is the model of Gilbert, "Capacity of a Burst-Noise Channel" (1960), with a path that loses
+ * every packet in its bad state.
  */
 export interface LossModel {
   /** The share of packets that are lost, 0 to 1. */
   readonly loss: number;
   /**
    * The share of packets after a lost one that are lost, too, 0 to 1. It is `loss` if losses are
-   * independent, and more if they come in bursts. A burst has 1 / (1 - `repeat`) packets on average.
+   * independent, and more if they come in bursts. A burst has 1 / (1 - `repeat`) packets on
+   * average.
    */
   readonly repeat: number;
 }
 
 /**
- * Computes which share of the data shards is lost and not repaired, for each number of parity shards.
+ * Computes which share of the data shards is lost and not repaired, for each number of parity
+ * shards.
  *
- * A group repairs all of its losses if they are not more than its parity shards, and none otherwise.
+ * A group repairs all of its losses if they are not more than its parity shards, and none
+ * otherwise.
  *
  * @param model The losses.
  * @param dataShards Data shards of a group. Its parity follows them at once.
@@ -35,8 +38,8 @@ export function unrepaired(
   // The probability of a loss after a packet that arrived.
   const begin = Math.min(1, loss * (1 - repeat) / (1 - loss));
   const total = dataShards + most;
-  // For each number of lost shards so far: the probability that the last packet was lost or arrived,
-  // and the expected number of lost data shards in these cases.
+  // For each number of lost shards so far: the probability that the last packet was lost or
+  // arrived, and the expected number of lost data shards in these cases.
   let wasLost = new Float64Array(total + 1);
   let arrived = new Float64Array(total + 1);
   let dataLost = new Float64Array(total + 1);

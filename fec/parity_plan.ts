@@ -24,8 +24,8 @@ const MOST_BLOCKED = 50;
 /** A retransmission comes after so many later packets at the soonest, as `resend` has it. */
 const SKIPS = 2;
 /**
- * Parity for each data shard that a plan may have; against bursts, which parity repairs badly, less. A
- * lone packet may have two copies.
+ * Parity for each data shard that a plan may have; against bursts, which parity repairs badly,
+ * less. A lone packet may have two copies.
  */
 const MOST_PARITY = 1.25;
 const MOST_PARITY_IN_BURSTS = 0.8;

@@ -56,9 +56,10 @@ export function kindOf(view: DataView, start: number, end: number): number {
  * acknowledges.
  *
  * `una` shows which packet is the first that the peer lacks, and that all packets before it have
- * arrived. That is certain even if acknowledgments are lost. Of the packets after a missing one, only
- * those with an acknowledgment of their own are known to have arrived. They are no fair sample of the
- * losses. So the share of lost packets is taken from the packets before which nothing was missing.
+ * arrived. That is certain even if acknowledgments are lost. Of the packets after a missing one,
+ * only those with an acknowledgment of their own are known to have arrived. They are no fair sample
+ * of the losses. So the share of lost packets is taken from the packets before which nothing was
+ * missing.
  *
  * Each packet is known by its first new segment. An acknowledgment echoes the `ts` of the copy that
  * arrived.
@@ -78,7 +79,9 @@ export class PacketFates {
   #settled = 0;
   /** The last segment that the peer got while it lacked an earlier one. */
   #holeEnd = 0;
-  /** The last segment that the peer lacked while it lacked no earlier one; null before the first. */
+  /**
+   * The last segment that the peer lacked while it lacked no earlier one; null before the first.
+   */
   #missing: number | null = null;
   /** Packets that were settled since that one. */
   #behind = 0;
@@ -182,8 +185,8 @@ export class PacketFates {
   }
 
   /**
-   * Reads the acknowledgments of a packet of the peer. `una` alone acknowledges most packets that come
-   * in order.
+   * Reads the acknowledgments of a packet of the peer. `una` alone acknowledges most packets that
+   * come in order.
    *
    * @param srtt The smoothed round-trip time in ms.
    */
