@@ -256,6 +256,10 @@ export function checkReset(end: End, facts: Facts): void {
     return;
   }
   if (facts.history(end)?.movedAt !== -Infinity) return;
+  // A session before, which has given up, answers what was on its way to it.
+  const { process } = peer;
+  const before = (each: End) => each !== peer && each.process === process && each.isOver;
+  if (facts.ends.some((each) => each.conv === end.conv && before(each))) return;
   // The next process of the server may lack what the one before has acknowledged.
   if (end.name === "client" && facts.servers.some(({ killedAt }) => killedAt < facts.now)) return;
   facts.fail("reset", `${end.label} was reset though its peer is there: ${outcome.message}`);

@@ -100,6 +100,8 @@ export class World implements Stage, Facts {
   readonly #observer = new Observer(this);
   readonly #random: Random;
   readonly #nonces: Random;
+  /** Clocks that sessions have drawn. */
+  #clocks = 0;
   readonly #streams = new Map<number, Outgoing>();
   readonly #clients = new Map<string, Client>();
   readonly #addresses = new Map<string, Process>();
@@ -225,7 +227,19 @@ export class World implements Stage, Facts {
 
   #protection() {
     const crypt = cipherOf(this.scenario.cipher);
-    return { crypt, entropy: (target: Uint8Array) => this.#nonces.fill(target) };
+    return { crypt, entropy: (target: Uint8Array<ArrayBuffer>) => this.#fill(target) };
+  }
+
+  /**
+   * Fills `target` with randomness. The clocks that sessions draw are far apart: one in 6,000 would go on
+   * where an earlier one with the same address and id has ended, and nobody could tell the two apart.
+   */
+  #fill(target: Uint8Array<ArrayBuffer>): void {
+    this.#nonces.fill(target);
+    if (target.length !== 4) return;
+    const view = new DataView(target.buffer, target.byteOffset, 4);
+    // Multiples of the golden ratio: no two of the first thousand are near.
+    view.setUint32(0, Math.imul(++this.#clocks, 0x9e3779b1) + view.getUint16(0), true);
   }
 
   async #acceptAll(process: Process, listener: Listener): Promise<void> {
