@@ -16,19 +16,21 @@ const LIST = 2;
 const PREV = 3;
 const NEXT = 4;
 // Fields of a segment in the table of times.
-const TIMES = 7;
+const TIMES = 4;
 /** When its timeout started: when it was last sent, not counting where it rode along. */
 const SENT = 0;
 const FIRST_SENT = 1;
 /** Number of the last transmission. */
 const ORDER = 2;
 const REASON = 3;
+// Fields of a segment that was sent more than once, in a table that others do not touch.
+const REPEATS = 3;
 /** When it was last sent for a reason of its own: not as a copy. */
-const RESENT = 4;
+const RESENT = 0;
 /** Number of the first transmission. */
-const FIRST_ORDER = 5;
+const FIRST_ORDER = 1;
 /** When it was last sent in any way. */
-const COPIED = 6;
+const COPIED = 2;
 
 /** Values of LIST for a segment that is in no list. */
 const UNSENT = -1;
@@ -74,6 +76,9 @@ const MOST_RESTORED = 1 / 8;
 export class LossDetector {
   #table = new Int32Array(0);
   #times = new Float64Array(0);
+  #repeats = new Float64Array(0);
+  /** 1 for a segment that was sent more than once, as a copy or for a reason of its own. */
+  #repeated = new Uint8Array(0);
   /** Head and tail of each list: a place in the table, or NONE. */
   readonly #heads = new Int32Array(PARKED + 1).fill(NONE);
   readonly #tails = new Int32Array(PARKED + 1).fill(NONE);
@@ -125,6 +130,7 @@ export class LossDetector {
     this.#table[at + XMIT] = 0;
     this.#table[at + TIMEOUTS] = 0;
     this.#table[at + LIST] = UNSENT;
+    this.#repeated[slot] = 0;
   }
 
   /** Notes that a segment is sent now. Returns whether it is the first transmission. */
@@ -133,16 +139,16 @@ export class LossDetector {
     const time = slot * TIMES;
     const table = this.#table;
     const first = table[at + LIST] === UNSENT;
-    this.#order++;
     if (first) {
       this.#times[time + FIRST_SENT] = now;
-      this.#times[time + FIRST_ORDER] = this.#order;
     } else {
       this.#unlink(slot);
+      this.#repeat(slot, now);
+      this.#repeats[slot * REPEATS + RESENT] = now;
     }
     const xmit = ++table[at + XMIT];
-    this.#times[time + SENT] = this.#times[time + RESENT] = this.#times[time + COPIED] = now;
-    this.#times[time + ORDER] = this.#order;
+    this.#times[time + SENT] = now;
+    this.#times[time + ORDER] = ++this.#order;
     this.#lastSentAt = now;
     const level = Math.min(table[at + TIMEOUTS], LEVELS - 1);
     const fast = this.#fastlimit === 0 || xmit <= this.#fastlimit;
@@ -156,7 +162,7 @@ export class LossDetector {
    * @param restarts Whether the timeout counts from the copy on.
    */
   copy(slot: number, now: number, restarts: boolean): void {
-    this.#times[slot * TIMES + COPIED] = now;
+    this.#repeat(slot, now);
     if (!restarts) return;
     const list = this.#table[slot * STRIDE + LIST];
     this.#unlink(slot);
@@ -164,6 +170,17 @@ export class LossDetector {
     this.#times[slot * TIMES + ORDER] = ++this.#order;
     this.#lastSentAt = now;
     this.#link(slot, list);
+  }
+
+  /** Notes that a segment is sent now that was sent before. */
+  #repeat(slot: number, now: number): void {
+    const at = slot * REPEATS;
+    if (this.#repeated[slot] === 0) {
+      this.#repeated[slot] = 1;
+      this.#repeats[at + RESENT] = this.#times[slot * TIMES + SENT];
+      this.#repeats[at + FIRST_ORDER] = this.#times[slot * TIMES + ORDER];
+    }
+    this.#repeats[at + COPIED] = now;
   }
 
   /** Whether a segment is in flight and not due to be sent again. */
@@ -191,17 +208,17 @@ export class LossDetector {
 
   /** Whether a segment was sent more than once, as a copy or for a reason of its own. */
   wasRepeated(slot: number): boolean {
-    return this.#times[slot * TIMES + COPIED] !== this.#times[slot * TIMES + FIRST_SENT];
+    return this.#repeated[slot] === 1;
   }
 
   /** Time of the last transmission in any way, in ms. */
   copiedAt(slot: number): number {
-    return this.#times[slot * TIMES + COPIED];
+    return this.#repeated[slot] === 1 ? this.#repeats[slot * REPEATS + COPIED] : this.sentAt(slot);
   }
 
   /** Time of the last transmission that was no copy, in ms. */
   resentAt(slot: number): number {
-    return this.#times[slot * TIMES + RESENT];
+    return this.#repeated[slot] === 1 ? this.#repeats[slot * REPEATS + RESENT] : this.sentAt(slot);
   }
 
   /** Time of the last transmission of a segment in flight, in ms. */
@@ -233,7 +250,7 @@ export class LossDetector {
   noteArrived(slot: number, now: number): void {
     const time = slot * TIMES;
     const sent = this.#times[time + SENT];
-    if (sent !== this.#times[time + RESENT]) this.#noteCopy(slot);
+    if (this.#repeated[slot] === 1 && sent !== this.resentAt(slot)) this.#noteCopy(slot);
     this.#noteOrder(this.#times[time + ORDER], now - sent, false, now);
   }
 
@@ -245,12 +262,15 @@ export class LossDetector {
    */
   noteEarlierArrived(slot: number, ts: number, rtt: number, now: number): void {
     const time = slot * TIMES;
-    const order = distance(ts, timestamp(this.#times[time + RESENT]));
-    if (order > 0) this.#noteCopy(slot);
+    const order = distance(ts, timestamp(this.resentAt(slot)));
+    if (order > 0 && this.#repeated[slot] === 1) this.#noteCopy(slot);
     // The last retransmission was needless. A probe of the tail is no sign of reordering.
     const needless = order < 0 && this.#times[time + REASON] !== REASON_PROBE;
     if (needless) this.needless++;
-    this.#noteOrder(this.#times[time + FIRST_ORDER], rtt, needless, now);
+    const first = this.#repeated[slot] === 1
+      ? this.#repeats[slot * REPEATS + FIRST_ORDER]
+      : this.#times[time + ORDER];
+    this.#noteOrder(first, rtt, needless, now);
   }
 
   /** Starts on a packet of the peer. */
@@ -295,9 +315,8 @@ export class LossDetector {
    * @param ts As a time of this end; NaN if the packet that acknowledges it echoes none.
    */
   noteCopyWith(slot: number, ts: number): boolean {
-    const time = slot * TIMES;
-    const copied = this.#times[time + COPIED];
-    if (copied === this.#times[time + RESENT] || ts !== (timestamp(copied) | 0)) return false;
+    const copied = this.copiedAt(slot);
+    if (copied === this.resentAt(slot) || ts !== (timestamp(copied) | 0)) return false;
     this.#noteCopy(slot);
     return true;
   }
@@ -559,6 +578,8 @@ export class LossDetector {
     const oldTimes = this.#times;
     const table = new Int32Array((mask + 1) * STRIDE);
     const times = new Float64Array((mask + 1) * TIMES);
+    const repeats = new Float64Array((mask + 1) * REPEATS);
+    const repeated = new Uint8Array(mask + 1);
     const move = (slot: number) => slot === NONE ? NONE : (una + ((slot - una) & oldMask)) & mask;
     for (let sn = una; sn !== end; sn = (sn + 1) | 0) {
       const from = (sn & oldMask) * STRIDE;
@@ -568,6 +589,12 @@ export class LossDetector {
       table[to + NEXT] = move(old[from + NEXT]);
       const time = (sn & oldMask) * TIMES;
       for (let i = 0; i < TIMES; i++) times[(sn & mask) * TIMES + i] = oldTimes[time + i];
+      if (this.#repeated[sn & oldMask] === 0) continue;
+      repeated[sn & mask] = 1;
+      const repeat = (sn & oldMask) * REPEATS;
+      for (let i = 0; i < REPEATS; i++) {
+        repeats[(sn & mask) * REPEATS + i] = this.#repeats[repeat + i];
+      }
     }
     this.#hole = move(this.#hole);
     for (let list = 0; list <= PARKED; list++) {
@@ -576,12 +603,16 @@ export class LossDetector {
     }
     this.#table = table;
     this.#times = times;
+    this.#repeats = repeats;
+    this.#repeated = repeated;
   }
 
   /** Frees the tables. Only valid while no segment is kept. */
   release(): void {
     this.#table = new Int32Array(0);
     this.#times = new Float64Array(0);
+    this.#repeats = new Float64Array(0);
+    this.#repeated = new Uint8Array(0);
   }
 
   /** Drops every segment. */

@@ -69,7 +69,7 @@ export class Redundancy {
     return this.#head === this.#tail ? Infinity : this.#dueAt[this.#head & (SIZE - 1)];
   }
 
-  /** Notes that `bytes` of first transmissions left: copies may take a part of that. */
+  /** Notes that `bytes` of new payload left: copies may take a part of that. */
   allow(bytes: number): void {
     if (this.#copies > 0) this.#budget = Math.min(SAVED_BYTES, this.#budget + BUDGET * bytes);
   }

@@ -261,14 +261,19 @@ export class SendBuffer {
     for (let sn = first; sn !== una; sn = (sn + 1) | 0) {
       const slot = sn & this.#mask;
       if (detector.isAcked(slot)) continue;
-      const again = detector.wasResent(slot);
-      const last = !again || detector.sentAt(slot) <= arrivable;
-      // Only a segment of the packet that filled the gap is named: its `ts` is that of the others, too.
-      const copied = detector.wasRepeated(slot) && detector.noteCopyWith(slot, ts);
-      if (again && last || copied) this.#noteLoss();
-      else if (again && detector.sentAt(slot) > early) detector.noteNeedless(slot, now);
-      else if (!again && sn === first) detector.noteFilled(slot, now);
-      this.notePacketArrived(sn, last ? detector.sentAt(slot) : detector.firstSentAt(slot));
+      const sentAt = detector.sentAt(slot);
+      if (detector.wasRepeated(slot)) {
+        const again = detector.wasResent(slot);
+        const last = !again || sentAt <= arrivable;
+        // Only the last segment of a packet is named. Its `ts` is that of the others, too.
+        const copied = detector.noteCopyWith(slot, ts);
+        if (again && last || copied) this.#noteLoss();
+        else if (again && sentAt > early) detector.noteNeedless(slot, now);
+        this.notePacketArrived(sn, last ? sentAt : detector.firstSentAt(slot));
+      } else {
+        if (sn === first) detector.noteFilled(slot, now);
+        this.notePacketArrived(sn, sentAt);
+      }
       detector.acknowledge(slot);
       this.inFlight--;
       this.acknowledged++;

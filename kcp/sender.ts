@@ -97,7 +97,7 @@ export class Sender implements PacketSink {
   #ackedSn: number | null = null;
   #ackedTs = 0;
   /** The `ts` with which its segment was sent: a repeated acknowledgment echoes a later one. */
-  #ackedSentTs = 0;
+  #ackedSentAt = NaN;
   readonly #echoes = new EchoLog();
   /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
   shortage = 0;
@@ -355,7 +355,8 @@ export class Sender implements PacketSink {
     if ((sn === 0 || sn === this.#echoSn) && this.#echoes.has(ts)) return true;
     if (sn === 0 && this.#echoes.hasShown(ts)) return true;
     const { buffer } = this;
-    const acked = ts === this.#ackedTs || ts === this.#ackedSentTs;
+    const sentTs = (timestamp(this.#ackedSentAt) + this.#tsOffset) | 0;
+    const acked = ts === this.#ackedTs || ts === sentTs && this.#ackedSentAt > -Infinity;
     if (this.trusted && sn === this.#ackedSn && acked && !this.silent) return true;
     if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
       return false;
@@ -421,8 +422,8 @@ export class Sender implements PacketSink {
       return;
     }
     const isNew = distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn);
-    if (isNew) this.#ackedSentTs = (timestamp(buffer.sentAt(sn)) + this.#tsOffset) | 0;
-    else if (sn !== this.#ackedSn) this.#ackedSentTs = echo;
+    if (isNew) this.#ackedSentAt = buffer.sentAt(sn);
+    else if (sn !== this.#ackedSn) this.#ackedSentAt = NaN;
     this.#ackedSn = sn;
     this.#ackedTs = echo;
     this.#packetTs = ts;
@@ -725,7 +726,9 @@ export class Sender implements PacketSink {
       if (buffer.detector.nextSkipped(now) <= now) this.#detectLoss();
       const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
       if (count > 0) this.controller.onTimeout(now, count, inFlight);
-      if (this.#tailProbeAt(this.#timeoutAt) <= now) buffer.detector.probeTail();
+      if (buffer.waiting === 0 && this.#tailProbeAt(this.#timeoutAt) <= now) {
+        buffer.detector.probeTail();
+      }
     }
     if (this.#probesWindow && now >= remote.probeAt) {
       remote.probed(now, this.#longestProbeWait);
@@ -921,6 +924,7 @@ export class Sender implements PacketSink {
     // They come before the next retransmission, which would take their place in a slow pacer.
     if (this.#piecesWait) this.#writeFirstInPieces(writer, ts);
     const { redundancy } = this;
+    const payloadBefore = counters.payloadOut;
     // An address that is not proved gets nothing twice.
     const redundant = this.limit === Infinity;
     if (!redundant) redundancy.clear();
@@ -975,7 +979,6 @@ export class Sender implements PacketSink {
       } else {
         counters.payloadOut += length;
         room--;
-        redundancy.allow(size);
       }
       buffer.transmit(sn, now);
       this.#dataSentAt = now;
@@ -987,6 +990,7 @@ export class Sender implements PacketSink {
         else this.#writeFirstInPieces(writer, ts);
       }
     }
+    redundancy.allow(counters.payloadOut - payloadBefore);
     if (path.mtu < this.#options.maxMtu) path.raiseIfDue(now);
     return room;
   }
