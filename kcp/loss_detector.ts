@@ -265,7 +265,8 @@ export class LossDetector {
     const order = distance(ts, timestamp(this.resentAt(slot)));
     if (order > 0 && this.#repeated[slot] === 1) this.#noteCopy(slot);
     // The last retransmission was needless. A probe of the tail is no sign of reordering.
-    const needless = order < 0 && this.#times[time + REASON] !== REASON_PROBE;
+    const needless = order < 0 && this.#repeated[slot] === 1 &&
+      this.#times[time + REASON] !== REASON_PROBE;
     if (needless) this.needless++;
     const first = this.#repeated[slot] === 1
       ? this.#repeats[slot * REPEATS + FIRST_ORDER]
@@ -305,7 +306,9 @@ export class LossDetector {
   /** Notes that a segment arrived after `rtt` ms, and after one that was sent later. */
   #noteLate(rtt: number, now: number): void {
     const late = rtt - this.#newestRtt;
-    if (late <= 0 || this.restores && late > MOST_RESTORED * this.#newestRtt) return;
+    // With timeouts alone, no segment is skipped.
+    if (this.#resend === 0 || late <= 0) return;
+    if (this.restores && late > MOST_RESTORED * this.#newestRtt) return;
     this.#reordering.widen(now, this.#newestRtt, late);
   }
 
@@ -463,8 +466,9 @@ export class LossDetector {
 
   /** The timeout, but not before the reordering window has passed. */
   #patient(rto: number, now: number): number {
-    if (!this.#reordering.open) return rto;
-    return Math.max(rto, this.#newestRtt + this.#reordering.at(now, this.#newestRtt));
+    const window = this.#reordering.at(now, this.#newestRtt);
+    // After an outage the last sample may be long: see Sender.
+    return window > 0 ? Math.max(rto, Math.min(rto, this.#newestRtt) + window) : rto;
   }
 
   /** A bound on the timeout never makes it shorter than the first one. */
@@ -620,5 +624,6 @@ export class LossDetector {
     this.#heads.fill(NONE);
     this.#tails.fill(NONE);
     this.#occupied = this.#occupiedSlow = 0;
+    this.#hole = NONE;
   }
 }

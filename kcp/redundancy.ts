@@ -42,7 +42,7 @@ export class Redundancy {
   #tail = 0;
   readonly #onWrite: (sn: number) => void;
 
-  /** @param onWrite Called after a segment was written into the open packet. */
+  /** @param onWrite Called after a segment was written whose packet is its own from now on. */
   constructor(onWrite: (sn: number) => void) {
     this.#onWrite = onWrite;
   }
@@ -125,7 +125,7 @@ export class Redundancy {
       if (!writer.fits(size)) writer.close();
       if (!writer.carriesData && !pacer.ready) return false;
       if (!writer.reserve(size)) return false;
-      this.#writeCopy(writer, buffer, sn, size, ts, now);
+      this.#writeCopy(writer, buffer, sn, size, ts, now, false);
     }
     return true;
   }
@@ -134,7 +134,12 @@ export class Redundancy {
     return size <= this.#budget && size <= writer.mtu && distance(sn, edge) < 0;
   }
 
-  /** Writes the copy at the head of the queue. */
+  /**
+   * Writes the copy at the head of the queue.
+   *
+   * @param beside Whether its packet gets new data, too. That packet may be too large for the path, and the
+   * acknowledgment of the retransmission before would look like one of it.
+   */
   #writeCopy(
     writer: PacketWriter,
     buffer: SendBuffer,
@@ -142,12 +147,14 @@ export class Redundancy {
     size: number,
     ts: number,
     now: number,
+    beside: boolean,
   ): void {
     const at = this.#head++ & (SIZE - 1);
     this.#budget -= size;
     this.counters.copies++;
     this.counters.copyBytes += size;
     this.#write(writer, buffer, sn, ts, now, true);
+    if (!beside) this.#onWrite(sn);
     if (this.#left[at] > 1) {
       this.#push(sn, this.#left[at] - 1, this.#resentAt[at], now + COPY_DELAY);
     }
@@ -176,7 +183,7 @@ export class Redundancy {
       const copySize = OVERHEAD + buffer.length(sn);
       if (copySize <= room && this.#mayCopy(writer, sn, copySize, edge)) {
         if (!writer.reserve(copySize + size)) return false;
-        this.#writeCopy(writer, buffer, sn, copySize, ts, now);
+        this.#writeCopy(writer, buffer, sn, copySize, ts, now, true);
         room -= copySize;
         wrote = true;
       }
@@ -221,6 +228,5 @@ export class Redundancy {
     writer.write(CMD_PUSH, buffer.frg(sn), ts, sn, buffer.length(sn));
     writer.carriesData = true;
     buffer.copy(sn, now, restarts);
-    this.#onWrite(sn);
   }
 }

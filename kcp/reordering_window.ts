@@ -4,8 +4,9 @@ const MARGIN = 1.25;
 const GRANULARITY = 1;
 /** A value is forgotten after one to two periods of this many round trips. */
 const PERIOD_ROUNDS = 16;
-/** Shortest period in ms. */
+/** Shortest and longest period in ms. A round trip that spans a pause of the process is long. */
 const MIN_PERIOD = 1_000;
+const MAX_PERIOD = 16_000;
 
 /**
  * How much later than a segment that was sent after it a segment may arrive without being lost: the
@@ -19,6 +20,7 @@ export class ReorderingWindow {
   #present = 0;
   #last = 0;
   #periodEnds = Infinity;
+  #period = 0;
 
   /** Whether reordering was seen lately. */
   get open(): boolean {
@@ -49,10 +51,10 @@ export class ReorderingWindow {
   }
 
   #startPeriod(now: number, rtt: number): void {
-    const period = Math.max(MIN_PERIOD, PERIOD_ROUNDS * rtt);
-    const follows = this.#periodEnds < Infinity && now < this.#periodEnds + period;
+    const follows = this.#periodEnds < Infinity && now < this.#periodEnds + this.#period;
     this.#last = follows ? this.#present : 0;
     this.#present = 0;
-    this.#periodEnds = (follows ? this.#periodEnds : now) + period;
+    this.#period = Math.min(MAX_PERIOD, Math.max(MIN_PERIOD, PERIOD_ROUNDS * rtt));
+    this.#periodEnds = (follows ? this.#periodEnds : now) + this.#period;
   }
 }

@@ -3,10 +3,12 @@ import { fast, type KcpOptions, normal, turbo } from "../../kcp/mod.ts";
 import { EXTENDED } from "../../kcp/segment.ts";
 import type { PacketWriter } from "../../kcp/packet_writer.ts";
 import { PathMtu } from "../../kcp/path_mtu.ts";
+import { Link } from "../../transport/link/link.ts";
 import { Random } from "../../transport/link/random.ts";
 import {
   decode,
   End,
+  Network,
   opened,
   pattern,
   PIECE,
@@ -606,4 +608,30 @@ Deno.test("path MTU: an idle machine sends nothing", () => {
   path.network.run(path.network.now + 10_000);
   assertEquals([path.a.kcp.deadline, path.b.kcp.deadline], [Infinity, Infinity]);
   assertEquals(sent(path.a.segments(path.network.now + 100_000)), []);
+});
+
+Deno.test("path MTU: small segments that ride along in a large packet do not show that it arrived", () => {
+  for (const rideAlong of [0, 1, 8]) {
+    const a = new End({ ...turbo, copies: 0, rideAlong, extensions: true });
+    const b = new End({ ...turbo, copies: 0, rideAlong, extensions: true });
+    const random = new Random("ride-along");
+    const there = new Link({ latency: 25 }, random.fork("there"));
+    const back = new Link({ latency: 25 }, random.fork("back"));
+    const network = new Network(a, b, there, back);
+    let last = 0;
+    let longest = 0;
+    network.onStep = () => {
+      for (let got; (got = b.recv());) {
+        assert(got.length > 0);
+        longest = Math.max(longest, network.now - last);
+        last = network.now;
+      }
+    };
+    for (let time = 0; time < 10_000; time += 20) {
+      network.at(time, () => assert(a.kcp.send(pattern(time % 100 === 60 ? 1250 : 30))));
+    }
+    network.at(2_000, () => there.configure({ mtu: 1200 }));
+    network.run(12_000);
+    assert(longest < 500, `${longest} ms without a message, rideAlong ${rideAlong}`);
+  }
 });

@@ -207,3 +207,46 @@ Deno.test("reordering: an acknowledgment that was lost behind a gap is no sign o
   a.input(at(200), { cmd: ACK, sn: 20, ts: at(100), una: 23 });
   assertEquals(reorder(a, 23, at(500), 20), 100);
 });
+
+Deno.test("reordering: a round trip that spans a pause of the process makes no timeout long", () => {
+  for (const resend of [0, 2]) {
+    const a = sender({ resend });
+    queue(a, 2);
+    a.segments(at(0));
+    a.input(at(100), { cmd: ACK, sn: 21, ts: at(0), una: 20 });
+    a.segments(at(100));
+    a.input(at(120), { cmd: ACK, sn: 20, ts: at(0), una: 22 });
+    queue(a, 1);
+    a.segments(at(1_000));
+    // The process is suspended. The acknowledgment waits in the socket.
+    a.input(at(21_000), { cmd: ACK, sn: 22, ts: at(1_000), una: 23 });
+    queue(a, 1);
+    a.segments(at(21_000));
+    let again = Infinity;
+    for (let now = 21_000; now < 24_000 && again === Infinity; now += 10) {
+      if (sent(a.segments(at(now))).includes(23)) again = now - 21_000;
+    }
+    assert(again <= 2 * a.kcp.rto, `resend ${resend}: sent again after ${again} ms`);
+  }
+});
+
+Deno.test("reordering: with resend 0, no window delays timeouts, nor leaves a deadline in the past", () => {
+  const a = sender({ resend: 0 });
+  for (let n = 0; n < 40; n++) {
+    const first = 20 + 2 * n;
+    const start = at(500 * n);
+    queue(a, 2);
+    a.segments(start);
+    a.input(start + 100, { cmd: ACK, sn: first + 1, ts: start, una: first });
+    for (let now = start + 100; now < start + 140; now += 5) {
+      a.segments(now);
+      assert(a.kcp.deadline > now);
+    }
+    a.input(start + 140, { cmd: ACK, sn: first, ts: start, una: first + 2 });
+    a.segments(start + 140);
+  }
+  assert(a.kcp.stats.needlessRetransmits > 0);
+  queue(a, 1);
+  a.segments(at(30_000));
+  assertEquals(a.kcp.deadline, at(30_000) + a.kcp.rto);
+});
