@@ -179,9 +179,11 @@ export class PacketOrigin {
           const set = !opening && sender.isProgress(una);
           if (cmd === CMD_WINS && sender.isProbeEcho(ts)) {
             echoes = true;
-            const restarted = receiver.started &&
-              // The answer may be late, and the peer has linked since then.
-              (!incarnation.continues(clock, now) && !set || opening && sender.peerWasLinked);
+            // Another incarnation has acknowledged what this one has not got.
+            const lacks = receiver.initiator && distance(una, sender.challengeUna) < 0;
+            const restarted = lacks || receiver.started &&
+                // The answer may be late, and the peer has linked since then.
+                (!incarnation.continues(clock, now) && !set || opening && sender.peerWasLinked);
             if (sender.takeChallenge(ts) && restarted) receiver.peerRestarted = true;
           }
           foreign ||= knows && !incarnation.continues(clock, now) &&
@@ -210,8 +212,14 @@ export class PacketOrigin {
     }
     this.rival = shown && receiver.proven && receiver.started &&
       !incarnation.continues(clock, now);
-    // The first segment of this end may have reached two incarnations of the peer.
-    if (this.rival) sender.challenge();
+    // The first segment of this end may have reached two incarnations of the peer. Before either has sent
+    // data, nothing tells which is the present one.
+    if (
+      this.rival ||
+      shown && receiver.proven && incarnation.known && !incarnation.continues(clock, now)
+    ) {
+      sender.challenge();
+    }
     if (shown && receiver.proven) {
       // A listener that has restarted gets the first segments again while they are in flight. It lacks
       // those that the process before it has acknowledged: they are not sent again.

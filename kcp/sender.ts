@@ -89,8 +89,9 @@ export class Sender implements PacketSink {
   challenges = false;
   /** `ts` of the first of these probes, if none was answered since then. */
   #challengeTs: number | null = null;
-  /** {@linkcode Sender.peerLinked} when it was sent. */
+  /** {@linkcode Sender.peerLinked}, and the first segment not acknowledged, when it was sent. */
   peerWasLinked = false;
+  challengeUna = 0;
   /** No further one is sent before this time, in ms. */
   #challengeAt = -Infinity;
   /** The acknowledgment that was handled last; null before the first one. */
@@ -476,6 +477,7 @@ export class Sender implements PacketSink {
     if (this.#challengeTs === null) {
       this.#challengeTs = ts;
       this.peerWasLinked = this.peerLinked;
+      this.challengeUna = this.buffer.una;
     }
     writer.writeWithUna(CMD_WASK, mark, ts, 0, una);
     writer.close();

@@ -569,6 +569,22 @@ Deno.test("incarnation: a second incarnation that has heard this end gets no una
   }
 });
 
+Deno.test("incarnation: of two that have heard this end, the one that is there tells what it lacks", () => {
+  for (const restarted of [true, false]) {
+    const { a, ts } = dialled();
+    const mark = { cmd: WASK, frg: EXTENDED };
+    // The second one asks first; what the first one has acknowledged comes late.
+    a.input(10, { cmd: ACK, sn: 0, ts, una: 1 }, { ...mark, ts: EARLIER_TS, una: 1 });
+    a.segments(10);
+    a.input(20, { cmd: ACK, sn: 1, ts, una: 2 }, { ...mark, ts: PEER_TS, una: 2 });
+    const question = a.segments(20).find(({ cmd, una }) => cmd === WASK && una === 0);
+    assert(question, "it is asked which one is there");
+    const [clock, una] = restarted ? [EARLIER_TS + 30, 1] : [PEER_TS + 30, 2];
+    a.input(40, { cmd: WINS, frg: EXTENDED, ts: question.ts, sn: clock, una });
+    assertEquals(a.kcp.peerRestarted, restarted);
+  }
+});
+
 Deno.test("incarnation: an answer that a peer gave before it was linked may come late", () => {
   for (const linkedBefore of [false, true]) {
     const b = new End({ ackNoDelay: true, initialTs: 1e9, extensions: true });
