@@ -50,13 +50,15 @@ export interface KcpStats {
    * its acknowledgment was lost.
    */
   needlessRetransmits: number;
-  /** Copies of retransmissions sent, and their bytes with headers: see the `copies` setting. */
+  /** Copies of retransmissions sent: see the `copies` setting. */
   copies: number;
+  /** Bytes of these copies, segment headers included. */
   copyBytes: number;
   /** Segments of which such a copy arrived first. */
   copiesFirst: number;
-  /** Segments that rode along with new data, and their bytes: see the `rideAlong` setting. */
+  /** Segments that rode along with new data: see the `rideAlong` setting. */
   rideAlongs: number;
+  /** Bytes of these segments, headers included. */
   rideAlongBytes: number;
   /** Segments that arrived first beside new data. */
   rideAlongsFirst: number;
