@@ -152,8 +152,13 @@ export class Pipeline implements PacketLayer {
     this.#now = now;
     const before = batch.count;
     try {
+      const adaptive = this.#adaptive;
+      // First in an empty batch: what leaves before may take the room that a filler needs, time and again.
+      if (adaptive && now >= adaptive.closeAt && batch.count === 0 && !this.pending) {
+        this.#closeGroup(batch, adaptive);
+      }
       this.#fill(batch);
-      if (this.#adaptive && now >= this.#adaptive.closeAt) this.#closeGroup(batch, this.#adaptive);
+      if (adaptive && now >= adaptive.closeAt) this.#closeGroup(batch, adaptive);
       // Some ciphers are faster with several packets at once.
       this.#protection?.seal(batch, before);
     } catch (error) {

@@ -888,3 +888,24 @@ for (const extensions of [true, false]) {
     },
   );
 }
+
+Deno.test("fec auto: a group is closed though a batch holds one packet of the largest MTU only", async () => {
+  const link = { latency: 30, loss: 0.15 };
+  const network = new SimulatedNetwork({ seed: 3, link });
+  const options = { ...turbo, mtu: 65_000, fec: "auto" as const };
+  const listener = network.listen({ hostname: "10.0.0.1", port: 80, ...options });
+  await network.run(async () => {
+    const client = network.connect({ hostname: "10.0.0.1", port: 80, ...options });
+    const sending = (async () => {
+      for (let n = 0; n < 1_500; n++) {
+        await client.sendMessage(new Uint8Array(91));
+        await network.delay(n % 50 === 0 ? 200 : 7);
+      }
+    })();
+    const server = await listener.accept();
+    for (let n = 0; n < 1_500; n++) assertEquals((await server.receiveMessage())!.length, 91);
+    await sending;
+    const { fillersOut, parityOut } = client.stats.fec;
+    assert(fillersOut > 0 && parityOut > 0, `${fillersOut} fillers, ${parityOut} parity shards`);
+  });
+});
