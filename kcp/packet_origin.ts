@@ -210,16 +210,11 @@ export class PacketOrigin {
       if (shown && (sender.extended || receiver.started)) sender.challenge();
       return false;
     }
-    this.rival = shown && receiver.proven && receiver.started &&
-      !incarnation.continues(clock, now);
     // The first segment of this end may have reached two incarnations of the peer. Before either has sent
     // data, nothing tells which is the present one.
-    if (
-      this.rival ||
-      shown && receiver.proven && incarnation.known && !incarnation.continues(clock, now)
-    ) {
-      sender.challenge();
-    }
+    const other = shown && receiver.proven && knows && !incarnation.continues(clock, now);
+    this.rival = other && receiver.started;
+    if (other) sender.challenge();
     if (shown && receiver.proven) {
       // A listener that has restarted gets the first segments again while they are in flight. It lacks
       // those that the process before it has acknowledged: they are not sent again.

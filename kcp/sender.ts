@@ -97,7 +97,7 @@ export class Sender implements PacketSink {
   /** The acknowledgment that was handled last; null before the first one. */
   #ackedSn: number | null = null;
   #ackedTs = 0;
-  /** The `ts` with which its segment was sent: a repeated acknowledgment echoes a later one. */
+  /** When its segment was sent, in ms; NaN if unknown. A repeated acknowledgment echoes a later `ts`. */
   #ackedSentAt = NaN;
   readonly #echoes = new EchoLog();
   /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
