@@ -1,73 +1,165 @@
 /**
- * Decides how many segments may be in flight, and how fast they may leave.
+ * What one packet of acknowledgments shows of the path.
+ *
+ * The machine keeps one record and fills it anew for each packet, so it is only valid during the call.
+ * "Bytes" are those of segments, headers included. A segment that arrived more than once counts once.
+ * Source: draft-ietf-ccwg-bbr-06 §4.1, "Delivery Rate Samples".
+ */
+export interface RateSample {
+  /** The time in ms. */
+  now: number;
+  /** Bytes that the packet newly acknowledged. They may be 0: then only `rtt` is news. */
+  acked: number;
+  /** Segments that the packet newly acknowledged. */
+  segments: number;
+  /** Segments by which `snd_una` advanced. 0 if a segment before them is missing. */
+  advanced: number;
+  /**
+   * Bytes per second at which the path delivered: `delivered` in `interval`. 0 if the packet gives no
+   * sample: all its segments were sent more than once and it is not known which copy arrived, or
+   * error correction restored the packet.
+   */
+  deliveryRate: number;
+  /** Bytes delivered between the sending of the sampled segment and now. 0 without a sample. */
+  delivered: number;
+  /** The time in ms in which they were delivered. 0 without a sample. */
+  interval: number;
+  /** The round-trip sample of the packet in ms. -1 if it gave none. */
+  rtt: number;
+  /** Bytes that counted as lost between the sending of the sampled segment and now. */
+  lost: number;
+  /** Bytes in flight before the packet. */
+  priorInFlight: number;
+  /** Bytes in flight after the packet: sent, not acknowledged, and not counted as lost. */
+  inFlight: number;
+  /** Bytes in flight when the sampled segment was sent, it included. */
+  txInFlight: number;
+  /** Bytes delivered since the beginning, when the sampled segment was sent. */
+  priorDelivered: number;
+  /** Bytes delivered since the beginning. */
+  totalDelivered: number;
+  /** Whether the application, or a window that is not the controller's, had limited the rate. */
+  appLimited: boolean;
+  /** Whether the window of the controller has held data back since the last sample. */
+  windowLimited: boolean;
+  /** Whether a round trip has ended: the segment was sent after the last one had ended. */
+  roundStart: boolean;
+  /** The peer's receive window in segments. */
+  remoteWindow: number;
+}
+
+/**
+ * One segment that counts as lost. The machine keeps one record, which is only valid during the call.
+ */
+export interface Loss {
+  /** The time in ms. */
+  now: number;
+  /** Bytes of the segment. */
+  bytes: number;
+  /** When it was sent, in ms. */
+  sentAt: number;
+  /** Bytes that counted as lost since it was sent, it included. */
+  lost: number;
+  /** Bytes in flight when it was sent, it included. */
+  txInFlight: number;
+  /** Bytes in flight now. */
+  inFlight: number;
+  /** Segments from `snd_una` to before `snd_nxt`. */
+  span: number;
+  /** Whether the application limited the rate when it was sent. */
+  appLimited: boolean;
+  /** Whether it has timed out. Otherwise, later segments had arrived. */
+  timedOut: boolean;
+}
+
+/** What a controller tells about itself, for statistics and traces. */
+export interface CongestionState {
+  /** Name of the algorithm, such as `bbr`. */
+  algorithm: string;
+  /** Name of the phase that it is in, such as `startup`. Empty if it has none. */
+  phase: string;
+  /** Bytes per second that the path is thought to deliver. 0 if unknown. */
+  bandwidth: number;
+  /** Round-trip time of the empty path in ms, as far as the controller knows it. 0 if unknown. */
+  minRtt: number;
+}
+
+/**
+ * Decides how many bytes may be in flight, and how fast they may leave.
  *
  * The state machine reports events to the controller in the order in which they happen. It reads
  * {@linkcode CongestionController.window} and {@linkcode CongestionController.pacingRate} before it
  * sends. A controller reads no clock. Every time is in milliseconds.
  */
 export interface CongestionController {
-  /** Segments that may be in flight, at least 1. */
+  /**
+   * Bytes that may be in flight. Another segment may leave as long as fewer are. `Infinity` for no
+   * limit.
+   */
   readonly window: number;
-  /** Bytes per second at which packets may leave. `Infinity` for no limit. */
+  /**
+   * Segments from `snd_una` on that may be sent, at least 1, in the way of the C reference. `Infinity`
+   * for no limit.
+   */
+  readonly segmentWindow: number;
+  /** Bytes per second at which segments may leave. `Infinity` for no limit. */
   readonly pacingRate: number;
-  /** Slow start threshold in segments. `Infinity` if the controller has none. */
+  /** Slow start threshold in bytes. `Infinity` if the controller has none. */
   readonly ssthresh: number;
+  /** What the controller tells about itself. */
+  readonly state: CongestionState;
   /**
    * A segment was sent.
    *
-   * @param now The time.
-   * @param bytes Payload bytes of the segment.
-   * @param inFlight Segments sent and not acknowledged, this one included.
+   * @param now The time in ms.
+   * @param bytes Bytes of the segment.
+   * @param inFlight Bytes in flight, the segment included.
    */
   onSend(now: number, bytes: number, inFlight: number): void;
   /**
-   * A packet acknowledged segments.
+   * Sending begins again, with nothing in flight, after the application had nothing to send. Called
+   * before {@linkcode CongestionController.onSend}.
    *
-   * @param now The time.
-   * @param segments Segments that were not acknowledged before, at least 1.
-   * @param advanced Segments by which `snd_una` advanced. 0 if a segment before them is missing.
-   * @param bytes Payload bytes of the newly acknowledged segments.
-   * @param rtt The round-trip sample of the packet. -1 if it gave none.
-   * @param remoteWindow The peer's receive window in segments.
+   * @param now The time in ms.
    */
-  onAck(
-    now: number,
-    segments: number,
-    advanced: number,
-    bytes: number,
-    rtt: number,
-    remoteWindow: number,
-  ): void;
+  onIdleRestart?(now: number): void;
+  /** A packet acknowledged segments, or gave a round-trip sample. */
+  onAck(sample: RateSample): void;
+  /** A segment counts as lost. Called once for each, before the acknowledgment that showed it. */
+  onLoss(loss: Loss): void;
   /**
-   * Fast or early retransmit detected lost segments.
+   * Segments timed out. Each was reported by {@linkcode CongestionController.onLoss} before.
    *
-   * @param now The time.
-   * @param segments How many segments were lost.
-   * @param inFlight Segments from `snd_una` to before `snd_nxt`.
+   * @param now The time in ms.
+   * @param segments How many segments timed out at once.
+   * @param inFlight Bytes in flight now.
    */
-  onLoss(now: number, segments: number, inFlight: number): void;
+  onTimeout(now: number, segments: number, inFlight: number): void;
   /**
    * Segments that were sent again had only been late: an earlier transmission of them has arrived. A
    * controller may undo what it did when they counted as lost or timed out.
    *
-   * @param now The time.
+   * @param now The time in ms.
    * @param segments How many.
    */
   onNeedlessRetransmit?(now: number, segments: number): void;
   /**
-   * Retransmission timeouts expired.
+   * The path MTU has changed.
    *
-   * @param now The time.
-   * @param segments How many segments timed out.
-   * @param inFlight Segments from `snd_una` to before `snd_nxt`.
+   * @param mss Bytes of a full segment, header included.
    */
-  onTimeout(now: number, segments: number, inFlight: number): void;
+  onMtu?(mss: number): void;
 }
 
-/**
- * Creates the controller of a new session.
- *
- * @param mss Payload bytes of a full segment.
- * @param resend See {@linkcode NodelayOptions.resend}.
- */
-export type CongestionControllerFactory = (mss: number, resend: number) => CongestionController;
+/** What a controller may want to know at its creation. */
+export interface CongestionContext {
+  /** Bytes of a full segment, header included. */
+  readonly mss: number;
+  /** See {@linkcode NodelayOptions.resend}. */
+  readonly resend: number;
+  /** Bytes that may be in flight before anything is known of the path. */
+  readonly initialWindow: number;
+}
+
+/** Creates the controller of a new session. */
+export type CongestionControllerFactory = (context: CongestionContext) => CongestionController;
