@@ -291,9 +291,10 @@ export class BbrController implements CongestionController {
     this.#windowLimited ||= sample.windowLimited;
     const measured = sample.delivered > 0;
     if (rtt >= 0) {
-      const empty = measured && sample.txInFlight <= this.#product(PROBE_RTT_GAIN);
+      const idle = measured && sample.appLimited;
+      const empty = idle && sample.txInFlight <= this.#product(PROBE_RTT_GAIN);
       this.#standing.onSample(now, rtt);
-      this.#minRtt.onSample(now, rtt, empty);
+      this.#minRtt.onSample(now, rtt, empty || idle && this.#minRtt.isSimilar(rtt));
       this.#loss.onAck(now, now - rtt, this.#queued, this.#standing.smoothed, this.#mss);
     }
     if (sample.acked === 0) return;

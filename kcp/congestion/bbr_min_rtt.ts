@@ -36,8 +36,13 @@ export class MinRtt {
   onSample(now: number, rtt: number, empty: boolean): void {
     if (now >= this.#slotEnds) this.#advance(now);
     if (rtt < this.#slots[this.#at]) this.#slots[this.#at] = rtt;
-    if (empty || rtt <= this.value * (1 + SIMILAR)) this.#probedAt = now;
+    if (empty) this.#probedAt = now;
     if (rtt < this.value) this.value = rtt;
+  }
+
+  /** Whether a sample in ms confirms the minimum. */
+  isSimilar(rtt: number): boolean {
+    return rtt <= this.value * (1 + SIMILAR);
   }
 
   /** Whether no sample of the last 5 s is known to be one of an empty path. */

@@ -114,6 +114,14 @@ export class PathLoss {
     const sending = this.#sending[place];
     if (sent === 0 || sending === FASTER) return;
     const expected = this.rate * sent;
+    const deviation = Math.sqrt(expected * mss);
+    if (lost < expected - 3 * deviation) {
+      // The path does not always lose as much: the rest was congestion.
+      this.#sumSent = sent;
+      this.#sumLost = lost;
+      this.#rate();
+      return;
+    }
     if (this.#queued[place] === 1) {
       if (sending !== GROWING && lost > expected / 2) {
         this.#sumLost *= DOUBT;
@@ -121,7 +129,7 @@ export class PathLoss {
       }
       return;
     }
-    if (sending === EQUAL && lost > expected - 2 * Math.sqrt(expected * mss)) return;
+    if (sending === EQUAL && lost > expected - 2 * deviation) return;
     this.#sumSent += sent;
     this.#sumLost += lost;
     this.#rate();
