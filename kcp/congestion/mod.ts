@@ -3,5 +3,12 @@
  *
  * @module
  */
-export type { CongestionController, CongestionControllerFactory } from "./controller.ts";
+export type {
+  CongestionContext,
+  CongestionController,
+  CongestionControllerFactory,
+  CongestionState,
+  Loss,
+  RateSample,
+} from "./controller.ts";
 export { ReferenceController } from "./reference.ts";

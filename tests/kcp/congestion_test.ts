@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { type CongestionController, ReferenceController } from "../../kcp/mod.ts";
+import { lossOf, sampleOf } from "./congestion/records.ts";
 import { ACK, encode, End, queue, range, type Segment, sent, WINS } from "./harness.ts";
 
 const ackOf = ({ sn, ts }: Segment, una = sn + 1): Partial<Segment> => ({
@@ -17,12 +18,26 @@ function controlled(options = {}): End {
   return end;
 }
 
-const onAck = (controller: CongestionController, advanced: number, remote = 1000) =>
-  controller.onAck(0, Math.max(1, advanced), advanced, 0, -1, remote);
+/** Times go on: an acknowledgment at the time of a loss has no effect. */
+let clock = 0;
+
+const onAck = (controller: CongestionController, advanced: number, remoteWindow = 1000) =>
+  controller.onAck(sampleOf({ now: ++clock, advanced, remoteWindow }));
+
+/** `count` segments are skipped at once, with `span` segments sent and not acknowledged. */
+function onLoss(controller: CongestionController, count: number, span: number): void {
+  for (let i = 0; i < count; i++) controller.onLoss(lossOf({ now: clock, span }));
+}
+
+/** A segment times out. */
+function onTimeout(controller: ReferenceController): void {
+  controller.onLoss(lossOf({ now: clock, span: 200, timedOut: true }));
+  controller.onTimeout(clock, 1);
+}
 
 Deno.test("congestion: the window starts at 1 and ssthresh at 2, as in the reference", () => {
-  const controller = new ReferenceController(1000, 0);
-  assertEquals([controller.window, controller.ssthresh], [1, 2]);
+  const controller = new ReferenceController({ mss: 1000, resend: 0 });
+  assertEquals([controller.segmentWindow, controller.ssthresh], [1, 2_000]);
   assertEquals(controller.pacingRate, Infinity);
   const a = controlled();
   queue(a, 10);
@@ -30,25 +45,29 @@ Deno.test("congestion: the window starts at 1 and ssthresh at 2, as in the refer
 });
 
 Deno.test("congestion: slow start adds a segment for each packet that advances una", () => {
-  const controller = new ReferenceController(1000, 0);
-  controller.onLoss(0, 1, 40);
-  controller.onTimeout(0, 1);
-  controller.onLoss(0, 1, 40);
-  controller.onTimeout(0, 1);
-  assertEquals([controller.window, controller.ssthresh], [1, 10]);
+  const controller = new ReferenceController({ mss: 1000, resend: 0 });
+  onLoss(controller, 1, 40);
+  onTimeout(controller);
+  onLoss(controller, 1, 40);
+  onTimeout(controller);
+  assertEquals([controller.segmentWindow, controller.ssthresh], [1, 10_000]);
   for (let n = 1; n < 10; n++) {
     onAck(controller, 5);
-    assertEquals(controller.window, n + 1, "one, however many segments the packet acknowledged");
+    assertEquals(
+      controller.segmentWindow,
+      n + 1,
+      "one, however many segments the packet acknowledged",
+    );
     onAck(controller, 0);
-    assertEquals(controller.window, n + 1, "none without advance of una");
+    assertEquals(controller.segmentWindow, n + 1, "none without advance of una");
   }
 });
 
 Deno.test("congestion: avoidance adds one segment a window and mss / 16 per packet", () => {
   const mss = 1600;
-  const controller = new ReferenceController(mss, 0);
-  controller.onLoss(0, 1, 20);
-  assertEquals([controller.window, controller.ssthresh], [10, 10]);
+  const controller = new ReferenceController({ mss, resend: 0 });
+  onLoss(controller, 1, 20);
+  assertEquals([controller.segmentWindow, controller.ssthresh], [10, 10 * mss]);
   // The rule in bytes: incr += mss² / incr + mss / 16; the window is incr / mss, rounded up, when
   // the next whole segment is reached.
   let incr = 10 * mss;
@@ -57,43 +76,68 @@ Deno.test("congestion: avoidance adds one segment a window and mss / 16 per pack
     onAck(controller, 1);
     incr += mss * mss / incr + mss / 16;
     if ((window + 1) * mss <= incr) window = Math.ceil(incr / mss);
-    assertEquals(controller.window, window, `after ${n + 1} packets`);
+    assertEquals(controller.segmentWindow, window, `after ${n + 1} packets`);
   }
   assert(window > 20 && window < 50, `${window}`);
 });
 
 Deno.test("congestion: the window does not grow past the peer's", () => {
-  const controller = new ReferenceController(1000, 0);
-  controller.onLoss(0, 1, 100);
-  controller.onTimeout(0, 1);
+  const controller = new ReferenceController({ mss: 1000, resend: 0 });
+  onLoss(controller, 1, 100);
+  onTimeout(controller);
   for (let n = 0; n < 100; n++) onAck(controller, 1, 7);
-  assertEquals(controller.window, 7);
-  controller.onLoss(0, 1, 40);
+  assertEquals(controller.segmentWindow, 7);
+  onLoss(controller, 1, 40);
   onAck(controller, 1, 7);
-  assertEquals(controller.window, 20, "nor does it shrink to the peer's, as in the reference");
+  assertEquals(
+    controller.segmentWindow,
+    20,
+    "nor does it shrink to the peer's, as in the reference",
+  );
 });
 
 Deno.test("congestion: a fast retransmit halves what is in flight, and adds resend", () => {
-  const controller = new ReferenceController(1000, 3);
-  controller.onLoss(0, 2, 41);
-  assertEquals([controller.window, controller.ssthresh], [23, 20]);
-  controller.onLoss(0, 1, 3);
-  assertEquals([controller.window, controller.ssthresh], [5, 2], "ssthresh is 2 at least");
+  const controller = new ReferenceController({ mss: 1000, resend: 3 });
+  onLoss(controller, 2, 41);
+  assertEquals([controller.segmentWindow, controller.ssthresh], [23, 20_000]);
+  onLoss(controller, 1, 3);
+  assertEquals(
+    [controller.segmentWindow, controller.ssthresh],
+    [5, 2_000],
+    "ssthresh is 2 at least",
+  );
 });
 
 Deno.test("congestion: a timeout sets the window to 1 and halves ssthresh", () => {
-  const controller = new ReferenceController(1000, 0);
-  controller.onLoss(0, 1, 60);
-  controller.onTimeout(0, 1);
-  assertEquals([controller.window, controller.ssthresh], [1, 15]);
-  controller.onTimeout(0, 1);
-  assertEquals([controller.window, controller.ssthresh], [1, 2]);
+  const controller = new ReferenceController({ mss: 1000, resend: 0 });
+  onLoss(controller, 1, 60);
+  onTimeout(controller);
+  assertEquals([controller.segmentWindow, controller.ssthresh], [1, 15_000]);
+  onTimeout(controller);
+  assertEquals([controller.segmentWindow, controller.ssthresh], [1, 2_000]);
+});
+
+Deno.test("congestion: a loss decides over the acknowledgments of its time", () => {
+  const controller = new ReferenceController({ mss: 1000, resend: 3 });
+  onLoss(controller, 1, 40);
+  controller.onAck(sampleOf({ now: clock, advanced: 5 }));
+  assertEquals(controller.segmentWindow, 23);
+  for (let n = 0; n < 23; n++) onAck(controller, 1);
+  assertEquals(controller.segmentWindow, 25);
+});
+
+Deno.test("congestion: ssthresh follows the size of a segment, and the window does not", () => {
+  const controller = new ReferenceController({ mss: 1000, resend: 3 });
+  onLoss(controller, 1, 40);
+  controller.onMtu(500);
+  assertEquals([controller.segmentWindow, controller.ssthresh], [23, 10_000]);
+  assertEquals([controller.window, controller.pacingRate], [Infinity, Infinity]);
 });
 
 Deno.test("congestion: on the wire, the window follows slow start, loss and timeout", () => {
   const a = controlled({ resend: 2, nodelay: 1, minRto: 1000 });
   queue(a, 200);
-  const model = new ReferenceController(1376, 2);
+  const model = new ReferenceController({ mss: 1376, resend: 2 });
   let flight = a.segments(0);
   let now = 0;
   for (let n = 0; n < 12; n++) {
@@ -102,8 +146,8 @@ Deno.test("congestion: on the wire, the window follows slow start, loss and time
     a.input(now, ackOf(flight.at(-1)!));
     onAck(model, flight.length);
     flight = a.segments(now);
-    assertEquals(a.kcp.stats.cwnd, model.window);
-    assertEquals(flight.length, model.window, "the whole window is used, and no more");
+    assertEquals(a.kcp.stats.cwnd, model.segmentWindow);
+    assertEquals(flight.length, model.segmentWindow, "the whole window is used, and no more");
   }
   assert(flight.length > 4);
   // The first of the flight is lost.
