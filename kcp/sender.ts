@@ -172,7 +172,7 @@ export class Sender implements PacketSink {
     extensions: boolean,
   ) {
     this.#asksFirst = extensions;
-    const { mtu, maxMtu, burst, pacingRate } = options;
+    const { mtu, maxMtu, pacingRate } = options;
     this.path = new PathMtu(mtu, maxMtu);
     this.#cutFor = mtu;
     this.buffer = new SendBuffer(arena, initialSn);
@@ -180,11 +180,12 @@ export class Sender implements PacketSink {
     this.#tsOffset = initialTs;
     this.remote = new RemoteWindow(this.buffer.una);
     this.#create = factoryOf(congestion);
-    this.pacer = new Pacer(burst, pacingRate, mtu);
+    this.pacer = new Pacer(this.buffer.rates.burst.size, pacingRate, mtu);
     this.#sampler = new RttSampler(this.buffer);
     this.#liveness = liveness;
     this.#clock = clock;
     this.#options = options;
+    this.buffer.rates.burst.configure(options.burst, mtu);
     this.#control();
     this.configure(options);
   }
@@ -205,9 +206,9 @@ export class Sender implements PacketSink {
 
   /** Creates the controller that the settings ask for. */
   #control(): void {
-    const { nc, resend, burst } = this.#options;
+    const { nc, resend } = this.#options;
     const mss = this.path.mtu;
-    const context = { mss, resend, initialWindow: burst * mss };
+    const context = { mss, resend, initialWindow: this.buffer.rates.burst.size * mss };
     this.#controller = nc ? new FlightLimit(context) : this.#create(context);
     this.buffer.rates.controller = this.#controller;
     this.#controlledFor = mss;
@@ -216,9 +217,10 @@ export class Sender implements PacketSink {
   configure(options: ResolvedKcpOptions): void {
     const { nodelay, resend, fastlimit, interval, minRto, mtu, maxMtu } = options;
     this.redundancy.configure(options.copies, options.rideAlong);
-    const before = this.#options;
+    const { nc, burst } = this.#options;
     this.#options = options;
-    if (options.nc !== before.nc || options.nc && options.burst !== before.burst) this.#control();
+    if (options.burst !== burst) this.buffer.rates.burst.configure(options.burst, mtu);
+    if (options.nc !== nc || options.nc && options.burst !== burst) this.#control();
     this.path.configure(mtu, maxMtu);
     this.buffer.detector.configure(nodelay, resend, fastlimit);
     this.rto.bound(interval, minRto);
@@ -226,8 +228,8 @@ export class Sender implements PacketSink {
   }
 
   #configurePacer(): void {
-    const { burst, pacingRate, mtu } = this.#options;
-    this.pacer.configure(burst, pacingRate, mtu);
+    const { pacingRate, mtu } = this.#options;
+    this.pacer.configure(this.buffer.rates.burst.size, pacingRate, mtu);
     this.pacer.paceStream(this.#controller.pacingRate, mtu);
   }
 

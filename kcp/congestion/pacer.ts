@@ -1,6 +1,3 @@
-/** Default packets of a burst. 64 packets of 1500 bytes fit a receive buffer of 208 KiB. */
-export const DEFAULT_BURST = 64;
-
 /**
  * The buckets of bytes hold what their rate gives in this many ms, since timers fire 1 to 2 ms late.
  */

@@ -1,3 +1,4 @@
+import { Burst } from "./burst.ts";
 import type { CongestionController, Loss, RateSample } from "./controller.ts";
 
 // What is kept of the last transmission of each segment. Names as in draft-ietf-ccwg-bbr-06 §4.1.
@@ -27,6 +28,8 @@ const APP_LIMITED = 7;
 export class RateSampler {
   /** Bytes in flight: sent, not acknowledged, and not counted as lost. */
   inFlight = 0;
+  /** How many packets may leave back to back. */
+  readonly burst = new Burst();
   /** Whether the controller's window has held data back, in this round trip and in the last one. */
   #limitedNow = false;
   #limitedBefore = false;
@@ -91,6 +94,7 @@ export class RateSampler {
       if (this.#appLimitedUntil !== 0) this.controller.onIdleRestart?.(now);
       this.#firstSentAt = this.#deliveredAt = now;
     }
+    this.burst.send(now, bytes, this.inFlight);
     this.inFlight += bytes;
     const segments = this.#segments;
     const at = slot * STRIDE;
@@ -112,7 +116,10 @@ export class RateSampler {
 
   /** Notes that a segment is in flight no more, and that nothing is known of why. */
   remove(slot: number): void {
-    this.inFlight -= this.#segments[slot * STRIDE + BYTES];
+    const at = slot * STRIDE;
+    const bytes = this.#segments[at + BYTES];
+    this.inFlight -= bytes;
+    this.burst.arrive(this.#segments[at + SENT_AT], bytes, this.#segments[at + TX_IN_FLIGHT]);
   }
 
   /** Notes that a segment in flight counts as lost. */
@@ -132,6 +139,7 @@ export class RateSampler {
     loss.span = this.span;
     loss.appLimited = segments[at + APP_LIMITED] === 1;
     loss.timedOut = timedOut;
+    this.burst.lose(loss.sentAt, bytes);
     this.controller.onLoss(loss);
   }
 
@@ -167,7 +175,10 @@ export class RateSampler {
     const segments = this.#segments;
     const at = slot * STRIDE;
     const bytes = segments[at + BYTES];
-    if (wasInFlight) this.inFlight -= bytes;
+    if (wasInFlight) {
+      this.inFlight -= bytes;
+      this.burst.arrive(segments[at + SENT_AT], bytes, segments[at + TX_IN_FLIGHT]);
+    }
     this.#delivered += bytes;
     this.#deliveredAt = now;
     this.#count++;
@@ -272,5 +283,6 @@ export class RateSampler {
   /** Notes that nothing is in flight any more. */
   clear(): void {
     this.inFlight = 0;
+    this.burst.clear();
   }
 }
