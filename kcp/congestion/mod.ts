@@ -11,4 +11,5 @@ export type {
   Loss,
   RateSample,
 } from "./controller.ts";
+export { CubicController } from "./cubic.ts";
 export { ReferenceController } from "./reference.ts";
