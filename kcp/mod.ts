@@ -17,7 +17,7 @@ export type {
   Loss,
   RateSample,
 } from "./congestion/mod.ts";
-export { ReferenceController } from "./congestion/mod.ts";
+export { CubicController, ReferenceController } from "./congestion/mod.ts";
 export { Kcp } from "./kcp.ts";
 export type { DeadLink } from "./liveness.ts";
 export type { MemoryWaiter } from "./memory_queue.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 import type { CongestionControllerFactory } from "./controller.ts";
+import { CubicController } from "./cubic.ts";
 import { ReferenceController } from "./reference.ts";
 
 export type {
@@ -15,14 +16,16 @@ export type {
   RateSample,
 } from "./controller.ts";
 export { FlightLimit } from "./flight_limit.ts";
+export { CubicController } from "./cubic.ts";
 export { ReferenceController } from "./reference.ts";
 
 /** A controller of this library, by name. */
-export type CongestionAlgorithm = "reference";
+export type CongestionAlgorithm = "cubic" | "reference";
 /** Which congestion controller a machine has: one of this library, or a factory of others. */
 export type Congestion = CongestionAlgorithm | CongestionControllerFactory;
 
 const ALGORITHMS: Readonly<Record<CongestionAlgorithm, CongestionControllerFactory>> = {
+  cubic: (context) => new CubicController(context),
   reference: (context) => new ReferenceController(context),
 };
 
