@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { choose, names, number } from "../measure/choices.ts";
 import {
   APPLICATIONS,
   type Cell,
@@ -15,8 +16,6 @@ import {
   TROUBLES,
   WAYS,
 } from "./grid.ts";
-
-const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
 
 /** What `--help` prints. */
 export const USAGE =
@@ -133,27 +132,4 @@ export function parse(args: readonly string[]): Arguments | null {
     linux: values.linux,
     flags: values.flags.split(" ").filter((flag) => flag !== ""),
   };
-}
-
-function number(name: string, text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) {
-    throw new RangeError(`Cannot set --${name} to ${text}: allowed are whole numbers from 1`);
-  }
-  return Number(text);
-}
-
-/** Chooses by names, separated by commas. Without a choice, the default; null stands for all. */
-function choose<T extends { readonly name: string }>(
-  name: string,
-  text: string | undefined,
-  all: readonly T[],
-  fallback: readonly string[] | null,
-): readonly T[] {
-  const chosen = text?.split(",") ?? fallback ?? names(all);
-  return chosen.map((wanted) => {
-    const found = all.find(({ name }) => name === wanted);
-    if (found) return found;
-    const allowed = names(all).join(", ");
-    throw new RangeError(`Cannot set --${name} to ${wanted}: allowed are ${allowed}`);
-  });
 }

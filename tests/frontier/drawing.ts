@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { drawing, text, ticks } from "../measure/svg.ts";
 import { TROUBLES } from "./grid.ts";
 import type { Line } from "./report.ts";
 
@@ -36,13 +37,6 @@ interface Placed {
   readonly line: Line;
 }
 
-function text(x: number, y: number, words: string, style = "", anchor = "start"): string {
-  const escaped = words.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<text x="${x.toFixed(1)}" y="${
-    y.toFixed(1)
-  }" text-anchor="${anchor}" ${style}>${escaped}</text>`;
-}
-
 function overlap(a: Box, b: Box): boolean {
   return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }
@@ -52,16 +46,6 @@ export function frontierOf(lines: readonly Line[]): Line[] {
   const sorted = lines.toSorted((a, b) => a.bytes - b.bytes || a.p99 - b.p99);
   let best = Infinity;
   return sorted.filter(({ p99 }) => p99 < best && ((best = p99), true));
-}
-
-/** Steps of an axis: up to six, each 1, 2 or 5 times a power of ten. */
-function ticks(from: number, to: number): number[] {
-  const rough = (to - from) / 6;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((size) => size >= rough)!;
-  const found: number[] = [];
-  for (let at = Math.ceil(from / step) * step; at <= to + step / 1e6; at += step) found.push(at);
-  return found;
 }
 
 /** Places where the label of a point may be, the best one first: its box, given its width. */
@@ -185,15 +169,7 @@ export function draw(lines: readonly Line[], foot = ""): string {
     : "";
   parts.push(text(16, below + 14, key + same, `font-size="11"`));
   parts.push(text(16, below + 30, foot, `font-size="11"`));
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${below + FOOT}" ` +
-    `width="${width}" height="${below + FOOT}" ` +
-    `font-family="system-ui, sans-serif" font-size="13" fill="#111827">`,
-    `<rect width="${width}" height="${below + FOOT}" fill="#ffffff"/>`,
-    ...parts,
-    "</svg>",
-    "",
-  ].join("\n");
+  return drawing(width, below + FOOT, parts);
 }
 
 /** The line below a drawing, from the first line of the results and a point. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type Lane, runOnLanes } from "../measure/lanes.ts";
 import type { Arguments } from "./arguments.ts";
 import { type Cell, CONFIGURATIONS, linkOf, TROUBLES } from "./grid.ts";
 import { VirtualKcpGo } from "./kcp_go.ts";
@@ -15,30 +16,14 @@ import type { Answer, Task } from "./worker.ts";
 /** What the sessions of one configuration gave in one cell. */
 type Outcome = (SessionResult | Error)[];
 
-/** Runs tasks one after the other, each in the same worker. */
-class Lane {
-  readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-
-  run(task: Task): Promise<Outcome> {
-    return new Promise((resolve, reject) => {
-      this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => {
-        resolve(data.map((each) => typeof each === "string" ? new Error(each) : each));
-      };
-      this.#worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(event.message));
-      };
-      this.#worker.postMessage(task);
-    });
-  }
-
-  stop(): void {
-    this.#worker.terminate();
-  }
+/** Runs sessions of this module in a worker. */
+async function runIn(lane: Lane<Task, Answer>, task: Task): Promise<Outcome> {
+  const answer = await lane.run(task);
+  return answer.map((each) => typeof each === "string" ? new Error(each) : each);
 }
 
 /** Something to run on a lane. */
-type Work = (lane: Lane) => Promise<void>;
+type Work = (lane: Lane<Task, Answer>) => Promise<void>;
 
 /** The sessions of a cell. The sessions of every configuration have the same seeds. */
 function jobsOf(cell: Cell, seeds: number, seconds: number): SessionJob[] {
@@ -104,7 +89,7 @@ export async function measureVirtual(
     };
     return [
       ...configurations.map(({ options }, i): Work => async (lane) =>
-        done(i, await lane.run({ jobs: sessions, options }))
+        done(i, await runIn(lane, { jobs: sessions, options }))
       ),
       ...theirs.map(({ data, parity }, i): Work => async () => {
         const theirJobs = sessions.map((job) => ({ ...job, data, parity }));
@@ -112,10 +97,5 @@ export async function measureVirtual(
       }),
     ];
   });
-  const lanes = Array.from({ length: jobs }, () => new Lane());
-  let next = 0;
-  await Promise.all(lanes.map(async (lane) => {
-    while (next < work.length) await work[next++](lane);
-  }));
-  for (const lane of lanes) lane.stop();
+  await runOnLanes(jobs, new URL("./worker.ts", import.meta.url), work);
 }
