@@ -83,6 +83,8 @@ const QUANTUM_MS = 2;
 const QUEUE_MIN = 1;
 const QUEUE_MAX = 5;
 const QUEUE_PART = 1 / 16;
+/** A queue that has grown by this part of the shortest round trip is congestion. */
+const DELAY_PART = 0.25;
 /** Losses are found up to this part of a round trip late. So long they stay in flight. */
 const LATE_LOSS = 0.5;
 
@@ -244,14 +246,9 @@ export class BbrController implements CongestionController {
     return gain * bw * minRtt * (1 + LATE_LOSS * this.#loss.rate);
   }
 
-  /** Bytes that are acknowledged late, in bursts. */
-  get #extra(): number {
-    return Math.max(this.#aggregation.extra, this.#aggregation.burst);
-  }
-
   /** Bytes that are in flight without a queue, those that are acknowledged late included. */
   get #held(): number {
-    return this.#product(1) + this.#extra;
+    return this.#product(1) + this.#aggregation.burst;
   }
 
   /** Bytes that have to be in flight for a path that takes and gives bursts. */
@@ -295,6 +292,9 @@ export class BbrController implements CongestionController {
       const empty = idle && sample.txInFlight <= this.#product(PROBE_RTT_GAIN);
       this.#standing.onSample(now, rtt);
       this.#minRtt.onSample(now, rtt, empty || idle && this.#minRtt.isSimilar(rtt));
+      if (!this.#isProbing && this.#phase !== PROBE_RTT && this.#queue < this.#residual) {
+        this.#residual = this.#queue;
+      }
       this.#loss.onAck(now, now - rtt, this.#queued, this.#standing.smoothed, this.#mss);
     }
     if (sample.acked === 0) return;
@@ -326,6 +326,7 @@ export class BbrController implements CongestionController {
     const lossRoundStart = measured && sample.priorDelivered >= this.#lossRound;
     if (lossRoundStart) {
       this.#lossRound = this.#delivered;
+      if (this.#queue - this.#residual > DELAY_PART * this.#minRtt.value) this.#congested = true;
       if (this.#congested && this.#phase !== STARTUP && !this.#isProbing) {
         bounds.lower(this.#bandwidth.value, this.#window);
       }
@@ -401,7 +402,6 @@ export class BbrController implements CongestionController {
       case DOWN:
         if (this.#isTimeToProbe(now)) this.#startRefill(now);
         else if (this.#isDrained(sample)) {
-          this.#residual = this.#queue;
           this.#enter(now, CRUISE, 1, EQUAL);
         }
         return;
@@ -409,7 +409,7 @@ export class BbrController implements CongestionController {
         if (this.#isTimeToProbe(now)) this.#startRefill(now);
         else {
           const queue = Math.max(0, this.#queue - this.#residual - this.#queueThreshold / 2);
-          this.#gain = 1 - Math.min(1 - DOWN_GAIN, queue / (4 * this.#standing.smoothed));
+          this.#gain = 1 - Math.min(0.5, queue / (2 * this.#standing.smoothed));
         }
         return;
       case REFILL:
@@ -479,6 +479,7 @@ export class BbrController implements CongestionController {
   }
 
   #startDown(now: number): void {
+    this.#residual = this.#queue;
     this.#congested = false;
     this.#bounds.beginRound(0, 0);
     this.#roundsSinceProbe = this.#draw() < 0.5 ? 0 : 1;
@@ -517,7 +518,9 @@ export class BbrController implements CongestionController {
   }
 
   #probeRttWindow(): number {
-    return Math.max(this.#product(PROBE_RTT_GAIN), this.#quanta);
+    const latest = this.#bounds.latestBandwidth;
+    const bw = latest > 0 ? Math.min(this.#bw, latest) : this.#bw;
+    return Math.max(this.#product(PROBE_RTT_GAIN, bw), this.#quanta);
   }
 
   /** Draft §5.3.4.3. */
@@ -647,13 +650,13 @@ export class BbrController implements CongestionController {
 
   /** Draft §5.6.4.6 and §5.6.4.7. */
   #setWindow(acked: number): void {
-    const extra = this.#extra;
+    const { burst, extra } = this.#aggregation;
     let most: number;
     if (this.#phase === UP) {
       const room = Math.min(PROBE_PART * this.#held, PROBE_MS * this.#bw);
       most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss);
-    } else if (this.#phase === STARTUP) most = this.#product(WINDOW_GAIN) + WINDOW_GAIN * extra;
-    else most = this.#product(WINDOW_GAIN) + extra;
+    } else if (this.#phase === STARTUP) most = this.#product(WINDOW_GAIN) + WINDOW_GAIN * burst;
+    else most = this.#product(WINDOW_GAIN) + Math.max(burst, extra);
     most = Math.max(most, this.#quanta);
     if (this.#pipeFilled) this.#window = Math.min(this.#window + acked, most);
     else if (this.#window < most || this.#delivered < this.#initialWindow) this.#window += acked;

@@ -6,6 +6,12 @@ const HEADROOM = 0.15;
 const DOUBLINGS = 30;
 
 /**
+ * The long-term bound grows at least by one segment for each 8 that are acknowledged. The draft begins
+ * with one a round. Here, the queue bounds a probe already.
+ */
+const LEAST_GROWTH = 8;
+
+/**
  * Bounds below the model of the path, which congestion has taught.
  *
  * The long-term bound is the volume in flight at which probing led to congestion. The short-term
@@ -80,7 +86,7 @@ export class Bounds {
   steepen(window: number, mss: number): void {
     const growth = 2 ** this.#rounds;
     this.#rounds = Math.min(this.#rounds + 1, DOUBLINGS);
-    this.#ackedPerSegment = Math.max(window / growth, mss);
+    this.#ackedPerSegment = Math.max(Math.min(window / growth, LEAST_GROWTH * mss), mss);
   }
 
   /** Bytes were acknowledged while the long-term bound limited a probe. */
