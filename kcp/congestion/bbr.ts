@@ -147,6 +147,8 @@ export class BbrController implements CongestionController {
   #ackPhase = ACKS_INIT;
   #probeSample = false;
   #probeTooHigh = false;
+  /** Whether a queue has stood since the probe began. */
+  #probeQueued = false;
   #precautionary = false;
   #probeBest = 0;
   #cycleStart = 0;
@@ -174,7 +176,7 @@ export class BbrController implements CongestionController {
   constructor(context: CongestionContext, options: BbrOptions = {}) {
     this.#mss = context.mss;
     this.#initialWindow = this.#window = context.initialWindow;
-    this.#loss = new PathLoss(options.pathLoss ?? 0.35);
+    this.#loss = new PathLoss(options.pathLoss ?? 0.5);
     // Draft §5.6.2: the nominal bandwidth before the first sample assumes a round trip of 1 ms.
     this.#pacing = STARTUP_GAIN * this.#window;
   }
@@ -295,7 +297,9 @@ export class BbrController implements CongestionController {
       if (!this.#isProbing && this.#phase !== PROBE_RTT && this.#queue < this.#residual) {
         this.#residual = this.#queue;
       }
-      this.#loss.onAck(now, now - rtt, this.#queued, this.#standing.smoothed, this.#mss);
+      const queued = this.#queued;
+      this.#probeQueued ||= queued;
+      this.#loss.onAck(now, now - rtt, queued, this.#standing.smoothed, this.#mss);
     }
     if (sample.acked === 0) return;
     this.#lastAck = now;
@@ -479,6 +483,7 @@ export class BbrController implements CongestionController {
   }
 
   #startDown(now: number): void {
+    if (this.#phase === UP) this.#loss.onProbe(this.#probeQueued);
     this.#residual = this.#queue;
     this.#congested = false;
     this.#bounds.beginRound(0, 0);
@@ -492,7 +497,7 @@ export class BbrController implements CongestionController {
   #startRefill(now: number): void {
     this.#bounds.resetShortTerm();
     this.#bounds.prepareProbe();
-    this.#precautionary = false;
+    this.#precautionary = this.#probeQueued = false;
     this.#ackPhase = ACKS_REFILLING;
     this.#enter(now, REFILL, 1, EQUAL);
   }

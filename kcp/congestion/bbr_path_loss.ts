@@ -8,6 +8,8 @@ const SETTLED = 1.75;
 const MEMORY = 1024;
 /** What a window with losses and a queue leaves of the estimate: they may be congestion. */
 const DOUBT = 0.9;
+/** What a probe without a queue leaves of the trust in the estimate. */
+const DISTRUST = 0.8;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
 export const LOSS_THRESH = 0.02;
 
@@ -26,10 +28,12 @@ export type Sending = typeof SLOWER | typeof EQUAL | typeof FASTER | typeof GROW
 /**
  * The rate at which the path itself loses segments, whatever the flow does.
  *
- * Each window of sent segments counts what it sends and what of it is lost. Windows in which the flow
- * sends slower than the path delivers show the loss rate of the path. Windows in which it sends as
- * fast can only lower it: congestion may add to them. A window that ends with a standing queue says
- * nothing.
+ * A full queue loses segments while it is full. So segments that are lost while no queue stands are
+ * lost by the path itself. Each window of sent segments counts what it sends and what of it is lost. A
+ * window in which a queue stands at any time can only lower the estimate.
+ *
+ * To tell an empty queue from one that is full all the time, the estimate is not used before a queue was
+ * seen to grow. It is used less and less while probes do not lead to a queue.
  */
 export class PathLoss {
   /** Loss rate, 0 to 1. */
@@ -45,6 +49,8 @@ export class PathLoss {
   #unsettled = 0;
   #sumSent = 0;
   #sumLost = 0;
+  /** 0 until a queue was seen to come and go. */
+  #trust = 0;
 
   /** @param limit Highest loss rate that may be the path's own. */
   constructor(limit: number) {
@@ -94,8 +100,10 @@ export class PathLoss {
    */
   onAck(now: number, sentAt: number, queued: boolean, rtt: number, mss: number): void {
     const place = this.#find(sentAt);
-    if (place >= 0 && (queued || this.#sending[place] !== GROWING)) {
-      this.#queued[place] = queued ? 1 : 0;
+    if (queued) {
+      if (place >= 0) this.#queued[place] = 1;
+      this.#trust = 1;
+      this.#rate();
     }
     const present = this.#present % WINDOWS;
     if (now - this.#starts[present] > rtt && this.#sent[present] > MIN_SEGMENTS * mss) {
@@ -114,8 +122,7 @@ export class PathLoss {
     const sending = this.#sending[place];
     if (sent === 0 || sending === FASTER) return;
     const expected = this.rate * sent;
-    const deviation = Math.sqrt(expected * mss);
-    if (lost < expected - 3 * deviation) {
+    if (lost < expected - 3 * Math.sqrt(expected * mss)) {
       // The path does not always lose as much: the rest was congestion.
       this.#sumSent = sent;
       this.#sumLost = lost;
@@ -129,7 +136,6 @@ export class PathLoss {
       }
       return;
     }
-    if (sending === EQUAL && lost > expected - 2 * deviation) return;
     this.#sumSent += sent;
     this.#sumLost += lost;
     this.#rate();
@@ -141,7 +147,19 @@ export class PathLoss {
   }
 
   #rate(): void {
-    this.rate = this.#sumSent === 0 ? 0 : Math.min(this.#limit, this.#sumLost / this.#sumSent);
+    const rate = this.#sumSent === 0 ? 0 : this.#sumLost / this.#sumSent;
+    this.rate = this.#trust * Math.min(this.#limit, rate);
+  }
+
+  /**
+   * A probe is over.
+   *
+   * @param queued Whether it led to a queue. Otherwise the queue may be full all the time.
+   */
+  onProbe(queued: boolean): void {
+    if (queued) return;
+    this.#trust *= DISTRUST;
+    this.#rate();
   }
 
   /** Place of the window in which something was sent. -1 if it is no longer known. */
