@@ -83,6 +83,11 @@ const QUANTUM_MS = 2;
 const QUEUE_MIN = 1;
 const QUEUE_MAX = 5;
 const QUEUE_PART = 1 / 16;
+/**
+ * After this many rounds, losses above those of the path are congestion even without a queue: it may be
+ * full all the time.
+ */
+const EXCESS_ROUNDS = 2;
 /** A queue that has grown by this part of the shortest round trip is congestion. */
 const DELAY_PART = 0.25;
 /** Losses are found up to this part of a round trip late. So long they stay in flight. */
@@ -144,6 +149,9 @@ export class BbrController implements CongestionController {
   #roundLimited = true;
   #lossRound = 0;
   #congested = false;
+  /** Whether more was lost in this round than the path loses itself, and in how many before. */
+  #excess = false;
+  #excessRounds = 0;
   #ackPhase = ACKS_INIT;
   #probeSample = false;
   #probeTooHigh = false;
@@ -346,7 +354,8 @@ export class BbrController implements CongestionController {
     this.#checkProbeRtt(now, sample);
     if (lossRoundStart) {
       bounds.beginRound(rate, delivered);
-      this.#congested = false;
+      this.#excessRounds = this.#excess ? this.#excessRounds + 1 : 0;
+      this.#congested = this.#excess = false;
     }
     if (this.#roundStart) {
       this.#roundLimited = true;
@@ -382,7 +391,7 @@ export class BbrController implements CongestionController {
     if (this.#pipe.full) this.#pipeFilled = true;
     else if (
       this.#roundStart && this.#congested && this.#queued &&
-      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss)
+      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued)
     ) {
       this.#undoPhase = STARTUP;
       this.#pipeFilled = true;
@@ -471,7 +480,7 @@ export class BbrController implements CongestionController {
     }
     const bounds = this.#bounds;
     if (bounds.longTerm === Infinity || sample.delivered === 0) return false;
-    if (this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss)) return false;
+    if (this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued)) return false;
     if (sample.txInFlight > bounds.longTerm) bounds.longTerm = sample.txInFlight;
     if (this.#phase === UP) {
       if (this.#windowLimited && this.#window >= bounds.longTerm) {
@@ -571,12 +580,13 @@ export class BbrController implements CongestionController {
 
   /** Judges a loss. Draft §5.5.10.2. */
   onLoss(loss: Loss): void {
-    this.#loss.onLoss(loss.sentAt, loss.bytes);
+    this.#loss.onLoss(loss.now, loss.sentAt, loss.bytes);
     this.#suspect(loss.now);
     const mss = this.#mss;
-    const excess = this.#loss.isExcess(loss.lost, loss.txInFlight, mss);
+    const excess = this.#loss.isExcess(loss.lost, loss.txInFlight, mss, this.#queued);
     if (!excess) return;
-    if (this.#queued) this.#congested = true;
+    this.#excess = true;
+    if (this.#queued || this.#excessRounds >= EXCESS_ROUNDS) this.#congested = true;
     if (!this.#probeSample) return;
     this.#probeTooHigh = true;
     this.#probeSample = false;

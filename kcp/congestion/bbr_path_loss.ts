@@ -6,6 +6,8 @@ const MIN_SEGMENTS = 64;
 const SETTLED = 1.75;
 /** The estimate remembers about this many segments. */
 const MEMORY = 1024;
+/** Weight of what is lost at one time in the mean. */
+const BATCH_WEIGHT = 1 / 16;
 /** What a window with losses and a queue leaves of the estimate: they may be congestion. */
 const DOUBT = 0.9;
 /** What a probe without a queue leaves of the trust in the estimate. */
@@ -49,6 +51,11 @@ export class PathLoss {
   #unsettled = 0;
   #sumSent = 0;
   #sumLost = 0;
+  /** Bytes that were found to be lost at one time, their sum over such times, and that of their squares. */
+  #batch = 0;
+  #batchAt = -Infinity;
+  #batches = 0;
+  #batchSquares = 0;
   /** 0 until a queue was seen to come and go. */
   #trust = 0;
 
@@ -77,9 +84,24 @@ export class PathLoss {
   }
 
   /** Notes that bytes which were sent at a time count as lost. */
-  onLoss(sentAt: number, bytes: number): void {
+  onLoss(now: number, sentAt: number, bytes: number): void {
+    if (now !== this.#batchAt) {
+      this.#batches += this.#batch - this.#batches * BATCH_WEIGHT;
+      this.#batchSquares += this.#batch ** 2 - this.#batchSquares * BATCH_WEIGHT;
+      this.#batch = 0;
+      this.#batchAt = now;
+    }
+    this.#batch += bytes;
     const place = this.#find(sentAt);
     if (place >= 0) this.#lost[place] += bytes;
+  }
+
+  /**
+   * Bytes that are lost together, as seen by a lost byte. A lost packet of acknowledgments looks like the
+   * loss of all that it acknowledged.
+   */
+  #together(mss: number): number {
+    return this.#batches > 0 ? Math.max(mss, this.#batchSquares / this.#batches) : mss;
   }
 
   /** Notes that bytes which counted as lost were only late. */
@@ -122,7 +144,7 @@ export class PathLoss {
     const sending = this.#sending[place];
     if (sent === 0 || sending === FASTER) return;
     const expected = this.rate * sent;
-    if (lost < expected - 3 * Math.sqrt(expected * mss)) {
+    if (lost < expected - 3 * Math.sqrt(expected * this.#together(mss))) {
       // The path does not always lose as much: the rest was congestion.
       this.#sumSent = sent;
       this.#sumLost = lost;
@@ -177,9 +199,11 @@ export class PathLoss {
    * @param lost Bytes that were lost.
    * @param flight Bytes that were in flight.
    * @param mss Bytes of a full segment.
+   * @param queued Whether a queue stands. Otherwise losses that come together count as one.
    */
-  isExcess(lost: number, flight: number, mss: number): boolean {
+  isExcess(lost: number, flight: number, mss: number, queued: boolean): boolean {
     const expected = flight * (this.rate + LOSS_THRESH);
-    return lost > expected + 2 * Math.sqrt(expected * mss) + mss;
+    const together = queued ? mss : this.#together(mss);
+    return lost > expected + 2 * Math.sqrt(expected * together) + mss;
   }
 }
