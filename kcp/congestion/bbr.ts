@@ -220,6 +220,7 @@ export class BbrController implements CongestionController {
       extra: this.#aggregation.extra,
       burst: this.#aggregation.burst,
       pathLoss: this.#loss.rate,
+      sure: this.#loss.sure,
       queue: this.#queue,
       residual: this.#residual,
       round: this.#round,
@@ -390,8 +391,8 @@ export class BbrController implements CongestionController {
     if (this.#phase !== STARTUP) return;
     if (this.#pipe.full) this.#pipeFilled = true;
     else if (
-      this.#roundStart && this.#congested && this.#queued &&
-      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued)
+      this.#roundStart && this.#congested &&
+      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, true)
     ) {
       this.#undoPhase = STARTUP;
       this.#pipeFilled = true;
@@ -480,7 +481,9 @@ export class BbrController implements CongestionController {
     }
     const bounds = this.#bounds;
     if (bounds.longTerm === Infinity || sample.delivered === 0) return false;
-    if (this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued)) return false;
+    if (this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, true)) {
+      return false;
+    }
     if (sample.txInFlight > bounds.longTerm) bounds.longTerm = sample.txInFlight;
     if (this.#phase === UP) {
       if (this.#windowLimited && this.#window >= bounds.longTerm) {
@@ -540,7 +543,7 @@ export class BbrController implements CongestionController {
   /** Draft §5.3.4.3. */
   #checkProbeRtt(now: number, sample: RateSample): void {
     if (this.#phase !== PROBE_RTT) {
-      if (!this.#minRtt.isProbeDue(now)) return;
+      if (!this.#minRtt.isProbeDue) return;
       if (this.#idleRestart) this.#minRtt.onProbed(now);
       else {
         this.#saveWindow();
@@ -583,7 +586,13 @@ export class BbrController implements CongestionController {
     this.#loss.onLoss(loss.now, loss.sentAt, loss.bytes);
     this.#suspect(loss.now);
     const mss = this.#mss;
-    const excess = this.#loss.isExcess(loss.lost, loss.txInFlight, mss, this.#queued);
+    const excess = this.#loss.isExcess(
+      loss.lost,
+      loss.txInFlight,
+      mss,
+      this.#queued,
+      this.#probeSample,
+    );
     if (!excess) return;
     this.#excess = true;
     if (this.#queued || this.#excessRounds >= EXCESS_ROUNDS) this.#congested = true;
@@ -651,7 +660,9 @@ export class BbrController implements CongestionController {
   #pace(gain: number): void {
     let rate = gain * this.#bw * PACING_MARGIN;
     // What the path loses is not added: this shows whether these losses are its own.
-    if (gain < 1 && this.#phase !== CRUISE) rate *= 1 - this.#loss.rate;
+    const { rate: loss, sure } = this.#loss;
+    if (this.#phase === CRUISE) rate *= (1 - loss) / (1 - sure);
+    else if (gain < 1) rate *= 1 - loss;
     if (this.#pipeFilled || rate > this.#pacing) this.#pacing = rate;
   }
 

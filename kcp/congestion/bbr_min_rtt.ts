@@ -21,7 +21,11 @@ export class MinRtt {
   readonly #slots: Float64Array = new Float64Array(SLOTS).fill(Infinity);
   #at = 0;
   #slotEnds = -Infinity;
+  /** The smallest sample since the last probe, in ms, and when it came. */
+  #probeMin = Infinity;
   #probedAt = -Infinity;
+  /** Whether no sample of the last 5 s was lower than those before, or is known to be of an empty path. */
+  isProbeDue = false;
   /** The smallest sample of the last 7.5 to 10 s in ms. Infinity before the first. */
   value: number = Infinity;
 
@@ -36,7 +40,12 @@ export class MinRtt {
   onSample(now: number, rtt: number, empty: boolean): void {
     if (now >= this.#slotEnds) this.#advance(now);
     if (rtt < this.#slots[this.#at]) this.#slots[this.#at] = rtt;
-    if (empty) this.#probedAt = now;
+    this.isProbeDue = now - this.#probedAt > PROBE_INTERVAL && !empty;
+    if (rtt < this.#probeMin || empty || this.isProbeDue) {
+      // Flows that share a queue see it drain together. Hence they probe together the next time.
+      this.#probeMin = rtt;
+      this.#probedAt = now;
+    }
     if (rtt < this.value) this.value = rtt;
   }
 
@@ -45,21 +54,18 @@ export class MinRtt {
     return rtt <= this.value * (1 + SIMILAR);
   }
 
-  /** Whether no sample of the last 5 s is known to be one of an empty path. */
-  isProbeDue(now: number): boolean {
-    return now - this.#probedAt > PROBE_INTERVAL;
-  }
-
   /** Notes that the path was drained long enough to measure it, or was idle. */
   onProbed(now: number): void {
     this.#probedAt = now;
+    this.isProbeDue = false;
   }
 
   /** Forgets the minimum: the path has become another one. */
   reset(now: number, rtt: number): void {
     this.#slots.fill(Infinity);
-    this.#slots[this.#at] = this.value = rtt;
+    this.#slots[this.#at] = this.value = this.#probeMin = rtt;
     this.#probedAt = now;
+    this.isProbeDue = false;
   }
 
   /** Begins a slot, and forgets the oldest one. The next sample is in the new slot. */

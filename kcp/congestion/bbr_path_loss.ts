@@ -11,7 +11,7 @@ const BATCH_WEIGHT = 1 / 16;
 /** What a window with losses and a queue leaves of the estimate: they may be congestion. */
 const DOUBT = 0.9;
 /** What a probe without a queue leaves of the trust in the estimate. */
-const DISTRUST = 0.8;
+const DISTRUST = 0.5;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
 export const LOSS_THRESH = 0.02;
 
@@ -34,11 +34,12 @@ export type Sending = typeof SLOWER | typeof EQUAL | typeof FASTER | typeof GROW
  * lost by the path itself. Each window of sent segments counts what it sends and what of it is lost. A
  * window in which a queue stands at any time can only lower the estimate.
  *
- * To tell an empty queue from one that is full all the time, the estimate is not used before a queue was
- * seen to grow. It is used less and less while probes do not lead to a queue.
+ * To tell an empty queue from one that is full all the time, the estimate is not sure before a queue was
+ * seen to grow, and gets less sure with each probe that does not lead to a queue. Probes use it anyway:
+ * otherwise they would never fill a path that loses a third of what is sent.
  */
 export class PathLoss {
-  /** Loss rate, 0 to 1. */
+  /** Loss rate, 0 to 1, if the queue is not full all the time. */
   rate = 0;
   readonly #limit: number;
   readonly #starts = new Float64Array(WINDOWS).fill(-Infinity);
@@ -62,6 +63,11 @@ export class PathLoss {
   /** @param limit Highest loss rate that may be the path's own. */
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** The part of the loss rate that is sure. */
+  get sure(): number {
+    return this.rate * this.#trust;
   }
 
   /** Whether no window has begun. */
@@ -125,7 +131,6 @@ export class PathLoss {
     if (queued) {
       if (place >= 0) this.#queued[place] = 1;
       this.#trust = 1;
-      this.#rate();
     }
     const present = this.#present % WINDOWS;
     if (now - this.#starts[present] > rtt && this.#sent[present] > MIN_SEGMENTS * mss) {
@@ -170,7 +175,7 @@ export class PathLoss {
 
   #rate(): void {
     const rate = this.#sumSent === 0 ? 0 : this.#sumLost / this.#sumSent;
-    this.rate = this.#trust * Math.min(this.#limit, rate);
+    this.rate = Math.min(this.#limit, rate);
   }
 
   /**
@@ -181,7 +186,6 @@ export class PathLoss {
   onProbe(queued: boolean): void {
     if (queued) return;
     this.#trust *= DISTRUST;
-    this.#rate();
   }
 
   /** Place of the window in which something was sent. -1 if it is no longer known. */
@@ -200,9 +204,10 @@ export class PathLoss {
    * @param flight Bytes that were in flight.
    * @param mss Bytes of a full segment.
    * @param queued Whether a queue stands. Otherwise losses that come together count as one.
+   * @param probing Whether the flow probes: a short probe need not be sure.
    */
-  isExcess(lost: number, flight: number, mss: number, queued: boolean): boolean {
-    const expected = flight * (this.rate + LOSS_THRESH);
+  isExcess(lost: number, flight: number, mss: number, queued: boolean, probing: boolean): boolean {
+    const expected = flight * ((probing ? this.rate : this.sure) + LOSS_THRESH);
     const together = queued ? mss : this.#together(mss);
     return lost > expected + 2 * Math.sqrt(expected * together) + mss;
   }
