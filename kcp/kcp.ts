@@ -110,7 +110,7 @@ export class Kcp {
    */
   constructor(conv: number, options: KcpOptions = {}, arena: Arena = new Arena()) {
     const {
-      congestion = "reference",
+      congestion = "cubic",
       initialSndSn = 0,
       initialRcvSn = 0,
       initialTs = 0,

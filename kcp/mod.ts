@@ -27,6 +27,7 @@ export {
   type KcpOptions,
   type NodelayOptions,
   normal,
+  reference,
   type ResolvedKcpOptions,
   turbo,
 } from "./options.ts";

@@ -11,6 +11,7 @@ import {
   type KcpOptions,
   PacketBatch,
   type PacketBatchOptions,
+  reference,
 } from "../../kcp/mod.ts";
 import type { Link } from "../../transport/link/link.ts";
 import { type Timed, TimerHeap } from "../../transport/session/timer_heap.ts";
@@ -124,7 +125,7 @@ export class End {
   onPacket: (packet: Uint8Array) => void = () => {};
 
   constructor(options: KcpOptions = {}, arena?: Arena, batch: PacketBatchOptions = {}) {
-    this.kcp = new Kcp(CONV, options, arena);
+    this.kcp = new Kcp(CONV, { ...reference, ...options }, arena);
     this.batch = new PacketBatch({ ...batch, arena: this.kcp.arena });
   }
 
