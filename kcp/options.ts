@@ -1,5 +1,4 @@
-import type { CongestionControllerFactory } from "./congestion/controller.ts";
-import { DEFAULT_BURST } from "./pacer.ts";
+import type { Congestion } from "./congestion/mod.ts";
 import { RTO_MAX, RTO_MIN, RTO_MIN_NODELAY } from "./rto.ts";
 import { MAX_FRAGMENTS, OVERHEAD } from "./segment.ts";
 
@@ -67,10 +66,11 @@ export interface KcpLiveOptions extends NodelayOptions {
    */
   pacingRate?: number;
   /**
-   * Most packets that leave back to back. `Infinity` for no limit. Default: 64, which a receive
-   * buffer of 208 KiB (the default of Linux) can hold.
+   * Most packets that leave back to back. 1 to Infinity, or `"auto"`: the machine starts with 64, which a
+   * receive buffer of 208 KiB (the default of Linux) can hold, sends more where bursts arrive whole, and
+   * fewer where their ends are lost. Default: `"auto"`.
    */
-  burst?: number;
+  burst?: number | "auto";
   /**
    * How many copies of a retransmission are sent, 3 ms apart, or with the next packet that carries new
    * data. So what was lost once is rarely late by a second round trip. 0 to 3. Default: 0, or 1 in
@@ -91,9 +91,9 @@ export interface KcpLiveOptions extends NodelayOptions {
 /** Settings of a {@linkcode Kcp}. */
 export interface KcpOptions extends KcpLiveOptions {
   /**
-   * Creates the congestion controller. Default: {@linkcode ReferenceController}. `nc` turns it off.
+   * The congestion controller, by name, or a factory of one. Default: `"reference"`. `nc` turns it off.
    */
-  congestion?: CongestionControllerFactory;
+  congestion?: Congestion;
   /** First sequence number sent. Default: 0, which every KCP peer expects. */
   initialSndSn?: number;
   /**
@@ -166,7 +166,7 @@ const DEFAULTS = {
   ackNoDelay: false,
   writeDelay: false,
   pacingRate: Infinity,
-  burst: DEFAULT_BURST,
+  burst: "auto",
   copies: 0,
   rideAlong: 0,
   deadLinkTime: 30_000,
@@ -205,7 +205,9 @@ export function resolveOptions(given: KcpLiveOptions): ResolvedKcpOptions {
       throw new TypeError(`Cannot set ${name}: there is no such setting`);
     }
     const range = RANGES[name];
-    if (range) {
+    if (name === "burst" && value === "auto") {
+      // The machine finds it.
+    } else if (range) {
       if (typeof value !== "number") {
         throw new TypeError(`Cannot set ${name} to ${describe(value)}: it must be a number`);
       }

@@ -19,7 +19,7 @@ Deno.test("options: the defaults are those of the reference for the settings tha
     ackNoDelay: false,
     writeDelay: false,
     pacingRate: Infinity,
-    burst: 64,
+    burst: "auto",
     copies: 0,
     rideAlong: 0,
     deadLinkTime: 30_000,

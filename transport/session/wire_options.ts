@@ -5,7 +5,6 @@ import {
   MIN_MTU,
   type ResolvedKcpOptions,
 } from "../../kcp/options.ts";
-import { DEFAULT_BURST } from "../../kcp/pacer.ts";
 
 /**
  * The settings of the KCP machine of a session. The settings of a session count every byte above
@@ -18,7 +17,7 @@ import { DEFAULT_BURST } from "../../kcp/pacer.ts";
  */
 export function kcpOptions(given: KcpLiveOptions, overhead: number, share: number): KcpLiveOptions {
   const inner: KcpLiveOptions = { ...given };
-  const { mtu = DEFAULT_MTU, maxMtu, burst = DEFAULT_BURST } = given;
+  const { mtu = DEFAULT_MTU, maxMtu, burst = "auto" } = given;
   // The machine refuses an MTU that is not a number.
   if (overhead > 0 && typeof mtu === "number") {
     const min = MIN_MTU + overhead;
@@ -33,7 +32,7 @@ export function kcpOptions(given: KcpLiveOptions, overhead: number, share: numbe
   }
   // It is always set: otherwise the burst of an earlier, smaller share would stay.
   inner.burst = burst;
-  if (share < 1 && burst >= 1 && burst < Infinity) {
+  if (share < 1 && typeof burst === "number" && burst >= 1 && burst < Infinity) {
     inner.burst = Math.max(1, Math.floor(burst * share));
   }
   return inner;
@@ -45,7 +44,7 @@ export function wireOptions(
   given: KcpLiveOptions,
   overhead: number,
 ): ResolvedKcpOptions {
-  const { burst = DEFAULT_BURST } = given;
+  const { burst = "auto" } = given;
   const { mtu, maxMtu } = inner;
   return Object.freeze({ ...inner, mtu: mtu + overhead, maxMtu: maxMtu + overhead, burst });
 }

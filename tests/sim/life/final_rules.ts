@@ -6,7 +6,7 @@
 import type { Application } from "./application.ts";
 import type { Correction } from "./correction.ts";
 import type { End } from "./end.ts";
-import { type Facts, isOrphan, limits, ms, remembers } from "./rules.ts";
+import { type Facts, isOrphan, limits, ms, remembers, smallestBurst } from "./rules.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Incoming, Outgoing } from "./streams.ts";
 
@@ -266,7 +266,8 @@ export function checkShare(app: Application, facts: Facts): void {
 function fillsRate(end: End, facts: Facts): boolean {
   const { sndWnd, burst, mtu, pacingRate, nc } = end.connection.options;
   const peer = end.peer!;
-  const window = Math.min(sndWnd, burst, peer.connection.options.rcvWnd) * (mtu - 60);
+  const window = Math.min(sndWnd, smallestBurst(burst), peer.connection.options.rcvWnd) *
+    (mtu - 60);
   const roundTrip = 2 * facts.scenario.oneWay + facts.interval(end) + facts.interval(peer);
   return nc && !facts.scenario.messages && window / roundTrip >= pacingRate / 1000;
 }

@@ -294,11 +294,16 @@ function windowsOfQueue(end: End, peer: End): number {
   return windowsOf(Math.min(all, sndWnd + sndQueue), end, peer);
 }
 
+/** Packets of a burst at least: the machine finds no smaller size than 8. */
+export function smallestBurst(burst: number | "auto"): number {
+  return burst === "auto" ? 8 : burst;
+}
+
 /** How many windows that many segments take at most. */
 function windowsOf(segments: number, sender: End, reader: End): number {
   const { sndWnd, nc, burst, interval } = sender.connection.options;
   const { rcvWnd, ackNoDelay, interval: wait } = reader.connection.options;
-  const windows = segments / Math.min(sndWnd, burst, rcvWnd);
+  const windows = segments / Math.min(sndWnd, smallestBurst(burst), rcvWnd);
   if (nc) return Math.ceil(windows);
   // The timeout of a sender allows for its own interval. If that of the reader is longer, timeouts may
   // come too early, and each makes the window of congestion control one segment again.

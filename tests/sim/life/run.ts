@@ -13,7 +13,7 @@ import {
   checkServed,
   checkShare,
 } from "./final_rules.ts";
-import { Broken, checkOpened, goneSince, limits, Undecided } from "./rules.ts";
+import { Broken, checkOpened, goneSince, limits, smallestBurst, Undecided } from "./rules.ts";
 import type { Family, Scenario } from "./scenario.ts";
 import { World } from "./world.ts";
 
@@ -194,9 +194,10 @@ function longest(scenario: Scenario): number {
 
 /** How long all that the applications write may take if each window takes two round trips, in ms. */
 function transferTime({ client, server, clientProgram, serverProgram, oneWay }: Scenario): number {
-  const least = (name: "mtu" | "rcvWnd" | "sndWnd" | "burst", usual: number) =>
+  const least = (name: "mtu" | "rcvWnd" | "sndWnd", usual: number) =>
     Math.min(client[name] ?? usual, server[name] ?? usual);
-  const window = Math.min(least("rcvWnd", 256), least("sndWnd", 128), least("burst", 64));
+  const burst = Math.min(smallestBurst(client.burst ?? 64), smallestBurst(server.burst ?? 64));
+  const window = Math.min(least("rcvWnd", 256), least("sndWnd", 128), burst);
   const interval = Math.max(client.interval ?? 100, server.interval ?? 100);
   let bytes = 0;
   // An echo writes what it reads.
