@@ -151,7 +151,7 @@ export class Report {
     results: readonly { configuration: Configuration; line: Line | string[] }[],
   ): void {
     this.#begin(row.group);
-    console.log(`${row.name.padEnd(NAME)} ${describe(row.path)}`);
+    console.log(`${row.name.padEnd(NAME)} ${describe(row)}`);
     for (const { configuration, line } of results) {
       if (Array.isArray(line)) {
         this.failures += line.length;
