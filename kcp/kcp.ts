@@ -553,7 +553,9 @@ export class Kcp {
    * @throws {TypeError} When `now` is NaN.
    */
   inputAt(start: number, end: number, now: number, recovered = false): boolean {
+    const late = this.#isLate(now);
     this.#clock.advance(now);
+    if (late) this.#sender.noteLate();
     const sender = this.#sender;
     const receiver = this.#receiver;
     const counters = this.#counters;
@@ -746,8 +748,9 @@ export class Kcp {
    */
   tick(now: number, late = false): void {
     const clock = this.#clock;
-    late ||= now > clock.now + LATE && now > this.deadline + LATE;
+    late ||= this.#isLate(now);
     clock.advance(now);
+    if (late) this.#sender.noteLate();
     if (this.dead) return;
     const liveness = this.#liveness;
     liveness.grantGrace(clock.now, late);
@@ -761,6 +764,11 @@ export class Kcp {
       this.#receiver.acks.clear();
       this.#receiver.answerProbe = this.#receiver.answerEcho = false;
     }
+  }
+
+  /** Whether the machine was not run in time before this call at the time `now`. */
+  #isLate(now: number): boolean {
+    return now > this.#clock.now + LATE && now > this.deadline + LATE;
   }
 
   /**
