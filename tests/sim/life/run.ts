@@ -193,9 +193,12 @@ function longest(scenario: Scenario): number {
 }
 
 /** How long all that the applications write may take if each window takes two round trips, in ms. */
-function transferTime({ client, server, clientProgram, serverProgram, oneWay }: Scenario): number {
+function transferTime(
+  { client, server, clientProgram, serverProgram, oneWay, faults }: Scenario,
+): number {
+  const changes = faults.map((fault) => fault.kind === "configure" ? fault.change : {});
   const least = (name: "mtu" | "rcvWnd" | "sndWnd" | "burst", usual: number) =>
-    Math.min(client[name] ?? usual, server[name] ?? usual);
+    Math.min(...[client, server, ...changes].map((settings) => settings[name] ?? usual));
   const window = Math.min(least("rcvWnd", 256), least("sndWnd", 128), least("burst", 64));
   const interval = Math.max(client.interval ?? 100, server.interval ?? 100);
   let bytes = 0;
