@@ -92,6 +92,8 @@ export class Kcp {
   readonly #origin: PacketOrigin;
   /** When a full batch held back the rest of a flight, in ms. */
   #splitAt = -Infinity;
+  /** Bytes that outer layers have added to packets without data in this output; null outside of one. */
+  #added: number | null = null;
   readonly #clock = new Clock();
   readonly #scratch: Scratch;
   readonly #counters = { packetsIn: 0, bytesIn: 0, segmentsIn: 0 };
@@ -875,6 +877,7 @@ export class Kcp {
     const control = this.#controlDue;
     if (!data && !control && !sender.probesDue && !receiver.answerProbe) return 0;
 
+    this.#added = 0;
     const before = batch.count;
     const writer = this.#writer;
     writer.start(batch, sender.path.mtu, receiver.window, receiver.una);
@@ -911,6 +914,9 @@ export class Kcp {
     const more = batch.full || (left > 0 && this.#options.writeDelay);
     if (!more) this.#clock.nextFlush = now + this.#options.interval;
     this.#liveness.update(now, sender.buffer.inFlight > 0);
+    const added = this.#added;
+    this.#added = null;
+    if (added > 0) sender.pacer.charge(added);
     return batch.count - before;
   }
 
@@ -954,9 +960,14 @@ export class Kcp {
     this.#sender.pacer.spendAny(bytes);
   }
 
-  /** Counts bytes that an outer layer adds to a packet of this machine against the rate limit. */
+  /**
+   * Counts bytes that an outer layer adds to a packet of this machine against the rate limit. What it adds
+   * to an acknowledgment counts after the data of the same output: if the pacer had just become ready, the
+   * data would wait again, each time behind another acknowledgment.
+   */
   charge(bytes: number): void {
-    this.#sender.pacer.charge(bytes);
+    if (this.#added === null || this.#writer.carriesData) this.#sender.pacer.charge(bytes);
+    else this.#added += bytes;
   }
 
   /**
