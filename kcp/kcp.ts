@@ -92,6 +92,8 @@ export class Kcp {
   readonly #origin: PacketOrigin;
   /** When a full batch held back the rest of a flight, in ms. */
   #splitAt = -Infinity;
+  /** Bytes that outer layers have added to packets without data in this output; null outside of one. */
+  #added: number | null = null;
   readonly #clock = new Clock();
   readonly #scratch: Scratch;
   readonly #counters = { packetsIn: 0, bytesIn: 0, segmentsIn: 0 };
@@ -552,7 +554,9 @@ export class Kcp {
    * @throws {TypeError} When `now` is NaN.
    */
   inputAt(start: number, end: number, now: number, recovered = false): boolean {
+    const late = this.#isLate(now);
     this.#clock.advance(now);
+    if (late) this.#sender.noteLate();
     const sender = this.#sender;
     const receiver = this.#receiver;
     const counters = this.#counters;
@@ -745,8 +749,9 @@ export class Kcp {
    */
   tick(now: number, late = false): void {
     const clock = this.#clock;
-    late ||= now > clock.now + LATE && now > this.deadline + LATE;
+    late ||= this.#isLate(now);
     clock.advance(now);
+    if (late) this.#sender.noteLate();
     if (this.dead) return;
     const liveness = this.#liveness;
     liveness.grantGrace(clock.now, late);
@@ -760,6 +765,11 @@ export class Kcp {
       this.#receiver.acks.clear();
       this.#receiver.answerProbe = this.#receiver.answerEcho = false;
     }
+  }
+
+  /** Whether the machine was not run in time before this call at the time `now`. */
+  #isLate(now: number): boolean {
+    return now > this.#clock.now + LATE && now > this.deadline + LATE;
   }
 
   /**
@@ -866,6 +876,7 @@ export class Kcp {
     const control = this.#controlDue;
     if (!data && !control && !sender.probesDue && !receiver.answerProbe) return 0;
 
+    this.#added = 0;
     const before = batch.count;
     const writer = this.#writer;
     writer.start(batch, sender.path.mtu, receiver.window, receiver.una);
@@ -902,6 +913,9 @@ export class Kcp {
     const more = batch.full || (left > 0 && this.#options.writeDelay);
     if (!more) this.#clock.nextFlush = now + this.#options.interval;
     this.#liveness.update(now, sender.buffer.inFlight > 0);
+    const added = this.#added;
+    this.#added = null;
+    if (added > 0) sender.pacer.charge(added);
     return batch.count - before;
   }
 
@@ -945,9 +959,14 @@ export class Kcp {
     this.#sender.pacer.spendAny(bytes);
   }
 
-  /** Counts bytes that an outer layer adds to a packet of this machine against the rate limit. */
+  /**
+   * Counts bytes that an outer layer adds to a packet of this machine against the rate limit. What it adds
+   * to an acknowledgment counts after the data of the same output: if the pacer had just become ready, the
+   * data would wait again, each time behind another acknowledgment.
+   */
   charge(bytes: number): void {
-    this.#sender.pacer.charge(bytes);
+    if (this.#added === null || this.#writer.carriesData) this.#sender.pacer.charge(bytes);
+    else this.#added += bytes;
   }
 
   /**

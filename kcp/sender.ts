@@ -157,7 +157,10 @@ export class Sender implements PacketSink {
   #rtt = -1;
   /** The `ts` that it echoes, as a time of this end; NaN if it echoes none. */
   #packetTs = NaN;
-  /** When the last long silence of the peer ended, and the largest sample of what was sent before. */
+  /**
+   * When the last long silence of the peer, or of this machine, ended, and the largest sample of what was
+   * sent before.
+   */
   #outageEnd = -Infinity;
   #outageSample = Infinity;
 
@@ -345,10 +348,7 @@ export class Sender implements PacketSink {
    */
   startPacket(silence: number): void {
     const { rto, srtt } = this.rto;
-    if (silence >= OUTAGE_RTOS * rto) {
-      this.#outageEnd = this.#clock.now;
-      this.#outageSample = srtt < 0 ? Infinity : OUTAGE_RTOS * rto;
-    }
+    if (silence >= OUTAGE_RTOS * rto && srtt >= 0) this.#noteOutage(OUTAGE_RTOS * rto);
     this.#una = this.#unaBefore = this.buffer.una;
     this.#inFlightBefore = this.buffer.inFlight;
     this.#rtt = -1;
@@ -356,6 +356,20 @@ export class Sender implements PacketSink {
     this.buffer.arrivedSize = 0;
     this.buffer.detector.startPacket();
     this.buffer.rates.startPacket();
+  }
+
+  /**
+   * Notes that this machine was not run in time. Answers may have waited in the socket meanwhile: the
+   * first sample, too, tells no more then than that the path is not slower.
+   */
+  noteLate(): void {
+    const { rto, srtt } = this.rto;
+    this.#noteOutage(srtt < 0 ? rto : OUTAGE_RTOS * rto);
+  }
+
+  #noteOutage(largest: number): void {
+    this.#outageEnd = this.#clock.now;
+    this.#outageSample = largest;
   }
 
   /** Handles the answer to a probe of the path MTU. */
@@ -604,7 +618,7 @@ export class Sender implements PacketSink {
     if (this.path.deadline < Infinity) this.path.conclude(now);
     if (this.path.isSmall || this.#renumbering.waiting) this.#renumber();
     const rtt = recovered ? -1 : this.#sample(now);
-    if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto);
+    if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto, this.#rtt);
     const acked = this.#inFlightBefore - buffer.inFlight;
     if (acked > 0) {
       this.answered ||= this.trusted;
@@ -712,7 +726,7 @@ export class Sender implements PacketSink {
       }
     }
     if (this.#probesWindow) deadline = Math.min(deadline, remote.probeAt);
-    deadline = Math.min(deadline, this.path.deadline, this.#askAt);
+    deadline = Math.min(deadline, this.path.deadline, this.#liveness.askAt);
     if (this.#renumbering.waiting) {
       // Nothing times out while everything waits.
       const { askAt } = this.#renumbering;
@@ -761,7 +775,7 @@ export class Sender implements PacketSink {
       remote.probed(now, this.#longestProbeWait);
       this.askWindow = true;
     }
-    if (now >= this.#askAt) this.askWindow = true;
+    if (now >= liveness.askAt) this.askWindow = true;
   }
 
   /**
@@ -771,12 +785,6 @@ export class Sender implements PacketSink {
   get heldBackUntil(): number {
     const { readyAt } = this.pacer;
     return this.buffer.due && this.#dataSentAt <= this.#liveness.heardAt ? readyAt : -Infinity;
-  }
-
-  /** When the peer is asked for a sign of life, in ms: no data was sent since it is silent. */
-  get #askAt(): number {
-    const { silentSince, askAt } = this.#liveness;
-    return this.#dataSentAt > silentSince ? Infinity : askAt;
   }
 
   /** The longest wait before a window probe, in ms. */
