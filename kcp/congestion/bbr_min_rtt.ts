@@ -1,0 +1,77 @@
+/** The minimum covers about this time in ms. Draft §2.14: MinRTTFilterLen is 10 s. */
+const WINDOW = 10_000;
+/** The window moves in this many steps. */
+const SLOTS = 4;
+/** After this time in ms without a probe, one is due. Draft §2.14: ProbeRTTInterval is 5 s. */
+const PROBE_INTERVAL = 5_000;
+/**
+ * A sample that is above the minimum by no more than this part confirms it. Source: the same idea in
+ * Google's QUIC (`kSimilarMinRttThreshold`), there 1/8.
+ */
+const SIMILAR = 1 / 16;
+
+/**
+ * The round-trip time of the empty path, and when it should be measured again.
+ *
+ * Source: draft-ietf-ccwg-bbr-06 §5.5.7. It differs in one thing: a flow whose own samples are as
+ * good as those of a ProbeRTT needs none. Such are samples of segments that were sent with no more
+ * than half of the bandwidth-delay product in flight, and samples that confirm the minimum.
+ */
+export class MinRtt {
+  readonly #slots: Float64Array = new Float64Array(SLOTS).fill(Infinity);
+  #at = 0;
+  #slotEnds = -Infinity;
+  #probedAt = -Infinity;
+  /** The smallest sample of the last 7.5 to 10 s in ms. Infinity before the first. */
+  value: number = Infinity;
+
+  /**
+   * Notes a sample.
+   *
+   * @param now The time in ms.
+   * @param rtt The sample in ms.
+   * @param empty Whether the segment was sent with so little in flight that it measures the empty
+   * path.
+   */
+  onSample(now: number, rtt: number, empty: boolean): void {
+    if (now >= this.#slotEnds) this.#advance(now);
+    if (rtt < this.#slots[this.#at]) this.#slots[this.#at] = rtt;
+    if (empty) this.#probedAt = now;
+    if (rtt < this.value) this.value = rtt;
+  }
+
+  /** Whether a sample in ms confirms the minimum. */
+  isSimilar(rtt: number): boolean {
+    return rtt <= this.value * (1 + SIMILAR);
+  }
+
+  /** Whether no sample of the last 5 s is known to be one of an empty path. */
+  isProbeDue(now: number): boolean {
+    return now - this.#probedAt > PROBE_INTERVAL;
+  }
+
+  /** Notes that the path was drained long enough to measure it, or was idle. */
+  onProbed(now: number): void {
+    this.#probedAt = now;
+  }
+
+  /** Forgets the minimum: the path has become another one. */
+  reset(now: number, rtt: number): void {
+    this.#slots.fill(Infinity);
+    this.#slots[this.#at] = this.value = rtt;
+    this.#probedAt = now;
+  }
+
+  /** Begins a slot, and forgets the oldest one. The next sample is in the new slot. */
+  #advance(now: number): void {
+    const slots = this.#slots;
+    if (this.#slotEnds === -Infinity) this.#probedAt = now;
+    // After a long silence, the last slots still hold what was last known.
+    this.#slotEnds = now + WINDOW / SLOTS;
+    this.#at = (this.#at + 1) % SLOTS;
+    slots[this.#at] = Infinity;
+    let min = Infinity;
+    for (let i = 0; i < SLOTS; i++) if (slots[i] < min) min = slots[i];
+    this.value = min;
+  }
+}
