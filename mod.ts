@@ -35,6 +35,7 @@
 export { connect } from "./transport/deno.ts";
 export { listen } from "./transport/deno.ts";
 export { normal } from "./kcp/mod.ts";
+export { reference } from "./kcp/mod.ts";
 export { fast } from "./kcp/mod.ts";
 export { turbo } from "./kcp/mod.ts";
 export { Connection } from "./transport/mod.ts";

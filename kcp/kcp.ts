@@ -28,6 +28,7 @@ import {
   CMD_PROBE,
   CMD_PROBE_ANSWER,
   CMD_PUSH,
+  CMD_SACK,
   CMD_WASK,
   CMD_WINS,
   distance,
@@ -92,6 +93,8 @@ export class Kcp {
   readonly #origin: PacketOrigin;
   /** When a full batch held back the rest of a flight, in ms. */
   #splitAt = -Infinity;
+  /** Bytes that outer layers have added to packets without data in this output; null outside of one. */
+  #added: number | null = null;
   readonly #clock = new Clock();
   readonly #scratch: Scratch;
   readonly #counters = { packetsIn: 0, bytesIn: 0, segmentsIn: 0 };
@@ -110,7 +113,7 @@ export class Kcp {
    */
   constructor(conv: number, options: KcpOptions = {}, arena: Arena = new Arena()) {
     const {
-      congestion = "reference",
+      congestion = "bbr",
       initialSndSn = 0,
       initialRcvSn = 0,
       initialTs = 0,
@@ -552,7 +555,9 @@ export class Kcp {
    * @throws {TypeError} When `now` is NaN.
    */
   inputAt(start: number, end: number, now: number, recovered = false): boolean {
+    const late = this.#isLate(now);
     this.#clock.advance(now);
+    if (late) this.#sender.noteLate();
     const sender = this.#sender;
     const receiver = this.#receiver;
     const counters = this.#counters;
@@ -594,6 +599,8 @@ export class Kcp {
         origin.answerListener();
       } else if (cmd === CMD_ACK && linked) {
         sender.handleAck(sn, ts);
+      } else if (cmd === CMD_SACK && linked) {
+        sender.handleSack(sn, this.arena.bytes, data, length);
       } else if (foreign && cmd !== CMD_PIECE || origin.rival && cmd === CMD_WASK) {
         // It gets no answer either, so that its sender does not take us for its peer: `una` of this end
         // acknowledges what another incarnation has sent.
@@ -745,8 +752,9 @@ export class Kcp {
    */
   tick(now: number, late = false): void {
     const clock = this.#clock;
-    late ||= now > clock.now + LATE && now > this.deadline + LATE;
+    late ||= this.#isLate(now);
     clock.advance(now);
+    if (late) this.#sender.noteLate();
     if (this.dead) return;
     const liveness = this.#liveness;
     liveness.grantGrace(clock.now, late);
@@ -760,6 +768,11 @@ export class Kcp {
       this.#receiver.acks.clear();
       this.#receiver.answerProbe = this.#receiver.answerEcho = false;
     }
+  }
+
+  /** Whether the machine was not run in time before this call at the time `now`. */
+  #isLate(now: number): boolean {
+    return now > this.#clock.now + LATE && now > this.deadline + LATE;
   }
 
   /**
@@ -866,6 +879,7 @@ export class Kcp {
     const control = this.#controlDue;
     if (!data && !control && !sender.probesDue && !receiver.answerProbe) return 0;
 
+    this.#added = 0;
     const before = batch.count;
     const writer = this.#writer;
     writer.start(batch, sender.path.mtu, receiver.window, receiver.una);
@@ -885,14 +899,15 @@ export class Kcp {
     // If data filled the batch between the two, the acknowledgment would never leave, and the clock again
     // and again.
     const acksLast = data && taken && !shows && sender.acksFitBetterLast(room);
+    const selective = sender.extended === true;
     const asks = sender.askWindow || sender.askEcho;
     const fits = sender.writeChallenge(writer, this.#origin.mark, receiver.firstSn) &&
-      (acksLast || receiver.writeAcks(writer)) &&
+      (acksLast || receiver.writeAcks(writer, selective)) &&
       (!this.#controlDue || this.#writeControl(writer));
     // A question must not vanish with data that may be too large for the path.
     if (asks && !taken && sender.buffer.inFlight > 0) writer.close();
     const left = fits && data ? sender.writeData(writer, room) : room;
-    if (acksLast) receiver.writeAcks(writer);
+    if (acksLast) receiver.writeAcks(writer, selective);
     writer.close();
     const answered = receiver.writeProbeAnswer(writer);
     if (answered && !batch.full && sender.probesDue) sender.writePathProbes(writer);
@@ -902,6 +917,9 @@ export class Kcp {
     const more = batch.full || (left > 0 && this.#options.writeDelay);
     if (!more) this.#clock.nextFlush = now + this.#options.interval;
     this.#liveness.update(now, sender.buffer.inFlight > 0);
+    const added = this.#added;
+    this.#added = null;
+    if (added > 0) sender.pacer.charge(added);
     return batch.count - before;
   }
 
@@ -945,9 +963,14 @@ export class Kcp {
     this.#sender.pacer.spendAny(bytes);
   }
 
-  /** Counts bytes that an outer layer adds to a packet of this machine against the rate limit. */
+  /**
+   * Counts bytes that an outer layer adds to a packet of this machine against the rate limit. What it adds
+   * to an acknowledgment counts after the data of the same output: if the pacer had just become ready, the
+   * data would wait again, each time behind another acknowledgment.
+   */
   charge(bytes: number): void {
-    this.#sender.pacer.charge(bytes);
+    if (this.#added === null || this.#writer.carriesData) this.#sender.pacer.charge(bytes);
+    else this.#added += bytes;
   }
 
   /**

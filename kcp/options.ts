@@ -5,7 +5,7 @@ import { MAX_FRAGMENTS, OVERHEAD } from "./segment.ts";
 /** The four settings that KCP implementations pass to `nodelay(nodelay, interval, resend, nc)`. */
 export interface NodelayOptions {
   /**
-   * How the RTO of a segment grows after each timeout. Default: 0.
+   * How the RTO of a segment grows after each timeout. Default: 1.
    *
    * - 0 doubles it.
    * - 1 and 2 add half of the first RTO.
@@ -13,16 +13,19 @@ export interface NodelayOptions {
    * With 1 and 2, the default of {@linkcode KcpLiveOptions.minRto} is 30 ms.
    */
   nodelay?: 0 | 1 | 2;
-  /** Flush interval in ms: how long acknowledgments may be collected. 1 to 5000. Default: 100. */
+  /** Flush interval in ms: how long acknowledgments may be collected. 1 to 5000. Default: 10. */
   interval?: number;
   /**
    * Fast retransmit: a segment is sent again after `resend` later segments have been acknowledged.
-   * 0 to 255. 0 turns it off: only a timeout retransmits. Default: 0.
+   * 0 to 255. 0 turns it off: only a timeout retransmits. Default: 2.
    *
    * Early retransmit: while no new data is queued, one later acknowledgment is enough.
    */
   resend?: number;
-  /** Whether congestion control is off. Default: false. */
+  /**
+   * Whether congestion control is off. Then the machine yields to nobody, but still sends no more than
+   * the path delivers. Default: false.
+   */
   nc?: boolean;
 }
 
@@ -39,9 +42,9 @@ export interface KcpLiveOptions extends NodelayOptions {
    * split packets into fragments: fragments that arrive look like a large packet.
    */
   maxMtu?: number;
-  /** Send window in segments. 1 to 65535. Default: 128. */
+  /** Send window in segments. 1 to 65535. Default: 2048. */
   sndWnd?: number;
-  /** Receive window in segments. 1 to 65535. Default: 256, which holds the largest message. */
+  /** Receive window in segments. 1 to 65535. Default: 2048. */
   rcvWnd?: number;
   /**
    * Segments that the send queue holds. 255 to 1048576. Default: the larger of `sndWnd` and 255.
@@ -51,7 +54,7 @@ export interface KcpLiveOptions extends NodelayOptions {
   minRto?: number;
   /**
    * A segment that was sent more often than this is sent again only after a timeout. 0 for no
-   * limit. Default: 5.
+   * limit. Default: 0.
    */
   fastlimit?: number;
   /** Whether every packet is acknowledged at once, not after up to `interval`. Default: false. */
@@ -73,8 +76,7 @@ export interface KcpLiveOptions extends NodelayOptions {
   burst?: number | "auto";
   /**
    * How many copies of a retransmission are sent, 3 ms apart, or with the next packet that carries new
-   * data. So what was lost once is rarely late by a second round trip. 0 to 3. Default: 0, or 1 in
-   * {@linkcode turbo}. Copies are sent while no data waits to be sent, and take at most a quarter of
+   * data. So what was lost once is rarely late by a second round trip. 0 to 3. Default: 1. Copies are sent while no data waits to be sent, and take at most a quarter of
    * its bytes.
    */
   copies?: number;
@@ -91,7 +93,7 @@ export interface KcpLiveOptions extends NodelayOptions {
 /** Settings of a {@linkcode Kcp}. */
 export interface KcpOptions extends KcpLiveOptions {
   /**
-   * The congestion controller, by name, or a factory of one. Default: `"reference"`. `nc` turns it off.
+   * The congestion controller, by name, or a factory of one. Default: `"bbr"`. `nc` turns it off.
    */
   congestion?: Congestion;
   /** First sequence number sent. Default: 0, which every KCP peer expects. */
@@ -115,29 +117,56 @@ export interface KcpOptions extends KcpLiveOptions {
 /** All live settings with their values. */
 export type ResolvedKcpOptions = Readonly<Required<KcpLiveOptions>>;
 
+/** The settings of a preset, apart from windows and sizes. */
+type Mode = Readonly<
+  Required<NodelayOptions & Pick<KcpLiveOptions, "fastlimit" | "copies">>
+>;
+
+/**
+ * The defaults of the C reference: `nodelay(0, 100, 0, 0)`, its congestion control, and windows of 128
+ * and 256 segments. Its own send window is 32, and its receive window 128: larger ones hold the largest
+ * message.
+ */
+export const reference: Mode & Readonly<Required<Pick<KcpOptions, "congestion">>> & {
+  readonly sndWnd: number;
+  readonly rcvWnd: number;
+} = Object.freeze({
+  nodelay: 0,
+  interval: 100,
+  resend: 0,
+  nc: false,
+  fastlimit: 5,
+  copies: 0,
+  sndWnd: 128,
+  rcvWnd: 256,
+  congestion: "reference",
+});
+
 /** `nodelay(0, 40, 0, 0)`: timeouts like TCP, with congestion control. Source: the C reference. */
-export const normal: Readonly<Required<NodelayOptions>> = Object.freeze({
+export const normal: Mode = Object.freeze({
   nodelay: 0,
   interval: 40,
   resend: 0,
   nc: false,
+  fastlimit: 5,
+  copies: 0,
 });
 
 /** `nodelay(0, 30, 2, 1)`: fast retransmit, no congestion control. Source: kcptun's mode `fast`. */
-export const fast: Readonly<Required<NodelayOptions>> = Object.freeze({
+export const fast: Mode = Object.freeze({
   nodelay: 0,
   interval: 30,
   resend: 2,
   nc: true,
+  fastlimit: 5,
+  copies: 0,
 });
 
 /**
- * Lowest latency, most retransmissions: `nodelay(1, 10, 2, 1)` of the C reference, no limit on fast
+ * The defaults without congestion control: `nodelay(1, 10, 2, 1)` of the C reference, no limit on fast
  * retransmits, as in kcp-go, and a copy of each retransmission.
  */
-export const turbo: Readonly<
-  Required<NodelayOptions & Pick<KcpLiveOptions, "fastlimit" | "copies">>
-> = Object.freeze({
+export const turbo: Mode = Object.freeze({
   nodelay: 1,
   interval: 10,
   resend: 2,
@@ -153,21 +182,21 @@ export const MAX_MTU = 65_507;
 /** Default `mtu` in bytes. */
 export const DEFAULT_MTU = 1400;
 
-/** Defaults. Source: the C reference, for the settings that it has. */
+/** Defaults: low latency, with congestion control. */
 const DEFAULTS = {
-  nodelay: 0,
-  interval: 100,
-  resend: 0,
+  nodelay: 1,
+  interval: 10,
+  resend: 2,
   nc: false,
   mtu: DEFAULT_MTU,
-  sndWnd: 128,
-  rcvWnd: 256,
-  fastlimit: 5,
+  sndWnd: 2048,
+  rcvWnd: 2048,
+  fastlimit: 0,
   ackNoDelay: false,
   writeDelay: false,
   pacingRate: Infinity,
   burst: "auto",
-  copies: 0,
+  copies: 1,
   rideAlong: 0,
   deadLinkTime: 30_000,
 } as const;

@@ -27,6 +27,11 @@ const MAX_PATIENCE = 4;
 const ALARM_MEMORY = 10_000;
 /** A packet is suspected, too, if it has this part of the suspected size at least. */
 const ALIKE = 7 / 8;
+/**
+ * A suspicion ends when in so many rounds in a row no packet of that size was sent: the segments of one are
+ * sent again one by one, say. It could never be decided.
+ */
+const MAX_UNTESTED = 4;
 /** Most probes of a round. */
 export const MAX_PROBES = 64;
 /** A peer that answered this many rounds, but no CMD_PROBE in them, does not know it. */
@@ -90,6 +95,8 @@ export class PathMtu {
   #tested = 0;
   /** How many copies of them were sent. */
   #copied = 0;
+  /** How many rounds in a row followed no such packet. */
+  #untested = 0;
 
   /** How many packets must be lost before copies are sent. */
   #patience = 0;
@@ -150,7 +157,11 @@ export class PathMtu {
       this.#suspect = size;
       this.#suspectedAt = sentAt;
       if (now > this.#alarmAt + ALARM_MEMORY) this.#patience = 0;
-      this.#lost = this.#tested = this.#copied = 0;
+      this.#lost =
+        this.#tested =
+        this.#copied =
+        this.#untested =
+          0;
       this.#high = 0;
       this.#wanted = true;
     }
@@ -326,6 +337,11 @@ export class PathMtu {
     const sizes: number[] = [];
     if (this.understood) {
       const most = affordable(suspect, budget);
+      // After a false alarm, copies wait for another loss, but no such packet may be sent any more.
+      if (this.#lost > 0 && this.#tested === 0 && this.#missing === 0) {
+        sizes.push(suspect);
+        this.#tested++;
+      }
       for (let left = Math.min(this.#missing, most); left > 0; left--) {
         sizes.push(suspect);
         this.#tested++;
@@ -344,6 +360,7 @@ export class PathMtu {
     }
     if (sizes.length === 1 && kind !== KNOWN) sizes.push(OVERHEAD);
     this.#round.start(kind, sizes.filter((size) => size <= largest), sn, firstSn, ts, now);
+    this.#untested = this.#tested > 0 ? 0 : this.#untested + 1;
     this.#roundTested = this.#tested;
     this.#tested = 0;
     // An acknowledgment of data that follows would hide those of the probes.
@@ -410,7 +427,8 @@ export class PathMtu {
     if (this.#suspect > 0) {
       // The next round has more to count, or shows the sizes. Else the next timeout starts it.
       this.#wanted = round.answered && (this.#roundTested > 0 || !round.showsSizes);
-      if (round.answered && this.#lost === 0) this.#suspect = 0;
+      const undecided = this.#lost === 0 || this.#untested >= MAX_UNTESTED;
+      if (round.answered && undecided) this.#suspect = 0;
     } else if (this.#high > 0) {
       this.#narrow(now);
     }

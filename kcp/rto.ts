@@ -24,9 +24,10 @@ export class RtoEstimator {
    * @param rtt The sample in ms.
    * @param interval The flush interval in ms: the peer may delay an acknowledgment by that long.
    * @param minRto Lower bound of the timeout in ms.
+   * @param waited The time that the answer took in ms, if `rtt` was bounded.
    */
-  sample(rtt: number, interval: number, minRto: number): void {
-    if (rtt < this.min) this.min = rtt;
+  sample(rtt: number, interval: number, minRto: number, waited: number = rtt): void {
+    if (waited < this.min) this.min = waited;
     if (this.srtt < 0) {
       this.srtt = rtt;
       this.rttvar = rtt / 2;

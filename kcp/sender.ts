@@ -147,7 +147,7 @@ export class Sender implements PacketSink {
   asked = false;
   /** Whether pieces of the first segment wait for the pacer. */
   #firstPiecesDue = false;
-  /** Needless retransmissions that the controller knows of. */
+  /** Segments that had only been late, as the controller knows. */
   #needlessBefore = 0;
 
   // The packet that is being read: the state before it, and what it has acknowledged so far.
@@ -157,7 +157,10 @@ export class Sender implements PacketSink {
   #rtt = -1;
   /** The `ts` that it echoes, as a time of this end; NaN if it echoes none. */
   #packetTs = NaN;
-  /** When the last long silence of the peer ended, and the largest sample of what was sent before. */
+  /**
+   * When the last long silence of the peer, or of this machine, ended, and the largest sample of what was
+   * sent before.
+   */
   #outageEnd = -Infinity;
   #outageSample = Infinity;
 
@@ -345,10 +348,7 @@ export class Sender implements PacketSink {
    */
   startPacket(silence: number): void {
     const { rto, srtt } = this.rto;
-    if (silence >= OUTAGE_RTOS * rto) {
-      this.#outageEnd = this.#clock.now;
-      this.#outageSample = srtt < 0 ? Infinity : OUTAGE_RTOS * rto;
-    }
+    if (silence >= OUTAGE_RTOS * rto && srtt >= 0) this.#noteOutage(OUTAGE_RTOS * rto);
     this.#una = this.#unaBefore = this.buffer.una;
     this.#inFlightBefore = this.buffer.inFlight;
     this.#rtt = -1;
@@ -356,6 +356,20 @@ export class Sender implements PacketSink {
     this.buffer.arrivedSize = 0;
     this.buffer.detector.startPacket();
     this.buffer.rates.startPacket();
+  }
+
+  /**
+   * Notes that this machine was not run in time. Answers may have waited in the socket meanwhile: the
+   * first sample, too, tells no more then than that the path is not slower.
+   */
+  noteLate(): void {
+    const { rto, srtt } = this.rto;
+    this.#noteOutage(srtt < 0 ? rto : OUTAGE_RTOS * rto);
+  }
+
+  #noteOutage(largest: number): void {
+    this.#outageEnd = this.#clock.now;
+    this.#outageSample = largest;
   }
 
   /** Handles the answer to a probe of the path MTU. */
@@ -472,6 +486,26 @@ export class Sender implements PacketSink {
       }
     }
     if (sample >= 0) this.#rtt = sample;
+  }
+
+  /**
+   * Handles a selective acknowledgment.
+   *
+   * @param sn The segment of the first bit.
+   * @param bytes The arena.
+   * @param at Offset of the bitmap.
+   * @param length Bytes of the bitmap.
+   */
+  handleSack(sn: number, bytes: Uint8Array, at: number, length: number): void {
+    const { buffer } = this;
+    const { now } = this.#clock;
+    for (let i = 0; i < length; i++) {
+      for (let bits = bytes[at + i]; bits !== 0; bits &= bits - 1) {
+        const arrived = (sn + 8 * i + 31 - Math.clz32(bits & -bits)) | 0;
+        if (distance(arrived, buffer.una) < 0 || buffer.isAcked(arrived)) continue;
+        buffer.acknowledgeUnnamed(arrived, now, this.rto.min, this.#packetTs);
+      }
+    }
   }
 
   /**
@@ -604,7 +638,7 @@ export class Sender implements PacketSink {
     if (this.path.deadline < Infinity) this.path.conclude(now);
     if (this.path.isSmall || this.#renumbering.waiting) this.#renumber();
     const rtt = recovered ? -1 : this.#sample(now);
-    if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto);
+    if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto, this.#rtt);
     const acked = this.#inFlightBefore - buffer.inFlight;
     if (acked > 0) {
       this.answered ||= this.trusted;
@@ -670,12 +704,12 @@ export class Sender implements PacketSink {
 
   /** Tells the controller of segments that had only been late. */
   #noteNeedless(): void {
-    const { needless, restores } = this.buffer.detector;
-    const news = needless - this.#needlessBefore;
+    const { detector: { needless, restores }, rates: { late } } = this.buffer;
+    const news = needless + late - this.#needlessBefore;
     if (news === 0) return;
-    this.#needlessBefore = needless;
+    this.#needlessBefore = needless + late;
     // A packet that was restored was lost.
-    if (!restores) this.#controller.onNeedlessRetransmit?.(this.#clock.now, news);
+    if (!restores) this.#controller.onNeedlessLoss?.(this.#clock.now, news);
   }
 
   /** When the tail is probed, in ms: only if no data waits, and nothing times out before. */
@@ -712,7 +746,7 @@ export class Sender implements PacketSink {
       }
     }
     if (this.#probesWindow) deadline = Math.min(deadline, remote.probeAt);
-    deadline = Math.min(deadline, this.path.deadline, this.#askAt);
+    deadline = Math.min(deadline, this.path.deadline, this.#liveness.askAt);
     if (this.#renumbering.waiting) {
       // Nothing times out while everything waits.
       const { askAt } = this.#renumbering;
@@ -761,7 +795,7 @@ export class Sender implements PacketSink {
       remote.probed(now, this.#longestProbeWait);
       this.askWindow = true;
     }
-    if (now >= this.#askAt) this.askWindow = true;
+    if (now >= liveness.askAt) this.askWindow = true;
   }
 
   /**
@@ -771,12 +805,6 @@ export class Sender implements PacketSink {
   get heldBackUntil(): number {
     const { readyAt } = this.pacer;
     return this.buffer.due && this.#dataSentAt <= this.#liveness.heardAt ? readyAt : -Infinity;
-  }
-
-  /** When the peer is asked for a sign of life, in ms: no data was sent since it is silent. */
-  get #askAt(): number {
-    const { silentSince, askAt } = this.#liveness;
-    return this.#dataSentAt > silentSince ? Infinity : askAt;
   }
 
   /** The longest wait before a window probe, in ms. */

@@ -68,6 +68,19 @@ Deno.test("dead link: a peer is asked before the verdict if the next timeout com
   assertEquals([b.kcp.deadline, b.segments(2000), b.kcp.dead], [2000, [], "silence"]);
 });
 
+Deno.test("dead link: a peer is asked, too, if data was sent since it is silent", () => {
+  // A peer that lacks the first segment acknowledges no other. So a retransmission gets no answer.
+  const a = opened({ deadLinkTime: 2000, minRto: 5000, nodelay: 1 });
+  queue(a, 1);
+  a.segments(0);
+  a.input(500, { cmd: WINS, wnd: 100, una: 0 });
+  queue(a, 1);
+  assertEquals(sent(a.segments(600)), [1]);
+  assertEquals([a.kcp.deadline, a.segments(1500).map(({ cmd }) => cmd)], [1500, [WASK]]);
+  a.input(1600, { cmd: WINS, wnd: 100, una: 0 });
+  assertEquals([a.kcp.deadline, a.kcp.dead], [2600, null], "it is asked again");
+});
+
 Deno.test("dead link: the silence starts at the last packet that arrived", () => {
   const a = opened({ deadLinkTime: 5000 });
   queue(a, 2);

@@ -11,6 +11,7 @@ import {
   type KcpOptions,
   PacketBatch,
   type PacketBatchOptions,
+  reference,
 } from "../../kcp/mod.ts";
 import type { Link } from "../../transport/link/link.ts";
 import { type Timed, TimerHeap } from "../../transport/session/timer_heap.ts";
@@ -23,6 +24,7 @@ export const PIECE = 85;
 export const PROBE = 86;
 export const PROBE_ANSWER = 87;
 export const RESET = 88;
+export const SACK = 89;
 /** `frg` of window probes and announcements of this library. */
 export const EXTENDED = 0xe0;
 /** Bit of `EXTENDED`: the sender opens the conversation. */
@@ -77,7 +79,7 @@ export function decode(packet: Uint8Array): Segment[] {
     }
     const cmd = view.getUint8(at + 4);
     const length = view.getUint32(at + 20, true);
-    if (cmd < PUSH || cmd > RESET) {
+    if (cmd < PUSH || cmd > SACK) {
       throw new AssertionError(`A segment was sent with cmd ${cmd}`);
     }
     if (length > packet.length - at - HEADER) {
@@ -124,7 +126,7 @@ export class End {
   onPacket: (packet: Uint8Array) => void = () => {};
 
   constructor(options: KcpOptions = {}, arena?: Arena, batch: PacketBatchOptions = {}) {
-    this.kcp = new Kcp(CONV, options, arena);
+    this.kcp = new Kcp(CONV, { ...reference, ...options }, arena);
     this.batch = new PacketBatch({ ...batch, arena: this.kcp.arena });
   }
 

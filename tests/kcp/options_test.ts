@@ -1,38 +1,51 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { fast, Kcp, normal, turbo } from "../../kcp/mod.ts";
+import { fast, Kcp, normal, reference, turbo } from "../../kcp/mod.ts";
 import { CONV, End, opened, pattern } from "./harness.ts";
 
-Deno.test("options: the defaults are those of the reference for the settings that it has", () => {
+Deno.test("options: the defaults are low latency with congestion control, and large windows", () => {
   const { options } = new Kcp(CONV);
   assertEquals(options, {
-    nodelay: 0,
-    interval: 100,
-    resend: 0,
+    nodelay: 1,
+    interval: 10,
+    resend: 2,
     nc: false,
     mtu: 1400,
     maxMtu: 1400,
-    sndWnd: 128,
-    rcvWnd: 256,
-    sndQueue: 255,
-    minRto: 100,
-    fastlimit: 5,
+    sndWnd: 2048,
+    rcvWnd: 2048,
+    sndQueue: 2048,
+    minRto: 30,
+    fastlimit: 0,
     ackNoDelay: false,
     writeDelay: false,
     pacingRate: Infinity,
     burst: "auto",
-    copies: 0,
+    copies: 1,
     rideAlong: 0,
     deadLinkTime: 30_000,
   });
   assert(Object.isFrozen(options));
+  assertEquals({ ...options, ...turbo, nc: false }, options, "turbo without congestion control");
 });
 
-Deno.test("options: the presets are nodelay settings, and cannot be changed", () => {
-  assertEquals(normal, { nodelay: 0, interval: 40, resend: 0, nc: false });
-  assertEquals(fast, { nodelay: 0, interval: 30, resend: 2, nc: true });
+Deno.test("options: the presets have nodelay settings, and cannot be changed", () => {
+  const gentle = { fastlimit: 5, copies: 0 };
+  assertEquals(normal, { nodelay: 0, interval: 40, resend: 0, nc: false, ...gentle });
+  assertEquals(fast, { nodelay: 0, interval: 30, resend: 2, nc: true, ...gentle });
   assertEquals(turbo, { nodelay: 1, interval: 10, resend: 2, nc: true, fastlimit: 0, copies: 1 });
-  for (const preset of [normal, fast, turbo]) {
-    assert(Object.isFrozen(preset));
+  const { congestion, ...live } = reference;
+  assertEquals(live, {
+    nodelay: 0,
+    interval: 100,
+    resend: 0,
+    nc: false,
+    sndWnd: 128,
+    rcvWnd: 256,
+    ...gentle,
+  });
+  assertEquals(congestion, "reference");
+  for (const preset of [normal, fast, turbo, live]) {
+    assert(Object.isFrozen(preset) || preset === live && Object.isFrozen(reference));
     const { options } = new Kcp(CONV, { ...preset, mtu: 500 });
     assertEquals({ ...options, ...preset, mtu: 500 }, options);
   }
@@ -41,14 +54,15 @@ Deno.test("options: the presets are nodelay settings, and cannot be changed", ()
 Deno.test("options: nodelay() takes the four settings by position, numbers for nc too", () => {
   const kcp = new Kcp(CONV, { mtu: 600 });
   kcp.nodelay(1, 10, 2, 1);
-  assertEquals({ ...kcp.options, ...turbo, fastlimit: 5, copies: 0 }, kcp.options);
+  assertEquals({ ...kcp.options, ...turbo }, kcp.options);
   assertEquals([kcp.options.minRto, kcp.options.mtu], [30, 600]);
   kcp.nodelay(0, 40, 0, false);
-  assertEquals({ ...kcp.options, ...normal }, kcp.options);
+  const four = { nodelay: 0, interval: 40, resend: 0, nc: false };
+  assertEquals({ ...kcp.options, ...four }, kcp.options);
   assertEquals(kcp.options.minRto, 100);
   assertThrows(() => kcp.nodelay(1, 10, 2, 2 as never), TypeError);
   assertThrows(() => kcp.nodelay(3 as never, 10, 2, 1), RangeError);
-  assertEquals({ ...kcp.options, ...normal }, kcp.options, "the refused call changed nothing");
+  assertEquals({ ...kcp.options, ...four }, kcp.options, "the refused call changed nothing");
 });
 
 const RANGES: [name: string, min: number, max: number][] = [

@@ -44,6 +44,27 @@ Deno.test("pacing: an idle time fills the bucket, and no more", () => {
   assertEquals(a.packets(60_000).length, 2, "two full packets, which is more than 5 ms' worth");
 });
 
+Deno.test("pacing: what a layer adds to acknowledgments does not keep data from leaving", () => {
+  const a = opened({ pacingRate: 2_000, nodelay: 1, interval: 1, ...patient });
+  a.input(0, { sn: 0, data: new Uint8Array(10) });
+  a.batch.layer = {
+    headroom: 28,
+    tailroom: 0,
+    pending: false,
+    complete: (batch, _start, end) => {
+      batch.append(end);
+      a.kcp.charge(28);
+    },
+  };
+  // Nobody acknowledges the data, so that an acknowledgment leads each flight of it.
+  for (let n = 0; n < 2; n++) a.kcp.send(new Uint8Array(1376));
+  const got = departures(a, 0, 10_000);
+  const full = got.filter(({ bytes }) => bytes === 1428).length;
+  assert(full > 8, `${full} full packets, ${got.length} in all`);
+  const total = got.reduce((sum, { bytes }) => sum + bytes, 0);
+  assert(total < 27_000, `${total} bytes in 10 s at 2,000 bytes/s`);
+});
+
 Deno.test("pacing: 64 packets leave back to back by default, and more as time passes", () => {
   const a = opened({ burst: undefined, sndWnd: 64 });
   const wide = new End({ nc: true, sndWnd: 1000 });

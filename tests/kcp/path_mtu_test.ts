@@ -236,34 +236,85 @@ Deno.test("path MTU: the suspicion follows data that is sent again without its a
 
 // --- by hand ---
 
-Deno.test("path MTU: after a false alarm, data that is sent again without acknowledgments still counts", () => {
-  const path = new PathMtu(9_000, 9_000);
-  path.understood = true;
-  let reserved = 0;
-  const probes: number[] = [];
-  const writer = {
-    largest: 9_000,
-    reserve: (size: number) => (reserved = size) > 0,
-    write: () => probes.push(reserved),
-    close: () => {},
-    pad: () => {},
-  } as unknown as PacketWriter;
-  let now = 0;
-  // A packet is sent again, and a round of probes follows. The first probe is answered.
-  const round = (size: number) => {
-    path.resent(size, now, now += 100);
+/** The path MTU, and a peer that answers the probes that arrive. */
+class Rounds {
+  readonly path: PathMtu;
+  /** Bytes of the largest packet that the path takes. */
+  takes = Infinity;
+  /** Bytes of the probes and copies. */
+  readonly probes: number[] = [];
+  readonly #heeds: boolean;
+  #reserved = 0;
+  #now = 0;
+
+  constructor(mtu: number, heeds: boolean) {
+    this.path = new PathMtu(mtu, mtu);
+    this.path.understood = this.path.probes = this.#heeds = heeds;
+  }
+
+  /** Sends a packet of `size` bytes again that was sent with `before` bytes, and a round of probes. */
+  resend(size: number, before: number = size): void {
+    const { path } = this;
+    const writer = {
+      largest: 9_000,
+      reserve: (size: number) => (this.#reserved = size) > 0,
+      write: (_cmd: number, _frg: number, _ts: number, sn: number) => {
+        this.probes.push(this.#reserved);
+        if (this.#reserved <= this.takes) answers.push(sn);
+      },
+      close: () => {},
+      pad: () => {},
+    } as unknown as PacketWriter;
+    const answers: number[] = [];
+    path.resent(before, this.#now, this.#now += 100);
+    const now = this.#now;
     path.sent(size);
+    while (path.copies > 0 && size >= path.suspect) {
+      this.probes.push(size);
+      path.sent(size);
+      path.copied();
+    }
     path.write(writer, -1, 0, 0, now, 50, Infinity);
-    path.answered(-2, now, true, now + 20, 20);
+    for (const sn of answers) path.answered(sn, now, this.#heeds, now + 20, 20);
     path.conclude(now + 20);
-  };
-  round(600);
+    path.tick(now + 50);
+  }
+}
+
+Deno.test("path MTU: after a false alarm, data that is sent again without acknowledgments still counts", () => {
+  const rounds = new Rounds(9_000, true);
+  const { path, probes } = rounds;
+  rounds.resend(600);
   assertEquals(probes, [24]);
-  round(600);
+  rounds.resend(600);
   assertEquals([path.suspect, probes.filter((size) => size === 600).length > 7], [0, true]);
-  round(8_025);
-  for (let n = 0; n < 3; n++) round(8_001);
+  rounds.takes = 1_400;
+  rounds.resend(8_025);
+  for (let n = 0; n < 3; n++) rounds.resend(8_001);
   assert(probes.includes(8_025), "the suspected size is tried");
+});
+
+Deno.test("path MTU: the suspected size is tried if data is sent again in smaller packets only", () => {
+  const rounds = new Rounds(9_000, true);
+  rounds.resend(600);
+  rounds.resend(600);
+  assertEquals(rounds.path.suspect, 0, "a false alarm: more losses are needed the next time");
+  rounds.takes = 1_400;
+  // Two segments that shared a packet are sent again one by one.
+  rounds.resend(8_728);
+  for (let n = 0; n < 4; n++) rounds.resend(n % 2 === 0 ? 1_634 : 7_094, n < 2 ? 8_728 : undefined);
+  assert(rounds.probes.filter((size) => size === 8_728).length >= 8, `${rounds.probes}`);
+  assertEquals(rounds.path.reductions, 1);
+});
+
+Deno.test("foreign peer: a suspicion of a size that is not sent any more gives way to another", () => {
+  const rounds = new Rounds(9_000, false);
+  rounds.takes = 1_400;
+  rounds.resend(8_728);
+  for (let n = 0; n < 20; n++) {
+    rounds.resend(n % 2 === 0 ? 1_634 : 7_094, n < 2 ? 8_728 : undefined);
+  }
+  assertEquals(rounds.path.reductions, 1);
 });
 
 Deno.test("path MTU: configure cuts what waits, and keeps the boundaries of messages", () => {

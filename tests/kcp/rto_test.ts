@@ -35,7 +35,8 @@ Deno.test("rto: it is at least 100 ms, 30 ms with nodelay or minRto, at most 60 
   const sampled = (options: object, rtt: number) => {
     const a = opened({ interval: 1, ...options });
     queue(a, 1);
-    a.segments(0);
+    // The machine is run in time, so the whole wait is the path's.
+    for (let now = 0; now < rtt; now = a.kcp.deadline) a.segments(now);
     a.input(rtt, { cmd: ACK, sn: 0, ts: 0, una: 1 });
     return a.kcp.rto;
   };
@@ -123,9 +124,53 @@ Deno.test("rto: a sample is the time since the transmission whose ts is echoed",
   const b = opened({ minRto: 1, interval: 1 });
   queue(b, 1);
   b.segments(10);
-  b.segments(300);
+  assertEquals(sent(b.segments(235)), [0]);
   b.input(340, { cmd: ACK, sn: 0, ts: 10, una: 1 });
   assertEquals(b.kcp.srtt, 330, "of the first");
+});
+
+for (const first of ["tick", "input"] as const) {
+  Deno.test(`rto: the first sample is no longer than the RTO if the ${first} comes late`, () => {
+    const a = opened({ nodelay: 1 });
+    queue(a, 1);
+    a.segments(0);
+    // The timeout was due at 200 ms. The answer, which came at some time, waited in the socket.
+    if (first === "tick") assertEquals(sent(a.segments(6600)), [0]);
+    a.input(6600, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+    assertEquals(a.kcp.rto, 600, "as after a sample of 200 ms: 200 + 4 × 100");
+    assertEquals(a.kcp.stats.minRtt, 6600, "the path is not known to be faster than that");
+    // What is sent from now on is measured as usual.
+    queue(a, 1);
+    a.segments(6610);
+    a.input(6860, { cmd: ACK, sn: 1, ts: 6610, una: 2 });
+    assertEquals([a.kcp.srtt, a.kcp.stats.minRtt], [200 + 50 / 8, 250]);
+  });
+}
+
+Deno.test("rto: many answers that waited for a late machine count for one RTO, or three", () => {
+  const a = opened({ nodelay: 1, burst: Infinity });
+  queue(a, 8);
+  a.segments(0);
+  a.segments(9000);
+  for (let sn = 0; sn < 8; sn++) a.input(9000, { cmd: ACK, sn, ts: 0, una: sn + 1 });
+  assertEquals(a.kcp.srtt, 200, "the first samples");
+  const before = a.kcp.rto;
+  queue(a, 8);
+  a.segments(9100);
+  a.segments(19_000);
+  for (let sn = 8; sn < 16; sn++) a.input(19_000, { cmd: ACK, sn, ts: 9100, una: sn + 1 });
+  assert(a.kcp.srtt < 3 * before, `srtt is ${a.kcp.srtt}, the RTO was ${before}`);
+});
+
+Deno.test("rto: a machine that is always late learns its round trip step by step", () => {
+  const a = opened({ nodelay: 1 });
+  for (let sn = 0, now = 0; sn < 40; sn++, now += 1000) {
+    queue(a, 1);
+    a.segments(now);
+    a.segments(now + 900);
+    a.input(now + 900, { cmd: ACK, sn, ts: now, una: sn + 1 });
+  }
+  assert(a.kcp.rto > 900, `the RTO is ${a.kcp.rto} ms`);
 });
 
 Deno.test("rto: with a fractional clock the sample is exact", () => {

@@ -16,9 +16,11 @@ const LABELS = 190;
 const PANEL = { width: 220, gap: 26 };
 const RIGHT = 16;
 const HEAD = 56;
-const ROW = 20;
+const ROW = 22;
 const AXIS = 34;
-const RADIUS = 4;
+const RADIUS = 3.5;
+/** The dots of a row lie within this height. */
+const SPREAD = 16;
 const COLORS = ["#2563eb", "#b45309", "#059669", "#7c3aed", "#dc2626", "#0891b2", "#4b5563"];
 const SMALL = `font-size="11" fill="#4b5563"`;
 
@@ -110,13 +112,14 @@ function group(lines: readonly Line[], top: number, colors: Map<string, string>,
         // JSON has no Infinity: what was never reached is null.
         if (value === undefined || Number.isNaN(value)) return;
         // The dots of a row lie a little apart, so that equal ones can be seen.
-        const at = (y + (k - (own.length - 1) / 2) * 2).toFixed(1);
+        const at = (y + (k - (own.length - 1) / 2) * SPREAD / own.length).toFixed(1);
         const x = toX(value ?? Infinity);
         const color = colors.get(line.configuration);
-        const past = (value ?? Infinity) > to;
+        // A rate is a little more than all of the link while a queue drains.
+        const past = (value ?? Infinity) > 1.02 * to;
         parts.push(
           past
-            ? `<path d="M${x1 - 3} ${Number(at) - 4}l7 4l-7 4z" fill="${color}"/>`
+            ? `<path d="M${x1 - 3} ${Number(at) - 3.5}l7 3.5l-7 3.5z" fill="${color}"/>`
             : `<circle cx="${x.toFixed(1)}" cy="${at}" r="${RADIUS}" fill="${color}" ` +
               `fill-opacity="0.85"/>`,
         );

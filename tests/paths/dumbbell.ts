@@ -12,16 +12,7 @@ import { Random } from "../../transport/link/random.ts";
 import { SimulatedSocket } from "../../transport/link/simulated_socket.ts";
 import { VirtualTime } from "../../transport/link/virtual_time.ts";
 import type { Attachment, EndpointMachine, LinkOptions } from "../../transport/simulated.ts";
-
-/** Percentiles by the nearest rank; NaN without values. */
-export function quantiles(values: readonly number[], shares: readonly number[]): number[] {
-  const sorted = Float64Array.from(values).sort();
-  return shares.map((share) => {
-    // Without the small term, a product such as 0.99 x 100 could be just above a whole number.
-    const rank = Math.max(1, Math.ceil(share * sorted.length - 1e-9));
-    return sorted.length === 0 ? NaN : sorted[rank - 1];
-  });
-}
+import { quantiles } from "./statistics.ts";
 
 /** What the bottleneck did to the packets of one flow. Bytes are those of UDP payload. */
 export interface Fates {

@@ -15,8 +15,8 @@ export interface FigureKind {
 
 /** All figures. A row has those that make sense for it. */
 export const FIGURES = {
-  rate: { title: "payload that arrives, of what the link can carry", short: "rate", unit: "%" },
-  possible: { title: "the same, of what losses leave", short: "of possible", unit: "%" },
+  rate: { title: "rate, of what the link can carry", short: "rate", unit: "%" },
+  possible: { title: "rate, of what losses leave", short: "of possible", unit: "%" },
   sent: { title: "bytes sent for each useful byte", short: "sent", unit: "x" },
   lost: { title: "packets lost or dropped", short: "lost", unit: "%" },
   queue: { title: "queue, median", short: "queue", unit: "ms" },

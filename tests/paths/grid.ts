@@ -12,12 +12,18 @@ export interface Configuration {
   readonly options: SessionOptions;
 }
 
-/** The configurations. */
+/**
+ * The configurations. Controllers are measured with the timeouts, retransmissions and acknowledgments of
+ * `turbo`, so that they differ in nothing else.
+ */
 export const CONFIGURATIONS: readonly Configuration[] = [
   { name: "turbo", options: turbo },
   { name: "fast", options: fast },
   { name: "normal", options: normal },
-  { name: "reference", options: { ...turbo, nc: false } },
+  ...(["cubic", "reference"] as const).map((congestion) => ({
+    name: congestion,
+    options: { ...turbo, nc: false, congestion },
+  })),
   { name: "defaults", options: {} },
 ];
 
@@ -363,14 +369,21 @@ export function applies({ flows }: Row, { name }: Configuration): boolean {
   );
 }
 
-/** Words for a path. */
-export function describe(path: Path): string {
+/** Words for the path of a row. */
+export function describe({ path, window }: Row): string {
   const { rate, roundTrip, queue, loss } = path;
-  const speed = rate < 1000 ? `${rate} Mbit/s` : `${rate / 1000} Gbit/s`;
-  const packets = queue * productOf(path) < SMALLEST_QUEUE;
-  return `${speed}, ${roundTrip} ms, queue of ` +
-    (packets ? `${SMALLEST_QUEUE} packets` : `${queue} BDP`) +
-    (loss > 0 ? `, ${percent(loss)} % loss` : "");
+  const product = productOf(path);
+  const parts = [
+    rate < 1000 ? `${rate} Mbit/s` : `${rate / 1000} Gbit/s`,
+    `${roundTrip} ms`,
+    queue * product < SMALLEST_QUEUE
+      ? `queue of ${SMALLEST_QUEUE} packets`
+      : `queue of ${queue} BDP`,
+  ];
+  if (loss > 0) parts.push(`${percent(loss)} % loss`);
+  // The path and its queue cannot be full.
+  if (window < (1 + queue) * product) parts.push(`windows of ${(window / product).toFixed(1)} BDP`);
+  return parts.join(", ");
 }
 
 /** Whether a configuration does without congestion control. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { SessionOptions } from "../../mod.ts";
-import { Dumbbell, quantiles } from "./dumbbell.ts";
+import { Dumbbell } from "./dumbbell.ts";
 import type { Figures } from "./figures.ts";
 import { Flow, sendBulk, sendGame, sendRequests } from "./flow.ts";
 import {
@@ -18,6 +18,7 @@ import {
   queueOf,
   type Row,
 } from "./grid.ts";
+import { Arrivals, fairness, quantiles } from "./statistics.ts";
 
 /** What one run of a row gave. */
 export interface Outcome {
@@ -67,47 +68,6 @@ function settings({ window }: Row, { options }: Configuration): SessionOptions {
 
 // --- flows ---
 
-/** Bytes that have arrived, at regular times. */
-class Arrivals {
-  readonly totals: number[] = [0];
-
-  /**
-   * @param start When the first interval begins, in ms.
-   * @param interval Its length in ms.
-   */
-  constructor(bell: Dumbbell, flow: Flow, readonly start: number, readonly interval: number) {
-    const note = () => {
-      this.totals.push(flow.arrived);
-      bell.time.schedule(start + this.totals.length * interval, note);
-    };
-    bell.time.schedule(start + interval, note);
-  }
-
-  /** Bytes a second in each interval. */
-  rates(): number[] {
-    return this.totals.slice(1).map((total, i) => 1000 * (total - this.totals[i]) / this.interval);
-  }
-
-  /** Bytes a second from one time to another, by whole intervals. */
-  rate(from: number, to: number): number {
-    const at = (time: number) =>
-      Math.min(this.totals.length - 1, Math.max(0, Math.ceil((time - this.start) / this.interval)));
-    const [first, last] = [at(from), at(to)];
-    if (last <= first) return NaN;
-    return 1000 * (this.totals[last] - this.totals[first]) / ((last - first) * this.interval);
-  }
-
-  /** When an interval at or after `from` ends whose rate is at least `rate`; Infinity for never. */
-  reached(from: number, rate: number): number {
-    const first = Math.max(0, Math.ceil((from - this.start) / this.interval - 1e-9));
-    const rates = this.rates();
-    for (let i = first; i < rates.length; i++) {
-      if (rates[i] >= rate) return this.start + (i + 1) * this.interval;
-    }
-    return Infinity;
-  }
-}
-
 /** How long one round lasts, in ms: longer than a round trip where that has few packets. */
 function roundOf(path: Row["path"]): number {
   return Math.max(path.roundTrip, PACKETS_OF_A_ROUND * packetTime(path));
@@ -137,12 +97,14 @@ function runFlows(row: Row, configuration: Configuration, seed: number, seconds:
   const bulk = flows.filter((_, i) => row.flows[i].traffic === "bulk");
   // What arrives in the first round was sent in the first round.
   const round = roundOf(path);
-  const rounds = new Arrivals(bell, bulk[0], path.roundTrip / 2, round);
+  const arrivals = (start: number, interval: number) =>
+    new Arrivals(bell.time, () => bulk[0].arrived, start, interval);
+  const rounds = arrivals(path.roundTrip / 2, round);
   // The rates around the last change are in its own round trips.
   const last = changes.at(-1);
   const newRoundTrip = changes.findLast(({ roundTrip }) => roundTrip !== undefined)?.roundTrip ??
     path.roundTrip;
-  const fine = last && new Arrivals(bell, bulk[0], (1000 * last.at) % newRoundTrip, newRoundTrip);
+  const fine = last && arrivals((1000 * last.at) % newRoundTrip, newRoundTrip);
 
   for (const { at, rate, roundTrip, down } of changes) {
     bell.time.schedule(1000 * at, () => {
@@ -183,11 +145,7 @@ function runFlows(row: Row, configuration: Configuration, seed: number, seconds:
   }
   if (last) Object.assign(figures, changed(row, bell, fine!, newRoundTrip));
   if (bulk.length > 1) {
-    const fair = total / bulk.length;
-    figures.first = gained[0] / total;
-    figures.jain = total ** 2 / (bulk.length * gained.reduce((a, b) => a + b * b, 0));
-    figures.least = Math.min(...gained) / fair;
-    figures.most = Math.max(...gained) / fair;
+    Object.assign(figures, fairness(gained));
   }
   if (bulk.length < flows.length) {
     [figures.late50, figures.late99] = quantiles(late, [0.5, 0.99]);

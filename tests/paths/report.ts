@@ -106,12 +106,10 @@ export function bars(shape: readonly number[]): string {
 /** What missed its aim, in words. */
 function missed(verdicts: readonly Verdict[]): string {
   const failed = verdicts.filter(({ met }) => !met).map(({ figure, value, least, most }) => {
-    const { unit } = FIGURES[figure];
-    const words = unit === "BDP" || unit === "RTT" ? ` ${unit}` : "";
     const limit = most !== undefined && !(value <= most)
       ? `> ${format(figure, most)}`
       : `< ${format(figure, least)}`;
-    return `${FIGURES[figure].short} ${format(figure, value)} ${limit}${words}`;
+    return `${headOf(figure)} ${format(figure, value)} ${limit}`;
   });
   if (verdicts.length === 0) return "";
   return failed.length === 0 ? "  all met" : `  missed: ${failed.join(", ")}`;
@@ -120,6 +118,16 @@ function missed(verdicts: readonly Verdict[]): string {
 const NAME = 24;
 const OWN = 12;
 const COLUMN = 11;
+
+/** The head of a column: the figure, with its unit where the values do not show it. */
+function headOf(name: FigureName): string {
+  const { short, unit } = FIGURES[name];
+  return ["BDP", "RTT", "ms"].includes(unit) ? `${short} ${unit}` : short;
+}
+
+function widthOf(name: FigureName): number {
+  return Math.max(COLUMN, headOf(name).length + 2);
+}
 
 /** What was measured so far. */
 export class Report {
@@ -133,11 +141,7 @@ export class Report {
     if (group === this.#group) return;
     this.#group = group;
     const { title, columns } = GROUPS[group];
-    const head = columns.map((name) => {
-      const { short, unit } = FIGURES[name];
-      const words = unit === "BDP" || unit === "RTT" || unit === "ms" ? `${short} ${unit}` : short;
-      return words.padStart(Math.max(COLUMN, words.length + 2));
-    });
+    const head = columns.map((name) => headOf(name).padStart(widthOf(name)));
     console.log(`\n${title}\n${" ".repeat(NAME + OWN)}${head.join("")}`);
   }
 
@@ -147,7 +151,7 @@ export class Report {
     results: readonly { configuration: Configuration; line: Line | string[] }[],
   ): void {
     this.#begin(row.group);
-    console.log(`${row.name.padEnd(NAME)} ${describe(row.path)}`);
+    console.log(`${row.name.padEnd(NAME)} ${describe(row)}`);
     for (const { configuration, line } of results) {
       if (Array.isArray(line)) {
         this.failures += line.length;
@@ -155,12 +159,8 @@ export class Report {
         continue;
       }
       this.lines.push(line);
-      const { title: _, columns } = GROUPS[row.group];
-      const figures = columns.map((name) => {
-        const { short, unit } = FIGURES[name];
-        const head = unit === "BDP" || unit === "RTT" || unit === "ms" ? `${short} ${unit}` : short;
-        return format(name, line[name]).padStart(Math.max(COLUMN, head.length + 2));
-      });
+      const { columns } = GROUPS[row.group];
+      const figures = columns.map((name) => format(name, line[name]).padStart(widthOf(name)));
       const shape = line.shape.length > 0 ? `  ${bars(line.shape)}` : "";
       console.log(
         `${" ".repeat(NAME)}${configuration.name.padEnd(OWN)}${figures.join("")}${shape}${

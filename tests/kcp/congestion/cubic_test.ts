@@ -127,17 +127,56 @@ Deno.test("cubic: each segment moves the window by its part of the way to W_cubi
 });
 
 Deno.test("cubic: the window grows by half in a round trip at most (§4.2)", () => {
-  // Slow start ends without a loss: K is 0, W_max the window. W_cubic(10.1) is 412 segments more.
-  const controller = cubic(100);
-  lose(controller, 0, -100, { timedOut: true });
-  controller.onTimeout(0);
-  controller.onNeedlessRetransmit(0, 1);
-  lose(controller, 0, -50, {});
+  const controller = reduced(100);
   arrive(controller, 100, 0);
-  arrive(controller, 20_100, 20_000);
   const { window } = controller;
-  arrive(controller, 20_200, 20_100);
+  // W_cubic(20.1) = 1704 segments.
+  arrive(controller, 20_100, 20_000);
   assertAlmostEquals(controller.window, window + 0.5 * MSS, 1e-6);
+});
+
+Deno.test("cubic: one acknowledgment stands for a round trip at most", () => {
+  const windows = [1, 3].map((times) => {
+    const controller = reduced(100);
+    arrive(controller, 100, 0);
+    arrive(controller, 2000, 1900, { acked: times * controller.window });
+    return controller.window;
+  });
+  assertEquals(windows[0], windows[1]);
+});
+
+Deno.test("cubic: in avoidance, no acknowledgment makes the window smaller", () => {
+  for (const before of [3, 10, 30, 100, 1000]) {
+    for (const rtt of [1, 10, 100, 500]) {
+      const controller = reduced(before);
+      let last = controller.window;
+      for (let now = rtt; now < 30_000; now += 5) {
+        // Round trips vary. Each third second has short ones.
+        const time = now % 3000 < 1000 ? rtt / 4 : rtt;
+        arrive(controller, now, now - time, { acked: controller.window * Math.min(1, 5 / rtt) });
+        assert(controller.window >= last, `${before} segments, ${rtt} ms, at ${now}`);
+        last = controller.window;
+      }
+    }
+  }
+});
+
+Deno.test("cubic: a window that long round trips let grow stays when they are short again", () => {
+  const controller = reduced(100);
+  acknowledge(controller, 200, 2200, 200);
+  let last = controller.window;
+  const acknowledgeAt = (now: number, rtt: number, part: number) => {
+    arrive(controller, now, now - rtt, { acked: part * controller.window });
+    assert(controller.window >= last, `from ${last} to ${controller.window} at ${now}`);
+    last = controller.window;
+  };
+  // W_cubic(2 + 2) is 99.996.
+  for (let i = 0; i < 50; i++) acknowledgeAt(2200, 2000, 0.2);
+  assertLess(99, segments(controller));
+  // W_cubic(2 + 0.01) is 95.7, and W_est only 80 at first.
+  for (let i = 0; i < 50; i++) acknowledgeAt(2200, 10, 0.1);
+  for (let i = 0; i < 70; i++) acknowledgeAt(2200, 10, 1);
+  assertLess(100, segments(controller));
 });
 
 Deno.test("cubic: W_est gains 9 / 17 segments a round trip, and 1 after cwnd_prior (§4.3)", () => {
@@ -214,6 +253,24 @@ Deno.test("cubic: a window that is not in use for 5 minutes is halved, to the fi
   assertEquals(controller.ssthresh, Infinity);
   controller.onIdleRestart(20 * 300_000);
   assertEquals(segments(controller), 10);
+  lose(controller, 6_000_100, 6_000_000);
+  controller.onIdleRestart(7_000_000);
+  assertEquals(segments(controller), 7, "a smaller one stays");
+  const later = cubic(10);
+  for (let now = 100; now < 200; now++) arrive(later, now, now - 100);
+  lose(later, 200, 190);
+  later.onIdleRestart(300_200);
+  assertEquals([later.window, later.ssthresh], [38_500, 77_000], "slow start to the threshold");
+  later.onIdleRestart(900_200);
+  assertEquals(later.window, 10_000);
+  const avoiding = cubic(10);
+  for (let now = 100; now < 200; now++) arrive(avoiding, now, now - 100);
+  lose(avoiding, 200, 190);
+  acknowledge(avoiding, 300, 7300, 100);
+  const { window } = avoiding;
+  avoiding.onIdleRestart(307_300);
+  assertAlmostEquals(avoiding.window, window / 2, 1e-6);
+  assertAlmostEquals(avoiding.ssthresh, 0.75 * window, 1e-6);
 });
 
 Deno.test("cubic: a timeout while later segments arrive is a loss like others", () => {
@@ -226,6 +283,26 @@ Deno.test("cubic: a timeout while later segments arrive is a loss like others", 
   controller.onTimeout(310);
   assertEquals(segments(controller), 1, "nothing that was sent then or later has arrived");
   assertAlmostEquals(controller.ssthresh, 70_700, 1e-6, "it was sent before the reduction");
+  arrive(controller, 410, 310);
+  lose(controller, 410, 305);
+  assertEquals(segments(controller), 2, "the timeout is a reduction, too");
+  for (let now = 411; now < 415; now++) arrive(controller, now, now - 100);
+  assertEquals(segments(controller), 6);
+  lose(controller, 420, 314, { timedOut: true });
+  controller.onTimeout(420);
+  assertAlmostEquals(segments(controller), 4.2, 1e-9, "a loss like others again");
+});
+
+Deno.test("cubic: a timeout within a round trip of an acknowledgment is a loss like others", () => {
+  const controller = cubic(100);
+  arrive(controller, 200, 100);
+  lose(controller, 299, 150, { timedOut: true });
+  controller.onTimeout(299);
+  assertAlmostEquals(segments(controller), 70.7, 1e-9);
+  lose(controller, 300, 151, { timedOut: true });
+  controller.onTimeout(300);
+  assertEquals(segments(controller), 1, "a round trip of 100 ms without an acknowledgment");
+  assertAlmostEquals(controller.ssthresh, 70_700, 1e-6);
 });
 
 Deno.test("cubic: after a timeout, slow start up to 0.7 of the window, then K is 0 (§4.8)", () => {
@@ -247,17 +324,34 @@ Deno.test("cubic: after a timeout, slow start up to 0.7 of the window, then K is
   assertAlmostEquals(segments(controller), 100.4, 9);
 });
 
+Deno.test("cubic: HyStart++ is for the first slow start only (RFC 9406 §4.3)", () => {
+  const controller = cubic(100);
+  lose(controller, 300, 0, { timedOut: true });
+  controller.onTimeout(300);
+  for (const rtt of [100, 200]) {
+    const { window } = controller;
+    for (let i = 0; i < 16; i++) {
+      const now = 200 + 2 * rtt + i;
+      arrive(controller, now, now - rtt, { roundStart: i === 0 });
+    }
+    assertEquals(controller.window, window + 16 * MSS);
+  }
+});
+
 Deno.test("cubic: further timeouts without an acknowledgment leave the threshold (RFC 5681 §3.1)", () => {
   const controller = cubic(100);
-  for (const [now, sentAt] of [[300, 0], [900, 300], [2100, 900]]) {
+  // The pacer may hold a retransmission back for some time.
+  for (const [now, sentAt] of [[300, 0], [900, 300], [2100, 910]]) {
     lose(controller, now, sentAt, { timedOut: true });
     controller.onTimeout(now);
     assertEquals([controller.window, controller.ssthresh], [1000, 70_000]);
+    // An echo acknowledges nothing.
+    arrive(controller, now + 1, sentAt - 1, { acked: 0 });
   }
   arrive(controller, 2200, 2100);
   assertEquals(segments(controller), 2);
-  lose(controller, 2500, 2200, { timedOut: true });
-  controller.onTimeout(2500);
+  lose(controller, 4500, 2200, { timedOut: true });
+  controller.onTimeout(4500);
   assertEquals([controller.window, controller.ssthresh], [1000, 2000], "a new event");
 });
 
@@ -270,9 +364,9 @@ Deno.test("cubic: an event whose losses were all only late is undone (§4.9)", (
   lose(controller, 3200, 3001);
   lose(controller, 3210, 3002);
   assertAlmostEquals(controller.window, 0.7 * window, 1e-6);
-  controller.onNeedlessRetransmit(3220, 2);
+  controller.onNeedlessLoss(3220, 2);
   assertAlmostEquals(controller.window, 0.7 * window, 1e-6, "one may be lost");
-  controller.onNeedlessRetransmit(3220, 1);
+  controller.onNeedlessLoss(3220, 1);
   assertEquals([controller.window, controller.ssthresh], [window, ssthresh]);
   // The curve goes on.
   for (const one of [untouched, controller]) acknowledge(one, 3220, 6000, 200);
@@ -288,7 +382,7 @@ Deno.test("cubic: a needless timeout is undone, and the first slow start goes on
   for (let i = 0; i < 20; i++) lose(controller, 300 + i, 110 + i, { timedOut: true });
   controller.onTimeout(320);
   assertEquals(segments(controller), 1);
-  controller.onNeedlessRetransmit(350, 20);
+  controller.onNeedlessLoss(350, 20);
   assertEquals([segments(controller), controller.ssthresh], [20, Infinity]);
   arrive(controller, 350, 110);
   assertEquals(segments(controller), 21);
@@ -299,7 +393,7 @@ Deno.test("cubic: what was late is not undone when the window is as large again 
   acknowledge(controller, 10, 310, 10);
   const { window, ssthresh } = controller;
   assertLess(20, window / MSS);
-  controller.onNeedlessRetransmit(310, 1);
+  controller.onNeedlessLoss(310, 1);
   assertEquals([controller.window, controller.ssthresh], [window, ssthresh]);
 });
 
@@ -347,12 +441,22 @@ Deno.test("cubic: another MTU leaves the window in bytes, a segment at least", (
   const { window } = controller;
   controller.onMtu(500);
   assertEquals(controller.window, window);
+  // The stage begins anew at 95.6 segments of before: K = ∛(4360 / 200) = 2.79, and W_cubic(0.5) is
+  // 100,000 - 200 * 2.29³ bytes.
+  const half = reduced(100);
+  acknowledge(half, 200, 2200, 200);
+  half.onMtu(500);
+  acknowledge(half, 2200, 2700, 200);
+  assertAlmostEquals(segments(half), 97.59, 0.3);
   // Segments of half the size: the curve needs ∛2 times as long for the same bytes.
   acknowledge(controller, 2200, 2200 + 1000 * Math.cbrt((100_000 - window) / 200), 200);
   assertAlmostEquals(segments(controller), 100, 0.3);
   const small = cubic(1);
   small.onMtu(1400);
   assertEquals(small.window, 1400);
+  const least = reduced(2);
+  least.onMtu(1400);
+  assertEquals(least.ssthresh, 2800);
 });
 
 /** The average window in segments on a path that loses one segment of `1 / p`. */

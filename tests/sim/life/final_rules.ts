@@ -129,8 +129,12 @@ function mayHaveLeft(reader: End, out: Outgoing, facts: Facts): boolean {
   // Congestion control may hold the end back until what is before it is acknowledged.
   const roundTrip = 2 * facts.scenario.oneWay + facts.interval(reader) + facts.interval(out.end);
   const left = out.endedAt + (out.end.connection.options.nc ? 0 : roundTrip);
-  return (outcome?.at ?? Infinity) <= out.endPromisedAt ||
-    reachedAt <= left + facts.scenario.oneWay;
+  if ((outcome?.at ?? Infinity) <= out.endPromisedAt) return true;
+  // The end may have left later, behind data that was sent again. All of it was lost after the last sign
+  // of the reader.
+  const lostAt = facts.history(reader)?.lastAt ?? -Infinity;
+  return reachedAt <= left + facts.scenario.oneWay ||
+    reachedAt <= out.end.reachedAt && lostAt >= out.end.reachedAt;
 }
 
 /** Whether the path is not very bad, and both ends stay where they are and run. */

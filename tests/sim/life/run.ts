@@ -193,10 +193,14 @@ function longest(scenario: Scenario): number {
 }
 
 /** How long all that the applications write may take if each window takes two round trips, in ms. */
-function transferTime({ client, server, clientProgram, serverProgram, oneWay }: Scenario): number {
+function transferTime(
+  { client, server, clientProgram, serverProgram, oneWay, faults }: Scenario,
+): number {
+  const changes = faults.map((fault) => fault.kind === "configure" ? fault.change : {});
+  const all = [client, server, ...changes];
   const least = (name: "mtu" | "rcvWnd" | "sndWnd", usual: number) =>
-    Math.min(client[name] ?? usual, server[name] ?? usual);
-  const burst = Math.min(smallestBurst(client.burst ?? 64), smallestBurst(server.burst ?? 64));
+    Math.min(...all.map((settings) => settings[name] ?? usual));
+  const burst = Math.min(...all.map((settings) => smallestBurst(settings.burst ?? "auto")));
   const window = Math.min(least("rcvWnd", 256), least("sndWnd", 128), burst);
   const interval = Math.max(client.interval ?? 100, server.interval ?? 100);
   let bytes = 0;
