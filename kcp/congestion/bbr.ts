@@ -155,6 +155,8 @@ export class BbrController implements CongestionController {
   #ackPhase = ACKS_INIT;
   #probeSample = false;
   #probeTooHigh = false;
+  /** Whether a queue has stood since the last probe ended. */
+  #cycleQueued = false;
   /** Whether a queue has stood since the probe began. */
   #probeQueued = false;
   #precautionary = false;
@@ -230,6 +232,11 @@ export class BbrController implements CongestionController {
   /** Bytes per ms that the path takes, bytes that it loses itself included. */
   get #bw(): number {
     return Math.min(this.#bandwidth.value, this.#bounds.bandwidth);
+  }
+
+  /** The part of the bandwidth that is left if the path loses no more than what is sure. */
+  get #sureShare(): number {
+    return (1 - this.#loss.rate) / (1 - this.#loss.sure);
   }
 
   /** How long a queue has stood, in ms. */
@@ -308,6 +315,7 @@ export class BbrController implements CongestionController {
       }
       const queued = this.#queued;
       this.#probeQueued ||= queued;
+      this.#cycleQueued ||= queued;
       this.#loss.onAck(now, now - rtt, queued, this.#standing.smoothed, this.#mss);
     }
     if (sample.acked === 0) return;
@@ -341,7 +349,7 @@ export class BbrController implements CongestionController {
       this.#lossRound = this.#delivered;
       if (this.#queue - this.#residual > DELAY_PART * this.#minRtt.value) this.#congested = true;
       if (this.#congested && this.#phase !== STARTUP && !this.#isProbing) {
-        bounds.lower(this.#bandwidth.value, this.#window);
+        bounds.lower(this.#bandwidth.value, this.#window, this.#sureShare, !this.#cycleQueued);
       }
     }
     this.#aggregation.onAck(now, sample.acked, this.#bw, this.#window);
@@ -391,7 +399,7 @@ export class BbrController implements CongestionController {
     if (this.#phase !== STARTUP) return;
     if (this.#pipe.full) this.#pipeFilled = true;
     else if (
-      this.#roundStart && this.#congested &&
+      this.#roundStart && this.#congested && (this.#queued || this.#loss.isKnown(this.#mss)) &&
       this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, true)
     ) {
       this.#undoPhase = STARTUP;
@@ -497,7 +505,7 @@ export class BbrController implements CongestionController {
   #startDown(now: number): void {
     if (this.#phase === UP) this.#loss.onProbe(this.#probeQueued);
     this.#residual = this.#queue;
-    this.#congested = false;
+    this.#congested = this.#cycleQueued = false;
     this.#bounds.beginRound(0, 0);
     this.#roundsSinceProbe = this.#draw() < 0.5 ? 0 : 1;
     this.#probeWait = PROBE_WAIT + PROBE_WAIT_RANDOM * this.#draw();
@@ -658,11 +666,11 @@ export class BbrController implements CongestionController {
   }
 
   #pace(gain: number): void {
-    let rate = gain * this.#bw * PACING_MARGIN;
+    let bw = this.#bw;
+    if (this.#phase === CRUISE) bw = Math.min(bw, this.#bandwidth.value * this.#sureShare);
     // What the path loses is not added: this shows whether these losses are its own.
-    const { rate: loss, sure } = this.#loss;
-    if (this.#phase === CRUISE) rate *= (1 - loss) / (1 - sure);
-    else if (gain < 1) rate *= 1 - loss;
+    else if (gain < 1) bw *= 1 - this.#loss.rate;
+    const rate = gain * bw * PACING_MARGIN;
     if (this.#pipeFilled || rate > this.#pacing) this.#pacing = rate;
   }
 

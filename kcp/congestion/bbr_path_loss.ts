@@ -45,6 +45,8 @@ export class PathLoss {
   readonly #starts = new Float64Array(WINDOWS).fill(-Infinity);
   readonly #sent = new Float64Array(WINDOWS);
   readonly #lost = new Float64Array(WINDOWS);
+  /** The longest smoothed round trip, in ms, while a window was sent. */
+  readonly #rtts = new Float64Array(WINDOWS);
   readonly #sending = new Uint8Array(WINDOWS);
   readonly #queued = new Uint8Array(WINDOWS);
   /** Numbers of the present window and of the first one that is not settled. */
@@ -65,6 +67,11 @@ export class PathLoss {
     this.#limit = limit;
   }
 
+  /** Whether there is an estimate. */
+  isKnown(mss: number): boolean {
+    return this.#sumSent >= 2 * MIN_SEGMENTS * mss;
+  }
+
   /** The part of the loss rate that is sure. */
   get sure(): number {
     return this.rate * this.#trust;
@@ -80,7 +87,11 @@ export class PathLoss {
     const place = ++this.#present % WINDOWS;
     this.#unsettled = Math.max(this.#unsettled, this.#present - WINDOWS + 1);
     this.#starts[place] = now;
-    this.#sent[place] = this.#lost[place] = this.#queued[place] = 0;
+    this.#sent[place] =
+      this.#lost[place] =
+      this.#queued[place] =
+      this.#rtts[place] =
+        0;
     this.#sending[place] = sending;
   }
 
@@ -112,8 +123,12 @@ export class PathLoss {
 
   /** Notes that bytes which counted as lost were only late. */
   onFound(bytes: number): void {
-    this.#sumLost = Math.max(0, this.#sumLost - bytes);
-    this.#rate();
+    let left = bytes;
+    for (let i = this.#present; i >= this.#unsettled && left > 0; i--) {
+      const found = Math.min(left, this.#lost[i % WINDOWS]);
+      this.#lost[i % WINDOWS] -= found;
+      left -= found;
+    }
   }
 
   /**
@@ -133,12 +148,13 @@ export class PathLoss {
       this.#trust = 1;
     }
     const present = this.#present % WINDOWS;
+    if (rtt > this.#rtts[present]) this.#rtts[present] = rtt;
     if (now - this.#starts[present] > rtt && this.#sent[present] > MIN_SEGMENTS * mss) {
       this.begin(now, this.#sending[present] as Sending);
     }
     while (this.#unsettled < this.#present) {
       const end = this.#starts[(this.#unsettled + 1) % WINDOWS];
-      if (now < end + SETTLED * rtt) break;
+      if (now < end + SETTLED * Math.max(rtt, this.#rtts[this.#unsettled % WINDOWS])) break;
       this.#settle(this.#unsettled++ % WINDOWS, mss);
     }
   }
