@@ -349,7 +349,8 @@ export class BbrController implements CongestionController {
       this.#lossRound = this.#delivered;
       if (this.#queue - this.#residual > DELAY_PART * this.#minRtt.value) this.#congested = true;
       if (this.#congested && this.#phase !== STARTUP && !this.#isProbing) {
-        bounds.lower(this.#bandwidth.value, this.#window, this.#sureShare, !this.#cycleQueued);
+        const once = !this.#cycleQueued && 2 * this.#loss.sure > this.#loss.rate;
+        bounds.lower(this.#bandwidth.value, this.#window, this.#sureShare, once);
       }
     }
     this.#aggregation.onAck(now, sample.acked, this.#bw, this.#window);

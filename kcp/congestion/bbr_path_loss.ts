@@ -214,7 +214,7 @@ export class PathLoss {
 
   /**
    * Whether more was lost than the path's own loss rate explains: by 2 % of what was in flight, and by
-   * more than chance does, which is two standard deviations and a segment.
+   * more than chance does, which is two or three standard deviations and a segment.
    *
    * @param lost Bytes that were lost.
    * @param flight Bytes that were in flight.
@@ -224,7 +224,9 @@ export class PathLoss {
    */
   isExcess(lost: number, flight: number, mss: number, queued: boolean, probing: boolean): boolean {
     const expected = flight * ((probing ? this.rate : this.sure) + LOSS_THRESH);
-    const together = queued ? mss : this.#together(mss);
-    return lost > expected + 2 * Math.sqrt(expected * together) + mss;
+    const deviation = queued
+      ? 2 * Math.sqrt(expected * mss)
+      : 3 * Math.sqrt(expected * this.#together(mss));
+    return lost > expected + deviation + mss;
   }
 }
