@@ -1,6 +1,7 @@
 import { Aggregation } from "./bbr_aggregation.ts";
 import { BETA, Bounds } from "./bbr_bounds.ts";
 import { FullPipe } from "./bbr_full_pipe.ts";
+import { LONGER_GAIN, LongerPath } from "./bbr_longer_path.ts";
 import { MaxFilter } from "./bbr_max_filter.ts";
 import { MinRtt } from "./bbr_min_rtt.ts";
 import { EQUAL, FASTER, GROWING, PathLoss, type Sending, SLOWER } from "./bbr_path_loss.ts";
@@ -130,6 +131,7 @@ export class BbrController implements CongestionController {
   readonly #aggregation = new Aggregation();
   readonly #pipe = new FullPipe();
   readonly #bounds = new Bounds();
+  readonly #longer = new LongerPath();
   #phase: Phase = STARTUP;
   #gain = STARTUP_GAIN;
   #window: number;
@@ -168,6 +170,9 @@ export class BbrController implements CongestionController {
   /** The queue in ms that stayed when the flow had drained its own. */
   #residual = 0;
   #idleRestart = false;
+  /** Whether the path is drained since it seems to be another one, and what it delivered before. */
+  #doubtful = false;
+  #doubtfulRate = 0;
   #drained = false;
   #drainedUntil = 0;
   #drainRound = 0;
@@ -340,6 +345,8 @@ export class BbrController implements CongestionController {
         if (this.#round === 2 && this.#phase === STARTUP) this.#loss.begin(now, GROWING);
       }
       if (rate > 0 && (rate >= this.#bandwidth.value || !limited)) this.#bandwidth.update(rate);
+      if (this.#roundStart) this.#longer.onRound();
+      this.#longer.onSample(rtt, sample.txInFlight);
     }
     const roundLimited = this.#roundLimited;
     const bounds = this.#bounds;
@@ -361,7 +368,7 @@ export class BbrController implements CongestionController {
     this.#checkStartup(now, sample);
     if (this.#phase === DRAIN) this.#checkDrain(now, sample);
     if (this.#pipeFilled) this.#cycle(now, sample, limited, roundLimited);
-    this.#checkProbeRtt(now, sample);
+    this.#checkProbeRtt(now, sample, rtt);
     if (lossRoundStart) {
       bounds.beginRound(rate, delivered);
       this.#excessRounds = this.#excess ? this.#excessRounds + 1 : 0;
@@ -544,19 +551,30 @@ export class BbrController implements CongestionController {
   }
 
   #probeRttWindow(): number {
-    const latest = this.#bounds.latestBandwidth;
+    const latest = this.#doubtful ? this.#doubtfulRate : this.#bounds.latestBandwidth;
     const bw = latest > 0 ? Math.min(this.#bw, latest) : this.#bw;
-    return Math.max(this.#product(PROBE_RTT_GAIN, bw), this.#quanta);
+    const window = this.#product(PROBE_RTT_GAIN, bw);
+    return Math.max(window, this.#doubtful ? MIN_SEGMENTS * this.#mss : this.#quanta);
+  }
+
+  /** Whether a round has shown that the path is another one: longer, or much slower. */
+  #isDoubtful(): boolean {
+    if (!this.#pipeFilled || !this.#roundStart) return false;
+    const bw = this.#bandwidth.value;
+    return this.#longer.isLonger(this.#minRtt.value, this.#aggregation.burst, bw);
   }
 
   /** Draft §5.3.4.3. */
-  #checkProbeRtt(now: number, sample: RateSample): void {
+  #checkProbeRtt(now: number, sample: RateSample, rtt: number): void {
     if (this.#phase !== PROBE_RTT) {
-      if (!this.#minRtt.isProbeDue) return;
+      const doubtful = this.#isDoubtful();
+      if (!this.#minRtt.isProbeDue && !doubtful) return;
       if (this.#idleRestart) this.#minRtt.onProbed(now);
       else {
         this.#saveWindow();
         this.#drained = false;
+        this.#doubtful = doubtful;
+        this.#doubtfulRate = this.#bounds.latestBandwidth;
         this.#ackPhase = ACKS_STOPPING;
         this.#enter(now, PROBE_RTT, 1, SLOWER);
       }
@@ -566,15 +584,32 @@ export class BbrController implements CongestionController {
     if (!this.#drained) {
       if (sample.inFlight > this.#probeRttWindow()) return;
       this.#drained = true;
-      this.#drainedUntil = now + PROBE_RTT_DURATION;
+      this.#drainedUntil = now + (this.#doubtful ? 0 : PROBE_RTT_DURATION);
       this.#startRound();
       this.#drainRound = this.#round;
-    } else if (this.#round > this.#drainRound) this.#checkProbeRttDone(now);
+    } else if (this.#round > this.#drainRound) {
+      if (this.#doubtful && rtt >= 0) this.#decide(now, rtt);
+      this.#checkProbeRttDone(now);
+    }
+  }
+
+  /** The path was drained because it seemed to be another one. Now a sample in ms shows what it is. */
+  #decide(now: number, rtt: number): void {
+    if (rtt > this.#minRtt.value * LONGER_GAIN) {
+      this.#minRtt.reset(now, rtt);
+      this.#standing.reset();
+      // Pacing keeps the window from leaving at once.
+      this.#priorWindow = this.#held;
+    } else {
+      this.#bandwidth.reset(this.#doubtfulRate);
+      this.#priorWindow = 0;
+    }
   }
 
   #checkProbeRttDone(now: number): void {
-    if (!this.#drained || now <= this.#drainedUntil) return;
+    if (!this.#drained || now < this.#drainedUntil) return;
     this.#minRtt.onProbed(now);
+    this.#doubtful = false;
     this.#window = Math.max(this.#window, this.#priorWindow);
     this.#bounds.resetShortTerm();
     this.#limitedUntil = this.#delivered + 1;
@@ -691,7 +726,9 @@ export class BbrController implements CongestionController {
       const room = Math.min(PROBE_PART * this.#held, PROBE_MS * this.#bw);
       most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss);
     } else if (this.#phase === STARTUP) most = this.#product(WINDOW_GAIN) + WINDOW_GAIN * burst;
-    else most = this.#product(WINDOW_GAIN) + Math.max(burst, extra);
+    else if (this.#phase === DRAIN || this.#phase === DOWN) {
+      most = this.#held + this.#bw * this.#residual;
+    } else most = this.#product(WINDOW_GAIN) + Math.max(burst, extra);
     most = Math.max(most, this.#quanta);
     if (this.#pipeFilled) this.#window = Math.min(this.#window + acked, most);
     else if (this.#window < most || this.#delivered < this.#initialWindow) this.#window += acked;
