@@ -290,6 +290,8 @@ export class BbrController implements CongestionController {
 
   /** Draft §5.4.1. */
   onIdleRestart(now: number): void {
+    // Nothing is in flight either when all of it has timed out.
+    if (now - this.#suspectedAt <= 2 * this.#standing.smoothed) return;
     this.#idleRestart = true;
     this.#aggregation.onIdleRestart(now);
     if (this.#isProbing || this.#phase === CRUISE || this.#phase === DOWN) this.#pace(1);
@@ -475,6 +477,8 @@ export class BbrController implements CongestionController {
     const best = this.#bounds.latestBandwidth;
     const grows = best >= this.#probeBest * PROBE_GROWTH;
     if (grows) this.#probeBest = best;
+    // As long as no queue shows the limit, the next step is larger.
+    this.#gain = grows && !this.#queued ? Math.min(STARTUP_GAIN, this.#gain * UP_GAIN) : UP_GAIN;
     const bounded = this.#windowLimitedBefore && this.#window >= this.#bounds.longTerm;
     return !grows && !bounded;
   }
@@ -568,7 +572,9 @@ export class BbrController implements CongestionController {
   #checkProbeRtt(now: number, sample: RateSample, rtt: number): void {
     if (this.#phase !== PROBE_RTT) {
       const doubtful = this.#isDoubtful();
-      if (!this.#minRtt.isProbeDue && !doubtful) return;
+      // A probe that still raises the rate comes first.
+      const due = this.#minRtt.isDue && !this.#isProbing;
+      if (!due && !doubtful) return;
       if (this.#idleRestart) this.#minRtt.onProbed(now);
       else {
         this.#saveWindow();
@@ -724,7 +730,8 @@ export class BbrController implements CongestionController {
     let most: number;
     if (this.#phase === UP) {
       const room = Math.min(PROBE_PART * this.#held, PROBE_MS * this.#bw);
-      most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss);
+      const step = (this.#gain - UP_GAIN) / UP_GAIN * this.#held;
+      most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss) + step;
     } else if (this.#phase === STARTUP) most = this.#product(WINDOW_GAIN) + WINDOW_GAIN * burst;
     else if (this.#phase === DRAIN || this.#phase === DOWN) {
       most = this.#held + this.#bw * this.#residual;

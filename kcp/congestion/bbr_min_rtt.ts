@@ -24,8 +24,8 @@ export class MinRtt {
   /** The smallest sample since the last probe, in ms, and when it came. */
   #probeMin = Infinity;
   #probedAt = -Infinity;
-  /** Whether no sample of the last 5 s was lower than those before, or is known to be of an empty path. */
-  isProbeDue = false;
+  /** Whether a probe is due: no sample of the last 5 s was lower, or is known to be of an empty path. */
+  isDue = false;
   /** The smallest sample of the last 7.5 to 10 s in ms. Infinity before the first. */
   value: number = Infinity;
 
@@ -40,8 +40,9 @@ export class MinRtt {
   onSample(now: number, rtt: number, empty: boolean): void {
     if (now >= this.#slotEnds) this.#advance(now);
     if (rtt < this.#slots[this.#at]) this.#slots[this.#at] = rtt;
-    this.isProbeDue = now - this.#probedAt > PROBE_INTERVAL && !empty;
-    if (rtt < this.#probeMin || empty || this.isProbeDue) {
+    const expired = now - this.#probedAt > PROBE_INTERVAL;
+    if (expired) this.isDue = !empty;
+    if (rtt < this.#probeMin || empty || expired) {
       // Flows that share a queue see it drain together. Hence they probe together the next time.
       this.#probeMin = rtt;
       this.#probedAt = now;
@@ -57,7 +58,7 @@ export class MinRtt {
   /** Notes that the path was drained long enough to measure it, or was idle. */
   onProbed(now: number): void {
     this.#probedAt = now;
-    this.isProbeDue = false;
+    this.isDue = false;
   }
 
   /** Forgets the minimum: the path has become another one. */
@@ -65,7 +66,7 @@ export class MinRtt {
     this.#slots.fill(Infinity);
     this.#slots[this.#at] = this.value = this.#probeMin = rtt;
     this.#probedAt = now;
-    this.isProbeDue = false;
+    this.isDue = false;
   }
 
   /** Begins a slot, and forgets the oldest one. The next sample is in the new slot. */
