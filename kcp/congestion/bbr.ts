@@ -371,6 +371,7 @@ export class BbrController implements CongestionController {
     if (this.#phase === DRAIN) this.#checkDrain(now, sample);
     if (this.#pipeFilled) this.#cycle(now, sample, limited, roundLimited);
     this.#checkProbeRtt(now, sample, rtt);
+    if (measured) this.#idleRestart = false;
     if (lossRoundStart) {
       bounds.beginRound(rate, delivered);
       this.#excessRounds = this.#excess ? this.#excessRounds + 1 : 0;
@@ -585,7 +586,6 @@ export class BbrController implements CongestionController {
         this.#enter(now, PROBE_RTT, 1, SLOWER);
       }
     }
-    if (sample.delivered > 0) this.#idleRestart = false;
     if (this.#phase !== PROBE_RTT) return;
     if (!this.#drained) {
       if (sample.inFlight > this.#probeRttWindow()) return;
@@ -733,9 +733,8 @@ export class BbrController implements CongestionController {
       const step = (this.#gain - UP_GAIN) / UP_GAIN * this.#held;
       most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss) + step;
     } else if (this.#phase === STARTUP) most = this.#product(WINDOW_GAIN) + WINDOW_GAIN * burst;
-    else if (this.#phase === DRAIN || this.#phase === DOWN) {
-      most = this.#held + this.#bw * this.#residual;
-    } else most = this.#product(WINDOW_GAIN) + Math.max(burst, extra);
+    else if (this.#phase === DRAIN || this.#phase === DOWN) most = this.#held;
+    else most = this.#product(WINDOW_GAIN) + Math.max(burst, extra);
     most = Math.max(most, this.#quanta);
     if (this.#pipeFilled) this.#window = Math.min(this.#window + acked, most);
     else if (this.#window < most || this.#delivered < this.#initialWindow) this.#window += acked;
