@@ -89,6 +89,9 @@ const QUEUE_PART = 1 / 16;
  * full all the time.
  */
 const EXCESS_ROUNDS = 2;
+/** Between probes, a queue slows the flow down by this part at most, and if others keep a queue. */
+const TRIM = 0.5;
+const SHARED_TRIM = 0.05;
 /** A queue that has grown by this part of the shortest round trip is congestion. */
 const DELAY_PART = 0.25;
 /** Losses are found up to this part of a round trip late. So long they stay in flight. */
@@ -262,6 +265,11 @@ export class BbrController implements CongestionController {
     return this.#queue > this.#queueThreshold;
   }
 
+  /** Whether others keep a queue that stays when the flow has drained its own. */
+  get #shares(): boolean {
+    return this.#residual > this.#queueThreshold;
+  }
+
   /** Bytes in flight that the path holds without a queue, times a gain. */
   #product(gain: number, bw: number = this.#bw): number {
     const minRtt = this.#minRtt.value;
@@ -356,7 +364,9 @@ export class BbrController implements CongestionController {
     const lossRoundStart = measured && sample.priorDelivered >= this.#lossRound;
     if (lossRoundStart) {
       this.#lossRound = this.#delivered;
-      if (this.#queue - this.#residual > DELAY_PART * this.#minRtt.value) this.#congested = true;
+      if (!this.#shares && this.#queue - this.#residual > DELAY_PART * this.#minRtt.value) {
+        this.#congested = true;
+      }
       if (this.#congested && this.#phase !== STARTUP && !this.#isProbing) {
         const once = !this.#cycleQueued && 2 * this.#loss.sure > this.#loss.rate;
         bounds.lower(this.#bandwidth.value, this.#window, this.#sureShare, once);
@@ -442,7 +452,8 @@ export class BbrController implements CongestionController {
         if (this.#isTimeToProbe(now)) this.#startRefill(now);
         else {
           const queue = Math.max(0, this.#queue - this.#residual - this.#queueThreshold / 2);
-          this.#gain = 1 - Math.min(0.5, queue / (2 * this.#standing.smoothed));
+          this.#gain = 1 -
+            Math.min(this.#shares ? SHARED_TRIM : TRIM, queue / (2 * this.#standing.smoothed));
         }
         return;
       case REFILL:
