@@ -740,7 +740,8 @@ export class BbrController implements CongestionController {
     const { burst, extra } = this.#aggregation;
     let most: number;
     if (this.#phase === UP) {
-      const room = Math.min(PROBE_PART * this.#held, PROBE_MS * this.#bw);
+      const part = PROBE_PART * this.#held;
+      const room = this.#shares ? part : Math.min(part, PROBE_MS * this.#bw);
       const step = (this.#gain - UP_GAIN) / UP_GAIN * this.#held;
       most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss) + step;
     } else if (this.#phase === STARTUP) most = this.#product(WINDOW_GAIN) + WINDOW_GAIN * burst;
