@@ -23,7 +23,10 @@ export interface BbrOptions {
    */
   readonly pathLoss?: number;
   /**
-   * Whether low delay matters more than throughput: see `latency` of the module. Default: false.
+   * Whether a burst of the initial window can leave within a round trip at any time, also if the flow
+   * sent less before. That holds as long as no queue stands, and losses do not show that the path
+   * cannot take it. Neither a timeout nor a measurement of the round trip makes the window smaller.
+   * Default: false.
    */
   readonly latency?: boolean;
 }
@@ -127,6 +130,7 @@ export class BbrController implements CongestionController {
   readonly ssthresh: number = Infinity;
   #mss: number;
   readonly #initialWindow: number;
+  readonly #latency: boolean;
   readonly #loss: PathLoss;
   readonly #bandwidth = new MaxFilter(BANDWIDTH_CYCLES);
   readonly #minRtt = new MinRtt();
@@ -194,6 +198,7 @@ export class BbrController implements CongestionController {
   constructor(context: CongestionContext, options: BbrOptions = {}) {
     this.#mss = context.mss;
     this.#initialWindow = this.#window = context.initialWindow;
+    this.#latency = options.latency ?? false;
     this.#loss = new PathLoss(options.pathLoss ?? 0.5);
     // Draft §5.6.2: the nominal bandwidth before the first sample assumes a round trip of 1 ms.
     this.#pacing = STARTUP_GAIN * this.#window;
@@ -288,6 +293,13 @@ export class BbrController implements CongestionController {
       MIN_SEGMENTS * this.#mss,
       QUANTA * Math.min(QUANTUM * this.#mss, QUANTUM_MS * this.#bw),
     );
+  }
+
+  /** Bytes that may always be in flight. */
+  get #least(): number {
+    const least = MIN_SEGMENTS * this.#mss;
+    if (!this.#latency || this.#cycleQueued) return least;
+    return Math.max(least, Math.min(this.#initialWindow, this.#bounds.longTerm));
   }
 
   /** Notes what is sent. */
@@ -570,7 +582,8 @@ export class BbrController implements CongestionController {
     const latest = this.#doubtful ? this.#doubtfulRate : this.#bounds.latestBandwidth;
     const bw = latest > 0 ? Math.min(this.#bw, latest) : this.#bw;
     const window = this.#product(PROBE_RTT_GAIN, bw);
-    return Math.max(window, this.#doubtful ? MIN_SEGMENTS * this.#mss : this.#quanta);
+    if (this.#doubtful) return Math.max(window, MIN_SEGMENTS * this.#mss);
+    return Math.max(window, this.#quanta, this.#least);
   }
 
   /** Whether a round has shown that the path is another one: longer, or much slower. */
@@ -685,7 +698,7 @@ export class BbrController implements CongestionController {
 
   /** Draft §5.6.4.4. A timeout while other segments arrive is a loss like others. */
   onTimeout(now: number, _segments: number, inFlight: number): void {
-    if (now - this.#lastAck <= this.#standing.smoothed) return;
+    if (this.#latency || now - this.#lastAck <= this.#standing.smoothed) return;
     this.#saveWindow();
     this.#timedOut = true;
     this.#window = inFlight + this.#mss;
@@ -723,7 +736,8 @@ export class BbrController implements CongestionController {
     if (this.#phase === CRUISE) bw = Math.min(bw, this.#bandwidth.value * this.#sureShare);
     // What the path loses is not added: this shows whether these losses are its own.
     else if (gain < 1) bw *= 1 - this.#loss.rate;
-    const rate = gain * bw * PACING_MARGIN;
+    let rate = gain * bw * PACING_MARGIN;
+    if (this.#latency) rate = Math.max(rate, this.#least / this.#standing.smoothed);
     if (this.#pipeFilled || rate > this.#pacing) this.#pacing = rate;
   }
 
@@ -757,6 +771,6 @@ export class BbrController implements CongestionController {
       cap = Math.max(this.#bounds.withHeadroom(this.#mss), this.#held);
     } else if (this.#isProbeBw) cap = this.#bounds.longTerm;
     cap = Math.min(cap, this.#bounds.inFlight);
-    this.#window = Math.max(Math.min(this.#window, cap), MIN_SEGMENTS * this.#mss);
+    this.#window = Math.max(Math.min(this.#window, cap), this.#least);
   }
 }
