@@ -71,6 +71,8 @@ const MIN_SEGMENTS = 4;
 const PROBE_WAIT = 2000;
 const PROBE_WAIT_RANDOM = 1000;
 const PROBE_ROUNDS = 63;
+/** But not before so many rounds: a probe itself takes four or five. */
+const PROBE_WAIT_ROUNDS = 10;
 /** Draft §5.3.2: Drain lasts at most this many rounds more than one. */
 const DRAIN_ROUNDS = 3;
 /** A probe puts this much more in flight than the path holds: part of it, and ms of its rate. */
@@ -560,7 +562,8 @@ export class BbrController implements CongestionController {
 
   /** Draft §5.3.3.5.3. */
   #isTimeToProbe(now: number): boolean {
-    if (now > this.#cycleStart + this.#probeWait) return true;
+    const wait = Math.max(this.#probeWait, PROBE_WAIT_ROUNDS * this.#minRtt.value);
+    if (now > this.#cycleStart + wait) return true;
     const segments = Math.min(this.#product(1), this.#window) / this.#mss;
     return this.#roundsSinceProbe >= Math.min(segments, PROBE_ROUNDS);
   }
