@@ -80,11 +80,12 @@ const PROBE_PART = 0.25;
 const PROBE_MS = 10;
 /** A round of a probe has to raise the delivery rate by this factor. Otherwise the probe ends. */
 const PROBE_GROWTH = 1.03;
-/** Segments of the largest burst that an adapter sends or reads at once, and how many of them. */
+/** As long as the long-term bound limits a probe, it lasts for up to so many rounds. */
+const BOUNDED_ROUNDS = 5;
+/** Segments of the largest burst that any adapter can read at once: see `burst`. */
 const QUANTUM = 64;
-const QUANTA = 3;
 /** A burst is not more than the path delivers in this many ms: event loops are late by as much. */
-const QUANTUM_MS = 2;
+const QUANTUM_MS = 5;
 /** Limits of what counts as a standing queue, in ms, and as part of the round trip. */
 const QUEUE_MIN = 1;
 const QUEUE_MAX = 5;
@@ -293,7 +294,7 @@ export class BbrController implements CongestionController {
   get #quanta(): number {
     return Math.max(
       MIN_SEGMENTS * this.#mss,
-      QUANTA * Math.min(QUANTUM * this.#mss, QUANTUM_MS * this.#bw),
+      Math.min(QUANTUM * this.#mss, QUANTUM_MS * this.#bw),
     );
   }
 
@@ -505,7 +506,8 @@ export class BbrController implements CongestionController {
     if (grows) this.#probeBest = best;
     // As long as no queue shows the limit, the next step is larger.
     this.#gain = grows && !this.#queued ? Math.min(STARTUP_GAIN, this.#gain * UP_GAIN) : UP_GAIN;
-    const bounded = this.#windowLimitedBefore && this.#window >= this.#bounds.longTerm;
+    const bounded = this.#windowLimitedBefore && this.#window >= this.#bounds.longTerm &&
+      this.#round < this.#phaseRound + BOUNDED_ROUNDS;
     return !grows && !bounded;
   }
 
@@ -771,7 +773,7 @@ export class BbrController implements CongestionController {
     if (this.#phase === PROBE_RTT) {
       cap = Math.min(this.#probeRttWindow(), this.#bounds.withHeadroom(this.#mss));
     } else if (this.#phase === CRUISE) {
-      cap = Math.max(this.#bounds.withHeadroom(this.#mss), this.#held);
+      cap = Math.max(this.#bounds.withHeadroom(this.#mss), this.#product(1));
     } else if (this.#isProbeBw) cap = this.#bounds.longTerm;
     cap = Math.min(cap, this.#bounds.inFlight);
     this.#window = Math.max(Math.min(this.#window, cap), this.#least);

@@ -174,7 +174,8 @@ export class PathLoss {
     }
     if (this.#queued[place] === 1) {
       if (sending !== GROWING && lost > expected / 2) {
-        this.#sumLost *= DOUBT;
+        // Less than a byte is nothing.
+        this.#sumLost = this.#sumLost < 1 ? 0 : this.#sumLost * DOUBT;
         this.#rate();
       }
       return;
