@@ -155,6 +155,7 @@ export class BbrController implements CongestionController {
   #round = 0;
   #roundStart = false;
   #phaseRound = 0;
+  #phaseStart = -Infinity;
   #windowLimited = false;
   #windowLimitedBefore = false;
   /** Whether all samples of the round were limited by the application. */
@@ -425,6 +426,7 @@ export class BbrController implements CongestionController {
 
   #enter(now: number, phase: Phase, gain: number, sending: Sending): void {
     this.#phase = phase;
+    this.#phaseStart = now;
     this.#gain = gain;
     this.#loss.begin(now, sending);
     this.#startRound();
@@ -673,8 +675,10 @@ export class BbrController implements CongestionController {
       this.#probeSample,
     );
     if (!excess) return;
-    this.#excess = true;
-    if (this.#queued || this.#excessRounds >= EXCESS_ROUNDS) this.#congested = true;
+    if (loss.sentAt >= this.#phaseStart) this.#excess = true;
+    if (this.#excess && (this.#queued || this.#excessRounds >= EXCESS_ROUNDS)) {
+      this.#congested = true;
+    }
     if (!this.#probeSample) return;
     this.#probeTooHigh = true;
     this.#probeSample = false;
