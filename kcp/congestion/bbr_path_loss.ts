@@ -12,6 +12,8 @@ const BATCH_WEIGHT = 1 / 16;
 const DOUBT = 0.9;
 /** What a probe without a queue leaves of the trust in the estimate. */
 const DISTRUST = 0.5;
+/** By this factor, a window may have lost less than the path does. */
+const LUCK = 1.5;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
 export const LOSS_THRESH = 0.02;
 
@@ -73,9 +75,9 @@ export class PathLoss {
     return this.#sumSent >= 2 * MIN_SEGMENTS * mss;
   }
 
-  /** The lowest loss rate of a window in which the flow grew, at the start. */
+  /** The lowest loss rate of a window in which the flow grew, at the start, if that was luck. */
   get lowest(): number {
-    return Math.min(this.#lowest, this.rate);
+    return Math.min(LUCK * this.#lowest + LOSS_THRESH, this.rate);
   }
 
   /** The part of the loss rate that is sure. */
