@@ -360,7 +360,8 @@ export class BbrController implements CongestionController {
     let limited = true;
     this.#roundStart = false;
     if (measured) {
-      const own = this.#loss.rate / (1 - this.#loss.rate);
+      const lossRate = this.#ackPhase === ACKS_INIT ? this.#loss.sure : this.#loss.rate;
+      const own = lossRate / (1 - lossRate);
       const credit = 1 + Math.min(sample.lost / sample.delivered, own);
       rate = sample.deliveryRate * credit / 1000;
       delivered = sample.delivered * credit;
