@@ -67,8 +67,11 @@ const PACING_MARGIN = 0.99;
 const BANDWIDTH_CYCLES = 2;
 /** Draft §2.6: MinPipeCwnd in segments. */
 const MIN_SEGMENTS = 4;
-/** Draft §5.3.3.5.3: the next probe comes after 2 to 3 s, or 62 to 63 rounds. */
-const PROBE_WAIT = 2000;
+/**
+ * The next probe comes after 1 to 2 s, or 62 to 63 rounds. Draft §5.3.3.5.3: 2 to 3 s. Here, a probe builds
+ * a shorter queue, and gains less.
+ */
+const PROBE_WAIT = 1000;
 const PROBE_WAIT_RANDOM = 1000;
 const PROBE_ROUNDS = 63;
 /** But not before so many rounds: a probe itself takes four or five. */
@@ -117,7 +120,7 @@ const ACKS_STOPPING = 4;
  * BBR version 3, for paths that lose segments for other reasons than congestion.
  *
  * The model of the path is its bandwidth and its shortest round trip. Segments leave at the bandwidth,
- * and about one bandwidth-delay product is in flight. So queues stay short. Every 2 to 3 s, a probe
+ * and about one bandwidth-delay product is in flight. So queues stay short. Every 1 to 2 s, a probe
  * finds out whether more is possible.
  *
  * Source: draft-ietf-ccwg-bbr-06. The differences:
