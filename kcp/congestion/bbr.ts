@@ -74,6 +74,8 @@ const MIN_SEGMENTS = 4;
 const PROBE_WAIT = 1000;
 const PROBE_WAIT_RANDOM = 1000;
 const PROBE_ROUNDS = 63;
+/** In the draft, a path of a few segments is probed without a pause. */
+const LEAST_PROBE_ROUNDS = 20;
 /** But not before so many rounds: a probe itself takes four or five. */
 const PROBE_WAIT_ROUNDS = 10;
 /** Draft §5.3.2: Drain lasts at most this many rounds more than one. */
@@ -586,7 +588,7 @@ export class BbrController implements CongestionController {
     const wait = Math.max(this.#probeWait, PROBE_WAIT_ROUNDS * this.#minRtt.value);
     if (now > this.#cycleStart + wait) return true;
     const segments = Math.min(this.#product(1), this.#window) / this.#mss;
-    return this.#roundsSinceProbe >= Math.min(segments, PROBE_ROUNDS);
+    return this.#roundsSinceProbe >= Math.max(LEAST_PROBE_ROUNDS, Math.min(segments, PROBE_ROUNDS));
   }
 
   /** A random number from 0 to 1, made from what the flow has seen. */
