@@ -19,14 +19,15 @@ import {
   EMSGSIZE,
   ENOBUFS,
   ENOTSOCK,
-  Libc,
+  EPOLLIN,
+  EPOLLOUT,
+  type Libc,
   MSG_DONTWAIT,
-  POLLIN,
-  POLLOUT,
 } from "./libc.ts";
 import { type LinuxOptions, resolveLinuxOptions } from "./linux_options.ts";
 import { Messages } from "./messages.ts";
 import { allowFragments, openSocket } from "./open_socket.ts";
+import { Poller } from "./poller.ts";
 import { decodeSockaddr, type Destination, encodeSockaddr, SockaddrCache } from "./sockaddr.ts";
 import { withNumericZone } from "./zone.ts";
 
@@ -82,11 +83,10 @@ export class LinuxSocket implements DatagramSocket {
   readonly address: string;
   /** The batch that the driver should use: as much as the kernel takes in one call. */
   readonly batch: PacketBatchOptions = { bytes: 1 << 17, packets: SEND_MESSAGES };
+  readonly #poller: Poller;
   readonly #libc: Libc;
   readonly #fd: number;
   readonly #family: number;
-  /** An eventfd; a write to it ends a `poll`. */
-  readonly #wakeFd: number;
   readonly #sockaddrs: SockaddrCache;
   readonly #gso: boolean;
   /**
@@ -118,18 +118,12 @@ export class LinuxSocket implements DatagramSocket {
   /** The arena's memory at its last use, and the address of that. */
   #memory: Uint8Array<ArrayBuffer> | null = null;
   #address = 0;
-  /** `struct pollfd` of the socket and of the eventfd: descriptor, then events and results. */
-  readonly #pollIn = new Int32Array(4);
-  readonly #pollOut = new Int32Array(4);
-  readonly #eventCount = new Uint8Array(8);
   #closed = false;
   readonly #descriptorsClosed = deferred<void>();
   /** Whether the socket keeps the process alive. */
   #referenced = true;
   /** Number of loops that use the descriptors. The last one to end closes them. */
   #loops = 0;
-  /** Number of `poll` calls in progress. */
-  #polls = 0;
   /** End the pauses that are in progress. */
   readonly #pauses = new Set<() => void>();
   readonly #receiveErrors = new ErrorPause();
@@ -152,20 +146,20 @@ export class LinuxSocket implements DatagramSocket {
     options: Required<LinuxOptions>,
     listens = false,
   ) {
-    const libc = this.#libc = Libc.acquire();
+    const poller = this.#poller = Poller.acquire();
+    const libc = this.#libc = poller.libc;
     try {
       this.#out = new Messages(SEND_MESSAGES);
       const opened = openSocket(libc, hostname, port, options, listens);
       this.#fd = opened.fd;
       this.#family = opened.family;
-      this.#wakeFd = opened.wakeFd;
       this.#gso = opened.gso;
       this.#gro = opened.gro;
       this.#batching = opened.batching;
       this.address = opened.address;
       this.#sockaddrs = new SockaddrCache(opened.family);
     } catch (error) {
-      libc.release();
+      poller.release();
       throw error;
     }
     this.#busyPoll = options.busyPoll;
@@ -231,7 +225,7 @@ export class LinuxSocket implements DatagramSocket {
         if (count === 0) {
           calls = 0;
           slept = !(this.#referenced && performance.now() < last + pollTime);
-          await (slept ? this.#wait(POLLIN) : eventLoopTurn());
+          await (slept ? this.#wait(EPOLLIN) : eventLoopTurn());
           continue;
         }
         if (count < 0) {
@@ -342,7 +336,7 @@ export class LinuxSocket implements DatagramSocket {
     this.#loops++;
     try {
       for (let stuck = 0; next < batch.count && !this.#closed;) {
-        await (stuck === 0 ? this.#wait(POLLOUT) : this.#sendErrors.wait());
+        await (stuck === 0 ? this.#wait(EPOLLOUT) : this.#sendErrors.wait());
         if (this.#closed) return;
         const before = next;
         next = this.#sendFrom(batch, next);
@@ -471,28 +465,12 @@ export class LinuxSocket implements DatagramSocket {
   // --- waiting and closing ---
 
   /** Waits on another thread until the socket is ready or is closed. */
-  async #wait(events: number): Promise<void> {
+  async #wait(events: typeof EPOLLIN | typeof EPOLLOUT): Promise<void> {
     if (!this.#referenced) {
       await this.#pause();
-      return;
+    } else if (!(await this.#poller.wait(this.#fd, events))) {
+      await (events === EPOLLIN ? this.#receiveErrors : this.#sendErrors).wait();
     }
-    // Receiving and sending may wait at the same time; each has its own memory for the call.
-    const fds = events === POLLIN ? this.#pollIn : this.#pollOut;
-    fds[0] = this.#fd;
-    fds[1] = events;
-    fds[2] = this.#wakeFd;
-    fds[3] = POLLIN;
-    const { symbols } = this.#libc;
-    this.#polls++;
-    const ready = await symbols.poll(fds, 2n, -1);
-    this.#polls--;
-    if (ready < 0) {
-      await (events === POLLIN ? this.#receiveErrors : this.#sendErrors).wait();
-      return;
-    }
-    // The last call resets the eventfd. Another call that is still in the kernel must see it too.
-    if (this.#polls > 0) return;
-    if (fds[3] >>> 16 !== 0 && !this.#closed) symbols.read(this.#wakeFd, this.#eventCount, 8n);
   }
 
   /** Waits a few ms, on a timer that does not keep the process alive. */
@@ -511,7 +489,7 @@ export class LinuxSocket implements DatagramSocket {
 
   /** Ends the waits that are in progress. */
   #wake(): void {
-    this.#libc.symbols.write(this.#wakeFd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8n);
+    this.#poller.cancel(this.#fd);
     this.#endPauses();
   }
 
@@ -522,10 +500,9 @@ export class LinuxSocket implements DatagramSocket {
   /** Counts a loop that has ended. After `close`, the last one closes the descriptors. */
   #endLoop(): void {
     if (--this.#loops > 0 || !this.#closed) return;
+    this.#poller.forget(this.#fd);
     this.#libc.symbols.close(this.#fd);
-    this.#libc.symbols.close(this.#wakeFd);
-    this.#libc.release();
-    this.#descriptorsClosed.resolve();
+    this.#poller.release().then(this.#descriptorsClosed.resolve);
   }
 
   /**
