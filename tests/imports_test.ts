@@ -17,6 +17,14 @@ const BELOW: Record<string, string[]> = {
   "transport/connection": ["kcp", "fec", "crypt", "transport/session"],
   "transport/link": ["kcp", "fec", "crypt", "transport/session", "transport/connection"],
   "transport/linux": ["kcp", "fec", "crypt", "transport/session", "transport/connection"],
+  "transport/deno": [
+    "kcp",
+    "fec",
+    "crypt",
+    "transport/session",
+    "transport/connection",
+    "transport/linux",
+  ],
 };
 
 /** The packages and built-in modules that each room may import. */
@@ -24,6 +32,7 @@ const PACKAGES: Record<string, string[]> = {
   "crypt": ["@noble/ciphers", "@noble/hashes"],
   "transport/connection": ["node:dgram", "node:dns/promises", "node:net", "node:os"],
   "transport/linux": ["node:timers"],
+  "transport/deno": ["node:dns/promises"],
 };
 
 /** Entry files of transport/. They export what the rooms hold, and hold nothing themselves. */
@@ -222,6 +231,21 @@ Deno.test("imports: the entries for any runtime load no built-in module of Node.
       }
     }
     assert(loaded.size > 3, `only ${loaded.size} modules of ${name} were found`);
+  }
+});
+
+Deno.test("imports: the sockets of Linux are loaded only where they are used", async () => {
+  const entries: Record<string, string> = config.exports;
+  for (const name of Object.keys(entries)) {
+    const loaded = new Set([entries[name].slice(2)]);
+    for (const path of loaded) {
+      for (const { specifier, kind } of importsOf(await read(path))) {
+        const target = targetOf(path, specifier);
+        if (kind === "static" && target !== null) loaded.add(target);
+      }
+    }
+    const linux = [...loaded].some((path) => roomOf(path) === "transport/linux");
+    assertEquals(linux, name === "./linux", name);
   }
 });
 

@@ -74,6 +74,14 @@ export const ENOTSOCK = 88;
 export const EMSGSIZE = 90;
 export const ENOBUFS = 105;
 
+/** What Deno makes of the errors that opening a socket meets: the class, and the `code`. */
+const KINDS: Readonly<Record<number, readonly [kind: keyof typeof Deno.errors, code: string]>> = {
+  1: ["PermissionDenied", "EPERM"],
+  13: ["PermissionDenied", "EACCES"],
+  98: ["AddrInUse", "EADDRINUSE"],
+  99: ["AddrNotAvailable", "EADDRNOTAVAIL"],
+};
+
 /** libc. All sockets share it: the first one opens it, the last one closes it. */
 export class Libc {
   static #shared: Libc | null = null;
@@ -136,11 +144,14 @@ export class Libc {
     return this.#errno.getInt32();
   }
 
-  /** Makes an Error for a call that failed. */
+  /** Makes an Error for a call that failed, of the class that Deno gives to such errors. */
   error(call: string, errno: number = this.errno): Error {
     const text = this.symbols.strerror(errno);
     const reason = text ? new Deno.UnsafePointerView(text).getCString() : `error ${errno}`;
-    return new Error(`${call} failed: ${reason}`);
+    const message = `${call} failed: ${reason}`;
+    const known = KINDS[errno];
+    if (!known) return new Error(message);
+    return Object.assign(new Deno.errors[known[0]](message), { code: known[1] });
   }
 }
 

@@ -79,6 +79,8 @@ export function linux(options: LinuxOptions = {}): Bind {
 
 /** A UDP socket of Linux that sends and receives in batches. */
 export class LinuxSocket implements DatagramSocket {
+  /** The kind of socket. */
+  readonly adapter = "linux";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
   /** The batch that the driver should use: as much as the kernel takes in one call. */
