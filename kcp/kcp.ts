@@ -110,7 +110,7 @@ export class Kcp {
    */
   constructor(conv: number, options: KcpOptions = {}, arena: Arena = new Arena()) {
     const {
-      congestion,
+      congestion = "reference",
       initialSndSn = 0,
       initialRcvSn = 0,
       initialTs = 0,
@@ -402,7 +402,7 @@ export class Kcp {
 
   /** A snapshot of counters and current values. */
   get stats(): KcpStats {
-    const { nc, sndWnd, rcvWnd } = this.#options;
+    const { sndWnd, rcvWnd } = this.#options;
     const sender = this.#sender;
     const receiver = this.#receiver;
     const { srtt, rttvar, rto, min } = sender.rto;
@@ -422,8 +422,7 @@ export class Kcp {
       rttvar,
       minRtt: min,
       rto,
-      cwnd: nc ? Infinity : sender.controller.window,
-      ssthresh: nc ? Infinity : sender.controller.ssthresh,
+      congestion: sender.congestion,
       sndWnd,
       rcvWnd,
       rmtWnd: sender.remote.wnd,

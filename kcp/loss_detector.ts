@@ -1,3 +1,4 @@
+import type { RateSampler } from "./congestion/rate_sampler.ts";
 import { ReorderingWindow } from "./reordering_window.ts";
 import { RTO_MAX, rtoGrowth } from "./rto.ts";
 import { distance, timestamp } from "./segment.ts";
@@ -113,6 +114,12 @@ export class LossDetector {
   /** Segments whose copy arrived first: of a retransmission, or beside another segment. */
   copiesFirst = 0;
   rideAlongsFirst = 0;
+  readonly #rates: RateSampler;
+
+  /** @param rates Takes the losses. */
+  constructor(rates: RateSampler) {
+    this.#rates = rates;
+  }
 
   /** Takes over settings. They may change while segments are in flight. */
   configure(nodelay: 0 | 1 | 2, resend: number, fastlimit: number): void {
@@ -367,7 +374,7 @@ export class LossDetector {
         if (slot === una) this.#hole = slot;
         // What was sent later has arrived: the path works, and the next timeout is a first one.
         this.#table[slot * STRIDE + TIMEOUTS] = 0;
-        this.#makeDue(slot, reason);
+        this.#lose(slot, reason, now);
         count++;
       }
     }
@@ -415,7 +422,7 @@ export class LossDetector {
   /** Makes the segment due that was sent last. Only valid if {@linkcode tailProbeAt} is finite. */
   probeTail(): void {
     this.#tailProbed = true;
-    this.#makeDue(this.#tails[0], REASON_PROBE);
+    this.#recall(this.#tails[0], REASON_PROBE);
   }
 
   /**
@@ -439,7 +446,7 @@ export class LossDetector {
           if (sent + (forgiven ? first : timeout) > now) break;
           if (forgiven) this.#table[slot * STRIDE + TIMEOUTS] = 0;
           else this.#table[slot * STRIDE + TIMEOUTS]++;
-          this.#makeDue(slot, REASON_TIMEOUT);
+          this.#lose(slot, REASON_TIMEOUT, now);
           count++;
         }
       }
@@ -501,14 +508,14 @@ export class LossDetector {
     const list = this.#table[oldest * STRIDE + LIST];
     if (list >= 0 && list < DUE && this.sentAt(oldest) < now) {
       if (all) this.#table[oldest * STRIDE + TIMEOUTS] = 0;
-      this.#makeDue(oldest, REASON_TIMEOUT);
+      this.#recall(oldest, REASON_TIMEOUT);
     }
     if (!all) return;
     for (let list = 1; list < DUE; list++) {
       if (list === LEVELS) continue;
       for (let slot; (slot = this.#heads[list]) !== NONE;) {
         this.#table[slot * STRIDE + TIMEOUTS] = 0;
-        this.#makeDue(slot, REASON_TIMEOUT);
+        this.#recall(slot, REASON_TIMEOUT);
       }
     }
   }
@@ -537,6 +544,18 @@ export class LossDetector {
   /** Makes a segment due that waited for the peer's window. */
   unpark(slot: number): void {
     this.#makeDue(slot, REASON_TIMEOUT);
+  }
+
+  /** Makes a segment in flight due that counts as lost. */
+  #lose(slot: number, reason: number, now: number): void {
+    this.#makeDue(slot, reason);
+    this.#rates.lose(slot, reason === REASON_TIMEOUT, now);
+  }
+
+  /** Makes a segment in flight due that need not be lost. */
+  #recall(slot: number, reason: number): void {
+    this.#makeDue(slot, reason);
+    this.#rates.remove(slot);
   }
 
   #makeDue(slot: number, reason: number): void {

@@ -7,7 +7,17 @@
  * @module
  */
 export { Arena } from "./arena.ts";
-export * from "./congestion/mod.ts";
+export type {
+  Congestion,
+  CongestionAlgorithm,
+  CongestionContext,
+  CongestionController,
+  CongestionControllerFactory,
+  CongestionState,
+  Loss,
+  RateSample,
+} from "./congestion/mod.ts";
+export { ReferenceController } from "./congestion/mod.ts";
 export { Kcp } from "./kcp.ts";
 export type { DeadLink } from "./liveness.ts";
 export type { MemoryWaiter } from "./memory_queue.ts";
@@ -21,4 +31,4 @@ export {
   turbo,
 } from "./options.ts";
 export { PacketBatch, type PacketBatchOptions, type PacketLayer } from "./packet_batch.ts";
-export type { InputErrors, KcpStats } from "./stats.ts";
+export type { CongestionStats, InputErrors, KcpStats } from "./stats.ts";

@@ -1,5 +1,5 @@
-import type { CongestionControllerFactory } from "./congestion/controller.ts";
-import { DEFAULT_BURST } from "./pacer.ts";
+import type { Congestion } from "./congestion/mod.ts";
+import { DEFAULT_BURST } from "./congestion/pacer.ts";
 import { RTO_MAX, RTO_MIN, RTO_MIN_NODELAY } from "./rto.ts";
 import { MAX_FRAGMENTS, OVERHEAD } from "./segment.ts";
 
@@ -91,9 +91,9 @@ export interface KcpLiveOptions extends NodelayOptions {
 /** Settings of a {@linkcode Kcp}. */
 export interface KcpOptions extends KcpLiveOptions {
   /**
-   * Creates the congestion controller. Default: {@linkcode ReferenceController}. `nc` turns it off.
+   * The congestion controller, by name, or a factory of one. Default: `"reference"`. `nc` turns it off.
    */
-  congestion?: CongestionControllerFactory;
+  congestion?: Congestion;
   /** First sequence number sent. Default: 0, which every KCP peer expects. */
   initialSndSn?: number;
   /**

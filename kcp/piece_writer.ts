@@ -1,4 +1,4 @@
-import type { Pacer } from "./pacer.ts";
+import type { Pacer } from "./congestion/pacer.ts";
 import type { PacketWriter } from "./packet_writer.ts";
 import { PIECE_HEADER, writePieceHeader } from "./piece.ts";
 import { CMD_PIECE, OVERHEAD } from "./segment.ts";

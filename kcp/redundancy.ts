@@ -1,4 +1,4 @@
-import type { Pacer } from "./pacer.ts";
+import type { Pacer } from "./congestion/pacer.ts";
 import type { PacketWriter } from "./packet_writer.ts";
 import { CMD_PUSH, distance, OVERHEAD } from "./segment.ts";
 import type { SendBuffer } from "./send_buffer.ts";

@@ -1,7 +1,8 @@
 import type { Arena } from "./arena.ts";
 import { ByteRing } from "./byte_ring.ts";
+import { RateSampler } from "./congestion/rate_sampler.ts";
 import { LossDetector } from "./loss_detector.ts";
-import { distance, timestamp } from "./segment.ts";
+import { distance, OVERHEAD, timestamp } from "./segment.ts";
 
 // Fields of a segment in the table.
 const STRIDE = 4;
@@ -48,7 +49,8 @@ export class SendBuffer {
   arrivedAt = -Infinity;
   /** The `frg` of the segment before `una`. */
   frgBefore = 0;
-  readonly detector = new LossDetector();
+  readonly rates = new RateSampler();
+  readonly detector = new LossDetector(this.rates);
   readonly #ring: ByteRing;
   #mask = 0;
   #table = new Int32Array(0);
@@ -193,7 +195,10 @@ export class SendBuffer {
 
   /** Notes that a segment is sent now. */
   transmit(sn: number, now: number): void {
-    if (!this.detector.transmit(sn & this.#mask, now)) return;
+    const slot = sn & this.#mask;
+    const first = this.detector.transmit(slot, now);
+    this.rates.send(slot, OVERHEAD + this.#table[slot * STRIDE + LEN], now);
+    if (!first) return;
     this.inFlight++;
     this.nxt = (sn + 1) | 0;
   }
@@ -226,14 +231,18 @@ export class SendBuffer {
   /**
    * Marks a segment in flight as acknowledged, and returns its payload bytes.
    *
-   * @param ts The `ts` that the acknowledgment echoes. It shows whether the first transmission
-   * arrived.
+   * @param ts The `ts` that the acknowledgment echoes. It shows which transmission arrived.
+   * @param now The time in ms.
    */
-  acknowledge(sn: number, ts: number): number {
+  acknowledge(sn: number, ts: number, now: number): number {
     const { detector } = this;
     const slot = sn & this.#mask;
-    const again = detector.wasRepeated(slot);
-    if (again && distance(ts, timestamp(detector.firstSentAt(slot))) !== 0) this.#noteLoss();
+    let certain = true;
+    if (detector.wasRepeated(slot)) {
+      if (distance(ts, timestamp(detector.firstSentAt(slot))) !== 0) this.#noteLoss();
+      certain = distance(ts, timestamp(this.rates.sentAt(slot))) === 0;
+    }
+    this.rates.acknowledge(slot, detector.isWaiting(slot), certain, now);
     detector.acknowledge(slot);
     this.acknowledged++;
     this.inFlight--;
@@ -270,9 +279,11 @@ export class SendBuffer {
         if (again && last || copied) this.#noteLoss();
         else if (again && sentAt > early) detector.noteNeedless(slot, now);
         this.notePacketArrived(sn, last ? sentAt : detector.firstSentAt(slot));
+        this.rates.acknowledge(slot, detector.isWaiting(slot), false, now);
       } else {
         if (sn === first) detector.noteFilled(slot, now);
         this.notePacketArrived(sn, sentAt);
+        this.rates.acknowledge(slot, detector.isWaiting(slot), true, now);
       }
       detector.acknowledge(slot);
       this.inFlight--;
@@ -352,6 +363,7 @@ export class SendBuffer {
     const { detector, una } = this;
     this.lost += this.inFlight;
     detector.clear();
+    this.rates.clear();
     for (let sn = una; sn !== this.nxt; sn = (sn + 1) | 0) detector.add(sn & this.#mask);
     this.inFlight = 0;
     this.nxt = una;
@@ -363,6 +375,7 @@ export class SendBuffer {
     this.#ring.release();
     if (this.una !== this.end) return;
     this.detector.release();
+    this.rates.release();
     this.#table = new Int32Array(0);
     this.#mask = 0;
   }
@@ -372,6 +385,7 @@ export class SendBuffer {
     this.una = this.nxt = this.end;
     this.inFlight = 0;
     this.detector.clear();
+    this.rates.clear();
     this.#ring.clear();
     this.release();
   }
@@ -389,6 +403,7 @@ export class SendBuffer {
       for (let i = 0; i < STRIDE; i++) table[to + i] = old[from + i];
     }
     this.detector.grow(this.una, this.end, oldMask, mask);
+    this.rates.grow(this.una, this.end, oldMask, mask);
     this.#table = table;
     this.#mask = mask;
   }

@@ -1,16 +1,17 @@
 import type { Arena } from "./arena.ts";
 import type { Clock } from "./clock.ts";
+import { Pacer } from "./congestion/pacer.ts";
 import {
+  type Congestion,
   type CongestionController,
   type CongestionControllerFactory,
-  ReferenceController,
+  factoryOf,
+  FlightLimit,
 } from "./congestion/mod.ts";
 import { EchoLog } from "./echo_log.ts";
-import { FlightLimit } from "./flight_limit.ts";
 import type { Liveness } from "./liveness.ts";
 import { REASON_EARLY, REASON_FAST, REASON_PROBE, REASON_TIMEOUT } from "./loss_detector.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
-import { Pacer } from "./pacer.ts";
 import { affordable, MAX_PROBES, MIN_SUSPECT, PathMtu } from "./path_mtu.ts";
 import { PieceWriter } from "./piece_writer.ts";
 import { recut } from "./recut.ts";
@@ -32,6 +33,7 @@ import {
   timestamp,
 } from "./segment.ts";
 import { SendBuffer, STREAM } from "./send_buffer.ts";
+import type { CongestionStats } from "./stats.ts";
 
 /** The echo of a probe that took longer than this, in ms, is no sample: it is forged, or too old. */
 const MAX_PROBE_RTT = 10_000;
@@ -107,7 +109,7 @@ export class Sender implements PacketSink {
   readonly buffer: SendBuffer;
   readonly rto = new RtoEstimator();
   readonly remote: RemoteWindow;
-  readonly controller: CongestionController;
+  #controller!: CongestionController;
   readonly pacer: Pacer;
   readonly path: PathMtu;
   readonly counters = {
@@ -123,15 +125,16 @@ export class Sender implements PacketSink {
   /** The segments of the packet that is being written. */
   #open = new Int32Array(16);
   #openCount = 0;
-  /** The MTU that the segments in the queue are cut for. */
+  /** The MTU that the segments in the queue are cut for, and the one that the controller knows of. */
   #cutFor: number;
-  readonly #flight = new FlightLimit();
+  #controlledFor = 0;
   readonly #sampler: RttSampler;
   readonly #liveness: Liveness;
   readonly #clock: Clock;
   #options: ResolvedKcpOptions;
   /** The `ts` of a segment is the time in ms plus this offset. */
   readonly #tsOffset: number;
+  readonly #create: CongestionControllerFactory;
   /** When new data that waits for the interval may be sent, in ms. */
   #heldUntil = -Infinity;
   /** When data was first sent, in ms. */
@@ -151,7 +154,6 @@ export class Sender implements PacketSink {
   #unaBefore = 0;
   #inFlightBefore = 0;
   #una = 0;
-  #ackedBytes = 0;
   #rtt = -1;
   /** The `ts` that it echoes, as a time of this end; NaN if it echoes none. */
   #packetTs = NaN;
@@ -164,32 +166,59 @@ export class Sender implements PacketSink {
     initialSn: number,
     initialTs: number,
     options: ResolvedKcpOptions,
-    congestion: CongestionControllerFactory | undefined,
+    congestion: Congestion,
     liveness: Liveness,
     clock: Clock,
     extensions: boolean,
   ) {
     this.#asksFirst = extensions;
-    const { mtu, maxMtu, burst, pacingRate, resend } = options;
+    const { mtu, maxMtu, burst, pacingRate } = options;
     this.path = new PathMtu(mtu, maxMtu);
     this.#cutFor = mtu;
     this.buffer = new SendBuffer(arena, initialSn);
     this.firstSn = initialSn | 0;
     this.#tsOffset = initialTs;
     this.remote = new RemoteWindow(this.buffer.una);
-    this.controller = congestion?.(this.mss, resend) ?? new ReferenceController(this.mss, resend);
+    this.#create = factoryOf(congestion);
     this.pacer = new Pacer(burst, pacingRate, mtu);
     this.#sampler = new RttSampler(this.buffer);
     this.#liveness = liveness;
     this.#clock = clock;
     this.#options = options;
+    this.#control();
     this.configure(options);
+  }
+
+  /** The congestion controller, or what is in its place while congestion control is off. */
+  get controller(): CongestionController {
+    return this.#controller;
+  }
+
+  /** What the statistics tell of congestion control. */
+  get congestion(): CongestionStats {
+    const { window, segmentWindow, ssthresh, pacingRate, state } = this.#controller;
+    const { inFlight } = this.buffer.rates;
+    const mss = this.path.mtu;
+    const cwnd = Math.min(segmentWindow * mss, window);
+    return { ...state, cwnd, ssthresh, pacingRate, inFlight };
+  }
+
+  /** Creates the controller that the settings ask for. */
+  #control(): void {
+    const { nc, resend, burst } = this.#options;
+    const mss = this.path.mtu;
+    const context = { mss, resend, initialWindow: burst * mss };
+    this.#controller = nc ? new FlightLimit(context) : this.#create(context);
+    this.buffer.rates.controller = this.#controller;
+    this.#controlledFor = mss;
   }
 
   configure(options: ResolvedKcpOptions): void {
     const { nodelay, resend, fastlimit, interval, minRto, mtu, maxMtu } = options;
     this.redundancy.configure(options.copies, options.rideAlong);
+    const before = this.#options;
     this.#options = options;
+    if (options.nc !== before.nc || options.nc && options.burst !== before.burst) this.#control();
     this.path.configure(mtu, maxMtu);
     this.buffer.detector.configure(nodelay, resend, fastlimit);
     this.rto.bound(interval, minRto);
@@ -197,9 +226,9 @@ export class Sender implements PacketSink {
   }
 
   #configurePacer(): void {
-    const { burst, pacingRate, mtu, nc } = this.#options;
-    const rate = nc ? pacingRate : Math.min(pacingRate, this.controller.pacingRate);
-    this.pacer.configure(burst, rate, mtu);
+    const { burst, pacingRate, mtu } = this.#options;
+    this.pacer.configure(burst, pacingRate, mtu);
+    this.pacer.paceStream(this.#controller.pacingRate, mtu);
   }
 
   // --- from the application ---
@@ -299,7 +328,10 @@ export class Sender implements PacketSink {
 
   /** The first segment that waits starts the interval. Later output does not extend it. */
   #startInterval(): void {
-    if (this.buffer.waiting === 0) this.#heldUntil = this.#clock.nextFlush;
+    const { buffer } = this;
+    if (buffer.waiting > 0) return;
+    this.#heldUntil = this.#clock.nextFlush;
+    if (!buffer.due && this.#windowOpen) buffer.rates.limitByApplication();
   }
 
   // --- from the network ---
@@ -317,11 +349,11 @@ export class Sender implements PacketSink {
     }
     this.#una = this.#unaBefore = this.buffer.una;
     this.#inFlightBefore = this.buffer.inFlight;
-    this.#ackedBytes = 0;
     this.#rtt = -1;
     this.#packetTs = NaN;
     this.buffer.arrivedSize = 0;
     this.buffer.detector.startPacket();
+    this.buffer.rates.startPacket();
   }
 
   /** Handles the answer to a probe of the path MTU. */
@@ -430,7 +462,7 @@ export class Sender implements PacketSink {
     this.#packetTs = ts;
     if (isNew) {
       sample = this.#sampler.sample(sn, ts, this.#clock.now);
-      this.#ackedBytes += buffer.acknowledge(sn, ts);
+      buffer.acknowledge(sn, ts, this.#clock.now);
     } else {
       sample = this.#sampler.sampleRemembered(sn, ts);
       if (this.path.deadline < Infinity) {
@@ -564,7 +596,7 @@ export class Sender implements PacketSink {
     if (distance(una, buffer.una) > 0) {
       this.#sampler.remember((una - 1) | 0, now);
       const { min } = this.rto;
-      this.#ackedBytes += buffer.acknowledgeUpTo(una, now, min, this.#packetTs);
+      buffer.acknowledgeUpTo(una, now, min, this.#packetTs);
     }
     if (buffer.arrivedSize > 0) this.path.arrived(buffer.arrivedSize, buffer.arrivedAt, now);
     if (this.path.deadline < Infinity) this.path.conclude(now);
@@ -575,22 +607,14 @@ export class Sender implements PacketSink {
     if (acked > 0) {
       this.answered ||= this.trusted;
       this.pacer.credit(acked);
-      this.#flight.onAcked(now, acked, rtt);
-      this.controller.onAck(
-        now,
-        acked,
-        distance(buffer.una, this.#unaBefore),
-        this.#ackedBytes,
-        rtt,
-        this.remote.wnd,
-      );
-      this.#noteNeedless();
       buffer.detector.allowTailProbe();
       this.#detectLoss();
-    } else if (rtt >= 0) {
-      // An earlier packet's `una` had acknowledged the segments already.
-      this.#flight.onAcked(now, 0, rtt);
     }
+    if (acked > 0 || rtt >= 0) {
+      const advanced = distance(buffer.una, this.#unaBefore);
+      buffer.rates.finish(now, rtt, this.rto.min, advanced, this.remote.wnd, recovered);
+    }
+    if (acked > 0) this.#noteNeedless();
   }
 
   /**
@@ -635,12 +659,11 @@ export class Sender implements PacketSink {
 
   #detectLoss(): void {
     const { buffer } = this;
-    const inFlight = distance(buffer.nxt, buffer.una);
     const { now } = this.#clock;
     const first = buffer.slotOf(buffer.una);
-    let lost = buffer.detector.collectSkipped(first, false, now);
-    if (buffer.waiting === 0) lost += buffer.detector.collectSkipped(first, true, now);
-    if (lost > 0) this.controller.onLoss(now, lost, inFlight);
+    buffer.rates.span = distance(buffer.nxt, buffer.una);
+    buffer.detector.collectSkipped(first, false, now);
+    if (buffer.waiting === 0) buffer.detector.collectSkipped(first, true, now);
   }
 
   /** Tells the controller of segments that had only been late. */
@@ -650,7 +673,7 @@ export class Sender implements PacketSink {
     if (news === 0) return;
     this.#needlessBefore = needless;
     // A packet that was restored was lost.
-    if (!restores) this.controller.onNeedlessRetransmit?.(this.#clock.now, news);
+    if (!restores) this.#controller.onNeedlessRetransmit?.(this.#clock.now, news);
   }
 
   /** When the tail is probed, in ms: only if no data waits, and nothing times out before. */
@@ -679,7 +702,7 @@ export class Sender implements PacketSink {
     const blocked = this.#limited || this.#waitsForPath;
     if (blocked) {
       // Nothing leaves until the limit is raised, or the path is probed.
-    } else if (buffer.due || this.#piecesWait) {
+    } else if (buffer.due && this.#windowOpen || this.#piecesWait) {
       deadline = Math.max(now, this.pacer.readyAt);
     } else if (buffer.waiting > 0) {
       if (this.room > 0) {
@@ -723,11 +746,11 @@ export class Sender implements PacketSink {
     this.path.tick(now);
     if (this.#renumbering.waiting) this.#renumber();
     if (buffer.inFlight > 0 && !this.#renumbering.waiting) {
-      const inFlight = distance(buffer.nxt, buffer.una);
       // First, since a timeout makes the next one longer.
       if (buffer.detector.nextSkipped(now) <= now) this.#detectLoss();
+      buffer.rates.span = distance(buffer.nxt, buffer.una);
       const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
-      if (count > 0) this.controller.onTimeout(now, count, inFlight);
+      if (count > 0) this.#controller.onTimeout(now, count, buffer.rates.inFlight);
       if (buffer.waiting === 0 && this.#tailProbeAt(this.#timeoutAt) <= now) {
         buffer.detector.probeTail();
       }
@@ -766,16 +789,20 @@ export class Sender implements PacketSink {
 
   // --- to the network ---
 
+  /** Whether the window of the congestion controller is open. */
+  get #windowOpen(): boolean {
+    return this.buffer.rates.inFlight < this.#controller.window;
+  }
+
   /** New segments that the windows allow now. */
   get room(): number {
     const { buffer, remote } = this;
-    const { sndWnd, nc, burst } = this.#options;
-    const window = nc ? sndWnd : Math.min(sndWnd, this.controller.window);
+    if (!this.#windowOpen) return 0;
+    const window = Math.min(this.#options.sndWnd, this.#controller.segmentWindow);
     return Math.min(
       buffer.waiting,
       window - distance(buffer.nxt, buffer.una),
       remote.wnd - distance(buffer.nxt, remote.una),
-      this.#flight.limit(burst) - buffer.inFlight,
     );
   }
 
@@ -796,6 +823,10 @@ export class Sender implements PacketSink {
   /** Prepares the pacer for an output. */
   startOutput(): void {
     if (this.#cutFor !== this.path.mtu && !this.#waitsForPath) this.#recut();
+    if (this.#controlledFor !== this.path.mtu) {
+      this.#controlledFor = this.path.mtu;
+      this.#controller.onMtu?.(this.path.mtu);
+    }
     // The controller's rate may have changed since the last output.
     this.#configurePacer();
     this.advancePacer();
@@ -803,13 +834,13 @@ export class Sender implements PacketSink {
 
   /** Fills the pacer's buckets for the time that passed. */
   advancePacer(): void {
-    this.pacer.advance(this.#clock.now, this.#options.mtu, this.#flight.rate);
+    this.pacer.advance(this.#clock.now, this.#options.mtu);
   }
 
   /** Whether data may be sent now, given the new segments that the windows allow. */
   dataDue(room: number): boolean {
     return !this.#waitsForPath && this.pacer.ready && !this.#limited &&
-      (this.buffer.due || room > 0 || this.#piecesWait ||
+      (this.buffer.due && this.#windowOpen || room > 0 || this.#piecesWait ||
         this.redundancy.dueAt <= this.#clock.now);
   }
 
@@ -930,9 +961,15 @@ export class Sender implements PacketSink {
     // An address that is not proved gets nothing twice.
     const redundant = this.limit === Infinity;
     if (!redundant) redundancy.clear();
+    const { rates } = buffer;
+    const { window } = this.#controller;
     while (true) {
       const again = buffer.due;
-      if (!again && room <= 0) {
+      const waits = rates.inFlight >= window && (again || buffer.waiting > 0);
+      if (waits) rates.limitByWindow();
+      if (waits || !again && room <= 0) {
+        // What else holds the rest back is no property of the path.
+        if (!waits && buffer.waiting > 0) rates.limitByApplication();
         if (redundancy.dueAt <= now) {
           redundancy.writeDue(writer, this.pacer, buffer, edge, ts, now);
         }
@@ -983,9 +1020,9 @@ export class Sender implements PacketSink {
         room--;
       }
       buffer.transmit(sn, now);
+      this.pacer.spendSegment(size);
       this.#dataSentAt = now;
       if (now < this.#firstSentAt) this.#firstSentAt = now;
-      this.controller.onSend(now, length, buffer.inFlight);
       if (again && sn === this.firstSn && this.#needsPieces(size)) {
         // A peer that is not known yet is asked. The question opens the conversation, too.
         if (this.#asksFirst && !this.extended) this.askWindow = true;

@@ -1,3 +1,5 @@
+import type { CongestionState } from "./congestion/controller.ts";
+
 /** Invalid packets that a machine dropped, by their first error. */
 export interface InputErrors {
   /** Shorter than a segment header. */
@@ -14,6 +16,18 @@ export interface InputErrors {
   ack: number;
   /** A piece of a segment that does not fit the segment, or pieces before it. */
   piece: number;
+}
+
+/** The state of congestion control. Windows are in bytes, segment headers included. */
+export interface CongestionStats extends CongestionState {
+  /** Bytes that may be in flight: the congestion window. `Infinity` for no limit. */
+  cwnd: number;
+  /** Slow start threshold in bytes. `Infinity` if the controller has none. */
+  ssthresh: number;
+  /** Bytes per second at which segments may leave. `Infinity` for no limit. */
+  pacingRate: number;
+  /** Bytes in flight: sent, not acknowledged, and not counted as lost. */
+  inFlight: number;
 }
 
 /**
@@ -89,10 +103,8 @@ export interface KcpStats {
   minRtt: number;
   /** Retransmission timeout. */
   rto: number;
-  /** Congestion window, `Infinity` while congestion control is off. */
-  cwnd: number;
-  /** Slow start threshold, `Infinity` while congestion control is off. */
-  ssthresh: number;
+  /** The state of congestion control. */
+  congestion: CongestionStats;
   /** Send window. */
   sndWnd: number;
   /** Receive window. */

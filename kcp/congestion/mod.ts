@@ -3,5 +3,40 @@
  *
  * @module
  */
-export type { CongestionController, CongestionControllerFactory } from "./controller.ts";
+import type { CongestionControllerFactory } from "./controller.ts";
+import { ReferenceController } from "./reference.ts";
+
+export type {
+  CongestionContext,
+  CongestionController,
+  CongestionControllerFactory,
+  CongestionState,
+  Loss,
+  RateSample,
+} from "./controller.ts";
+export { FlightLimit } from "./flight_limit.ts";
 export { ReferenceController } from "./reference.ts";
+
+/** A controller of this library, by name. */
+export type CongestionAlgorithm = "reference";
+/** Which congestion controller a machine has: one of this library, or a factory of others. */
+export type Congestion = CongestionAlgorithm | CongestionControllerFactory;
+
+const ALGORITHMS: Readonly<Record<CongestionAlgorithm, CongestionControllerFactory>> = {
+  reference: (context) => new ReferenceController(context),
+};
+
+/**
+ * The factory of a controller.
+ *
+ * @throws {TypeError} When there is no such controller.
+ */
+export function factoryOf(congestion: Congestion): CongestionControllerFactory {
+  if (typeof congestion === "function") return congestion;
+  if (Object.hasOwn(ALGORITHMS, congestion)) return ALGORITHMS[congestion];
+  throw new TypeError(
+    `Cannot set congestion to ${JSON.stringify(congestion)}: allowed are ${
+      Object.keys(ALGORITHMS).map((name) => `"${name}"`).join(", ")
+    } and a function`,
+  );
+}

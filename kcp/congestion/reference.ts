@@ -1,4 +1,10 @@
-import type { CongestionController } from "./controller.ts";
+import type {
+  CongestionContext,
+  CongestionController,
+  CongestionState,
+  Loss,
+  RateSample,
+} from "./controller.ts";
 
 /** Smallest slow start threshold in segments. Source: the C reference. */
 const SSTHRESH_MIN = 2;
@@ -11,14 +17,19 @@ const SSTHRESH_MIN = 2;
  * Source: the C reference, after RFC 5681.
  */
 export class ReferenceController implements CongestionController {
+  /** Always `Infinity`: the reference counts segments, not bytes. */
+  readonly window: number = Infinity;
   /** Always `Infinity`: the reference does not pace. */
   readonly pacingRate: number = Infinity;
-  readonly #mss: number;
   readonly #resend: number;
+  #mss: number;
   #cwnd = 1;
+  /** In segments. */
   #ssthresh = SSTHRESH_MIN;
-  /** The window in bytes. Congestion avoidance adds fractions of a segment to it. */
-  #incr: number;
+  /** The `incr` of the reference, in segments: the window with the fractions that avoidance adds. */
+  #incr = 1;
+  /** When a segment counted as lost, in ms. */
+  #lostAt = -Infinity;
   /** Segments that were counted as lost and not shown to have been only late. */
   #suspected = 0;
   /** When the first of them was counted, in ms. */
@@ -30,71 +41,65 @@ export class ReferenceController implements CongestionController {
   /** The last round-trip sample, in ms. */
   #rtt = 0;
 
-  /**
-   * Creates a controller with a window of one segment.
-   *
-   * @param mss Payload bytes of a full segment.
-   * @param resend The `resend` option: the window after a fast retransmit is `ssthresh + resend`.
-   */
-  constructor(mss: number, resend: number) {
+  /** Creates a controller with a window of one segment. */
+  constructor({ mss, resend }: Pick<CongestionContext, "mss" | "resend">) {
     this.#mss = mss;
     this.#resend = resend;
-    this.#incr = mss;
   }
 
-  /** The congestion window `cwnd` in segments. */
-  get window(): number {
+  /** The congestion window `cwnd`. */
+  get segmentWindow(): number {
     return this.#cwnd;
   }
 
-  /** The slow start threshold in segments. */
+  /** The slow start threshold in bytes. The reference counts it in segments. */
   get ssthresh(): number {
-    return this.#ssthresh;
+    return this.#ssthresh * this.#mss;
+  }
+
+  /** The reference measures neither the bandwidth nor the empty path. */
+  get state(): CongestionState {
+    const phase = this.#cwnd < this.#ssthresh ? "slow start" : "avoidance";
+    return { algorithm: "reference", phase, bandwidth: 0, minRtt: 0 };
   }
 
   /** Does nothing: the window depends on acknowledgments and losses only. */
   onSend(): void {}
 
   /** Grows the window by one step if `snd_una` advanced and the peer's window is larger. */
-  onAck(
-    _now: number,
-    _segments: number,
-    advanced: number,
-    _bytes: number,
-    rtt: number,
-    remoteWindow: number,
-  ): void {
+  onAck({ now, advanced, rtt, remoteWindow }: RateSample): void {
     if (rtt >= 0) this.#rtt = rtt;
     if (advanced === 0 || this.#cwnd >= remoteWindow) return;
-    const mss = this.#mss;
+    // The reference looks for losses after it has handled all packets of a time. The loss decides.
+    if (now === this.#lostAt) return;
     if (this.#cwnd < this.#ssthresh) {
       this.#cwnd++;
-      this.#incr += mss;
+      this.#incr++;
     } else {
-      this.#incr = Math.max(this.#incr, mss);
-      this.#incr += mss * mss / this.#incr + mss / 16;
-      if ((this.#cwnd + 1) * mss <= this.#incr) this.#cwnd = Math.ceil(this.#incr / mss);
+      this.#incr = Math.max(this.#incr, 1);
+      this.#incr += 1 / this.#incr + 1 / 16;
+      if (this.#cwnd + 1 <= this.#incr) this.#cwnd = Math.ceil(this.#incr);
     }
-    if (this.#cwnd > remoteWindow) {
-      this.#cwnd = remoteWindow;
-      this.#incr = remoteWindow * mss;
-    }
+    if (this.#cwnd > remoteWindow) this.#cwnd = this.#incr = remoteWindow;
   }
 
-  /** Sets the window to half of the segments in flight, plus `resend`. */
-  onLoss(now: number, segments: number, inFlight: number): void {
-    this.#suspect(now, segments);
-    this.#ssthresh = Math.max(inFlight >>> 1, SSTHRESH_MIN);
-    this.#cwnd = this.#ssthresh + this.#resend;
-    this.#incr = this.#cwnd * this.#mss;
+  /**
+   * Sets the window to half of the segments in flight, plus `resend`. All losses of one time have the
+   * effect of one. Does nothing after a timeout: see {@linkcode ReferenceController.onTimeout}.
+   */
+  onLoss({ now, span, timedOut }: Loss): void {
+    if (timedOut) return;
+    this.#suspect(now, 1);
+    this.#lostAt = now;
+    this.#ssthresh = Math.max(span >>> 1, SSTHRESH_MIN);
+    this.#cwnd = this.#incr = this.#ssthresh + this.#resend;
   }
 
   /** Sets the window to one segment, and `ssthresh` to half of the window before. */
   onTimeout(now: number, segments: number): void {
     this.#suspect(now, segments);
     this.#ssthresh = Math.max(this.#cwnd >>> 1, SSTHRESH_MIN);
-    this.#cwnd = 1;
-    this.#incr = this.#mss;
+    this.#cwnd = this.#incr = 1;
   }
 
   #suspect(now: number, segments: number): void {
@@ -120,5 +125,10 @@ export class ReferenceController implements CongestionController {
     this.#cwnd = this.#cwndBefore;
     this.#ssthresh = this.#ssthreshBefore;
     this.#incr = this.#incrBefore;
+  }
+
+  /** The window counts segments of any size. */
+  onMtu(mss: number): void {
+    this.#mss = mss;
   }
 }

@@ -1,26 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
-import { FlightLimit } from "../../kcp/flight_limit.ts";
+import { assert } from "@std/assert";
 import { Link } from "../../transport/link/link.ts";
 import { Random } from "../../transport/link/random.ts";
 import { End, Network } from "./harness.ts";
-
-Deno.test("flight limit: it is one burst before the first sample", () => {
-  for (const burst of [1, 64, Infinity]) assertEquals(new FlightLimit().limit(burst), burst);
-  const a = new End({ nc: true, sndWnd: 1000, sndQueue: 1000 });
-  a.input(0, { cmd: 84, wnd: 1000 });
-  for (let i = 0; i < 500; i++) a.kcp.send(new Uint8Array(1));
-  for (let now = 0; now < 100; now++) a.packets(now);
-  assertEquals(a.kcp.stats.inFlight, 64);
-});
-
-Deno.test("flight limit: it is at least a burst, and infinite if burst is Infinity", () => {
-  const limit = new FlightLimit();
-  for (let n = 1; n < 100; n++) {
-    limit.onAcked(n, n % 7, 3);
-    assert(limit.limit(64) >= 64);
-    assertEquals(limit.limit(Infinity), Infinity);
-  }
-});
 
 Deno.test("flight limit: it allows the whole window on a long path without loss", () => {
   const a = new End({ nc: true, sndWnd: 1000 });

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { Pacer } from "../../kcp/pacer.ts";
+import { Pacer } from "../../kcp/congestion/pacer.ts";
 import { ACK, End, opened, queue, sent } from "./harness.ts";
 
 const patient = { deadLinkTime: Infinity } as const;
@@ -62,7 +62,7 @@ Deno.test("pacing: burst packets leave back to back, more after ACKs or time", (
       for (; pacer.ready; n++) pacer.spend(1400);
       return n;
     };
-    pacer.advance(1000, 1400, 0);
+    pacer.advance(1000, 1400);
     assertEquals(spendAll(), burst);
     pacer.credit(1);
     assertEquals(spendAll(), 1);
@@ -70,26 +70,11 @@ Deno.test("pacing: burst packets leave back to back, more after ACKs or time", (
     assertEquals(spendAll(), burst, "credit does not exceed the burst");
     const { readyAt } = pacer;
     assert(readyAt > 1000);
-    pacer.advance(readyAt, 1400, 0);
+    pacer.advance(readyAt, 1400);
     assert(spendAll() > 0, "the wait is enough");
-    pacer.advance(readyAt + 10_000, 1400, 0);
+    pacer.advance(readyAt + 10_000, 1400);
     assertEquals(spendAll(), burst, "nor does time");
   }
-});
-
-Deno.test("pacing: a path that delivers more packets per ms refills the bucket faster", () => {
-  const refilled = (deliveryRate: number) => {
-    const pacer = new Pacer(64, Infinity, 1400);
-    pacer.advance(0, 1400, deliveryRate);
-    for (; pacer.ready;) pacer.spend(1400);
-    pacer.advance(1, 1400, deliveryRate);
-    let n = 0;
-    for (; pacer.ready; n++) pacer.spend(1400);
-    return n;
-  };
-  assert(refilled(0) > 0);
-  assert(refilled(30) >= 30, "no less than what the path delivers");
-  assert(refilled(30) > refilled(0));
 });
 
 Deno.test("pacing: acknowledged packets allow as many new ones at once", () => {

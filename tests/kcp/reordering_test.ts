@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { ReferenceController } from "../../kcp/mod.ts";
+import { lossOf, sampleOf } from "./congestion/records.ts";
 import { ReorderingWindow } from "../../kcp/reordering_window.ts";
 import { ACK, type End, opened, queue, sent } from "./harness.ts";
 
@@ -110,37 +111,37 @@ Deno.test("reordering: the window is the lateness and a margin, a round trip at 
 
 Deno.test("undo: when all that counted as lost was only late, the window comes back", () => {
   for (const [late, window] of [[3, 43], [2, 23]] as const) {
-    const controller = new ReferenceController(1_000, 3);
-    controller.onLoss(0, 1, 80);
-    controller.onAck(1, 1, 0, 1_000, 100, 60_000);
+    const controller = new ReferenceController({ mss: 1_000, resend: 3 });
+    controller.onLoss(lossOf({ now: 0, span: 80 }));
+    controller.onAck(sampleOf({ now: 1, advanced: 0, rtt: 100 }));
     const { ssthresh } = controller;
-    controller.onLoss(5_000, 3, 40);
-    assertEquals(controller.window, 23);
+    for (let i = 0; i < 3; i++) controller.onLoss(lossOf({ now: 5_000, span: 40 }));
+    assertEquals(controller.segmentWindow, 23);
     controller.onNeedlessRetransmit(5_020, 1);
     if (late === 3) controller.onNeedlessRetransmit(5_030, 2);
-    assertEquals(controller.window, window);
-    assertEquals(controller.ssthresh, late === 3 ? ssthresh : 20);
+    assertEquals(controller.segmentWindow, window);
+    assertEquals(controller.ssthresh, late === 3 ? ssthresh : 20_000);
   }
-  const controller = new ReferenceController(1_000, 3);
-  controller.onAck(0, 1, 1, 1_000, 100, 60_000);
-  controller.onLoss(1_000, 1, 40);
-  controller.onLoss(2_000, 1, 20);
+  const controller = new ReferenceController({ mss: 1_000, resend: 3 });
+  controller.onAck(sampleOf({ rtt: 100 }));
+  controller.onLoss(lossOf({ now: 1_000, span: 40 }));
+  controller.onLoss(lossOf({ now: 2_000, span: 20 }));
   controller.onNeedlessRetransmit(2_010, 1);
-  assertEquals(controller.window, 23, "the first loss was one");
+  assertEquals(controller.segmentWindow, 23, "the first loss was one");
 });
 
 Deno.test("undo: on the wire, a late segment leaves the window as it was", () => {
   const windows = [100, 130].map((late) => {
     const a = sender({ nc: false, resend: 1 });
-    const before = a.kcp.stats.cwnd;
+    const before = a.kcp.stats.congestion.cwnd;
     queue(a, 2);
     a.segments(at(0));
     a.input(at(100), { cmd: ACK, sn: 21, ts: at(0), una: 20 });
     a.segments(at(100));
-    assertLess(a.kcp.stats.cwnd, before);
+    assertLess(a.kcp.stats.congestion.cwnd, before);
     // The first transmission has arrived, or only the second one.
     a.input(at(late + 1), { cmd: ACK, sn: 20, ts: late === 100 ? at(0) : at(100), una: 22 });
-    return [before, a.kcp.stats.cwnd];
+    return [before, a.kcp.stats.congestion.cwnd];
   });
   assertEquals(windows[0][0] <= windows[0][1], true);
   assertEquals(windows[1][0] > windows[1][1], true);

@@ -1,3 +1,4 @@
+import { ReferenceController } from "../../kcp/mod.ts";
 import { assert, assertEquals } from "@std/assert";
 import { Arena } from "../../kcp/mod.ts";
 import { REASON_EARLY, REASON_FAST, REASON_TIMEOUT } from "../../kcp/loss_detector.ts";
@@ -11,6 +12,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     const arena = new Arena();
     const buffer = new SendBuffer(arena, start);
     const sn = (n: number) => start + n | 0;
+    buffer.rates.controller = new ReferenceController({ mss: 1400, resend: 0 });
     buffer.detector.configure(1, 1, 0);
     const add = (n: number) => {
       buffer.store(pattern(30, n), 30);
@@ -18,8 +20,8 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     };
     for (let n = 0; n < 16; n++) add(n);
     for (let n = 0; n < 12; n++) buffer.transmit(sn(n), n);
-    buffer.acknowledge(sn(0), 0);
-    buffer.acknowledge(sn(5), 0);
+    buffer.acknowledge(sn(0), 0, 0);
+    buffer.acknowledge(sn(5), 0, 0);
     buffer.detector.collectTimeouts(204, 200, Infinity);
     assertEquals(buffer.firstDue, sn(1));
     for (let n = 16; n < 100; n++) add(n);
@@ -49,14 +51,15 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
 
 Deno.test("send buffer: acknowledged segments are removed at once, from the middle too", () => {
   const buffer = new SendBuffer(new Arena(), 0);
+  buffer.rates.controller = new ReferenceController({ mss: 1400, resend: 0 });
   buffer.detector.configure(0, 2, 5);
   for (let n = 0; n < 6; n++) {
     buffer.store(pattern(10), 10);
     buffer.enqueue(10, 0, 0);
     buffer.transmit(n, n);
   }
-  assertEquals(buffer.acknowledge(2, 0), 10);
-  assertEquals(buffer.acknowledge(4, 0), 10);
+  assertEquals(buffer.acknowledge(2, 0, 0), 10);
+  assertEquals(buffer.acknowledge(4, 0, 0), 10);
   assertEquals([buffer.una, buffer.inFlight], [0, 4]);
   assertEquals(buffer.acknowledgeUpTo(2, 6, Infinity, NaN), 20);
   assertEquals(
@@ -64,7 +67,7 @@ Deno.test("send buffer: acknowledged segments are removed at once, from the midd
     [3, 2, 30],
     "2 was acknowledged before",
   );
-  assertEquals(buffer.acknowledge(3, 0), 10);
+  assertEquals(buffer.acknowledge(3, 0, 0), 10);
   assertEquals([buffer.una, buffer.bytes], [5, 10], "4 was acknowledged before");
 });
 
@@ -88,6 +91,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
     const fastlimit = random.below(4);
     const arena = new Arena();
     const buffer = new SendBuffer(arena, start);
+    buffer.rates.controller = new ReferenceController({ mss: 1400, resend: 0 });
     buffer.detector.configure(nodelay, resend, fastlimit);
     const at = arena.alloc(2000);
     const model: Model[] = [];
@@ -141,7 +145,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
             acked.push(s.order);
             acked.sort((x, y) => y - x);
           }
-          assertEquals(buffer.acknowledge(sn(n), 0), s.data.length);
+          assertEquals(buffer.acknowledge(sn(n), 0, 0), s.data.length);
           s.state = "acked";
           advance();
         }

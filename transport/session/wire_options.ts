@@ -5,7 +5,7 @@ import {
   MIN_MTU,
   type ResolvedKcpOptions,
 } from "../../kcp/options.ts";
-import { DEFAULT_BURST } from "../../kcp/pacer.ts";
+import { DEFAULT_BURST } from "../../kcp/congestion/pacer.ts";
 
 /**
  * The settings of the KCP machine of a session. The settings of a session count every byte above

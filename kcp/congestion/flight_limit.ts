@@ -1,3 +1,10 @@
+import type {
+  CongestionContext,
+  CongestionController,
+  CongestionState,
+  RateSample,
+} from "./controller.ts";
+
 /** The delivery rate is the highest of this many rounds. */
 const ROUNDS = 8;
 /** The limit is about this many times the measured bandwidth-delay product. */
@@ -12,10 +19,11 @@ const MIN_ROUND = 5;
 const PERIOD = 5_000;
 
 /**
- * Limits the segments in flight to what the path is known to deliver.
+ * The controller while congestion control is off: it keeps the path from being flooded, but does not
+ * yield.
  *
- * Segments beyond the bandwidth-delay product wait in a queue, in the end in the peer's receive
- * buffer. When that is full they are lost. The limit is the larger of two values:
+ * Bytes beyond the bandwidth-delay product wait in a queue, in the end in the peer's receive buffer.
+ * When that is full they are lost. The limit is the larger of two values:
  *
  * - One burst, which the receive buffer can hold.
  * - A quarter of a burst plus 1.25 times the measured product. The limit can grow as long as the
@@ -26,8 +34,11 @@ const PERIOD = 5_000;
  * The rate is the highest of the last rounds, and the delay the shortest round trip, as in BBR
  * (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14(5), 2016).
  */
-export class FlightLimit {
-  /** Segments delivered per ms, one value a round. */
+export class FlightLimit implements CongestionController {
+  readonly segmentWindow: number = Infinity;
+  readonly ssthresh: number = Infinity;
+  readonly pacingRate: number = Infinity;
+  /** Bytes delivered per ms, one value a round. */
   readonly #rounds = new Float64Array(ROUNDS);
   #round = 0;
   #roundStart = -Infinity;
@@ -39,14 +50,20 @@ export class FlightLimit {
   #minRtt = Infinity;
   #lastMinRtt = Infinity;
   #periodEnds = -Infinity;
+  readonly #burst: number;
 
-  /**
-   * Notes that segments were acknowledged.
-   *
-   * @param rtt The round-trip sample in ms that came with the acknowledgment, -1 if none did.
-   */
-  onAcked(now: number, segments: number, rtt: number): void {
-    this.#delivered += segments;
+  /** @param context `initialWindow` is the burst in bytes. */
+  constructor(context: CongestionContext) {
+    this.#burst = context.initialWindow;
+  }
+
+  onSend(): void {}
+  onLoss(): void {}
+  onTimeout(): void {}
+
+  onAck(sample: RateSample): void {
+    const { now, rtt } = sample;
+    this.#delivered += sample.acked;
     if (rtt >= 0) {
       if (now >= this.#periodEnds) {
         this.#lastMinRtt = this.#minRtt;
@@ -72,20 +89,15 @@ export class FlightLimit {
     return Math.min(this.#minRtt, this.#lastMinRtt);
   }
 
-  /** Segments that the path delivers per ms: the highest rate of the last rounds. */
-  get rate(): number {
-    return this.#best;
+  get state(): CongestionState {
+    const minRtt = this.delay === Infinity ? 0 : this.delay;
+    return { algorithm: "flight limit", phase: "", bandwidth: this.#best * 1000, minRtt };
   }
 
-  /**
-   * Segments that may be in flight.
-   *
-   * @param burst Packets of a burst.
-   */
-  limit(burst: number): number {
+  get window(): number {
     const { delay } = this;
-    if (delay === Infinity) return burst;
+    if (delay === Infinity) return this.#burst;
     const span = GAIN * delay + Math.max(0, delay - SHORT_PATH);
-    return Math.max(burst, Math.ceil(burst / 4 + this.#best * span));
+    return Math.max(this.#burst, this.#burst / 4 + this.#best * span);
   }
 }

@@ -1,21 +1,14 @@
 /** Default packets of a burst. 64 packets of 1500 bytes fit a receive buffer of 208 KiB. */
 export const DEFAULT_BURST = 64;
 
-/** The byte bucket holds what the rate gives in this many ms, since timers fire 1 to 2 ms late. */
+/**
+ * The buckets of bytes hold what their rate gives in this many ms, since timers fire 1 to 2 ms late.
+ */
 const CATCH_UP = 5;
-
-/**
- * Each ms fills at least this part of the packet bucket, even when the delivery rate is unknown.
- */
-const MIN_REFILL = 1 / 8;
-/**
- * Packets leave at this factor above the measured delivery rate, to find out if the path can do
- * more.
- */
-const GAIN = 2;
+/** Without a rate, the stream bucket fills each ms by this part of a burst. */
+const REFILL = 1 / 8;
 /** One packet: less than 1, so that rounding can't make a computed wait too short. */
 const ONE = 0.99;
-
 /**
  * The burst bucket fills by at least this many packets per ms. The slowest adapter takes as many
  * out of its receive buffer.
@@ -23,19 +16,19 @@ const ONE = 0.99;
 const BURST_REFILL = 64;
 
 /**
- * Spreads packets out in time with three token buckets.
+ * Decides when packets may leave. It spreads them out in time with three token buckets:
  *
- * The burst bucket limits what leaves back to back, so that the peer's receive buffer can hold it:
- * all packets take from it. It holds `burst` packets. Each ms fills it by 64 packets, or by twice
- * the measured delivery rate if that is more. It does not limit a rate that a peer can read.
+ * - The burst bucket limits what leaves back to back, so that the peer's receive buffer can hold it:
+ *   all packets take from it. It holds `burst` packets. Each ms fills it by 64 packets. It does not
+ *   limit a rate that a peer can read.
+ * - The stream bucket applies the rate of the congestion controller to segments with data. It counts
+ *   the bytes of segments, as rate samples do: what error correction adds is not in the rate. For a
+ *   controller without a rate, it takes care of the peer's receive buffer: it holds a burst of packets,
+ *   and each ms fills it by an eighth of a burst.
+ * - The rate bucket applies the `pacingRate` setting to all bytes.
  *
- * The stream bucket takes more care for packets of the stream, since a lost one is sent again. It
- * holds `burst` packets, too. Each ms fills it by an eighth of a burst, or by twice the measured
- * delivery rate if that is more.
- *
- * Each acknowledged packet fills both by one, since it has left the peer's receive buffer.
- *
- * The byte bucket applies the rate limit, if there is one.
+ * Each acknowledged packet fills the burst bucket, and a stream bucket of packets, by one, since it has
+ * left the peer's receive buffer.
  */
 export class Pacer {
   /** Bytes that have left so far. */
@@ -44,12 +37,15 @@ export class Pacer {
   streamPauseAt: number = Infinity;
   #burst: number;
   #rate: number;
-  /** The burst bucket. */
+  #streamRate = Infinity;
+  /** The burst bucket, in packets. */
   #free: number;
   #freePerMs: number;
-  /** The stream bucket. */
+  /** The stream bucket, in packets or in bytes. */
   #packets: number;
   #packetsPerMs: number;
+  #streamBytes = 0;
+  #streamDepth = 0;
   /** Bytes that may leave at once. One packet may take it below zero; time refills it. */
   #bytes = 0;
   #last = -Infinity;
@@ -61,13 +57,13 @@ export class Pacer {
    */
   constructor(burst: number, rate: number, mtu: number) {
     this.#burst = this.#packets = this.#free = burst;
-    this.#packetsPerMs = burst * MIN_REFILL;
+    this.#packetsPerMs = burst * REFILL;
     this.#freePerMs = Math.max(BURST_REFILL, this.#packetsPerMs);
     this.#rate = rate;
     this.#bytes = this.#depth(mtu);
   }
 
-  /** Capacity of the byte bucket. */
+  /** Capacity of the rate bucket. */
   #depth(mtu: number): number {
     return Math.max(2 * mtu, this.#rate / 1000 * CATCH_UP);
   }
@@ -76,7 +72,7 @@ export class Pacer {
   configure(burst: number, rate: number, mtu: number): void {
     if (burst !== this.#burst) {
       this.#burst = burst;
-      this.#packetsPerMs = burst * MIN_REFILL;
+      this.#packetsPerMs = burst * REFILL;
       this.#freePerMs = Math.max(BURST_REFILL, this.#packetsPerMs);
       this.#packets = burst === Infinity ? Infinity : Math.min(this.#packets, burst);
       this.#free = burst === Infinity ? Infinity : Math.min(this.#free, burst);
@@ -88,21 +84,37 @@ export class Pacer {
   }
 
   /**
+   * Changes the rate of the stream.
+   *
+   * @param rate Bytes of segments per second. `Infinity` if the controller has none.
+   * @param mtu Bytes of a full packet.
+   */
+  paceStream(rate: number, mtu: number): void {
+    if (rate === this.#streamRate) return;
+    const depth = Math.max(2 * mtu, Math.min(rate / 1000 * CATCH_UP, this.#burst * mtu));
+    const paced = this.#streamRate !== Infinity;
+    this.#streamBytes = paced ? Math.min(this.#streamBytes, depth) : depth;
+    this.#streamRate = rate;
+    this.#streamDepth = depth;
+  }
+
+  /**
    * Fills the buckets for the time that passed.
    *
    * @param now The time in ms.
    * @param mtu Bytes of a full packet.
-   * @param deliveryRate Packets that the path delivers per ms. 0 if unknown.
    */
-  advance(now: number, mtu: number, deliveryRate: number): void {
+  advance(now: number, mtu: number): void {
     const passed = now - this.#last;
     this.#last = now;
     if (!(passed > 0)) return;
     if (this.#burst !== Infinity) {
-      this.#packetsPerMs = Math.max(this.#burst * MIN_REFILL, GAIN * deliveryRate);
-      this.#freePerMs = Math.max(BURST_REFILL, this.#packetsPerMs);
       this.#packets = Math.min(this.#burst, this.#packets + passed * this.#packetsPerMs);
       this.#free = Math.min(this.#burst, this.#free + passed * this.#freePerMs);
+    }
+    if (this.#streamRate !== Infinity) {
+      const bytes = this.#streamBytes + passed * this.#streamRate / 1000;
+      this.#streamBytes = Math.min(this.#streamDepth, bytes);
     }
     if (this.#rate !== Infinity) {
       this.#bytes = Math.min(this.#depth(mtu), this.#bytes + passed * this.#rate / 1000);
@@ -117,7 +129,11 @@ export class Pacer {
 
   /** Whether a packet of the stream may leave now. */
   get ready(): boolean {
-    return this.#packets >= ONE && this.anyReady && this.spent < this.streamPauseAt;
+    return this.#streamReady && this.anyReady && this.spent < this.streamPauseAt;
+  }
+
+  get #streamReady(): boolean {
+    return this.#streamRate === Infinity ? this.#packets >= ONE : this.#streamBytes > 0;
   }
 
   /** Whether a packet that is not of the stream may leave now. */
@@ -134,9 +150,14 @@ export class Pacer {
     return Math.min(this.#free * mtu, this.#rate === Infinity ? Infinity : this.#bytes);
   }
 
-  /** Bytes that the rate limit gives in `ms`. `Infinity` without one. */
+  /** Bytes that the `pacingRate` setting gives in `ms`. `Infinity` without one. */
   bytesIn(ms: number): number {
     return this.#rate * ms / 1000;
+  }
+
+  /** Notes that a segment of the stream left: it counts against the controller's rate. */
+  spendSegment(bytes: number): void {
+    this.#streamBytes -= bytes;
   }
 
   /** Notes that a packet of the stream left. */
@@ -159,8 +180,19 @@ export class Pacer {
 
   /** The time in ms at which packets of the stream may leave again. */
   get readyAt(): number {
-    if (this.#packets >= ONE) return this.anyReadyAt;
-    return Math.max(this.anyReadyAt, this.#filledAt(this.#packets, this.#packetsPerMs));
+    if (this.#streamReady) return this.anyReadyAt;
+    const at = this.#streamRate === Infinity
+      ? this.#filledAt(this.#packets, this.#packetsPerMs)
+      : this.#after((this.#wakeBytes - this.#streamBytes) * 1000 / this.#streamRate);
+    return Math.max(this.anyReadyAt, at);
+  }
+
+  /**
+   * What the stream bucket holds when a wait ends. To wake up more often than once a ms costs too much,
+   * and timers can't do it.
+   */
+  get #wakeBytes(): number {
+    return Math.max(1, Math.min(this.#streamDepth / 2, this.#streamRate / 1000));
   }
 
   /** The time in ms at which packets that are not of the stream may leave again. */
