@@ -19,7 +19,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What a promise gives within 2 s; `late` if it gives nothing. */
 async function soon<T>(promise: Promise<T>): Promise<T | "late"> {
-  let timer = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => timer = setTimeout(resolve, 2000, "late"));
   const result = await Promise.race([promise, late]);
   clearTimeout(timer);
