@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { Arena } from "../../kcp/arena.ts";
 import type { PacketBatch, PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import { deferred } from "../connection/deferred.ts";
@@ -544,7 +543,7 @@ export class LinuxSocket implements DatagramSocket {
 
 /** Gives other work of the event loop a turn. */
 function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
+  // An import of it from "node:timers" would break a bundle for browsers.
+  const { setImmediate } = globalThis as unknown as { setImmediate(call: () => void): void };
+  return new Promise((resolve) => setImmediate(resolve));
 }
