@@ -10,11 +10,14 @@ const IMPORTS = new URL("../std/import_map.json", import.meta.url).pathname;
 const HOST = "--allow-net=127.0.0.1";
 
 /** Runs the script. It can't be asked for a permission: its input is closed. */
-async function run(flags: readonly string[]): Promise<{ out: string; error: string }> {
+async function run(
+  flags: readonly string[],
+  ...args: string[]
+): Promise<{ out: string; error: string }> {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     // The folder's deno.json would set `unstable`.
     args: ["run", "--no-config", "--no-lock", "--no-check", `--import-map=${IMPORTS}`]
-      .concat(flags, SCRIPT),
+      .concat(flags, SCRIPT, args),
     stdin: "null",
     env: { NO_COLOR: "1" },
   }).output();
@@ -58,4 +61,9 @@ Deno.test("permissions: with neither, the error names --unstable-net", async () 
   const { out, error } = await run(["--allow-net"]);
   assertEquals(out, "");
   assert(error.includes("--unstable-net"), error);
+});
+
+Deno.test("permissions: an open connection lives on when the program gives up all it has", async () => {
+  const { out, error } = await run(["-A", "--unstable-net"], "revoke");
+  assertEquals(out, LINUX, error);
 });

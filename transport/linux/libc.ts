@@ -24,6 +24,9 @@ const SYMBOLS = {
   if_indextoname: { parameters: ["u32", "buffer"], result: "pointer" },
   strerror: { parameters: ["i32"], result: "pointer" },
   __errno_location: { parameters: [], result: "pointer" },
+  memcpy: { parameters: ["buffer", "pointer", "usize"], result: "pointer" },
+  /** `memcpy` of nothing: it returns its first argument. */
+  addressOf: { name: "memcpy", parameters: ["buffer", "buffer", "usize"], result: "usize" },
 } as const;
 
 /** The functions of libc. */
@@ -88,13 +91,14 @@ export class Libc {
   /** The functions. */
   readonly symbols: LibcFunctions;
   readonly #library: Deno.DynamicLibrary<typeof SYMBOLS>;
-  readonly #errno: Deno.UnsafePointerView;
+  readonly #errnoLocation: Deno.PointerValue;
+  readonly #errno = new Int32Array(1);
   #users = 0;
 
   private constructor() {
     this.#library = Deno.dlopen("libc.so.6", SYMBOLS);
     this.symbols = this.#library.symbols;
-    this.#errno = new Deno.UnsafePointerView(this.symbols.__errno_location()!);
+    this.#errnoLocation = this.symbols.__errno_location();
   }
 
   /**
@@ -139,9 +143,19 @@ export class Libc {
     if (Libc.#shared === this) Libc.#shared = null;
   }
 
-  /** The error number of the last call that failed. */
+  /**
+   * The error number of the last call that failed. Deno's own way to read memory would fail once the
+   * program has given up the permission for FFI.
+   */
   get errno(): number {
-    return this.#errno.getInt32();
+    this.symbols.memcpy(this.#errno, this.#errnoLocation, 4n);
+    return this.#errno[0];
+  }
+
+  /** The address of a byte in memory. */
+  addressOf(bytes: Uint8Array<ArrayBuffer>): number {
+    // User space ends below 2^48, which a number holds exactly.
+    return Number(this.symbols.addressOf(bytes, bytes, 0n));
   }
 
   /** Makes an Error for a call that failed, of the class that Deno gives to such errors. */
@@ -153,10 +167,4 @@ export class Libc {
     if (!known) return new Error(message);
     return Object.assign(new Deno.errors[known[0]](message), { code: known[1] });
   }
-}
-
-/** The address of a byte in memory. */
-export function addressOf(bytes: Uint8Array<ArrayBuffer>): number {
-  // User space ends below 2^48, which a number holds exactly.
-  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }

@@ -10,7 +10,6 @@ import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
 import { ErrorPause } from "../connection/error_pause.ts";
 import type { Bind } from "../connection/udp.ts";
 import {
-  addressOf,
   EAGAIN,
   EBADF,
   EINVAL,
@@ -150,7 +149,7 @@ export class LinuxSocket implements DatagramSocket {
     const poller = this.#poller = Poller.acquire();
     const libc = this.#libc = poller.libc;
     try {
-      this.#out = new Messages(SEND_MESSAGES);
+      this.#out = new Messages(libc, SEND_MESSAGES);
       const opened = openSocket(libc, hostname, port, options, listens);
       this.#fd = opened.fd;
       this.#family = opened.family;
@@ -261,7 +260,7 @@ export class LinuxSocket implements DatagramSocket {
   #addressOf({ bytes }: Arena): number {
     if (bytes !== this.#memory) {
       this.#memory = bytes;
-      this.#address = addressOf(bytes);
+      this.#address = this.#libc.addressOf(bytes);
     }
     return this.#address;
   }
@@ -271,7 +270,7 @@ export class LinuxSocket implements DatagramSocket {
    * an error that may pass: it belongs to an earlier packet, or the kernel lacks memory.
    */
   #receiveSome(arena: Arena, block: number): number {
-    const messages = this.#in ??= new Messages(RECEIVE_MESSAGES);
+    const messages = this.#in ??= new Messages(this.#libc, RECEIVE_MESSAGES);
     const base = this.#addressOf(arena) + block;
     if (base !== this.#receiveBase) {
       this.#receiveBase = base;
