@@ -47,8 +47,6 @@ const RECEIVE_MESSAGES = 8;
 const RECEIVE_BYTES = 65_536;
 /** Largest number of receiving calls before other work of the event loop gets a turn. */
 const RECEIVE_CALLS = 8;
-/** How often (ms) a socket that does not keep the process alive checks for packets. */
-const UNREF_POLL_INTERVAL = 5;
 /** `busyPoll` grows by this factor while packets arrive soon after the socket has fallen asleep. */
 const LONG_BUSY_POLL_FACTOR = 5;
 
@@ -120,12 +118,11 @@ export class LinuxSocket implements DatagramSocket {
   #address = 0;
   #closed = false;
   readonly #descriptorsClosed = deferred<void>();
+  #descriptorsAreClosed = false;
   /** Whether the socket keeps the process alive. */
   #referenced = true;
   /** Number of loops that use the descriptors. The last one to end closes them. */
   #loops = 0;
-  /** End the pauses that are in progress. */
-  readonly #pauses = new Set<() => void>();
   readonly #receiveErrors = new ErrorPause();
   readonly #sendErrors = new ErrorPause();
 
@@ -152,6 +149,7 @@ export class LinuxSocket implements DatagramSocket {
       this.#out = new Messages(libc, SEND_MESSAGES);
       const opened = openSocket(libc, hostname, port, options, listens);
       this.#fd = opened.fd;
+      poller.add(opened.fd);
       this.#family = opened.family;
       this.#gso = opened.gso;
       this.#gro = opened.gro;
@@ -466,40 +464,15 @@ export class LinuxSocket implements DatagramSocket {
 
   /** Waits on another thread until the socket is ready or is closed. */
   async #wait(events: typeof EPOLLIN | typeof EPOLLOUT): Promise<void> {
-    if (!this.#referenced) {
-      await this.#pause();
-    } else if (!(await this.#poller.wait(this.#fd, events))) {
+    if (!(await this.#poller.wait(this.#fd, events))) {
       await (events === EPOLLIN ? this.#receiveErrors : this.#sendErrors).wait();
     }
-  }
-
-  /** Waits a few ms, on a timer that does not keep the process alive. */
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        this.#pauses.delete(end);
-        resolve();
-      };
-      const timer = setTimeout(end, UNREF_POLL_INTERVAL);
-      Deno.unrefTimer(timer as unknown as number);
-      this.#pauses.add(end);
-    });
-  }
-
-  /** Ends the waits that are in progress. */
-  #wake(): void {
-    this.#poller.cancel(this.#fd);
-    this.#endPauses();
-  }
-
-  #endPauses(): void {
-    for (const end of [...this.#pauses]) end();
   }
 
   /** Counts a loop that has ended. After `close`, the last one closes the descriptors. */
   #endLoop(): void {
     if (--this.#loops > 0 || !this.#closed) return;
+    this.#descriptorsAreClosed = true;
     this.#poller.forget(this.#fd);
     this.#libc.symbols.close(this.#fd);
     this.#poller.release().then(this.#descriptorsClosed.resolve);
@@ -516,7 +489,7 @@ export class LinuxSocket implements DatagramSocket {
       this.#receiveErrors.end();
       this.#sendErrors.end();
       this.#loops++;
-      this.#wake();
+      this.#poller.cancel(this.#fd);
       this.#endLoop();
     }
     return this.#descriptorsClosed.promise;
@@ -527,16 +500,15 @@ export class LinuxSocket implements DatagramSocket {
     this.#referenced = true;
     this.#receiveErrors.ref();
     this.#sendErrors.ref();
-    this.#endPauses();
+    if (!this.#descriptorsAreClosed) this.#poller.setReferenced(this.#fd, true);
   }
 
   /** Lets the process end while the socket is open. A packet may then arrive some ms later. */
   unref(): void {
-    if (!this.#referenced) return;
     this.#referenced = false;
     this.#receiveErrors.unref();
     this.#sendErrors.unref();
-    if (!this.#closed) this.#wake();
+    if (!this.#descriptorsAreClosed) this.#poller.setReferenced(this.#fd, false);
   }
 }
 

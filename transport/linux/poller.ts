@@ -22,10 +22,19 @@ const MAX_EVENTS = 64;
 /** Size of `struct epoll_event` on arm64. On x86-64 it has no padding: see {@linkcode Poller}. */
 const EVENT_SIZE = 16;
 
-/** Who waits for a socket. A call with `false` says that the wait has failed. */
+/** Both kinds of events. */
+const BOTH = EPOLLIN | EPOLLOUT;
+/** How often (ms) sockets are checked when none of those that wait keeps the process alive. */
+const WEAK_INTERVAL = 5;
+
+/** What waits for a socket. A call with `false` says that the wait has failed. */
 interface Waits {
   readable: ((ready: boolean) => void) | null;
   writable: ((ready: boolean) => void) | null;
+  /** Whether the kernel knows the socket. */
+  known: boolean;
+  /** Whether the socket keeps the process alive. */
+  referenced: boolean;
 }
 
 /**
@@ -33,6 +42,9 @@ interface Waits {
  *
  * Deno 2 runs at most 32 blocking calls at one time. Files and names need such calls, too. If each
  * socket waited in a call of its own, 32 idle sockets would stop the program.
+ *
+ * A call keeps the process alive. While only sockets wait that must not, a timer checks all of them
+ * every few ms.
  */
 export class Poller {
   static #shared: Poller | null = null;
@@ -51,12 +63,16 @@ export class Poller {
   readonly #eventCount = new Uint8Array(8);
   /** Number of sockets that use the poller. */
   #users = 0;
-  /** Number of waits. */
-  #waiting = 0;
+  /** Number of waits of sockets that keep the process alive, and of the others. */
+  #strong = 0;
+  #weak = 0;
   /** Settles when no call is in progress any more. Null if there is none. */
   #running: Promise<void> | null = null;
-  /** Whether the eventfd was written to during the call in progress. */
+  /** Whether a call is in progress, and whether the eventfd was written to in its time. */
+  #calling = false;
   #woken = false;
+  /** The timer that checks weak waits. */
+  #timer: ReturnType<typeof setInterval> | null = null;
 
   private constructor() {
     const packed = Deno.build.arch === "x86_64";
@@ -107,6 +123,11 @@ export class Poller {
     this.libc.release();
   }
 
+  /** Adds a socket. It keeps the process alive while it waits. */
+  add(fd: number): void {
+    this.#sockets.set(fd, { readable: null, writable: null, known: false, referenced: true });
+  }
+
   /**
    * Waits until a socket is ready, or until {@linkcode Poller.cancel}. A socket may wait for both
    * kinds of events at the same time, but not twice for one.
@@ -116,37 +137,49 @@ export class Poller {
    */
   wait(fd: number, events: typeof EPOLLIN | typeof EPOLLOUT): Promise<boolean> {
     const { promise, resolve } = deferred<boolean>();
-    let waits = this.#sockets.get(fd);
-    const known = waits !== undefined;
-    if (!waits) this.#sockets.set(fd, waits = { readable: null, writable: null });
+    const waits = this.#sockets.get(fd)!;
     waits[events === EPOLLIN ? "readable" : "writable"] = resolve;
-    this.#waiting++;
-    if (!this.#arm(known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, waits)) {
-      if (!known) this.#sockets.delete(fd);
-      this.#end(waits, EPOLLIN | EPOLLOUT, false);
-    } else this.#running ??= this.#run();
+    this.#count(waits, 1);
+    if (this.#arm(fd, waits)) this.#proceed();
+    else this.#end(waits, BOTH, false);
     return promise;
+  }
+
+  /** Decides whether the waits of a socket keep the process alive. */
+  setReferenced(fd: number, referenced: boolean): void {
+    const waits = this.#sockets.get(fd)!;
+    const count = (waits.readable ? 1 : 0) + (waits.writable ? 1 : 0);
+    this.#count(waits, -count);
+    waits.referenced = referenced;
+    this.#count(waits, count);
+    this.#proceed();
   }
 
   /** Ends the waits of a socket. */
   cancel(fd: number): void {
-    const waits = this.#sockets.get(fd);
-    if (!waits) return;
-    this.#end(waits, EPOLLIN | EPOLLOUT, true);
-    // A call in progress would keep the process alive.
-    if (this.#waiting === 0) this.#wake();
+    this.#end(this.#sockets.get(fd)!, BOTH, true);
+    this.#proceed();
   }
 
   /** Ends the waits of a socket and forgets it. Call this before the descriptor is closed. */
   forget(fd: number): void {
     this.cancel(fd);
-    if (this.#sockets.delete(fd)) this.#control(EPOLL_CTL_DEL, fd, 0);
+    if (this.#sockets.get(fd)!.known) this.#control(EPOLL_CTL_DEL, fd, 0);
+    this.#sockets.delete(fd);
+  }
+
+  #count({ referenced }: Waits, change: number): void {
+    if (referenced) this.#strong += change;
+    else this.#weak += change;
   }
 
   /** Asks the kernel to report, once, the events that a socket waits for. */
-  #arm(operation: number, fd: number, { readable, writable }: Waits): boolean {
-    const events = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0);
-    return this.#control(operation, fd, events | EPOLLONESHOT);
+  #arm(fd: number, waits: Waits): boolean {
+    const events = (waits.readable ? EPOLLIN : 0) | (waits.writable ? EPOLLOUT : 0);
+    const operation = waits.known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    const done = this.#control(operation, fd, events | EPOLLONESHOT);
+    waits.known ||= done;
+    return done;
   }
 
   #control(operation: number, fd: number, events: number): boolean {
@@ -160,27 +193,54 @@ export class Poller {
     const { readable, writable } = waits;
     if (readable && events & EPOLLIN) {
       waits.readable = null;
-      this.#waiting--;
+      this.#count(waits, -1);
       readable(ready);
     }
     if (writable && events & EPOLLOUT) {
       waits.writable = null;
-      this.#waiting--;
+      this.#count(waits, -1);
       writable(ready);
     }
   }
 
-  /** Calls `epoll_wait` again and again while a socket waits. */
+  /** Starts or ends the call and the timer, as the waits need them. */
+  #proceed(): void {
+    if (this.#strong > 0) this.#running ??= this.#run();
+    else if (this.#calling) this.#wake();
+    if (this.#weak === 0) {
+      if (this.#timer !== null) clearInterval(this.#timer);
+      this.#timer = null;
+    } else if (this.#timer === null && !this.#calling) {
+      this.#timer = setInterval(() => this.#check(), WEAK_INTERVAL);
+      Deno.unrefTimer(this.#timer as unknown as number);
+    }
+  }
+
+  /** Calls `epoll_wait` again and again while a socket waits that keeps the process alive. */
   async #run(): Promise<void> {
     const { symbols } = this.libc;
-    while (this.#waiting > 0) {
+    while (this.#strong > 0) {
+      this.#calling = true;
       const count = await symbols.epoll_wait(this.#epoll, this.#events, MAX_EVENTS, -1);
-      if (count < 0) {
-        for (const waits of this.#sockets.values()) this.#end(waits, EPOLLIN | EPOLLOUT, false);
-      }
-      for (let i = 0; i < count; i++) this.#report(i * this.#eventSize);
+      this.#calling = false;
+      this.#reportAll(count);
     }
     this.#running = null;
+    this.#proceed();
+  }
+
+  /** Reports what has happened. A call in progress will report it by itself. */
+  #check(): void {
+    if (this.#calling) return;
+    this.#reportAll(this.libc.symbols.epoll_poll(this.#epoll, this.#events, MAX_EVENTS, 0));
+    this.#proceed();
+  }
+
+  #reportAll(count: number): void {
+    if (count < 0) {
+      for (const waits of this.#sockets.values()) this.#end(waits, BOTH, false);
+    }
+    for (let i = 0; i < count; i++) this.#report(i * this.#eventSize);
   }
 
   /** Ends the waits that an event is for. */
@@ -195,13 +255,13 @@ export class Poller {
     if (!waits) return;
     const events = this.#events.getUint32(at, true);
     // An error ends both waits: the next call of either kind reports it.
-    this.#end(waits, events & ~(EPOLLIN | EPOLLOUT) ? EPOLLIN | EPOLLOUT : events, true);
-    if (waits.readable || waits.writable) this.#arm(EPOLL_CTL_MOD, fd, waits);
+    this.#end(waits, events & ~BOTH ? BOTH : events, true);
+    if (waits.readable || waits.writable) this.#arm(fd, waits);
   }
 
   /** Ends the call in progress. */
   #wake(): void {
-    if (!this.#running || this.#woken) return;
+    if (!this.#calling || this.#woken) return;
     this.#woken = true;
     this.libc.symbols.write(this.#wakeFd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8n);
   }

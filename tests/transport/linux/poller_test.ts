@@ -79,6 +79,10 @@ class Fixture implements AsyncDisposable {
   readonly poller = Poller.acquire();
   readonly fd = this.poller.libc.symbols.eventfd(0, 0o4000);
 
+  constructor() {
+    this.poller.add(this.fd);
+  }
+
   /** Makes the descriptor readable. */
   write(): void {
     this.poller.libc.symbols.write(this.fd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8n);
@@ -139,10 +143,66 @@ Deno.test({
       poller[end](fd);
       assertEquals(await soon(cancelled), true, end);
     }
+    poller.add(fd);
     await pause(20);
     assertEquals(ended, false);
     other.write();
     assertEquals(await soon(waiting), true);
+  },
+});
+
+Deno.test({
+  name: "poller: a socket that keeps no process alive waits on, with others and alone",
+  ...SANITIZED,
+  async fn() {
+    await using fixture = new Fixture();
+    await using other = new Fixture();
+    const { poller, fd } = fixture;
+    const strong = other.poller.wait(other.fd, EPOLLIN);
+    const weak = () => {
+      const waiting = poller.wait(fd, EPOLLIN);
+      poller.setReferenced(fd, false);
+      return waiting;
+    };
+    for (const alone of [false, true]) {
+      if (alone) {
+        other.write();
+        assertEquals(await soon(strong), true);
+      }
+      const waiting = weak();
+      await pause(20);
+      fixture.write();
+      assertEquals(await soon(waiting), true, `alone: ${alone}`);
+      poller.libc.symbols.read(fd, EMPTY.slice(), 8n);
+      poller.setReferenced(fd, true);
+    }
+    // It may change while it waits.
+    const waiting = weak();
+    poller.setReferenced(fd, true);
+    fixture.write();
+    assertEquals(await soon(waiting), true);
+  },
+});
+
+Deno.test({
+  name: "poller: sockets that keep no process alive share one timer",
+  ...SANITIZED,
+  async fn() {
+    const { sockets, arrived } = openMany(MANY);
+    const { setInterval: set } = globalThis;
+    let timers = 0;
+    globalThis.setInterval = ((call: () => void, delay?: number) => {
+      timers++;
+      return set(call, delay);
+    }) as typeof set;
+    for (const socket of sockets) socket.unref();
+    await pause(50);
+    await sockets[0].send(batchTo(sockets));
+    for (let tries = 0; arrived.some((n) => n < 1) && tries < 400; tries++) await pause(5);
+    globalThis.setInterval = set;
+    assertEquals(arrived, Array(MANY).fill(1));
+    assert(timers >= 1 && timers < 10, `${timers} timers`);
+    await Promise.all(sockets.map((socket) => socket.close()));
   },
 });
 
