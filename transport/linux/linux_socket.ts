@@ -22,6 +22,7 @@ import {
   type Libc,
   MSG_DONTWAIT,
 } from "./libc.ts";
+import { BusyPoll } from "./busy_poll.ts";
 import { type LinuxOptions, resolveLinuxOptions } from "./linux_options.ts";
 import { Messages } from "./messages.ts";
 import { allowFragments, openSocket } from "./open_socket.ts";
@@ -47,8 +48,6 @@ const RECEIVE_MESSAGES = 8;
 const RECEIVE_BYTES = 65_536;
 /** Largest number of receiving calls before other work of the event loop gets a turn. */
 const RECEIVE_CALLS = 8;
-/** `busyPoll` grows by this factor while packets arrive soon after the socket has fallen asleep. */
-const LONG_BUSY_POLL_FACTOR = 5;
 
 /**
  * How often a packet is tried again although the send buffer has room. Another part of the kernel
@@ -216,14 +215,14 @@ export class LinuxSocket implements DatagramSocket {
     const block = arena.alloc(size);
     if (block < 0) throw new RangeError("Cannot receive: the arena has no room");
     try {
-      let pollTime = this.#busyPoll;
-      let last = -Infinity, slept = false;
+      const busyPoll = new BusyPoll(this.#busyPoll);
       for (let calls = 0; !this.#closed;) {
         const count = this.#receiveSome(arena, block);
         if (count === 0) {
           calls = 0;
-          slept = !(this.#referenced && performance.now() < last + pollTime);
-          await (slept ? this.#wait(EPOLLIN) : eventLoopTurn());
+          // A turn of the event loop keeps the process alive.
+          const polls = busyPoll.polls(performance.now()) && this.#referenced;
+          await (polls ? eventLoopTurn() : this.#wait(EPOLLIN));
           continue;
         }
         if (count < 0) {
@@ -231,15 +230,7 @@ export class LinuxSocket implements DatagramSocket {
           continue;
         }
         this.#receiveErrors.reset();
-        const now = performance.now();
-        if (slept) {
-          // A wake-up can take longer than `busyPoll`. Two ends that answer each other would then
-          // both sleep before every packet. A longer poll ends this.
-          const longTime = LONG_BUSY_POLL_FACTOR * this.#busyPoll;
-          pollTime = now - last < longTime ? longTime : this.#busyPoll;
-          slept = false;
-        }
-        last = now;
+        busyPoll.arrived(performance.now());
         for (let i = 0; i < count && !this.#closed; i++) this.#deliver(receiver, i, block);
         if (count === RECEIVE_MESSAGES && ++calls < RECEIVE_CALLS) {
           await null;
