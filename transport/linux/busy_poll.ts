@@ -5,8 +5,12 @@ const LONG_FACTOR = 5;
  * need the processor: the rest of the program, or other programs.
  */
 const LONG_TURN = 1;
-/** How long (ms) a socket then does not poll. */
+/**
+ * How long (ms) a socket then does not poll. If the next sign follows soon after that, the time
+ * doubles, up to the second number.
+ */
 const REST = 200;
+const MAX_REST = 3200;
 
 /**
  * Decides whether a socket that has no packet polls for the next one or sleeps. It reads no clock.
@@ -23,6 +27,7 @@ export class BusyPoll {
   #slept = false;
   /** When the turn of the event loop began in which the socket polls; -1 if it does not poll. */
   #turnAt = -1;
+  #rest = REST;
   #restsUntil = -Infinity;
 
   /** @param time How long (ms) after a packet the socket polls. */
@@ -53,7 +58,11 @@ export class BusyPoll {
   }
 
   #endTurn(now: number): void {
-    if (this.#turnAt >= 0 && now - this.#turnAt > LONG_TURN) this.#restsUntil = now + REST;
+    if (this.#turnAt >= 0 && now - this.#turnAt > LONG_TURN) {
+      const soon = now - this.#restsUntil < this.#rest;
+      this.#rest = soon ? Math.min(2 * this.#rest, MAX_REST) : REST;
+      this.#restsUntil = now + this.#rest;
+    }
     this.#turnAt = -1;
   }
 }

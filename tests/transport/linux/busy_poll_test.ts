@@ -52,6 +52,29 @@ Deno.test("busy poll: after a turn of more than 1 ms, others need the processor:
   }
 });
 
+Deno.test("busy poll: signs that follow each other double the pause up to 3.2 s, and quiet ends that", () => {
+  const poll = new BusyPoll(10);
+  /** Meets a long turn, and gives how long the socket does not poll after it. */
+  const pauseAfter = (start: number) => {
+    poll.arrived(start);
+    assertEquals(poll.polls(start), true, `${start}`);
+    for (let now = start + 2;; now += 1) {
+      poll.arrived(now);
+      if (!poll.polls(now)) continue;
+      poll.arrived(now);
+      return now - (start + 2);
+    }
+  };
+  let now = 1000;
+  for (const expected of [200, 400, 800, 1600, 3200, 3200]) {
+    const pause = pauseAfter(now);
+    assertEquals(pause, expected);
+    // The next sign comes 50 ms after the end of the pause.
+    now += 2 + pause + 50;
+  }
+  assertEquals(pauseAfter(now + 5000), 200);
+});
+
 Deno.test("busy poll: a long sleep, and a long turn with packets, are no sign of others", () => {
   const poll = new BusyPoll(10);
   poll.arrived(1000);
