@@ -10,8 +10,8 @@ import { Counter } from "./counter.ts";
 export interface BareTask {
   role: "server" | "client";
   /**
-   * `sink`: the client sends without a pause, and the server counts what arrives. `echo`: the client
-   * sends some packets, and waits until all have come back.
+   * `sink`: the server counts what arrives, and answers each 32nd packet; the client keeps 64 in
+   * flight. `echo`: the client sends some packets, and waits until all have come back.
    */
   mode: "sink" | "echo";
   port: number;
@@ -23,8 +23,11 @@ export interface BareTask {
   seconds: number;
 }
 
-/** An echo whose packets were lost begins again after this time, in ms. */
+/** A client that gets no answer begins again after this time, in ms: packets were lost. */
 const GIVE_UP = 50;
+/** How many packets of a sink have one answer, and how many are in flight: they fit every buffer. */
+const ANSWERED = 32;
+const IN_FLIGHT = 64;
 
 const task: BareTask = JSON.parse(Deno.args.at(-1)!);
 const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
@@ -43,30 +46,30 @@ async function serve(): Promise<void> {
     packets++;
     counter.add(arrived.length);
     if (task.mode === "echo") await socket.send(arrived, from);
+    else if (packets % ANSWERED === 0) await socket.send(arrived.subarray(0, 1), from);
   }
   console.log(JSON.stringify(counter.result));
 }
 
 async function dial(): Promise<void> {
-  if (task.mode === "sink") {
-    for (;;) await socket.send(packet, to);
-  }
+  const echo = task.mode === "echo";
   let packets = 0, missing = 0, at = 0;
   const counter = new Counter(task, () => packets);
-  const sendAll = async () => {
-    missing = task.burst;
+  const send = async (count: number) => {
+    missing = count;
     at = performance.now();
-    for (let i = 0; i < task.burst; i++) await socket.send(packet, to);
+    for (let i = 0; i < count; i++) await socket.send(packet, to);
   };
   setInterval(() => {
-    if (performance.now() - at > GIVE_UP) void sendAll();
+    if (performance.now() - at > GIVE_UP) void send(echo ? task.burst : IN_FLIGHT);
   }, GIVE_UP);
-  await sendAll();
-  while (!counter.result) {
+  await send(echo ? task.burst : IN_FLIGHT);
+  while (!(echo && counter.result)) {
     const [arrived] = await socket.receive(buffer);
     packets++;
     counter.add(arrived.length);
-    if (--missing === 0) await sendAll();
+    if (!echo) await send(ANSWERED);
+    else if (--missing === 0) await send(task.burst);
   }
   console.log(JSON.stringify(counter.result));
 }
