@@ -4,6 +4,7 @@
  * @module
  */
 import { fast, normal, type SessionOptions, turbo } from "../../mod.ts";
+import { BbrController } from "../../kcp/congestion/bbr.ts";
 import type { FigureName } from "./figures.ts";
 
 /** Settings of both ends, in addition to the windows of the row. */
@@ -12,18 +13,14 @@ export interface Configuration {
   readonly options: SessionOptions;
 }
 
-/**
- * The configurations. Controllers are measured with the timeouts, retransmissions and acknowledgments of
- * `turbo`, so that they differ in nothing else.
- */
+/** The configurations: controllers with all other settings as they are by default, and the modes. */
 export const CONFIGURATIONS: readonly Configuration[] = [
+  { name: "bbr", options: { congestion: (context) => new BbrController(context) } },
+  { name: "cubic", options: { congestion: "cubic" } },
+  { name: "reference", options: { congestion: "reference" } },
   { name: "turbo", options: turbo },
   { name: "fast", options: fast },
   { name: "normal", options: normal },
-  ...(["cubic", "reference"] as const).map((congestion) => ({
-    name: congestion,
-    options: { ...turbo, nc: false, congestion },
-  })),
   { name: "defaults", options: {} },
 ];
 
