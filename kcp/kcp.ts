@@ -112,7 +112,7 @@ export class Kcp {
    */
   constructor(conv: number, options: KcpOptions = {}, arena: Arena = new Arena()) {
     const {
-      congestion = "cubic",
+      congestion = "bbr",
       initialSndSn = 0,
       initialRcvSn = 0,
       initialTs = 0,

@@ -8,6 +8,7 @@
  */
 export { Arena } from "./arena.ts";
 export type {
+  BbrOptions,
   Congestion,
   CongestionAlgorithm,
   CongestionContext,
@@ -17,7 +18,7 @@ export type {
   Loss,
   RateSample,
 } from "./congestion/mod.ts";
-export { CubicController, ReferenceController } from "./congestion/mod.ts";
+export { BbrController, CubicController, ReferenceController } from "./congestion/mod.ts";
 export { Kcp } from "./kcp.ts";
 export type { DeadLink } from "./liveness.ts";
 export type { MemoryWaiter } from "./memory_queue.ts";

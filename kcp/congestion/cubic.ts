@@ -69,10 +69,11 @@ interface Variables {
  * All losses of what was sent before the window was reduced are one congestion event (RFC 9438 §4.6,
  * RFC 9002 §7.3.2). The window does not grow until something that was sent since then is acknowledged.
  *
- * A timeout is a loss like others if something arrived that was sent later, or at the same time: every
- * segment of KCP has its own timeout, and with `resend` 0 there is no other way to detect a loss. If
- * nothing did, no acknowledgments flow that could clock the sender. Then the window is one segment, as
- * in RFC 5681 §3.1, and slow start begins.
+ * A timeout is a loss like others while acknowledgments flow. In KCP, every segment has its own timeout,
+ * and with `resend` 0 nothing else shows a loss. In TCP, a timeout tells more: each acknowledgment of
+ * new data starts the timer anew (RFC 6298 §5.3). What tells as much here is a timeout after a round
+ * trip without any acknowledgment, if nothing has arrived that was sent with the segment or later. Then
+ * the window is one segment, as in RFC 5681 §3.1, and slow start begins.
  *
  * Only a window that is in use grows (RFC 9438 §5.8): it has held data back within the last round trip.
  *
@@ -102,7 +103,7 @@ export class CubicController implements CongestionController {
   /** The window has been valid until this time, in ms: see {@linkcode VALID_TIME}. */
   #validAt = -Infinity;
   /** When the last acknowledgment came, in ms. */
-  #ackedAt = 0;
+  #ackedAt = -Infinity;
   /** Losses of the last congestion event that have not turned out to be only late. */
   #suspected = 0;
 
@@ -257,8 +258,7 @@ export class CubicController implements CongestionController {
 
   /** Reduces the window if the loss is a new congestion event. */
   onLoss(loss: Loss): void {
-    // On the wire, times are whole milliseconds.
-    if (loss.timedOut && this.#arrivedSentAt + 1 <= loss.sentAt) this.#silence = true;
+    if (loss.timedOut && this.#isSilent(loss)) this.#silence = true;
     // The threshold stays when a retransmission times out, and nothing was acknowledged. RFC 5681 §3.1.
     if (loss.sentAt > this.#vars.reducedAt && !this.#stalled) {
       Object.assign(this.#undo, this.#vars);
@@ -266,6 +266,14 @@ export class CubicController implements CongestionController {
       this.#reduce(loss);
     }
     this.#suspected++;
+  }
+
+  /**
+   * Whether no acknowledgment has come for a round trip, and none of what was sent with the segment or
+   * later. On the wire, times are whole milliseconds.
+   */
+  #isSilent({ now, sentAt }: Loss): boolean {
+    return now - this.#ackedAt >= this.#srtt && this.#arrivedSentAt + 1 <= sentAt;
   }
 
   /** Multiplicative decrease (§4.6) and fast convergence (§4.7). */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { BbrController } from "./bbr.ts";
 import type { CongestionControllerFactory } from "./controller.ts";
 import { CubicController } from "./cubic.ts";
 import { ReferenceController } from "./reference.ts";
@@ -16,15 +17,17 @@ export type {
   RateSample,
 } from "./controller.ts";
 export { FlightLimit } from "./flight_limit.ts";
+export { BbrController, type BbrOptions } from "./bbr.ts";
 export { CubicController } from "./cubic.ts";
 export { ReferenceController } from "./reference.ts";
 
 /** A controller of this library, by name. */
-export type CongestionAlgorithm = "cubic" | "reference";
+export type CongestionAlgorithm = "bbr" | "cubic" | "reference";
 /** Which congestion controller a machine has: one of this library, or a factory of others. */
 export type Congestion = CongestionAlgorithm | CongestionControllerFactory;
 
 const ALGORITHMS: Readonly<Record<CongestionAlgorithm, CongestionControllerFactory>> = {
+  bbr: (context) => new BbrController(context),
   cubic: (context) => new CubicController(context),
   reference: (context) => new ReferenceController(context),
 };

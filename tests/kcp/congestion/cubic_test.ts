@@ -293,6 +293,18 @@ Deno.test("cubic: a timeout while later segments arrive is a loss like others", 
   assertAlmostEquals(segments(controller), 4.2, 1e-9, "a loss like others again");
 });
 
+Deno.test("cubic: a timeout within a round trip of an acknowledgment is a loss like others", () => {
+  const controller = cubic(100);
+  arrive(controller, 200, 100);
+  lose(controller, 299, 150, { timedOut: true });
+  controller.onTimeout(299);
+  assertAlmostEquals(segments(controller), 70.7, 1e-9);
+  lose(controller, 300, 151, { timedOut: true });
+  controller.onTimeout(300);
+  assertEquals(segments(controller), 1, "a round trip of 100 ms without an acknowledgment");
+  assertAlmostEquals(controller.ssthresh, 70_700, 1e-6);
+});
+
 Deno.test("cubic: after a timeout, slow start up to 0.7 of the window, then K is 0 (§4.8)", () => {
   const controller = cubic(20);
   lose(controller, 300, 0, { timedOut: true });
@@ -338,8 +350,8 @@ Deno.test("cubic: further timeouts without an acknowledgment leave the threshold
   }
   arrive(controller, 2200, 2100);
   assertEquals(segments(controller), 2);
-  lose(controller, 2500, 2200, { timedOut: true });
-  controller.onTimeout(2500);
+  lose(controller, 4500, 2200, { timedOut: true });
+  controller.onTimeout(4500);
   assertEquals([controller.window, controller.ssthresh], [1000, 2000], "a new event");
 });
 
