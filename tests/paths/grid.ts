@@ -4,7 +4,6 @@
  * @module
  */
 import { fast, normal, type SessionOptions, turbo } from "../../mod.ts";
-import { BbrController } from "../../kcp/congestion/bbr.ts";
 import type { FigureName } from "./figures.ts";
 
 /** Settings of both ends, in addition to the windows of the row. */
@@ -15,7 +14,7 @@ export interface Configuration {
 
 /** The configurations: controllers with all other settings as they are by default, and the modes. */
 export const CONFIGURATIONS: readonly Configuration[] = [
-  { name: "bbr", options: { congestion: (context) => new BbrController(context) } },
+  { name: "bbr", options: { congestion: "bbr" } },
   { name: "cubic", options: { congestion: "cubic" } },
   { name: "reference", options: { congestion: "reference" } },
   { name: "turbo", options: turbo },
@@ -24,7 +23,7 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   { name: "defaults", options: {} },
 ];
 
-/** A path. Both directions do the same. */
+/** A path. Both directions do the same, apart from losses. */
 export interface Path {
   /** Mbit/s. */
   readonly rate: number;
@@ -34,6 +33,8 @@ export interface Path {
   readonly queue: number;
   /** The share of packets that are lost, 0 to 1. */
   readonly loss: number;
+  /** The same on the way back, where acknowledgments are. Default: `loss`. */
+  readonly lossBack?: number;
 }
 
 /** One sender and what it sends. */
@@ -273,6 +274,8 @@ function requests(name: string, roundTrip: number, loss: number, size: number, c
 export const ROWS: readonly Row[] = [
   ...[0.1, 1, 10].map((queue) => single(`queue-${queue}`, { queue })),
   ...[0.01, 0.05, 0.1, 0.2].map((loss) => single(`loss-${percent(loss)}`, { loss })),
+  // Where no acknowledgments are lost, nothing needs to be sent again that has arrived.
+  ...[0.05, 0.2].map((loss) => single(`loss-${percent(loss)}-there`, { loss, lossBack: 0 })),
 
   ...[1, 10, 100, 1000].flatMap((rate) =>
     [1, 20, 100, 600].map((roundTrip) => rates(rate, roundTrip))
@@ -284,7 +287,7 @@ export const ROWS: readonly Row[] = [
     // The queue is that of the other rows: 1.25 MB, a product at 100 ms.
     path: { ...BASE, roundTrip: 5, queue: 20 },
     window: 16_384,
-    seconds: 20,
+    seconds: 40,
     flows: [BULK],
     changes: [{ at: 5, roundTrip: 200 }],
     aims: [],
@@ -368,7 +371,7 @@ export function applies({ flows }: Row, { name }: Configuration): boolean {
 
 /** Words for the path of a row. */
 export function describe({ path, window }: Row): string {
-  const { rate, roundTrip, queue, loss } = path;
+  const { rate, roundTrip, queue, loss, lossBack = loss } = path;
   const product = productOf(path);
   const parts = [
     rate < 1000 ? `${rate} Mbit/s` : `${rate / 1000} Gbit/s`,
@@ -377,7 +380,7 @@ export function describe({ path, window }: Row): string {
       ? `queue of ${SMALLEST_QUEUE} packets`
       : `queue of ${queue} BDP`,
   ];
-  if (loss > 0) parts.push(`${percent(loss)} % loss`);
+  if (loss > 0) parts.push(`${percent(loss)} % loss${lossBack < loss ? " one way" : ""}`);
   // The path and its queue cannot be full.
   if (window < (1 + queue) * product) parts.push(`windows of ${(window / product).toFixed(1)} BDP`);
   return parts.join(", ");

@@ -54,12 +54,17 @@ export function runRow(
 
 /** The path of a row, and its settings. */
 function build(row: Row, seed: number | string, milliseconds: number): Dumbbell {
-  return new Dumbbell(seed, {
-    bandwidth: bandwidthOf(row.path),
-    queueBytes: queueOf(row.path),
-    latency: row.path.roundTrip / 2,
-    loss: row.path.loss,
-  }, Math.max(0.05, milliseconds / QUEUE_VALUES));
+  return new Dumbbell(
+    seed,
+    {
+      bandwidth: bandwidthOf(row.path),
+      queueBytes: queueOf(row.path),
+      latency: row.path.roundTrip / 2,
+      loss: row.path.loss,
+    },
+    Math.max(0.05, milliseconds / QUEUE_VALUES),
+    row.path.lossBack,
+  );
 }
 
 function settings({ window }: Row, { options }: Configuration): SessionOptions {
