@@ -28,6 +28,7 @@ import {
   CMD_PROBE,
   CMD_PROBE_ANSWER,
   CMD_PUSH,
+  CMD_SACK,
   CMD_WASK,
   CMD_WINS,
   distance,
@@ -598,6 +599,8 @@ export class Kcp {
         origin.answerListener();
       } else if (cmd === CMD_ACK && linked) {
         sender.handleAck(sn, ts);
+      } else if (cmd === CMD_SACK && linked) {
+        sender.handleSack(sn, this.arena.bytes, data, length);
       } else if (foreign && cmd !== CMD_PIECE || origin.rival && cmd === CMD_WASK) {
         // It gets no answer either, so that its sender does not take us for its peer: `una` of this end
         // acknowledges what another incarnation has sent.
@@ -896,14 +899,15 @@ export class Kcp {
     // If data filled the batch between the two, the acknowledgment would never leave, and the clock again
     // and again.
     const acksLast = data && taken && !shows && sender.acksFitBetterLast(room);
+    const selective = sender.extended === true;
     const asks = sender.askWindow || sender.askEcho;
     const fits = sender.writeChallenge(writer, this.#origin.mark, receiver.firstSn) &&
-      (acksLast || receiver.writeAcks(writer)) &&
+      (acksLast || receiver.writeAcks(writer, selective)) &&
       (!this.#controlDue || this.#writeControl(writer));
     // A question must not vanish with data that may be too large for the path.
     if (asks && !taken && sender.buffer.inFlight > 0) writer.close();
     const left = fits && data ? sender.writeData(writer, room) : room;
-    if (acksLast) receiver.writeAcks(writer);
+    if (acksLast) receiver.writeAcks(writer, selective);
     writer.close();
     const answered = receiver.writeProbeAnswer(writer);
     if (answered && !batch.full && sender.probesDue) sender.writePathProbes(writer);

@@ -2,11 +2,13 @@ import {
   CMD,
   CMD_ACK,
   CMD_PIECE,
-  CMD_PROBE_ANSWER,
   CMD_PUSH,
+  CMD_SACK,
   CONV,
   distance,
+  isCommand,
   LEN,
+  MAX_SACK,
   OVERHEAD,
   SN,
   UNA,
@@ -43,15 +45,28 @@ export function findFault(
   for (let at = start; end - at >= OVERHEAD;) {
     const cmd = view.getUint8(at + CMD);
     if (view.getUint32(at + CONV, true) !== conv) return "conv";
-    if (cmd < CMD_PUSH || cmd > CMD_PROBE_ANSWER) return "cmd";
+    if (!isCommand(cmd)) return "cmd";
     const length = view.getUint32(at + LEN, true);
     if (length > end - at - OVERHEAD) return "length";
     if (distance(view.getInt32(at + UNA, true), sndNxt) > 0) return "una";
     if (cmd === CMD_ACK && distance(view.getInt32(at + SN, true), sndNxt) >= 0) return "ack";
+    if (cmd === CMD_SACK && (length > MAX_SACK || distance(sackEnd(view, at), sndNxt) > 0)) {
+      return "ack";
+    }
     if (cmd === CMD_PIECE && !isPieceValid(view, at + OVERHEAD, length)) return "piece";
     at += OVERHEAD + length;
   }
   return null;
+}
+
+/** The sequence number after the last one that a selective acknowledgment names. */
+function sackEnd(view: DataView, at: number): number {
+  const sn = view.getInt32(at + SN, true);
+  let length = view.getInt32(at + LEN, true);
+  while (length > 0 && view.getUint8(at + OVERHEAD + length - 1) === 0) length--;
+  if (length === 0) return sn;
+  const last = view.getUint8(at + OVERHEAD + length - 1);
+  return (sn + 8 * length - Math.clz32(last) + 24) | 0;
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   CMD_PROBE,
   CMD_PROBE_ANSWER,
   CMD_PUSH,
+  CMD_SACK,
   CMD_WASK,
   CMD_WINS,
   distance,
@@ -127,7 +128,11 @@ export class PacketOrigin {
         if (!sender.hasSent(ts)) return false;
         echoes = true;
         at += OVERHEAD + view.getInt32(at + LEN, true);
-      } else if (cmd === CMD_PUSH && receiver.started && receiver.incarnation.continues(ts, now)) {
+      } else if (
+        cmd === CMD_PUSH && receiver.started && receiver.incarnation.continues(ts, now) ||
+        // It comes with an acknowledgment, or has none to give.
+        cmd === CMD_SACK && echoes
+      ) {
         at += OVERHEAD + view.getInt32(at + LEN, true);
       } else {
         return false;

@@ -44,6 +44,8 @@ export class ReceiveBuffer {
   read: number;
   /** Segments that arrived early. */
   early = 0;
+  /** The sequence number after the last segment that has arrived. */
+  end: number;
   /**
    * Payload bytes of a segment that met a full arena: it was refused, or it can't be moved into the
    * queue. -1 when memory was there for the last segment.
@@ -71,7 +73,7 @@ export class ReceiveBuffer {
   constructor(arena: Arena, initialSn: number) {
     this.#arena = arena;
     this.#ring = new ByteRing(arena, true);
-    this.nxt = this.read = initialSn | 0;
+    this.nxt = this.read = this.end = initialSn | 0;
   }
 
   /** Segments that can be read. */
@@ -98,6 +100,28 @@ export class ReceiveBuffer {
   has(sn: number): boolean {
     if (((sn - this.read) >>> 0) >= this.#table.length / STRIDE) return false;
     return this.#table[(sn & this.#mask) * STRIDE + STATE] !== EMPTY;
+  }
+
+  /**
+   * Writes which segments have arrived, as the bitmap of a selective acknowledgment, up to the last one.
+   *
+   * @param from The segment of the first bit, not before `nxt`.
+   * @param at Arena offset of the bitmap.
+   * @param most Its bytes at most.
+   * @returns Its bytes.
+   */
+  writeBitmap(from: number, at: number, most: number): number {
+    const { bytes } = this.#arena;
+    const table = this.#table;
+    const count = Math.min(8 * most, (this.end - from) | 0);
+    let length = 0, byte = 0;
+    for (let n = 0; n < count; n++) {
+      if (table[((from + n) & this.#mask) * STRIDE + STATE] !== EMPTY) byte |= 1 << (n & 7);
+      if ((n & 7) < 7 && n < count - 1) continue;
+      bytes[at + length++] = byte;
+      byte = 0;
+    }
+    return length;
   }
 
   /**
@@ -139,6 +163,7 @@ export class ReceiveBuffer {
     this.#table[at + LEN] = length;
     this.#table[at + FRG] = frg;
     this.lacking = -1;
+    if (((sn - this.end) | 0) >= 0) this.end = (sn + 1) | 0;
     if (this.early > 0) this.#queueEarly();
     return STORED;
   }
@@ -382,6 +407,7 @@ export class ReceiveBuffer {
       left--;
     }
     this.early = this.#earlyBytes = this.#placed = 0;
+    this.end = this.nxt;
     this.lacking = -1;
     this.#ring.extent = this.#ring.end;
   }
@@ -395,6 +421,7 @@ export class ReceiveBuffer {
       }
     }
     this.early = this.#earlyBytes = this.#placed = 0;
+    this.end = this.nxt;
     this.lacking = -1;
     this.#midMessage = false;
     this.read = this.nxt;

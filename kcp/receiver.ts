@@ -10,9 +10,11 @@ import { CONTRADICTION, PieceBuffer } from "./piece_buffer.ts";
 import {
   CMD_ACK,
   CMD_PROBE_ANSWER,
+  CMD_SACK,
   CMD_WINS,
   distance,
   MAX_ECHO_LEAD,
+  MAX_SACK,
   OVERHEAD,
 } from "./segment.ts";
 
@@ -83,6 +85,8 @@ export class Receiver {
   #sparse = false;
   /** It is not repeated before this time, in ms. */
   #repeatAt = -Infinity;
+  /** Whether the last selective acknowledgment told of the last segments, not of the first ones. */
+  #sackEnd = false;
   /** The largest probe of the path MTU with the newest `ts`. */
   #probeTs = 0;
   #probeSn = 0;
@@ -478,20 +482,43 @@ export class Receiver {
     }
   }
 
-  /** Writes the acknowledgments. False when the batch is full; the rest stay. */
-  writeAcks(writer: PacketWriter): boolean {
+  /**
+   * Writes the acknowledgments. False when the batch is full; the rest stay.
+   *
+   * @param selective Whether the peer knows selective acknowledgments.
+   */
+  writeAcks(writer: PacketWriter, selective: boolean): boolean {
     const { acks } = this;
-    const { nxt } = this.buffer;
+    const { nxt, early } = this.buffer;
     this.#sparse = false;
     // Before the first segment is there, the others may be of an older incarnation of the peer.
-    if (!this.started) return true;
+    if (!this.started || acks.count === 0) return true;
     for (; acks.count > 0; acks.shift()) {
       // `una` acknowledges all before `nxt`. Of those, only the newest is written, for its `ts`.
       if (distance(acks.sn, nxt) < 0 && acks.count > 1) continue;
       if (!writer.reserve(OVERHEAD)) return false;
       writer.write(CMD_ACK, 0, acks.ts, acks.sn, 0);
     }
+    // While `una` may be of another incarnation, it goes back to the first segment.
+    if (selective && early > 0 && !this.incarnation.doubtful) this.#writeSack(writer);
     return true;
+  }
+
+  /** Writes a selective acknowledgment behind the acknowledgments, if it fits there. */
+  #writeSack(writer: PacketWriter): void {
+    const room = Math.min(MAX_SACK, writer.room - OVERHEAD);
+    // One of a few bytes in the next packet is worth less than that packet.
+    if (room <= 0) return;
+    const { buffer } = this;
+    let from = buffer.nxt;
+    const beyond = distance(buffer.end, from) - 8 * room;
+    if (beyond > 0) {
+      // In turns, the beginning, where gaps are filled, and the end, whose acknowledgments may be lost.
+      this.#sackEnd = !this.#sackEnd;
+      if (this.#sackEnd) from = (from + beyond) | 0;
+    }
+    const length = buffer.writeBitmap(from, writer.dataAt, room);
+    writer.write(CMD_SACK, 0, this.#lastTs, from, length);
   }
 
   /** Writes the answer to a probe of the path MTU, if one is due. False when the batch is full. */

@@ -60,6 +60,21 @@ export const CMD_PROBE_ANSWER = 87;
 export const CMD_RESET = 88;
 
 /**
+ * `cmd` of a selective acknowledgment, which only this library knows. It tells all that has arrived
+ * beyond the first gap. So a packet of acknowledgments that is lost makes nobody send again what has
+ * arrived. The data is a bitmap: bit n of it, from the lowest one of the first byte on, is set if the
+ * segment `sn` + n has arrived. A peer gets it only after it has shown {@linkcode EXTENDED}.
+ */
+export const CMD_SACK = 89;
+/** Most bytes of its bitmap. */
+export const MAX_SACK = 256;
+
+/** Whether a machine knows this `cmd`. */
+export function isCommand(cmd: number): boolean {
+  return cmd >= CMD_PUSH && cmd <= CMD_PROBE_ANSWER || cmd === CMD_SACK;
+}
+
+/**
  * `frg` of a window probe or announcement of this library. Other implementations send 0 there, and
  * ignore it. So two ends of this library recognize each other. Such a probe has the time of its sender
  * in `ts`. The announcement that answers it echoes this `ts`, and has the time of its own sender in

@@ -229,12 +229,12 @@ export class SendBuffer {
   }
 
   /**
-   * Marks a segment in flight as acknowledged, and returns its payload bytes.
+   * Marks a segment in flight as acknowledged by its own acknowledgment.
    *
    * @param ts The `ts` that the acknowledgment echoes. It shows which transmission arrived.
    * @param now The time in ms.
    */
-  acknowledge(sn: number, ts: number, now: number): number {
+  acknowledge(sn: number, ts: number, now: number): void {
     const { detector } = this;
     const slot = sn & this.#mask;
     let certain = true;
@@ -247,12 +247,27 @@ export class SendBuffer {
     this.acknowledged++;
     this.inFlight--;
     if (sn === this.una) this.#advance(this.#nextUnacked((sn + 1) | 0));
-    return this.#table[slot * STRIDE + LEN];
   }
 
   /**
-   * Marks every segment before `una` as acknowledged, and returns the payload bytes of the new
-   * ones.
+   * Marks every segment before `una` as acknowledged. The arguments are those of
+   * {@linkcode SendBuffer.acknowledgeUnnamed}.
+   */
+  acknowledgeUpTo(una: number, now: number, minRtt: number, ts: number): void {
+    const { detector } = this;
+    const first = this.una;
+    for (let sn = first; sn !== una; sn = (sn + 1) | 0) {
+      const slot = sn & this.#mask;
+      if (detector.isAcked(slot)) continue;
+      if (sn === first && !detector.wasRepeated(slot)) detector.noteFilled(slot, now);
+      this.#acknowledge(sn, now, minRtt, ts);
+    }
+    this.#advance(this.#nextUnacked(una));
+  }
+
+  /**
+   * Marks a segment in flight as acknowledged that no acknowledgment names by itself: `una` or a selective
+   * acknowledgment covers it.
    *
    * @param now The time in ms.
    * @param minRtt The shortest round trip in ms, Infinity if it is unknown. A transmission that was
@@ -260,38 +275,32 @@ export class SendBuffer {
    * @param ts The `ts` that an acknowledgment of the same packet echoes, as a time of this end; NaN
    * if there is none.
    */
-  acknowledgeUpTo(una: number, now: number, minRtt: number, ts: number): number {
+  acknowledgeUnnamed(sn: number, now: number, minRtt: number, ts: number): void {
+    this.#acknowledge(sn, now, minRtt, ts);
+    if (sn === this.una) this.#advance(this.#nextUnacked((sn + 1) | 0));
+  }
+
+  #acknowledge(sn: number, now: number, minRtt: number, ts: number): void {
     const { detector } = this;
-    const arrivable = minRtt < Infinity ? now - minRtt : now;
-    // The path may have become shorter.
-    const early = now - CERTAIN * minRtt;
-    const first = this.una;
-    let bytes = 0;
-    for (let sn = first; sn !== una; sn = (sn + 1) | 0) {
-      const slot = sn & this.#mask;
-      if (detector.isAcked(slot)) continue;
-      const sentAt = detector.sentAt(slot);
-      if (detector.wasRepeated(slot)) {
-        const again = detector.wasResent(slot);
-        const last = !again || sentAt <= arrivable;
-        // Only the last segment of a packet is named. Its `ts` is that of the others, too.
-        const copied = detector.noteCopyWith(slot, ts);
-        if (again && last || copied) this.#noteLoss();
-        else if (again && sentAt > early) detector.noteNeedless(slot, now);
-        this.notePacketArrived(sn, last ? sentAt : detector.firstSentAt(slot));
-        this.rates.acknowledge(slot, detector.isWaiting(slot), false, now);
-      } else {
-        if (sn === first) detector.noteFilled(slot, now);
-        this.notePacketArrived(sn, sentAt);
-        this.rates.acknowledge(slot, detector.isWaiting(slot), true, now);
-      }
-      detector.acknowledge(slot);
-      this.inFlight--;
-      this.acknowledged++;
-      bytes += this.#table[slot * STRIDE + LEN];
+    const slot = sn & this.#mask;
+    const sentAt = detector.sentAt(slot);
+    const repeated = detector.wasRepeated(slot);
+    if (repeated) {
+      const again = detector.wasResent(slot);
+      const last = !again || sentAt <= now - (minRtt < Infinity ? minRtt : 0);
+      // Only the last segment of a packet is named. Its `ts` is that of the others, too.
+      const copied = detector.noteCopyWith(slot, ts);
+      if (again && last || copied) this.#noteLoss();
+      // The path may have become shorter.
+      else if (again && sentAt > now - CERTAIN * minRtt) detector.noteNeedless(slot, now);
+      this.notePacketArrived(sn, last ? sentAt : detector.firstSentAt(slot));
+    } else {
+      this.notePacketArrived(sn, sentAt);
     }
-    this.#advance(this.#nextUnacked(una));
-    return bytes;
+    this.rates.acknowledge(slot, detector.isWaiting(slot), !repeated, now);
+    detector.acknowledge(slot);
+    this.inFlight--;
+    this.acknowledged++;
   }
 
   #noteLoss(): void {

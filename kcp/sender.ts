@@ -147,7 +147,7 @@ export class Sender implements PacketSink {
   asked = false;
   /** Whether pieces of the first segment wait for the pacer. */
   #firstPiecesDue = false;
-  /** Needless retransmissions that the controller knows of. */
+  /** Segments that had only been late, as the controller knows. */
   #needlessBefore = 0;
 
   // The packet that is being read: the state before it, and what it has acknowledged so far.
@@ -489,6 +489,26 @@ export class Sender implements PacketSink {
   }
 
   /**
+   * Handles a selective acknowledgment.
+   *
+   * @param sn The segment of the first bit.
+   * @param bytes The arena.
+   * @param at Offset of the bitmap.
+   * @param length Bytes of the bitmap.
+   */
+  handleSack(sn: number, bytes: Uint8Array, at: number, length: number): void {
+    const { buffer } = this;
+    const { now } = this.#clock;
+    for (let i = 0; i < length; i++) {
+      for (let bits = bytes[at + i]; bits !== 0; bits &= bits - 1) {
+        const arrived = (sn + 8 * i + 31 - Math.clz32(bits & -bits)) | 0;
+        if (distance(arrived, buffer.una) < 0 || buffer.isAcked(arrived)) continue;
+        buffer.acknowledgeUnnamed(arrived, now, this.rto.min, this.#packetTs);
+      }
+    }
+  }
+
+  /**
    * Handles a WINS segment. It shows that packets reach the peer if it echoes the `ts` of a probe. A
    * peer of another implementation echoes nothing.
    */
@@ -684,12 +704,12 @@ export class Sender implements PacketSink {
 
   /** Tells the controller of segments that had only been late. */
   #noteNeedless(): void {
-    const { needless, restores } = this.buffer.detector;
-    const news = needless - this.#needlessBefore;
+    const { detector: { needless, restores }, rates: { late } } = this.buffer;
+    const news = needless + late - this.#needlessBefore;
     if (news === 0) return;
-    this.#needlessBefore = needless;
+    this.#needlessBefore = needless + late;
     // A packet that was restored was lost.
-    if (!restores) this.#controller.onNeedlessRetransmit?.(this.#clock.now, news);
+    if (!restores) this.#controller.onNeedlessLoss?.(this.#clock.now, news);
   }
 
   /** When the tail is probed, in ms: only if no data waits, and nothing times out before. */

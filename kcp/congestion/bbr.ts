@@ -608,7 +608,7 @@ export class BbrController implements CongestionController {
   }
 
   /** Draft §5.5.11.2. */
-  onNeedlessRetransmit(now: number, segments: number): void {
+  onNeedlessLoss(now: number, segments: number): void {
     this.#loss.onFound(segments * this.#mss);
     if (this.#suspects === 0) return;
     this.#suspected = Math.max(0, this.#suspected - segments);

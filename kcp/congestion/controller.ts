@@ -40,7 +40,7 @@ export interface RateSample {
   totalDelivered: number;
   /** Whether the application, or a window that is not the controller's, had limited the rate. */
   appLimited: boolean;
-  /** Whether the window of the controller has held data back since the last sample. */
+  /** Whether the window of the controller has held data back in this round trip, or in the last one. */
   windowLimited: boolean;
   /** Whether a round trip has ended: the segment was sent after the last one had ended. */
   roundStart: boolean;
@@ -136,13 +136,14 @@ export interface CongestionController {
    */
   onTimeout(now: number, segments: number, inFlight: number): void;
   /**
-   * Segments that were sent again had only been late: an earlier transmission of them has arrived. A
-   * controller may undo what it did when they counted as lost or timed out.
+   * Segments that counted as lost had only been late: an earlier transmission of them has arrived, or they
+   * were acknowledged before they were sent again. A controller may undo what it did when they counted
+   * as lost or timed out.
    *
    * @param now The time in ms.
    * @param segments How many.
    */
-  onNeedlessRetransmit?(now: number, segments: number): void;
+  onNeedlessLoss?(now: number, segments: number): void;
   /**
    * The path MTU has changed.
    *

@@ -314,7 +314,7 @@ export class CubicController implements CongestionController {
    * Undoes the last congestion event if all its losses had only been late, and the window is still
    * smaller than before (§4.9.1, §4.9.2).
    */
-  onNeedlessRetransmit(_now: number, segments: number): void {
+  onNeedlessLoss(_now: number, segments: number): void {
     if (this.#suspected === 0) return;
     this.#suspected = Math.max(0, this.#suspected - segments);
     if (this.#suspected > 0 || this.#vars.cwnd >= this.#vars.cwndPrior) return;

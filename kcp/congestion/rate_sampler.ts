@@ -28,6 +28,8 @@ const APP_LIMITED = 7;
 export class RateSampler {
   /** Bytes in flight: sent, not acknowledged, and not counted as lost. */
   inFlight = 0;
+  /** Segments that counted as lost and were acknowledged before they were sent again. */
+  late = 0;
   /** How many packets may leave back to back. */
   readonly burst = new Burst();
   /** Whether the controller's window has held data back, in this round trip and in the last one. */
@@ -178,6 +180,8 @@ export class RateSampler {
     if (wasInFlight) {
       this.inFlight -= bytes;
       this.burst.arrive(segments[at + SENT_AT], bytes, segments[at + TX_IN_FLIGHT]);
+    } else {
+      this.late++;
     }
     this.#delivered += bytes;
     this.#deliveredAt = now;

@@ -118,7 +118,7 @@ export class ReferenceController implements CongestionController {
    * Brings the window back that it had before, when every segment that counted as lost since then had
    * only been late.
    */
-  onNeedlessRetransmit(_now: number, segments: number): void {
+  onNeedlessLoss(_now: number, segments: number): void {
     if (this.#suspected === 0) return;
     this.#suspected = Math.max(0, this.#suspected - segments);
     if (this.#suspected > 0 || this.#cwnd >= this.#cwndBefore) return;

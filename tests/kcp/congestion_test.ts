@@ -199,7 +199,7 @@ function recording(window = Infinity, pacingRate = Infinity) {
     onLoss: (loss) => void events.push(["loss", { ...loss }]),
     onTimeout: note("timeout"),
     onIdleRestart: note("idle restart"),
-    onNeedlessRetransmit: note("needless"),
+    onNeedlessLoss: note("needless"),
     onMtu: note("mtu"),
   };
   return { events, controller };

@@ -24,6 +24,7 @@ export const PIECE = 85;
 export const PROBE = 86;
 export const PROBE_ANSWER = 87;
 export const RESET = 88;
+export const SACK = 89;
 /** `frg` of window probes and announcements of this library. */
 export const EXTENDED = 0xe0;
 /** Bit of `EXTENDED`: the sender opens the conversation. */
@@ -78,7 +79,7 @@ export function decode(packet: Uint8Array): Segment[] {
     }
     const cmd = view.getUint8(at + 4);
     const length = view.getUint32(at + 20, true);
-    if (cmd < PUSH || cmd > RESET) {
+    if (cmd < PUSH || cmd > SACK) {
       throw new AssertionError(`A segment was sent with cmd ${cmd}`);
     }
     if (length > packet.length - at - HEADER) {

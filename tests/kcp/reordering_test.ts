@@ -117,8 +117,8 @@ Deno.test("undo: when all that counted as lost was only late, the window comes b
     const { ssthresh } = controller;
     for (let i = 0; i < 3; i++) controller.onLoss(lossOf({ now: 5_000, span: 40 }));
     assertEquals(controller.segmentWindow, 23);
-    controller.onNeedlessRetransmit(5_020, 1);
-    if (late === 3) controller.onNeedlessRetransmit(5_030, 2);
+    controller.onNeedlessLoss(5_020, 1);
+    if (late === 3) controller.onNeedlessLoss(5_030, 2);
     assertEquals(controller.segmentWindow, window);
     assertEquals(controller.ssthresh, late === 3 ? ssthresh : 20_000);
   }
@@ -126,7 +126,7 @@ Deno.test("undo: when all that counted as lost was only late, the window comes b
   controller.onAck(sampleOf({ rtt: 100 }));
   controller.onLoss(lossOf({ now: 1_000, span: 40 }));
   controller.onLoss(lossOf({ now: 2_000, span: 20 }));
-  controller.onNeedlessRetransmit(2_010, 1);
+  controller.onNeedlessLoss(2_010, 1);
   assertEquals(controller.segmentWindow, 23, "the first loss was one");
 });
 

@@ -58,16 +58,16 @@ Deno.test("send buffer: acknowledged segments are removed at once, from the midd
     buffer.enqueue(10, 0, 0);
     buffer.transmit(n, n);
   }
-  assertEquals(buffer.acknowledge(2, 0, 0), 10);
-  assertEquals(buffer.acknowledge(4, 0, 0), 10);
+  buffer.acknowledge(2, 0, 0);
+  buffer.acknowledge(4, 0, 0);
   assertEquals([buffer.una, buffer.inFlight], [0, 4]);
-  assertEquals(buffer.acknowledgeUpTo(2, 6, Infinity, NaN), 20);
+  buffer.acknowledgeUpTo(2, 6, Infinity, NaN);
   assertEquals(
     [buffer.una, buffer.inFlight, buffer.bytes],
     [3, 2, 30],
     "2 was acknowledged before",
   );
-  assertEquals(buffer.acknowledge(3, 0, 0), 10);
+  buffer.acknowledge(3, 0, 0);
   assertEquals([buffer.una, buffer.bytes], [5, 10], "4 was acknowledged before");
 });
 
@@ -145,15 +145,14 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
             acked.push(s.order);
             acked.sort((x, y) => y - x);
           }
-          assertEquals(buffer.acknowledge(sn(n), 0, 0), s.data.length);
+          buffer.acknowledge(sn(n), 0, 0);
           s.state = "acked";
           advance();
         }
       } else if (what === 4 && random.chance(0.3) && nxt > una) {
         const to = una + 1 + random.below(nxt - una);
         const fresh = model.slice(una, to).filter((s) => s.state !== "acked");
-        const bytes = fresh.reduce((sum, s) => sum + s.data.length, 0);
-        assertEquals(buffer.acknowledgeUpTo(sn(to), now, Infinity, NaN), bytes, context);
+        buffer.acknowledgeUpTo(sn(to), now, Infinity, NaN);
         for (const s of fresh) s.state = "acked";
         advance();
       } else if (what === 5) {

@@ -17,7 +17,7 @@ import {
 import type { FecRatio } from "../../fec/ratio.ts";
 import type { Kcp } from "../../kcp/kcp.ts";
 import type { PacketBatch, PacketLayer } from "../../kcp/packet_batch.ts";
-import { CMD, CMD_PROBE_ANSWER, CMD_PUSH, CONV, LEN, OVERHEAD } from "../../kcp/segment.ts";
+import { CMD, CONV, isCommand, LEN, OVERHEAD } from "../../kcp/segment.ts";
 import { DatagramQueue } from "./datagram_queue.ts";
 import type { ResolvedFec } from "./fec_options.ts";
 import { CONTROL, DATA, kindOf, PacketFates } from "./packet_fates.ts";
@@ -502,9 +502,8 @@ function isPacketOf(packet: Uint8Array, conv: number): boolean {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
   let at = 0;
   while (packet.length - at >= OVERHEAD) {
-    const cmd = view.getUint8(at + CMD);
     if (view.getUint32(at + CONV, true) !== conv) return false;
-    if (cmd < CMD_PUSH || cmd > CMD_PROBE_ANSWER) return false;
+    if (!isCommand(view.getUint8(at + CMD))) return false;
     at += OVERHEAD + view.getUint32(at + LEN, true);
   }
   return at > 0 && at === packet.length;

@@ -364,9 +364,9 @@ Deno.test("cubic: an event whose losses were all only late is undone (§4.9)", (
   lose(controller, 3200, 3001);
   lose(controller, 3210, 3002);
   assertAlmostEquals(controller.window, 0.7 * window, 1e-6);
-  controller.onNeedlessRetransmit(3220, 2);
+  controller.onNeedlessLoss(3220, 2);
   assertAlmostEquals(controller.window, 0.7 * window, 1e-6, "one may be lost");
-  controller.onNeedlessRetransmit(3220, 1);
+  controller.onNeedlessLoss(3220, 1);
   assertEquals([controller.window, controller.ssthresh], [window, ssthresh]);
   // The curve goes on.
   for (const one of [untouched, controller]) acknowledge(one, 3220, 6000, 200);
@@ -382,7 +382,7 @@ Deno.test("cubic: a needless timeout is undone, and the first slow start goes on
   for (let i = 0; i < 20; i++) lose(controller, 300 + i, 110 + i, { timedOut: true });
   controller.onTimeout(320);
   assertEquals(segments(controller), 1);
-  controller.onNeedlessRetransmit(350, 20);
+  controller.onNeedlessLoss(350, 20);
   assertEquals([segments(controller), controller.ssthresh], [20, Infinity]);
   arrive(controller, 350, 110);
   assertEquals(segments(controller), 21);
@@ -393,7 +393,7 @@ Deno.test("cubic: what was late is not undone when the window is as large again 
   acknowledge(controller, 10, 310, 10);
   const { window, ssthresh } = controller;
   assertLess(20, window / MSS);
-  controller.onNeedlessRetransmit(310, 1);
+  controller.onNeedlessLoss(310, 1);
   assertEquals([controller.window, controller.ssthresh], [window, ssthresh]);
 });
 

@@ -113,7 +113,7 @@ function drive(create: CongestionControllerFactory, seed: string, steps: number)
       }
       if (count > 0) controller.onTimeout(now, count, inFlight);
     } else if (event < 99) {
-      controller.onNeedlessRetransmit?.(now, 1 + random.below(5));
+      controller.onNeedlessLoss?.(now, 1 + random.below(5));
     } else if (controller.onMtu !== undefined && random.chance(0.2)) {
       mss = 50 + random.below(8951);
       controller.onMtu(mss);

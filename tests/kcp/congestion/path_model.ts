@@ -391,7 +391,7 @@ export class Flow {
         sample.deliveryRate = sample.delivered * 1000 / interval;
       }
     }
-    if (needless > 0) this.controller.onNeedlessRetransmit?.(now, needless);
+    if (needless > 0) this.controller.onNeedlessLoss?.(now, needless);
     this.controller.onAck(sample);
     this.model.onTrace?.(this, sample);
     this.#armTimeout();
