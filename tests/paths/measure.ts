@@ -95,7 +95,9 @@ class Traffic {
       const own = of === undefined ? configuration : configurationOf(of)!;
       const flow = new Flow(bell, `${i}`, settings(row, own), access);
       const oneWay = (row.path.roundTrip + access) / 2;
-      bell.time.schedule(1000 * start, () => {
+      // Flows in lockstep would find the queue full in the same order for ever.
+      const phase = i === 0 ? 0 : bell.random.fork(`phase ${i}`).next() * row.path.roundTrip;
+      bell.time.schedule(1000 * start + phase, () => {
         if (traffic === "bulk") return sendBulk(flow);
         this.#missing.push(sendGame(flow, (dueAt, delay) => {
           if (dueAt >= from) this.late.push(Math.max(0, delay - oneWay));
