@@ -655,6 +655,20 @@ Deno.test("path MTU: all goes on after a time of loss in which no probe was answ
   }
 });
 
+Deno.test("path MTU: it is found behind a queue that drops the last packets of each burst", () => {
+  for (const extensions of [true, false]) {
+    for (const queuePackets of [10, 15, 30]) {
+      const traffic = { message: 1_384, ahead: 64, total: 100_000 };
+      const path = new Path(traffic, { ...turbo, extensions });
+      path.there.configure({ bandwidth: 136_000, queuePackets, mtu: 1_200 });
+      // The peer is heard, so that the first segment does not leave in pieces.
+      path.b.kcp.send(pattern(10));
+      path.a.input(0, { sn: 0, data: pattern(10) });
+      path.finish(4_000);
+    }
+  }
+});
+
 Deno.test("path MTU: with small segments in large packets, the packets get smaller", () => {
   const path = new Path({ message: 100, ahead: 1_000, total: 400_000 }, turbo);
   path.network.at(90, () => path.shrink(576));
