@@ -78,6 +78,9 @@ const DRAIN_ROUNDS = 3;
 /** A probe puts this much more in flight than the path holds: part of it, and ms of its rate. */
 const PROBE_PART = 0.25;
 const PROBE_MS = 10;
+/** At least so many segments, and beside others: small flows then gain more than large ones. */
+const PROBE_SEGMENTS = 3;
+const SHARED_SEGMENTS = 12;
 /** A round of a probe has to raise the delivery rate by this factor. Otherwise the probe ends. */
 const PROBE_GROWTH = 1.03;
 /** As long as the long-term bound limits a probe, it lasts for up to so many rounds. */
@@ -155,6 +158,7 @@ export class BbrController implements CongestionController {
   #round = 0;
   #roundStart = false;
   #phaseRound = 0;
+  #phaseStart = -Infinity;
   #windowLimited = false;
   #windowLimitedBefore = false;
   /** Whether all samples of the round were limited by the application. */
@@ -356,7 +360,8 @@ export class BbrController implements CongestionController {
     let limited = true;
     this.#roundStart = false;
     if (measured) {
-      const own = this.#loss.rate / (1 - this.#loss.rate);
+      const lossRate = this.#ackPhase === ACKS_INIT ? this.#loss.sure : this.#loss.rate;
+      const own = lossRate / (1 - lossRate);
       const credit = 1 + Math.min(sample.lost / sample.delivered, own);
       rate = sample.deliveryRate * credit / 1000;
       delivered = sample.delivered * credit;
@@ -425,6 +430,7 @@ export class BbrController implements CongestionController {
 
   #enter(now: number, phase: Phase, gain: number, sending: Sending): void {
     this.#phase = phase;
+    this.#phaseStart = now;
     this.#gain = gain;
     this.#loss.begin(now, sending);
     this.#startRound();
@@ -436,7 +442,13 @@ export class BbrController implements CongestionController {
     if (this.#pipe.full) this.#pipeFilled = true;
     else if (
       this.#roundStart && this.#congested && (this.#queued || this.#loss.isKnown(this.#mss)) &&
-      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, true)
+      this.#loss.isExcess(
+        sample.lost,
+        sample.txInFlight,
+        this.#mss,
+        this.#queued,
+        this.#loss.lowest,
+      )
     ) {
       this.#undoPhase = STARTUP;
       this.#pipeFilled = true;
@@ -475,7 +487,7 @@ export class BbrController implements CongestionController {
         if (!this.#roundStart) return;
         this.#probeSample = true;
         this.#ackPhase = ACKS_STARTING;
-        this.#enter(now, UP, UP_GAIN, FASTER);
+        this.#enter(now, UP, this.#upGain, FASTER);
         this.#probeBest = this.#bandwidth.value;
         this.#bounds.steepen(this.#window, this.#mss);
         return;
@@ -505,7 +517,9 @@ export class BbrController implements CongestionController {
     const grows = best >= this.#probeBest * PROBE_GROWTH;
     if (grows) this.#probeBest = best;
     // As long as no queue shows the limit, the next step is larger.
-    this.#gain = grows && !this.#queued ? Math.min(STARTUP_GAIN, this.#gain * UP_GAIN) : UP_GAIN;
+    this.#gain = grows && !this.#queued
+      ? Math.min(STARTUP_GAIN, this.#gain * UP_GAIN)
+      : this.#upGain;
     const bounded = this.#windowLimitedBefore && this.#window >= this.#bounds.longTerm &&
       this.#round < this.#phaseRound + BOUNDED_ROUNDS;
     return !grows && !bounded;
@@ -529,7 +543,9 @@ export class BbrController implements CongestionController {
     }
     const bounds = this.#bounds;
     if (bounds.longTerm === Infinity || sample.delivered === 0) return false;
-    if (this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, true)) {
+    if (
+      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, this.#loss.rate)
+    ) {
       return false;
     }
     if (sample.txInFlight > bounds.longTerm) bounds.longTerm = sample.txInFlight;
@@ -670,11 +686,13 @@ export class BbrController implements CongestionController {
       loss.txInFlight,
       mss,
       this.#queued,
-      this.#probeSample,
+      this.#probeSample ? this.#loss.rate : this.#loss.sure,
     );
     if (!excess) return;
-    this.#excess = true;
-    if (this.#queued || this.#excessRounds >= EXCESS_ROUNDS) this.#congested = true;
+    if (loss.sentAt >= this.#phaseStart) this.#excess = true;
+    if (this.#excess && (this.#queued || this.#excessRounds >= EXCESS_ROUNDS)) {
+      this.#congested = true;
+    }
     if (!this.#probeSample) return;
     this.#probeTooHigh = true;
     this.#probeSample = false;
@@ -737,6 +755,18 @@ export class BbrController implements CongestionController {
     this.#mss = mss;
   }
 
+  /** Bytes that a probe puts in flight beyond what the path holds. */
+  get #room(): number {
+    const part = PROBE_PART * this.#held;
+    if (this.#shares) return Math.max(part, SHARED_SEGMENTS * this.#mss);
+    return Math.max(Math.min(part, PROBE_MS * this.#bw), PROBE_SEGMENTS * this.#mss);
+  }
+
+  /** The gain with which a probe begins. */
+  get #upGain(): number {
+    return this.#shares ? Math.min(2, Math.max(UP_GAIN, 1 + this.#room / this.#held)) : UP_GAIN;
+  }
+
   #pace(gain: number): void {
     let bw = this.#bw;
     if (this.#phase === CRUISE) bw = Math.min(bw, this.#bandwidth.value * this.#sureShare);
@@ -760,10 +790,8 @@ export class BbrController implements CongestionController {
     const { burst, extra } = this.#aggregation;
     let most: number;
     if (this.#phase === UP) {
-      const part = PROBE_PART * this.#held;
-      const room = this.#shares ? part : Math.min(part, PROBE_MS * this.#bw);
-      const step = (this.#gain - UP_GAIN) / UP_GAIN * this.#held;
-      most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss) + step;
+      const step = Math.max(0, (this.#gain - this.#upGain) / UP_GAIN * this.#held);
+      most = this.#held + this.#bw * this.#residual + this.#room + step;
     } else if (this.#phase === STARTUP) most = this.#product(WINDOW_GAIN) + WINDOW_GAIN * burst;
     else if (this.#phase === DRAIN || this.#phase === DOWN) most = this.#held;
     else most = this.#product(WINDOW_GAIN) + Math.max(burst, extra);
