@@ -729,7 +729,8 @@ export class BbrController implements CongestionController {
     if (this.#latency || now - this.#lastAck <= this.#standing.smoothed) return;
     this.#saveWindow();
     this.#timedOut = true;
-    this.#window = inFlight + this.#mss;
+    // Not one segment alone: what is sent again may be lost, too.
+    this.#window = Math.max(inFlight + this.#mss, MIN_SEGMENTS * this.#mss);
     this.#nextRound = this.#delivered;
   }
 

@@ -95,11 +95,12 @@ export class Dumbbell {
    * @param seed The seed of all randomness.
    * @param path What both directions do to packets.
    * @param interval How often the queue is measured, in ms.
+   * @param lossBack The share of packets that are lost on the way back, if it is another.
    */
-  constructor(seed: number | string, path: LinkOptions, interval: number) {
+  constructor(seed: number | string, path: LinkOptions, interval: number, lossBack = path.loss) {
     this.random = new Random(seed);
     this.gauge = new QueueGauge(new Link(path, this.random.fork("there")), interval);
-    this.#back = new Link(path, this.random.fork("back"));
+    this.#back = new Link({ ...path, loss: lossBack }, this.random.fork("back"));
   }
 
   /** The time in ms. */

@@ -12,22 +12,18 @@ export interface Configuration {
   readonly options: SessionOptions;
 }
 
-/**
- * The configurations. Controllers are measured with the timeouts, retransmissions and acknowledgments of
- * `turbo`, so that they differ in nothing else.
- */
+/** The configurations: controllers with all other settings as they are by default, and the modes. */
 export const CONFIGURATIONS: readonly Configuration[] = [
+  { name: "bbr", options: { congestion: "bbr" } },
+  { name: "cubic", options: { congestion: "cubic" } },
+  { name: "reference", options: { congestion: "reference" } },
   { name: "turbo", options: turbo },
   { name: "fast", options: fast },
   { name: "normal", options: normal },
-  ...(["cubic", "reference"] as const).map((congestion) => ({
-    name: congestion,
-    options: { ...turbo, nc: false, congestion },
-  })),
   { name: "defaults", options: {} },
 ];
 
-/** A path. Both directions do the same. */
+/** A path. Both directions do the same, apart from losses. */
 export interface Path {
   /** Mbit/s. */
   readonly rate: number;
@@ -37,6 +33,8 @@ export interface Path {
   readonly queue: number;
   /** The share of packets that are lost, 0 to 1. */
   readonly loss: number;
+  /** The same on the way back, where acknowledgments are. Default: `loss`. */
+  readonly lossBack?: number;
 }
 
 /** One sender and what it sends. */
@@ -255,6 +253,7 @@ function fairness(name: string, roundTrip: number, flows: readonly FlowSpec[], a
 const many = (count: number, apart: number): FlowSpec[] =>
   Array.from({ length: count }, (_, i) => ({ ...BULK, start: i * apart }));
 
+const FEW_LOST: Aim = { figure: "lost", most: 0.1 };
 const HALVES: Aim[] = [{ figure: "first", least: 0.4, most: 0.6 }];
 const QUARTERS: Aim[] = [{ figure: "first", least: 0.25, most: 0.75 }];
 
@@ -276,6 +275,8 @@ function requests(name: string, roundTrip: number, loss: number, size: number, c
 export const ROWS: readonly Row[] = [
   ...[0.1, 1, 10].map((queue) => single(`queue-${queue}`, { queue })),
   ...[0.01, 0.05, 0.1, 0.2].map((loss) => single(`loss-${percent(loss)}`, { loss })),
+  // Where no acknowledgments are lost, nothing needs to be sent again that has arrived.
+  ...[0.05, 0.2].map((loss) => single(`loss-${percent(loss)}-there`, { loss, lossBack: 0 })),
 
   ...[1, 10, 100, 1000].flatMap((rate) =>
     [1, 20, 100, 600].map((roundTrip) => rates(rate, roundTrip))
@@ -287,7 +288,7 @@ export const ROWS: readonly Row[] = [
     // The queue is that of the other rows: 1.25 MB, a product at 100 ms.
     path: { ...BASE, roundTrip: 5, queue: 20 },
     window: 16_384,
-    seconds: 20,
+    seconds: 40,
     flows: [BULK],
     changes: [{ at: 5, roundTrip: 200 }],
     aims: [],
@@ -315,11 +316,11 @@ export const ROWS: readonly Row[] = [
 
   ...[40, 100].flatMap((roundTrip) => [
     fairness(`2-flows-${roundTrip}ms`, roundTrip, many(2, 5), HALVES),
-    fairness(`5-flows-${roundTrip}ms`, roundTrip, many(5, 1), [
-      { figure: "lost", most: 0.1, for: "uncontrolled" },
-    ]),
+    fairness(`5-flows-${roundTrip}ms`, roundTrip, many(5, 1), [FEW_LOST]),
     fairness(`20-flows-${roundTrip}ms`, roundTrip, many(20, 0.5), [
       { figure: "jain", least: 0.9 },
+      // Without congestion control, twenty senders are more than a path can bear.
+      { ...FEW_LOST, for: "controlled" },
     ]),
     ...["cubic", "reference"].map((other) =>
       fairness(
@@ -371,7 +372,7 @@ export function applies({ flows }: Row, { name }: Configuration): boolean {
 
 /** Words for the path of a row. */
 export function describe({ path, window }: Row): string {
-  const { rate, roundTrip, queue, loss } = path;
+  const { rate, roundTrip, queue, loss, lossBack = loss } = path;
   const product = productOf(path);
   const parts = [
     rate < 1000 ? `${rate} Mbit/s` : `${rate / 1000} Gbit/s`,
@@ -380,7 +381,7 @@ export function describe({ path, window }: Row): string {
       ? `queue of ${SMALLEST_QUEUE} packets`
       : `queue of ${queue} BDP`,
   ];
-  if (loss > 0) parts.push(`${percent(loss)} % loss`);
+  if (loss > 0) parts.push(`${percent(loss)} % loss${lossBack < loss ? " one way" : ""}`);
   // The path and its queue cannot be full.
   if (window < (1 + queue) * product) parts.push(`windows of ${(window / product).toFixed(1)} BDP`);
   return parts.join(", ");

@@ -10,6 +10,7 @@ import { Flow, sendBulk, sendGame, sendRequests } from "./flow.ts";
 import {
   bandwidthOf,
   capacityOf,
+  type Change,
   type Configuration,
   configurationOf,
   MTU,
@@ -54,12 +55,17 @@ export function runRow(
 
 /** The path of a row, and its settings. */
 function build(row: Row, seed: number | string, milliseconds: number): Dumbbell {
-  return new Dumbbell(seed, {
-    bandwidth: bandwidthOf(row.path),
-    queueBytes: queueOf(row.path),
-    latency: row.path.roundTrip / 2,
-    loss: row.path.loss,
-  }, Math.max(0.05, milliseconds / QUEUE_VALUES));
+  return new Dumbbell(
+    seed,
+    {
+      bandwidth: bandwidthOf(row.path),
+      queueBytes: queueOf(row.path),
+      latency: row.path.roundTrip / 2,
+      loss: row.path.loss,
+    },
+    Math.max(0.05, milliseconds / QUEUE_VALUES),
+    row.path.lossBack,
+  );
 }
 
 function settings({ window }: Row, { options }: Configuration): SessionOptions {
@@ -73,39 +79,43 @@ function roundOf(path: Row["path"]): number {
   return Math.max(path.roundTrip, PACKETS_OF_A_ROUND * packetTime(path));
 }
 
-function runFlows(row: Row, configuration: Configuration, seed: number, seconds: number): Outcome {
-  const { path, changes = [] } = row;
-  const end = 1000 * seconds;
-  const warmUp = row.from ?? Math.max(1, WARM_UP_ROUNDS * path.roundTrip / 1000);
-  const from = 1000 * Math.min(warmUp, seconds / 2);
-  const bell = build(row, seed, end);
-  const late: number[] = [];
-  /** Adds the messages that have not arrived when the time is up. */
-  const missing: (() => void)[] = [];
-  const flows = row.flows.map((spec, i) => {
-    const own = spec.of === undefined ? configuration : configurationOf(spec.of)!;
-    const flow = new Flow(bell, `${i}`, settings(row, own), spec.access);
-    const oneWay = (path.roundTrip + (spec.access ?? 0)) / 2;
-    bell.time.schedule(1000 * (spec.start ?? 0), () => {
-      if (spec.traffic === "bulk") return sendBulk(flow);
-      missing.push(sendGame(flow, (dueAt, delay) => {
-        if (dueAt >= from) late.push(Math.max(0, delay - oneWay));
-      }));
-    });
-    return flow;
-  });
-  const bulk = flows.filter((_, i) => row.flows[i].traffic === "bulk");
-  // What arrives in the first round was sent in the first round.
-  const round = roundOf(path);
-  const arrivals = (start: number, interval: number) =>
-    new Arrivals(bell.time, () => bulk[0].arrived, start, interval);
-  const rounds = arrivals(path.roundTrip / 2, round);
-  // The rates around the last change are in its own round trips.
-  const last = changes.at(-1);
-  const newRoundTrip = changes.findLast(({ roundTrip }) => roundTrip !== undefined)?.roundTrip ??
-    path.roundTrip;
-  const fine = last && arrivals((1000 * last.at) % newRoundTrip, newRoundTrip);
+/** The flows of a row, and how late the messages of a game are. */
+class Traffic {
+  readonly flows: readonly Flow[];
+  /** The flows that send as much as they can. */
+  readonly bulk: readonly Flow[];
+  /** How much longer than one way each message took, in ms. */
+  readonly late: number[] = [];
+  /** Adds the messages that have not arrived. */
+  readonly #missing: (() => void)[] = [];
 
+  /** @param from From when on messages count, in ms. */
+  constructor(bell: Dumbbell, row: Row, configuration: Configuration, from: number) {
+    this.flows = row.flows.map(({ of, traffic, start = 0, access = 0 }, i) => {
+      const own = of === undefined ? configuration : configurationOf(of)!;
+      const flow = new Flow(bell, `${i}`, settings(row, own), access);
+      const oneWay = (row.path.roundTrip + access) / 2;
+      // Flows in lockstep would find the queue full in the same order for ever.
+      const phase = i === 0 ? 0 : bell.random.fork(`phase ${i}`).next() * row.path.roundTrip;
+      bell.time.schedule(1000 * start + phase, () => {
+        if (traffic === "bulk") return sendBulk(flow);
+        this.#missing.push(sendGame(flow, (dueAt, delay) => {
+          if (dueAt >= from) this.late.push(Math.max(0, delay - oneWay));
+        }));
+      });
+      return flow;
+    });
+    this.bulk = this.flows.filter((_, i) => row.flows[i].traffic === "bulk");
+  }
+
+  stop(): void {
+    for (const add of this.#missing) add();
+    for (const flow of this.flows) flow.stop();
+  }
+}
+
+/** Changes the path when it is due. */
+function scheduleChanges(bell: Dumbbell, changes: readonly Change[]): void {
   for (const { at, rate, roundTrip, down } of changes) {
     bell.time.schedule(1000 * at, () => {
       if (rate !== undefined) bell.configure({ bandwidth: bandwidthOf({ rate }) });
@@ -113,28 +123,47 @@ function runFlows(row: Row, configuration: Configuration, seed: number, seconds:
       if (down !== undefined) bell.cut(down);
     });
   }
+}
+
+function runFlows(row: Row, configuration: Configuration, seed: number, seconds: number): Outcome {
+  const { path, changes = [] } = row;
+  const end = 1000 * seconds;
+  const warmUp = row.from ?? Math.max(1, WARM_UP_ROUNDS * path.roundTrip / 1000);
+  const from = 1000 * Math.min(warmUp, seconds / 2);
+  const bell = build(row, seed, end);
+  const traffic = new Traffic(bell, row, configuration, from);
+  const { bulk, late } = traffic;
+  const arrivals = (start: number, interval: number) =>
+    new Arrivals(bell.time, () => bulk[0].arrived, start, interval);
+  // What arrives in the first round was sent in the first round.
+  const rounds = arrivals(path.roundTrip / 2, roundOf(path));
+  // The rates around the last change are in its own round trips.
+  const last = changes.at(-1);
+  const newRoundTrip = changes.findLast(({ roundTrip }) => roundTrip !== undefined)?.roundTrip ??
+    path.roundTrip;
+  const newRounds = last && arrivals((1000 * last.at) % newRoundTrip, newRoundTrip);
+
+  scheduleChanges(bell, changes);
   bell.time.elapse(from);
   const before = bulk.map(({ arrived }) => arrived);
   bell.time.elapse(end - from);
   bell.gauge.advance(end);
-  for (const each of missing) each();
-  for (const flow of flows) flow.stop();
+  traffic.stop();
 
-  const capacity = capacityOf(path);
   const gained = bulk.map(({ arrived }, i) => arrived - before[i]);
   const total = gained.reduce((a, b) => a + b);
-  const queue = bell.gauge.quantiles([0.5, 0.95], from, end);
-  const rate = 1000 * total / (end - from) / capacity;
+  const rate = 1000 * total / (end - from) / capacityOf(path);
+  const [queue, queue95] = bell.gauge.quantiles([0.5, 0.95], from, end);
   const figures: Figures = {
     rate,
     possible: rate / (1 - path.loss),
     sent: sum(bulk, ({ fates }) => fates.droppedBytes + fates.arrivedBytes) /
       sum(bulk, ({ arrived }) => arrived),
     lost: sum(bulk, ({ fates }) => fates.dropped) / sum(bulk, ({ fates }) => fates.packets),
-    queue: queue[0],
-    queue95: queue[1],
-    queueProducts: queue[0] / path.roundTrip,
-    queue95Products: queue[1] / path.roundTrip,
+    queue,
+    queue95,
+    queueProducts: queue / path.roundTrip,
+    queue95Products: queue95 / path.roundTrip,
   };
   let shape: number[] = [];
   if (bulk.length === 1 && !last) {
@@ -143,11 +172,9 @@ function runFlows(row: Row, configuration: Configuration, seed: number, seconds:
     const reached = rounds.reached(0, REACHED * final) - path.roundTrip / 2;
     figures.rounds = reached / path.roundTrip;
   }
-  if (last) Object.assign(figures, changed(row, bell, fine!, newRoundTrip));
-  if (bulk.length > 1) {
-    Object.assign(figures, fairness(gained));
-  }
-  if (bulk.length < flows.length) {
+  if (newRounds) Object.assign(figures, changed(row, bell, newRounds, newRoundTrip));
+  if (bulk.length > 1) Object.assign(figures, fairness(gained));
+  if (bulk.length < traffic.flows.length) {
     [figures.late50, figures.late99] = quantiles(late, [0.5, 0.99]);
   }
   return { figures, shape, shares: bulk.length > 1 ? gained.map((bytes) => bytes / total) : [] };

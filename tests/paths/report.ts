@@ -52,9 +52,9 @@ export function judge(row: Row, configuration: Configuration, figures: Figures):
     const value = figures[figure] ?? NaN;
     return {
       figure,
-      ...aim.least !== undefined && { least },
-      ...aim.most !== undefined && { most },
-      value,
+      ...aim.least !== undefined && { least: short(least) },
+      ...aim.most !== undefined && { most: short(most) },
+      value: short(value),
       met: value >= least && value <= most,
     };
   });
@@ -69,6 +69,9 @@ export function meanOf(outcomes: readonly Outcome[]): Figures {
   ]));
 }
 
+/** Five digits of a figure. */
+const short = (value: number) => Number(value.toPrecision(5));
+
 /** What one configuration on one row gave. */
 export function lineOf(
   row: Row,
@@ -81,14 +84,14 @@ export function lineOf(
   const round = (list: readonly number[]) => list.map((value) => Math.round(1000 * value) / 1000);
   return {
     name: `${row.group}/${row.name}/${configuration.name}`,
-    value: figures[main] ?? NaN,
+    value: short(figures[main] ?? NaN),
     unit: FIGURES[main].unit,
     group: row.group,
     row: row.name,
     configuration: configuration.name,
     seeds: outcomes.length,
     seconds,
-    ...figures,
+    ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, short(value)])),
     shape: round(outcomes[0].shape),
     shares: round(outcomes[0].shares),
     verdicts: judge(row, configuration, figures),
