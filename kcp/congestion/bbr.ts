@@ -389,7 +389,8 @@ export class BbrController implements CongestionController {
     const lossRoundStart = measured && sample.priorDelivered >= this.#lossRound;
     if (lossRoundStart) {
       this.#lossRound = this.#delivered;
-      if (!this.#shares && this.#queue - this.#residual > DELAY_PART * this.#minRtt.value) {
+      const limit = Math.max(DELAY_PART * this.#minRtt.value, this.#queueThreshold);
+      if (!this.#shares && this.#queue - this.#residual > limit) {
         this.#congested = true;
       }
       if (this.#congested && this.#phase !== STARTUP && !this.#isProbing) {
