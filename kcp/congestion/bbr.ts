@@ -1,6 +1,18 @@
-import { EQUAL, FASTER, GROWING, type Sending, SLOWER } from "./bbr_path_loss.ts";
 import { FullPipe } from "./bbr_full_pipe.ts";
+import { LossRounds } from "./bbr_loss_rounds.ts";
 import { Path } from "./bbr_path.ts";
+import { FASTER, GROWING } from "./bbr_path_loss.ts";
+import {
+  CRUISE,
+  DOWN,
+  DRAIN,
+  type Phase,
+  PHASES,
+  PROBE_RTT,
+  REFILL,
+  STARTUP,
+  UP,
+} from "./bbr_phases.ts";
 import { PROBE_RTT_GAIN, ProbeRtt } from "./bbr_probe_rtt.ts";
 import { Probing } from "./bbr_probing.ts";
 import { Rounds } from "./bbr_rounds.ts";
@@ -30,34 +42,6 @@ export interface BbrOptions {
   readonly latency?: boolean;
 }
 
-// Phases. Draft §5.1.
-const STARTUP = "startup";
-const DRAIN = "drain";
-const DOWN = "down";
-const CRUISE = "cruise";
-const REFILL = "refill";
-const UP = "up";
-const PROBE_RTT = "probe_rtt";
-
-/** The pacing gain of a phase, and how fast it sends compared with the path. */
-interface PhaseRule {
-  readonly gain: number;
-  readonly sending: Sending;
-}
-
-/** Draft §5.6.1. `up` sets its gain itself. */
-const RULES = {
-  // Draft §2.4: 4 ln 2, the smallest gain that doubles the rate each round.
-  [STARTUP]: { gain: 2.77, sending: GROWING },
-  [DRAIN]: { gain: 0.5, sending: SLOWER },
-  [DOWN]: { gain: 0.9, sending: SLOWER },
-  [CRUISE]: { gain: 1, sending: EQUAL },
-  [REFILL]: { gain: 1, sending: EQUAL },
-  [UP]: { gain: 1.25, sending: FASTER },
-  [PROBE_RTT]: { gain: 1, sending: SLOWER },
-} as const satisfies Record<string, PhaseRule>;
-type Phase = keyof typeof RULES;
-
 /** Draft §2.5: DefaultCwndGain. */
 const WINDOW_GAIN = 2;
 /** Draft §2.4: PacingMarginPercent is 1. */
@@ -66,11 +50,6 @@ const PACING_MARGIN = 0.99;
 const DRAIN_ROUNDS = 3;
 /** Highest loss rate that may be the path's own, by default. */
 const PATH_LOSS = 0.5;
-/**
- * After this many rounds, losses above those of the path are congestion even without a queue: it may be
- * full all the time.
- */
-const EXCESS_ROUNDS = 2;
 /** Between probes, a queue slows the flow down by this part at most, and if others keep a queue. */
 const TRIM = 0.5;
 const SHARED_TRIM = 0.05;
@@ -107,10 +86,11 @@ export class BbrController implements CongestionController {
   readonly #pipe = new FullPipe();
   readonly #probing: Probing;
   readonly #probeRtt: ProbeRtt;
+  readonly #lossRounds = new LossRounds();
   readonly #suspects = new Suspects();
   #phase: Phase = STARTUP;
   #phaseStart = -Infinity;
-  #gain: number = RULES[STARTUP].gain;
+  #gain: number = PHASES[STARTUP].gain;
   #window: number;
   /** The window before a timeout, a probe of the round trip, or losses. */
   #priorWindow = 0;
@@ -121,15 +101,6 @@ export class BbrController implements CongestionController {
   /** Bytes per ms, and bytes in a round trip, that the present sample shows. */
   #rate = 0;
   #volume = 0;
-  /** Whether the present acknowledgment begins a round of losses. */
-  #lossRoundBegins = false;
-  /** The round of losses ends when this many bytes are delivered. */
-  #lossRound = 0;
-  /** Whether this round has shown congestion. */
-  #congested = false;
-  /** Whether more was lost in this round than the path loses itself, and in how many before. */
-  #excess = false;
-  #excessRounds = 0;
   #idleRestart = false;
   /** What is sent until this many bytes are delivered shows less than the path can do. */
   #limitedUntil = 0;
@@ -150,7 +121,7 @@ export class BbrController implements CongestionController {
     this.#probing = new Probing(this.#path, this.#rounds);
     this.#probeRtt = new ProbeRtt(this.#path, this.#rounds);
     // Draft §5.6.2: the nominal bandwidth before the first sample assumes a round trip of 1 ms.
-    this.#pacing = RULES[STARTUP].gain * initialWindow;
+    this.#pacing = PHASES[STARTUP].gain * initialWindow;
   }
 
   /** Bytes that may be in flight. */
@@ -226,7 +197,10 @@ export class BbrController implements CongestionController {
     if (this.#pipeFilled) this.#cycle(now, sample, appLimited);
     this.#checkProbeRtt(now, sample, rtt);
     if (measured) this.#idleRestart = false;
-    this.#endLossRound();
+    if (this.#lossRounds.begins) {
+      this.#path.bounds.beginRound(this.#rate, this.#volume);
+      this.#lossRounds.finish();
+    }
     if (this.#rounds.begins && this.#timedOut) {
       this.#timedOut = false;
       this.#window = Math.max(this.#window, this.#priorWindow);
@@ -278,7 +252,7 @@ export class BbrController implements CongestionController {
       this.#probeRtt.longer.onSample(sample.rtt, sample.txInFlight);
     }
     bounds.onSample(this.#rate, this.#volume);
-    this.#beginLossRound(sample, measured);
+    this.#beginLossRound(sample);
     path.aggregation.onAck(sample.now, sample.acked, path.bw, this.#window);
     if (rounds.begins) {
       path.aggregation.onRound(!this.#pipeFilled);
@@ -288,31 +262,23 @@ export class BbrController implements CongestionController {
   }
 
   /** A round of losses may have ended: congestion in it lowers the bounds. Draft §5.5.10.3. */
-  #beginLossRound(sample: RateSample, measured: boolean): void {
+  #beginLossRound(sample: RateSample): void {
     const path = this.#path;
-    this.#lossRoundBegins = measured && sample.priorDelivered >= this.#lossRound;
-    if (!this.#lossRoundBegins) return;
-    this.#lossRound = this.#rounds.delivered;
+    const rounds = this.#lossRounds;
+    if (!rounds.onAck(sample)) return;
     const limit = Math.max(DELAY_PART * path.minRtt.value, path.queueThreshold);
-    if (!path.shared && path.queue - path.residual > limit) this.#congested = true;
-    if (!this.#congested || this.#phase === STARTUP || this.#isProbing) return;
+    if (!path.shared && path.queue - path.residual > limit) rounds.congested = true;
+    if (!rounds.congested || this.#phase === STARTUP || this.#isProbing) return;
     // As long as no queue is seen, and the path is known to lose, one step has to do.
     const once = !this.#probing.queuedSince && 2 * path.loss.sure > path.loss.rate;
     path.bounds.lower(path.bandwidth.value, this.#window, path.sureShare, once);
   }
 
-  #endLossRound(): void {
-    if (!this.#lossRoundBegins) return;
-    this.#path.bounds.beginRound(this.#rate, this.#volume);
-    this.#excessRounds = this.#excess ? this.#excessRounds + 1 : 0;
-    this.#congested = this.#excess = false;
-  }
-
   #enter(now: number, phase: Phase): void {
     this.#phase = phase;
     this.#phaseStart = now;
-    this.#gain = RULES[phase].gain;
-    this.#path.loss.begin(now, RULES[phase].sending);
+    this.#gain = PHASES[phase].gain;
+    this.#path.loss.begin(now, PHASES[phase].sending);
     this.#rounds.startPhase();
   }
 
@@ -323,7 +289,7 @@ export class BbrController implements CongestionController {
     const { bounds, loss, mss } = path;
     if (this.#pipe.full) this.#pipeFilled = true;
     else if (
-      this.#rounds.begins && this.#congested && (path.queued || loss.isKnown(mss)) &&
+      this.#rounds.begins && this.#lossRounds.congested && (path.queued || loss.isKnown(mss)) &&
       path.isExcess(sample.lost, sample.txInFlight, loss.lowest)
     ) {
       this.#undoPhase = STARTUP;
@@ -389,7 +355,7 @@ export class BbrController implements CongestionController {
   #startDown(now: number): void {
     this.#probing.end(now, this.#phase === UP);
     this.#path.residual = this.#path.queue;
-    this.#congested = false;
+    this.#lossRounds.congested = false;
     this.#enter(now, DOWN);
   }
 
@@ -447,10 +413,7 @@ export class BbrController implements CongestionController {
     const own = probing.judges ? path.loss.rate : path.loss.sure;
     if (!path.isExcess(loss.lost, loss.txInFlight, own)) return;
     // What was sent in an earlier phase says nothing of this one.
-    if (sentAt >= this.#phaseStart) this.#excess = true;
-    if (this.#excess && (path.queued || this.#excessRounds >= EXCESS_ROUNDS)) {
-      this.#congested = true;
-    }
+    this.#lossRounds.onExcess(sentAt >= this.#phaseStart, path.queued);
     if (!probing.judges) return;
     probing.onExcess(loss, this.#window);
     if (this.#phase === UP) {
@@ -475,7 +438,7 @@ export class BbrController implements CongestionController {
     const { loss, bounds, mss } = this.#path;
     loss.onFound(segments * mss);
     if (!this.#suspects.clear(segments)) return;
-    this.#timedOut = this.#congested = false;
+    this.#timedOut = this.#lossRounds.congested = false;
     this.#window = Math.max(this.#window, this.#priorWindow);
     bounds.undo();
     this.#pipe.reset();
@@ -511,7 +474,7 @@ export class BbrController implements CongestionController {
     const { smoothed } = this.#path.standing;
     if (this.#rounds.count <= 1 && !this.#pipeFilled && smoothed > 0) {
       // Draft §5.6.2: the first sample corrects the assumption of 1 ms.
-      this.#pacing = RULES[STARTUP].gain * this.#window / smoothed;
+      this.#pacing = PHASES[STARTUP].gain * this.#window / smoothed;
     }
     this.#pace(this.#gain);
   }
