@@ -1,4 +1,5 @@
 import { FullPipe } from "./bbr_full_pipe.ts";
+import { Limits } from "./bbr_limits.ts";
 import { LossRounds } from "./bbr_loss_rounds.ts";
 import { Path } from "./bbr_path.ts";
 import { FASTER, GROWING } from "./bbr_path_loss.ts";
@@ -6,6 +7,8 @@ import {
   CRUISE,
   DOWN,
   DRAIN,
+  isCycling,
+  isProbing,
   type Phase,
   PHASES,
   PROBE_RTT,
@@ -42,10 +45,6 @@ export interface BbrOptions {
   readonly latency?: boolean;
 }
 
-/** Draft §2.5: DefaultCwndGain. */
-const WINDOW_GAIN = 2;
-/** Draft §2.4: PacingMarginPercent is 1. */
-const PACING_MARGIN = 0.99;
 /** Draft §5.3.2: Drain lasts at most this many rounds more than one. */
 const DRAIN_ROUNDS = 3;
 /** Highest loss rate that may be the path's own, by default. */
@@ -79,23 +78,17 @@ export class BbrController implements CongestionController {
   readonly segmentWindow: number = Infinity;
   /** Always `Infinity`: there is none. */
   readonly ssthresh: number = Infinity;
-  readonly #initialWindow: number;
-  readonly #latency: boolean;
   readonly #path: Path;
   readonly #rounds = new Rounds();
   readonly #pipe = new FullPipe();
   readonly #probing: Probing;
   readonly #probeRtt: ProbeRtt;
+  readonly #limits: Limits;
   readonly #lossRounds = new LossRounds();
   readonly #suspects = new Suspects();
   #phase: Phase = STARTUP;
   #phaseStart = -Infinity;
   #gain: number = PHASES[STARTUP].gain;
-  #window: number;
-  /** The window before a timeout, a probe of the round trip, or losses. */
-  #priorWindow = 0;
-  /** Bytes per ms. */
-  #pacing: number;
   /** Whether the pipe was ever full. */
   #pipeFilled = false;
   /** Bytes per ms, and bytes in a round trip, that the present sample shows. */
@@ -105,7 +98,6 @@ export class BbrController implements CongestionController {
   /** What is sent until this many bytes are delivered shows less than the path can do. */
   #limitedUntil = 0;
   #lastAck = -Infinity;
-  #timedOut = false;
   /** The phase that losses have ended, which comes back if they were none. */
   #undoPhase: typeof STARTUP | typeof UP | "" = "";
 
@@ -115,23 +107,22 @@ export class BbrController implements CongestionController {
    */
   constructor(context: CongestionContext, options: BbrOptions = {}) {
     const { mss, initialWindow } = context;
-    this.#initialWindow = this.#window = initialWindow;
-    this.#latency = options.latency ?? false;
-    this.#path = new Path(mss, initialWindow, options.pathLoss ?? PATH_LOSS);
-    this.#probing = new Probing(this.#path, this.#rounds);
-    this.#probeRtt = new ProbeRtt(this.#path, this.#rounds);
-    // Draft §5.6.2: the nominal bandwidth before the first sample assumes a round trip of 1 ms.
-    this.#pacing = PHASES[STARTUP].gain * initialWindow;
+    const { pathLoss = PATH_LOSS, latency = false } = options;
+    const path = this.#path = new Path(mss, initialWindow, pathLoss);
+    const rounds = this.#rounds;
+    const probing = this.#probing = new Probing(path, rounds);
+    const probeRtt = this.#probeRtt = new ProbeRtt(path, rounds);
+    this.#limits = new Limits(path, rounds, probing, probeRtt, initialWindow, latency);
   }
 
   /** Bytes that may be in flight. */
   get window(): number {
-    return this.#window;
+    return this.#limits.window;
   }
 
   /** Bytes per second at which segments may leave. */
   get pacingRate(): number {
-    return this.#pacing * 1000;
+    return this.#limits.pacing * 1000;
   }
 
   /** Phase, bandwidth and shortest round trip. */
@@ -143,22 +134,6 @@ export class BbrController implements CongestionController {
       bandwidth: bw * (1 - loss.rate) * 1000,
       minRtt: minRtt.value === Infinity ? 0 : minRtt.value,
     };
-  }
-
-  /** Bytes that may always be in flight. */
-  get #least(): number {
-    const { least, bounds } = this.#path;
-    if (!this.#latency || this.#probing.queuedSince) return least;
-    return Math.max(least, Math.min(this.#initialWindow, bounds.longTerm));
-  }
-
-  get #isProbing(): boolean {
-    return this.#phase === REFILL || this.#phase === UP;
-  }
-
-  /** Whether the flow is in one of the phases of a cycle: draft §5.3.3. */
-  get #isCycling(): boolean {
-    return this.#isProbing || this.#phase === DOWN || this.#phase === CRUISE;
   }
 
   /** Notes what is sent. */
@@ -175,7 +150,7 @@ export class BbrController implements CongestionController {
     if (this.#suspects.areRecent(now, standing.smoothed)) return;
     this.#idleRestart = true;
     aggregation.onIdleRestart(now);
-    if (this.#isCycling) this.#pace(1);
+    if (isCycling(this.#phase)) this.#limits.pace(this.#phase, 1, this.#pipeFilled);
     else if (this.#phase === PROBE_RTT) this.#endProbeRtt(now, -1);
   }
 
@@ -201,13 +176,9 @@ export class BbrController implements CongestionController {
       this.#path.bounds.beginRound(this.#rate, this.#volume);
       this.#lossRounds.finish();
     }
-    if (this.#rounds.begins && this.#timedOut) {
-      this.#timedOut = false;
-      this.#window = Math.max(this.#window, this.#priorWindow);
-    }
+    if (this.#rounds.begins) this.#limits.onRound();
     this.#rounds.finish(appLimited);
-    this.#setPacing();
-    this.#setWindow(sample.acked);
+    this.#limits.update(this.#phase, this.#gain, this.#pipeFilled, sample.acked);
   }
 
   /** Reads a round-trip sample. */
@@ -218,7 +189,7 @@ export class BbrController implements CongestionController {
     const empty = idle && txInFlight <= path.product(PROBE_RTT_GAIN);
     standing.onSample(now, rtt);
     minRtt.onSample(now, rtt, empty || idle && minRtt.isSimilar(rtt));
-    if (!this.#isProbing && this.#phase !== PROBE_RTT && path.queue < path.residual) {
+    if (!isProbing(this.#phase) && this.#phase !== PROBE_RTT && path.queue < path.residual) {
       path.residual = path.queue;
     }
     const { queued } = path;
@@ -253,7 +224,7 @@ export class BbrController implements CongestionController {
     }
     bounds.onSample(this.#rate, this.#volume);
     this.#beginLossRound(sample);
-    path.aggregation.onAck(sample.now, sample.acked, path.bw, this.#window);
+    path.aggregation.onAck(sample.now, sample.acked, path.bw, this.#limits.window);
     if (rounds.begins) {
       path.aggregation.onRound(!this.#pipeFilled);
       if (!rounds.appLimited) this.#pipe.onRound(bounds.latestBandwidth, path.queued);
@@ -268,10 +239,10 @@ export class BbrController implements CongestionController {
     if (!rounds.onAck(sample)) return;
     const limit = Math.max(DELAY_PART * path.minRtt.value, path.queueThreshold);
     if (!path.shared && path.queue - path.residual > limit) rounds.congested = true;
-    if (!rounds.congested || this.#phase === STARTUP || this.#isProbing) return;
+    if (!rounds.congested || this.#phase === STARTUP || isProbing(this.#phase)) return;
     // As long as no queue is seen, and the path is known to lose, one step has to do.
     const once = !this.#probing.queuedSince && 2 * path.loss.sure > path.loss.rate;
-    path.bounds.lower(path.bandwidth.value, this.#window, path.sureShare, once);
+    path.bounds.lower(path.bandwidth.value, this.#limits.window, path.sureShare, once);
   }
 
   #enter(now: number, phase: Phase): void {
@@ -311,8 +282,8 @@ export class BbrController implements CongestionController {
   /** Draft §5.3.3.6, `UpdateProbeBWCyclePhase`. */
   #cycle(now: number, sample: RateSample, appLimited: boolean): void {
     const probing = this.#probing;
-    const window = this.#window;
-    if (probing.adapt(sample, appLimited, this.#isCycling, this.#phase === UP, window)) {
+    const window = this.#limits.window;
+    if (probing.adapt(sample, appLimited, isCycling(this.#phase), this.#phase === UP, window)) {
       return this.#startRefill(now);
     }
     switch (this.#phase) {
@@ -370,33 +341,26 @@ export class BbrController implements CongestionController {
     if (this.#phase !== PROBE_RTT) {
       const doubtful = this.#pipeFilled && this.#probeRtt.isDoubtful;
       // A probe that still raises the rate comes first.
-      if (!doubtful && (!minRtt.isDue || this.#isProbing)) return;
+      if (!doubtful && (!minRtt.isDue || isProbing(this.#phase))) return;
       if (this.#idleRestart) return minRtt.onProbed(now);
-      this.#saveWindow();
+      this.#limits.save(this.#phase);
       this.#probeRtt.begin(doubtful);
       this.#probing.stop();
       this.#enter(now, PROBE_RTT);
     }
-    if (this.#probeRtt.onAck(sample, this.#least)) this.#endProbeRtt(now, rtt);
+    if (this.#probeRtt.onAck(sample, this.#limits.least)) this.#endProbeRtt(now, rtt);
   }
 
   /** Ends the probe of the round trip, if it lasted long enough. */
   #endProbeRtt(now: number, rtt: number): void {
     if (!this.#probeRtt.isOver(now)) return;
-    const window = this.#probeRtt.conclude(now, rtt, this.#priorWindow);
-    this.#window = Math.max(this.#window, window);
+    this.#limits.endProbeRtt(now, rtt);
     this.#path.bounds.resetShortTerm();
     this.#limitedUntil = this.#rounds.delivered + 1;
     if (this.#pipeFilled) {
       this.#startDown(now);
       this.#enter(now, CRUISE);
     } else this.#enter(now, STARTUP);
-  }
-
-  #saveWindow(): void {
-    if (this.#phase === PROBE_RTT || this.#timedOut) {
-      this.#priorWindow = Math.max(this.#priorWindow, this.#window);
-    } else this.#priorWindow = this.#window;
   }
 
   /** Judges a loss. Draft §5.5.10.2. */
@@ -406,7 +370,7 @@ export class BbrController implements CongestionController {
     const probing = this.#probing;
     path.loss.onLoss(now, sentAt, loss.bytes);
     if (this.#suspects.add(now, path.standing.smoothed)) {
-      this.#saveWindow();
+      this.#limits.save(this.#phase);
       path.bounds.save();
       this.#undoPhase = "";
     }
@@ -415,7 +379,7 @@ export class BbrController implements CongestionController {
     // What was sent in an earlier phase says nothing of this one.
     this.#lossRounds.onExcess(sentAt >= this.#phaseStart, path.queued);
     if (!probing.judges) return;
-    probing.onExcess(loss, this.#window);
+    probing.onExcess(loss, this.#limits.window);
     if (this.#phase === UP) {
       this.#undoPhase = UP;
       this.#startDown(now);
@@ -424,13 +388,8 @@ export class BbrController implements CongestionController {
 
   /** Draft §5.6.4.4. A timeout while other segments arrive is a loss like others. */
   onTimeout(now: number, _segments: number, inFlight: number): void {
-    const { standing, mss, least } = this.#path;
-    if (this.#latency || now - this.#lastAck <= standing.smoothed) return;
-    this.#saveWindow();
-    this.#timedOut = true;
-    // Not one segment alone: what is sent again may be lost, too.
-    this.#window = Math.max(inFlight + mss, least);
-    this.#rounds.start();
+    if (now - this.#lastAck <= this.#path.standing.smoothed) return;
+    this.#limits.onTimeout(this.#phase, inFlight);
   }
 
   /** Draft §5.5.11.2. */
@@ -438,8 +397,8 @@ export class BbrController implements CongestionController {
     const { loss, bounds, mss } = this.#path;
     loss.onFound(segments * mss);
     if (!this.#suspects.clear(segments)) return;
-    this.#timedOut = this.#lossRounds.congested = false;
-    this.#window = Math.max(this.#window, this.#priorWindow);
+    this.#lossRounds.congested = false;
+    this.#limits.restore();
     bounds.undo();
     this.#pipe.reset();
     if (this.#phase !== PROBE_RTT) {
@@ -454,69 +413,5 @@ export class BbrController implements CongestionController {
   /** Takes over another size of segments. */
   onMtu(mss: number): void {
     this.#path.mss = mss;
-  }
-
-  /** Draft §5.6.2. */
-  #pace(gain: number): void {
-    const { bw: bounded, bandwidth, loss, sureShare, standing } = this.#path;
-    let bw = bounded;
-    if (this.#phase === CRUISE) bw = Math.min(bw, bandwidth.value * sureShare);
-    // What the path loses is not added: this shows whether these losses are its own.
-    else if (gain < 1) bw *= 1 - loss.rate;
-    let rate = gain * bw * PACING_MARGIN;
-    if (this.#latency && standing.smoothed > 0) {
-      rate = Math.max(rate, this.#least / standing.smoothed);
-    }
-    if (this.#pipeFilled || rate > this.#pacing) this.#pacing = rate;
-  }
-
-  #setPacing(): void {
-    const { smoothed } = this.#path.standing;
-    if (this.#rounds.count <= 1 && !this.#pipeFilled && smoothed > 0) {
-      // Draft §5.6.2: the first sample corrects the assumption of 1 ms.
-      this.#pacing = PHASES[STARTUP].gain * this.#window / smoothed;
-    }
-    this.#pace(this.#gain);
-  }
-
-  /** Bytes that may be in flight according to the model. Draft §5.6.4.2. */
-  #mostInFlight(): number {
-    const path = this.#path;
-    const { burst, extra } = path.aggregation;
-    switch (this.#phase) {
-      case UP:
-        return this.#probing.window;
-      case STARTUP:
-        return path.product(WINDOW_GAIN) + WINDOW_GAIN * burst;
-      case DRAIN:
-      case DOWN:
-        return path.held;
-      default:
-        return path.product(WINDOW_GAIN) + Math.max(burst, extra);
-    }
-  }
-
-  /** Bytes that may be in flight after past congestion. Draft §5.6.4.7. */
-  get #bound(): number {
-    const path = this.#path;
-    const { bounds } = path;
-    let bound = Infinity;
-    if (this.#phase === PROBE_RTT) {
-      bound = Math.min(this.#probeRtt.window(this.#least), bounds.withHeadroom(path.mss));
-    } else if (this.#phase === CRUISE) {
-      bound = Math.max(bounds.withHeadroom(path.mss), path.product(1));
-    } else if (this.#isCycling) bound = bounds.longTerm;
-    return Math.min(bound, bounds.inFlight);
-  }
-
-  /** Draft §5.6.4.6. */
-  #setWindow(acked: number): void {
-    const path = this.#path;
-    const most = Math.max(this.#mostInFlight(), path.quantum);
-    if (this.#pipeFilled) this.#window = Math.min(this.#window + acked, most);
-    else if (this.#window < most || this.#rounds.delivered < this.#initialWindow) {
-      this.#window += acked;
-    }
-    this.#window = Math.max(Math.min(this.#window, this.#bound), this.#least);
   }
 }

@@ -33,3 +33,13 @@ export const PHASES = {
 
 /** The name of a phase. */
 export type Phase = keyof typeof PHASES;
+
+/** Whether a phase is one of refilling the pipe and probing. */
+export function isProbing(phase: Phase): boolean {
+  return phase === REFILL || phase === UP;
+}
+
+/** Whether a phase is one of the cycle: draft §5.3.3. */
+export function isCycling(phase: Phase): boolean {
+  return isProbing(phase) || phase === DOWN || phase === CRUISE;
+}
