@@ -67,10 +67,15 @@ const PACING_MARGIN = 0.99;
 const BANDWIDTH_CYCLES = 2;
 /** Draft §2.6: MinPipeCwnd in segments. */
 const MIN_SEGMENTS = 4;
-/** Draft §5.3.3.5.3: the next probe comes after 2 to 3 s, or 62 to 63 rounds. */
-const PROBE_WAIT = 2000;
+/**
+ * The next probe comes after 1 to 2 s, or 62 to 63 rounds. Draft §5.3.3.5.3: 2 to 3 s. Here, a probe builds
+ * a shorter queue, and gains less.
+ */
+const PROBE_WAIT = 1000;
 const PROBE_WAIT_RANDOM = 1000;
 const PROBE_ROUNDS = 63;
+/** In the draft, a path of a few segments is probed without a pause. */
+const LEAST_PROBE_ROUNDS = 20;
 /** But not before so many rounds: a probe itself takes four or five. */
 const PROBE_WAIT_ROUNDS = 10;
 /** Draft §5.3.2: Drain lasts at most this many rounds more than one. */
@@ -117,7 +122,7 @@ const ACKS_STOPPING = 4;
  * BBR version 3, for paths that lose segments for other reasons than congestion.
  *
  * The model of the path is its bandwidth and its shortest round trip. Segments leave at the bandwidth,
- * and about one bandwidth-delay product is in flight. So queues stay short. Every 2 to 3 s, a probe
+ * and about one bandwidth-delay product is in flight. So queues stay short. Every 1 to 2 s, a probe
  * finds out whether more is possible.
  *
  * Source: draft-ietf-ccwg-bbr-06. The differences:
@@ -583,7 +588,7 @@ export class BbrController implements CongestionController {
     const wait = Math.max(this.#probeWait, PROBE_WAIT_ROUNDS * this.#minRtt.value);
     if (now > this.#cycleStart + wait) return true;
     const segments = Math.min(this.#product(1), this.#window) / this.#mss;
-    return this.#roundsSinceProbe >= Math.min(segments, PROBE_ROUNDS);
+    return this.#roundsSinceProbe >= Math.max(LEAST_PROBE_ROUNDS, Math.min(segments, PROBE_ROUNDS));
   }
 
   /** A random number from 0 to 1, made from what the flow has seen. */
