@@ -338,7 +338,7 @@ export class PathMtu {
     if (this.understood) {
       const most = affordable(suspect, budget);
       // After a false alarm, copies wait for another loss, but no such packet may be sent any more.
-      if (this.#lost > 0 && this.#tested === 0 && this.#missing === 0) {
+      if (suspect > 0 && this.#lost > 0 && this.#tested === 0 && this.#missing === 0) {
         sizes.push(suspect);
         this.#tested++;
       }

@@ -7,6 +7,13 @@ export const RTO_MIN = 100;
 /** Smallest RTO in nodelay mode, in ms. */
 export const RTO_MIN_NODELAY = 30;
 
+/**
+ * A sample that is so many times shorter than the estimate replaces it: the path does not get faster by that,
+ * so the samples before it had waited for something else. RFC 6298 would remember them for dozens of samples,
+ * and take the difference for a variation first.
+ */
+const STALE = 16;
+
 /** Round-trip time estimation and the retransmission timeout, as in RFC 6298 §2. */
 export class RtoEstimator {
   /** Smoothed round-trip time in ms, -1 before the first sample. */
@@ -28,7 +35,7 @@ export class RtoEstimator {
    */
   sample(rtt: number, interval: number, minRto: number, waited: number = rtt): void {
     if (waited < this.min) this.min = waited;
-    if (this.srtt < 0) {
+    if (this.srtt < 0 || rtt < this.srtt / STALE) {
       this.srtt = rtt;
       this.rttvar = rtt / 2;
     } else {

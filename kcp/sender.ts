@@ -6,7 +6,7 @@ import {
   type CongestionController,
   type CongestionControllerFactory,
   factoryOf,
-  FlightLimit,
+  uncontrolled,
 } from "./congestion/mod.ts";
 import { EchoLog } from "./echo_log.ts";
 import type { Liveness } from "./liveness.ts";
@@ -212,7 +212,7 @@ export class Sender implements PacketSink {
     const { nc, resend } = this.#options;
     const mss = this.path.mtu;
     const context = { mss, resend, initialWindow: this.buffer.rates.burst.size * mss };
-    this.#controller = nc ? new FlightLimit(context) : this.#create(context);
+    this.#controller = (nc ? uncontrolled : this.#create)(context);
     this.buffer.rates.controller = this.#controller;
     this.#controlledFor = mss;
   }

@@ -1,9 +1,11 @@
 /**
- * Connections over UDP on Deno, by `Deno.listenDatagram`. For tests of an application on real
- * sockets, {@linkcode startProxy} puts a bad network between two ends.
+ * Connections over UDP on Deno. For tests of an application on real sockets, {@linkcode startProxy}
+ * puts a bad network between two ends.
  *
- * Datagram sockets are an unstable API of Deno. Set `"unstable": ["net"]` in deno.json, or run Deno
- * with `--unstable-net`.
+ * On Linux, a program that has `--allow-ffi` and `--allow-net`, both without limits, gets the sockets
+ * of `@lowlatency/kcp/linux`. All others get those of `Deno.listenDatagram`, and {@linkcode deno}
+ * chooses these everywhere. They are an unstable API of Deno. Set `"unstable": ["net"]` in
+ * deno.json, or run Deno with `--unstable-net`.
  *
  * @example
  * ```ts
@@ -22,15 +24,9 @@
  *
  * @module
  */
-export {
-  type Bind,
-  type BindOptions,
-  connect,
-  type ConnectOptions,
-  DenoSocket,
-  listen,
-  type ListenOptions,
-} from "./connection/deno.ts";
+export { deno, DenoSocket } from "./connection/deno.ts";
+export type { Bind, BindOptions, ConnectOptions, ListenOptions } from "./connection/udp.ts";
+export { connect, listen } from "./deno/mod.ts";
 export type { LinkControl } from "./link/link_control.ts";
 export type { BurstLoss, LinkOptions, Reorder, ResolvedLinkOptions } from "./link/link_options.ts";
 export type { LinkStats } from "./link/link_stats.ts";

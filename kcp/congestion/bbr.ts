@@ -1,6 +1,7 @@
 import { Aggregation } from "./bbr_aggregation.ts";
 import { BETA, Bounds } from "./bbr_bounds.ts";
 import { FullPipe } from "./bbr_full_pipe.ts";
+import { LONGER_GAIN, LongerPath } from "./bbr_longer_path.ts";
 import { MaxFilter } from "./bbr_max_filter.ts";
 import { MinRtt } from "./bbr_min_rtt.ts";
 import { EQUAL, FASTER, GROWING, PathLoss, type Sending, SLOWER } from "./bbr_path_loss.ts";
@@ -22,7 +23,10 @@ export interface BbrOptions {
    */
   readonly pathLoss?: number;
   /**
-   * Whether low delay matters more than throughput: see `latency` of the module. Default: false.
+   * Whether a burst of the initial window can leave within a round trip at any time, also if the flow
+   * sent less before. That holds as long as no queue stands, and losses do not show that the path
+   * cannot take it. Neither a timeout nor a measurement of the round trip makes the window smaller.
+   * Default: false.
    */
   readonly latency?: boolean;
 }
@@ -67,6 +71,8 @@ const MIN_SEGMENTS = 4;
 const PROBE_WAIT = 2000;
 const PROBE_WAIT_RANDOM = 1000;
 const PROBE_ROUNDS = 63;
+/** But not before so many rounds: a probe itself takes four or five. */
+const PROBE_WAIT_ROUNDS = 10;
 /** Draft §5.3.2: Drain lasts at most this many rounds more than one. */
 const DRAIN_ROUNDS = 3;
 /** A probe puts this much more in flight than the path holds: part of it, and ms of its rate. */
@@ -74,15 +80,24 @@ const PROBE_PART = 0.25;
 const PROBE_MS = 10;
 /** A round of a probe has to raise the delivery rate by this factor. Otherwise the probe ends. */
 const PROBE_GROWTH = 1.03;
-/** Segments of the largest burst that an adapter sends or reads at once, and how many of them. */
+/** As long as the long-term bound limits a probe, it lasts for up to so many rounds. */
+const BOUNDED_ROUNDS = 5;
+/** Segments of the largest burst that any adapter can read at once: see `burst`. */
 const QUANTUM = 64;
-const QUANTA = 3;
 /** A burst is not more than the path delivers in this many ms: event loops are late by as much. */
-const QUANTUM_MS = 2;
+const QUANTUM_MS = 5;
 /** Limits of what counts as a standing queue, in ms, and as part of the round trip. */
 const QUEUE_MIN = 1;
 const QUEUE_MAX = 5;
 const QUEUE_PART = 1 / 16;
+/**
+ * After this many rounds, losses above those of the path are congestion even without a queue: it may be
+ * full all the time.
+ */
+const EXCESS_ROUNDS = 2;
+/** Between probes, a queue slows the flow down by this part at most, and if others keep a queue. */
+const TRIM = 0.5;
+const SHARED_TRIM = 0.05;
 /** A queue that has grown by this part of the shortest round trip is congestion. */
 const DELAY_PART = 0.25;
 /** Losses are found up to this part of a round trip late. So long they stay in flight. */
@@ -118,6 +133,7 @@ export class BbrController implements CongestionController {
   readonly ssthresh: number = Infinity;
   #mss: number;
   readonly #initialWindow: number;
+  readonly #latency: boolean;
   readonly #loss: PathLoss;
   readonly #bandwidth = new MaxFilter(BANDWIDTH_CYCLES);
   readonly #minRtt = new MinRtt();
@@ -125,6 +141,7 @@ export class BbrController implements CongestionController {
   readonly #aggregation = new Aggregation();
   readonly #pipe = new FullPipe();
   readonly #bounds = new Bounds();
+  readonly #longer = new LongerPath();
   #phase: Phase = STARTUP;
   #gain = STARTUP_GAIN;
   #window: number;
@@ -144,9 +161,16 @@ export class BbrController implements CongestionController {
   #roundLimited = true;
   #lossRound = 0;
   #congested = false;
+  /** Whether more was lost in this round than the path loses itself, and in how many before. */
+  #excess = false;
+  #excessRounds = 0;
   #ackPhase = ACKS_INIT;
   #probeSample = false;
   #probeTooHigh = false;
+  /** Whether a queue has stood since the last probe ended. */
+  #cycleQueued = false;
+  /** Whether a queue has stood since the probe began. */
+  #probeQueued = false;
   #precautionary = false;
   #probeBest = 0;
   #cycleStart = 0;
@@ -156,6 +180,9 @@ export class BbrController implements CongestionController {
   /** The queue in ms that stayed when the flow had drained its own. */
   #residual = 0;
   #idleRestart = false;
+  /** Whether the path is drained since it seems to be another one, and what it delivered before. */
+  #doubtful = false;
+  #doubtfulRate = 0;
   #drained = false;
   #drainedUntil = 0;
   #drainRound = 0;
@@ -174,7 +201,8 @@ export class BbrController implements CongestionController {
   constructor(context: CongestionContext, options: BbrOptions = {}) {
     this.#mss = context.mss;
     this.#initialWindow = this.#window = context.initialWindow;
-    this.#loss = new PathLoss(options.pathLoss ?? 0.35);
+    this.#latency = options.latency ?? false;
+    this.#loss = new PathLoss(options.pathLoss ?? 0.5);
     // Draft §5.6.2: the nominal bandwidth before the first sample assumes a round trip of 1 ms.
     this.#pacing = STARTUP_GAIN * this.#window;
   }
@@ -210,6 +238,7 @@ export class BbrController implements CongestionController {
       extra: this.#aggregation.extra,
       burst: this.#aggregation.burst,
       pathLoss: this.#loss.rate,
+      sure: this.#loss.sure,
       queue: this.#queue,
       residual: this.#residual,
       round: this.#round,
@@ -219,6 +248,11 @@ export class BbrController implements CongestionController {
   /** Bytes per ms that the path takes, bytes that it loses itself included. */
   get #bw(): number {
     return Math.min(this.#bandwidth.value, this.#bounds.bandwidth);
+  }
+
+  /** The part of the bandwidth that is left if the path loses no more than what is sure. */
+  get #sureShare(): number {
+    return (1 - this.#loss.rate) / (1 - this.#loss.sure);
   }
 
   /** How long a queue has stood, in ms. */
@@ -239,6 +273,11 @@ export class BbrController implements CongestionController {
     return this.#queue > this.#queueThreshold;
   }
 
+  /** Whether others keep a queue that stays when the flow has drained its own. */
+  get #shares(): boolean {
+    return this.#residual > this.#queueThreshold;
+  }
+
   /** Bytes in flight that the path holds without a queue, times a gain. */
   #product(gain: number, bw: number = this.#bw): number {
     const minRtt = this.#minRtt.value;
@@ -255,8 +294,15 @@ export class BbrController implements CongestionController {
   get #quanta(): number {
     return Math.max(
       MIN_SEGMENTS * this.#mss,
-      QUANTA * Math.min(QUANTUM * this.#mss, QUANTUM_MS * this.#bw),
+      Math.min(QUANTUM * this.#mss, QUANTUM_MS * this.#bw),
     );
+  }
+
+  /** Bytes that may always be in flight. */
+  get #least(): number {
+    const least = MIN_SEGMENTS * this.#mss;
+    if (!this.#latency || this.#cycleQueued) return least;
+    return Math.max(least, Math.min(this.#initialWindow, this.#bounds.longTerm));
   }
 
   /** Notes what is sent. */
@@ -267,6 +313,8 @@ export class BbrController implements CongestionController {
 
   /** Draft §5.4.1. */
   onIdleRestart(now: number): void {
+    // Nothing is in flight either when all of it has timed out.
+    if (now - this.#suspectedAt <= 2 * this.#standing.smoothed) return;
     this.#idleRestart = true;
     this.#aggregation.onIdleRestart(now);
     if (this.#isProbing || this.#phase === CRUISE || this.#phase === DOWN) this.#pace(1);
@@ -295,7 +343,10 @@ export class BbrController implements CongestionController {
       if (!this.#isProbing && this.#phase !== PROBE_RTT && this.#queue < this.#residual) {
         this.#residual = this.#queue;
       }
-      this.#loss.onAck(now, now - rtt, this.#queued, this.#standing.smoothed, this.#mss);
+      const queued = this.#queued;
+      this.#probeQueued ||= queued;
+      this.#cycleQueued ||= queued;
+      this.#loss.onAck(now, now - rtt, queued, this.#standing.smoothed, this.#mss);
     }
     if (sample.acked === 0) return;
     this.#lastAck = now;
@@ -319,6 +370,8 @@ export class BbrController implements CongestionController {
         if (this.#round === 2 && this.#phase === STARTUP) this.#loss.begin(now, GROWING);
       }
       if (rate > 0 && (rate >= this.#bandwidth.value || !limited)) this.#bandwidth.update(rate);
+      if (this.#roundStart) this.#longer.onRound();
+      this.#longer.onSample(rtt, sample.txInFlight);
     }
     const roundLimited = this.#roundLimited;
     const bounds = this.#bounds;
@@ -326,9 +379,12 @@ export class BbrController implements CongestionController {
     const lossRoundStart = measured && sample.priorDelivered >= this.#lossRound;
     if (lossRoundStart) {
       this.#lossRound = this.#delivered;
-      if (this.#queue - this.#residual > DELAY_PART * this.#minRtt.value) this.#congested = true;
+      if (!this.#shares && this.#queue - this.#residual > DELAY_PART * this.#minRtt.value) {
+        this.#congested = true;
+      }
       if (this.#congested && this.#phase !== STARTUP && !this.#isProbing) {
-        bounds.lower(this.#bandwidth.value, this.#window);
+        const once = !this.#cycleQueued && 2 * this.#loss.sure > this.#loss.rate;
+        bounds.lower(this.#bandwidth.value, this.#window, this.#sureShare, once);
       }
     }
     this.#aggregation.onAck(now, sample.acked, this.#bw, this.#window);
@@ -339,10 +395,12 @@ export class BbrController implements CongestionController {
     this.#checkStartup(now, sample);
     if (this.#phase === DRAIN) this.#checkDrain(now, sample);
     if (this.#pipeFilled) this.#cycle(now, sample, limited, roundLimited);
-    this.#checkProbeRtt(now, sample);
+    this.#checkProbeRtt(now, sample, rtt);
+    if (measured) this.#idleRestart = false;
     if (lossRoundStart) {
       bounds.beginRound(rate, delivered);
-      this.#congested = false;
+      this.#excessRounds = this.#excess ? this.#excessRounds + 1 : 0;
+      this.#congested = this.#excess = false;
     }
     if (this.#roundStart) {
       this.#roundLimited = true;
@@ -377,8 +435,8 @@ export class BbrController implements CongestionController {
     if (this.#phase !== STARTUP) return;
     if (this.#pipe.full) this.#pipeFilled = true;
     else if (
-      this.#roundStart && this.#congested && this.#queued &&
-      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss)
+      this.#roundStart && this.#congested && (this.#queued || this.#loss.isKnown(this.#mss)) &&
+      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, true)
     ) {
       this.#undoPhase = STARTUP;
       this.#pipeFilled = true;
@@ -409,7 +467,8 @@ export class BbrController implements CongestionController {
         if (this.#isTimeToProbe(now)) this.#startRefill(now);
         else {
           const queue = Math.max(0, this.#queue - this.#residual - this.#queueThreshold / 2);
-          this.#gain = 1 - Math.min(0.5, queue / (2 * this.#standing.smoothed));
+          this.#gain = 1 -
+            Math.min(this.#shares ? SHARED_TRIM : TRIM, queue / (2 * this.#standing.smoothed));
         }
         return;
       case REFILL:
@@ -445,7 +504,10 @@ export class BbrController implements CongestionController {
     const best = this.#bounds.latestBandwidth;
     const grows = best >= this.#probeBest * PROBE_GROWTH;
     if (grows) this.#probeBest = best;
-    const bounded = this.#windowLimitedBefore && this.#window >= this.#bounds.longTerm;
+    // As long as no queue shows the limit, the next step is larger.
+    this.#gain = grows && !this.#queued ? Math.min(STARTUP_GAIN, this.#gain * UP_GAIN) : UP_GAIN;
+    const bounded = this.#windowLimitedBefore && this.#window >= this.#bounds.longTerm &&
+      this.#round < this.#phaseRound + BOUNDED_ROUNDS;
     return !grows && !bounded;
   }
 
@@ -467,7 +529,9 @@ export class BbrController implements CongestionController {
     }
     const bounds = this.#bounds;
     if (bounds.longTerm === Infinity || sample.delivered === 0) return false;
-    if (this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss)) return false;
+    if (this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, true)) {
+      return false;
+    }
     if (sample.txInFlight > bounds.longTerm) bounds.longTerm = sample.txInFlight;
     if (this.#phase === UP) {
       if (this.#windowLimited && this.#window >= bounds.longTerm) {
@@ -479,8 +543,9 @@ export class BbrController implements CongestionController {
   }
 
   #startDown(now: number): void {
+    if (this.#phase === UP) this.#loss.onProbe(this.#probeQueued);
     this.#residual = this.#queue;
-    this.#congested = false;
+    this.#congested = this.#cycleQueued = false;
     this.#bounds.beginRound(0, 0);
     this.#roundsSinceProbe = this.#draw() < 0.5 ? 0 : 1;
     this.#probeWait = PROBE_WAIT + PROBE_WAIT_RANDOM * this.#draw();
@@ -492,14 +557,15 @@ export class BbrController implements CongestionController {
   #startRefill(now: number): void {
     this.#bounds.resetShortTerm();
     this.#bounds.prepareProbe();
-    this.#precautionary = false;
+    this.#precautionary = this.#probeQueued = false;
     this.#ackPhase = ACKS_REFILLING;
     this.#enter(now, REFILL, 1, EQUAL);
   }
 
   /** Draft §5.3.3.5.3. */
   #isTimeToProbe(now: number): boolean {
-    if (now > this.#cycleStart + this.#probeWait) return true;
+    const wait = Math.max(this.#probeWait, PROBE_WAIT_ROUNDS * this.#minRtt.value);
+    if (now > this.#cycleStart + wait) return true;
     const segments = Math.min(this.#product(1), this.#window) / this.#mss;
     return this.#roundsSinceProbe >= Math.min(segments, PROBE_ROUNDS);
   }
@@ -518,37 +584,67 @@ export class BbrController implements CongestionController {
   }
 
   #probeRttWindow(): number {
-    const latest = this.#bounds.latestBandwidth;
+    const latest = this.#doubtful ? this.#doubtfulRate : this.#bounds.latestBandwidth;
     const bw = latest > 0 ? Math.min(this.#bw, latest) : this.#bw;
-    return Math.max(this.#product(PROBE_RTT_GAIN, bw), this.#quanta);
+    const window = this.#product(PROBE_RTT_GAIN, bw);
+    if (this.#doubtful) return Math.max(window, MIN_SEGMENTS * this.#mss);
+    return Math.max(window, this.#quanta, this.#least);
+  }
+
+  /** Whether a round has shown that the path is another one: longer, or much slower. */
+  #isDoubtful(): boolean {
+    if (!this.#pipeFilled || !this.#roundStart) return false;
+    const bw = this.#bandwidth.value;
+    return this.#longer.isLonger(this.#minRtt.value, this.#aggregation.burst, bw);
   }
 
   /** Draft §5.3.4.3. */
-  #checkProbeRtt(now: number, sample: RateSample): void {
+  #checkProbeRtt(now: number, sample: RateSample, rtt: number): void {
     if (this.#phase !== PROBE_RTT) {
-      if (!this.#minRtt.isProbeDue(now)) return;
+      const doubtful = this.#isDoubtful();
+      // A probe that still raises the rate comes first.
+      const due = this.#minRtt.isDue && !this.#isProbing;
+      if (!due && !doubtful) return;
       if (this.#idleRestart) this.#minRtt.onProbed(now);
       else {
         this.#saveWindow();
         this.#drained = false;
+        this.#doubtful = doubtful;
+        this.#doubtfulRate = this.#bounds.latestBandwidth;
         this.#ackPhase = ACKS_STOPPING;
         this.#enter(now, PROBE_RTT, 1, SLOWER);
       }
     }
-    if (sample.delivered > 0) this.#idleRestart = false;
     if (this.#phase !== PROBE_RTT) return;
     if (!this.#drained) {
       if (sample.inFlight > this.#probeRttWindow()) return;
       this.#drained = true;
-      this.#drainedUntil = now + PROBE_RTT_DURATION;
+      this.#drainedUntil = now + (this.#doubtful ? 0 : PROBE_RTT_DURATION);
       this.#startRound();
       this.#drainRound = this.#round;
-    } else if (this.#round > this.#drainRound) this.#checkProbeRttDone(now);
+    } else if (this.#round > this.#drainRound) {
+      if (this.#doubtful && rtt >= 0) this.#decide(now, rtt);
+      this.#checkProbeRttDone(now);
+    }
+  }
+
+  /** The path was drained because it seemed to be another one. Now a sample in ms shows what it is. */
+  #decide(now: number, rtt: number): void {
+    if (rtt > this.#minRtt.value * LONGER_GAIN) {
+      this.#minRtt.reset(now, rtt);
+      this.#standing.reset();
+      // Pacing keeps the window from leaving at once.
+      this.#priorWindow = this.#held;
+    } else {
+      this.#bandwidth.reset(this.#doubtfulRate);
+      this.#priorWindow = 0;
+    }
   }
 
   #checkProbeRttDone(now: number): void {
-    if (!this.#drained || now <= this.#drainedUntil) return;
+    if (!this.#drained || now < this.#drainedUntil) return;
     this.#minRtt.onProbed(now);
+    this.#doubtful = false;
     this.#window = Math.max(this.#window, this.#priorWindow);
     this.#bounds.resetShortTerm();
     this.#limitedUntil = this.#delivered + 1;
@@ -566,12 +662,19 @@ export class BbrController implements CongestionController {
 
   /** Judges a loss. Draft §5.5.10.2. */
   onLoss(loss: Loss): void {
-    this.#loss.onLoss(loss.sentAt, loss.bytes);
+    this.#loss.onLoss(loss.now, loss.sentAt, loss.bytes);
     this.#suspect(loss.now);
     const mss = this.#mss;
-    const excess = this.#loss.isExcess(loss.lost, loss.txInFlight, mss);
+    const excess = this.#loss.isExcess(
+      loss.lost,
+      loss.txInFlight,
+      mss,
+      this.#queued,
+      this.#probeSample,
+    );
     if (!excess) return;
-    if (this.#queued) this.#congested = true;
+    this.#excess = true;
+    if (this.#queued || this.#excessRounds >= EXCESS_ROUNDS) this.#congested = true;
     if (!this.#probeSample) return;
     this.#probeTooHigh = true;
     this.#probeSample = false;
@@ -600,7 +703,7 @@ export class BbrController implements CongestionController {
 
   /** Draft §5.6.4.4. A timeout while other segments arrive is a loss like others. */
   onTimeout(now: number, _segments: number, inFlight: number): void {
-    if (now - this.#lastAck <= this.#standing.smoothed) return;
+    if (this.#latency || now - this.#lastAck <= this.#standing.smoothed) return;
     this.#saveWindow();
     this.#timedOut = true;
     this.#window = inFlight + this.#mss;
@@ -634,9 +737,12 @@ export class BbrController implements CongestionController {
   }
 
   #pace(gain: number): void {
-    let rate = gain * this.#bw * PACING_MARGIN;
+    let bw = this.#bw;
+    if (this.#phase === CRUISE) bw = Math.min(bw, this.#bandwidth.value * this.#sureShare);
     // What the path loses is not added: this shows whether these losses are its own.
-    if (gain < 1 && this.#phase !== CRUISE) rate *= 1 - this.#loss.rate;
+    else if (gain < 1) bw *= 1 - this.#loss.rate;
+    let rate = gain * bw * PACING_MARGIN;
+    if (this.#latency) rate = Math.max(rate, this.#least / this.#standing.smoothed);
     if (this.#pipeFilled || rate > this.#pacing) this.#pacing = rate;
   }
 
@@ -653,9 +759,12 @@ export class BbrController implements CongestionController {
     const { burst, extra } = this.#aggregation;
     let most: number;
     if (this.#phase === UP) {
-      const room = Math.min(PROBE_PART * this.#held, PROBE_MS * this.#bw);
-      most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss);
+      const part = PROBE_PART * this.#held;
+      const room = this.#shares ? part : Math.min(part, PROBE_MS * this.#bw);
+      const step = (this.#gain - UP_GAIN) / UP_GAIN * this.#held;
+      most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss) + step;
     } else if (this.#phase === STARTUP) most = this.#product(WINDOW_GAIN) + WINDOW_GAIN * burst;
+    else if (this.#phase === DRAIN || this.#phase === DOWN) most = this.#held;
     else most = this.#product(WINDOW_GAIN) + Math.max(burst, extra);
     most = Math.max(most, this.#quanta);
     if (this.#pipeFilled) this.#window = Math.min(this.#window + acked, most);
@@ -664,9 +773,9 @@ export class BbrController implements CongestionController {
     if (this.#phase === PROBE_RTT) {
       cap = Math.min(this.#probeRttWindow(), this.#bounds.withHeadroom(this.#mss));
     } else if (this.#phase === CRUISE) {
-      cap = Math.max(this.#bounds.withHeadroom(this.#mss), this.#held);
+      cap = Math.max(this.#bounds.withHeadroom(this.#mss), this.#product(1));
     } else if (this.#isProbeBw) cap = this.#bounds.longTerm;
     cap = Math.min(cap, this.#bounds.inFlight);
-    this.#window = Math.max(Math.min(this.#window, cap), MIN_SEGMENTS * this.#mss);
+    this.#window = Math.max(Math.min(this.#window, cap), this.#least);
   }
 }

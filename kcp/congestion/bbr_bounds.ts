@@ -57,12 +57,20 @@ export class Bounds {
     return this.#latestInFlight;
   }
 
-  /** A round with congestion has ended. Draft §5.5.10.3. */
-  lower(bandwidth: number, window: number): void {
+  /**
+   * A round with congestion has ended. Draft §5.5.10.3.
+   *
+   * @param bandwidth What is known of the bandwidth, in bytes per ms.
+   * @param window The window in bytes.
+   * @param share The part of what was measured in the round that is sure.
+   * @param once Whether this is done once only until the next probe.
+   */
+  lower(bandwidth: number, window: number, share: number, once: boolean): void {
+    if (once && this.bandwidth < Infinity) return;
     if (this.bandwidth === Infinity) this.bandwidth = bandwidth;
     if (this.inFlight === Infinity) this.inFlight = window;
-    this.bandwidth = Math.max(this.#latestBandwidth, BETA * this.bandwidth);
-    this.inFlight = Math.max(this.#latestInFlight, BETA * this.inFlight);
+    this.bandwidth = Math.max(this.#latestBandwidth * share, BETA * this.bandwidth);
+    this.inFlight = Math.max(this.#latestInFlight * share, BETA * this.inFlight);
   }
 
   /** Forgets the short-term bounds. */

@@ -6,8 +6,8 @@ const ROUNDS = 3;
 /**
  * Finds out whether the delivery rate still grows while the flow sends faster and faster.
  *
- * Source: draft-ietf-ccwg-bbr-06 §5.3.1.2. A round in which a queue stands counts twice: the delivery
- * rate does not grow, and it is seen why.
+ * Source: draft-ietf-ccwg-bbr-06 §5.3.1.2. A round in which a queue stands is enough: the delivery rate
+ * does not grow, and it is seen why.
  */
 export class FullPipe {
   /** Whether it does not grow any more. */
@@ -36,7 +36,7 @@ export class FullPipe {
       this.count = 0;
       return;
     }
-    this.count += queued ? 2 : 1;
+    this.count += queued ? ROUNDS : 1;
     this.full = this.count >= ROUNDS;
   }
 }

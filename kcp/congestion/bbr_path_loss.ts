@@ -6,8 +6,12 @@ const MIN_SEGMENTS = 64;
 const SETTLED = 1.75;
 /** The estimate remembers about this many segments. */
 const MEMORY = 1024;
+/** Weight of what is lost at one time in the mean. */
+const BATCH_WEIGHT = 1 / 16;
 /** What a window with losses and a queue leaves of the estimate: they may be congestion. */
 const DOUBT = 0.9;
+/** What a probe without a queue leaves of the trust in the estimate. */
+const DISTRUST = 0.5;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
 export const LOSS_THRESH = 0.02;
 
@@ -26,18 +30,23 @@ export type Sending = typeof SLOWER | typeof EQUAL | typeof FASTER | typeof GROW
 /**
  * The rate at which the path itself loses segments, whatever the flow does.
  *
- * Each window of sent segments counts what it sends and what of it is lost. Windows in which the flow
- * sends slower than the path delivers show the loss rate of the path. Windows in which it sends as
- * fast can only lower it: congestion may add to them. A window that ends with a standing queue says
- * nothing.
+ * A full queue loses segments while it is full. So segments that are lost while no queue stands are
+ * lost by the path itself. Each window of sent segments counts what it sends and what of it is lost. A
+ * window in which a queue stands at any time can only lower the estimate.
+ *
+ * To tell an empty queue from one that is full all the time, the estimate is not sure before a queue was
+ * seen to grow, and gets less sure with each probe that does not lead to a queue. Probes use it anyway:
+ * otherwise they would never fill a path that loses a third of what is sent.
  */
 export class PathLoss {
-  /** Loss rate, 0 to 1. */
+  /** Loss rate, 0 to 1, if the queue is not full all the time. */
   rate = 0;
   readonly #limit: number;
   readonly #starts = new Float64Array(WINDOWS).fill(-Infinity);
   readonly #sent = new Float64Array(WINDOWS);
   readonly #lost = new Float64Array(WINDOWS);
+  /** The longest smoothed round trip, in ms, while a window was sent. */
+  readonly #rtts = new Float64Array(WINDOWS);
   readonly #sending = new Uint8Array(WINDOWS);
   readonly #queued = new Uint8Array(WINDOWS);
   /** Numbers of the present window and of the first one that is not settled. */
@@ -45,10 +54,27 @@ export class PathLoss {
   #unsettled = 0;
   #sumSent = 0;
   #sumLost = 0;
+  /** Bytes that were found to be lost at one time, their sum over such times, and that of their squares. */
+  #batch = 0;
+  #batchAt = -Infinity;
+  #batches = 0;
+  #batchSquares = 0;
+  /** 0 until a queue was seen to come and go. */
+  #trust = 0;
 
   /** @param limit Highest loss rate that may be the path's own. */
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** Whether there is an estimate. */
+  isKnown(mss: number): boolean {
+    return this.#sumSent >= 2 * MIN_SEGMENTS * mss;
+  }
+
+  /** The part of the loss rate that is sure. */
+  get sure(): number {
+    return this.rate * this.#trust;
   }
 
   /** Whether no window has begun. */
@@ -61,7 +87,11 @@ export class PathLoss {
     const place = ++this.#present % WINDOWS;
     this.#unsettled = Math.max(this.#unsettled, this.#present - WINDOWS + 1);
     this.#starts[place] = now;
-    this.#sent[place] = this.#lost[place] = this.#queued[place] = 0;
+    this.#sent[place] =
+      this.#lost[place] =
+      this.#queued[place] =
+      this.#rtts[place] =
+        0;
     this.#sending[place] = sending;
   }
 
@@ -71,15 +101,34 @@ export class PathLoss {
   }
 
   /** Notes that bytes which were sent at a time count as lost. */
-  onLoss(sentAt: number, bytes: number): void {
+  onLoss(now: number, sentAt: number, bytes: number): void {
+    if (now !== this.#batchAt) {
+      this.#batches += this.#batch - this.#batches * BATCH_WEIGHT;
+      this.#batchSquares += this.#batch ** 2 - this.#batchSquares * BATCH_WEIGHT;
+      this.#batch = 0;
+      this.#batchAt = now;
+    }
+    this.#batch += bytes;
     const place = this.#find(sentAt);
     if (place >= 0) this.#lost[place] += bytes;
   }
 
+  /**
+   * Bytes that are lost together, as seen by a lost byte. A lost packet of acknowledgments looks like the
+   * loss of all that it acknowledged.
+   */
+  #together(mss: number): number {
+    return this.#batches > 0 ? Math.max(mss, this.#batchSquares / this.#batches) : mss;
+  }
+
   /** Notes that bytes which counted as lost were only late. */
   onFound(bytes: number): void {
-    this.#sumLost = Math.max(0, this.#sumLost - bytes);
-    this.#rate();
+    let left = bytes;
+    for (let i = this.#present; i >= this.#unsettled && left > 0; i--) {
+      const found = Math.min(left, this.#lost[i % WINDOWS]);
+      this.#lost[i % WINDOWS] -= found;
+      left -= found;
+    }
   }
 
   /**
@@ -94,16 +143,18 @@ export class PathLoss {
    */
   onAck(now: number, sentAt: number, queued: boolean, rtt: number, mss: number): void {
     const place = this.#find(sentAt);
-    if (place >= 0 && (queued || this.#sending[place] !== GROWING)) {
-      this.#queued[place] = queued ? 1 : 0;
+    if (queued) {
+      if (place >= 0) this.#queued[place] = 1;
+      this.#trust = 1;
     }
     const present = this.#present % WINDOWS;
+    if (rtt > this.#rtts[present]) this.#rtts[present] = rtt;
     if (now - this.#starts[present] > rtt && this.#sent[present] > MIN_SEGMENTS * mss) {
       this.begin(now, this.#sending[present] as Sending);
     }
     while (this.#unsettled < this.#present) {
       const end = this.#starts[(this.#unsettled + 1) % WINDOWS];
-      if (now < end + SETTLED * rtt) break;
+      if (now < end + SETTLED * Math.max(rtt, this.#rtts[this.#unsettled % WINDOWS])) break;
       this.#settle(this.#unsettled++ % WINDOWS, mss);
     }
   }
@@ -114,8 +165,7 @@ export class PathLoss {
     const sending = this.#sending[place];
     if (sent === 0 || sending === FASTER) return;
     const expected = this.rate * sent;
-    const deviation = Math.sqrt(expected * mss);
-    if (lost < expected - 3 * deviation) {
+    if (lost < expected - 3 * Math.sqrt(expected * this.#together(mss))) {
       // The path does not always lose as much: the rest was congestion.
       this.#sumSent = sent;
       this.#sumLost = lost;
@@ -124,12 +174,12 @@ export class PathLoss {
     }
     if (this.#queued[place] === 1) {
       if (sending !== GROWING && lost > expected / 2) {
-        this.#sumLost *= DOUBT;
+        // Less than a byte is nothing.
+        this.#sumLost = this.#sumLost < 1 ? 0 : this.#sumLost * DOUBT;
         this.#rate();
       }
       return;
     }
-    if (sending === EQUAL && lost > expected - 2 * deviation) return;
     this.#sumSent += sent;
     this.#sumLost += lost;
     this.#rate();
@@ -141,7 +191,18 @@ export class PathLoss {
   }
 
   #rate(): void {
-    this.rate = this.#sumSent === 0 ? 0 : Math.min(this.#limit, this.#sumLost / this.#sumSent);
+    const rate = this.#sumSent === 0 ? 0 : this.#sumLost / this.#sumSent;
+    this.rate = Math.min(this.#limit, rate);
+  }
+
+  /**
+   * A probe is over.
+   *
+   * @param queued Whether it led to a queue. Otherwise the queue may be full all the time.
+   */
+  onProbe(queued: boolean): void {
+    if (queued) return;
+    this.#trust *= DISTRUST;
   }
 
   /** Place of the window in which something was sent. -1 if it is no longer known. */
@@ -154,14 +215,19 @@ export class PathLoss {
 
   /**
    * Whether more was lost than the path's own loss rate explains: by 2 % of what was in flight, and by
-   * more than chance does, which is two standard deviations and a segment.
+   * more than chance does, which is two or three standard deviations and a segment.
    *
    * @param lost Bytes that were lost.
    * @param flight Bytes that were in flight.
    * @param mss Bytes of a full segment.
+   * @param queued Whether a queue stands. Otherwise losses that come together count as one.
+   * @param probing Whether the flow probes: a short probe need not be sure.
    */
-  isExcess(lost: number, flight: number, mss: number): boolean {
-    const expected = flight * (this.rate + LOSS_THRESH);
-    return lost > expected + 2 * Math.sqrt(expected * mss) + mss;
+  isExcess(lost: number, flight: number, mss: number, queued: boolean, probing: boolean): boolean {
+    const expected = flight * ((probing ? this.rate : this.sure) + LOSS_THRESH);
+    const deviation = queued
+      ? 2 * Math.sqrt(expected * mss)
+      : 3 * Math.sqrt(expected * this.#together(mss));
+    return lost > expected + deviation + mss;
   }
 }

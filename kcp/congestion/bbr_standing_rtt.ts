@@ -30,6 +30,11 @@ export class StandingRtt {
     if (rtt < this.#slot) this.#slot = rtt;
   }
 
+  /** Forgets the samples: the path has become another one. */
+  reset(): void {
+    this.#slot = this.#last = Infinity;
+  }
+
   /** The smallest recent sample in ms. Infinity before the first one. */
   get value(): number {
     return Math.min(this.#slot, this.#last);

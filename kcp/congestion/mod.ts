@@ -4,9 +4,14 @@
  * @module
  */
 import { BbrController } from "./bbr.ts";
-import type { CongestionControllerFactory } from "./controller.ts";
+import type {
+  CongestionContext,
+  CongestionController,
+  CongestionControllerFactory,
+} from "./controller.ts";
 import { CubicController } from "./cubic.ts";
 import { ReferenceController } from "./reference.ts";
+import { Unlimited } from "./unlimited.ts";
 
 export type {
   CongestionContext,
@@ -16,7 +21,6 @@ export type {
   Loss,
   RateSample,
 } from "./controller.ts";
-export { FlightLimit } from "./flight_limit.ts";
 export { BbrController, type BbrOptions } from "./bbr.ts";
 export { CubicController } from "./cubic.ts";
 export { ReferenceController } from "./reference.ts";
@@ -25,6 +29,15 @@ export { ReferenceController } from "./reference.ts";
 export type CongestionAlgorithm = "bbr" | "cubic" | "reference";
 /** Which congestion controller a machine has: one of this library, or a factory of others. */
 export type Congestion = CongestionAlgorithm | CongestionControllerFactory;
+
+/**
+ * The controller while `nc` switches congestion control off: BBR that gives way to nobody. It still
+ * sends no more than the path delivers.
+ */
+export function uncontrolled(context: CongestionContext): CongestionController {
+  if (context.initialWindow === Infinity) return new Unlimited();
+  return new BbrController(context, { latency: true });
+}
 
 const ALGORITHMS: Readonly<Record<CongestionAlgorithm, CongestionControllerFactory>> = {
   bbr: (context) => new BbrController(context),

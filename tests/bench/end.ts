@@ -1,14 +1,17 @@
 /**
- * One end of a connection whose throughput is measured, in a process of its own. The first argument
- * is its task, in JSON. It prints lines of JSON: a server its port, and the end that counts its
- * result.
+ * One end of a connection whose throughput is measured, in a process of its own. It runs on Deno and,
+ * bundled, on Node.js. The last argument is its task, in JSON. It prints lines of JSON: a server its
+ * port, and the end that counts its result.
  *
  * @module
  */
+import process from "node:process";
 import { type CipherName, createCipher } from "../../crypt/mod.ts";
-import { type Bind, connect, listen, turbo } from "../../mod.ts";
+import { connect as connectDeno, type Connection, listen as listenDeno, turbo } from "../../mod.ts";
+import { deno } from "../../transport/deno.ts";
 import { linux } from "../../transport/linux.ts";
-import { writeAll } from "../transport/harness.ts";
+import { connect as connectNode, listen as listenNode } from "../../transport/node.ts";
+import { Counter } from "./counter.ts";
 
 /** The task of an end. */
 export interface EndTask {
@@ -19,8 +22,13 @@ export interface EndTask {
    * while it writes and reads at once.
    */
   mode: "sink" | "echo" | "pipelined-echo";
-  /** Deno's own sockets, those of the Linux transport, or, for a sink, a stream of Deno's QUIC. */
-  sockets: "deno" | "linux" | "quic";
+  /**
+   * What `listen` chooses by itself, Deno's own sockets, those of the Linux transport, those of
+   * Node.js, or, for a sink, a stream of Deno's QUIC.
+   */
+  sockets: "automatic" | "deno" | "linux" | "node" | "quic";
+  /** Whether nothing but the cipher and the error correction is set. */
+  defaults?: boolean;
   port: number;
   /** Length of a write in bytes. */
   size: number;
@@ -35,45 +43,28 @@ export interface EndTask {
   fec?: { dataShards: number; parityShards: number };
 }
 
-/** The result of a count. */
-export interface Counted {
-  bytes: number;
-  seconds: number;
-}
-
-function settingsOf({ sockets, burst, cipher, key, fec }: EndTask) {
-  const bind: Bind | undefined = sockets === "linux" ? linux() : undefined;
+function settingsOf({ sockets, defaults, burst, cipher, key, fec }: EndTask) {
+  const bind =
+    { deno: deno(), linux: linux(), automatic: undefined, node: undefined, quic: undefined }[
+      sockets
+    ];
   const crypt = cipher && createCipher(cipher, Uint8Array.fromHex(key ?? ""));
-  return { ...turbo, sndWnd: 1024, rcvWnd: 1024, mtu: 1400, bind, crypt, fec, burst };
+  const tuned = { ...turbo, sndWnd: 1024, rcvWnd: 1024, mtu: 1400, burst };
+  return { ...defaults ? {} : tuned, bind, crypt, fec };
 }
 
-/** Counts the bytes between the end of the warm-up and the end of the measurement. */
-class Counter {
-  #bytes = 0;
-  readonly #from: number;
-  readonly #until: number;
-  /** Null until the measurement ends. */
-  result: Counted | null = null;
-
-  constructor({ warmup, seconds }: EndTask) {
-    this.#from = performance.now() + warmup * 1000;
-    this.#until = this.#from + seconds * 1000;
-  }
-
-  add(count: number): void {
-    const now = performance.now();
-    if (now >= this.#until) {
-      this.result ??= { bytes: this.#bytes, seconds: (now - this.#from) / 1000 };
-    } else if (now >= this.#from) this.#bytes += count;
-  }
+/** Writes all of `bytes`. */
+async function writeAll(conn: Connection, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await conn.write(bytes.subarray(done));
 }
 
 async function serve(task: EndTask): Promise<void> {
+  const listen = task.sockets === "node" ? listenNode : listenDeno;
   const listener = await listen({ hostname: "127.0.0.1", port: task.port, ...settingsOf(task) });
   console.log(JSON.stringify({ port: listener.addr.port }));
   const conn = await listener.accept();
   const buffer = new Uint8Array(1 << 18);
-  const counter = new Counter(task);
+  const counter = new Counter(task, () => listener.stats.packetsIn);
   while (!counter.result) {
     const count = await conn.read(buffer);
     if (count === null) return;
@@ -84,10 +75,11 @@ async function serve(task: EndTask): Promise<void> {
 }
 
 async function dial(task: EndTask): Promise<void> {
+  const connect = task.sockets === "node" ? connectNode : connectDeno;
   const conn = await connect({ hostname: "127.0.0.1", ...settingsOf(task), port: task.port });
   const bytes = new Uint8Array(task.size);
   const buffer = new Uint8Array(1 << 18);
-  const counter = new Counter(task);
+  const counter = new Counter(task, () => conn.stats.packetsIn);
   const write = () => writeAll(conn, bytes);
   const read = async () => {
     for (let got = 0; got < task.size;) {
@@ -124,7 +116,7 @@ async function serveQuic(task: EndTask): Promise<void> {
   console.log(JSON.stringify({ port: endpoint.addr.port }));
   const connection = await listener.accept();
   for await (const { readable } of connection.incomingBidirectionalStreams) {
-    const counter = new Counter(task);
+    const counter = new Counter(task, () => 0);
     for await (const bytes of readable) {
       counter.add(bytes.length);
       if (counter.result) break;
@@ -150,8 +142,9 @@ async function dialQuic({ port, size }: EndTask): Promise<void> {
   }
 }
 
-const task: EndTask = JSON.parse(Deno.args[0]);
+const task: EndTask = JSON.parse(process.argv.at(-1)!);
 const server = task.role === "server";
 if (task.sockets === "quic") await (server ? serveQuic(task) : dialQuic(task));
 else await (server ? serve(task) : dial(task));
-Deno.exit();
+// The measurement ends both processes. If one ended by itself, the other would print an error.
+setTimeout(() => process.exit(), 10_000);

@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { connect, type Connection, type KcpOptions, listen } from "../../mod.ts";
+import { deno } from "../../transport/deno.ts";
 import { linux } from "../../transport/linux.ts";
 import { writeAll } from "../transport/harness.ts";
 
@@ -211,7 +212,7 @@ async function dialMany(task: CrowdTask): Promise<void> {
   const conns: Connection[] = [];
   // Deno's own sockets, because the Linux transport needs a thread for each socket.
   for (let n = 0; n < task.count; n++) {
-    const conn = await connect({ hostname: HOST, port: task.port, ...task.options });
+    const conn = await connect({ hostname: HOST, port: task.port, bind: deno(), ...task.options });
     await writeAll(conn, Uint8Array.of(1));
     conns.push(conn);
     // Pause, so that the buffer of the listener's socket does not overflow.

@@ -2,7 +2,7 @@
  * Benchmarks: `deno task bench [--json] [--save FILE] [--runs N] [name…]`.
  *
  * A figure is the median of several runs after a warm-up. The figure of kcp-go beside it is measured
- * in the same way; it needs Go. All benchmarks take turns, run by run: a machine that is slow for a
+ * in the same way; it needs Go. What runs on Node.js needs that and npm. All benchmarks take turns, run by run: a machine that is slow for a
  * while is then slow for all of them. The ratio is the median of the ratios of the pairs. `--save`
  * also writes the results to a file of JSON lines. Its first line names the machine.
  *
@@ -23,7 +23,18 @@ import {
   runOpen,
   runSeal,
 } from "./packets.ts";
-import { KcpGo, type Load, measureOurs, type PeerJob } from "./throughput.ts";
+import { prepareNode, UDX } from "./node.ts";
+import {
+  KcpGo,
+  type Load,
+  measureBare,
+  measureDefaults,
+  measureKcpGo,
+  measureOurs,
+  measurePackets,
+  measureProgram,
+  type PeerJob,
+} from "./throughput.ts";
 
 /** One figure, as `--json` prints it. */
 interface Result {
@@ -38,7 +49,7 @@ interface Result {
 /** One benchmark. */
 interface Benchmark {
   name: string;
-  unit: "segments/s" | "B/s";
+  unit: "segments/s" | "packets/s" | "B/s";
   run(): number | Promise<number>;
   /** The same measurement of kcp-go. */
   peer?: PeerJob;
@@ -74,10 +85,12 @@ const SALSA20 = { cipher: "salsa20", key: keyOf("salsa20").toHex() } as const;
 /** Packets sent back to back. kcp-go has no limit; sockets with large buffers hold this many. */
 const WIDE = 1024;
 
+function nameOf({ mode, size, cipher, fec }: Load): string {
+  return `${mode}-${size >> 10}K${cipher ? `-${cipher}` : ""}${fec ? "-10/3" : ""}`;
+}
+
 function network(load: Load): Benchmark[] {
-  const name = `${load.mode}-${load.size >> 10}K${load.cipher ? `-${load.cipher}` : ""}${
-    load.fec ? "-10/3" : ""
-  }`;
+  const name = nameOf(load);
   const ours = (sockets: "linux" | "deno", burst: number): Benchmark => ({
     name: `${sockets}/${name}`,
     unit: "B/s",
@@ -85,6 +98,43 @@ function network(load: Load): Benchmark[] {
     peer: { ...load, data: load.fec?.dataShards, parity: load.fec?.parityShards, seconds: 2 },
   });
   return [...Deno.build.os === "linux" ? [ours("linux", WIDE)] : [], ours("deno", 64)];
+}
+
+/** `deno run -A` with nothing set, beside kcp-go in its fastest mode. Each end is a process. */
+function defaults(load: Load): Benchmark {
+  return {
+    name: `defaults/${nameOf(load)}`,
+    unit: "B/s",
+    run: () => measureDefaults(load, flags),
+    rival: hasGo
+      ? {
+        name: `kcp-go ${KCP_GO.name}`,
+        run: async () => measureKcpGo(load, await buildPeer()),
+      }
+      : undefined,
+  };
+}
+
+/** Packets on Deno's own sockets, beside those of bare sockets: the limit of the runtime. */
+function packets(load: Load): Benchmark {
+  return {
+    name: `deno-packets/${nameOf(load)}`,
+    unit: "packets/s",
+    run: () => measurePackets(load, flags),
+    rival: { name: "bare sockets", run: () => measureBare(load, flags) },
+  };
+}
+
+const onNode = (name: string) => name.startsWith("node/");
+
+/** On Node.js with nothing set, beside another library of streams over UDP. */
+function node(load: Load): Benchmark {
+  return {
+    name: `node/${nameOf(load)}`,
+    unit: "B/s",
+    run: () => measureProgram(load, commands!.ours),
+    rival: { name: UDX, run: () => measureProgram(load, commands!.udx) },
+  };
 }
 
 const benchmarks: Benchmark[] = [
@@ -158,18 +208,30 @@ const benchmarks: Benchmark[] = [
       rival: { name: "Deno QUIC", run: () => measureOurs(load, "quic", 0, flags) },
     };
   }),
+  ...[4, 64].map((size) => defaults({ mode: "sink", size: size << 10 })),
+  ...[4, 64].map((size) =>
+    defaults({ mode: "pipelined-echo", size: size << 10, ...SALSA20, fec: RATIO })
+  ),
+  ...[4, 64].map((size) => defaults({ mode: "echo", size: size << 10 })),
+  packets({ mode: "sink", size: 64 << 10 }),
+  packets({ mode: "echo", size: 64 << 10 }),
+  node({ mode: "sink", size: 64 << 10 }),
+  ...[4, 64].map((size) => node({ mode: "echo", size: size << 10 })),
 ];
 
-const chosen = benchmarks.filter(({ name }) =>
-  positionals.length === 0 || positionals.some((part) => name.includes(part))
-);
+const isChosen = ({ name }: Benchmark) =>
+  positionals.length === 0 || positionals.some((part) => name.includes(part));
+const commands = benchmarks.some((it) => isChosen(it) && onNode(it.name))
+  ? await prepareNode(flags)
+  : null;
+const chosen = benchmarks.filter((it) => isChosen(it) && (commands || !onNode(it.name)));
 if (chosen.length === 0) {
   console.error(`No benchmark has ${positionals.join(" or ")} in its name`);
   Deno.exit(2);
 }
 
 const needed = chosen.some(({ peer }) => peer);
-if (needed && !hasGo) {
+if (!hasGo && (needed || chosen.some(({ name }) => name.startsWith("defaults/")))) {
   console.error("kcp-go is not measured: there is no Go on the PATH");
 }
 const kcpGo = needed && hasGo ? new KcpGo(await buildPeer()) : null;
@@ -179,7 +241,7 @@ const theirs = chosen.map((): number[] => []);
 for (let i = -1; i < runs; i++) {
   for (const [n, { name, run, peer, rival, unit }] of chosen.entries()) {
     // A benchmark with processes of its own contains its warm-up.
-    const alone = rival || /^(linux|deno)\//.test(name);
+    const alone = rival || /^(linux|deno|defaults)\//.test(name);
     if (i < 0 && (alone || unit !== "B/s" && runs === 1)) continue;
     const value = await run();
     if (i < 0) continue;

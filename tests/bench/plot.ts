@@ -21,8 +21,10 @@ const results = (lines as Result[]).filter(({ peerValue }) => peerValue !== unde
 
 /** The groups of bars. Each group has its own scale. */
 const GROUPS: readonly { title: string; of: (name: string) => boolean }[] = [
-  { title: "Sink over the loopback", of: (name) => /\/sink-/.test(name) },
-  { title: "Echo over the loopback", of: (name) => /\/echo-/.test(name) },
+  { title: "Over the loopback, nothing set", of: (name) => name.startsWith("defaults/") },
+  { title: "Over the loopback, nothing set, Node.js", of: (name) => name.startsWith("node/") },
+  { title: "Sink over the loopback", of: (name) => /^(linux|deno)\/sink-/.test(name) },
+  { title: "Echo over the loopback", of: (name) => /^(linux|deno)\/echo-/.test(name) },
   { title: "Sealing packets of 1400 bytes", of: (name) => name.startsWith("seal/") },
   { title: "Parity for packets of 1400 bytes; CRC-32", of: (name) => /^(encode|crc)/.test(name) },
 ];

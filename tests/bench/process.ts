@@ -1,6 +1,6 @@
 /**
- * Processes that measure. The first argument of a process is its task, in JSON. It prints its
- * results as lines of JSON.
+ * Processes that measure. The last argument of a process is its task, in JSON. It prints its results
+ * as lines of JSON.
  *
  * @module
  */
@@ -12,6 +12,9 @@ export interface Measuring {
   /** Ends the process, if it still runs. */
   stop(): Promise<void>;
 }
+
+/** Starts a process with a task. */
+export type Start = (task: unknown) => Measuring;
 
 /** Reads lines of JSON. */
 export async function* jsonLines(
@@ -26,25 +29,10 @@ export async function* jsonLines(
   }
 }
 
-/**
- * Starts a script of this folder.
- *
- * @param flags Flags of `deno run`, in addition to permissions.
- */
-export function startScript(file: string, task: unknown, flags: readonly string[]): Measuring {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-lock",
-      "--unstable-net",
-      ...flags,
-      "--allow-net=127.0.0.1,localhost",
-      "--allow-read",
-      "--allow-ffi",
-      "--allow-sys",
-      new URL(file, import.meta.url).pathname,
-      JSON.stringify(task),
-    ],
+/** Starts a program. */
+export function startProgram([program, ...args]: readonly string[], task: unknown): Measuring {
+  const process = new Deno.Command(program, {
+    args: [...args, JSON.stringify(task)],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
@@ -62,4 +50,30 @@ export function startScript(file: string, task: unknown, flags: readonly string[
       while (!(await lines.next()).done);
     },
   };
+}
+
+/** Flags of a script that opens the sockets that its task names. */
+const LIMITED = [
+  "--unstable-net",
+  "--allow-net=127.0.0.1,localhost",
+  "--allow-read",
+  "--allow-ffi",
+  "--allow-sys",
+];
+
+/**
+ * Starts a script of this folder.
+ *
+ * @param flags Flags of `deno run`, in addition to permissions.
+ * @param permissions The permissions.
+ */
+export function startScript(
+  file: string,
+  task: unknown,
+  flags: readonly string[],
+  permissions: readonly string[] = LIMITED,
+): Measuring {
+  const script = new URL(file, import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", "--no-lock", ...flags, ...permissions, script];
+  return startProgram(command, task);
 }

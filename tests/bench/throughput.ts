@@ -1,10 +1,12 @@
 /**
- * Throughput between two processes over the loopback, for this library and for kcp-go.
+ * Throughput between two processes over the loopback, for this library and for others.
  *
  * @module
  */
-import type { Counted, EndTask } from "./end.ts";
-import { jsonLines, startScript } from "./process.ts";
+import type { BareTask } from "./bare.ts";
+import type { Counted } from "./counter.ts";
+import type { EndTask } from "./end.ts";
+import { jsonLines, type Start, startProgram, startScript } from "./process.ts";
 
 /** A load to measure. */
 export type Load = Pick<EndTask, "mode" | "size" | "cipher" | "key" | "fec">;
@@ -22,8 +24,26 @@ export interface PeerJob {
 
 const TIMES = { warmup: 0.5, seconds: 2 };
 
+/** The length of a packet on a bare socket: the default MTU of this library. */
+const BARE_PACKET = 1400;
+
+/** Runs a server and a client, each in a process of its own. */
+async function measurePair(
+  start: Start,
+  task: { mode: Load["mode"]; size?: number },
+): Promise<Counted> {
+  const common = { ...task, ...TIMES };
+  const server = start({ ...common, role: "server", port: 0 });
+  const { port } = (await server.lines.next()).value as { port: number };
+  const client = start({ ...common, role: "client", port });
+  const { value, done } = await (task.mode === "sink" ? server : client).lines.next();
+  await Promise.all([server.stop(), client.stop()]);
+  if (done) throw new Error(`A measurement ended without a count: ${JSON.stringify(common)}`);
+  return value as Counted;
+}
+
 /**
- * Measures this library: a listener and a client, each in a process of its own.
+ * Measures this library with settings for speed.
  *
  * @param flags Flags of `deno run`, in addition to permissions.
  * @returns Bytes per second, counted where they arrive.
@@ -34,14 +54,67 @@ export async function measureOurs(
   burst: number,
   flags: readonly string[],
 ): Promise<number> {
-  const common = { ...load, ...TIMES, sockets, burst };
-  const server = startScript("end.ts", { ...common, role: "server", port: 0 }, flags);
-  const { port } = (await server.lines.next()).value as { port: number };
-  const client = startScript("end.ts", { ...common, role: "client", port }, flags);
-  const { value, done } = await (load.mode === "sink" ? server : client).lines.next();
-  await Promise.all([server.stop(), client.stop()]);
-  if (done) throw new Error(`The ${load.mode} of ${load.size} bytes ended without a count`);
-  return rate(value as Counted);
+  const start: Start = (task) => startScript("end.ts", task, flags);
+  return rate(await measurePair(start, { ...load, sockets, burst } as Load));
+}
+
+/**
+ * Measures this library as `deno run -A` runs it, with nothing set but the cipher and the error
+ * correction.
+ *
+ * @param flags Flags of `deno run`, in addition to permissions.
+ * @returns Bytes per second, counted where they arrive.
+ */
+export async function measureDefaults(load: Load, flags: readonly string[]): Promise<number> {
+  const start: Start = (task) => startScript("end.ts", task, flags, ["-A"]);
+  const defaults = { ...load, sockets: "automatic", defaults: true } as Load;
+  return rate(await measurePair(start, defaults));
+}
+
+/**
+ * Measures this library on Deno's own sockets, with nothing set.
+ *
+ * @returns Packets per second that arrive where the bytes are counted.
+ */
+export async function measurePackets(load: Load, flags: readonly string[]): Promise<number> {
+  const start: Start = (task) => startScript("end.ts", task, flags);
+  const defaults = { ...load, sockets: "deno", defaults: true } as Load;
+  return packetRate(await measurePair(start, defaults));
+}
+
+/**
+ * Measures bare sockets of Deno under the same load: the packets that the payload takes.
+ *
+ * @returns Packets per second that arrive.
+ */
+export async function measureBare({ mode, size }: Load, flags: readonly string[]): Promise<number> {
+  const start: Start = (task) => startScript("bare.ts", task, flags);
+  const burst = Math.ceil(size / BARE_PACKET);
+  const task: Pick<BareTask, "burst" | "packet"> = { burst, packet: BARE_PACKET };
+  return packetRate(await measurePair(start, { mode, ...task }));
+}
+
+/**
+ * Measures a program that takes the same tasks, with nothing set.
+ *
+ * @param command The program and its arguments.
+ * @returns Bytes per second, counted where they arrive.
+ */
+export async function measureProgram(load: Load, command: readonly string[]): Promise<number> {
+  const defaults = { ...load, sockets: "node", defaults: true } as Load;
+  return rate(await measurePair((task) => startProgram(command, task), defaults));
+}
+
+/**
+ * Measures kcp-go, with its fastest settings, each end in a process of its own.
+ *
+ * @param program The path of the peer that the interop tests use.
+ * @returns Bytes per second, counted where they arrive.
+ */
+export async function measureKcpGo(load: Load, program: string): Promise<number> {
+  const { fec, ...rest } = load;
+  const task = { ...rest, data: fec?.dataShards, parity: fec?.parityShards, stream: true };
+  return rate(await measurePair((task) => startProgram([program, "bench"], task), task));
 }
 
 /** kcp-go. Both ends run in one process, as in its own benchmarks. */
@@ -76,4 +149,8 @@ export class KcpGo {
 
 function rate({ bytes, seconds }: Counted): number {
   return bytes / seconds;
+}
+
+function packetRate({ packets, seconds }: Counted): number {
+  return packets / seconds;
 }

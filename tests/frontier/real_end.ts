@@ -6,6 +6,7 @@
  * @module
  */
 import { connect, type Connection, listen, type SessionOptions } from "../../mod.ts";
+import { deno } from "../../transport/deno.ts";
 import { linux } from "../../transport/linux.ts";
 import { Delays } from "./delays.ts";
 import { SETTINGS } from "./session.ts";
@@ -26,12 +27,12 @@ export interface EndTask {
   readonly bothWays: boolean;
   /** Settings of both ends, in addition to {@linkcode SETTINGS}. */
   readonly options: SessionOptions;
-  /** Whether to use the sockets of `/linux`. */
+  /** Whether to use the sockets of `/linux`. Otherwise it uses those of Deno. */
   readonly linux: boolean;
 }
 
 const task: EndTask = JSON.parse(Deno.args[0]);
-const settings = { ...SETTINGS, ...task.options, ...task.linux && { bind: linux() } };
+const settings = { ...SETTINGS, ...task.options, bind: task.linux ? linux() : deno() };
 /** The delays of each session, by its conversation id. */
 const found: Record<number, Record<string, number>> = {};
 const works: Promise<void>[] = [];

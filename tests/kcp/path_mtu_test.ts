@@ -257,7 +257,10 @@ class Rounds {
     const { path } = this;
     const writer = {
       largest: 9_000,
-      reserve: (size: number) => (this.#reserved = size) > 0,
+      reserve: (size: number) => {
+        assert(size >= 24, `a packet of ${size} bytes`);
+        return (this.#reserved = size) > 0;
+      },
       write: (_cmd: number, _frg: number, _ts: number, sn: number) => {
         this.probes.push(this.#reserved);
         if (this.#reserved <= this.takes) answers.push(sn);
@@ -305,6 +308,9 @@ Deno.test("path MTU: the suspected size is tried if data is sent again in smalle
   for (let n = 0; n < 4; n++) rounds.resend(n % 2 === 0 ? 1_634 : 7_094, n < 2 ? 8_728 : undefined);
   assert(rounds.probes.filter((size) => size === 8_728).length >= 8, `${rounds.probes}`);
   assertEquals(rounds.path.reductions, 1);
+  // Then the largest size that arrives is searched for.
+  for (let n = 0; n < 6; n++) rounds.resend(1_000);
+  assert(rounds.path.mtu > 1_370 && rounds.path.mtu <= 1_400, `MTU ${rounds.path.mtu}`);
 });
 
 Deno.test("foreign peer: a suspicion of a size that is not sent any more gives way to another", () => {

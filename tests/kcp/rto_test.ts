@@ -25,6 +25,24 @@ Deno.test("rto: srtt and rttvar follow RFC 6298 §2", () => {
   assertEquals(estimator.min, 100);
 });
 
+Deno.test("rto: what waited for a machine that was suspended is forgotten with the next answer", () => {
+  // Nothing was due meanwhile, so the machine does not know it.
+  const estimator = new RtoEstimator();
+  estimator.sample(15_600, 10, 30);
+  estimator.sample(15_600, 10, 30);
+  assert(estimator.rto > 30_000);
+  estimator.sample(4, 10, 30);
+  assertEquals([estimator.srtt, estimator.rttvar, estimator.rto], [4, 2, 30]);
+});
+
+Deno.test("rto: on a path whose round trips vary by a factor of ten, every one is remembered", () => {
+  const estimator = new RtoEstimator();
+  for (let i = 0; i < 1000; i++) {
+    estimator.sample(i % 7 === 0 ? 300 : 30, 10, 30);
+    assert(i < 20 || estimator.rto > 140, `the RTO is ${estimator.rto} ms after sample ${i}`);
+  }
+});
+
 Deno.test("rto: the flush interval takes the place of the clock granularity", () => {
   const estimator = new RtoEstimator();
   for (let i = 0; i < 200; i++) estimator.sample(50, 40, 1);

@@ -8,7 +8,7 @@ import { ConnectionError } from "../session/errors.ts";
 import { ABORTED, MAX_CODE } from "../session/reset.ts";
 import type { Session, SessionStats } from "../session/session.ts";
 import { deferred } from "./deferred.ts";
-import type { Driver } from "./driver.ts";
+import { adapterOf, type Driver } from "./driver.ts";
 import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 import { readableStream, writableStream } from "./web_streams.ts";
@@ -168,6 +168,14 @@ export class Connection implements AsyncDisposable, Disposable {
   /** The address of the socket on this side. */
   get localAddr(): UdpAddress {
     return udpAddress(this.#driver.socket.address);
+  }
+
+  /**
+   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `simulated`, or `own` for a
+   * socket of the application.
+   */
+  get adapter(): string {
+    return adapterOf(this.#driver.socket);
   }
 
   /** The address of the peer. */

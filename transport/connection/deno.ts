@@ -5,50 +5,37 @@
  */
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
-import type { Connection } from "./connection.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import { ErrorPause, isClosedCode } from "./error_pause.ts";
-import type { Listener } from "./listener.ts";
-import {
-  type Bind,
-  type BindOptions,
-  type ConnectOptions,
-  connectUdp,
-  type ListenOptions,
-  listenUdp,
-} from "./udp.ts";
-
-export type { Bind, BindOptions, ConnectOptions, ListenOptions };
+import type { Bind } from "./udp.ts";
 
 /**
- * Listens for connections on a UDP port.
+ * Returns a function that opens sockets of Deno, for the `bind` option of `listen` and `connect`. On
+ * Linux it chooses them also where the program may use faster ones.
  *
- * @throws {Error} When the runtime has no `Deno.listenDatagram` and the options have no `bind`, or
- * the address can't be bound.
- * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ * @example
+ * ```ts
+ * import { listen, turbo } from "@lowlatency/kcp";
+ * import { deno } from "@lowlatency/kcp/deno";
+ *
+ * using listener = await listen({ hostname: "127.0.0.1", bind: deno(), ...turbo });
+ * console.log(listener.adapter); // deno
+ * ```
  */
-export async function listen(options: ListenOptions = {}): Promise<Listener> {
-  if (!options.bind) checkRuntime("listen");
-  return await listenUdp(options, bind, lookUp);
+export function deno(): Bind {
+  return (hostname, port, purpose) => {
+    checkDenoSockets(purpose ?? "listen");
+    return new DenoSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
+  };
 }
 
 /**
- * Opens a connection to a listener.
+ * Checks that the runtime has `Deno.listenDatagram`.
  *
- * KCP has no handshake. The promise resolves when the socket is open. The listener accepts the
- * connection when the first written bytes arrive.
- *
- * @throws {Error} When the runtime has no `Deno.listenDatagram` and the options have no `bind`, the
- * name can't be resolved, or the local address can't be bound.
- * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ * @param name The function that needs it.
+ * @throws {Error} When it is missing. The message says what to use instead.
  */
-export async function connect(options: ConnectOptions): Promise<Connection> {
-  if (!options.bind) checkRuntime("connect");
-  return await connectUdp(options, bind, lookUp);
-}
-
-/** Throws where `Deno.listenDatagram` is missing. The message says what to use instead. */
-function checkRuntime(name: "connect" | "listen"): void {
+export function checkDenoSockets(name: "connect" | "listen"): void {
   if (typeof Deno === "undefined") {
     const { process } = globalThis as { process?: { versions?: { node?: string } } };
     const instead = process?.versions?.node === undefined
@@ -64,17 +51,10 @@ function checkRuntime(name: "connect" | "listen"): void {
   }
 }
 
-function bind(hostname: string, port: number): DenoSocket {
-  return new DenoSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
-}
-
-async function lookUp(name: string): Promise<string[]> {
-  const { lookup } = await import("node:dns/promises");
-  return (await lookup(name, { all: true })).map(({ address }) => address);
-}
-
 /** Sends and receives packets on a `Deno.DatagramConn`, for `listenOn` and `connectOn`. */
 export class DenoSocket implements DatagramSocket {
+  /** The kind of socket. */
+  readonly adapter = "deno";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
   readonly #conn: Deno.DatagramConn;

@@ -43,6 +43,8 @@ export interface DatagramReceiver {
 
 /** A UDP socket, or any other kind of datagram socket. It knows nothing of the protocol. */
 export interface DatagramSocket {
+  /** The kind of socket, as `Connection.adapter` and `Listener.adapter` tell it. Default: "own". */
+  readonly adapter?: string;
   /** The socket's own address, in the form that is used for peers. */
   readonly address: string;
   /** The batch size that suits the socket. Default: the defaults of `PacketBatch`. */
@@ -80,6 +82,11 @@ export interface DatagramSocket {
   ref(): void;
   /** Lets the process end while the socket is open. */
   unref(): void;
+}
+
+/** The kind of a socket; `own` for one that does not tell it. */
+export function adapterOf({ adapter = "own" }: DatagramSocket): string {
+  return adapter;
 }
 
 /** A monotonic clock with one timer. */

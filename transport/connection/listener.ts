@@ -2,7 +2,7 @@ import type { EndpointStats } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
 import { type Connection, newConnection } from "./connection.ts";
 import { type Deferred, deferred } from "./deferred.ts";
-import type { Driver } from "./driver.ts";
+import { adapterOf, type Driver } from "./driver.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 
 /**
@@ -51,6 +51,14 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   /** The address that the listener is bound to. */
   get addr(): UdpAddress {
     return udpAddress(this.#driver.socket.address);
+  }
+
+  /**
+   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `simulated`, or `own` for a
+   * socket of the application.
+   */
+  get adapter(): string {
+    return adapterOf(this.#driver.socket);
   }
 
   /** Counters, and the number of sessions: a snapshot. */

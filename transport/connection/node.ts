@@ -75,6 +75,8 @@ async function bind(host: string, port: number): Promise<NodeSocket> {
 
 /** Sends and receives packets on a socket of `node:dgram`, for `listenOn` and `connectOn`. */
 export class NodeSocket implements DatagramSocket {
+  /** The kind of socket. */
+  readonly adapter = "node";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
   readonly #socket: Socket;

@@ -29,8 +29,10 @@ import { SystemClock, systemEntropy } from "./system_clock.ts";
 /** The option that chooses the kind of socket. */
 export interface BindOptions {
   /**
-   * Opens the socket, for example `linux()` of `@lowlatency/kcp/linux`. Default: a socket of the
-   * runtime's own kind.
+   * Opens the socket: `linux()` of `@lowlatency/kcp/linux`, `deno()` of `@lowlatency/kcp/deno`, or a
+   * function of your own. Default: a socket of the runtime; on Deno for Linux, with both `--allow-ffi`
+   * and `--allow-net` granted without limits, one as `linux()` opens. `Connection.adapter` tells
+   * which one it is.
    */
   bind?: Bind;
 }
@@ -45,8 +47,9 @@ export interface ListenOptions extends EndpointOptions, BindOptions {
    * "0.0.0.0".
    *
    * If this host has several addresses, a peer expects answers from the one that it has sent to. On
-   * `0.0.0.0` or `::`, only the sockets of `linux()` can do that. Other sockets answer from the
-   * address that the route to the peer prefers. With them, bind one listener to each address.
+   * `0.0.0.0` or `::`, only the sockets of Linux (`adapter` is "linux") can do that. Other sockets
+   * answer from the address that the route to the peer prefers. With them, bind one listener to each
+   * address.
    */
   hostname?: string;
 }

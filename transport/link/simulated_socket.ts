@@ -9,6 +9,8 @@ import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
 
 /** A socket that hands its packets to a function, and gets the packets of others at `receiver`. */
 export class SimulatedSocket implements DatagramSocket {
+  /** The kind of socket. */
+  readonly adapter = "simulated";
   /** Gets the packets that arrive. It is `null` while the socket is not open. */
   receiver: DatagramReceiver | null = null;
 

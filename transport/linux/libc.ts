@@ -13,7 +13,10 @@ const SYMBOLS = {
   sendmsg: { parameters: ["i32", "buffer", "i32"], result: "isize" },
   recvmsg: { parameters: ["i32", "buffer", "i32"], result: "isize" },
   recvmmsg: { parameters: ["i32", "buffer", "u32", "i32", "pointer"], result: "i32" },
-  poll: { parameters: ["buffer", "usize", "i32"], result: "i32", nonblocking: true },
+  epoll_create1: { parameters: ["i32"], result: "i32" },
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
+  epoll_poll: { name: "epoll_wait", parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
@@ -22,6 +25,9 @@ const SYMBOLS = {
   if_indextoname: { parameters: ["u32", "buffer"], result: "pointer" },
   strerror: { parameters: ["i32"], result: "pointer" },
   __errno_location: { parameters: [], result: "pointer" },
+  memcpy: { parameters: ["buffer", "pointer", "usize"], result: "pointer" },
+  /** `memcpy` of nothing: it returns its first argument. */
+  addressOf: { name: "memcpy", parameters: ["buffer", "buffer", "usize"], result: "usize" },
 } as const;
 
 /** The functions of libc. */
@@ -57,8 +63,13 @@ export const UDP_GRO = 104;
 export const MSG_DONTWAIT = 0x40;
 export const EFD_NONBLOCK = 0o4000;
 export const EFD_CLOEXEC = 0o2000000;
-export const POLLIN = 1;
-export const POLLOUT = 4;
+export const EPOLL_CLOEXEC = 0o2000000;
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
+export const EPOLLIN = 1;
+export const EPOLLOUT = 4;
+export const EPOLLONESHOT = 1 << 30;
 export const EIO = 5;
 export const EBADF = 9;
 export const EAGAIN = 11;
@@ -67,19 +78,28 @@ export const ENOTSOCK = 88;
 export const EMSGSIZE = 90;
 export const ENOBUFS = 105;
 
+/** What Deno makes of the errors that opening a socket meets: the class, and the `code`. */
+const KINDS: Readonly<Record<number, readonly [kind: keyof typeof Deno.errors, code: string]>> = {
+  1: ["PermissionDenied", "EPERM"],
+  13: ["PermissionDenied", "EACCES"],
+  98: ["AddrInUse", "EADDRINUSE"],
+  99: ["AddrNotAvailable", "EADDRNOTAVAIL"],
+};
+
 /** libc. All sockets share it: the first one opens it, the last one closes it. */
 export class Libc {
   static #shared: Libc | null = null;
   /** The functions. */
   readonly symbols: LibcFunctions;
   readonly #library: Deno.DynamicLibrary<typeof SYMBOLS>;
-  readonly #errno: Deno.UnsafePointerView;
+  readonly #errnoLocation: Deno.PointerValue;
+  readonly #errno = new Int32Array(1);
   #users = 0;
 
   private constructor() {
     this.#library = Deno.dlopen("libc.so.6", SYMBOLS);
     this.symbols = this.#library.symbols;
-    this.#errno = new Deno.UnsafePointerView(this.symbols.__errno_location()!);
+    this.#errnoLocation = this.symbols.__errno_location();
   }
 
   /**
@@ -124,21 +144,28 @@ export class Libc {
     if (Libc.#shared === this) Libc.#shared = null;
   }
 
-  /** The error number of the last call that failed. */
+  /**
+   * The error number of the last call that failed. Deno's own way to read memory would fail once the
+   * program has given up the permission for FFI.
+   */
   get errno(): number {
-    return this.#errno.getInt32();
+    this.symbols.memcpy(this.#errno, this.#errnoLocation, 4n);
+    return this.#errno[0];
   }
 
-  /** Makes an Error for a call that failed. */
+  /** The address of a byte in memory. */
+  addressOf(bytes: Uint8Array<ArrayBuffer>): number {
+    // User space ends below 2^48, which a number holds exactly.
+    return Number(this.symbols.addressOf(bytes, bytes, 0n));
+  }
+
+  /** Makes an Error for a call that failed, of the class that Deno gives to such errors. */
   error(call: string, errno: number = this.errno): Error {
     const text = this.symbols.strerror(errno);
     const reason = text ? new Deno.UnsafePointerView(text).getCString() : `error ${errno}`;
-    return new Error(`${call} failed: ${reason}`);
+    const message = `${call} failed: ${reason}`;
+    const known = KINDS[errno];
+    if (!known) return new Error(message);
+    return Object.assign(new Deno.errors[known[0]](message), { code: known[1] });
   }
-}
-
-/** The address of a byte in memory. */
-export function addressOf(bytes: Uint8Array<ArrayBuffer>): number {
-  // User space ends below 2^48, which a number holds exactly.
-  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }

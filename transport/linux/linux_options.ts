@@ -24,7 +24,7 @@ export interface LinuxOptions {
    * The socket polls between turns of the event loop. It finds a packet sooner than a sleeping
    * socket wakes up. If packets keep arriving soon after the socket has fallen asleep, it polls up
    * to five times as long. A packet that arrives alone costs this much processor time. An idle
-   * socket costs nothing.
+   * socket costs nothing. While others need the processor, the socket does not poll.
    */
   busyPoll?: number;
   /**

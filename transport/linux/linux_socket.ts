@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { Arena } from "../../kcp/arena.ts";
 import type { PacketBatch, PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import { deferred } from "../connection/deferred.ts";
@@ -11,7 +10,6 @@ import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
 import { ErrorPause } from "../connection/error_pause.ts";
 import type { Bind } from "../connection/udp.ts";
 import {
-  addressOf,
   EAGAIN,
   EBADF,
   EINVAL,
@@ -19,14 +17,16 @@ import {
   EMSGSIZE,
   ENOBUFS,
   ENOTSOCK,
-  Libc,
+  EPOLLIN,
+  EPOLLOUT,
+  type Libc,
   MSG_DONTWAIT,
-  POLLIN,
-  POLLOUT,
 } from "./libc.ts";
+import { BusyPoll } from "./busy_poll.ts";
 import { type LinuxOptions, resolveLinuxOptions } from "./linux_options.ts";
 import { Messages } from "./messages.ts";
 import { allowFragments, openSocket } from "./open_socket.ts";
+import { Poller } from "./poller.ts";
 import { decodeSockaddr, type Destination, encodeSockaddr, SockaddrCache } from "./sockaddr.ts";
 import { withNumericZone } from "./zone.ts";
 
@@ -48,10 +48,6 @@ const RECEIVE_MESSAGES = 8;
 const RECEIVE_BYTES = 65_536;
 /** Largest number of receiving calls before other work of the event loop gets a turn. */
 const RECEIVE_CALLS = 8;
-/** How often (ms) a socket that does not keep the process alive checks for packets. */
-const UNREF_POLL_INTERVAL = 5;
-/** `busyPoll` grows by this factor while packets arrive soon after the socket has fallen asleep. */
-const LONG_BUSY_POLL_FACTOR = 5;
 
 /**
  * How often a packet is tried again although the send buffer has room. Another part of the kernel
@@ -78,15 +74,16 @@ export function linux(options: LinuxOptions = {}): Bind {
 
 /** A UDP socket of Linux that sends and receives in batches. */
 export class LinuxSocket implements DatagramSocket {
+  /** The kind of socket. */
+  readonly adapter = "linux";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
   /** The batch that the driver should use: as much as the kernel takes in one call. */
   readonly batch: PacketBatchOptions = { bytes: 1 << 17, packets: SEND_MESSAGES };
+  readonly #poller: Poller;
   readonly #libc: Libc;
   readonly #fd: number;
   readonly #family: number;
-  /** An eventfd; a write to it ends a `poll`. */
-  readonly #wakeFd: number;
   readonly #sockaddrs: SockaddrCache;
   readonly #gso: boolean;
   /**
@@ -118,20 +115,13 @@ export class LinuxSocket implements DatagramSocket {
   /** The arena's memory at its last use, and the address of that. */
   #memory: Uint8Array<ArrayBuffer> | null = null;
   #address = 0;
-  /** `struct pollfd` of the socket and of the eventfd: descriptor, then events and results. */
-  readonly #pollIn = new Int32Array(4);
-  readonly #pollOut = new Int32Array(4);
-  readonly #eventCount = new Uint8Array(8);
   #closed = false;
   readonly #descriptorsClosed = deferred<void>();
+  #descriptorsAreClosed = false;
   /** Whether the socket keeps the process alive. */
   #referenced = true;
   /** Number of loops that use the descriptors. The last one to end closes them. */
   #loops = 0;
-  /** Number of `poll` calls in progress. */
-  #polls = 0;
-  /** End the pauses that are in progress. */
-  readonly #pauses = new Set<() => void>();
   readonly #receiveErrors = new ErrorPause();
   readonly #sendErrors = new ErrorPause();
 
@@ -152,20 +142,21 @@ export class LinuxSocket implements DatagramSocket {
     options: Required<LinuxOptions>,
     listens = false,
   ) {
-    const libc = this.#libc = Libc.acquire();
+    const poller = this.#poller = Poller.acquire();
+    const libc = this.#libc = poller.libc;
     try {
-      this.#out = new Messages(SEND_MESSAGES);
+      this.#out = new Messages(libc, SEND_MESSAGES);
       const opened = openSocket(libc, hostname, port, options, listens);
       this.#fd = opened.fd;
+      poller.add(opened.fd);
       this.#family = opened.family;
-      this.#wakeFd = opened.wakeFd;
       this.#gso = opened.gso;
       this.#gro = opened.gro;
       this.#batching = opened.batching;
       this.address = opened.address;
       this.#sockaddrs = new SockaddrCache(opened.family);
     } catch (error) {
-      libc.release();
+      poller.release();
       throw error;
     }
     this.#busyPoll = options.busyPoll;
@@ -224,14 +215,14 @@ export class LinuxSocket implements DatagramSocket {
     const block = arena.alloc(size);
     if (block < 0) throw new RangeError("Cannot receive: the arena has no room");
     try {
-      let pollTime = this.#busyPoll;
-      let last = -Infinity, slept = false;
+      const busyPoll = new BusyPoll(this.#busyPoll);
       for (let calls = 0; !this.#closed;) {
         const count = this.#receiveSome(arena, block);
         if (count === 0) {
           calls = 0;
-          slept = !(this.#referenced && performance.now() < last + pollTime);
-          await (slept ? this.#wait(POLLIN) : eventLoopTurn());
+          // A turn of the event loop keeps the process alive.
+          const polls = busyPoll.polls(performance.now()) && this.#referenced;
+          await (polls ? eventLoopTurn() : this.#wait(EPOLLIN));
           continue;
         }
         if (count < 0) {
@@ -239,15 +230,7 @@ export class LinuxSocket implements DatagramSocket {
           continue;
         }
         this.#receiveErrors.reset();
-        const now = performance.now();
-        if (slept) {
-          // A wake-up can take longer than `busyPoll`. Two ends that answer each other would then
-          // both sleep before every packet. A longer poll ends this.
-          const longTime = LONG_BUSY_POLL_FACTOR * this.#busyPoll;
-          pollTime = now - last < longTime ? longTime : this.#busyPoll;
-          slept = false;
-        }
-        last = now;
+        busyPoll.arrived(performance.now());
         for (let i = 0; i < count && !this.#closed; i++) this.#deliver(receiver, i, block);
         if (count === RECEIVE_MESSAGES && ++calls < RECEIVE_CALLS) {
           await null;
@@ -266,7 +249,7 @@ export class LinuxSocket implements DatagramSocket {
   #addressOf({ bytes }: Arena): number {
     if (bytes !== this.#memory) {
       this.#memory = bytes;
-      this.#address = addressOf(bytes);
+      this.#address = this.#libc.addressOf(bytes);
     }
     return this.#address;
   }
@@ -276,7 +259,7 @@ export class LinuxSocket implements DatagramSocket {
    * an error that may pass: it belongs to an earlier packet, or the kernel lacks memory.
    */
   #receiveSome(arena: Arena, block: number): number {
-    const messages = this.#in ??= new Messages(RECEIVE_MESSAGES);
+    const messages = this.#in ??= new Messages(this.#libc, RECEIVE_MESSAGES);
     const base = this.#addressOf(arena) + block;
     if (base !== this.#receiveBase) {
       this.#receiveBase = base;
@@ -342,7 +325,7 @@ export class LinuxSocket implements DatagramSocket {
     this.#loops++;
     try {
       for (let stuck = 0; next < batch.count && !this.#closed;) {
-        await (stuck === 0 ? this.#wait(POLLOUT) : this.#sendErrors.wait());
+        await (stuck === 0 ? this.#wait(EPOLLOUT) : this.#sendErrors.wait());
         if (this.#closed) return;
         const before = next;
         next = this.#sendFrom(batch, next);
@@ -471,61 +454,19 @@ export class LinuxSocket implements DatagramSocket {
   // --- waiting and closing ---
 
   /** Waits on another thread until the socket is ready or is closed. */
-  async #wait(events: number): Promise<void> {
-    if (!this.#referenced) {
-      await this.#pause();
-      return;
+  async #wait(events: typeof EPOLLIN | typeof EPOLLOUT): Promise<void> {
+    if (!(await this.#poller.wait(this.#fd, events))) {
+      await (events === EPOLLIN ? this.#receiveErrors : this.#sendErrors).wait();
     }
-    // Receiving and sending may wait at the same time; each has its own memory for the call.
-    const fds = events === POLLIN ? this.#pollIn : this.#pollOut;
-    fds[0] = this.#fd;
-    fds[1] = events;
-    fds[2] = this.#wakeFd;
-    fds[3] = POLLIN;
-    const { symbols } = this.#libc;
-    this.#polls++;
-    const ready = await symbols.poll(fds, 2n, -1);
-    this.#polls--;
-    if (ready < 0) {
-      await (events === POLLIN ? this.#receiveErrors : this.#sendErrors).wait();
-      return;
-    }
-    // The last call resets the eventfd. Another call that is still in the kernel must see it too.
-    if (this.#polls > 0) return;
-    if (fds[3] >>> 16 !== 0 && !this.#closed) symbols.read(this.#wakeFd, this.#eventCount, 8n);
-  }
-
-  /** Waits a few ms, on a timer that does not keep the process alive. */
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        this.#pauses.delete(end);
-        resolve();
-      };
-      const timer = setTimeout(end, UNREF_POLL_INTERVAL);
-      Deno.unrefTimer(timer as unknown as number);
-      this.#pauses.add(end);
-    });
-  }
-
-  /** Ends the waits that are in progress. */
-  #wake(): void {
-    this.#libc.symbols.write(this.#wakeFd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8n);
-    this.#endPauses();
-  }
-
-  #endPauses(): void {
-    for (const end of [...this.#pauses]) end();
   }
 
   /** Counts a loop that has ended. After `close`, the last one closes the descriptors. */
   #endLoop(): void {
     if (--this.#loops > 0 || !this.#closed) return;
+    this.#descriptorsAreClosed = true;
+    this.#poller.forget(this.#fd);
     this.#libc.symbols.close(this.#fd);
-    this.#libc.symbols.close(this.#wakeFd);
-    this.#libc.release();
-    this.#descriptorsClosed.resolve();
+    this.#poller.release().then(this.#descriptorsClosed.resolve);
   }
 
   /**
@@ -539,7 +480,7 @@ export class LinuxSocket implements DatagramSocket {
       this.#receiveErrors.end();
       this.#sendErrors.end();
       this.#loops++;
-      this.#wake();
+      this.#poller.cancel(this.#fd);
       this.#endLoop();
     }
     return this.#descriptorsClosed.promise;
@@ -550,22 +491,21 @@ export class LinuxSocket implements DatagramSocket {
     this.#referenced = true;
     this.#receiveErrors.ref();
     this.#sendErrors.ref();
-    this.#endPauses();
+    if (!this.#descriptorsAreClosed) this.#poller.setReferenced(this.#fd, true);
   }
 
   /** Lets the process end while the socket is open. A packet may then arrive some ms later. */
   unref(): void {
-    if (!this.#referenced) return;
     this.#referenced = false;
     this.#receiveErrors.unref();
     this.#sendErrors.unref();
-    if (!this.#closed) this.#wake();
+    if (!this.#descriptorsAreClosed) this.#poller.setReferenced(this.#fd, false);
   }
 }
 
 /** Gives other work of the event loop a turn. */
 function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
+  // An import of it from "node:timers" would break a bundle for browsers.
+  const { setImmediate } = globalThis as unknown as { setImmediate(call: () => void): void };
+  return new Promise((resolve) => setImmediate(resolve));
 }

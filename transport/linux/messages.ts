@@ -4,9 +4,9 @@
  * @module
  */
 import {
-  addressOf,
   IP_PKTINFO,
   IPV6_PKTINFO,
+  type Libc,
   SOL_IP,
   SOL_IPV6,
   SOL_UDP,
@@ -60,14 +60,14 @@ export class Messages {
   readonly #split: Uint8Array;
 
   /** @param count The number of messages. */
-  constructor(count: number) {
+  constructor(libc: Libc, count: number) {
     this.#count = count;
     this.#destinations = Array(count).fill(null);
     this.#split = new Uint8Array(count);
     this.bytes = new Uint8Array(count * (MMSGHDR + IOVEC + CONTROL + NAME_SPACE));
     this.view = new DataView(this.bytes.buffer);
     this.headers = Array.from({ length: count }, (_, i) => this.bytes.subarray(i * MMSGHDR));
-    const base = addressOf(this.bytes);
+    const base = libc.addressOf(this.bytes);
     for (let i = 0; i < count; i++) {
       this.#setPointer(i * MMSGHDR + NAME, base + this.nameAt(i));
       this.#setPointer(i * MMSGHDR + IOV, base + this.#iovecAt(i));

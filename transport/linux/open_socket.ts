@@ -6,8 +6,6 @@
 import {
   AF_INET,
   AF_INET6,
-  EFD_CLOEXEC,
-  EFD_NONBLOCK,
   IP_MTU_DISCOVER,
   IP_PKTINFO,
   IP_PMTUDISC_DONT,
@@ -40,8 +38,6 @@ import { decodeSockaddr, encodeSockaddr, SOCKADDR_SIZE } from "./sockaddr.ts";
 export interface OpenSocket {
   /** The descriptor of the socket. */
   readonly fd: number;
-  /** The descriptor of an eventfd; a write to it ends a `poll`. */
-  readonly wakeFd: number;
   /** `AF_INET` or `AF_INET6`. */
   readonly family: number;
   /** The address that the socket is bound to. */
@@ -75,12 +71,10 @@ export function openSocket(
   const { symbols } = libc;
   const family = hostname.includes(":") ? AF_INET6 : AF_INET;
   const name = encodeSockaddr(withNumericZone(libc, hostname), port, family);
-  let fd = -1, wakeFd = -1;
+  let fd = -1;
   try {
     fd = symbols.socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) throw libc.error("socket");
-    wakeFd = symbols.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (wakeFd < 0) throw libc.error("eventfd");
     if (family === AF_INET6) setOption(libc, fd, SOL_IPV6, IPV6_V6ONLY, 0);
     // No packet is fragmented (RFC 8899 §3): a packet that is too large vanishes, and the session
     // finds out what the path takes. An IPv6 socket may send over IPv4, too.
@@ -106,10 +100,9 @@ export function openSocket(
       throw libc.error("getsockname");
     }
     const address = decodeSockaddr(new DataView(own.buffer), 0);
-    return { fd, wakeFd, family, address, gso, gro, batching };
+    return { fd, family, address, gso, gro, batching };
   } catch (error) {
     if (fd >= 0) symbols.close(fd);
-    if (wakeFd >= 0) symbols.close(wakeFd);
     throw error;
   }
 }

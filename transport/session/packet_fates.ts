@@ -206,7 +206,10 @@ export class PacketFates {
       if (distance(sn, newest) > 0) newest = sn;
     }
     this.#newest = newest;
-    this.#settle(una, now - SOONEST * srtt);
+    // An `una` that is half of all numbers away lies on both sides.
+    if (((una - this.#settled) >>> 0) <= ((this.#next - this.#settled) >>> 0)) {
+      this.#settle(una, now - SOONEST * srtt);
+    }
     if (distance(newest, una) <= 0) return;
     // The peer lacks `una`.
     if (distance(una, this.#holeEnd) > 0) this.#missing = una;

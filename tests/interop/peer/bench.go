@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -164,6 +165,74 @@ func (job *benchJob) step() (func() int, error) {
 var sink uint32
 
 func (job *benchJob) runNetwork() (*benchResult, error) {
+	l, err := job.listen()
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	var counted atomic.Int64
+	go job.serve(l, &counted)
+	session, err := job.dial(l.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	over := time.Duration((job.Warmup + job.Seconds) * float64(time.Second))
+	go func() {
+		time.Sleep(over + time.Second)
+		session.Close()
+	}()
+	return job.count(&counted, job.load(session, &counted))
+}
+
+// A benchEndJob is one end of a measurement over a network. The other end is in another process.
+type benchEndJob struct {
+	benchJob
+	// Role is "server" or "client".
+	Role string `json:"role"`
+	// Port is the port of the server.
+	Port int `json:"port"`
+}
+
+// benchEnd runs one end. A server prints its port first. The end that counts prints the result. Then the process runs
+// until it is killed, so that the other end is served.
+func benchEnd(task string) error {
+	var job benchEndJob
+	if err := json.Unmarshal([]byte(task), &job); err != nil {
+		return err
+	}
+	output := json.NewEncoder(os.Stdout)
+	var counted atomic.Int64
+	var failed <-chan error
+	if job.Role == "server" {
+		l, err := job.listen()
+		if err != nil {
+			return err
+		}
+		if err := output.Encode(map[string]int{"port": l.Addr().(*net.UDPAddr).Port}); err != nil {
+			return err
+		}
+		job.serve(l, &counted)
+	} else {
+		session, err := job.dial(fmt.Sprintf("127.0.0.1:%d", job.Port))
+		if err != nil {
+			return err
+		}
+		failed = job.load(session, &counted)
+	}
+	if (job.Role == "server") == (job.Mode == "sink") {
+		result, err := job.count(&counted, failed)
+		if err != nil {
+			return err
+		}
+		if err := output.Encode(result); err != nil {
+			return err
+		}
+	}
+	select {}
+}
+
+func (job *benchJob) listen() (*kcp.Listener, error) {
 	block, err := job.cipher()
 	if err != nil {
 		return nil, err
@@ -172,19 +241,33 @@ func (job *benchJob) runNetwork() (*benchResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
 	_ = l.SetReadBuffer(socketBuffer)
 	_ = l.SetWriteBuffer(socketBuffer)
-	var counted atomic.Int64
+	return l, nil
+}
+
+func (job *benchJob) dial(address string) (*kcp.UDPSession, error) {
+	block, err := job.cipher()
+	if err != nil {
+		return nil, err
+	}
+	session, err := kcp.DialWithOptions(address, block, job.Data, job.Parity)
+	if err != nil {
+		return nil, err
+	}
+	_ = session.SetReadBuffer(socketBuffer)
+	_ = session.SetWriteBuffer(socketBuffer)
+	return session, job.apply(session)
+}
+
+// serve accepts one session in the calling goroutine, and serves it in another.
+func (job *benchJob) serve(l *kcp.Listener, counted *atomic.Int64) {
+	session, err := l.AcceptKCP()
+	if err != nil || job.apply(session) != nil {
+		return
+	}
 	go func() {
-		session, err := l.AcceptKCP()
-		if err != nil {
-			return
-		}
 		defer session.Close()
-		if job.apply(session) != nil {
-			return
-		}
 		buffer := make([]byte, max(job.Size, 65536))
 		for {
 			n, err := session.Read(buffer)
@@ -198,21 +281,10 @@ func (job *benchJob) runNetwork() (*benchResult, error) {
 			}
 		}
 	}()
-	session, err := kcp.DialWithOptions(l.Addr().String(), block, job.Data, job.Parity)
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	_ = session.SetReadBuffer(socketBuffer)
-	_ = session.SetWriteBuffer(socketBuffer)
-	if err := job.apply(session); err != nil {
-		return nil, err
-	}
-	over := time.Duration((job.Warmup + job.Seconds) * float64(time.Second))
-	go func() {
-		time.Sleep(over + time.Second)
-		session.Close()
-	}()
+}
+
+// load starts to send. It returns where an error is told.
+func (job *benchJob) load(session *kcp.UDPSession, counted *atomic.Int64) <-chan error {
 	sent, received := make([]byte, job.Size), make([]byte, job.Size)
 	write := func() error {
 		_, err := session.Write(sent)
@@ -239,6 +311,11 @@ func (job *benchJob) runNetwork() (*benchResult, error) {
 		go func() { failed <- forever(write) }()
 		go func() { failed <- forever(read) }()
 	}
+	return failed
+}
+
+// count waits for the end of the warm-up, and counts from then on.
+func (job *benchJob) count(counted *atomic.Int64, failed <-chan error) (*benchResult, error) {
 	time.Sleep(time.Duration(job.Warmup * float64(time.Second)))
 	before, started := counted.Load(), time.Now()
 	select {

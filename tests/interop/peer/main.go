@@ -4,6 +4,7 @@
 //	peer dial         runs the clients that the JSON on stdin describes
 //	peer vectors DIR  writes the test vectors without timestamps: the same each time
 //	peer bench        runs the measurements that the JSON on stdin describes
+//	peer bench TASK   is one end of a measurement, which the JSON describes
 //	peer record DIR   writes the recordings, which contain timestamps
 package main
 
@@ -28,10 +29,12 @@ func run(args []string) error {
 		return dial()
 	case len(args) == 1 && args[0] == "bench":
 		return bench()
+	case len(args) == 2 && args[0] == "bench":
+		return benchEnd(args[1])
 	case len(args) == 2 && args[0] == "vectors":
 		return writeVectors(args[1])
 	case len(args) == 2 && args[0] == "record":
 		return writeRecordings(args[1])
 	}
-	return errors.New("usage: peer serve | dial | bench | vectors DIR | record DIR")
+	return errors.New("usage: peer serve | dial | bench [TASK] | vectors DIR | record DIR")
 }

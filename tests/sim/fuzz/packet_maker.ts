@@ -23,6 +23,7 @@ const LONGEST = 1500;
 const HEADER = 24;
 
 const PUSH = 81;
+const SACK = 89;
 const DATA = 0xf1;
 const PARITY = 0xf2;
 const OUT_OF_BAND = 0xf3;
@@ -108,12 +109,14 @@ export class PacketMaker {
       // Most are of the four commands of every implementation, some are those of this library.
       const usual = random.chance(0.8);
       const cmd = random.chance(0.97)
-        ? PUSH + (random.uint32() & (usual ? 3 : 7))
+        ? PUSH + random.uint32() % (usual ? 4 : COMMANDS.length)
         : random.uint32() & 255;
       const push = cmd === PUSH;
       const most = Math.min(LONGEST - at - HEADER, random.chance(0.9) ? 60 : 1400);
       if (most < 0) break;
-      const length = push || random.chance(0.05) ? random.below(most + 1) : 0;
+      const long = push || random.chance(0.05);
+      // Few bits, so that some selective acknowledgments name nothing that was never sent.
+      const length = long ? random.below(most + 1) : cmd === SACK ? random.below(3) : 0;
       view.setUint32(at, conv, true);
       view.setUint8(at + 4, cmd);
       const marks = cmd === PUSH + 2 || cmd === PUSH + 3;
@@ -198,5 +201,6 @@ const COMMANDS: readonly (string | undefined)[] = [
   "PROBE",
   "PROBE_ANSWER",
   "RESET",
+  "SACK",
 ]
   .map((name) => `segment: ${name}`);

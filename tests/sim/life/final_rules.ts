@@ -137,9 +137,13 @@ function mayHaveLeft(reader: End, out: Outgoing, facts: Facts): boolean {
     reachedAt <= out.end.reachedAt && lostAt >= out.end.reachedAt;
 }
 
-/** Whether the path is not very bad, and both ends stay where they are and run. */
+/**
+ * Whether the path is not very bad, and both ends stay where they are and run. A burst of losses lasts for some
+ * packets, however far apart they are: it may take all in which an end is sent.
+ */
 function reachable({ up, down, faults }: Scenario): boolean {
-  return Math.max(Number(up.loss ?? 0), Number(down.loss ?? 0)) < 0.3 &&
+  const most = up.burstLoss || down.burstLoss ? 0.1 : 0.3;
+  return Math.max(Number(up.loss ?? 0), Number(down.loss ?? 0)) < most &&
     !faults.some(({ kind }) => kind === "freeze" || kind === "rebind");
 }
 

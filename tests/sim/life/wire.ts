@@ -91,7 +91,7 @@ export function isQuotable(packet: Uint8Array): boolean {
   return false;
 }
 
-const COMMANDS = ["PUSH", "ACK", "WASK", "WINS", "PIECE", "PROBE", "PROBE_ANSWER", "RESET"];
+const COMMANDS = ["PUSH", "ACK", "WASK", "WINS", "PIECE", "PROBE", "PROBE_ANSWER", "RESET", "SACK"];
 
 /** A packet that is not encrypted, in words. */
 export function describePacket(packet: Uint8Array): string {

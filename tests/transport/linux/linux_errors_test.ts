@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import { Arena, PacketBatch } from "../../../kcp/mod.ts";
-import { addressOf, Libc } from "../../../transport/linux/libc.ts";
+import { Libc } from "../../../transport/linux/libc.ts";
 import { LinuxSocket } from "../../../transport/linux.ts";
 
 const SANITIZED = {
@@ -71,7 +71,7 @@ interface Message {
 /** Reads the headers of `sendmmsg` on an IPv4 socket. */
 function messagesOf(block: Uint8Array<ArrayBuffer>, count: number): Message[] {
   const view = new DataView(block.buffer);
-  const base = BigInt(addressOf(block));
+  const base = Deno.UnsafePointer.value(Deno.UnsafePointer.of(block));
   const pointer = (at: number) => Number(view.getBigUint64(at, true) - base);
   return Array.from({ length: count }, (_, i) => ({
     port: view.getUint16(pointer(64 * i) + 2),

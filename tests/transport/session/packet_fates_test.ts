@@ -170,3 +170,14 @@ Deno.test("packet fates: the kind of a packet", () => {
   assertEquals([kinds(81), kinds(82, 81), kinds(84, 81)], [DATA, DATA, DATA]);
   assertEquals([kinds(86), kinds(85)], [OTHER, OTHER]);
 });
+
+Deno.test("packet fates: an `una` that is half of all numbers away tells nothing, at once", () => {
+  const sender = new Sender();
+  sender.send(0, 0);
+  const started = performance.now();
+  for (const far of [2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 31 + 2]) sender.read(100, far);
+  assertEquals(sender.notes.fates, []);
+  assert(performance.now() - started < 1000, "it does not go through all numbers");
+  sender.read(101, 1);
+  assertEquals(sender.notes.fates, [ARRIVED]);
+});

@@ -1,9 +1,9 @@
 import { assert } from "@std/assert";
-import { Link } from "../../transport/link/link.ts";
-import { Random } from "../../transport/link/random.ts";
-import { End, Network } from "./harness.ts";
+import { Link } from "../../../transport/link/link.ts";
+import { Random } from "../../../transport/link/random.ts";
+import { End, Network } from "../harness.ts";
 
-Deno.test("flight limit: it allows the whole window on a long path without loss", () => {
+Deno.test("nc: it allows the whole window on a long path without loss", () => {
   const a = new End({ nc: true, sndWnd: 1000 });
   // An acknowledgment announces the window before the application reads.
   const b = new End({ rcvWnd: 4000, interval: 10 });
@@ -20,7 +20,7 @@ Deno.test("flight limit: it allows the whole window on a long path without loss"
   assert(most > 900, `${most} segments of 1000 were in flight`);
 });
 
-Deno.test("flight limit: it follows a path that becomes longer", () => {
+Deno.test("nc: it follows a path that becomes longer", () => {
   const a = new End({ nc: true, nodelay: 1, interval: 10, sndWnd: 1000 });
   const b = new End({ rcvWnd: 4000, interval: 10 });
   const random = new Random(1);
@@ -41,7 +41,7 @@ Deno.test("flight limit: it follows a path that becomes longer", () => {
   assert(most > 900, `${most} segments of 1000 were in flight`);
 });
 
-Deno.test("flight limit: a sender never stalls, at any burst and loss", () => {
+Deno.test("nc: a sender never stalls, at any burst and loss", () => {
   for (const burst of [1, 3, 64]) {
     const a = new End({ nc: true, nodelay: 1, resend: 2, burst, interval: 10 });
     const b = new End({ interval: 10 });

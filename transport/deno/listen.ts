@@ -1,0 +1,54 @@
+/**
+ * `listen` and `connect` on Deno.
+ *
+ * @module
+ */
+import type { Connection } from "../connection/connection.ts";
+import { checkDenoSockets } from "../connection/deno.ts";
+import type { Listener } from "../connection/listener.ts";
+import {
+  type ConnectOptions,
+  connectUdp,
+  type ListenOptions,
+  listenUdp,
+} from "../connection/udp.ts";
+import { bindOwn, mayUseLinux } from "./own_socket.ts";
+
+/**
+ * Listens for connections on a UDP port.
+ *
+ * @throws {Error} When the runtime has no UDP sockets and the options have no `bind`, or the address
+ * can't be bound. The system's error has the class that Deno gives it, such as
+ * `Deno.errors.AddrInUse`.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ */
+export async function listen(options: ListenOptions = {}): Promise<Listener> {
+  if (!options.bind) checkRuntime("listen");
+  return await listenUdp(options, bindOwn, lookUp);
+}
+
+/**
+ * Opens a connection to a listener.
+ *
+ * KCP has no handshake. The promise resolves when the socket is open. The listener accepts the
+ * connection when the first written bytes arrive.
+ *
+ * @throws {Error} When the runtime has no UDP sockets and the options have no `bind`, the name can't
+ * be resolved, or the local address can't be bound. The system's error has the class that Deno
+ * gives it, such as `Deno.errors.AddrInUse`.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ */
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  if (!options.bind) checkRuntime("connect");
+  return await connectUdp(options, bindOwn, lookUp);
+}
+
+/** Throws where no kind of socket can be had. */
+function checkRuntime(name: "connect" | "listen"): void {
+  if (typeof Deno === "undefined" || !mayUseLinux(Deno)) checkDenoSockets(name);
+}
+
+async function lookUp(name: string): Promise<string[]> {
+  const { lookup } = await import("node:dns/promises");
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
