@@ -51,7 +51,7 @@ const DRAIN_ROUNDS = 3;
 const PATH_LOSS = 0.5;
 /** Between probes, a queue slows the flow down by this part at most, and if others keep a queue. */
 const TRIM = 0.5;
-const SHARED_TRIM = 0.05;
+const SHARED_TRIM = 0.15;
 /** The queue is drained in about this many round trips. */
 const TRIM_ROUNDS = 2;
 /** A queue that has grown by this part of the shortest round trip is congestion. */
