@@ -910,7 +910,12 @@ export class Kcp {
     if (acksLast) receiver.writeAcks(writer, selective);
     writer.close();
     const answered = receiver.writeProbeAnswer(writer);
-    if (answered && !batch.full && sender.probesDue) sender.writePathProbes(writer);
+    if (answered && !batch.full && sender.probesDue) {
+      // The question leaves first: a queue on the path may drop the last packets of a burst.
+      const written = !sender.asksKind() || this.#writeControl(writer);
+      writer.close();
+      if (written) sender.writePathProbes(writer);
+    }
     writer.close();
     if (batch.full) this.#splitAt = now;
     // Segments that pacing or a full batch held back do not wait for another interval.

@@ -196,6 +196,11 @@ export class LossDetector {
     return list >= 0 && list < DUE;
   }
 
+  /** Whether a segment is due to be sent again. */
+  isDue(slot: number): boolean {
+    return this.#table[slot * STRIDE + LIST] === DUE;
+  }
+
   /** Marks a segment as acknowledged. */
   acknowledge(slot: number): void {
     this.#unlink(slot);

@@ -104,6 +104,10 @@ export class PathMtu {
 
   /** Whether a round is due. */
   #wanted = false;
+  /** When a round is due that waits, in ms; Infinity if none does. */
+  #wantedAt = Infinity;
+  /** Whether the last round was not answered. */
+  #unanswered = false;
   /** The bounds of a search: the largest size that arrived and the smallest that did not. */
   #low = 0;
   #high = 0;
@@ -139,6 +143,7 @@ export class PathMtu {
   stop(): void {
     this.#suspect = this.#high = 0;
     this.#wanted = this.#holds = false;
+    this.#wantedAt = Infinity;
     this.#round.stop();
   }
 
@@ -149,7 +154,7 @@ export class PathMtu {
     if (this.#suspect > 0) {
       if (size > MIN_SUSPECT && size < this.#bad) this.#resentOther(size);
       // The answer to the last round is lost, or there is none.
-      if (now >= this.#round.endsAt || this.#round.endsAt === Infinity) this.#wanted = true;
+      if (now >= this.#round.endsAt || this.#round.endsAt === Infinity) this.#want(sentAt, now);
     } else if (size >= this.#bad) {
       // No more evidence is needed, but the peer may know pieces.
       if (!this.understood) this.ask();
@@ -163,8 +168,17 @@ export class PathMtu {
         this.#untested =
           0;
       this.#high = 0;
-      this.#wanted = true;
+      this.#want(sentAt, now);
     }
+  }
+
+  /**
+   * Asks for a round behind the data that is sent again now. A queue on the path may drop the last packets of
+   * each burst. So after a round without an answer, the next one leaves alone, midway to the next timeout.
+   */
+  #want(sentAt: number, now: number): void {
+    if (!this.#unanswered) this.#wanted = true;
+    else if (this.#wantedAt === Infinity) this.#wantedAt = now + (now - sentAt) / 2;
   }
 
   /**
@@ -231,7 +245,7 @@ export class PathMtu {
 
   /** When {@linkcode PathMtu.tick} is next due, in ms. */
   get deadline(): number {
-    return this.#round.endsAt;
+    return Math.min(this.#round.endsAt, this.#wantedAt);
   }
 
   /** Whether probes are due. */
@@ -326,6 +340,7 @@ export class PathMtu {
     budget: number,
   ): void {
     this.#wanted = false;
+    this.#wantedAt = Infinity;
     const suspect = this.#suspect;
     const kind = this.understood
       ? KNOWN
@@ -383,8 +398,11 @@ export class PathMtu {
     if (first) {
       // The packets that were sent before the round had arrived before it, or are lost.
       this.#lost += this.#roundTested;
-      // More answers follow. Acknowledgments may wait for an interval of the peer.
-      if (heeded || this.unheeded === 0) round.endsAt = now + Math.max(1, srtt / 8);
+    }
+    // More answers follow, on a slow path one by one. Acknowledgments may wait for an interval of the peer.
+    const goesOn = first || round.endsAt < Infinity;
+    if (goesOn && (heeded || this.unheeded === 0)) {
+      round.endsAt = now + Math.max(1, Math.max(srtt, now - round.at) / 8);
     }
     if (round.settled) round.endsAt = now;
     this.arrived(size, round.at, now);
@@ -417,11 +435,16 @@ export class PathMtu {
     this.#holds = true;
   }
 
-  /** Ends a round when its time is over. */
+  /** Ends a round when its time is over, and starts one that waits. */
   tick(now: number): void {
     const round = this.#round;
+    if (now >= this.#wantedAt) {
+      this.#wantedAt = Infinity;
+      this.#wanted ||= this.#suspect > 0;
+    }
     if (now < round.endsAt) return;
     round.endsAt = Infinity;
+    this.#unanswered = !round.answered;
     this.#holds = false;
     if (round.answered && !round.heeded) this.unheeded++;
     if (this.#suspect > 0) {

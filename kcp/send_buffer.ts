@@ -182,8 +182,13 @@ export class SendBuffer {
     return this.detector.due;
   }
 
-  /** Sequence number of the first segment that is due to be sent again. Only valid if one is. */
+  /**
+   * Sequence number of the first segment that is due to be sent again. Only valid if one is. The one that
+   * the peer needs first comes before others: where a window holds them back, it would wait behind all
+   * of them each time that it is lost.
+   */
   get firstDue(): number {
+    if (this.detector.isDue(this.una & this.#mask)) return this.una;
     // Places in the table are sequence numbers modulo its size, and una is the lowest of them.
     return (this.una + ((this.detector.firstDue - this.una) & this.#mask)) | 0;
   }

@@ -889,6 +889,16 @@ export class Sender implements PacketSink {
     return this.path.due && this.limit === Infinity;
   }
 
+  /** Whether the peer is asked of which kind it is before a round of probes starts. */
+  asksKind(): boolean {
+    const { now } = this.#clock;
+    const unknown = this.#asksFirst && this.extended === null;
+    // Not again in each output: the batch may have no room for the probes.
+    if (!unknown || !this.path.starts || now < this.#kindAskAt) return false;
+    this.#kindAskAt = now + this.rto.rto;
+    return this.askWindow = true;
+  }
+
   /**
    * Writes the probes of the path MTU. They come behind the data, so their answers tell whether it
    * has arrived.
@@ -901,14 +911,6 @@ export class Sender implements PacketSink {
     const { rto } = this.rto;
     const budget = this.pacer.bytesIn(rto);
     path.probes = !this.#asksFirst || this.extended === true;
-    // The answer shows of which kind the peer is.
-    const { now } = this.#clock;
-    const unknown = !path.probes && this.extended === null;
-    if (unknown && path.starts && now >= this.#kindAskAt) {
-      // Not again in each output: the batch may have no room for the probes.
-      this.#kindAskAt = now + rto;
-      this.askWindow = true;
-    }
     if (buffer.inFlight > 0) this.#writeCopies(writer, budget);
     path.write(writer, before, this.firstSn, this.#tsOffset, this.#clock.now, rto, budget);
   }

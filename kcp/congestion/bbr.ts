@@ -67,10 +67,15 @@ const PACING_MARGIN = 0.99;
 const BANDWIDTH_CYCLES = 2;
 /** Draft §2.6: MinPipeCwnd in segments. */
 const MIN_SEGMENTS = 4;
-/** Draft §5.3.3.5.3: the next probe comes after 2 to 3 s, or 62 to 63 rounds. */
-const PROBE_WAIT = 2000;
+/**
+ * The next probe comes after 1 to 2 s, or 62 to 63 rounds. Draft §5.3.3.5.3: 2 to 3 s. Here, a probe builds
+ * a shorter queue, and gains less.
+ */
+const PROBE_WAIT = 1000;
 const PROBE_WAIT_RANDOM = 1000;
 const PROBE_ROUNDS = 63;
+/** In the draft, a path of a few segments is probed without a pause. */
+const LEAST_PROBE_ROUNDS = 20;
 /** But not before so many rounds: a probe itself takes four or five. */
 const PROBE_WAIT_ROUNDS = 10;
 /** Draft §5.3.2: Drain lasts at most this many rounds more than one. */
@@ -78,6 +83,9 @@ const DRAIN_ROUNDS = 3;
 /** A probe puts this much more in flight than the path holds: part of it, and ms of its rate. */
 const PROBE_PART = 0.25;
 const PROBE_MS = 10;
+/** At least so many segments, and beside others: small flows then gain more than large ones. */
+const PROBE_SEGMENTS = 3;
+const SHARED_SEGMENTS = 12;
 /** A round of a probe has to raise the delivery rate by this factor. Otherwise the probe ends. */
 const PROBE_GROWTH = 1.03;
 /** As long as the long-term bound limits a probe, it lasts for up to so many rounds. */
@@ -114,7 +122,7 @@ const ACKS_STOPPING = 4;
  * BBR version 3, for paths that lose segments for other reasons than congestion.
  *
  * The model of the path is its bandwidth and its shortest round trip. Segments leave at the bandwidth,
- * and about one bandwidth-delay product is in flight. So queues stay short. Every 2 to 3 s, a probe
+ * and about one bandwidth-delay product is in flight. So queues stay short. Every 1 to 2 s, a probe
  * finds out whether more is possible.
  *
  * Source: draft-ietf-ccwg-bbr-06. The differences:
@@ -155,6 +163,7 @@ export class BbrController implements CongestionController {
   #round = 0;
   #roundStart = false;
   #phaseRound = 0;
+  #phaseStart = -Infinity;
   #windowLimited = false;
   #windowLimitedBefore = false;
   /** Whether all samples of the round were limited by the application. */
@@ -356,7 +365,8 @@ export class BbrController implements CongestionController {
     let limited = true;
     this.#roundStart = false;
     if (measured) {
-      const own = this.#loss.rate / (1 - this.#loss.rate);
+      const lossRate = this.#ackPhase === ACKS_INIT ? this.#loss.sure : this.#loss.rate;
+      const own = lossRate / (1 - lossRate);
       const credit = 1 + Math.min(sample.lost / sample.delivered, own);
       rate = sample.deliveryRate * credit / 1000;
       delivered = sample.delivered * credit;
@@ -425,6 +435,7 @@ export class BbrController implements CongestionController {
 
   #enter(now: number, phase: Phase, gain: number, sending: Sending): void {
     this.#phase = phase;
+    this.#phaseStart = now;
     this.#gain = gain;
     this.#loss.begin(now, sending);
     this.#startRound();
@@ -436,7 +447,13 @@ export class BbrController implements CongestionController {
     if (this.#pipe.full) this.#pipeFilled = true;
     else if (
       this.#roundStart && this.#congested && (this.#queued || this.#loss.isKnown(this.#mss)) &&
-      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, true)
+      this.#loss.isExcess(
+        sample.lost,
+        sample.txInFlight,
+        this.#mss,
+        this.#queued,
+        this.#loss.lowest,
+      )
     ) {
       this.#undoPhase = STARTUP;
       this.#pipeFilled = true;
@@ -475,7 +492,7 @@ export class BbrController implements CongestionController {
         if (!this.#roundStart) return;
         this.#probeSample = true;
         this.#ackPhase = ACKS_STARTING;
-        this.#enter(now, UP, UP_GAIN, FASTER);
+        this.#enter(now, UP, this.#upGain, FASTER);
         this.#probeBest = this.#bandwidth.value;
         this.#bounds.steepen(this.#window, this.#mss);
         return;
@@ -505,7 +522,9 @@ export class BbrController implements CongestionController {
     const grows = best >= this.#probeBest * PROBE_GROWTH;
     if (grows) this.#probeBest = best;
     // As long as no queue shows the limit, the next step is larger.
-    this.#gain = grows && !this.#queued ? Math.min(STARTUP_GAIN, this.#gain * UP_GAIN) : UP_GAIN;
+    this.#gain = grows && !this.#queued
+      ? Math.min(STARTUP_GAIN, this.#gain * UP_GAIN)
+      : this.#upGain;
     const bounded = this.#windowLimitedBefore && this.#window >= this.#bounds.longTerm &&
       this.#round < this.#phaseRound + BOUNDED_ROUNDS;
     return !grows && !bounded;
@@ -529,7 +548,9 @@ export class BbrController implements CongestionController {
     }
     const bounds = this.#bounds;
     if (bounds.longTerm === Infinity || sample.delivered === 0) return false;
-    if (this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, true)) {
+    if (
+      this.#loss.isExcess(sample.lost, sample.txInFlight, this.#mss, this.#queued, this.#loss.rate)
+    ) {
       return false;
     }
     if (sample.txInFlight > bounds.longTerm) bounds.longTerm = sample.txInFlight;
@@ -567,7 +588,7 @@ export class BbrController implements CongestionController {
     const wait = Math.max(this.#probeWait, PROBE_WAIT_ROUNDS * this.#minRtt.value);
     if (now > this.#cycleStart + wait) return true;
     const segments = Math.min(this.#product(1), this.#window) / this.#mss;
-    return this.#roundsSinceProbe >= Math.min(segments, PROBE_ROUNDS);
+    return this.#roundsSinceProbe >= Math.max(LEAST_PROBE_ROUNDS, Math.min(segments, PROBE_ROUNDS));
   }
 
   /** A random number from 0 to 1, made from what the flow has seen. */
@@ -670,11 +691,13 @@ export class BbrController implements CongestionController {
       loss.txInFlight,
       mss,
       this.#queued,
-      this.#probeSample,
+      this.#probeSample ? this.#loss.rate : this.#loss.sure,
     );
     if (!excess) return;
-    this.#excess = true;
-    if (this.#queued || this.#excessRounds >= EXCESS_ROUNDS) this.#congested = true;
+    if (loss.sentAt >= this.#phaseStart) this.#excess = true;
+    if (this.#excess && (this.#queued || this.#excessRounds >= EXCESS_ROUNDS)) {
+      this.#congested = true;
+    }
     if (!this.#probeSample) return;
     this.#probeTooHigh = true;
     this.#probeSample = false;
@@ -706,7 +729,8 @@ export class BbrController implements CongestionController {
     if (this.#latency || now - this.#lastAck <= this.#standing.smoothed) return;
     this.#saveWindow();
     this.#timedOut = true;
-    this.#window = inFlight + this.#mss;
+    // Not one segment alone: what is sent again may be lost, too.
+    this.#window = Math.max(inFlight + this.#mss, MIN_SEGMENTS * this.#mss);
     this.#nextRound = this.#delivered;
   }
 
@@ -736,6 +760,18 @@ export class BbrController implements CongestionController {
     this.#mss = mss;
   }
 
+  /** Bytes that a probe puts in flight beyond what the path holds. */
+  get #room(): number {
+    const part = PROBE_PART * this.#held;
+    if (this.#shares) return Math.max(part, SHARED_SEGMENTS * this.#mss);
+    return Math.max(Math.min(part, PROBE_MS * this.#bw), PROBE_SEGMENTS * this.#mss);
+  }
+
+  /** The gain with which a probe begins. */
+  get #upGain(): number {
+    return this.#shares ? Math.min(2, Math.max(UP_GAIN, 1 + this.#room / this.#held)) : UP_GAIN;
+  }
+
   #pace(gain: number): void {
     let bw = this.#bw;
     if (this.#phase === CRUISE) bw = Math.min(bw, this.#bandwidth.value * this.#sureShare);
@@ -759,10 +795,8 @@ export class BbrController implements CongestionController {
     const { burst, extra } = this.#aggregation;
     let most: number;
     if (this.#phase === UP) {
-      const part = PROBE_PART * this.#held;
-      const room = this.#shares ? part : Math.min(part, PROBE_MS * this.#bw);
-      const step = (this.#gain - UP_GAIN) / UP_GAIN * this.#held;
-      most = this.#held + this.#bw * this.#residual + Math.max(room, 3 * this.#mss) + step;
+      const step = Math.max(0, (this.#gain - this.#upGain) / UP_GAIN * this.#held);
+      most = this.#held + this.#bw * this.#residual + this.#room + step;
     } else if (this.#phase === STARTUP) most = this.#product(WINDOW_GAIN) + WINDOW_GAIN * burst;
     else if (this.#phase === DRAIN || this.#phase === DOWN) most = this.#held;
     else most = this.#product(WINDOW_GAIN) + Math.max(burst, extra);

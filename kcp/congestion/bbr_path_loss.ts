@@ -12,6 +12,8 @@ const BATCH_WEIGHT = 1 / 16;
 const DOUBT = 0.9;
 /** What a probe without a queue leaves of the trust in the estimate. */
 const DISTRUST = 0.5;
+/** By this factor, a window may have lost less than the path does. */
+const LUCK = 1.5;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
 export const LOSS_THRESH = 0.02;
 
@@ -52,6 +54,7 @@ export class PathLoss {
   /** Numbers of the present window and of the first one that is not settled. */
   #present = 0;
   #unsettled = 0;
+  #lowest = 1;
   #sumSent = 0;
   #sumLost = 0;
   /** Bytes that were found to be lost at one time, their sum over such times, and that of their squares. */
@@ -70,6 +73,11 @@ export class PathLoss {
   /** Whether there is an estimate. */
   isKnown(mss: number): boolean {
     return this.#sumSent >= 2 * MIN_SEGMENTS * mss;
+  }
+
+  /** The lowest loss rate of a window in which the flow grew, at the start, if that was luck. */
+  get lowest(): number {
+    return Math.min(LUCK * this.#lowest + LOSS_THRESH, this.rate);
   }
 
   /** The part of the loss rate that is sure. */
@@ -180,6 +188,7 @@ export class PathLoss {
       }
       return;
     }
+    if (sending === GROWING) this.#lowest = Math.min(this.#lowest, lost / sent);
     this.#sumSent += sent;
     this.#sumLost += lost;
     this.#rate();
@@ -221,10 +230,10 @@ export class PathLoss {
    * @param flight Bytes that were in flight.
    * @param mss Bytes of a full segment.
    * @param queued Whether a queue stands. Otherwise losses that come together count as one.
-   * @param probing Whether the flow probes: a short probe need not be sure.
+   * @param own What of it the path loses itself: {@linkcode rate}, {@linkcode sure} or {@linkcode lowest}.
    */
-  isExcess(lost: number, flight: number, mss: number, queued: boolean, probing: boolean): boolean {
-    const expected = flight * ((probing ? this.rate : this.sure) + LOSS_THRESH);
+  isExcess(lost: number, flight: number, mss: number, queued: boolean, own: number): boolean {
+    const expected = flight * (own + LOSS_THRESH);
     const deviation = queued
       ? 2 * Math.sqrt(expected * mss)
       : 3 * Math.sqrt(expected * this.#together(mss));

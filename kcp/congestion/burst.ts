@@ -28,13 +28,14 @@ const FORGET = 1.01;
 export class Burst {
   /** Packets that may leave back to back. `Infinity` for no limit. */
   size = INITIAL_BURST;
-  #fixed = false;
+  /** Whether the size is found out: otherwise it need not be told of segments. */
+  watches = true;
   /** Bytes of a full packet. */
   #mtu = 1;
   /** How much of the burst arrived whose end was lost last, in packets. */
   #ceiling = Infinity;
   /** When the segments were sent that are watched or may be, in ms; NaN if there are none. */
-  #at = NaN;
+  at = NaN;
   /** Whether all of them were sent, and there are enough of them. */
   #complete = false;
   /** Bytes in flight before the first of them, and their bytes. */
@@ -55,11 +56,11 @@ export class Burst {
     this.#mtu = mtu;
     if (burst !== "auto") {
       this.size = burst;
-    } else if (this.#fixed) {
+    } else if (!this.watches) {
       this.size = Math.min(MAX_BURST, Math.max(MIN_BURST, this.size));
       this.#ceiling = Infinity;
     }
-    this.#fixed = burst !== "auto";
+    this.watches = burst === "auto";
     this.clear();
   }
 
@@ -69,15 +70,14 @@ export class Burst {
    * @param inFlight Bytes in flight before it.
    */
   send(now: number, bytes: number, inFlight: number): void {
-    if (now !== this.#at) {
-      if (this.#fixed) return;
-      if (this.#complete) return;
+    if (now !== this.at) {
+      if (this.#complete || !this.watches) return;
       if (this.#bytes >= WATCHED * this.size * this.#mtu) {
         this.#complete = true;
         this.#conclude();
         return;
       }
-      this.#at = now;
+      this.at = now;
       this.#base = inFlight;
       this.#bytes = this.#known = this.#arrived = 0;
     }
@@ -90,21 +90,21 @@ export class Burst {
    * @param txInFlight Bytes in flight when it was sent, it included.
    */
   arrive(sentAt: number, bytes: number, txInFlight: number): void {
-    if (sentAt !== this.#at) return;
+    if (sentAt !== this.at) return;
     this.#arrived = Math.max(this.#arrived, txInFlight - this.#base);
     this.lose(sentAt, bytes);
   }
 
   /** Notes that a segment was lost. */
   lose(sentAt: number, bytes: number): void {
-    if (sentAt !== this.#at) return;
+    if (sentAt !== this.at) return;
     this.#known += bytes;
     if (this.#complete) this.#conclude();
   }
 
   /** Watches nothing any more. */
   clear(): void {
-    this.#at = NaN;
+    this.at = NaN;
     this.#bytes = 0;
     this.#complete = false;
   }

@@ -96,7 +96,7 @@ export class RateSampler {
       if (this.#appLimitedUntil !== 0) this.controller.onIdleRestart?.(now);
       this.#firstSentAt = this.#deliveredAt = now;
     }
-    this.burst.send(now, bytes, this.inFlight);
+    if (this.burst.watches) this.burst.send(now, bytes, this.inFlight);
     this.inFlight += bytes;
     const segments = this.#segments;
     const at = slot * STRIDE;
@@ -179,7 +179,9 @@ export class RateSampler {
     const bytes = segments[at + BYTES];
     if (wasInFlight) {
       this.inFlight -= bytes;
-      this.burst.arrive(segments[at + SENT_AT], bytes, segments[at + TX_IN_FLIGHT]);
+      if (segments[at + SENT_AT] === this.burst.at) {
+        this.burst.arrive(segments[at + SENT_AT], bytes, segments[at + TX_IN_FLIGHT]);
+      }
     } else {
       this.late++;
     }

@@ -1,0 +1,293 @@
+/**
+ * The parts of BBR, each by itself, with numbers that are worked out by hand.
+ *
+ * @module
+ */
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { Aggregation } from "../../../kcp/congestion/bbr_aggregation.ts";
+import { Bounds } from "../../../kcp/congestion/bbr_bounds.ts";
+import { FullPipe } from "../../../kcp/congestion/bbr_full_pipe.ts";
+import { LongerPath } from "../../../kcp/congestion/bbr_longer_path.ts";
+import { MaxFilter } from "../../../kcp/congestion/bbr_max_filter.ts";
+import { MinRtt } from "../../../kcp/congestion/bbr_min_rtt.ts";
+import {
+  EQUAL,
+  FASTER,
+  GROWING,
+  PathLoss,
+  type Sending,
+  SLOWER,
+} from "../../../kcp/congestion/bbr_path_loss.ts";
+import { StandingRtt } from "../../../kcp/congestion/bbr_standing_rtt.ts";
+
+Deno.test("the maximum covers the present slot and those before it, and no more", () => {
+  const filter = new MaxFilter(2);
+  assertEquals(filter.value, 0);
+  filter.update(5);
+  filter.update(3);
+  assertEquals(filter.value, 5);
+  filter.advance();
+  filter.update(4);
+  assertEquals(filter.value, 5, "the slot before still counts");
+  filter.advance();
+  assertEquals(filter.value, 4, "the one before that does not");
+  filter.advance();
+  assertEquals(filter.value, 0);
+});
+
+Deno.test("a reset of the maximum forgets all slots but one value", () => {
+  const filter = new MaxFilter(3);
+  for (const value of [9, 8, 7]) {
+    filter.update(value);
+    filter.advance();
+  }
+  filter.reset(2);
+  assertEquals(filter.value, 2);
+  filter.advance();
+  filter.advance();
+  assertEquals(filter.value, 2);
+  filter.advance();
+  assertEquals(filter.value, 0);
+});
+
+Deno.test("the shortest round trip is forgotten after 7.5 to 10 s", () => {
+  const minRtt = new MinRtt();
+  minRtt.onSample(0, 50, false);
+  for (let now = 100; now <= 7_500; now += 100) minRtt.onSample(now, 80, false);
+  assertEquals(minRtt.value, 50);
+  for (let now = 7_600; now <= 10_100; now += 100) minRtt.onSample(now, 80, false);
+  assertEquals(minRtt.value, 80);
+});
+
+Deno.test("the shortest round trip is kept over a silence until there is another sample", () => {
+  const minRtt = new MinRtt();
+  minRtt.onSample(0, 50, false);
+  assertEquals(minRtt.value, 50);
+  minRtt.onSample(60_000, 70, false);
+  assert(minRtt.value >= 50 && minRtt.value <= 70);
+});
+
+Deno.test("a probe of the round trip is due 5 s after the last lower sample", () => {
+  const minRtt = new MinRtt();
+  minRtt.onSample(0, 50, false);
+  minRtt.onSample(2_000, 49, false);
+  minRtt.onSample(7_000, 60, false);
+  assertEquals(minRtt.isDue, false, "5 s are not over");
+  minRtt.onSample(7_001, 60, false);
+  assertEquals(minRtt.isDue, true);
+  minRtt.onProbed(7_300);
+  assertEquals(minRtt.isDue, false);
+});
+
+Deno.test("samples of an empty path make a probe needless", () => {
+  const minRtt = new MinRtt();
+  for (let now = 0; now <= 60_000; now += 1_000) {
+    minRtt.onSample(now, 50 + now / 10_000, now % 4_000 === 0);
+    assertEquals(minRtt.isDue, false, `at ${now}`);
+  }
+});
+
+Deno.test("a probe of a path of 600 ms is due after 25 round trips, 15 s", () => {
+  const minRtt = new MinRtt();
+  minRtt.onSample(0, 600, false);
+  minRtt.onSample(15_000, 700, false);
+  assertEquals(minRtt.isDue, false);
+  minRtt.onSample(15_001, 700, false);
+  assertEquals(minRtt.isDue, true);
+});
+
+Deno.test("a standing queue is in all samples of half a round trip, jitter is not", () => {
+  const standing = new StandingRtt();
+  for (let now = 0; now < 1_000; now += 5) standing.onSample(now, now % 10 === 0 ? 100 : 130);
+  assertEquals(standing.value, 100, "every second sample is that of the empty path");
+  for (let now = 1_000; now < 1_100; now += 5) standing.onSample(now, 130);
+  assertEquals(standing.value, 130);
+});
+
+Deno.test("the pipe is full after three rounds that grow by less than a quarter", () => {
+  const pipe = new FullPipe();
+  // Growth by 25 % and more resets the count: draft §5.3.1.2.
+  for (const rate of [100, 125, 157]) pipe.onRound(rate, false);
+  assertEquals(pipe.count, 0);
+  pipe.onRound(190, false);
+  pipe.onRound(195, false);
+  assertEquals(pipe.full, false);
+  pipe.onRound(195, false);
+  assertEquals(pipe.full, true);
+});
+
+Deno.test("the pipe is full after one round without growth in which a queue stands", () => {
+  const pipe = new FullPipe();
+  pipe.onRound(100, true);
+  pipe.onRound(200, true);
+  assertEquals(pipe.full, false, "it grows");
+  pipe.onRound(200, true);
+  assertEquals(pipe.full, true);
+});
+
+Deno.test("a path is longer when no sample of a round is explained by what was in flight", () => {
+  const longer = new LongerPath();
+  // 100 bytes per ms, 5 ms: 1000 bytes in flight explain 10 ms. The limit is twice that and 10 ms.
+  const round = (samples: readonly number[]) => {
+    for (const rtt of samples) longer.onSample(rtt, 1000);
+    longer.onRound();
+    return longer.isLonger(5, 0, 100);
+  };
+  assertEquals(round([30, 200]), false);
+  assertEquals(round([31, 200]), true);
+  assertEquals(round([200, 5]), false, "one sample is short");
+  assertEquals(round([]), false, "nothing is known");
+});
+
+Deno.test("what is acknowledged above the bandwidth is counted over ten rounds", () => {
+  const aggregation = new Aggregation();
+  // 100 bytes per ms; 1000 bytes at once each 10 ms.
+  for (let i = 0; i < 10; i++) aggregation.onAck(10 * i, 1000, 100, 1e9);
+  assertEquals(aggregation.extra, 1000);
+  assertEquals(aggregation.burst, 1000);
+  for (let i = 0; i < 10; i++) aggregation.onRound(false);
+  assertEquals(aggregation.extra, 0);
+});
+
+Deno.test("packets that acknowledge within half a ms are one burst", () => {
+  const aggregation = new Aggregation();
+  for (const now of [10, 10.2, 10.4, 11, 11.6]) aggregation.onAck(now, 100, 1, 1e9);
+  assertEquals(aggregation.burst, 300);
+});
+
+Deno.test("a congested round lowers the bounds to what it delivered, by 0.7 at most", () => {
+  const bounds = new Bounds();
+  bounds.onSample(80, 8_000);
+  bounds.lower(100, 20_000, 1, false);
+  assertEquals(bounds.bandwidth, 80);
+  assertEquals(bounds.inFlight, 14_000);
+  bounds.beginRound(10, 1_000);
+  bounds.lower(100, 20_000, 1, false);
+  assertAlmostEquals(bounds.bandwidth, 56);
+  assertAlmostEquals(bounds.inFlight, 9_800);
+  bounds.resetShortTerm();
+  assertEquals(bounds.bandwidth, Infinity);
+});
+
+Deno.test("bounds come back when losses turn out to be none", () => {
+  const bounds = new Bounds();
+  bounds.longTerm = 50_000;
+  bounds.save();
+  bounds.longTerm = 20_000;
+  bounds.lower(100, 20_000, 1, false);
+  bounds.undo();
+  assertEquals(bounds.longTerm, 50_000);
+  assertEquals(bounds.bandwidth, Infinity);
+  assertEquals(bounds.inFlight, Infinity);
+});
+
+Deno.test("the long-term bound grows by a segment for each 8, and doubles its growth", () => {
+  const bounds = new Bounds();
+  bounds.longTerm = 100_000;
+  bounds.prepareProbe();
+  bounds.steepen(100_000, 1_000);
+  bounds.raise(16_000, 1_000);
+  assertEquals(bounds.longTerm, 102_000);
+  // The window holds 100 segments: from 16 steps a round on, growth is more than one for each 8.
+  for (let i = 0; i < 5; i++) bounds.steepen(100_000, 1_000);
+  bounds.raise(16_000, 1_000);
+  assertAlmostEquals(bounds.longTerm, 107_000, 1_000);
+});
+
+const MSS = 1000;
+const RTT = 100;
+
+/** Sends windows of 100 segments, one a round trip. */
+class Windows {
+  readonly loss: PathLoss;
+  now = 0;
+
+  constructor(limit = 0.5) {
+    this.loss = new PathLoss(limit);
+  }
+
+  send(sending: Sending, lost: number, queued = false): this {
+    const { loss, now } = this;
+    loss.begin(now, sending);
+    for (let i = 0; i < 100; i++) loss.onSend(MSS);
+    // Each loss is found at another time.
+    for (let i = 0; i < lost; i++) loss.onLoss(now + RTT + i / 10, now + i / 10, MSS);
+    loss.onAck(now + RTT, now + RTT / 2, queued, RTT, MSS);
+    this.now += 2 * RTT;
+    return this;
+  }
+
+  /** Lets the time pass after which losses are known. */
+  settle(): PathLoss {
+    this.loss.begin(this.now, FASTER);
+    this.loss.onAck(this.now + 3 * RTT, this.now, false, RTT, MSS);
+    return this.loss;
+  }
+}
+
+Deno.test("losses without a queue are the path's own", () => {
+  assertAlmostEquals(new Windows().send(EQUAL, 20).send(SLOWER, 10).settle().rate, 0.15);
+  assertAlmostEquals(new Windows().send(GROWING, 8).settle().rate, 0.08);
+});
+
+Deno.test("losses of a window with a queue, and those of a probe, are not the path's own", () => {
+  assertEquals(new Windows().send(EQUAL, 20, true).settle().rate, 0);
+  assertEquals(new Windows().send(FASTER, 20).settle().rate, 0);
+});
+
+Deno.test("a window that loses much less shows that the path does not always lose", () => {
+  const loss = new Windows().send(EQUAL, 30).send(EQUAL, 30).send(SLOWER, 2, true).settle();
+  assertAlmostEquals(loss.rate, 0.02);
+});
+
+Deno.test("windows with a queue make the loss rate doubtful", () => {
+  const windows = new Windows().send(EQUAL, 20);
+  for (let i = 0; i < 5; i++) windows.send(EQUAL, 20, true);
+  assertAlmostEquals(windows.settle().rate, 0.2 * 0.9 ** 5);
+});
+
+Deno.test("the loss rate is sure once a queue was seen, and less after probes without one", () => {
+  const windows = new Windows().send(EQUAL, 20);
+  assertEquals(windows.settle().sure, 0);
+  windows.send(EQUAL, 0, true);
+  const loss = windows.loss;
+  assert(loss.sure > 0);
+  assertEquals(loss.sure, loss.rate);
+  loss.onProbe(true);
+  assertEquals(loss.sure, loss.rate);
+  loss.onProbe(false);
+  loss.onProbe(false);
+  assertAlmostEquals(loss.sure, loss.rate / 4);
+});
+
+Deno.test("the path's own loss rate has a limit, and losses that were late do not count", () => {
+  assertEquals(new Windows(0.1).send(EQUAL, 20).settle().rate, 0.1);
+  const windows = new Windows().send(EQUAL, 20);
+  windows.loss.onFound(15 * MSS);
+  assertAlmostEquals(windows.settle().rate, 0.05);
+});
+
+Deno.test("losses are in excess above the path's own, 2 %, and chance", () => {
+  const loss = new PathLoss(0.5);
+  // 1000 segments, 10 % of their own: 120 are expected, with two deviations of 10.95, and one segment.
+  assertEquals(loss.isExcess(142 * MSS, 1000 * MSS, MSS, true, 0.1), false);
+  assertEquals(loss.isExcess(143 * MSS, 1000 * MSS, MSS, true, 0.1), true);
+  // Without a queue, three deviations.
+  assertEquals(loss.isExcess(153 * MSS, 1000 * MSS, MSS, false, 0.1), false);
+  assertEquals(loss.isExcess(154 * MSS, 1000 * MSS, MSS, false, 0.1), true);
+  // A single loss of a few segments is chance.
+  assertEquals(loss.isExcess(MSS, 5 * MSS, MSS, true, 0), false);
+});
+
+Deno.test("losses that are found together count as one", () => {
+  const loss = new PathLoss(0.5);
+  loss.begin(0, EQUAL);
+  for (let i = 0; i < 1000; i++) loss.onSend(MSS);
+  // Packets of 16 acknowledgments are lost.
+  for (let now = 100; now < 200; now += 10) {
+    for (let i = 0; i < 16; i++) loss.onLoss(now, 0, MSS);
+  }
+  // 120 are expected; three deviations of 16 at once are 131, not 33.
+  assertEquals(loss.isExcess(240 * MSS, 1000 * MSS, MSS, false, 0.1), false);
+  assertEquals(loss.isExcess(260 * MSS, 1000 * MSS, MSS, false, 0.1), true);
+});
