@@ -19,7 +19,7 @@ export interface BbrOptions {
   /**
    * Highest loss rate, 0 to 1, that may be the path's own. Losses up to the rate that the path shows
    * when nothing is probed are no sign of congestion. 0: each loss is one, as in the draft. Default:
-   * 0.35.
+   * 0.5.
    */
   readonly pathLoss?: number;
   /**
@@ -195,7 +195,9 @@ export class BbrController implements CongestionController {
   #suspectedAt = -Infinity;
 
   /**
-   * @param context What is known of the session.
+   * Creates a controller that knows nothing of the path yet.
+   *
+   * @param context What is known of the connection.
    * @param options Settings.
    */
   constructor(context: CongestionContext, options: BbrOptions = {}) {
