@@ -178,11 +178,15 @@ Deno.test("readme: the table of modes has their settings", () => {
 Deno.test("readme: the table of controllers has their names, and that of statistics their members", () => {
   const listed = rows("Congestion control: what to choose");
   const names: Record<CongestionAlgorithm, true> = { bbr: true, cubic: true, reference: true };
-  const table = listed.slice(listed.findIndex(([cell]) => cell === "congestion") + 1);
-  const controllers = table.flatMap(([cell]) => /^"(\w+)"/.exec(cell)?.[1] ?? []);
+  const [choices, figures, statistics] = ["congestion", "sender", "member"].map((header) =>
+    listed.findIndex(([cell]) => cell === header)
+  );
+  assert(0 <= choices && choices < figures && figures < statistics, "a table is missing");
+  const controllers = listed.slice(choices, figures).flatMap(([cell]) =>
+    /^"(\w+)"/.exec(cell)?.[1] ?? []
+  );
   assertEquals(controllers.sort(), Object.keys(names).sort());
-  const statistics = listed.slice(listed.findIndex(([cell]) => cell === "member") + 1);
-  const members = statistics.flatMap(([cell]) => cell.split(/, | and /));
+  const members = listed.slice(statistics + 1).flatMap(([cell]) => cell.split(/, | and /));
   assertEquals(members.sort(), Object.keys(new Kcp(1).stats.congestion).sort());
 });
 
