@@ -51,7 +51,8 @@ export interface KcpLiveOptions extends NodelayOptions {
   maxMtu?: number;
   /**
    * Send window: most segments in flight. 1 to 65535. Default: 2048, which is enough for 28 MB/s at
-   * a round trip of 100 ms.
+   * a round trip of 100 ms without losses. While a segment is missing, those behind it stay in the
+   * window.
    */
   sndWnd?: number;
   /**
