@@ -65,10 +65,10 @@ import type { KcpStats } from "./stats.ts";
  *
  * @example
  * ```ts
- * import { Kcp, PacketBatch, turbo } from "@lowlatency/kcp/kcp";
+ * import { Kcp, PacketBatch } from "@lowlatency/kcp/kcp";
  *
- * const alice = new Kcp(1, turbo);
- * const bob = new Kcp(1, turbo);
+ * const alice = new Kcp(1);
+ * const bob = new Kcp(1);
  * const batch = new PacketBatch({ arena: alice.arena });
  *
  * alice.send(new TextEncoder().encode("hello"));
