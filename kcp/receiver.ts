@@ -34,6 +34,11 @@ const MAX_HELD_ACKS = 16;
  * known to be larger.
  */
 const MAX_FIRST_WINDOW = 1024;
+/**
+ * Selective acknowledgments are sent while so many segments wait behind a gap. With fewer, they would cost
+ * more than what is sent again because an acknowledgment was lost.
+ */
+const MIN_SACK = 16;
 /** The largest window that `wnd` (u16) can announce, in segments. */
 const MAX_WINDOW = 65_535;
 
@@ -500,7 +505,7 @@ export class Receiver {
       writer.write(CMD_ACK, 0, acks.ts, acks.sn, 0);
     }
     // While `una` may be of another incarnation, it goes back to the first segment.
-    if (selective && early > 0 && !this.incarnation.doubtful) this.#writeSack(writer);
+    if (selective && early >= MIN_SACK && !this.incarnation.doubtful) this.#writeSack(writer);
     return true;
   }
 

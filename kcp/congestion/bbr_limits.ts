@@ -1,0 +1,173 @@
+import type { Path } from "./bbr_path.ts";
+import {
+  CRUISE,
+  DOWN,
+  DRAIN,
+  isCycling,
+  type Phase,
+  PHASES,
+  PROBE_RTT,
+  STARTUP,
+  UP,
+} from "./bbr_phases.ts";
+import type { ProbeRtt } from "./bbr_probe_rtt.ts";
+import type { Probing } from "./bbr_probing.ts";
+import type { Rounds } from "./bbr_rounds.ts";
+
+/** Draft §2.5: DefaultCwndGain. */
+const WINDOW_GAIN = 2;
+/** Draft §2.4: PacingMarginPercent is 1. */
+const PACING_MARGIN = 0.99;
+
+/**
+ * How much may be in flight, and how fast it may leave.
+ *
+ * Source: draft-ietf-ccwg-bbr-06 §5.6.
+ */
+export class Limits {
+  /** Bytes that may be in flight. */
+  window: number;
+  /** Bytes per ms at which segments may leave. */
+  pacing: number;
+  readonly #path: Path;
+  readonly #rounds: Rounds;
+  readonly #probing: Probing;
+  readonly #probeRtt: ProbeRtt;
+  readonly #initialWindow: number;
+  readonly #latency: boolean;
+  /** The window before a timeout, a probe of the round trip, or losses. */
+  #prior = 0;
+  #timedOut = false;
+
+  /**
+   * @param initialWindow Bytes that may be in flight at first.
+   * @param latency Whether as many may be in flight later, too: see {@linkcode BbrOptions.latency}.
+   */
+  constructor(
+    path: Path,
+    rounds: Rounds,
+    probing: Probing,
+    probeRtt: ProbeRtt,
+    initialWindow: number,
+    latency: boolean,
+  ) {
+    this.#path = path;
+    this.#rounds = rounds;
+    this.#probing = probing;
+    this.#probeRtt = probeRtt;
+    this.#initialWindow = this.window = initialWindow;
+    this.#latency = latency;
+    // Draft §5.6.2: the nominal bandwidth before the first sample assumes a round trip of 1 ms.
+    this.pacing = PHASES[STARTUP].gain * initialWindow;
+  }
+
+  /** Bytes that may always be in flight. */
+  get least(): number {
+    const { least, bounds } = this.#path;
+    if (!this.#latency || this.#probing.queuedSince) return least;
+    return Math.max(least, Math.min(this.#initialWindow, bounds.longTerm));
+  }
+
+  /** Remembers the window. Draft §5.6.4.4, `SaveCwnd`. */
+  save(phase: Phase): void {
+    const more = phase === PROBE_RTT || this.#timedOut;
+    this.#prior = more ? Math.max(this.#prior, this.window) : this.window;
+  }
+
+  /** Brings the window back. Draft §5.6.4.4, `RestoreCwnd`. */
+  restore(): void {
+    this.#timedOut = false;
+    this.window = Math.max(this.window, this.#prior);
+  }
+
+  /** A round trip begins: what has timed out is repaired. */
+  onRound(): void {
+    if (this.#timedOut) this.restore();
+  }
+
+  /** Segments have timed out, and nothing else arrives. Draft §5.6.4.4. */
+  onTimeout(phase: Phase, inFlight: number): void {
+    if (this.#latency) return;
+    const { mss, least } = this.#path;
+    this.save(phase);
+    this.#timedOut = true;
+    // Not one segment alone: what is sent again may be lost, too.
+    this.window = Math.max(inFlight + mss, least);
+    this.#rounds.start();
+  }
+
+  /** The probe of the round trip is over. */
+  endProbeRtt(now: number, rtt: number): void {
+    this.window = Math.max(this.window, this.#probeRtt.conclude(now, rtt, this.#prior));
+  }
+
+  /**
+   * Sets the pacing rate. Draft §5.6.2.
+   *
+   * @param filled Whether the pipe was ever full. Before, the rate only grows.
+   */
+  pace(phase: Phase, gain: number, filled: boolean): void {
+    const { bw: bounded, bandwidth, loss, sureShare, standing } = this.#path;
+    let bw = bounded;
+    if (phase === CRUISE) bw = Math.min(bw, bandwidth.value * sureShare);
+    // What the path loses is not added: this shows whether these losses are its own.
+    else if (gain < 1) bw *= 1 - loss.rate;
+    let rate = gain * bw * PACING_MARGIN;
+    if (this.#latency && standing.smoothed > 0) {
+      rate = Math.max(rate, this.least / standing.smoothed);
+    }
+    if (filled || rate > this.pacing) this.pacing = rate;
+  }
+
+  /** Sets the limits after an acknowledgment. */
+  update(phase: Phase, gain: number, filled: boolean, acked: number): void {
+    const { smoothed } = this.#path.standing;
+    if (this.#rounds.count <= 1 && !filled && smoothed > 0) {
+      // Draft §5.6.2: the first sample corrects the assumption of 1 ms.
+      this.pacing = PHASES[STARTUP].gain * this.window / smoothed;
+    }
+    this.pace(phase, gain, filled);
+    this.#setWindow(phase, filled, acked);
+  }
+
+  /** Bytes that may be in flight according to the model. Draft §5.6.4.2. */
+  #mostInFlight(phase: Phase): number {
+    const path = this.#path;
+    const { burst, extra } = path.aggregation;
+    switch (phase) {
+      case UP:
+        return this.#probing.window;
+      case STARTUP:
+        return path.product(WINDOW_GAIN) + WINDOW_GAIN * burst;
+      case DRAIN:
+      case DOWN:
+        return path.held;
+      default:
+        return path.product(WINDOW_GAIN) + Math.max(burst, extra);
+    }
+  }
+
+  /** Bytes that may be in flight after past congestion. Draft §5.6.4.7. */
+  #bound(phase: Phase): number {
+    const path = this.#path;
+    const { bounds } = path;
+    let bound = Infinity;
+    if (phase === PROBE_RTT) {
+      bound = Math.min(this.#probeRtt.window(this.least), bounds.withHeadroom(path.mss));
+    } else if (phase === CRUISE) {
+      bound = Math.max(bounds.withHeadroom(path.mss), path.product(1));
+    } else if (isCycling(phase)) bound = bounds.longTerm;
+    return Math.min(bound, bounds.inFlight);
+  }
+
+  /** Draft §5.6.4.6. */
+  #setWindow(phase: Phase, filled: boolean, acked: number): void {
+    const path = this.#path;
+    const most = Math.max(this.#mostInFlight(phase), path.quantum);
+    if (filled) this.window = Math.min(this.window + acked, most);
+    else if (this.window < most || this.#rounds.delivered < this.#initialWindow) {
+      this.window += acked;
+    }
+    this.window = Math.max(Math.min(this.window, this.#bound(phase)), this.least);
+  }
+}

@@ -1,0 +1,48 @@
+import type { RateSample } from "./controller.ts";
+
+/**
+ * After this many rounds, losses above those of the path are congestion even without a queue: it may be
+ * full all the time.
+ */
+const EXCESS_ROUNDS = 2;
+
+/**
+ * Says of each round trip whether it has shown congestion.
+ *
+ * Source: draft-ietf-ccwg-bbr-06 §5.5.10.3, `loss_round_start` and `is_loss_in_round`.
+ */
+export class LossRounds {
+  /** Whether the present acknowledgment begins a round. */
+  begins = false;
+  /** Whether this round has shown congestion. */
+  congested = false;
+  /** The round ends when this many bytes are delivered. */
+  #end = 0;
+  /** Whether more was lost in this round than the path loses itself, and in how many before. */
+  #excess = false;
+  #rounds = 0;
+
+  /** Reads an acknowledgment. Returns whether it begins a round. */
+  onAck(sample: RateSample): boolean {
+    this.begins = sample.delivered > 0 && sample.priorDelivered >= this.#end;
+    if (this.begins) this.#end = sample.totalDelivered;
+    return this.begins;
+  }
+
+  /**
+   * More was lost than the path loses itself.
+   *
+   * @param current Whether what was lost was sent in the present phase.
+   * @param queued Whether a queue stands.
+   */
+  onExcess(current: boolean, queued: boolean): void {
+    this.#excess ||= current;
+    if (this.#excess && (queued || this.#rounds >= EXCESS_ROUNDS)) this.congested = true;
+  }
+
+  /** The acknowledgment that begins a round is handled. */
+  finish(): void {
+    this.#rounds = this.#excess ? this.#rounds + 1 : 0;
+    this.congested = this.#excess = false;
+  }
+}

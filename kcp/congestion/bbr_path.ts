@@ -1,0 +1,117 @@
+import { Aggregation } from "./bbr_aggregation.ts";
+import { Bounds } from "./bbr_bounds.ts";
+import { MaxFilter } from "./bbr_max_filter.ts";
+import { MinRtt } from "./bbr_min_rtt.ts";
+import { PathLoss } from "./bbr_path_loss.ts";
+import { StandingRtt } from "./bbr_standing_rtt.ts";
+
+/** Draft §2.10: MaxBwFilterLen, in cycles. */
+const BANDWIDTH_CYCLES = 2;
+/** Draft §2.6: MinPipeCwnd in segments. */
+const MIN_SEGMENTS = 4;
+/** Segments of the largest burst that any adapter can read at once: see `burst`. */
+const QUANTUM = 64;
+/** A burst is not more than the path delivers in this many ms: event loops are late by as much. */
+const QUANTUM_MS = 5;
+/** Limits of what counts as a standing queue, in ms, and as part of the round trip. */
+const QUEUE_MIN = 1;
+const QUEUE_MAX = 5;
+const QUEUE_PART = 1 / 16;
+/** Losses are found up to this part of a round trip late. So long they stay in flight. */
+const LATE_LOSS = 0.5;
+
+/**
+ * What is known of the path: its bandwidth, its shortest round trip, its losses, and the queue that
+ * stands in it. Volumes in flight follow from these.
+ *
+ * Source: draft-ietf-ccwg-bbr-06 §2.8 and §5.5.
+ */
+export class Path {
+  /** Bytes of a full segment. */
+  mss: number;
+  /** Highest delivery rate of the last cycles, in bytes per ms, with what the path loses itself. */
+  readonly bandwidth = new MaxFilter(BANDWIDTH_CYCLES);
+  readonly bounds = new Bounds();
+  readonly minRtt = new MinRtt();
+  readonly standing = new StandingRtt();
+  readonly aggregation = new Aggregation();
+  readonly loss: PathLoss;
+  /** The queue in ms that stayed when the flow had drained its own. */
+  residual = 0;
+  readonly #initialWindow: number;
+
+  /**
+   * @param mss Bytes of a full segment.
+   * @param initialWindow Bytes that may be in flight as long as nothing is known.
+   * @param pathLoss Highest loss rate that may be the path's own.
+   */
+  constructor(mss: number, initialWindow: number, pathLoss: number) {
+    this.mss = mss;
+    this.#initialWindow = initialWindow;
+    this.loss = new PathLoss(pathLoss);
+  }
+
+  /** Bytes per ms that the path takes, bytes that it loses itself included. */
+  get bw(): number {
+    return Math.min(this.bandwidth.value, this.bounds.bandwidth);
+  }
+
+  /** The part of the bandwidth that is left if the path loses no more than what is sure. */
+  get sureShare(): number {
+    return (1 - this.loss.rate) / (1 - this.loss.sure);
+  }
+
+  /** How long a queue has stood, in ms. */
+  get queue(): number {
+    const queue = this.standing.value - this.minRtt.value;
+    return queue > 0 && queue < Infinity ? queue : 0;
+  }
+
+  /** A queue of this many ms is one. */
+  get queueThreshold(): number {
+    const part = Math.min(QUEUE_MAX, this.minRtt.value * QUEUE_PART);
+    const bw = this.bandwidth.value;
+    return Math.max(QUEUE_MIN, part, bw > 0 ? 2 * this.mss / bw : 0);
+  }
+
+  /** Whether a queue stands. */
+  get queued(): boolean {
+    return this.queue > this.queueThreshold;
+  }
+
+  /** Whether others keep a queue that stays when the flow has drained its own. */
+  get shared(): boolean {
+    return this.residual > this.queueThreshold;
+  }
+
+  /** Bytes in flight that the path holds without a queue, times a gain. */
+  product(gain: number, bw: number = this.bw): number {
+    const minRtt = this.minRtt.value;
+    if (minRtt === Infinity) return this.#initialWindow;
+    return gain * bw * minRtt * (1 + LATE_LOSS * this.loss.rate);
+  }
+
+  /** Bytes that are in flight without a queue, those that are acknowledged late included. */
+  get held(): number {
+    return this.product(1) + this.aggregation.burst;
+  }
+
+  /** Bytes that keep any path busy: a few segments. */
+  get least(): number {
+    return MIN_SEGMENTS * this.mss;
+  }
+
+  /** Bytes that have to be in flight for a path that takes and gives bursts. Draft §5.5.8. */
+  get quantum(): number {
+    return Math.max(this.least, Math.min(QUANTUM * this.mss, QUANTUM_MS * this.bw));
+  }
+
+  /**
+   * Whether more was lost than the path loses itself.
+   *
+   * @param own See {@linkcode PathLoss.isExcess}.
+   */
+  isExcess(lost: number, flight: number, own: number): boolean {
+    return this.loss.isExcess(lost, flight, this.mss, this.queued, own);
+  }
+}

@@ -1,0 +1,107 @@
+import { LONGER_GAIN, LongerPath } from "./bbr_longer_path.ts";
+import type { Path } from "./bbr_path.ts";
+import type { Rounds } from "./bbr_rounds.ts";
+import type { RateSample } from "./controller.ts";
+
+/** Draft §2.14: ProbeRTTCwndGain. */
+export const PROBE_RTT_GAIN = 0.5;
+/** Draft §2.14: ProbeRTTDuration, in ms. */
+const DURATION = 200;
+
+/**
+ * Drains the path to measure its shortest round trip: when that was not measured for some time, or when
+ * the path seems to be another one.
+ *
+ * Source: draft-ietf-ccwg-bbr-06 §5.3.4.
+ */
+export class ProbeRtt {
+  readonly longer = new LongerPath();
+  readonly #path: Path;
+  readonly #rounds: Rounds;
+  /** Whether the path seems to be another one, and what it delivered before. */
+  #doubtful = false;
+  #rate = 0;
+  #drained = false;
+  #until = 0;
+  #round = 0;
+
+  constructor(path: Path, rounds: Rounds) {
+    this.#path = path;
+    this.#rounds = rounds;
+  }
+
+  /** Whether the round trip that has just ended shows another path: a longer, or a much slower one. */
+  get isDoubtful(): boolean {
+    if (!this.#rounds.begins) return false;
+    const { minRtt, aggregation, bandwidth } = this.#path;
+    return this.longer.isLonger(minRtt.value, aggregation.burst, bandwidth.value);
+  }
+
+  /** Begins a probe. */
+  begin(doubtful: boolean): void {
+    this.#drained = false;
+    this.#doubtful = doubtful;
+    this.#rate = this.#path.bounds.latestBandwidth;
+  }
+
+  /**
+   * Bytes that may be in flight.
+   *
+   * @param least It is not less than this, unless the path seems to be another one.
+   */
+  window(least: number): number {
+    const path = this.#path;
+    const latest = this.#doubtful ? this.#rate : path.bounds.latestBandwidth;
+    const bw = latest > 0 ? Math.min(path.bw, latest) : path.bw;
+    const window = path.product(PROBE_RTT_GAIN, bw);
+    return Math.max(window, this.#doubtful ? path.least : Math.max(path.quantum, least));
+  }
+
+  /**
+   * Reads an acknowledgment. Returns whether the probe may be over.
+   *
+   * @param least See {@linkcode ProbeRtt.window}.
+   */
+  onAck(sample: RateSample, least: number): boolean {
+    if (this.#drained) return this.#rounds.count > this.#round;
+    if (sample.inFlight <= this.window(least)) {
+      this.#drained = true;
+      this.#until = sample.now + (this.#doubtful ? 0 : DURATION);
+      this.#rounds.startPhase();
+      this.#round = this.#rounds.count;
+    }
+    return false;
+  }
+
+  /** Whether the path was empty for long enough. */
+  isOver(now: number): boolean {
+    return this.#drained && now >= this.#until;
+  }
+
+  /**
+   * Draws the conclusion, at the end of the probe. Returns the window from before, unless that was too
+   * large or too small.
+   *
+   * @param now The time in ms.
+   * @param rtt A round-trip sample of the empty path in ms, -1 if there is none.
+   * @param window The window from before.
+   */
+  conclude(now: number, rtt: number, window: number): number {
+    const path = this.#path;
+    const doubtful = this.#doubtful;
+    this.#doubtful = false;
+    if (doubtful && rtt >= 0) {
+      if (rtt > path.minRtt.value * LONGER_GAIN) {
+        path.minRtt.reset(now, rtt);
+        path.standing.reset();
+        // Pacing keeps the window from leaving at once.
+        window = path.held;
+      } else {
+        path.bandwidth.reset(this.#rate);
+        window = 0;
+      }
+    }
+    path.minRtt.onProbed(now);
+    return window;
+  }
+}
