@@ -31,7 +31,7 @@ import type {
 /** Settings of {@linkcode BbrController}. */
 export interface BbrOptions {
   /**
-   * Highest loss rate, 0 to 1, that may be the path's own. Losses up to the rate that the path shows
+   * Highest loss rate, 0 to below 1, that may be the path's own. Losses up to the rate that the path shows
    * when nothing is probed are no sign of congestion. 0: each loss is one, as in the draft. Default:
    * 0.5.
    */
@@ -51,7 +51,7 @@ const DRAIN_ROUNDS = 3;
 const PATH_LOSS = 0.5;
 /** Between probes, a queue slows the flow down by this part at most, and if others keep a queue. */
 const TRIM = 0.5;
-const SHARED_TRIM = 0.05;
+const SHARED_TRIM = 0.15;
 /** The queue is drained in about this many round trips. */
 const TRIM_ROUNDS = 2;
 /** A queue that has grown by this part of the shortest round trip is congestion. */
@@ -106,10 +106,14 @@ export class BbrController implements CongestionController {
    *
    * @param context What is known of the connection.
    * @param options Settings.
+   * @throws {RangeError} If `pathLoss` is not from 0 to below 1.
    */
   constructor(context: CongestionContext, options: BbrOptions = {}) {
     const { mss, initialWindow } = context;
     const { pathLoss = PATH_LOSS, latency = false } = options;
+    if (!(pathLoss >= 0 && pathLoss < 1)) {
+      throw new RangeError(`Cannot set pathLoss to ${pathLoss}: the range is 0 to below 1`);
+    }
     const path = this.#path = new Path(mss, initialWindow, pathLoss);
     const rounds = this.#rounds;
     const probing = this.#probing = new Probing(path, rounds);
@@ -321,7 +325,8 @@ export class BbrController implements CongestionController {
   /** By which part the flow sends less than the bandwidth, since a queue has grown. */
   get #trim(): number {
     const { queue, residual, queueThreshold, standing, shared } = this.#path;
-    const grown = Math.max(0, queue - residual - queueThreshold / 2);
+    const grown = queue - residual - queueThreshold / 2;
+    if (grown <= 0) return 0;
     return Math.min(shared ? SHARED_TRIM : TRIM, grown / (TRIM_ROUNDS * standing.smoothed));
   }
 
@@ -415,5 +420,6 @@ export class BbrController implements CongestionController {
   /** Takes over another size of segments. */
   onMtu(mss: number): void {
     this.#path.mss = mss;
+    this.#limits.onMtu();
   }
 }

@@ -96,6 +96,11 @@ export class Limits {
     this.#rounds.start();
   }
 
+  /** Segments have another size. */
+  onMtu(): void {
+    this.window = Math.max(this.window, this.least);
+  }
+
   /** The probe of the round trip is over. */
   endProbeRtt(now: number, rtt: number): void {
     this.window = Math.max(this.window, this.#probeRtt.conclude(now, rtt, this.#prior));
@@ -107,14 +112,16 @@ export class Limits {
    * @param filled Whether the pipe was ever full. Before, the rate only grows.
    */
   pace(phase: Phase, gain: number, filled: boolean): void {
-    const { bw: bounded, bandwidth, loss, sureShare, standing } = this.#path;
+    const { bw: bounded, bandwidth, loss, sureShare, standing, mss } = this.#path;
     let bw = bounded;
     if (phase === CRUISE) bw = Math.min(bw, bandwidth.value * sureShare);
     // What the path loses is not added: this shows whether these losses are its own.
     else if (gain < 1) bw *= 1 - loss.rate;
     let rate = gain * bw * PACING_MARGIN;
-    if (this.#latency && standing.smoothed > 0) {
-      rate = Math.max(rate, this.least / standing.smoothed);
+    if (standing.smoothed > 0) {
+      // Whatever was measured, a segment a round trip finds out more.
+      const least = this.#latency ? this.least : mss;
+      rate = Math.max(rate, least / standing.smoothed);
     }
     if (filled || rate > this.pacing) this.pacing = rate;
   }

@@ -96,7 +96,7 @@ export class ProbeRtt {
         path.standing.reset();
         // Pacing keeps the window from leaving at once.
         window = path.held;
-      } else {
+      } else if (this.#rate > 0) {
         path.bandwidth.reset(this.#rate);
         window = 0;
       }

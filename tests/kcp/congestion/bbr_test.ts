@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { BbrController, type BbrOptions } from "../../../kcp/congestion/bbr.ts";
 import type { CongestionContext } from "../../../kcp/mod.ts";
 import { type FlowOptions, jain, PathModel, type PathOptions, percentile } from "./path_model.ts";
@@ -253,6 +253,25 @@ Deno.test("a timeout while other segments are acknowledged is a loss like others
   const before = controller.window;
   controller.onTimeout(140, 1, 2_000);
   assertEquals(controller.window, before);
+});
+
+Deno.test("a larger segment fits the smallest window four times", () => {
+  const controller = afterOneAck();
+  controller.onTimeout(300, 1, 0);
+  controller.onMtu(1_400);
+  assertEquals(controller.window, 5_600);
+});
+
+Deno.test("a loss rate of the path from 0 to below 1 is allowed", () => {
+  for (const pathLoss of [-0.1, 1, NaN]) {
+    assertThrows(() => new BbrController(CONTEXT, { pathLoss }), RangeError, `${pathLoss}`);
+  }
+  new BbrController(CONTEXT, { pathLoss: 0 });
+});
+
+Deno.test("without losses of the path's own, BBR backs off from loss as the draft does", () => {
+  const { used } = run({ loss: 0.2 }, 10, { create: bbr({ pathLoss: 0 }) });
+  assert(used < 0.5, `${used} of the link`);
 });
 
 Deno.test("for low latency, a timeout does not make the window smaller", () => {
