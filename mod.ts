@@ -2,23 +2,25 @@
  * Reliable, ordered, low-latency connections over UDP: KCP, wire-compatible with kcp-go and the C
  * reference.
  *
- * This entry holds what an application needs: {@linkcode listen}, {@linkcode connect}, and the modes
- * {@linkcode normal}, {@linkcode fast} and {@linkcode turbo}. A {@linkcode Connection} is used like
- * Deno's TCP connection. The other entries hold the rest:
+ * This entry holds what an application needs: {@linkcode listen}, {@linkcode connect}, and modes
+ * other than the default: {@linkcode turbo}, {@linkcode fast}, {@linkcode normal} and
+ * {@linkcode reference}. A {@linkcode Connection} is used like Deno's TCP connection. The other
+ * entries hold the rest:
  *
  * - `/crypt`: the ciphers for the option `crypt`;
  * - `/node`: `listen` and `connect` for Node.js;
  * - `/linux`: the faster UDP sockets for Deno on Linux, which `deno run -A` uses by itself;
  * - `/simulated`: a simulated network, to test applications;
  * - `/deno`: the UDP socket of Deno, and a proxy that makes a real network worse;
- * - `/kcp`, `/fec` and `/transport`: the protocol as state machines without I/O.
+ * - `/kcp`: the protocol as a state machine without I/O, and the congestion controllers;
+ * - `/fec` and `/transport`: error correction and connections without I/O.
  *
  * @example
  * ```ts
- * import { connect, listen, turbo } from "@lowlatency/kcp";
+ * import { connect, listen } from "@lowlatency/kcp";
  *
- * using listener = await listen({ hostname: "127.0.0.1", ...turbo });
- * const client = await connect({ hostname: "127.0.0.1", port: listener.addr.port, ...turbo });
+ * using listener = await listen({ hostname: "127.0.0.1" });
+ * const client = await connect({ hostname: "127.0.0.1", port: listener.addr.port });
  *
  * await client.write(new TextEncoder().encode("hello"));
  * const server = await listener.accept();
@@ -54,6 +56,7 @@ export type { KcpOptions } from "./kcp/mod.ts";
 export type { KcpLiveOptions } from "./kcp/mod.ts";
 export type { ResolvedKcpOptions } from "./kcp/mod.ts";
 export type { NodelayOptions } from "./kcp/mod.ts";
+export type { Mode } from "./kcp/mod.ts";
 export type { ProtectionOptions } from "./transport/mod.ts";
 export type { FecOptions } from "./transport/mod.ts";
 export type { FecRatio } from "./fec/mod.ts";
@@ -66,3 +69,28 @@ export type { EndpointStats } from "./transport/mod.ts";
 export type { KcpStats } from "./kcp/mod.ts";
 export type { FecStats } from "./transport/mod.ts";
 export type { DatagramStats } from "./transport/mod.ts";
+
+// What a congestion controller of an application needs. The controllers are in `/kcp`.
+export type { Congestion } from "./kcp/mod.ts";
+export type { CongestionAlgorithm } from "./kcp/mod.ts";
+export type { CongestionControllerFactory } from "./kcp/mod.ts";
+export type { CongestionContext } from "./kcp/mod.ts";
+export type { CongestionController } from "./kcp/mod.ts";
+export type { CongestionState } from "./kcp/mod.ts";
+export type { RateSample } from "./kcp/mod.ts";
+export type { Loss } from "./kcp/mod.ts";
+
+// Types that the others refer to.
+export type { CongestionStats } from "./kcp/mod.ts";
+export type { InputErrors } from "./kcp/mod.ts";
+export type { FecEncoderStats } from "./fec/mod.ts";
+export type { FecDecoderStats } from "./fec/mod.ts";
+export type { PacketCipher } from "./crypt/mod.ts";
+export type { Entropy } from "./crypt/mod.ts";
+export type { DatagramSocket } from "./transport/mod.ts";
+export type { DatagramReceiver } from "./transport/mod.ts";
+export type { PacketBatch } from "./kcp/mod.ts";
+export type { PacketBatchOptions } from "./kcp/mod.ts";
+export type { PacketLayer } from "./kcp/mod.ts";
+export type { Arena } from "./kcp/mod.ts";
+export type { MemoryWaiter } from "./kcp/mod.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { type Connection, type Listener, turbo } from "@lowlatency/kcp";
+import type { Connection, Listener } from "@lowlatency/kcp";
 import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
 
 /** The application: a line from one member goes to all other members. */
@@ -32,10 +32,10 @@ const hear = async (conn: Connection) =>
 
 /** Opens a room with two members, ann and ben. Each of them has sent a line. */
 async function openRoom(network: SimulatedNetwork) {
-  const listener = network.listen({ hostname: "room", port: 80, ...turbo });
+  const listener = network.listen({ hostname: "room", port: 80 });
   serveRoom(listener);
   const join = (localHostname: string) =>
-    network.connect({ hostname: "room", port: 80, localHostname, ...turbo });
+    network.connect({ hostname: "room", port: 80, localHostname });
   const ann = join("ann");
   const ben = join("ben");
   await say(ann, "ann is here");

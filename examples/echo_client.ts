@@ -7,10 +7,10 @@
  *
  * @module
  */
-import { connect, ConnectionError, turbo } from "@lowlatency/kcp";
+import { connect, ConnectionError } from "@lowlatency/kcp";
 
 const [hostname = "127.0.0.1", port = "4000"] = Deno.args;
-const conn = await connect({ hostname, port: Number(port), ...turbo });
+const conn = await connect({ hostname, port: Number(port) });
 
 try {
   const buffer = new Uint8Array(65_536);

@@ -7,9 +7,9 @@
  *
  * @module
  */
-import { listen, turbo } from "@lowlatency/kcp";
+import { listen } from "@lowlatency/kcp";
 
-const listener = await listen({ port: Number(Deno.args[0] ?? 4000), ...turbo });
+const listener = await listen({ port: Number(Deno.args[0] ?? 4000) });
 console.log(`listening on UDP port ${listener.addr.port}`);
 
 for await (const conn of listener) {

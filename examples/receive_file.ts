@@ -10,7 +10,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { type Connection, listen, turbo } from "@lowlatency/kcp";
+import { type Connection, listen } from "@lowlatency/kcp";
 
 /** The first message of a sender, as JSON. */
 interface Header {
@@ -118,6 +118,6 @@ try {
   console.error(`Cannot receive into ${folder}: ${error instanceof Error ? error.message : error}`);
   Deno.exit(1);
 }
-const listener = await listen({ port: Number(port), ...turbo, sndWnd: 1024, rcvWnd: 1024 });
+const listener = await listen({ port: Number(port) });
 console.log(`receiving into ${folder} on UDP port ${listener.addr.port}`);
 for await (const conn of listener) serve(conn, folder);

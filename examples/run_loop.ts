@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { Kcp, PacketBatch, turbo } from "@lowlatency/kcp/kcp";
+import { Kcp, PacketBatch } from "@lowlatency/kcp/kcp";
 
 /**
  * Runs a machine on a socket.
@@ -37,8 +37,8 @@ function run(kcp: Kcp, socket: Deno.DatagramConn, peer: Deno.Addr, onData: () =>
 }
 
 const local = { transport: "udp", hostname: "127.0.0.1", port: 0 } as const;
-const alice = new Kcp(1, turbo);
-const bob = new Kcp(1, turbo);
+const alice = new Kcp(1);
+const bob = new Kcp(1);
 const aliceSocket = Deno.listenDatagram(local);
 const bobSocket = Deno.listenDatagram(local);
 

@@ -9,7 +9,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { connect, type Connection, turbo } from "@lowlatency/kcp";
+import { connect, type Connection } from "@lowlatency/kcp";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -69,7 +69,7 @@ if (!path) {
   console.error("Usage: send_file.ts FILE [host] [port]");
   Deno.exit(2);
 }
-const conn = await connect({ hostname, port: Number(port), ...turbo, sndWnd: 1024, rcvWnd: 1024 });
+const conn = await connect({ hostname, port: Number(port) });
 try {
   await sendFile(conn, path);
   conn.close();

@@ -65,10 +65,10 @@ import type { KcpStats } from "./stats.ts";
  *
  * @example
  * ```ts
- * import { Kcp, PacketBatch, turbo } from "@lowlatency/kcp/kcp";
+ * import { Kcp, PacketBatch } from "@lowlatency/kcp/kcp";
  *
- * const alice = new Kcp(1, turbo);
- * const bob = new Kcp(1, turbo);
+ * const alice = new Kcp(1);
+ * const bob = new Kcp(1);
  * const batch = new PacketBatch({ arena: alice.arena });
  *
  * alice.send(new TextEncoder().encode("hello"));
@@ -93,7 +93,9 @@ export class Kcp {
   readonly #origin: PacketOrigin;
   /** When a full batch held back the rest of a flight, in ms. */
   #splitAt = -Infinity;
-  /** Bytes that outer layers have added to packets without data in this output; null outside of one. */
+  /**
+   * Bytes that outer layers have added to packets without data in this output; null outside of one.
+   */
   #added: number | null = null;
   readonly #clock = new Clock();
   readonly #scratch: Scratch;
@@ -969,9 +971,9 @@ export class Kcp {
   }
 
   /**
-   * Counts bytes that an outer layer adds to a packet of this machine against the rate limit. What it adds
-   * to an acknowledgment counts after the data of the same output: if the pacer had just become ready, the
-   * data would wait again, each time behind another acknowledgment.
+   * Counts bytes that an outer layer adds to a packet of this machine against the rate limit. What
+   * it adds to an acknowledgment counts after the data of the same output: if the pacer had just
+   * become ready, the data would wait again, each time behind another acknowledgment.
    */
   charge(bytes: number): void {
     if (this.#added === null || this.#writer.carriesData) this.#sender.pacer.charge(bytes);

@@ -61,8 +61,9 @@ export class Liveness {
   }
 
   /**
-   * When the peer is asked for a sign of life, in ms. Infinity if it was asked. The next retransmission may
-   * be due after the verdict only, and a peer that lacks the first segment answers no other.
+   * When the peer is asked for a sign of life, in ms. Infinity if it was asked. The next
+   * retransmission may be due after the verdict only, and a peer that lacks the first segment
+   * answers no other.
    */
   get askAt(): number {
     return this.#probedAt === Infinity ? this.silentSince + this.#time / 2 : Infinity;

@@ -26,6 +26,7 @@ export {
   fast,
   type KcpLiveOptions,
   type KcpOptions,
+  type Mode,
   type NodelayOptions,
   normal,
   reference,

@@ -23,13 +23,20 @@ export interface NodelayOptions {
    */
   resend?: number;
   /**
-   * Whether congestion control is off. Then the machine yields to nobody, but still sends no more than
-   * the path delivers. Default: false.
+   * Whether congestion control is off. Default: false.
+   *
+   * Then {@linkcode KcpOptions.congestion} has no effect. The machine still measures the path, with
+   * BBR, and sends no more than the path delivers. But neither a timeout nor a pause slows it down:
+   * a burst of new data leaves at once unless a queue stands. With a `burst` of `Infinity` there is
+   * no limit at all.
    */
   nc?: boolean;
 }
 
-/** Settings of a {@linkcode Kcp} that can change while it runs. */
+/**
+ * Settings of a {@linkcode Kcp} that can change while it runs. Those that an application leaves out
+ * have low latency, and congestion control.
+ */
 export interface KcpLiveOptions extends NodelayOptions {
   /**
    * Largest packet in bytes, segment headers included. 50 to 65507. Default: 1400. If such packets
@@ -42,12 +49,20 @@ export interface KcpLiveOptions extends NodelayOptions {
    * split packets into fragments: fragments that arrive look like a large packet.
    */
   maxMtu?: number;
-  /** Send window in segments. 1 to 65535. Default: 2048. */
+  /**
+   * Send window: most segments in flight. 1 to 65535. Default: 2048, which is enough for 28 MB/s at
+   * a round trip of 100 ms without losses. While a segment is missing, those behind it stay in the
+   * window.
+   */
   sndWnd?: number;
-  /** Receive window in segments. 1 to 65535. Default: 2048. */
+  /**
+   * Receive window: most segments that wait to be read, or for an earlier one. 1 to 65535. Default:
+   * 2048. It must hold the largest message of the peer.
+   */
   rcvWnd?: number;
   /**
-   * Segments that the send queue holds. 255 to 1048576. Default: the larger of `sndWnd` and 255.
+   * Segments that the send queue holds. When it is full, writes wait. 255 to 1048576. Default: the
+   * larger of `sndWnd` and 255.
    */
   sndQueue?: number;
   /** Smallest RTO in ms. 1 to 60000. Default: 100, or 30 with `nodelay` 1 or 2. */
@@ -65,25 +80,28 @@ export interface KcpLiveOptions extends NodelayOptions {
   writeDelay?: boolean;
   /**
    * Most bytes per second in packets with data, headers included. 24 to Infinity. Default:
-   * `Infinity`. Packets without data are not limited.
+   * `Infinity`. Packets without data are not limited. The controller may send slower.
    */
   pacingRate?: number;
   /**
-   * Most packets that leave back to back. 1 to Infinity, or `"auto"`: the machine starts with 64, which a
-   * receive buffer of 208 KiB (the default of Linux) can hold, sends more where bursts arrive whole, and
-   * fewer where their ends are lost. Default: `"auto"`.
+   * Most packets that leave back to back. 1 to Infinity, or `"auto"`. Default: `"auto"`.
+   *
+   * With `"auto"`, the machine starts with 64, which a receive buffer of 208 KiB (the default of
+   * Linux) can hold. It sends more, up to 1024, where bursts arrive whole, and fewer, down to 8,
+   * where their ends are lost. So much may also be in flight before anything is known of the path.
    */
   burst?: number | "auto";
   /**
-   * How many copies of a retransmission are sent, 3 ms apart, or with the next packet that carries new
-   * data. So what was lost once is rarely late by a second round trip. 0 to 3. Default: 1. Copies are sent while no data waits to be sent, and take at most a quarter of
-   * its bytes.
+   * How many copies of a retransmission are sent, 3 ms apart, or with the next packet that carries
+   * new data. So what was lost once is rarely late by a second round trip. 0 to 3. Default: 1.
+   *
+   * Copies are sent while no data waits to be sent, and take at most a quarter of its bytes.
    */
   copies?: number;
   /**
-   * How many of the last unacknowledged segments a packet with new data carries again, if it has room
-   * for them. 0 to 8. Default: 0. It is meant for small messages at a steady rate: it costs bytes, but
-   * hardly any packets, and the loss of a packet costs no round trip.
+   * How many of the last unacknowledged segments a packet with new data carries again, if it has
+   * room for them. 0 to 8. Default: 0. It is meant for small messages at a steady rate: it costs
+   * bytes, but hardly any packets, and the loss of a packet costs no round trip.
    */
   rideAlong?: number;
   /** The peer is given up after this silence in ms while an answer is due. Default: 30000. */
@@ -93,15 +111,34 @@ export interface KcpLiveOptions extends NodelayOptions {
 /** Settings of a {@linkcode Kcp}. */
 export interface KcpOptions extends KcpLiveOptions {
   /**
-   * The congestion controller, by name, or a factory of one. Default: `"bbr"`. `nc` turns it off.
+   * Which congestion controller decides how much may be in flight, and how fast it leaves. It can't
+   * change while the machine runs. `nc` turns it off. Default: `"bbr"`.
+   *
+   * - `"bbr"`: {@linkcode BbrController}. It measures the path, keeps queues short, and does not
+   *   slow down for losses that the path has anyway.
+   * - `"cubic"`: {@linkcode CubicController}, as in TCP. It fills queues, and slows down for each
+   *   loss.
+   * - `"reference"`: {@linkcode ReferenceController}, that of the C reference. It starts with one
+   *   segment.
+   * - A {@linkcode CongestionControllerFactory}, for one of them with options, or for one of your
+   *   own.
+   *
+   * @example
+   * ```ts
+   * import { BbrController, Kcp } from "@lowlatency/kcp/kcp";
+   *
+   * const kcp = new Kcp(1, {
+   *   congestion: (context) => new BbrController(context, { pathLoss: 0.1 }),
+   * });
+   * ```
    */
   congestion?: Congestion;
   /** First sequence number sent. Default: 0, which every KCP peer expects. */
   initialSndSn?: number;
   /**
    * The `ts` that stands for a time of 0, 0 to 4294967295. A random value lets the peer tell this
-   * conversation from an earlier one with the same address and id, and keeps acknowledgments from being
-   * forged by those who do not see the packets. Default: 0.
+   * conversation from an earlier one with the same address and id, and keeps acknowledgments from
+   * being forged by those who do not see the packets. Default: 0.
    */
   initialTs?: number;
   /**
@@ -117,15 +154,18 @@ export interface KcpOptions extends KcpLiveOptions {
 /** All live settings with their values. */
 export type ResolvedKcpOptions = Readonly<Required<KcpLiveOptions>>;
 
-/** The settings of a preset, apart from windows and sizes. */
-type Mode = Readonly<
+/**
+ * What a preset sets: how early it retransmits and acknowledges, and whether it has congestion
+ * control. Spread it into the options.
+ */
+export type Mode = Readonly<
   Required<NodelayOptions & Pick<KcpLiveOptions, "fastlimit" | "copies">>
 >;
 
 /**
- * The defaults of the C reference: `nodelay(0, 100, 0, 0)`, its congestion control, and windows of 128
- * and 256 segments. Its own send window is 32, and its receive window 128: larger ones hold the largest
- * message.
+ * The defaults of the C reference: `nodelay(0, 100, 0, 0)`, its congestion control, and windows of
+ * 128 and 256 segments. Its own send window is 32, and its receive window 128: larger ones hold the
+ * largest message. It is for the start of a connection: `congestion` can't change later.
  */
 export const reference: Mode & Readonly<Required<Pick<KcpOptions, "congestion">>> & {
   readonly sndWnd: number;
@@ -142,7 +182,10 @@ export const reference: Mode & Readonly<Required<Pick<KcpOptions, "congestion">>
   congestion: "reference",
 });
 
-/** `nodelay(0, 40, 0, 0)`: timeouts like TCP, with congestion control. Source: the C reference. */
+/**
+ * `nodelay(0, 40, 0, 0)`: only a timeout retransmits. With congestion control. Source: the C
+ * reference.
+ */
 export const normal: Mode = Object.freeze({
   nodelay: 0,
   interval: 40,
@@ -152,7 +195,10 @@ export const normal: Mode = Object.freeze({
   copies: 0,
 });
 
-/** `nodelay(0, 30, 2, 1)`: fast retransmit, no congestion control. Source: kcptun's mode `fast`. */
+/**
+ * `nodelay(0, 30, 2, 1)`: fast retransmit, without congestion control: see
+ * {@linkcode NodelayOptions.nc}. Source: kcptun's mode `fast`.
+ */
 export const fast: Mode = Object.freeze({
   nodelay: 0,
   interval: 30,
@@ -163,8 +209,9 @@ export const fast: Mode = Object.freeze({
 });
 
 /**
- * The defaults without congestion control: `nodelay(1, 10, 2, 1)` of the C reference, no limit on fast
- * retransmits, as in kcp-go, and a copy of each retransmission.
+ * The defaults without congestion control (see {@linkcode NodelayOptions.nc}): `nodelay(1, 10, 2,
+ * 1)` of the C reference, no limit on fast retransmits, as in kcp-go, and a copy of each
+ * retransmission.
  */
 export const turbo: Mode = Object.freeze({
   nodelay: 1,
@@ -220,6 +267,8 @@ const RANGES: { readonly [name: string]: readonly [min: number, max: number] } =
   deadLinkTime: [1, Infinity],
 };
 const FRACTIONAL = new Set(["interval", "minRto", "pacingRate", "deadLinkTime"]);
+/** Settings of the constructor only. */
+const FIXED = new Set(["congestion", "initialSndSn", "initialRcvSn", "initialTs", "extensions"]);
 
 /**
  * Checks the settings that the caller gave, and adds the defaults.
@@ -230,6 +279,9 @@ export function resolveOptions(given: KcpLiveOptions): ResolvedKcpOptions {
   const options: Record<string, unknown> = { ...DEFAULTS };
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
+    if (FIXED.has(name)) {
+      throw new TypeError(`Cannot change ${name}: it can only be set at the start`);
+    }
     if (!(name in RANGES) && !(name in DEFAULTS)) {
       throw new TypeError(`Cannot set ${name}: there is no such setting`);
     }
@@ -238,7 +290,8 @@ export function resolveOptions(given: KcpLiveOptions): ResolvedKcpOptions {
       // The machine finds it.
     } else if (range) {
       if (typeof value !== "number") {
-        throw new TypeError(`Cannot set ${name} to ${describe(value)}: it must be a number`);
+        const kind = name === "burst" ? 'a number or "auto"' : "a number";
+        throw new TypeError(`Cannot set ${name} to ${describe(value)}: it must be ${kind}`);
       }
       const [min, max] = range;
       const fits = value >= min && value <= max;

@@ -28,8 +28,8 @@ const ALARM_MEMORY = 10_000;
 /** A packet is suspected, too, if it has this part of the suspected size at least. */
 const ALIKE = 7 / 8;
 /**
- * A suspicion ends when in so many rounds in a row no packet of that size was sent: the segments of one are
- * sent again one by one, say. It could never be decided.
+ * A suspicion ends when in so many rounds in a row no packet of that size was sent: the segments of
+ * one are sent again one by one, say. It could never be decided.
  */
 const MAX_UNTESTED = 4;
 /** Most probes of a round. */
@@ -173,8 +173,9 @@ export class PathMtu {
   }
 
   /**
-   * Asks for a round behind the data that is sent again now. A queue on the path may drop the last packets of
-   * each burst. So after a round without an answer, the next one leaves alone, midway to the next timeout.
+   * Asks for a round behind the data that is sent again now. A queue on the path may drop the last
+   * packets of each burst. So after a round without an answer, the next one leaves alone, midway to
+   * the next timeout.
    */
   #want(sentAt: number, now: number): void {
     if (!this.#unanswered) this.#wanted = true;
@@ -399,7 +400,8 @@ export class PathMtu {
       // The packets that were sent before the round had arrived before it, or are lost.
       this.#lost += this.#roundTested;
     }
-    // More answers follow, on a slow path one by one. Acknowledgments may wait for an interval of the peer.
+    // More answers follow, on a slow path one by one. Acknowledgments may wait for an interval of
+    // the peer.
     const goesOn = first || round.endsAt < Infinity;
     if (goesOn && (heeded || this.unheeded === 0)) {
       round.endsAt = now + Math.max(1, Math.max(srtt, now - round.at) / 8);

@@ -8,9 +8,9 @@ export const RTO_MIN = 100;
 export const RTO_MIN_NODELAY = 30;
 
 /**
- * A sample that is so many times shorter than the estimate replaces it: the path does not get faster by that,
- * so the samples before it had waited for something else. RFC 6298 would remember them for dozens of samples,
- * and take the difference for a variation first.
+ * A sample that is so many times shorter than the estimate replaces it: the path does not get
+ * faster by that, so the samples before it had waited for something else. RFC 6298 would remember
+ * them for dozens of samples, and take the difference for a variation first.
  */
 const STALE = 16;
 

@@ -158,8 +158,8 @@ export class Sender implements PacketSink {
   /** The `ts` that it echoes, as a time of this end; NaN if it echoes none. */
   #packetTs = NaN;
   /**
-   * When the last long silence of the peer, or of this machine, ended, and the largest sample of what was
-   * sent before.
+   * When the last long silence of the peer, or of this machine, ended, and the largest sample of
+   * what was sent before.
    */
   #outageEnd = -Infinity;
   #outageSample = Infinity;
@@ -359,8 +359,8 @@ export class Sender implements PacketSink {
   }
 
   /**
-   * Notes that this machine was not run in time. Answers may have waited in the socket meanwhile: the
-   * first sample, too, tells no more then than that the path is not slower.
+   * Notes that this machine was not run in time. Answers may have waited in the socket meanwhile:
+   * the first sample, too, tells no more then than that the path is not slower.
    */
   noteLate(): void {
     const { rto, srtt } = this.rto;

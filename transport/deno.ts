@@ -9,11 +9,10 @@
  *
  * @example
  * ```ts
- * import { turbo } from "@lowlatency/kcp";
  * import { connect, listen } from "@lowlatency/kcp/deno";
  *
- * using listener = await listen({ hostname: "127.0.0.1", ...turbo });
- * using client = await connect({ port: listener.addr.port, ...turbo });
+ * using listener = await listen({ hostname: "127.0.0.1" });
+ * using client = await connect({ port: listener.addr.port });
  *
  * await client.write(new TextEncoder().encode("hello"));
  * using server = await listener.accept();

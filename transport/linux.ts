@@ -8,10 +8,10 @@
  *
  * @example
  * ```ts no-eval
- * import { listen, turbo } from "@lowlatency/kcp";
+ * import { listen } from "@lowlatency/kcp";
  * import { linux } from "@lowlatency/kcp/linux";
  *
- * const listener = await listen({ port: 4000, bind: linux({ busyPoll: 1 }), ...turbo });
+ * const listener = await listen({ port: 4000, bind: linux({ busyPoll: 1 }) });
  * ```
  *
  * @module

@@ -6,11 +6,10 @@
  *
  * @example
  * ```ts
- * import { turbo } from "@lowlatency/kcp";
  * import { connect, listen } from "@lowlatency/kcp/node";
  *
- * const listener = await listen({ hostname: "127.0.0.1", port: 0, ...turbo });
- * const client = await connect({ port: listener.addr.port, ...turbo });
+ * const listener = await listen({ hostname: "127.0.0.1" });
+ * const client = await connect({ port: listener.addr.port });
  *
  * await client.write(new TextEncoder().encode("hello"));
  * const server = await listener.accept();

@@ -102,7 +102,9 @@ export class BbrController implements CongestionController {
   #undoPhase: typeof STARTUP | typeof UP | "" = "";
 
   /**
-   * @param context What is known of the session.
+   * Creates a controller that knows nothing of the path yet.
+   *
+   * @param context What is known of the connection.
    * @param options Settings.
    * @throws {RangeError} If `pathLoss` is not from 0 to below 1.
    */

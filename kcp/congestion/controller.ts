@@ -1,9 +1,9 @@
 /**
  * What one packet of acknowledgments shows of the path.
  *
- * The machine keeps one record and fills it anew for each packet, so it is only valid during the call.
- * "Bytes" are those of segments, headers included. A segment that arrived more than once counts once.
- * Source: draft-ietf-ccwg-bbr-06 §4.1, "Delivery Rate Samples".
+ * The machine keeps one record and fills it anew for each packet, so it is only valid during the
+ * call. "Bytes" are those of segments, headers included. A segment that arrived more than once
+ * counts once. Source: draft-ietf-ccwg-bbr-06 §4.1, "Delivery Rate Samples".
  */
 export interface RateSample {
   /** The time in ms. */
@@ -15,8 +15,8 @@ export interface RateSample {
   /** Segments by which `snd_una` advanced. 0 if a segment before them is missing. */
   advanced: number;
   /**
-   * Bytes per second at which the path delivered: `delivered` in `interval`. 0 if the packet gives no
-   * sample: all its segments were sent more than once and it is not known which copy arrived, or
+   * Bytes per second at which the path delivered: `delivered` in `interval`. 0 if the packet gives
+   * no sample: all its segments were sent more than once and it is not known which copy arrived, or
    * error correction restored the packet.
    */
   deliveryRate: number;
@@ -40,7 +40,9 @@ export interface RateSample {
   totalDelivered: number;
   /** Whether the application, or a window that is not the controller's, had limited the rate. */
   appLimited: boolean;
-  /** Whether the window of the controller has held data back in this round trip, or in the last one. */
+  /**
+   * Whether the window of the controller has held data back in this round trip, or in the last one.
+   */
   windowLimited: boolean;
   /** Whether a round trip has ended: the segment was sent after the last one had ended. */
   roundStart: boolean;
@@ -49,7 +51,8 @@ export interface RateSample {
 }
 
 /**
- * One segment that counts as lost. The machine keeps one record, which is only valid during the call.
+ * One segment that counts as lost. The machine keeps one record, which is only valid during the
+ * call.
  */
 export interface Loss {
   /** The time in ms. */
@@ -90,6 +93,44 @@ export interface CongestionState {
  * The state machine reports events to the controller in the order in which they happen. It reads
  * {@linkcode CongestionController.window} and {@linkcode CongestionController.pacingRate} before it
  * sends. A controller reads no clock. Every time is in milliseconds.
+ *
+ * Datagrams, acknowledgments, copies and parity packets are not reported, and the controller does
+ * not limit them. The `sndWnd`, `pacingRate` and `burst` settings limit the machine in addition.
+ *
+ * @example A window that grows by one segment in each round trip, and halves after a loss
+ * ```ts
+ * import type { CongestionController, Loss, RateSample } from "@lowlatency/kcp/kcp";
+ * import { Kcp } from "@lowlatency/kcp/kcp";
+ *
+ * class Aimd implements CongestionController {
+ *   window: number;
+ *   segmentWindow = Infinity;
+ *   pacingRate = Infinity;
+ *   ssthresh = Infinity;
+ *   state = { algorithm: "aimd", phase: "", bandwidth: 0, minRtt: 0 };
+ *   #mss: number;
+ *   #reducedAt = -Infinity;
+ *
+ *   constructor(mss: number, window: number) {
+ *     this.#mss = mss;
+ *     this.window = window;
+ *   }
+ *   onSend(): void {}
+ *   onAck({ acked, windowLimited }: RateSample): void {
+ *     if (windowLimited) this.window += this.#mss * acked / this.window;
+ *   }
+ *   onLoss({ now, sentAt }: Loss): void {
+ *     if (sentAt <= this.#reducedAt) return; // the window was larger when it was sent
+ *     this.#reducedAt = now;
+ *     this.window = Math.max(2 * this.#mss, this.window / 2);
+ *   }
+ *   onTimeout(): void {}
+ * }
+ *
+ * const congestion = ({ mss, initialWindow }: { mss: number; initialWindow: number }) =>
+ *   new Aimd(mss, initialWindow);
+ * console.log(new Kcp(1, { congestion }).stats.congestion.cwnd); // 89600
+ * ```
  */
 export interface CongestionController {
   /**
@@ -98,15 +139,15 @@ export interface CongestionController {
    */
   readonly window: number;
   /**
-   * Segments from `snd_una` on that may be sent, at least 1, in the way of the C reference. `Infinity`
-   * for no limit.
+   * Segments from `snd_una` on that may be sent, at least 1, in the way of the C reference.
+   * `Infinity` for no limit.
    */
   readonly segmentWindow: number;
   /** Bytes per second at which segments may leave. `Infinity` for no limit. */
   readonly pacingRate: number;
   /** Slow start threshold in bytes. `Infinity` if the controller has none. */
   readonly ssthresh: number;
-  /** What the controller tells about itself. */
+  /** What the controller tells about itself. The statistics show it as `congestion`. */
   readonly state: CongestionState;
   /**
    * A segment was sent.
@@ -136,9 +177,9 @@ export interface CongestionController {
    */
   onTimeout(now: number, segments: number, inFlight: number): void;
   /**
-   * Segments that counted as lost had only been late: an earlier transmission of them has arrived, or they
-   * were acknowledged before they were sent again. A controller may undo what it did when they counted
-   * as lost or timed out.
+   * Segments that counted as lost had only been late: an earlier transmission of them has arrived,
+   * or they were acknowledged before they were sent again. A controller may undo what it did when
+   * they counted as lost or timed out.
    *
    * @param now The time in ms.
    * @param segments How many.
@@ -158,9 +199,17 @@ export interface CongestionContext {
   readonly mss: number;
   /** See {@linkcode NodelayOptions.resend}. */
   readonly resend: number;
-  /** Bytes that may be in flight before anything is known of the path. */
+  /**
+   * Bytes that may be in flight before anything is known of the path: a burst of full segments.
+   * Maybe `Infinity`: see {@linkcode KcpLiveOptions.burst}.
+   */
   readonly initialWindow: number;
 }
 
-/** Creates the controller of a new session. */
+/**
+ * Creates a controller. It is called once for each machine, and again when `nc` is turned on and
+ * off.
+ *
+ * @param context What is known then. It does not change later.
+ */
 export type CongestionControllerFactory = (context: CongestionContext) => CongestionController;

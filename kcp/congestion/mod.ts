@@ -25,14 +25,14 @@ export { BbrController, type BbrOptions } from "./bbr.ts";
 export { CubicController } from "./cubic.ts";
 export { ReferenceController } from "./reference.ts";
 
-/** A controller of this library, by name. */
+/** A controller of this library, by name: see {@linkcode KcpOptions.congestion}. */
 export type CongestionAlgorithm = "bbr" | "cubic" | "reference";
 /** Which congestion controller a machine has: one of this library, or a factory of others. */
 export type Congestion = CongestionAlgorithm | CongestionControllerFactory;
 
 /**
- * The controller while `nc` switches congestion control off: BBR that gives way to nobody. It still
- * sends no more than the path delivers.
+ * The controller while `nc` switches congestion control off: BBR that neither a timeout nor a pause
+ * slows down. It still sends no more than the path delivers.
  */
 export function uncontrolled(context: CongestionContext): CongestionController {
   if (context.initialWindow === Infinity) return new Unlimited();

@@ -51,6 +51,21 @@ Deno.test("options: the presets have nodelay settings, and cannot be changed", (
   }
 });
 
+Deno.test("options: configure refuses what can only be set at the start, and says so", () => {
+  const kcp = new Kcp(CONV);
+  const before = kcp.options;
+  for (const name of ["congestion", "initialSndSn", "initialRcvSn", "initialTs", "extensions"]) {
+    const change = { interval: 20, [name]: reference.congestion };
+    assertThrows(
+      () => kcp.configure(change),
+      TypeError,
+      `Cannot change ${name}: it can only be set at the start`,
+    );
+  }
+  assertThrows(() => kcp.configure(reference), TypeError, "Cannot change congestion");
+  assertEquals(kcp.options, before);
+});
+
 Deno.test("options: nodelay() takes the four settings by position, numbers for nc too", () => {
   const kcp = new Kcp(CONV, { mtu: 600 });
   kcp.nodelay(1, 10, 2, 1);

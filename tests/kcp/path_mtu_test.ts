@@ -252,7 +252,9 @@ class Rounds {
     this.path.understood = this.path.probes = this.#heeds = heeds;
   }
 
-  /** Sends a packet of `size` bytes again that was sent with `before` bytes, and a round of probes. */
+  /**
+   * Sends a packet of `size` bytes again that was sent with `before` bytes, and a round of probes.
+   */
   resend(size: number, before: number = size): void {
     const { path } = this;
     const writer = {

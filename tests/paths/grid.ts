@@ -319,8 +319,7 @@ export const ROWS: readonly Row[] = [
     fairness(`5-flows-${roundTrip}ms`, roundTrip, many(5, 1), [FEW_LOST]),
     fairness(`20-flows-${roundTrip}ms`, roundTrip, many(20, 0.5), [
       { figure: "jain", least: 0.9 },
-      // Without congestion control, twenty senders are more than a path can bear.
-      { ...FEW_LOST, for: "controlled" },
+      FEW_LOST,
     ]),
     ...["cubic", "reference"].map((other) =>
       fairness(

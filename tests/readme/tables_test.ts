@@ -14,10 +14,12 @@ import {
 import { Kcp } from "../../kcp/mod.ts";
 import * as entry from "../../mod.ts";
 import type {
+  CongestionAlgorithm,
   ConnectionErrorKind,
   ConnectOptions,
   KcpLiveOptions,
   ListenOptions,
+  Mode,
   SessionOptions,
 } from "../../mod.ts";
 import { type LinkOptions, SimulatedNetwork } from "../../transport/simulated.ts";
@@ -54,7 +56,17 @@ function namesOf<T>(all: Record<keyof T, true>): string[] {
 Deno.test("readme: the root exports what the README says, by name", async () => {
   assertEquals(
     Object.keys(entry).sort(),
-    ["Connection", "ConnectionError", "Listener", "connect", "fast", "listen", "normal", "turbo"],
+    [
+      "Connection",
+      "ConnectionError",
+      "Listener",
+      "connect",
+      "fast",
+      "listen",
+      "normal",
+      "reference",
+      "turbo",
+    ],
   );
   const text = await Deno.readTextFile(new URL("mod.ts", root));
   assertEquals(/^export \*/m.test(text), false, "mod.ts must name what it exports");
@@ -127,30 +139,55 @@ Deno.test("readme: the tables of settings name every setting", () => {
 Deno.test("readme: the settings of the protocol have the defaults that the README says", () => {
   const { options } = new Kcp(1);
   const listed = new Map(rows("Settings").map(([name, value]) => [name, value]));
-  const nodelay = new Kcp(1, { nodelay: 1 }).options;
+  const doubling = new Kcp(1, { nodelay: 0 }).options;
+  const narrow = new Kcp(1, { sndWnd: 1 }).options;
   const special: Record<string, string> = {
     maxMtu: "mtu",
-    sndQueue: `sndWnd, at least ${options.sndQueue}`,
-    minRto: `${options.minRto}, or ${nodelay.minRto} with nodelay 1 or 2`,
+    sndQueue: `sndWnd, at least ${narrow.sndQueue}`,
+    minRto: `${options.minRto}, or ${doubling.minRto} with nodelay 0`,
+    burst: JSON.stringify(options.burst),
   };
   assertEquals(options.maxMtu, options.mtu);
   for (const [name, value] of Object.entries(options)) {
     assertEquals(listed.get(name), special[name] ?? String(value), name);
   }
+  // The machine tells its controller in the statistics only.
+  assertEquals(listed.get("congestion"), JSON.stringify(new Kcp(1).stats.congestion.algorithm));
 });
 
 Deno.test("readme: the table of modes has their settings", () => {
-  const none = new Kcp(1).options;
-  for (const [name, , nodelay, interval, resend, nc] of rows("Modes").slice(1)) {
-    const mode =
-      { normal: entry.normal, fast: entry.fast, turbo: entry.turbo, "no mode": none }[name];
-    assert(mode, `there is no mode ${name}`);
-    assertEquals(
-      [nodelay, interval, resend, nc],
-      [`${mode.nodelay}`, `${mode.interval} ms`, `${mode.resend}`, `${mode.nc}`],
-      name,
-    );
+  const { normal, fast, turbo, reference } = entry;
+  const modes: Record<string, Mode> = {
+    normal,
+    fast,
+    turbo,
+    reference,
+    "no mode": new Kcp(1).options,
+  };
+  const listed = rows("Modes").slice(1);
+  assertEquals(listed.map(([name]) => name).sort(), Object.keys(modes).sort());
+  for (const [name, , ...settings] of listed) {
+    const { nodelay, interval, resend, nc, fastlimit, copies } = modes[name];
+    assertEquals(settings, [nodelay, `${interval} ms`, resend, nc, fastlimit, copies].map(String));
   }
+  const { congestion, sndWnd, rcvWnd } = reference;
+  const text = `congestion: "${congestion}"\`, \`sndWnd: ${sndWnd}\` and \`rcvWnd: ${rcvWnd}\``;
+  assert(readme.includes(text), `the README does not say what else reference sets: ${text}`);
+});
+
+Deno.test("readme: the table of controllers has their names, and that of statistics their members", () => {
+  const listed = rows("Congestion control: what to choose");
+  const names: Record<CongestionAlgorithm, true> = { bbr: true, cubic: true, reference: true };
+  const [choices, figures, statistics] = ["congestion", "sender", "member"].map((header) =>
+    listed.findIndex(([cell]) => cell === header)
+  );
+  assert(0 <= choices && choices < figures && figures < statistics, "a table is missing");
+  const controllers = listed.slice(choices, figures).flatMap(([cell]) =>
+    /^"(\w+)"/.exec(cell)?.[1] ?? []
+  );
+  assertEquals(controllers.sort(), Object.keys(names).sort());
+  const members = listed.slice(statistics + 1).flatMap(([cell]) => cell.split(/, | and /));
+  assertEquals(members.sort(), Object.keys(new Kcp(1).stats.congestion).sort());
 });
 
 Deno.test("readme: the table of errors has every kind", () => {

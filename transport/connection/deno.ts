@@ -15,10 +15,10 @@ import type { Bind } from "./udp.ts";
  *
  * @example
  * ```ts
- * import { listen, turbo } from "@lowlatency/kcp";
+ * import { listen } from "@lowlatency/kcp";
  * import { deno } from "@lowlatency/kcp/deno";
  *
- * using listener = await listen({ hostname: "127.0.0.1", bind: deno(), ...turbo });
+ * using listener = await listen({ hostname: "127.0.0.1", bind: deno() });
  * console.log(listener.adapter); // deno
  * ```
  */

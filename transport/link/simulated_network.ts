@@ -280,12 +280,12 @@ export class SimulatedNetwork {
    *
    * @example
    * ```ts
-   * import { Kcp, turbo } from "@lowlatency/kcp/kcp";
+   * import { Kcp } from "@lowlatency/kcp/kcp";
    * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
    *
    * const network = new SimulatedNetwork({ link: { latency: 20 } });
-   * const alice = new Kcp(1, turbo);
-   * const bob = new Kcp(1, turbo);
+   * const alice = new Kcp(1);
+   * const bob = new Kcp(1);
    * const attached = network.attach("10.0.0.1:1", alice, "10.0.0.2:1");
    * network.attach("10.0.0.2:1", bob, "10.0.0.1:1");
    *

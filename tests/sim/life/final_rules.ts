@@ -130,16 +130,16 @@ function mayHaveLeft(reader: End, out: Outgoing, facts: Facts): boolean {
   const roundTrip = 2 * facts.scenario.oneWay + facts.interval(reader) + facts.interval(out.end);
   const left = out.endedAt + (out.end.connection.options.nc ? 0 : roundTrip);
   if ((outcome?.at ?? Infinity) <= out.endPromisedAt) return true;
-  // The end may have left later, behind data that was sent again. All of it was lost after the last sign
-  // of the reader.
+  // The end may have left later, behind data that was sent again. All of it was lost after the last
+  // sign of the reader.
   const lostAt = facts.history(reader)?.lastAt ?? -Infinity;
   return reachedAt <= left + facts.scenario.oneWay ||
     reachedAt <= out.end.reachedAt && lostAt >= out.end.reachedAt;
 }
 
 /**
- * Whether the path is not very bad, and both ends stay where they are and run. A burst of losses lasts for some
- * packets, however far apart they are: it may take all in which an end is sent.
+ * Whether the path is not very bad, and both ends stay where they are and run. A burst of losses
+ * lasts for some packets, however far apart they are: it may take all in which an end is sent.
  */
 function reachable({ up, down, faults }: Scenario): boolean {
   const most = up.burstLoss || down.burstLoss ? 0.1 : 0.3;
