@@ -18,7 +18,7 @@ const QUEUE_MIN = 1;
 const QUEUE_MAX = 5;
 const QUEUE_PART = 1 / 16;
 /** A queue is longer than the noise of the round trips by this factor. */
-const QUEUE_NOISE = 2;
+const QUEUE_NOISE = 3;
 /** Losses are found up to this part of a round trip late. So long they stay in flight. */
 const LATE_LOSS = 0.5;
 

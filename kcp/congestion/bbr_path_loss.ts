@@ -3,13 +3,17 @@ const WINDOWS = 16;
 /** A window has at least this many segments, unless its phase ends before. */
 const MIN_SEGMENTS = 64;
 /** Losses of a window are known after this many round trips. */
-const SETTLED = 3;
+const SETTLED = 1.75;
+/** And at least this many ms after the first: timeouts are later. */
+const SETTLED_MS = 60;
 /** The estimate remembers about this many segments. */
 const MEMORY = 1024;
 /** Weight of what is lost at one time in the mean. */
 const BATCH_WEIGHT = 1 / 16;
-/** What a window with losses and a queue leaves of the estimate: they may be congestion. */
-const DOUBT = 0.9;
+/** What windows with losses and a queue take of the estimate: the losses may be congestion. */
+const DOUBT = 0.1;
+/** A window of fewer segments takes less. */
+const DOUBT_SEGMENTS = 64;
 /** What a probe without a queue leaves of the trust in the estimate. */
 const DISTRUST = 0.5;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
@@ -160,7 +164,8 @@ export class PathLoss {
     }
     while (this.#unsettled < this.#present) {
       const end = this.#starts[(this.#unsettled + 1) % WINDOWS];
-      if (now < end + SETTLED * Math.max(rtt, this.#rtts[this.#unsettled % WINDOWS])) break;
+      const longest = Math.max(rtt, this.#rtts[this.#unsettled % WINDOWS]);
+      if (now < end + Math.max(SETTLED * longest, longest + SETTLED_MS)) break;
       this.#settle(this.#unsettled++ % WINDOWS, mss);
     }
   }
@@ -181,7 +186,8 @@ export class PathLoss {
     if (this.#queued[place] === 1) {
       if (sending !== GROWING && lost > expected / 2) {
         // Less than a byte is nothing.
-        this.#sumLost = this.#sumLost < 1 ? 0 : this.#sumLost * DOUBT;
+        const doubt = DOUBT * Math.min(1, sent / (DOUBT_SEGMENTS * mss));
+        this.#sumLost = this.#sumLost < 1 ? 0 : this.#sumLost * (1 - doubt);
         this.#rate();
       }
       return;
