@@ -17,8 +17,9 @@ const NOISE_WEIGHT = 1 / 32;
 export class StandingRtt {
   /** The smoothed round-trip time in ms. 0 before the first sample. */
   smoothed = 0;
-  /** How much a sample differs from the one before, on average, in ms. */
-  noise = 0;
+  /** How much a sample differs from the one before, on average, in ms, and how much a slot does. */
+  #sampleNoise = 0;
+  #slotNoise = 0;
   #before = -1;
   #slot = Infinity;
   #last = Infinity;
@@ -28,10 +29,12 @@ export class StandingRtt {
   onSample(now: number, rtt: number): void {
     this.smoothed += this.smoothed === 0 ? rtt : (rtt - this.smoothed) * WEIGHT;
     if (this.#before >= 0) {
-      this.noise += (Math.abs(rtt - this.#before) - this.noise) * NOISE_WEIGHT;
+      this.#sampleNoise += (Math.abs(rtt - this.#before) - this.#sampleNoise) * NOISE_WEIGHT;
     }
     this.#before = rtt;
     if (now >= this.#slotEnds) {
+      const change = Math.abs(this.#slot - this.#last);
+      if (change < Infinity) this.#slotNoise += (change - this.#slotNoise) * NOISE_WEIGHT;
       this.#last = this.#slot;
       this.#slot = Infinity;
       this.#slotEnds = now + Math.max(MIN_SLOT, this.smoothed * SLOT);
@@ -42,6 +45,11 @@ export class StandingRtt {
   /** Forgets the samples: the path has become another one. */
   reset(): void {
     this.#slot = this.#last = Infinity;
+  }
+
+  /** By how many ms round trips differ for no reason. */
+  get noise(): number {
+    return Math.max(this.#sampleNoise, this.#slotNoise);
   }
 
   /** The smallest recent sample in ms. Infinity before the first one. */

@@ -18,7 +18,13 @@ import {
   type Sending,
   SLOWER,
 } from "../../../kcp/congestion/bbr_path_loss.ts";
+import { Draws } from "../../../kcp/congestion/bbr_draws.ts";
+import { LossRounds } from "../../../kcp/congestion/bbr_loss_rounds.ts";
+import { Path } from "../../../kcp/congestion/bbr_path.ts";
+import { Rounds } from "../../../kcp/congestion/bbr_rounds.ts";
 import { StandingRtt } from "../../../kcp/congestion/bbr_standing_rtt.ts";
+import { Suspects } from "../../../kcp/congestion/bbr_suspects.ts";
+import { sampleOf } from "./records.ts";
 
 Deno.test("the maximum covers the present slot and those before it, and no more", () => {
   const filter = new MaxFilter(2);
@@ -290,4 +296,94 @@ Deno.test("losses that are found together count as one", () => {
   // 120 are expected; three deviations of 16 at once are 131, not 33.
   assertEquals(loss.isExcess(240 * MSS, 1000 * MSS, MSS, false, 0.1), false);
   assertEquals(loss.isExcess(260 * MSS, 1000 * MSS, MSS, false, 0.1), true);
+});
+
+Deno.test("a queue is longer than 1 ms, a part of the round trip, two segments, and the noise", () => {
+  const path = new Path(MSS, 10 * MSS, 0.5);
+  path.minRtt.onSample(0, 16, false);
+  assertEquals(path.queueThreshold, 1);
+  path.minRtt.reset(0, 48);
+  assertEquals(path.queueThreshold, 3, "a sixteenth");
+  path.minRtt.reset(0, 600);
+  assertEquals(path.queueThreshold, 5, "5 ms at most");
+  path.bandwidth.update(200);
+  assertEquals(path.queueThreshold, 10, "two segments take 10 ms");
+  for (let now = 0; now < 1_000; now++) path.standing.onSample(now, now % 2 === 0 ? 600 : 620);
+  assertAlmostEquals(path.queueThreshold, 60, 1e-6);
+});
+
+Deno.test("what a path holds is its bandwidth times its round trip, and losses that are not found", () => {
+  const path = new Path(MSS, 10 * MSS, 0.5);
+  assertEquals(path.product(2), 10 * MSS, "nothing is known");
+  path.minRtt.onSample(0, 50, false);
+  path.bandwidth.update(1000);
+  assertEquals(path.product(1), 50_000);
+  assertEquals(path.product(0.5), 25_000);
+  path.loss.rate = 0.2;
+  // Half a round trip passes until a fifth is known to be lost.
+  assertAlmostEquals(path.product(1), 55_000);
+});
+
+Deno.test("a round trip ends when a segment is acknowledged that was sent after it had begun", () => {
+  const rounds = new Rounds();
+  const ack = (priorDelivered: number, totalDelivered: number) => {
+    rounds.onAck(sampleOf({ delivered: 1000, priorDelivered, totalDelivered }));
+    rounds.finish(false);
+    return rounds.begins;
+  };
+  assertEquals(ack(0, 1000), true);
+  assertEquals(ack(0, 2000), false);
+  assertEquals(ack(1000, 3000), true);
+  rounds.start();
+  assertEquals(ack(2000, 4000), false);
+  assertEquals(ack(3000, 5000), true);
+  assertEquals(rounds.count, 3);
+});
+
+Deno.test("losses without a queue are congestion after two rounds with them", () => {
+  const rounds = new LossRounds();
+  const round = (number: number, queued: boolean) => {
+    rounds.onExcess(true, queued);
+    const { congested } = rounds;
+    rounds.onAck(sampleOf({ delivered: 1, priorDelivered: number, totalDelivered: number }));
+    rounds.finish();
+    return congested;
+  };
+  assertEquals(round(1, true), true);
+  rounds.finish();
+  assertEquals(round(2, false), false);
+  assertEquals(round(3, false), false);
+  assertEquals(round(4, false), true);
+});
+
+Deno.test("losses of an earlier phase are no congestion in this one", () => {
+  const rounds = new LossRounds();
+  rounds.onExcess(false, true);
+  assertEquals(rounds.congested, false);
+});
+
+Deno.test("an episode of losses is none when half of them were late", () => {
+  const suspects = new Suspects();
+  assertEquals(suspects.add(0, 100), true);
+  assertEquals(suspects.add(150, 100), false);
+  assertEquals(suspects.add(300, 100), false);
+  assertEquals(suspects.add(300, 100), false);
+  assertEquals(suspects.clear(1), false);
+  assertEquals(suspects.clear(1), true);
+  assertEquals(suspects.clear(1), false, "it has ended");
+  assertEquals(suspects.add(501, 100), true, "two round trips later, another one begins");
+});
+
+Deno.test("draws are from 0 to 1, and differ between flows", () => {
+  const [one, other] = [new Draws(), new Draws()];
+  one.mix(10, 1000);
+  other.mix(10.1, 1000);
+  let sum = 0;
+  for (let i = 0; i < 1000; i++) {
+    const draw = one.next();
+    assert(draw >= 0 && draw < 1);
+    assert(draw !== other.next());
+    sum += draw;
+  }
+  assert(sum > 450 && sum < 550, `${sum}`);
 });

@@ -190,6 +190,11 @@ Deno.test("jitter does not look like a queue", () => {
   assert(used > 0.85, `${used} of the link`);
 });
 
+Deno.test("losses on a path with jitter do not end the flow", () => {
+  const { used } = run({ rate: 2.5e6, rtt: 60, queue: 150_000, jitter: 30, loss: 0.1 }, 20, {}, 2);
+  assert(used > 0.4, `${used} of the link`);
+});
+
 Deno.test("five flows for low latency lose less than a tenth", () => {
   for (const queue of [0.1, 1, 10]) {
     const model = new PathModel({ rate: RATE, rtt: 40, queue: queue * RATE * 0.04 });
