@@ -128,6 +128,8 @@ export class Sender implements PacketSink {
   /** The MTU that the segments in the queue are cut for, and the one that the controller knows of. */
   #cutFor: number;
   #controlledFor = 0;
+  /** The packets of a burst that the controller knows of. */
+  #burst = 0;
   readonly #sampler: RttSampler;
   readonly #liveness: Liveness;
   readonly #clock: Clock;
@@ -211,7 +213,8 @@ export class Sender implements PacketSink {
   #control(): void {
     const { nc, resend } = this.#options;
     const mss = this.path.mtu;
-    const context = { mss, resend, initialWindow: this.buffer.rates.burst.size * mss };
+    this.#burst = this.buffer.rates.burst.size;
+    const context = { mss, resend, initialWindow: this.#burst * mss };
     this.#controller = (nc ? uncontrolled : this.#create)(context);
     this.buffer.rates.controller = this.#controller;
     this.#controlledFor = mss;
@@ -232,7 +235,12 @@ export class Sender implements PacketSink {
 
   #configurePacer(): void {
     const { pacingRate, mtu } = this.#options;
-    this.pacer.configure(this.buffer.rates.burst.size, pacingRate, mtu);
+    const { size } = this.buffer.rates.burst;
+    if (size !== this.#burst) {
+      this.#burst = size;
+      this.#controller.onBurst?.(size * this.path.mtu);
+    }
+    this.pacer.configure(size, pacingRate, mtu);
     this.pacer.paceStream(this.#controller.pacingRate, mtu);
   }
 

@@ -73,6 +73,8 @@ export interface Loss {
   appLimited: boolean;
   /** Whether it has timed out. Otherwise, later segments had arrived. */
   timedOut: boolean;
+  /** Whether it had counted as lost before, and was sent again. */
+  again: boolean;
 }
 
 /** What a controller tells about itself, for statistics and traces. */
@@ -182,7 +184,7 @@ export interface CongestionController {
    * they counted as lost or timed out.
    *
    * @param now The time in ms.
-   * @param segments How many.
+   * @param segments How many. One that counted as lost several times is one.
    */
   onNeedlessLoss?(now: number, segments: number): void;
   /**
@@ -191,6 +193,13 @@ export interface CongestionController {
    * @param mss Bytes of a full segment, header included.
    */
   onMtu?(mss: number): void;
+  /**
+   * It was found out how much may leave back to back: bursts arrive whole, or their ends are lost. Called
+   * with the `burst` setting `"auto"`.
+   *
+   * @param bytes Bytes of a burst.
+   */
+  onBurst?(bytes: number): void;
 }
 
 /** What a controller may want to know at its creation. */
