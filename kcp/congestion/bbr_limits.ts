@@ -18,6 +18,11 @@ import type { Rounds } from "./bbr_rounds.ts";
 const WINDOW_GAIN = 2;
 /** Draft §2.4: PacingMarginPercent is 1. */
 const PACING_MARGIN = 0.99;
+/**
+ * For low latency, the initial window may leave within a round trip, but not within less than this time
+ * in ms. On a short path, the queue would overflow before it is seen.
+ */
+const SHORTEST_SPREAD = 10;
 
 /**
  * How much may be in flight, and how fast it may leave.
@@ -127,8 +132,10 @@ export class Limits {
     let rate = gain * bw * PACING_MARGIN;
     if (standing.smoothed > 0) {
       // Whatever was measured, a segment a round trip finds out more.
-      const least = this.#latency ? this.least : mss;
-      rate = Math.max(rate, least / standing.smoothed);
+      const least = this.#latency
+        ? this.least / Math.max(standing.smoothed, SHORTEST_SPREAD)
+        : mss / standing.smoothed;
+      rate = Math.max(rate, least);
     }
     if (filled || rate > this.pacing) this.pacing = rate;
   }

@@ -12,8 +12,6 @@ const BATCH_WEIGHT = 1 / 16;
 const DOUBT = 0.9;
 /** What a probe without a queue leaves of the trust in the estimate. */
 const DISTRUST = 0.5;
-/** By this factor, a window may have lost less than the path does. */
-const LUCK = 1.5;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
 export const LOSS_THRESH = 0.02;
 
@@ -77,7 +75,7 @@ export class PathLoss {
 
   /** The lowest loss rate of a window in which the flow grew, at the start, if that was luck. */
   get lowest(): number {
-    return Math.min(LUCK * this.#lowest + LOSS_THRESH, this.rate);
+    return Math.min(this.#lowest, this.rate);
   }
 
   /** The part of the loss rate that is sure. */
@@ -188,7 +186,11 @@ export class PathLoss {
       }
       return;
     }
-    if (sending === GROWING) this.#lowest = Math.min(this.#lowest, lost / sent);
+    if (sending === GROWING) {
+      // It may have been lucky, by two standard deviations.
+      const luck = 2 * Math.sqrt((lost + mss) * this.#together(mss));
+      this.#lowest = Math.min(this.#lowest, (lost + luck) / sent);
+    }
     this.#sumSent += sent;
     this.#sumLost += lost;
     this.#rate();

@@ -203,6 +203,15 @@ Deno.test("five flows for low latency lose less than a tenth", () => {
   }
 });
 
+Deno.test("a flow for low latency does not flood a short path", () => {
+  for (const rate of [1.25e6, 12.5e6]) {
+    const flow = { create: bbr({ latency: true }), initial: 64 };
+    const { used, sent } = run({ rate, rtt: 1, queue: 15_000 }, 10, flow);
+    assert(sent < 1.15, `sent ${sent} times the useful bytes at ${rate} bytes a second`);
+    assert(used > 0.9, `${used} of the link`);
+  }
+});
+
 const MSS = 1000;
 const CONTEXT: CongestionContext = { mss: MSS, resend: 2, initialWindow: 10 * MSS };
 
