@@ -425,6 +425,6 @@ export class BbrController implements CongestionController {
 
   /** Takes over another size of bursts. */
   onBurst(bytes: number): void {
-    this.#limits.onBurst(bytes);
+    this.#path.burst = bytes;
   }
 }

@@ -39,8 +39,6 @@ export class Limits {
   readonly #probing: Probing;
   readonly #probeRtt: ProbeRtt;
   readonly #initialWindow: number;
-  /** Bytes that leave back to back and arrive whole. */
-  #burst: number;
   readonly #latency: boolean;
   /** The window before a timeout, a probe of the round trip, or losses. */
   #prior = 0;
@@ -62,22 +60,17 @@ export class Limits {
     this.#rounds = rounds;
     this.#probing = probing;
     this.#probeRtt = probeRtt;
-    this.#initialWindow = this.#burst = this.window = initialWindow;
+    this.#initialWindow = this.window = initialWindow;
     this.#latency = latency;
     // Draft §5.6.2: the nominal bandwidth before the first sample assumes a round trip of 1 ms.
     this.pacing = PHASES[STARTUP].gain * initialWindow;
   }
 
-  /** Takes over how many bytes leave back to back and arrive whole. */
-  onBurst(bytes: number): void {
-    this.#burst = Math.min(this.#initialWindow, bytes);
-  }
-
   /** Bytes that may always be in flight. */
   get least(): number {
-    const { least, bounds } = this.#path;
+    const { least, bounds, burst } = this.#path;
     if (!this.#latency || this.#probing.queuedSince) return least;
-    return Math.max(least, Math.min(this.#burst, bounds.longTerm));
+    return Math.max(least, Math.min(this.#initialWindow, burst, bounds.longTerm));
   }
 
   /** Remembers the window. Draft §5.6.4.4, `SaveCwnd`. */
