@@ -339,6 +339,7 @@ export class BbrController implements CongestionController {
 
   #startRefill(now: number): void {
     this.#probing.prepare();
+    this.#limits.refill();
     this.#enter(now, REFILL);
   }
 

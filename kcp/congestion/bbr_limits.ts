@@ -101,6 +101,11 @@ export class Limits {
     this.#rounds.start();
   }
 
+  /** The pipe is filled before a probe: pacing keeps the window from leaving at once. */
+  refill(): void {
+    this.window = Math.max(this.window, this.#path.held);
+  }
+
   /** Segments have another size. */
   onMtu(): void {
     this.window = Math.max(this.window, this.least);

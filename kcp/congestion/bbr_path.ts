@@ -15,6 +15,8 @@ const QUANTUM_MS = 5;
 const QUEUE_MIN = 1;
 const QUEUE_MAX = 5;
 const QUEUE_PART = 1 / 16;
+/** A queue is longer than the noise of the round trips by this factor. */
+const QUEUE_NOISE = 2;
 /** Losses are found up to this part of a round trip late. So long they stay in flight. */
 const LATE_LOSS = 0.5;
 
@@ -71,7 +73,8 @@ export class Path {
   get queueThreshold(): number {
     const part = Math.min(QUEUE_MAX, this.minRtt.value * QUEUE_PART);
     const bw = this.bandwidth.value;
-    return Math.max(QUEUE_MIN, part, bw > 0 ? 2 * this.mss / bw : 0);
+    const noise = QUEUE_NOISE * this.standing.noise;
+    return Math.max(QUEUE_MIN, part, noise, bw > 0 ? 2 * this.mss / bw : 0);
   }
 
   /** Whether a queue stands. */

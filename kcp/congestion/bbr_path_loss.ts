@@ -3,7 +3,7 @@ const WINDOWS = 16;
 /** A window has at least this many segments, unless its phase ends before. */
 const MIN_SEGMENTS = 64;
 /** Losses of a window are known after this many round trips. */
-const SETTLED = 1.75;
+const SETTLED = 3;
 /** The estimate remembers about this many segments. */
 const MEMORY = 1024;
 /** Weight of what is lost at one time in the mean. */

@@ -59,6 +59,8 @@ export class Probing {
   #stops = false;
   #tooHigh = false;
   #precautionary = false;
+  /** Whether the long-term bound limits the probe. */
+  #bounded = false;
   /** Whether a queue has stood since the probe began. */
   #queued = false;
   /** The highest delivery rate before the present round. */
@@ -105,6 +107,7 @@ export class Probing {
   begin(window: number): void {
     const { bandwidth, bounds, mss } = this.#path;
     this.judges = true;
+    this.#bounded = false;
     this.gain = this.#firstGain;
     this.#best = bandwidth.value;
     bounds.steepen(window, mss);
@@ -117,7 +120,8 @@ export class Probing {
    */
   end(now: number, probed: boolean): void {
     const { loss, bounds } = this.#path;
-    if (probed) loss.onProbe(this.#queued);
+    // A probe that the long-term bound limits is too small for a queue.
+    if (probed) loss.onProbe(this.#queued || this.#bounded && !this.#tooHigh);
     bounds.beginRound(0, 0);
     this.queuedSince = false;
     this.#cycleRound = this.#rounds.count - (this.#draws.next() < 0.5 ? 0 : 1);
@@ -166,9 +170,8 @@ export class Probing {
     if (grows) this.#best = bounds.latestBandwidth;
     // As long as no queue shows the limit, the next step is larger.
     this.gain = grows && !queued ? Math.min(MAX_GAIN, this.gain * UP_GAIN) : this.#firstGain;
-    const bounded = rounds.windowLimitedBefore && window >= bounds.longTerm &&
-      rounds.inPhase < BOUNDED_ROUNDS;
-    return this.#ends(!grows && !bounded);
+    this.#bounded = rounds.windowLimitedBefore && window >= bounds.longTerm;
+    return this.#ends(!grows && !(this.#bounded && rounds.inPhase < BOUNDED_ROUNDS));
   }
 
   #ends(over: boolean): boolean {

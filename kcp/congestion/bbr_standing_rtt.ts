@@ -4,6 +4,8 @@ const SLOT = 1 / 4;
 const MIN_SLOT = 1;
 /** Weight of a sample in the smoothed round-trip time. RFC 6298 §2: 1/8. */
 const WEIGHT = 1 / 8;
+/** Weight of a difference in the noise. */
+const NOISE_WEIGHT = 1 / 32;
 
 /**
  * The smallest round-trip time of the last half of a round trip. What it is above the minimum of the
@@ -15,6 +17,9 @@ const WEIGHT = 1 / 8;
 export class StandingRtt {
   /** The smoothed round-trip time in ms. 0 before the first sample. */
   smoothed = 0;
+  /** How much a sample differs from the one before, on average, in ms. */
+  noise = 0;
+  #before = -1;
   #slot = Infinity;
   #last = Infinity;
   #slotEnds = -Infinity;
@@ -22,6 +27,10 @@ export class StandingRtt {
   /** Notes a sample in ms. */
   onSample(now: number, rtt: number): void {
     this.smoothed += this.smoothed === 0 ? rtt : (rtt - this.smoothed) * WEIGHT;
+    if (this.#before >= 0) {
+      this.noise += (Math.abs(rtt - this.#before) - this.noise) * NOISE_WEIGHT;
+    }
+    this.#before = rtt;
     if (now >= this.#slotEnds) {
       this.#last = this.#slot;
       this.#slot = Infinity;
