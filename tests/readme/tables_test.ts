@@ -259,7 +259,8 @@ function anchor(heading: string): string {
 
 Deno.test("readme: every relative link leads somewhere", async () => {
   let seen = 0;
-  for (const file of ["README.md", "tests/bench/README.md"]) {
+  const folders = ["", "tests/bench/", "tests/frontier/", "tests/paths/"];
+  for (const file of folders.map((folder) => `${folder}README.md`)) {
     const text = await Deno.readTextFile(new URL(file, root));
     for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target)) continue;
