@@ -81,7 +81,10 @@ export interface Loss {
 export interface CongestionState {
   /** Name of the algorithm, such as `bbr`. */
   algorithm: string;
-  /** Name of the phase that it is in, such as `startup`. Empty if it has none. */
+  /**
+   * Name of the phase that it is in, such as `startup` and `cruise` of BBR, or `slow start` and
+   * `avoidance` of the others. Empty if it has none.
+   */
   phase: string;
   /** Bytes per second that the path is thought to deliver. 0 if unknown. */
   bandwidth: number;
