@@ -42,6 +42,7 @@ export { Connection } from "./transport/mod.ts";
 export { Listener } from "./transport/mod.ts";
 export { ConnectionError } from "./transport/mod.ts";
 export type { ConnectionErrorKind } from "./transport/mod.ts";
+export type { ConnectionState } from "./transport/mod.ts";
 export type { OperationOptions } from "./transport/mod.ts";
 export type { UdpAddress } from "./transport/mod.ts";
 
@@ -49,6 +50,8 @@ export type { UdpAddress } from "./transport/mod.ts";
 export type { ConnectOptions } from "./transport/deno.ts";
 export type { ListenOptions } from "./transport/deno.ts";
 export type { SessionOptions } from "./transport/mod.ts";
+export type { SessionLiveOptions } from "./transport/mod.ts";
+export type { ResolvedSessionOptions } from "./transport/mod.ts";
 export type { EndpointOptions } from "./transport/mod.ts";
 export type { KcpOptions } from "./kcp/mod.ts";
 export type { KcpLiveOptions } from "./kcp/mod.ts";

@@ -276,6 +276,26 @@ export class Kcp {
     return this.#sender.rto.srtt;
   }
 
+  /** When the last round-trip sample was taken, in ms. `-Infinity` before the first one. */
+  get sampledAt(): number {
+    return this.#sender.sampledAt;
+  }
+
+  /**
+   * The newest question to the peer that was answered: when it was sent, and how long the answer took,
+   * in ms. `rtt` is -1 before the first one.
+   *
+   * @internal
+   */
+  get echo(): { readonly sentAt: number; readonly rtt: number } {
+    return this.#sender.echo;
+  }
+
+  /** Since when the peer is silent while an answer is due, in ms. `Infinity` while none is. */
+  get silentSince(): number {
+    return this.#liveness.silentSince;
+  }
+
   /** Retransmission timeout in ms. */
   get rto(): number {
     return this.#sender.rto.rto;
@@ -484,6 +504,11 @@ export class Kcp {
    */
   get atEmptyMessage(): boolean {
     return this.#receiver.buffer.atEmptyMessage;
+  }
+
+  /** Whether an empty message is the last one that arrived in order, and is not read yet. */
+  get endsEmpty(): boolean {
+    return this.#receiver.buffer.endsEmpty;
   }
 
   /** Payload bytes that arrived in order and wait to be read. */

@@ -165,7 +165,7 @@ Deno.test("path MTU: the largest datagram follows it, the largest message does n
     assertEquals(client.maxMessageSize, before[1]);
     assertEquals(client.options.mtu, 1_400);
     client.sendDatagram(pattern(client.maxDatagramSize));
-    assertEquals(await server.readDatagram(), pattern(client.maxDatagramSize));
+    assertEquals(await server.receiveDatagram(), pattern(client.maxDatagramSize));
     const message = pattern(client.maxMessageSize);
     client.sendMessage(message);
     for (let bytes = 0; bytes < 100_010;) bytes += (await server.read(new Uint8Array(65_536)))!;
