@@ -25,9 +25,18 @@ export class RoundTrip {
   #wait = 0;
   /** Payload bytes that had arrived when the age was checked last. */
   #payloadIn = 0;
+  /** Whether a window probe of this end can draw an echo. */
+  readonly #extensions: boolean;
+  /** Whether the last question was the data segment. */
+  #askedForEcho = false;
 
-  constructor(kcp: Kcp) {
+  /**
+   * @param kcp The machine of the session.
+   * @param extensions The setting of the machine.
+   */
+  constructor(kcp: Kcp, extensions: boolean) {
     this.#kcp = kcp;
+    this.#extensions = extensions;
   }
 
   /** Asks the peer until it answers a question that is asked from now on. */
@@ -63,7 +72,7 @@ export class RoundTrip {
     if (this.#nextAt !== Infinity) {
       if (kcp.echo.sentAt >= this.#wantedAt) this.#nextAt = Infinity;
       // It has answered the window probe, but without an echo.
-      else if (kcp.extended === false && !this.#asksForEcho) this.#ask(now);
+      else if (!this.#echoesProbes && !this.#askedForEcho) this.#ask(now);
     }
     if (kcp.payloadIn === this.#payloadIn) return;
     this.#payloadIn = kcp.payloadIn;
@@ -75,7 +84,10 @@ export class RoundTrip {
     this.#nextAt = Infinity;
   }
 
-  #asksForEcho = false;
+  /** Whether the peer may echo a window probe. */
+  get #echoesProbes(): boolean {
+    return this.#extensions && this.#kcp.extended !== false;
+  }
 
   #ask(now: number): void {
     this.#nextAt = now + this.#wait;
@@ -84,8 +96,8 @@ export class RoundTrip {
 
   #send(now: number): void {
     this.#askedAt = now;
-    this.#asksForEcho = this.#kcp.extended === false;
-    if (this.#asksForEcho) this.#kcp.askEcho();
+    this.#askedForEcho = !this.#echoesProbes;
+    if (this.#askedForEcho) this.#kcp.askEcho();
     else this.#kcp.askWindow();
   }
 }
