@@ -21,6 +21,8 @@ export class RoundTrip {
   /** When the application asked last, in ms; the question before that does not count. */
   #wantedAt = -Infinity;
   #askedAt = -Infinity;
+  /** The age of the round-trip time counts from here if there is none yet, in ms. */
+  readonly #checkedFrom: number;
   #nextAt = Infinity;
   #wait = 0;
   /** Payload bytes that had arrived when the age was checked last. */
@@ -33,9 +35,11 @@ export class RoundTrip {
   /**
    * @param kcp The machine of the session.
    * @param extensions The setting of the machine.
+   * @param now The time in ms. Most sessions get a sample soon, and need not be asked.
    */
-  constructor(kcp: Kcp, extensions: boolean) {
+  constructor(kcp: Kcp, extensions: boolean, now: number) {
     this.#kcp = kcp;
+    this.#checkedFrom = now;
     this.#extensions = extensions;
   }
 
@@ -76,7 +80,8 @@ export class RoundTrip {
     }
     if (kcp.payloadIn === this.#payloadIn) return;
     this.#payloadIn = kcp.payloadIn;
-    if (now - Math.max(kcp.sampledAt, this.#askedAt) > MAX_AGE) this.#send(now);
+    const since = Math.max(kcp.sampledAt, this.#askedAt, this.#checkedFrom);
+    if (now - since > MAX_AGE) this.#send(now);
   }
 
   /** Asks no more. */

@@ -161,7 +161,7 @@ export class Session {
     this.#activity = new PeerActivity(this.kcp, now, times, protection !== null);
     this.#confirmation = new AddressConfirmation(this.kcp);
     this.#closing = new Closing(this.kcp, times, timeWait);
-    this.#roundTrip = new RoundTrip(this.kcp, fixed.extensions === true);
+    this.#roundTrip = new RoundTrip(this.kcp, fixed.extensions === true, now);
     this.#updateShare();
     this.kcp.tick(now);
     this.#createdAt = this.#now = now;

@@ -158,13 +158,15 @@ Deno.test("rtt: an end that only receives knows the path, and learns that it has
   });
 });
 
-Deno.test("rtt: an end that never sends data asks once, and then each 5 s while data arrives", async () => {
+Deno.test("rtt: an end that never sends data knows it from the opening, and asks each 5 s while data arrives", async () => {
   const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
   const listener = network.listen({ hostname: SERVER, port: 80, ...fast });
   await network.run(async () => {
     const client = network.connect({ hostname: SERVER, port: 80, ...fast });
     await client.opened;
+    assertEquals(Math.round(client.rtt), 40);
     const server = await listener.accept();
+    const { segmentsOut } = client.stats;
     const buffer = new Uint8Array(1000);
     for (let n = 0; n < 600; n++) {
       await server.write(pattern(100));
@@ -173,6 +175,9 @@ Deno.test("rtt: an end that never sends data asks once, and then each 5 s while 
     }
     assertEquals(Math.round(client.rtt), 40);
     assertLess(client.stats.rttAge, 5200);
+    const { stats } = client;
+    // One acknowledgment for each write, and few questions.
+    assertLess(stats.segmentsOut - segmentsOut, 600 + 15);
     client.abort();
   });
 });
