@@ -42,9 +42,9 @@ export { Connection } from "./transport/mod.ts";
 export { Listener } from "./transport/mod.ts";
 export { ConnectionError } from "./transport/mod.ts";
 export type { ConnectionErrorKind } from "./transport/mod.ts";
-export type { ConnectionState } from "./transport/mod.ts";
 export type { OperationOptions } from "./transport/mod.ts";
 export type { UdpAddress } from "./transport/mod.ts";
+export type { ConnectionState } from "./transport/mod.ts";
 
 // The options of `connect` and `listen`, and what they are made of.
 export type { ConnectOptions } from "./transport/deno.ts";

@@ -238,7 +238,7 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * Changes options while the connection runs. Options that are not named keep their values.
    *
-   * @param change For example `{ sndWnd: 2048 }`, `{ keepAlive: 5000 }`, or a preset such as `turbo`.
+   * @param change For example `{ sndWnd: 4096 }`, `{ keepAlive: 5000 }`, or a mode such as `turbo`.
    * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range. No
    * option is changed then.
    *

@@ -93,7 +93,7 @@ for (const [name, dispose] of Object.entries(DISPOSALS)) {
         return;
       }
       // The application can still read all that had arrived, and then learns how it ended.
-      const bytes = new Uint8Array(1 << 24);
+      const bytes = new Uint8Array(8 << 20);
       let length = 0;
       const error = await assertRejects(async () => {
         for (;;) length += (await server.read(bytes.subarray(length, length + 50_000)))!;
