@@ -276,6 +276,15 @@ export class Kcp {
     return this.#sender.rto.srtt;
   }
 
+  /**
+   * Round-trip time in ms, -1 before the first sample: the smoothed one, or the last sample if none came
+   * in the 4 s before it.
+   */
+  get rtt(): number {
+    const { loneRtt, rto } = this.#sender;
+    return loneRtt < 0 ? rto.srtt : loneRtt;
+  }
+
   /** When the last round-trip sample was taken, in ms. `-Infinity` before the first one. */
   get sampledAt(): number {
     return this.#sender.sampledAt;

@@ -50,7 +50,6 @@ export class RtoEstimator {
    * variation grows with the step, so that the timeout does not become too short.
    */
   replace(rtt: number): void {
-    if (this.srtt < 0) return;
     this.rttvar = Math.max(this.rttvar, Math.abs(rtt - this.srtt) / 2);
     this.srtt = rtt;
   }

@@ -108,6 +108,10 @@ export class Sender implements PacketSink {
   readonly echo = { sentAt: -Infinity, rtt: -1 };
   /** When the last round-trip sample was taken, in ms. */
   sampledAt = -Infinity;
+  /** The last sample in ms if it came a long time after the one before; -1 if not. */
+  loneRtt = -1;
+  /** Whether the estimate is from before such a time. */
+  #outdated = false;
   /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
   shortage = 0;
   /** Sequence number of the first segment of the conversation. */
@@ -646,7 +650,14 @@ export class Sender implements PacketSink {
     if (this.path.isSmall || this.#renumbering.waiting) this.#renumber();
     const rtt = recovered ? -1 : this.#sample(now);
     if (rtt >= 0) {
-      if (now - this.sampledAt > OLD_SAMPLE && rtt === this.#rtt) this.rto.replace(rtt);
+      const alone = this.rto.srtt >= 0 && now - this.sampledAt > OLD_SAMPLE;
+      this.loneRtt = alone ? this.#rtt : -1;
+      this.#outdated ||= alone;
+      // A bounded sample does not tell where the estimate belongs. The next one may.
+      if (this.#outdated && rtt === this.#rtt) {
+        this.rto.replace(rtt);
+        this.#outdated = false;
+      }
       this.rto.sample(rtt, this.#options.interval, this.#options.minRto, this.#rtt);
       this.sampledAt = now;
     }

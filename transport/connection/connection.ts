@@ -217,11 +217,12 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Smoothed round-trip time in ms; -1 before the first sample. `stats.rttAge` tells how old its last
-   * sample is; {@linkcode Connection.ping} takes a new one.
+   * Round-trip time in ms; -1 before the first sample. It is smoothed (`stats.srtt`), but a sample that
+   * comes after 4 s without one counts alone. `stats.rttAge` tells how old the last sample is; {@linkcode
+   * Connection.ping} takes a new one.
    */
   get rtt(): number {
-    return this.#session.kcp.srtt;
+    return this.#session.kcp.rtt;
   }
 
   /** Counters and the current state of the connection: a snapshot. */

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { ConnectionError, fast } from "../../../mod.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { pattern } from "../../kcp/harness.ts";
-import { outcome } from "../harness.ts";
+import { outcome, readExactly } from "../harness.ts";
 import { CLIENT, errorOf, SERVER, withPair } from "./pair.ts";
 
 Deno.test("ping: the round trip of now, on a path that has changed, from both ends", async () => {
@@ -14,8 +14,9 @@ Deno.test("ping: the round trip of now, on a path that has changed, from both en
         const before = network.now;
         const rtt = await conn.ping();
         assert(Math.abs(rtt - 2 * latency) < 0.01, `${rtt} ms at a latency of ${latency} ms`);
+        assertEquals(conn.rtt, rtt);
         assert(Math.abs(network.now - before - rtt) < 0.01);
-        await network.delay(1000);
+        await network.delay(5000);
       }
     }
   });
@@ -182,13 +183,20 @@ Deno.test("rtt: an end that never sends data knows it from the opening, and asks
   });
 });
 
-Deno.test("rtt: keep-alive probes move it to a path that has become slow", async () => {
-  await withPair(async (client, _, network) => {
+Deno.test("rtt: the next keep-alive probe shows that the path has become slow", async () => {
+  await withPair(async (client, server, network) => {
     await network.delay(60_000);
     assertEquals(Math.round(client.rtt), 40);
     network.configure({ latency: 200 });
-    await network.delay(60_000);
-    assert(client.rtt > 380, `${client.rtt} ms after four probes`);
+    await network.delay(16_000);
+    assertEquals(Math.round(client.rtt), 400);
+    // Data follows, which is sampled and smoothed.
+    for (let n = 0; n < 5; n++) {
+      await client.write(pattern(1));
+      await network.delay(1000);
+      assert(Math.abs(client.rtt - 400) < 40, `${client.rtt} ms after write ${n}`);
+    }
+    await readExactly(server, 5);
     assertLess(client.stats.rttAge, 15_500);
   }, { keepAlive: 15_000 });
 });
