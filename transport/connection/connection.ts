@@ -89,9 +89,8 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * Settles when the connection has ended. Resolves if everything was delivered: both ends have ended
    * their streams, or this end was closed. What has arrived can be read later. Otherwise it rejects
-   * with the reason. After that, the socket of the side that called `connect`
-   * may stay open for a second: the peer may have missed the last acknowledgments. It does not keep
-   * the process alive.
+   * with the reason. After that, the socket of the side that called `connect` may stay open for a
+   * second: the peer may have missed the last acknowledgments. It does not keep the process alive.
    */
   readonly closed: Promise<void>;
   /** How long (ms) a read may wait, 0 to `Infinity`. Default: Infinity. */
@@ -272,7 +271,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   ping(options: OperationOptions = {}): Promise<number> {
-    return ping(this.#operations, this.#reads(options));
+    return ping(this.#operations, this.#readRules(options));
   }
 
   /**
@@ -306,7 +305,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * timeout has passed.
    */
   read(p: Uint8Array, options: OperationOptions = {}): Promise<number | null> {
-    return this.#reading.read(p, this.#reads(options));
+    return this.#reading.read(p, this.#readRules(options));
   }
 
   /**
@@ -356,7 +355,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
    */
   write(p: Uint8Array, options: OperationOptions = {}): Promise<number> {
-    return write(this.#operations, p, this.#writes(options));
+    return write(this.#operations, p, this.#writeRules(options));
   }
 
   /**
@@ -377,7 +376,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   writeAll(p: Uint8Array, options: OperationOptions = {}): Promise<void> {
-    return writePieces(this.#operations, [p], this.#writes(options));
+    return writePieces(this.#operations, [p], this.#writeRules(options));
   }
 
   /**
@@ -399,7 +398,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   writev(pieces: readonly Uint8Array[], options: OperationOptions = {}): Promise<void> {
-    return writePieces(this.#operations, pieces, this.#writes(options));
+    return writePieces(this.#operations, pieces, this.#writeRules(options));
   }
 
   /**
@@ -413,7 +412,7 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   async sendMessage(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
     const operations = this.#operations;
-    await operations.run(operations.writes, this.#writes(options), () => {
+    await operations.run(operations.writes, this.#writeRules(options), () => {
       operations.checkWritable();
       return this.#session.send(message) ? VOID : undefined;
     });
@@ -432,12 +431,12 @@ export class Connection implements AsyncDisposable, Disposable {
    * timeout has passed.
    */
   receiveMessage(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
-    return this.#reading.receiveMessage(this.#reads(options));
+    return this.#reading.receiveMessage(this.#readRules(options));
   }
 
   /**
    * The messages as they arrive, to the end of the peer's stream: {@linkcode Connection.receiveMessage}
-   * in a loop. Leaving the loop does not close the connection.
+   * in a loop, with `readTimeout` for each. Leaving the loop does not close the connection.
    *
    * @example
    * ```ts
@@ -492,7 +491,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * timeout has passed.
    */
   receiveDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
-    return this.#reading.receiveDatagram(this.#reads(options));
+    return this.#reading.receiveDatagram(this.#readRules(options));
   }
 
   /**
@@ -525,10 +524,14 @@ export class Connection implements AsyncDisposable, Disposable {
   async drained(options: OperationOptions = {}): Promise<void> {
     const operations = this.#operations;
     const session = this.#session;
-    await operations.run(operations.drains, { ...this.#writes(options), afterClose: true }, () => {
-      if (session.error) throw session.error;
-      return session.delivered || session.state === "closed" ? VOID : undefined;
-    });
+    await operations.run(
+      operations.drains,
+      { ...this.#writeRules(options), afterClose: true },
+      () => {
+        if (session.error) throw session.error;
+        return session.delivered || session.state === "closed" ? VOID : undefined;
+      },
+    );
   }
 
   /**
@@ -574,7 +577,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   async closeWrite(options: OperationOptions = {}): Promise<void> {
-    await endWrite(this.#operations, this.#writes(options));
+    await endWrite(this.#operations, this.#writeRules(options));
     if (this.#reading.cancelled) this.close();
   }
 
@@ -671,11 +674,11 @@ export class Connection implements AsyncDisposable, Disposable {
     if (this.#ownsSocket) await this.#driver.closed;
   }
 
-  #reads(options: OperationOptions): OperationRules {
+  #readRules(options: OperationOptions): OperationRules {
     return { ...options, defaultTimeout: this.readTimeout };
   }
 
-  #writes(options: OperationOptions): OperationRules {
+  #writeRules(options: OperationOptions): OperationRules {
     return { ...options, defaultTimeout: this.writeTimeout };
   }
 

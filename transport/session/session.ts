@@ -851,10 +851,11 @@ export class Session {
   }
 
   #endIdle(): void {
+    const { idleTimeout } = this.#times;
     this.#finish(
       new ConnectionError(
         "idle",
-        `The peer ${this.#peerName} was silent for the idle timeout of ${this.#times.idleTimeout} ms` +
+        `The peer ${this.#peerName} was silent for the idle timeout of ${idleTimeout} ms` +
           this.diagnosis,
       ),
       false,
