@@ -46,11 +46,14 @@ export { ConnectionError } from "./transport/mod.ts";
 export type { ConnectionErrorKind } from "./transport/mod.ts";
 export type { OperationOptions } from "./transport/mod.ts";
 export type { UdpAddress } from "./transport/mod.ts";
+export type { ConnectionState } from "./transport/mod.ts";
 
 // The options of `connect` and `listen`, and what they are made of.
 export type { ConnectOptions } from "./transport/deno.ts";
 export type { ListenOptions } from "./transport/deno.ts";
 export type { SessionOptions } from "./transport/mod.ts";
+export type { SessionLiveOptions } from "./transport/mod.ts";
+export type { ResolvedSessionOptions } from "./transport/mod.ts";
 export type { EndpointOptions } from "./transport/mod.ts";
 export type { KcpOptions } from "./kcp/mod.ts";
 export type { KcpLiveOptions } from "./kcp/mod.ts";

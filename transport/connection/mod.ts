@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { Connection } from "./connection.ts";
+export { Connection, type ConnectionState } from "./connection.ts";
 export type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
 export { Listener } from "./listener.ts";
 export type { OperationOptions } from "./operation_queue.ts";

@@ -168,7 +168,7 @@ Deno.test("path MTU: the largest datagram follows it, the largest message does n
     // A probe may still find a byte more.
     const size = client.maxDatagramSize;
     client.sendDatagram(pattern(size));
-    assertEquals(await server.readDatagram(), pattern(size));
+    assertEquals(await server.receiveDatagram(), pattern(size));
     const message = pattern(client.maxMessageSize);
     client.sendMessage(message);
     for (let bytes = 0; bytes < 100_010;) bytes += (await server.read(new Uint8Array(65_536)))!;

@@ -439,7 +439,7 @@ async function run(seed: number): Promise<Outcome> {
     /** Checks every datagram that arrives. */
     const watch = async (conn: Connection, from: () => Connection) => {
       for (;;) {
-        const aside = await conn.readDatagram().catch(() => null);
+        const aside = await conn.receiveDatagram().catch(() => null);
         if (!aside) return;
         arrived++;
         if (!asides.get(from())?.has(aside.join())) strange.push(`${aside.length} bytes`);
