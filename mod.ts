@@ -42,6 +42,7 @@ export { Connection } from "./transport/mod.ts";
 export { Listener } from "./transport/mod.ts";
 export { ConnectionError } from "./transport/mod.ts";
 export type { ConnectionErrorKind } from "./transport/mod.ts";
+export type { ListenerCloseOptions } from "./transport/mod.ts";
 export type { OperationOptions } from "./transport/mod.ts";
 export type { UdpAddress } from "./transport/mod.ts";
 

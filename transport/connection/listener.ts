@@ -1,8 +1,9 @@
 import type { EndpointStats } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
+import type { Session } from "../session/session.ts";
 import { type Connection, newConnection } from "./connection.ts";
-import { type Deferred, deferred } from "./deferred.ts";
-import { adapterOf, type Driver } from "./driver.ts";
+import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
+import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 
 /**
@@ -11,6 +12,23 @@ import { type UdpAddress, udpAddress } from "./udp_address.ts";
  * @param driver The driver of an endpoint that accepts sessions.
  */
 export let newListener: (driver: Driver) => Listener;
+
+/** What {@linkcode Listener.close} does with the connections of the listener. */
+export interface ListenerCloseOptions {
+  /**
+   * What happens to the connections that are open. Default: "wait".
+   *
+   * - `"wait"`: they continue until the application or the peer ends them.
+   * - `"close"`: {@linkcode Connection.close} is called on each, which delivers what was written.
+   * - `"abort"`: {@linkcode Connection.abort} is called on each, which tells the peers.
+   */
+  connections?: "wait" | "close" | "abort";
+  /** Connections that are still open after this time (ms) are aborted. Default: `Infinity`. */
+  timeout?: number;
+}
+
+/** The reason that peers get when the listener aborts their connections. */
+const ABORT_REASON = "The listener was closed";
 
 /**
  * Accepts connections on one UDP socket. It has the methods of `Deno.Listener`. `listen` makes
@@ -36,12 +54,17 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
    */
   readonly closed: Promise<void>;
   readonly #driver: Driver;
-  readonly #waiting: Deferred<Connection>[] = [];
+  readonly #accepts: OperationQueue;
+  /** The connections that use the socket, in the order in which they began. */
+  readonly #connections = new Map<Session, Connection>();
   #error: ConnectionError | null = null;
+  /** Cancels the abort of the connections that are still open at a given time. */
+  #cancelAbort: () => void = () => {};
 
   private constructor(driver: Driver) {
     this.#driver = driver;
-    driver.endpoint.onAccept = () => this.#serve();
+    this.#accepts = new OperationQueue("accept", (delay, run) => driver.after(delay, run));
+    driver.endpoint.onAccept = () => this.#accepts.serve();
     this.closed = driver.closed;
     driver.closed.then(() => {
       this.#end(new ConnectionError("socket", "The listener's socket failed"));
@@ -61,31 +84,109 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     return adapterOf(this.#driver.socket);
   }
 
+  /**
+   * The socket that carries the packets. kcp-go gives access to it with `Control`. Its packets and
+   * its end belong to the listener: use it for settings of the socket only.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * const { socket } = listener;
+   * if (socket instanceof LinuxSocket) console.log(socket.batching);
+   * ```
+   */
+  get socket(): DatagramSocket {
+    return this.#driver.socket;
+  }
+
   /** Counters, and the number of sessions: a snapshot. */
   get stats(): EndpointStats {
     return this.#driver.endpoint.stats;
   }
 
   /**
-   * Waits for the next connection. A connection exists as soon as its first packet has arrived.
+   * The connections that are open now: those that were accepted, and those that `connect` has opened
+   * over this listener (`via`), the oldest first. A snapshot. A connection that was closed on this
+   * side is open until everything is delivered.
    *
-   * @throws {ConnectionError} When the listener is closed, or its socket has failed.
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * const news = new TextEncoder().encode("server restarts in a minute");
+   * for (const conn of listener.connections) conn.sendMessage(news).catch(() => {});
+   * ```
    */
-  accept(): Promise<Connection> {
-    if (this.#error) return Promise.reject(this.#error);
-    const waiting = deferred<Connection>();
-    this.#waiting.push(waiting);
-    this.#serve();
-    return waiting.promise;
+  get connections(): Connection[] {
+    const open: Connection[] = [];
+    for (const [session, connection] of this.#connections) {
+      if (session.state !== "closed") open.push(connection);
+    }
+    return open;
   }
 
   /**
-   * Stops to accept connections. The connections that were accepted continue. The socket stays open
-   * until the last of them has ended.
+   * Waits for the next connection. A connection exists as soon as its first packet has arrived. A
+   * connection that arrives after the timeout or the abort waits for the next call.
+   *
+   * @param options How long to wait. The timeout is 0 to `Infinity` ms; 0 takes a connection that
+   * waits already. Default: no limit.
+   * @throws {ConnectionError} When the listener is closed, its socket has failed, or the timeout has
+   * passed (`kind` is then "timeout", and the listener goes on).
+   *
+   * @example
+   * ```ts
+   * import { ConnectionError, listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * try {
+   *   await listener.accept({ timeout: 10 });
+   * } catch (error) {
+   *   if (error instanceof ConnectionError) console.log(error.kind); // timeout
+   * }
+   * ```
    */
-  close(): void {
+  accept(options: OperationOptions = {}): Promise<Connection> {
+    const { signal, timeout = Infinity } = options;
+    return this.#accepts.run(() => {
+      if (this.#error) throw this.#error;
+      const session = this.#driver.endpoint.accept();
+      return session ? this.#add(session) : undefined;
+    }, { signal, timeout });
+  }
+
+  /**
+   * Stops to accept connections. The connections that were accepted continue, unless the options say
+   * otherwise. The socket stays open until the last of them has ended: {@linkcode Listener.closed}.
+   * A later call may close or abort connections for which an earlier one has waited.
+   *
+   * @param options What happens to the connections. Default: they continue.
+   * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+   *
+   * @example A server that lets its clients finish for up to 10 s
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1" });
+   * listener.close({ connections: "close", timeout: 10_000 });
+   * await listener.closed;
+   * ```
+   */
+  close(options: ListenerCloseOptions = {}): void {
+    const { connections = "wait", timeout = Infinity } = options;
+    checkClose(connections, timeout);
     this.#end(new ConnectionError("closed", "The listener was closed"));
     this.#driver.endpoint.stopAccepting(this.#driver.now());
+    if (connections === "abort") this.#abortAll();
+    else if (connections === "close") this.#forEach((connection) => connection.close());
+    if (timeout !== Infinity) {
+      this.#cancelAbort();
+      this.#cancelAbort = this.#driver.after(timeout, () => this.#abortAll());
+    }
     this.#driver.closeWhenIdle();
   }
 
@@ -124,17 +225,44 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     await this.closed;
   }
 
-  #serve(): void {
-    while (this.#waiting.length > 0) {
-      const session = this.#driver.endpoint.accept();
-      if (!session) return;
-      this.#waiting.shift()!.resolve(newConnection(session, this.#driver, false));
-    }
+  /** Makes the connection of a session, and remembers it until it has ended. */
+  #add(session: Session): Connection {
+    const connection = newConnection(session, this.#driver, false);
+    this.#connections.set(session, connection);
+    const forget = () => this.#connections.delete(session);
+    connection.closed.then(forget, forget);
+    return connection;
+  }
+
+  #abortAll(): void {
+    this.#forEach((connection) => connection.abort(ABORT_REASON));
+  }
+
+  /** Calls `action` for every open connection. */
+  #forEach(action: (connection: Connection) => void): void {
+    for (const connection of this.connections) action(connection);
   }
 
   #end(error: ConnectionError): void {
     if (this.#error) return;
     this.#error = error;
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+    this.#accepts.fail(error);
+  }
+}
+
+function checkClose(connections: unknown, timeout: unknown): void {
+  if (connections !== "wait" && connections !== "close" && connections !== "abort") {
+    throw new TypeError(
+      `Cannot close with connections ${JSON.stringify(connections)}: ` +
+        `allowed are "wait", "close" and "abort"`,
+    );
+  }
+  if (typeof timeout !== "number") {
+    throw new TypeError(`Cannot close with the timeout ${String(timeout)}: it must be a number`);
+  }
+  if (!(timeout >= 0)) {
+    throw new RangeError(
+      `Cannot close with a timeout of ${timeout}: allowed are 0 to Infinity`,
+    );
   }
 }

@@ -5,7 +5,7 @@
  */
 export { Connection } from "./connection.ts";
 export type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
-export { Listener } from "./listener.ts";
+export { Listener, type ListenerCloseOptions } from "./listener.ts";
 export type { OperationOptions } from "./operation_queue.ts";
 export { connectOn, listenOn } from "./sockets.ts";
 export { SystemClock, systemEntropy } from "./system_clock.ts";
