@@ -1,6 +1,8 @@
-import type { EndpointStats } from "../session/endpoint.ts";
+import type { PacketCipher } from "../../crypt/packet_cipher.ts";
+import type { EndpointOptions, EndpointStats } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
 import type { Session } from "../session/session.ts";
+import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection } from "./connection.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
@@ -10,8 +12,23 @@ import { type UdpAddress, udpAddress } from "./udp_address.ts";
  * Makes a listener: the constructor is private, so that only this folder can.
  *
  * @param driver The driver of an endpoint that accepts sessions.
+ * @param options The options of the endpoint.
  */
-export let newListener: (driver: Driver) => Listener;
+export let newListener: (driver: Driver, options: EndpointOptions) => Listener;
+
+/**
+ * Opens a connection over the socket of a listener.
+ *
+ * @param peer The address of the peer, in the form of the listener's socket.
+ * @param conv The conversation id, 0 to 4294967295.
+ * @param options Options of the session. The listener's encryption is used.
+ */
+export let dialOver: (
+  listener: Listener,
+  peer: string,
+  conv: number,
+  options: SessionOptions,
+) => Connection;
 
 /** What {@linkcode Listener.close} does with the connections of the listener. */
 export interface ListenerCloseOptions {
@@ -46,7 +63,8 @@ const ABORT_REASON = "The listener was closed";
  */
 export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Connection> {
   static {
-    newListener = (driver) => new Listener(driver);
+    newListener = (driver, options) => new Listener(driver, options);
+    dialOver = (listener, peer, conv, options) => listener.#dial(peer, conv, options);
   }
 
   /**
@@ -54,15 +72,21 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
    */
   readonly closed: Promise<void>;
   readonly #driver: Driver;
+  readonly #crypt: PacketCipher | undefined;
+  readonly #entropy: EndpointOptions["entropy"];
   readonly #accepts: OperationQueue;
+  /** Sessions that were taken from the endpoint, and wait for `accept`. */
+  readonly #waiting: Session[] = [];
   /** The connections that use the socket, in the order in which they began. */
   readonly #connections = new Map<Session, Connection>();
   #error: ConnectionError | null = null;
   /** Cancels the abort of the connections that are still open at a given time. */
   #cancelAbort: () => void = () => {};
 
-  private constructor(driver: Driver) {
+  private constructor(driver: Driver, { crypt, entropy }: EndpointOptions) {
     this.#driver = driver;
+    this.#crypt = crypt;
+    this.#entropy = entropy;
     this.#accepts = new OperationQueue("accept", (delay, run) => driver.after(delay, run));
     driver.endpoint.onAccept = () => this.#accepts.serve();
     this.closed = driver.closed;
@@ -154,7 +178,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     const { signal, timeout = Infinity } = options;
     return this.#accepts.run(() => {
       if (this.#error) throw this.#error;
-      const session = this.#driver.endpoint.accept();
+      const session = this.#waiting.shift() ?? this.#driver.endpoint.accept();
       return session ? this.#add(session) : undefined;
     }, { signal, timeout });
   }
@@ -180,6 +204,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     const { connections = "wait", timeout = Infinity } = options;
     checkClose(connections, timeout);
     this.#end(new ConnectionError("closed", "The listener was closed"));
+    for (const session of this.#waiting.splice(0)) this.#add(session).abort(ABORT_REASON);
     this.#driver.endpoint.stopAccepting(this.#driver.now());
     if (connections === "abort") this.#abortAll();
     else if (connections === "close") this.#forEach((connection) => connection.close());
@@ -225,6 +250,40 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     await this.closed;
   }
 
+  #dial(peer: string, conv: number, options: SessionOptions): Connection {
+    const { crypt = this.#crypt, entropy = this.#entropy } = options;
+    if (crypt !== this.#crypt) {
+      throw new TypeError(
+        "Cannot connect over the listener with another cipher: its socket has one for all",
+      );
+    }
+    if (this.#error) {
+      const { kind, cause } = this.#error;
+      throw new ConnectionError(kind, `Cannot connect: ${lowerFirst(this.#error.message)}`, {
+        cause,
+      });
+    }
+    const { endpoint } = this.#driver;
+    const early = this.#takeWaiting(peer, conv);
+    if (early) return this.#add(early);
+    const session = endpoint.open(peer, conv, this.#driver.now(), { ...options, entropy });
+    session.delayKeepAlive();
+    return this.#add(session);
+  }
+
+  /**
+   * Takes the session that a peer has opened and nobody has accepted yet: two peers that dial each
+   * other under the same conversation id have one conversation, whoever is first.
+   */
+  #takeWaiting(peer: string, conv: number): Session | null {
+    const wanted = (session: Session) => session.conv === conv && session.peer === peer;
+    const { endpoint } = this.#driver;
+    if (![...endpoint.sessions].some(wanted)) return null;
+    for (let next; (next = endpoint.accept()) !== null;) this.#waiting.push(next);
+    const index = this.#waiting.findIndex(wanted);
+    return index < 0 ? null : this.#waiting.splice(index, 1)[0];
+  }
+
   /** Makes the connection of a session, and remembers it until it has ended. */
   #add(session: Session): Connection {
     const connection = newConnection(session, this.#driver, false);
@@ -248,6 +307,10 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     this.#error = error;
     this.#accepts.fail(error);
   }
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 function checkClose(connections: unknown, timeout: unknown): void {

@@ -8,7 +8,7 @@ import { Endpoint, type EndpointOptions } from "../session/endpoint.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection } from "./connection.ts";
 import { type Clock, type DatagramSocket, Driver } from "./driver.ts";
-import { type Listener, newListener } from "./listener.ts";
+import { dialOver, type Listener, newListener } from "./listener.ts";
 
 /**
  * Listens on a socket of any kind.
@@ -23,7 +23,7 @@ export function listenOn(
   clock: Clock,
   options: EndpointOptions = {},
 ): Listener {
-  return newListener(new Driver(new Endpoint(options, true), socket, clock));
+  return newListener(new Driver(new Endpoint(options, true), socket, clock), options);
 }
 
 /** The default of `keepAlive` for connections that this side opens, in ms. */
@@ -46,14 +46,58 @@ export function connectOn(
   conv: number,
   options: SessionOptions = {},
 ): Connection {
-  if (isPortZero(peer)) {
-    throw new RangeError(`Cannot connect to ${peer}: nobody receives at port 0`);
-  }
+  checkPeer(peer);
   const { keepAlive = DIALLED_KEEP_ALIVE } = options;
   const driver = new Driver(new Endpoint({ ...options, keepAlive }), socket, clock);
   const session = driver.endpoint.open(peer, conv, clock.now());
   session.delayKeepAlive();
   return newConnection(session, driver, true);
+}
+
+/**
+ * Opens a connection over the socket of a listener, beside the connections that the listener accepts
+ * and others that were opened so. The peer sees the listener's address. It sends nothing before the
+ * first write.
+ *
+ * @param listener The listener. Its encryption, `entropy`, `replayWindow` and `memoryLimit` hold.
+ * @param peer The address of the peer, in the form that the socket gives for the sender of a packet.
+ * @param conv The conversation id, 0 to 4294967295. If the peer has opened a conversation with this
+ * id that was not accepted yet, this accepts it.
+ * @param options Options of the session.
+ * @throws {ConnectionError} When the listener is closed, or its socket has failed.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range, the
+ * cipher is not that of the listener, or a connection with this peer has the same id.
+ *
+ * @example
+ * ```ts
+ * import { connectVia } from "@lowlatency/kcp/transport";
+ * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+ *
+ * const network = new SimulatedNetwork({ link: { latency: 10 } });
+ * const alice = network.listen({ hostname: "10.0.0.1", port: 80 });
+ * const bob = network.listen({ hostname: "10.0.0.2", port: 80 });
+ * await network.run(async () => {
+ *   const conn = connectVia(alice, "10.0.0.2:80", 1);
+ *   await conn.write(new TextEncoder().encode("hello"));
+ *   console.log((await bob.accept()).remoteAddr.hostname); // 10.0.0.1
+ * });
+ * ```
+ */
+export function connectVia(
+  listener: Listener,
+  peer: string,
+  conv: number,
+  options: SessionOptions = {},
+): Connection {
+  checkPeer(peer);
+  const { keepAlive = DIALLED_KEEP_ALIVE } = options;
+  return dialOver(listener, peer, conv, { ...options, keepAlive });
+}
+
+function checkPeer(peer: string): void {
+  if (isPortZero(peer)) {
+    throw new RangeError(`Cannot connect to ${peer}: nobody receives at port 0`);
+  }
 }
 
 /** Calls `make`, and closes the socket if it throws. */

@@ -9,6 +9,7 @@ import { deferred } from "../connection/deferred.ts";
 import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
 import { ErrorPause } from "../connection/error_pause.ts";
 import type { Bind } from "../connection/udp.ts";
+import { withLocal } from "../session/address.ts";
 import {
   EAGAIN,
   EBADF,
@@ -25,9 +26,15 @@ import {
 import { BusyPoll } from "./busy_poll.ts";
 import { type LinuxOptions, resolveLinuxOptions } from "./linux_options.ts";
 import { Messages } from "./messages.ts";
-import { allowFragments, openSocket } from "./open_socket.ts";
+import { allowFragments, localAddressTo, openSocket } from "./open_socket.ts";
 import { Poller } from "./poller.ts";
-import { decodeSockaddr, type Destination, encodeSockaddr, SockaddrCache } from "./sockaddr.ts";
+import {
+  decodeSockaddr,
+  type Destination,
+  encodeSockaddr,
+  localName,
+  SockaddrCache,
+} from "./sockaddr.ts";
 import { withNumericZone } from "./zone.ts";
 
 /** Largest number of messages that one call sends. */
@@ -101,6 +108,7 @@ export class LinuxSocket implements DatagramSocket {
   #tooLarge = 0;
   readonly #gro: boolean;
   readonly #batching: boolean;
+  readonly #tellsLocal: boolean;
   readonly #busyPoll: number;
   readonly #out: Messages;
   /** Index in the batch of each message's first packet; one more entry for the end. */
@@ -153,6 +161,7 @@ export class LinuxSocket implements DatagramSocket {
       this.#gso = opened.gso;
       this.#gro = opened.gro;
       this.#batching = opened.batching;
+      this.#tellsLocal = opened.tellsLocal;
       this.address = opened.address;
       this.#sockaddrs = new SockaddrCache(opened.family);
     } catch (error) {
@@ -188,7 +197,12 @@ export class LinuxSocket implements DatagramSocket {
    */
   peerAddress(hostname: string, port: number): string {
     const name = encodeSockaddr(withNumericZone(this.#libc, hostname), port, this.#family);
-    return decodeSockaddr(new DataView(name.buffer), 0);
+    const address = decodeSockaddr(new DataView(name.buffer), 0);
+    if (!this.#tellsLocal) return address;
+    // Answers come with the local address that they were sent to.
+    const own = localAddressTo(this.#libc, name, this.#family);
+    const local = own === null ? "" : localName(own);
+    return local === "" ? address : withLocal(local, address);
   }
 
   // --- receiving ---

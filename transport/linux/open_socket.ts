@@ -48,6 +48,8 @@ export interface OpenSocket {
   readonly gro: boolean;
   /** Whether one call may carry many messages (`sendmmsg`, `recvmmsg`). */
   readonly batching: boolean;
+  /** Whether the kernel tells the local address that a packet was sent to. */
+  readonly tellsLocal: boolean;
 }
 
 /**
@@ -87,7 +89,8 @@ export function openSocket(
     // An older kernel refuses an option that it does not know.
     const gso = options.segmentation && setOption(libc, fd, SOL_UDP, UDP_SEGMENT, 0);
     const gro = options.segmentation && setOption(libc, fd, SOL_UDP, UDP_GRO, 1);
-    if (listens && isWildcard(name, family)) {
+    const tellsLocal = listens && isWildcard(name, family);
+    if (tellsLocal) {
       if (family === AF_INET) setOption(libc, fd, SOL_IP, IP_PKTINFO, 1);
       else setOption(libc, fd, SOL_IPV6, IPV6_RECVPKTINFO, 1);
     }
@@ -100,11 +103,30 @@ export function openSocket(
       throw libc.error("getsockname");
     }
     const address = decodeSockaddr(new DataView(own.buffer), 0);
-    return { fd, family, address, gso, gro, batching };
+    return { fd, family, address, gso, gro, batching, tellsLocal };
   } catch (error) {
     if (fd >= 0) symbols.close(fd);
     throw error;
   }
+}
+
+/**
+ * The local address from which the kernel sends to a peer: a `sockaddr` with port 0 that says it; null
+ * if there is no route.
+ */
+export function localAddressTo(
+  { symbols }: Libc,
+  peer: Uint8Array<ArrayBuffer>,
+  family: number,
+): Uint8Array<ArrayBuffer> | null {
+  // A connected UDP socket sends nothing, but has the address of its route.
+  const fd = symbols.socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return null;
+  const own = new Uint8Array(SOCKADDR_SIZE);
+  const known = symbols.connect(fd, peer, peer.length) === 0 &&
+    symbols.getsockname(fd, own, Int32Array.of(SOCKADDR_SIZE)) === 0;
+  symbols.close(fd);
+  return known ? own : null;
 }
 
 /** Whether a `sockaddr` stands for every address of this host. */
