@@ -30,6 +30,7 @@ export {
   type BindOptions,
   connect,
   type ConnectOptions,
+  type LentSocketOptions,
   listen,
   type ListenOptions,
   NodeSocket,

@@ -10,6 +10,7 @@ import { networkInterfaces, platform } from "node:os";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
 import type { Connection } from "./connection.ts";
+import type { LentSocketOptions } from "./deno.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import { isClosedCode } from "./error_pause.ts";
 import type { Listener } from "./listener.ts";
@@ -22,7 +23,7 @@ import {
   listenUdp,
 } from "./udp.ts";
 
-export type { Bind, BindOptions, ConnectOptions, ListenOptions };
+export type { Bind, BindOptions, ConnectOptions, LentSocketOptions, ListenOptions };
 
 /** Size in bytes of the socket's receive and send buffers. The system may give less. */
 const BUFFER_SIZE = 4 << 20;
@@ -73,7 +74,24 @@ async function bind(host: string, port: number): Promise<NodeSocket> {
   return new NodeSocket(socket);
 }
 
-/** Sends and receives packets on a socket of `node:dgram`, for `listenOn` and `connectOn`. */
+/**
+ * Sends and receives packets on a socket of `node:dgram`, for `listenOn`, `connectOn`, and the option
+ * `bind`.
+ *
+ * @example A socket that the application opens before, and closes after
+ * ```ts
+ * import { createSocket } from "node:dgram";
+ * import { once } from "node:events";
+ * import { listen, NodeSocket } from "@lowlatency/kcp/node";
+ *
+ * const socket = createSocket("udp4").bind(0, "127.0.0.1");
+ * await once(socket, "listening");
+ * const listener = await listen({ bind: () => new NodeSocket(socket, { lent: true }) });
+ * listener.close();
+ * await listener.closed;
+ * socket.close();
+ * ```
+ */
 export class NodeSocket implements DatagramSocket {
   /** The kind of socket. */
   readonly adapter = "node";
@@ -81,6 +99,9 @@ export class NodeSocket implements DatagramSocket {
   readonly address: string;
   readonly #socket: Socket;
   readonly #addresses: AddressBook;
+  readonly #lent: boolean;
+  /** Takes the listeners off the socket. */
+  #unlisten: () => void = () => {};
   #closed = false;
   /** Settles the promise of the `send` that is in progress. */
   #endSend: (() => void) | null = null;
@@ -88,9 +109,11 @@ export class NodeSocket implements DatagramSocket {
   /**
    * Wraps a socket.
    *
-   * @param socket A bound UDP socket that has no other receiver.
+   * @param socket A bound UDP socket. A lent one may have other receivers.
+   * @param options Whether the socket is lent.
    */
-  constructor(socket: Socket) {
+  constructor(socket: Socket, options: LentSocketOptions = {}) {
+    this.#lent = options.lent ?? false;
     const { address, port } = socket.address();
     this.address = formatAddress(address, port);
     this.#addresses = new AddressBook(address);
@@ -111,19 +134,24 @@ export class NodeSocket implements DatagramSocket {
 
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
-    this.#socket.on("message", (packet: Uint8Array, { address, port }: RemoteInfo) => {
+    const socket = this.#socket;
+    const onMessage = (packet: Uint8Array, { address, port }: RemoteInfo) => {
       receiver.packet(packet, this.#addresses.peer(address, port));
-    });
+    };
     // An error belongs to one packet, or it passes: Node.js goes on to receive.
-    this.#socket.on("error", (error) => {
+    const onError = (error: Error) => {
       if (!this.#closed && isClosedCode(error)) receiver.failed(error);
-    });
-    this.#socket.on("close", () => {
+    };
+    const onClose = () => {
       this.#endSend?.();
       if (this.#closed) return;
       this.#closed = true;
       receiver.failed(new Error("The socket was closed by other code"));
-    });
+    };
+    socket.on("message", onMessage).on("error", onError).on("close", onClose);
+    this.#unlisten = () => {
+      socket.off("message", onMessage).off("error", onError).off("close", onClose);
+    };
   }
 
   /** Sends the packets of a batch. A packet that the system refuses is lost. */
@@ -154,12 +182,17 @@ export class NodeSocket implements DatagramSocket {
     this.send(batch).catch(() => {});
   }
 
-  /** Closes the socket. */
+  /** Closes the socket, or gives it back if it is lent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#endSend?.();
-    this.#socket.close();
+    if (!this.#lent) {
+      this.#socket.close();
+      return;
+    }
+    this.#unlisten();
+    this.#socket.ref();
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */
