@@ -33,5 +33,7 @@ export {
   type LentSocketOptions,
   listen,
   type ListenOptions,
+  node,
+  type NodeOptions,
   NodeSocket,
 } from "./connection/node.ts";

@@ -25,8 +25,54 @@ import {
 
 export type { Bind, BindOptions, ConnectOptions, LentSocketOptions, ListenOptions };
 
-/** Size in bytes of the socket's receive and send buffers. The system may give less. */
+/** Options of the sockets that {@linkcode node} opens. */
+export interface NodeOptions {
+  /**
+   * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. The system may give less.
+   * Default: 4,194,304 (4 MiB).
+   */
+  receiveBuffer?: number;
+  /**
+   * Size of the socket's send buffer in bytes, 4096 to 1,073,741,824. The system may give less.
+   * Default: 4,194,304 (4 MiB).
+   */
+  sendBuffer?: number;
+}
+
+/** Size in bytes of the socket's receive and send buffers. */
 const BUFFER_SIZE = 4 << 20;
+
+function checkBuffers(options: NodeOptions): void {
+  for (const name of ["receiveBuffer", "sendBuffer"] as const) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (!Number.isInteger(value) || value < 4096 || value > 1 << 30) {
+      throw new RangeError(
+        `Cannot set ${name} to ${value}: allowed are whole numbers 4096 to ${1 << 30}`,
+      );
+    }
+  }
+}
+
+/**
+ * Returns a function that opens sockets of `node:dgram`, for the `bind` option of `listen` and
+ * `connect`. Without it, they open such sockets with the default options.
+ *
+ * @param options Options of the sockets.
+ * @throws {RangeError} When an option is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { listen, node } from "@lowlatency/kcp/node";
+ *
+ * const listener = await listen({ hostname: "127.0.0.1", bind: node({ receiveBuffer: 1 << 20 }) });
+ * listener.close();
+ * ```
+ */
+export function node(options: NodeOptions = {}): Bind {
+  checkBuffers(options);
+  return (hostname, port) => open(hostname, port, options);
+}
 
 /**
  * Listens for connections on a UDP port.
@@ -35,7 +81,7 @@ const BUFFER_SIZE = 4 << 20;
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {
-  return listenUdp(options, bind, lookUp);
+  return listenUdp(options, node(), lookUp);
 }
 
 /**
@@ -48,21 +94,22 @@ export function listen(options: ListenOptions = {}): Promise<Listener> {
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function connect(options: ConnectOptions): Promise<Connection> {
-  return connectUdp(options, bind, lookUp);
+  return connectUdp(options, node(), lookUp);
 }
 
 async function lookUp(name: string): Promise<string[]> {
   return (await lookup(name, { all: true })).map(({ address }) => address);
 }
 
-async function bind(host: string, port: number): Promise<NodeSocket> {
+async function open(host: string, port: number, options: NodeOptions): Promise<NodeSocket> {
+  const { receiveBuffer = BUFFER_SIZE, sendBuffer = BUFFER_SIZE } = options;
   const hostname = withSystemZone(host);
   const socket = createSocket({
     type: isIP(hostname) === 6 ? "udp6" : "udp4",
     // Every hostname is an IP address. Node.js would look it up for each packet, and send it later.
     lookup: (address, _options, done) => done(null, address, isIP(address)),
-    recvBufferSize: BUFFER_SIZE,
-    sendBufferSize: BUFFER_SIZE,
+    recvBufferSize: receiveBuffer,
+    sendBufferSize: sendBuffer,
   });
   await new Promise<void>((resolve, reject) => {
     socket.once("error", reject);
@@ -130,6 +177,39 @@ export class NodeSocket implements DatagramSocket {
     // Node.js tells the zone of a packet. Deno, when it runs this adapter, does not.
     this.#addresses.zone = zoneOf(host);
     return formatAddress(host, port);
+  }
+
+  /**
+   * The sizes of the buffers in bytes, as far as the system tells them: Linux names twice the size that
+   * was asked for.
+   *
+   * @throws {Error} When the socket is closed.
+   */
+  get settings(): Required<NodeOptions> {
+    this.#checkOpen();
+    return {
+      receiveBuffer: this.#socket.getRecvBufferSize(),
+      sendBuffer: this.#socket.getSendBufferSize(),
+    };
+  }
+
+  /**
+   * Changes the sizes of the buffers, for all connections of the socket: kcp-go's `SetReadBuffer` and `SetWriteBuffer`.
+   *
+   * @param change The options to change. Those that are not named keep their values.
+   * @throws {RangeError} When an option is out of its range. No option is changed then.
+   * @throws {Error} When the socket is closed.
+   */
+  configure(change: NodeOptions): void {
+    checkBuffers(change);
+    this.#checkOpen();
+    const { receiveBuffer, sendBuffer } = change;
+    if (receiveBuffer !== undefined) this.#socket.setRecvBufferSize(receiveBuffer);
+    if (sendBuffer !== undefined) this.#socket.setSendBufferSize(sendBuffer);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new Error(`The socket on ${this.address} is closed`);
   }
 
   /** Starts to deliver packets. */
