@@ -40,6 +40,7 @@ export { fast } from "./kcp/mod.ts";
 export { turbo } from "./kcp/mod.ts";
 export { Connection } from "./transport/mod.ts";
 export { Listener } from "./transport/mod.ts";
+export { RateLimit } from "./transport/mod.ts";
 export { ConnectionError } from "./transport/mod.ts";
 export type { ConnectionErrorKind } from "./transport/mod.ts";
 export type { ListenerCloseOptions } from "./transport/mod.ts";
@@ -58,6 +59,7 @@ export type { NodelayOptions } from "./kcp/mod.ts";
 export type { ProtectionOptions } from "./transport/mod.ts";
 export type { FecOptions } from "./transport/mod.ts";
 export type { FecRatio } from "./fec/mod.ts";
+export type { RateLimitOptions } from "./transport/mod.ts";
 export type { Bind } from "./transport/deno.ts";
 export type { BindOptions } from "./transport/deno.ts";
 

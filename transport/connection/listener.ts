@@ -6,6 +6,7 @@ import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection } from "./connection.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
+import type { RateLimitOptions } from "./rate_limit.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 
 /**
@@ -27,7 +28,7 @@ export let dialOver: (
   listener: Listener,
   peer: string,
   conv: number,
-  options: SessionOptions,
+  options: SessionOptions & RateLimitOptions,
 ) => Connection;
 
 /** What {@linkcode Listener.close} does with the connections of the listener. */
@@ -250,8 +251,14 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     await this.closed;
   }
 
-  #dial(peer: string, conv: number, options: SessionOptions): Connection {
-    const { crypt = this.#crypt, entropy = this.#entropy } = options;
+  #dial(peer: string, conv: number, options: SessionOptions & RateLimitOptions): Connection {
+    const { rateLimit, ...settings } = options;
+    const { crypt = this.#crypt, entropy = this.#entropy } = settings;
+    if (rateLimit !== undefined && rateLimit !== this.#driver.rateLimit) {
+      throw new TypeError(
+        "Cannot connect over the listener with another rateLimit: its socket has one for all",
+      );
+    }
     if (crypt !== this.#crypt) {
       throw new TypeError(
         "Cannot connect over the listener with another cipher: its socket has one for all",
@@ -266,7 +273,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     const { endpoint } = this.#driver;
     const early = this.#takeWaiting(peer, conv);
     if (early) return this.#add(early);
-    const session = endpoint.open(peer, conv, this.#driver.now(), { ...options, entropy });
+    const session = endpoint.open(peer, conv, this.#driver.now(), { ...settings, entropy });
     session.delayKeepAlive();
     return this.#add(session);
   }

@@ -7,6 +7,7 @@ export { Connection } from "./connection.ts";
 export type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
 export { Listener, type ListenerCloseOptions } from "./listener.ts";
 export type { OperationOptions } from "./operation_queue.ts";
+export { RateLimit, type RateLimitOptions } from "./rate_limit.ts";
 export { connectOn, connectVia, listenOn } from "./sockets.ts";
 export { SystemClock, systemEntropy } from "./system_clock.ts";
 export type { UdpAddress } from "./udp_address.ts";

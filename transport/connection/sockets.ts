@@ -9,6 +9,7 @@ import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection } from "./connection.ts";
 import { type Clock, type DatagramSocket, Driver } from "./driver.ts";
 import { dialOver, type Listener, newListener } from "./listener.ts";
+import { type RateLimitOptions, splitRateLimit } from "./rate_limit.ts";
 
 /**
  * Listens on a socket of any kind.
@@ -21,9 +22,10 @@ import { dialOver, type Listener, newListener } from "./listener.ts";
 export function listenOn(
   socket: DatagramSocket,
   clock: Clock,
-  options: EndpointOptions = {},
+  options: EndpointOptions & RateLimitOptions = {},
 ): Listener {
-  return newListener(new Driver(new Endpoint(options, true), socket, clock), options);
+  const [settings, limit] = splitRateLimit(options);
+  return newListener(new Driver(new Endpoint(settings, true), socket, clock, limit), settings);
 }
 
 /** The default of `keepAlive` for connections that this side opens, in ms. */
@@ -44,11 +46,12 @@ export function connectOn(
   clock: Clock,
   peer: string,
   conv: number,
-  options: SessionOptions = {},
+  options: SessionOptions & RateLimitOptions = {},
 ): Connection {
   checkPeer(peer);
-  const { keepAlive = DIALLED_KEEP_ALIVE } = options;
-  const driver = new Driver(new Endpoint({ ...options, keepAlive }), socket, clock);
+  const [settings, limit] = splitRateLimit(options);
+  const { keepAlive = DIALLED_KEEP_ALIVE } = settings;
+  const driver = new Driver(new Endpoint({ ...settings, keepAlive }), socket, clock, limit);
   const session = driver.endpoint.open(peer, conv, clock.now());
   session.delayKeepAlive();
   return newConnection(session, driver, true);
@@ -63,7 +66,7 @@ export function connectOn(
  * @param peer The address of the peer, in the form that the socket gives for the sender of a packet.
  * @param conv The conversation id, 0 to 4294967295. If the peer has opened a conversation with this
  * id that was not accepted yet, this accepts it.
- * @param options Options of the session.
+ * @param options Options of the session. A `rateLimit` must be that of the listener.
  * @throws {ConnectionError} When the listener is closed, or its socket has failed.
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range, the
  * cipher is not that of the listener, or a connection with this peer has the same id.
@@ -87,7 +90,7 @@ export function connectVia(
   listener: Listener,
   peer: string,
   conv: number,
-  options: SessionOptions = {},
+  options: SessionOptions & RateLimitOptions = {},
 ): Connection {
   checkPeer(peer);
   const { keepAlive = DIALLED_KEEP_ALIVE } = options;

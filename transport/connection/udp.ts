@@ -23,6 +23,7 @@ import type { EndpointOptions } from "../session/endpoint.ts";
 import { happyEyeballs, interleaveFamilies } from "./happy_eyeballs.ts";
 import { Listener } from "./listener.ts";
 import type { SessionOptions } from "../session/session_options.ts";
+import type { RateLimitOptions } from "./rate_limit.ts";
 import { connectOn, connectVia, listenOn, orClose } from "./sockets.ts";
 import { SystemClock, systemEntropy } from "./system_clock.ts";
 
@@ -38,7 +39,7 @@ export interface BindOptions {
 }
 
 /** The address to listen on, and options of the endpoint and of its sessions. */
-export interface ListenOptions extends EndpointOptions, BindOptions {
+export interface ListenOptions extends EndpointOptions, BindOptions, RateLimitOptions {
   /** The port, 0 to 65535; 0 lets the system choose a free one. Default: 0. */
   port?: number;
   /**
@@ -55,7 +56,7 @@ export interface ListenOptions extends EndpointOptions, BindOptions {
 }
 
 /** The listener to connect to, and options of the session. */
-export interface ConnectOptions extends SessionOptions, BindOptions {
+export interface ConnectOptions extends SessionOptions, BindOptions, RateLimitOptions {
   /** The listener's port, 1 to 65535. */
   port: number;
   /**
