@@ -41,6 +41,7 @@ export { turbo } from "./kcp/mod.ts";
 export { Connection } from "./transport/mod.ts";
 export { Listener } from "./transport/mod.ts";
 export { RateLimit } from "./transport/mod.ts";
+export { processTotals } from "./transport/mod.ts";
 export { ConnectionError } from "./transport/mod.ts";
 export type { ConnectionErrorKind } from "./transport/mod.ts";
 export type { ListenerCloseOptions } from "./transport/mod.ts";
@@ -63,8 +64,10 @@ export type { RateLimitOptions } from "./transport/mod.ts";
 export type { Bind } from "./transport/deno.ts";
 export type { BindOptions } from "./transport/deno.ts";
 
-// What `Connection.stats` and `Listener.stats` return.
+// What `Connection.stats`, `Listener.stats` and the totals return.
 export type { SessionStats } from "./transport/mod.ts";
+export type { ConnectionTotals } from "./transport/mod.ts";
+export type { Totals } from "./transport/mod.ts";
 export type { EndpointStats } from "./transport/mod.ts";
 export type { KcpStats } from "./kcp/mod.ts";
 export type { FecStats } from "./transport/mod.ts";

@@ -12,6 +12,7 @@ import { EXITED } from "../session/reset.ts";
 import { type Timed, TimerHeap } from "../session/timer_heap.ts";
 import { deferred } from "./deferred.ts";
 import { beforeExit } from "./exit.ts";
+import { Ledger } from "./totals.ts";
 import { queueOf, type RateLimit, type RateQueue, type RateWaiter } from "./rate_limit.ts";
 
 /** Receives the packets and errors of a {@linkcode DatagramSocket}. */
@@ -135,6 +136,8 @@ export class Driver {
   readonly closed: Promise<void>;
   /** The socket. */
   readonly socket: DatagramSocket;
+  /** The sums over the connections of the socket. */
+  readonly ledger: Ledger;
   /** What limits the packets of this socket and of others together. */
   readonly rateLimit: RateLimit | undefined;
   readonly #turns: RateQueue | null;
@@ -164,6 +167,7 @@ export class Driver {
   constructor(endpoint: Endpoint, socket: DatagramSocket, clock: Clock, rateLimit?: RateLimit) {
     this.endpoint = endpoint;
     this.socket = socket;
+    this.ledger = new Ledger(endpoint);
     this.rateLimit = rateLimit;
     this.#turns = rateLimit ? queueOf(rateLimit) : null;
     this.#clock = clock;
@@ -343,6 +347,7 @@ export class Driver {
     this.#clock.stop();
     this.#calls.clear();
     this.#turns?.leave(this.#waiter);
+    this.ledger.close();
     const closing = this.socket.close();
     if (closing) closing.then(this.#resolveClosed);
     else this.#resolveClosed();

@@ -7,6 +7,7 @@ import { type Connection, newConnection } from "./connection.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
 import type { RateLimitOptions } from "./rate_limit.ts";
+import type { Totals } from "./totals.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 
 /**
@@ -130,6 +131,23 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   /** Counters, and the number of sessions: a snapshot. */
   get stats(): EndpointStats {
     return this.#driver.endpoint.stats;
+  }
+
+  /**
+   * Sums over all connections of this listener, those that have ended among them: a snapshot, which
+   * costs time for each open connection. `processTotals` sums up all listeners and connections.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * const { open, connections: { bytesIn, bytesOut } } = listener.totals;
+   * console.log(`${open} connections, ${bytesIn} bytes received, ${bytesOut} bytes sent`);
+   * ```
+   */
+  get totals(): Totals {
+    return this.#driver.ledger.totals;
   }
 
   /**
@@ -275,6 +293,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     if (early) return this.#add(early);
     const session = endpoint.open(peer, conv, this.#driver.now(), { ...settings, entropy });
     session.delayKeepAlive();
+    this.#driver.ledger.dialled++;
     return this.#add(session);
   }
 

@@ -54,6 +54,7 @@ export function connectOn(
   const driver = new Driver(new Endpoint({ ...settings, keepAlive }), socket, clock, limit);
   const session = driver.endpoint.open(peer, conv, clock.now());
   session.delayKeepAlive();
+  driver.ledger.dialled++;
   return newConnection(session, driver, true);
 }
 
