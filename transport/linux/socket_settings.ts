@@ -35,7 +35,7 @@ export function setOption(
 }
 
 /** The value of an option of the socket; -1 if the kernel refuses. */
-function getOption(libc: Libc, fd: number, level: number, option: number): number {
+export function getOption(libc: Libc, fd: number, level: number, option: number): number {
   const value = new Int32Array(1);
   const status = libc.symbols.getsockopt(fd, level, option, value, Int32Array.of(4));
   return status === 0 ? value[0] : -1;
