@@ -8,7 +8,6 @@
 import { ErrorPause } from "../connection/error_pause.ts";
 import { canonical, isAddress, localFor } from "../session/address.ts";
 import { DelayedSender, type Route } from "./delayed_sender.ts";
-import { KernelSockets } from "./kernel_sockets.ts";
 import type { Link } from "./link.ts";
 import type { LinkControl } from "./link_control.ts";
 import { LinkGroup } from "./link_group.ts";
@@ -97,6 +96,14 @@ interface Client {
   lastActive: number;
 }
 
+/** Watches the sockets of the proxy: `KernelSockets` of the room of Linux. */
+interface SocketWatch {
+  readonly dropped: number | "unknown";
+  add(socket: Deno.DatagramConn): void;
+  remove(socket: Deno.DatagramConn): void;
+  close(): void;
+}
+
 type PacketHandler = (packet: Uint8Array, from: Deno.NetAddr) => void;
 
 /**
@@ -133,7 +140,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   #maxClients: number;
   #idleTimeout: number;
   #sender: DelayedSender;
-  readonly #kernel = new KernelSockets();
+  readonly #watch: SocketWatch | null;
   #clients = new Map<string, Client>();
   #admitted = 0;
   #loops = new Set<Promise<void>>();
@@ -145,13 +152,15 @@ export class LossyProxy implements AsyncDisposable, Disposable {
    *
    * @param options Settings. The target must be an IP address here; {@linkcode startProxy} accepts
    * a host name.
+   * @param watch Watches the sockets. Default: nothing does.
    * @throws {TypeError} If an option has the wrong type, a link option is unknown, or the target is
    * a host name.
    * @throws {RangeError} If an option is out of range.
    * @throws {Deno.errors.AddrInUse} If the port is taken. `Deno.listenDatagram` may throw other
    * errors.
    */
-  constructor(options: ProxyOptions) {
+  constructor(options: ProxyOptions, watch: SocketWatch | null = null) {
+    this.#watch = watch;
     const { target, listen = {}, maxClients = 1024, idleTimeout = 120_000 } = options;
     const { maxPendingBytes = 64 * 1024 * 1024, seed = 0 } = options;
     if (!isAddress(target.hostname)) {
@@ -186,7 +195,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
       refused: this.#refused,
       discarded: this.#sender.discarded,
       failed: this.#sender.failed,
-      systemDropped: this.#kernel.dropped,
+      systemDropped: this.#watch?.dropped ?? "unknown",
     };
   }
 
@@ -230,7 +239,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     this.#close(this.#listener);
     for (const client of this.#clients.values()) this.#drop(client);
     this.#clients.clear();
-    this.#kernel.close();
+    this.#watch?.close();
     await Promise.all([this.#sender.close(), ...this.#loops]);
   }
 
@@ -333,12 +342,12 @@ export class LossyProxy implements AsyncDisposable, Disposable {
 
   #open(hostname: string, port: number): Deno.DatagramConn {
     const socket = open(hostname, port);
-    this.#kernel.add(socket);
+    this.#watch?.add(socket);
     return socket;
   }
 
   #close(socket: Deno.DatagramConn): void {
-    this.#kernel.remove(socket);
+    this.#watch?.remove(socket);
     socket.close();
   }
 }
@@ -355,9 +364,12 @@ export class LossyProxy implements AsyncDisposable, Disposable {
  */
 export async function startProxy(options: ProxyOptions): Promise<LossyProxy> {
   const { hostname, port } = options.target;
-  if (isAddress(hostname)) return new LossyProxy(options);
+  // A bundle may lack the module.
+  const kernel = await import("../linux/kernel_sockets.ts").catch(() => null);
+  const watch = kernel && new kernel.KernelSockets();
+  if (isAddress(hostname)) return new LossyProxy(options, watch);
   const resolved = hostname === "localhost" ? "127.0.0.1" : await resolve(hostname);
-  return new LossyProxy({ ...options, target: { hostname: resolved, port } });
+  return new LossyProxy({ ...options, target: { hostname: resolved, port } }, watch);
 }
 
 async function resolve(name: string): Promise<string> {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { Link } from "../../../transport/link/link.ts";
-import { tableKey } from "../../../transport/link/kernel_sockets.ts";
+import { tableKey } from "../../../transport/linux/kernel_sockets.ts";
 import { LossyProxy, type ProxyOptions, startProxy } from "../../../transport/link/proxy.ts";
 import { Random } from "../../../transport/link/random.ts";
 import { linux, type LinuxSocket } from "../../../transport/linux.ts";

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { Libc, SO_TYPE, SOCK_DGRAM, SOL_SOCKET } from "../linux/libc.ts";
-import { decodeSockaddr, SOCKADDR_SIZE } from "../linux/sockaddr.ts";
-import { droppedPackets, getOption, setBuffer } from "../linux/socket_settings.ts";
+import { Libc, SO_TYPE, SOCK_DGRAM, SOL_SOCKET } from "./libc.ts";
+import { decodeSockaddr, SOCKADDR_SIZE } from "./sockaddr.ts";
+import { droppedPackets, getOption, setBuffer } from "./socket_settings.ts";
 import { parseAddress } from "../session/address.ts";
 
 /** Size in bytes of both buffers of a socket. The kernel may give less. */
