@@ -9,70 +9,53 @@ import type { Endpoint, EndpointStats } from "../session/endpoint.ts";
 import type { FecStats } from "../session/pipeline.ts";
 import type { Session } from "../session/session.ts";
 
-/** The counters of a connection that can be added up. */
-const COUNTERS = [
-  "packetsOut",
-  "packetsIn",
-  "bytesOut",
-  "bytesIn",
-  "segmentsOut",
-  "segmentsIn",
-  "payloadOut",
-  "payloadIn",
-  "timeoutRetransmits",
-  "fastRetransmits",
-  "earlyRetransmits",
-  "tailProbes",
-  "needlessRetransmits",
-  "copies",
-  "copyBytes",
-  "copiesFirst",
-  "rideAlongs",
-  "rideAlongBytes",
-  "rideAlongsFirst",
-  "acknowledged",
-  "lost",
-  "pathMtuReductions",
-  "duplicates",
-  "refused",
-  "foreign",
-] as const satisfies readonly (keyof KcpStats)[];
-const ERRORS = ["short", "conv", "cmd", "length", "una", "ack", "piece"] as const;
-const FEC = [
-  "dataOut",
-  "parityOut",
-  "dataIn",
-  "parityIn",
-  "recovered",
-  "recoveredInTime",
-  "failures",
-  "incomplete",
-  "parityBytesOut",
-  "fillersOut",
-  "fillerBytesOut",
-] as const satisfies readonly (keyof FecStats)[];
-const DATAGRAMS = ["sent", "received", "dropped"] as const;
-/** What connections hold at present. */
-const PRESENT = ["sndQueue", "inFlight", "rcvQueue", "rcvBuffer", "bytesHeld"] as const;
-const SOCKETS = [
-  "packetsIn",
-  "forged",
-  "replayed",
-  "invalid",
-  "unknown",
-  "afterEnd",
-  "refused",
-  "asked",
-  "accepted",
-  "migrated",
-] as const satisfies readonly (keyof EndpointStats)[];
-
 /** The sums of the counters of connections: see `Connection.stats`. */
-export interface ConnectionTotals extends Pick<KcpStats, typeof COUNTERS[number]> {
+export interface ConnectionTotals extends
+  Pick<
+    KcpStats,
+    | "packetsOut"
+    | "packetsIn"
+    | "bytesOut"
+    | "bytesIn"
+    | "segmentsOut"
+    | "segmentsIn"
+    | "payloadOut"
+    | "payloadIn"
+    | "timeoutRetransmits"
+    | "fastRetransmits"
+    | "earlyRetransmits"
+    | "tailProbes"
+    | "needlessRetransmits"
+    | "copies"
+    | "copyBytes"
+    | "copiesFirst"
+    | "rideAlongs"
+    | "rideAlongBytes"
+    | "rideAlongsFirst"
+    | "acknowledged"
+    | "lost"
+    | "pathMtuReductions"
+    | "duplicates"
+    | "refused"
+    | "foreign"
+  > {
   /** Invalid packets that were dropped, by their first error. */
   inputErrors: KcpStats["inputErrors"];
   /** Counters of error correction. */
-  fec: Pick<FecStats, typeof FEC[number]>;
+  fec: Pick<
+    FecStats,
+    | "dataOut"
+    | "parityOut"
+    | "dataIn"
+    | "parityIn"
+    | "recovered"
+    | "recoveredInTime"
+    | "failures"
+    | "incomplete"
+    | "parityBytesOut"
+    | "fillersOut"
+    | "fillerBytesOut"
+  >;
   /** Counters of datagrams. */
   datagrams: DatagramStats;
 }
@@ -88,21 +71,28 @@ export interface Totals {
   /** What all connections have counted, since the listener or the process began. */
   connections: ConnectionTotals;
   /** What open connections hold at present, in segments and bytes. */
-  present: Pick<KcpStats, typeof PRESENT[number]>;
+  present: Pick<
+    KcpStats,
+    | "sndQueue"
+    | "inFlight"
+    | "rcvQueue"
+    | "rcvBuffer"
+    | "bytesHeld"
+  >;
   /** What the sockets have counted: packets that no connection took are counted only here. */
-  sockets: Pick<EndpointStats, typeof SOCKETS[number]>;
-}
-
-function zeros<K extends string>(names: readonly K[]): Record<K, number> {
-  return Object.fromEntries(names.map((name) => [name, 0])) as Record<K, number>;
-}
-
-function add<K extends string>(
-  sum: Record<K, number>,
-  added: Readonly<Record<K, number>>,
-  names: readonly K[],
-): void {
-  for (const name of names) sum[name] += added[name];
+  sockets: Pick<
+    EndpointStats,
+    | "packetsIn"
+    | "forged"
+    | "replayed"
+    | "invalid"
+    | "unknown"
+    | "afterEnd"
+    | "refused"
+    | "asked"
+    | "accepted"
+    | "migrated"
+  >;
 }
 
 function emptyTotals(): Totals {
@@ -111,21 +101,88 @@ function emptyTotals(): Totals {
     accepted: 0,
     open: 0,
     connections: {
-      ...zeros(COUNTERS),
-      inputErrors: zeros(ERRORS),
-      fec: zeros(FEC),
-      datagrams: zeros(DATAGRAMS),
+      packetsOut: 0,
+      packetsIn: 0,
+      bytesOut: 0,
+      bytesIn: 0,
+      segmentsOut: 0,
+      segmentsIn: 0,
+      payloadOut: 0,
+      payloadIn: 0,
+      timeoutRetransmits: 0,
+      fastRetransmits: 0,
+      earlyRetransmits: 0,
+      tailProbes: 0,
+      needlessRetransmits: 0,
+      copies: 0,
+      copyBytes: 0,
+      copiesFirst: 0,
+      rideAlongs: 0,
+      rideAlongBytes: 0,
+      rideAlongsFirst: 0,
+      acknowledged: 0,
+      lost: 0,
+      pathMtuReductions: 0,
+      duplicates: 0,
+      refused: 0,
+      foreign: 0,
+      inputErrors: {
+        short: 0,
+        conv: 0,
+        cmd: 0,
+        length: 0,
+        una: 0,
+        ack: 0,
+        piece: 0,
+      },
+      fec: {
+        dataOut: 0,
+        parityOut: 0,
+        dataIn: 0,
+        parityIn: 0,
+        recovered: 0,
+        recoveredInTime: 0,
+        failures: 0,
+        incomplete: 0,
+        parityBytesOut: 0,
+        fillersOut: 0,
+        fillerBytesOut: 0,
+      },
+      datagrams: {
+        sent: 0,
+        received: 0,
+        dropped: 0,
+      },
     },
-    present: zeros(PRESENT),
-    sockets: zeros(SOCKETS),
+    present: {
+      sndQueue: 0,
+      inFlight: 0,
+      rcvQueue: 0,
+      rcvBuffer: 0,
+      bytesHeld: 0,
+    },
+    sockets: {
+      packetsIn: 0,
+      forged: 0,
+      replayed: 0,
+      invalid: 0,
+      unknown: 0,
+      afterEnd: 0,
+      refused: 0,
+      asked: 0,
+      accepted: 0,
+      migrated: 0,
+    },
   };
 }
 
-function addSession(sum: ConnectionTotals, stats: Readonly<ConnectionTotals>): void {
-  add(sum, stats, COUNTERS);
-  add(sum.inputErrors, stats.inputErrors, ERRORS);
-  add(sum.fec, stats.fec, FEC);
-  add(sum.datagrams, stats.datagrams, DATAGRAMS);
+/** Adds each number of `sum` that `added` has too, and those of their members. */
+function add<T extends object>(sum: T, added: Readonly<T>): void {
+  for (const name of Object.keys(sum) as (keyof T)[]) {
+    const value = sum[name];
+    if (typeof value === "number") sum[name] = value + (added[name] as number) as T[keyof T];
+    else add(value as object, added[name] as object);
+  }
 }
 
 /** What has ended in this process: connections of all sockets, and sockets. */
@@ -150,8 +207,8 @@ export class Ledger {
     this.#endpoint = endpoint;
     endpoint.onRemove = (session: Session) => {
       const { stats } = session;
-      addSession(this.#ended ??= emptyTotals().connections, stats);
-      addSession(ended.connections, stats);
+      add<ConnectionTotals>(this.#ended ??= emptyTotals().connections, stats);
+      add<ConnectionTotals>(ended.connections, stats);
     };
     ledgers.add(this.#reference);
     collected.register(this, this.#reference, this);
@@ -164,13 +221,13 @@ export class Ledger {
     const { stats } = this.#endpoint;
     ended.dialled += this.dialled;
     ended.accepted += stats.accepted;
-    add(ended.sockets, stats, SOCKETS);
+    add<Totals["sockets"]>(ended.sockets, stats);
   }
 
   /** The sums of this socket. */
   get totals(): Totals {
     const sum = emptyTotals();
-    if (this.#ended) addSession(sum.connections, this.#ended);
+    if (this.#ended) add(sum.connections, this.#ended);
     this.addTo(sum);
     return sum;
   }
@@ -181,13 +238,13 @@ export class Ledger {
     const { stats } = endpoint;
     sum.dialled += this.dialled;
     sum.accepted += stats.accepted;
-    add(sum.sockets, stats, SOCKETS);
+    add<Totals["sockets"]>(sum.sockets, stats);
     for (const session of endpoint.sessions) {
       const { stats } = session;
-      addSession(sum.connections, stats);
+      add<ConnectionTotals>(sum.connections, stats);
       if (session.state === "closed") continue;
       sum.open++;
-      add(sum.present, stats, PRESENT);
+      add<Totals["present"]>(sum.present, stats);
     }
   }
 }
@@ -208,8 +265,8 @@ export function processTotals(): Totals {
   const sum = emptyTotals();
   sum.dialled = ended.dialled;
   sum.accepted = ended.accepted;
-  addSession(sum.connections, ended.connections);
-  add(sum.sockets, ended.sockets, SOCKETS);
+  add(sum.connections, ended.connections);
+  add(sum.sockets, ended.sockets);
   for (const reference of ledgers) reference.deref()?.addTo(sum);
   return sum;
 }
