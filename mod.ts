@@ -42,8 +42,11 @@ export { fast } from "./kcp/mod.ts";
 export { turbo } from "./kcp/mod.ts";
 export { Connection } from "./transport/mod.ts";
 export { Listener } from "./transport/mod.ts";
+export { RateLimit } from "./transport/mod.ts";
+export { processTotals } from "./transport/mod.ts";
 export { ConnectionError } from "./transport/mod.ts";
 export type { ConnectionErrorKind } from "./transport/mod.ts";
+export type { ListenerCloseOptions } from "./transport/mod.ts";
 export type { OperationOptions } from "./transport/mod.ts";
 export type { UdpAddress } from "./transport/mod.ts";
 export type { ConnectionState } from "./transport/mod.ts";
@@ -63,11 +66,14 @@ export type { Mode } from "./kcp/mod.ts";
 export type { ProtectionOptions } from "./transport/mod.ts";
 export type { FecOptions } from "./transport/mod.ts";
 export type { FecRatio } from "./fec/mod.ts";
+export type { RateLimitOptions } from "./transport/mod.ts";
 export type { Bind } from "./transport/deno.ts";
 export type { BindOptions } from "./transport/deno.ts";
 
-// What `Connection.stats` and `Listener.stats` return.
+// What `Connection.stats`, `Listener.stats` and the totals return.
 export type { SessionStats } from "./transport/mod.ts";
+export type { ConnectionTotals } from "./transport/mod.ts";
+export type { Totals } from "./transport/mod.ts";
 export type { EndpointStats } from "./transport/mod.ts";
 export type { KcpStats } from "./kcp/mod.ts";
 export type { FecStats } from "./transport/mod.ts";
