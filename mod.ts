@@ -42,15 +42,21 @@ export { fast } from "./kcp/mod.ts";
 export { turbo } from "./kcp/mod.ts";
 export { Connection } from "./transport/mod.ts";
 export { Listener } from "./transport/mod.ts";
+export { RateLimit } from "./transport/mod.ts";
+export { processTotals } from "./transport/mod.ts";
 export { ConnectionError } from "./transport/mod.ts";
 export type { ConnectionErrorKind } from "./transport/mod.ts";
+export type { ListenerCloseOptions } from "./transport/mod.ts";
 export type { OperationOptions } from "./transport/mod.ts";
 export type { UdpAddress } from "./transport/mod.ts";
+export type { ConnectionState } from "./transport/mod.ts";
 
 // The options of `connect` and `listen`, and what they are made of.
 export type { ConnectOptions } from "./transport/deno.ts";
 export type { ListenOptions } from "./transport/deno.ts";
 export type { SessionOptions } from "./transport/mod.ts";
+export type { SessionLiveOptions } from "./transport/mod.ts";
+export type { ResolvedSessionOptions } from "./transport/mod.ts";
 export type { EndpointOptions } from "./transport/mod.ts";
 export type { KcpOptions } from "./kcp/mod.ts";
 export type { KcpLiveOptions } from "./kcp/mod.ts";
@@ -60,11 +66,14 @@ export type { Mode } from "./kcp/mod.ts";
 export type { ProtectionOptions } from "./transport/mod.ts";
 export type { FecOptions } from "./transport/mod.ts";
 export type { FecRatio } from "./fec/mod.ts";
+export type { RateLimitOptions } from "./transport/mod.ts";
 export type { Bind } from "./transport/deno.ts";
 export type { BindOptions } from "./transport/deno.ts";
 
-// What `Connection.stats` and `Listener.stats` return.
+// What `Connection.stats`, `Listener.stats` and the totals return.
 export type { SessionStats } from "./transport/mod.ts";
+export type { ConnectionTotals } from "./transport/mod.ts";
+export type { Totals } from "./transport/mod.ts";
 export type { EndpointStats } from "./transport/mod.ts";
 export type { KcpStats } from "./kcp/mod.ts";
 export type { FecStats } from "./transport/mod.ts";

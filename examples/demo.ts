@@ -146,6 +146,7 @@ async function sendBytes(client: Connection, size: number, seed: string, to: Has
     left -= part.length;
   }
   await client.closeWrite();
+  await client.drained();
 }
 
 async function receiveBytes(server: Connection, progress: Progress): Promise<void> {

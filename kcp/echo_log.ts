@@ -10,6 +10,8 @@ const SIZE = 32;
  */
 export class EchoLog {
   readonly #times = new Int32Array(SIZE);
+  /** When these packets were made, in ms. */
+  readonly #sentAt = new Float64Array(SIZE);
   readonly #isEchoed = new Uint8Array(SIZE);
   #count = 0;
   /** Index after the newest time that was echoed. */
@@ -20,9 +22,10 @@ export class EchoLog {
   /** The newest time of both kinds. */
   #last = 0;
 
-  /** Makes a `ts` at the time `ts`, or after the newest one: no two packets have the same. */
-  next(ts: number): number {
+  /** Makes a `ts` for a packet that is sent `now`, at the time `ts`, or after the newest one: no two packets have the same. */
+  next(ts: number, now: number): number {
     const unique = this.#unique(ts);
+    this.#sentAt[this.#count & (SIZE - 1)] = now;
     this.#isEchoed[this.#count & (SIZE - 1)] = 0;
     this.#times[this.#count++ & (SIZE - 1)] = unique;
     return unique;
@@ -61,13 +64,16 @@ export class EchoLog {
     return this.#find(ts) > 0;
   }
 
-  /** Takes an echo. True if it is the first one that is so new: it is a round-trip sample then. */
-  take(ts: number): boolean {
+  /**
+   * Takes an echo. Gives the time in ms at which its packet was sent if it is the first echo of one that
+   * is so new: it is a round-trip sample then. NaN otherwise.
+   */
+  take(ts: number): number {
     const found = this.#find(ts);
     if (found > 0) this.#isEchoed[(found - 1) & (SIZE - 1)] = 1;
-    if (found <= this.#newestEchoed) return false;
+    if (found <= this.#newestEchoed) return NaN;
     this.#newestEchoed = found;
-    return true;
+    return this.#sentAt[(found - 1) & (SIZE - 1)];
   }
 
   /** Whether a `ts` was echoed. */

@@ -278,6 +278,35 @@ export class Kcp {
     return this.#sender.rto.srtt;
   }
 
+  /**
+   * Round-trip time in ms, -1 before the first sample: the smoothed one, or the last sample if none came
+   * in the 4 s before it.
+   */
+  get rtt(): number {
+    const { loneRtt, rto } = this.#sender;
+    return loneRtt < 0 ? rto.srtt : loneRtt;
+  }
+
+  /** When the last round-trip sample was taken, in ms. `-Infinity` before the first one. */
+  get sampledAt(): number {
+    return this.#sender.sampledAt;
+  }
+
+  /**
+   * The newest question to the peer that was answered: when it was sent, and how long the answer took,
+   * in ms. `rtt` is -1 before the first one.
+   *
+   * @internal
+   */
+  get echo(): { readonly sentAt: number; readonly rtt: number } {
+    return this.#sender.echo;
+  }
+
+  /** Since when the peer is silent while an answer is due, in ms. `Infinity` while none is. */
+  get silentSince(): number {
+    return this.#liveness.silentSince;
+  }
+
   /** Retransmission timeout in ms. */
   get rto(): number {
     return this.#sender.rto.rto;
@@ -486,6 +515,11 @@ export class Kcp {
    */
   get atEmptyMessage(): boolean {
     return this.#receiver.buffer.atEmptyMessage;
+  }
+
+  /** Whether an empty message is the last one that arrived in order, and is not read yet. */
+  get endsEmpty(): boolean {
+    return this.#receiver.buffer.endsEmpty;
   }
 
   /** Payload bytes that arrived in order and wait to be read. */

@@ -554,7 +554,7 @@ export class LossDetector {
   /** Makes a segment in flight due that counts as lost. */
   #lose(slot: number, reason: number, now: number): void {
     this.#makeDue(slot, reason);
-    this.#rates.lose(slot, reason === REASON_TIMEOUT, now);
+    this.#rates.lose(slot, reason === REASON_TIMEOUT, this.wasResent(slot), now);
   }
 
   /** Makes a segment in flight due that need not be lost. */

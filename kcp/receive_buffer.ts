@@ -293,6 +293,15 @@ export class ReceiveBuffer {
     return this.#table[at + LEN] === 0 && this.#table[at + FRG] === 0;
   }
 
+  /** Whether an empty message is the last one that arrived in order, and is not read yet. */
+  get endsEmpty(): boolean {
+    if (this.queued < 2) return this.atEmptyMessage;
+    const table = this.#table;
+    const last = ((this.nxt - 1) & this.#mask) * STRIDE;
+    const before = ((this.nxt - 2) & this.#mask) * STRIDE;
+    return table[last + LEN] === 0 && table[last + FRG] === 0 && table[before + FRG] === 0;
+  }
+
   /** Unread bytes of the first message. -1 if it is not complete. */
   peekSize(): number {
     const fragments = this.headFragments;

@@ -45,6 +45,15 @@ export class RtoEstimator {
     this.bound(interval, minRto);
   }
 
+  /**
+   * Moves the estimate to `rtt`, the first sample after a long time: the path may be another one. The
+   * variation grows with the step, so that the timeout does not become too short.
+   */
+  replace(rtt: number): void {
+    this.rttvar = Math.max(this.rttvar, Math.abs(rtt - this.srtt) / 2);
+    this.srtt = rtt;
+  }
+
   /** Computes the timeout again after `interval` or `minRto` changed. */
   bound(interval: number, minRto: number): void {
     const rto = this.srtt < 0 ? RTO_DEFAULT : this.srtt + Math.max(interval, 4 * this.rttvar);

@@ -37,6 +37,8 @@ import type { CongestionStats } from "./stats.ts";
 
 /** The echo of a probe that took longer than this, in ms, is no sample: it is forged, or too old. */
 const MAX_PROBE_RTT = 10_000;
+/** After this time without a sample, in ms, the estimate tells nothing of the path as it is now. */
+const OLD_SAMPLE = 4_000;
 /** After a silence of this many RTOs, everything in flight counts as lost: it was an outage. */
 const OUTAGE_RTOS = 3;
 /** A write without memory waits for a block of at most this many bytes, or of its larger queue. */
@@ -102,6 +104,14 @@ export class Sender implements PacketSink {
   /** When its segment was sent, in ms; NaN if unknown. A repeated acknowledgment echoes a later `ts`. */
   #ackedSentAt = NaN;
   readonly #echoes = new EchoLog();
+  /** The newest question that was answered: when it was sent, and how long the answer took, in ms. */
+  readonly echo = { sentAt: -Infinity, rtt: -1 };
+  /** When the last round-trip sample was taken, in ms. */
+  sampledAt = -Infinity;
+  /** The last sample in ms if it came a long time after the one before; -1 if not. */
+  loneRtt = -1;
+  /** Whether the estimate is from before such a time. */
+  #outdated = false;
   /** Size of the block that the last `send` or `write` lacked. 0 if it did not lack memory. */
   shortage = 0;
   /** Sequence number of the first segment of the conversation. */
@@ -128,6 +138,8 @@ export class Sender implements PacketSink {
   /** The MTU that the segments in the queue are cut for, and the one that the controller knows of. */
   #cutFor: number;
   #controlledFor = 0;
+  /** The packets of a burst that the controller knows of. */
+  #burst = 0;
   readonly #sampler: RttSampler;
   readonly #liveness: Liveness;
   readonly #clock: Clock;
@@ -211,7 +223,8 @@ export class Sender implements PacketSink {
   #control(): void {
     const { nc, resend } = this.#options;
     const mss = this.path.mtu;
-    const context = { mss, resend, initialWindow: this.buffer.rates.burst.size * mss };
+    this.#burst = this.buffer.rates.burst.size;
+    const context = { mss, resend, initialWindow: this.#burst * mss };
     this.#controller = (nc ? uncontrolled : this.#create)(context);
     this.buffer.rates.controller = this.#controller;
     this.#controlledFor = mss;
@@ -232,7 +245,12 @@ export class Sender implements PacketSink {
 
   #configurePacer(): void {
     const { pacingRate, mtu } = this.#options;
-    this.pacer.configure(this.buffer.rates.burst.size, pacingRate, mtu);
+    const { size } = this.buffer.rates.burst;
+    if (size !== this.#burst) {
+      this.#burst = size;
+      this.#controller.onBurst?.(size * this.path.mtu);
+    }
+    this.pacer.configure(size, pacingRate, mtu);
     this.pacer.paceStream(this.#controller.pacingRate, mtu);
   }
 
@@ -383,7 +401,7 @@ export class Sender implements PacketSink {
 
   /** The `ts` of a packet that asks for an echo. A reset may quote it. */
   nextEchoTs(): number {
-    return this.#echoes.next(this.ts);
+    return this.#echoes.next(this.ts, this.#clock.now);
   }
 
   /** The `ts` of a packet that only shows the clock of this end. A reset may quote it. */
@@ -427,13 +445,14 @@ export class Sender implements PacketSink {
     return this.#echoes.echoed(ts);
   }
 
-  /** Takes an echo as a proof of the peer's address and, while nothing is in flight, as a sample. */
+  /** Takes an echo as a proof of the peer's address, and as a sample. */
   #takeEcho(ts: number): void {
     this.answered = true;
-    if (this.#echoes.take(ts) && this.buffer.inFlight === 0) {
-      const sent = (ts - this.#tsOffset) | 0;
-      this.#rtt = Math.max(0, distance(timestamp(this.#clock.now), sent));
-    }
+    const sentAt = this.#echoes.take(ts);
+    if (Number.isNaN(sentAt)) return;
+    this.#rtt = this.#clock.now - sentAt;
+    this.echo.sentAt = sentAt;
+    this.echo.rtt = this.#rtt;
   }
 
   /**
@@ -638,7 +657,18 @@ export class Sender implements PacketSink {
     if (this.path.deadline < Infinity) this.path.conclude(now);
     if (this.path.isSmall || this.#renumbering.waiting) this.#renumber();
     const rtt = recovered ? -1 : this.#sample(now);
-    if (rtt >= 0) this.rto.sample(rtt, this.#options.interval, this.#options.minRto, this.#rtt);
+    if (rtt >= 0) {
+      const alone = this.rto.srtt >= 0 && now - this.sampledAt > OLD_SAMPLE;
+      this.loneRtt = alone ? this.#rtt : -1;
+      this.#outdated ||= alone;
+      // A bounded sample does not tell where the estimate belongs. The next one may.
+      if (this.#outdated && rtt === this.#rtt) {
+        this.rto.replace(rtt);
+        this.#outdated = false;
+      }
+      this.rto.sample(rtt, this.#options.interval, this.#options.minRto, this.#rtt);
+      this.sampledAt = now;
+    }
     const acked = this.#inFlightBefore - buffer.inFlight;
     if (acked > 0) {
       this.answered ||= this.trusted;

@@ -18,7 +18,13 @@ export interface InputErrors {
   piece: number;
 }
 
-/** The state of congestion control. Windows are in bytes, segment headers included. */
+/**
+ * The state of congestion control. Windows are in bytes, segment headers included.
+ *
+ * If `inFlight` stays near `cwnd`, congestion control limits the sender. If it stays below, the
+ * application does, or another window, or `pacingRate`. With `nc`, this is the state of the BBR
+ * that measures the path then; without any limit, `algorithm` is `none`.
+ */
 export interface CongestionStats extends CongestionState {
   /** Bytes that may be in flight: the congestion window. `Infinity` for no limit. */
   cwnd: number;
@@ -57,11 +63,13 @@ export interface KcpStats {
   fastRetransmits: number;
   /** Segments sent again after one later acknowledgment, since no new data was queued. */
   earlyRetransmits: number;
-  /** Segments sent again as a probe of the tail, since no acknowledgment came for 1.5 round trips. */
+  /**
+   * Segments sent again as a probe of the tail, since no acknowledgment came for 1.5 round trips.
+   */
   tailProbes: number;
   /**
-   * Retransmissions that were needless, as far as acknowledgments show it: the segment was only late, or
-   * its acknowledgment was lost.
+   * Retransmissions that were needless, as far as acknowledgments show it: the segment was only
+   * late, or its acknowledgment was lost.
    */
   needlessRetransmits: number;
   /** Copies of retransmissions sent: see the `copies` setting. */

@@ -15,8 +15,15 @@ const BELOW: Record<string, string[]> = {
   "crypt": ["kcp"],
   "transport/session": ["kcp", "fec", "crypt"],
   "transport/connection": ["kcp", "fec", "crypt", "transport/session"],
-  "transport/link": ["kcp", "fec", "crypt", "transport/session", "transport/connection"],
   "transport/linux": ["kcp", "fec", "crypt", "transport/session", "transport/connection"],
+  "transport/link": [
+    "kcp",
+    "fec",
+    "crypt",
+    "transport/session",
+    "transport/connection",
+    "transport/linux",
+  ],
   "transport/deno": [
     "kcp",
     "fec",

@@ -23,7 +23,7 @@
  *
  * @module
  */
-export { deno, DenoSocket } from "./connection/deno.ts";
+export { deno, DenoSocket, type LentSocketOptions } from "./connection/deno.ts";
 export type { Bind, BindOptions, ConnectOptions, ListenOptions } from "./connection/udp.ts";
 export { connect, listen } from "./deno/mod.ts";
 export type { LinkControl } from "./link/link_control.ts";

@@ -29,7 +29,10 @@ export {
   type BindOptions,
   connect,
   type ConnectOptions,
+  type LentSocketOptions,
   listen,
   type ListenOptions,
+  node,
+  type NodeOptions,
   NodeSocket,
 } from "./connection/node.ts";

@@ -423,4 +423,9 @@ export class BbrController implements CongestionController {
     this.#path.mss = mss;
     this.#limits.onMtu();
   }
+
+  /** Takes over another size of bursts. */
+  onBurst(bytes: number): void {
+    this.#path.burst = bytes;
+  }
 }

@@ -68,9 +68,9 @@ export class Limits {
 
   /** Bytes that may always be in flight. */
   get least(): number {
-    const { least, bounds } = this.#path;
+    const { least, bounds, burst } = this.#path;
     if (!this.#latency || this.#probing.queuedSince) return least;
-    return Math.max(least, Math.min(this.#initialWindow, bounds.longTerm));
+    return Math.max(least, Math.min(this.#initialWindow, burst, bounds.longTerm));
   }
 
   /** Remembers the window. Draft §5.6.4.4, `SaveCwnd`. */

@@ -9,8 +9,6 @@ import { StandingRtt } from "./bbr_standing_rtt.ts";
 const BANDWIDTH_CYCLES = 2;
 /** Draft §2.6: MinPipeCwnd in segments. */
 const MIN_SEGMENTS = 4;
-/** Segments of the largest burst that any adapter can read at once: see `burst`. */
-const QUANTUM = 64;
 /** A burst is not more than the path delivers in this many ms: event loops are late by as much. */
 const QUANTUM_MS = 5;
 /** Limits of what counts as a standing queue, in ms, and as part of the round trip. */
@@ -38,6 +36,8 @@ export class Path {
   readonly standing = new StandingRtt();
   readonly aggregation = new Aggregation();
   readonly loss: PathLoss;
+  /** Bytes that leave back to back and arrive whole. */
+  burst: number;
   /** The queue in ms that stayed when the flow had drained its own. */
   residual = 0;
   readonly #initialWindow: number;
@@ -49,7 +49,7 @@ export class Path {
    */
   constructor(mss: number, initialWindow: number, pathLoss: number) {
     this.mss = mss;
-    this.#initialWindow = initialWindow;
+    this.#initialWindow = this.burst = initialWindow;
     this.loss = new PathLoss(pathLoss);
   }
 
@@ -106,7 +106,7 @@ export class Path {
 
   /** Bytes that have to be in flight for a path that takes and gives bursts. Draft §5.5.8. */
   get quantum(): number {
-    return Math.max(this.least, Math.min(QUANTUM * this.mss, QUANTUM_MS * this.bw));
+    return Math.max(this.least, Math.min(this.burst, QUANTUM_MS * this.bw));
   }
 
   /**

@@ -73,13 +73,18 @@ export interface Loss {
   appLimited: boolean;
   /** Whether it has timed out. Otherwise, later segments had arrived. */
   timedOut: boolean;
+  /** Whether it had counted as lost before, and was sent again. */
+  again: boolean;
 }
 
 /** What a controller tells about itself, for statistics and traces. */
 export interface CongestionState {
   /** Name of the algorithm, such as `bbr`. */
   algorithm: string;
-  /** Name of the phase that it is in, such as `startup`. Empty if it has none. */
+  /**
+   * Name of the phase that it is in, such as `startup` and `cruise` of BBR, or `slow start` and
+   * `avoidance` of the others. Empty if it has none.
+   */
   phase: string;
   /** Bytes per second that the path is thought to deliver. 0 if unknown. */
   bandwidth: number;
@@ -182,7 +187,7 @@ export interface CongestionController {
    * they counted as lost or timed out.
    *
    * @param now The time in ms.
-   * @param segments How many.
+   * @param segments How many. One that counted as lost several times is one.
    */
   onNeedlessLoss?(now: number, segments: number): void;
   /**
@@ -191,6 +196,13 @@ export interface CongestionController {
    * @param mss Bytes of a full segment, header included.
    */
   onMtu?(mss: number): void;
+  /**
+   * It was found out how much may leave back to back: bursts arrive whole, or their ends are lost. Called
+   * with the `burst` setting `"auto"`.
+   *
+   * @param bytes Bytes of a burst.
+   */
+  onBurst?(bytes: number): void;
 }
 
 /** What a controller may want to know at its creation. */

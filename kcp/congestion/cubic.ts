@@ -262,10 +262,11 @@ export class CubicController implements CongestionController {
     // The threshold stays when a retransmission times out, and nothing was acknowledged. RFC 5681 §3.1.
     if (loss.sentAt > this.#vars.reducedAt && !this.#stalled) {
       Object.assign(this.#undo, this.#vars);
-      this.#suspected = 0;
       this.#reduce(loss);
+      this.#suspected = 1;
+    } else if (!loss.again) {
+      this.#suspected++;
     }
-    this.#suspected++;
   }
 
   /**

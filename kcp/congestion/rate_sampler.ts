@@ -84,6 +84,7 @@ export class RateSampler {
     span: 0,
     appLimited: false,
     timedOut: false,
+    again: false,
   };
   /** Takes the losses. */
   controller!: CongestionController;
@@ -124,8 +125,12 @@ export class RateSampler {
     this.burst.arrive(this.#segments[at + SENT_AT], bytes, this.#segments[at + TX_IN_FLIGHT]);
   }
 
-  /** Notes that a segment in flight counts as lost. */
-  lose(slot: number, timedOut: boolean, now: number): void {
+  /**
+   * Notes that a segment in flight counts as lost.
+   *
+   * @param again Whether it had counted as lost before.
+   */
+  lose(slot: number, timedOut: boolean, again: boolean, now: number): void {
     const segments = this.#segments;
     const at = slot * STRIDE;
     const bytes = segments[at + BYTES];
@@ -141,6 +146,7 @@ export class RateSampler {
     loss.span = this.span;
     loss.appLimited = segments[at + APP_LIMITED] === 1;
     loss.timedOut = timedOut;
+    loss.again = again;
     this.burst.lose(loss.sentAt, bytes);
     this.controller.onLoss(loss);
   }

@@ -88,7 +88,7 @@ async function comesBack(conn: Connection, payload: Uint8Array): Promise<void> {
     assert(conn.sendDatagram(payload));
     try {
       for (;;) {
-        const answer = await conn.readDatagram({ timeout: RETRY });
+        const answer = await conn.receiveDatagram({ timeout: RETRY });
         // Another length: a late copy of an earlier datagram.
         if (answer!.length !== payload.length) continue;
         assertEquals(answer, payload);
@@ -106,7 +106,7 @@ async function echoDatagrams(conn: Connection): Promise<number> {
   for (let count = 0;; count++) {
     let datagram: Uint8Array | null;
     try {
-      datagram = await conn.readDatagram();
+      datagram = await conn.receiveDatagram();
     } catch (error) {
       if (error instanceof ConnectionError && error.kind === "closed") return count;
       throw error;

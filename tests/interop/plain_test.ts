@@ -55,6 +55,11 @@ for (const version of [KCP_GO, OLD_KCP_GO]) {
       await conn.opened;
       assert(performance.now() - from < 5_000, "kcp-go answers late");
       assertEquals(conn.stats.payloadOut, 0);
+      // The first question shows of which kind the peer is, the next one is what it answers.
+      for (let n = 0; n < 3; n++) {
+        const rtt = await conn.ping({ timeout: 5_000 });
+        assert(rtt > 0 && rtt < 1_000, `${rtt} ms`);
+      }
       await expectEcho(conn, 3, 1000, DEADLINE);
       await finish(conn);
       assertEquals((await server.finish(0, conn.conv)).errors, 0);

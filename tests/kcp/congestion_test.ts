@@ -201,6 +201,7 @@ function recording(window = Infinity, pacingRate = Infinity) {
     onIdleRestart: note("idle restart"),
     onNeedlessLoss: note("needless"),
     onMtu: note("mtu"),
+    onBurst: note("burst"),
   };
   return { events, controller };
 }
@@ -338,4 +339,34 @@ Deno.test("congestion: an unknown name is refused, with those that there are", (
     TypeError,
     'Cannot set congestion to "vegas": allowed are "',
   );
+});
+
+Deno.test("congestion: a segment that is lost again is marked, and counts once when it was only late", () => {
+  const { events, controller } = recording();
+  const a = controlled({ congestion: () => controller, nodelay: 1, minRto: 100 });
+  queue(a, 1);
+  a.segments(0);
+  let now = 0;
+  for (let n = 0; n < 3; n++) a.segments(now = a.kcp.deadline);
+  const losses = events.filter(([name]) => name === "loss").map((event) => detail<Loss>(event));
+  assertEquals(losses.map(({ again }) => again), [false, true, true]);
+  events.length = 0;
+  a.input(now + 1, { cmd: ACK, sn: 0, ts: 0, una: 1, wnd: 9 });
+  assertEquals(events.at(-1), ["needless", now + 1, 1]);
+});
+
+Deno.test("congestion: the controller learns how much may leave back to back", () => {
+  const { events, controller } = recording();
+  const a = controlled({ congestion: () => controller, burst: "auto", resend: 2, nodelay: 1 });
+  for (let n = 0; n < 65; n++) a.kcp.send(new Uint8Array(1376));
+  const flight = a.segments(0);
+  assertEquals(flight.length, 64);
+  a.segments(1);
+  events.length = 0;
+  // The end of the burst is lost.
+  a.input(50, ...flight.slice(0, 48).map((s) => ackOf(s, s.sn + 1)));
+  a.segments(50);
+  for (let now = 51; now < 500; now += 10) a.segments(now);
+  const told = events.filter(([name]) => name === "burst");
+  assertEquals(told[0], ["burst", 32 * MTU]);
 });

@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Pacer } from "../../kcp/congestion/pacer.ts";
+import { Unlimited } from "../../kcp/congestion/unlimited.ts";
 import { ACK, End, opened, queue, sent } from "./harness.ts";
 
 const patient = { deadLinkTime: Infinity } as const;
@@ -99,7 +100,8 @@ Deno.test("pacing: burst packets leave back to back, more after ACKs or time", (
 });
 
 Deno.test("pacing: acknowledged packets allow as many new ones at once", () => {
-  const a = opened({ burst: 4, sndWnd: 10, ackNoDelay: true });
+  const congestion = () => new Unlimited();
+  const a = opened({ burst: 4, sndWnd: 10, ackNoDelay: true, nc: false, congestion });
   queue(a, 0);
   for (let i = 0; i < 30; i++) a.kcp.send(new Uint8Array(1376));
   assertEquals(sent(a.segments(0)), [0, 1, 2, 3]);

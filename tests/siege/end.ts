@@ -292,6 +292,7 @@ async function talk(): Promise<void> {
       await sleep(PING_EVERY);
     }
     await conn.closeWrite();
+    await conn.drained();
   };
   const read = async () => {
     const buffer = new Uint8Array(4096);

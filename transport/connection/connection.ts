@@ -3,15 +3,32 @@
  *
  * @module
  */
-import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../../kcp/options.ts";
 import { ConnectionError } from "../session/errors.ts";
 import { ABORTED, MAX_CODE } from "../session/reset.ts";
 import type { Session, SessionStats } from "../session/session.ts";
+import type { ResolvedSessionOptions, SessionLiveOptions } from "../session/session_options.ts";
 import { deferred } from "./deferred.ts";
 import { adapterOf, type Driver } from "./driver.ts";
-import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
+import { showAs } from "./inspect.ts";
+import { iterate } from "./messages.ts";
+import type { OperationOptions } from "./operation_queue.ts";
+import { type OperationRules, Operations, VOID } from "./operations.ts";
+import { ping } from "./ping.ts";
+import { ReadableNotice, Reading } from "./reading.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 import { readableStream, writableStream } from "./web_streams.ts";
+import { endWrite, write, writePieces } from "./writing.ts";
+
+/** How far a connection has come. */
+export type ConnectionState =
+  /** The peer has not answered yet. Data that is written is sent. */
+  | "connecting"
+  /** The peer has answered. */
+  | "open"
+  /** It was closed on this side. What was written before is still being delivered. */
+  | "closing"
+  /** It has ended: {@linkcode Connection.closed} has settled. What has arrived can still be read. */
+  | "closed";
 
 /**
  * Makes a connection: the constructor is private, so that only this folder can.
@@ -33,7 +50,7 @@ export let waitUntilOpen: (connection: Connection, options: OperationOptions) =>
  *
  * The bytes of all writes form a stream ({@linkcode Connection.read}, {@linkcode
  * Connection.readable}). To keep message boundaries, both ends use {@linkcode
- * Connection.sendMessage} and {@linkcode Connection.receiveMessage} instead.
+ * Connection.sendMessage} and {@linkcode Connection.messages} instead.
  *
  * A write waits while the send queue is full. The queue fills when the peer's application does not
  * read. When the connection fails or is closed on this side, pending and later operations reject
@@ -57,19 +74,23 @@ export class Connection implements AsyncDisposable, Disposable {
     newConnection = (session, driver, ownsSocket) => new Connection(session, driver, ownsSocket);
     waitUntilOpen = async (connection, options) => {
       try {
-        await connection.#open(options);
+        await connection.open(options);
       } catch (error) {
         connection.abort();
         throw error;
       }
     };
+    showAs(Connection, "Connection", (connection) => {
+      const { localAddr, remoteAddr, state, rtt } = connection;
+      return { localAddr, remoteAddr, state, rtt };
+    });
   }
 
   /**
-   * Settles when the connection has ended. Resolves if it was closed and everything was delivered.
-   * Otherwise it rejects with the reason. After that, the socket of the side that called `connect`
-   * may stay open for a second: the peer may have missed the last acknowledgments. It does not keep
-   * the process alive.
+   * Settles when the connection has ended. Resolves if everything was delivered: both ends have ended
+   * their streams, or this end was closed. What has arrived can be read later. Otherwise it rejects
+   * with the reason. After that, the socket of the side that called `connect` may stay open for a
+   * second: the peer may have missed the last acknowledgments. It does not keep the process alive.
    */
   readonly closed: Promise<void>;
   /** How long (ms) a read may wait, 0 to `Infinity`. Default: Infinity. */
@@ -83,29 +104,21 @@ export class Connection implements AsyncDisposable, Disposable {
   onMigrate: ((from: UdpAddress) => void) | null = null;
   readonly #session: Session;
   readonly #driver: Driver;
-  readonly #reads: OperationQueue;
-  readonly #writes: OperationQueue;
-  readonly #drains: OperationQueue;
-  readonly #datagrams: OperationQueue;
-  readonly #opens: OperationQueue;
+  readonly #operations: Operations;
+  readonly #reading: Reading;
+  readonly #notice: ReadableNotice;
   #opened: Promise<void> | null = null;
   readonly #ended = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
   readonly #ownsSocket: boolean;
-  /** Whether `close` or `abort` was called. */
-  #closedHere = false;
 
   private constructor(session: Session, driver: Driver, ownsSocket: boolean) {
     this.#session = session;
     this.#driver = driver;
-    const after = (delay: number, run: () => void) => driver.after(delay, run);
-    const diagnosis = () => session.diagnosis;
-    this.#reads = new OperationQueue("read", after, diagnosis);
-    this.#writes = new OperationQueue("write", after, diagnosis);
-    this.#drains = new OperationQueue("drain", after, diagnosis);
-    this.#datagrams = new OperationQueue("datagram read", after, diagnosis);
-    this.#opens = new OperationQueue("connect", after, diagnosis);
+    this.#operations = new Operations(session, driver);
+    this.#reading = new Reading(this.#operations);
+    this.#notice = new ReadableNotice(session);
     session.onChange = () => this.#progress();
     session.onMove = (from) => this.onMigrate?.(udpAddress(from));
     if (ownsSocket) driver.closeWhenIdle();
@@ -117,12 +130,7 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Settles when the peer has answered. On the side that called `connect`, the first use asks the
-   * peer, so that a listener accepts the connection before anything is written. Use it to learn
-   * whether the listener is there, and for protocols in which the server speaks first.
-   *
-   * It rejects with a {@linkcode ConnectionError} when the connection ends before. The peer is given up
-   * after `deadLinkTime`, or 30 s if that is less; `connect` takes a shorter `timeout`.
+   * Settles when the peer has answered: {@linkcode Connection.open} without limits.
    *
    * @example
    * ```ts
@@ -136,28 +144,52 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   get opened(): Promise<void> {
     if (!this.#opened) {
-      this.#opened = this.#open({ timeout: Infinity });
+      this.#opened = this.open();
       // An application that looks at it only once must not fail with an unhandled rejection.
       this.#opened.catch(() => {});
     }
     return this.#opened;
   }
 
-  #open(options: OperationOptions): Promise<void> {
-    const session = this.#timely;
+  /**
+   * Waits until the peer has answered. On the side that called `connect`, the first call asks the
+   * peer, so that a listener accepts the connection before anything is written. Use it to learn
+   * whether the listener is there, and for protocols in which the server speaks first.
+   *
+   * The peer is given up after `deadLinkTime`, or 30 s if that is less. The end of the call's
+   * `timeout` or `signal` ends the wait, not the connection.
+   *
+   * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.open({ timeout: 3000 });
+   * ```
+   */
+  async open(options: OperationOptions = {}): Promise<void> {
+    const operations = this.#operations;
+    const session = operations.timely;
     session.ask();
-    return this.#opens.run(() => {
+    await operations.run(operations.opens, { ...options, defaultTimeout: Infinity }, () => {
       if (session.opened) return VOID;
       if (session.error) throw session.error;
-      if (this.#closedHere) throw closedHereError();
       return undefined;
-    }, { signal: options.signal, timeout: options.timeout ?? Infinity }).then(() => {});
+    });
   }
 
-  /** The session, which knows the present time. */
-  get #timely(): Session {
-    this.#session.advance(this.#driver.now());
-    return this.#session;
+  /** How far the connection has come. */
+  get state(): ConnectionState {
+    const { state, opened } = this.#session;
+    if (state !== "open") return state;
+    return opened ? "open" : "connecting";
+  }
+
+  /** How long ago (ms) the last valid packet of the peer arrived; `Infinity` if none did. */
+  get lastHeard(): number {
+    return Math.max(0, this.#driver.now() - this.#session.heardAt);
   }
 
   /** The conversation id, 0 to 4294967295. */
@@ -183,30 +215,63 @@ export class Connection implements AsyncDisposable, Disposable {
     return udpAddress(this.#session.peer);
   }
 
-  /** Smoothed round-trip time in ms; -1 before the first sample. */
+  /**
+   * Round-trip time in ms; -1 before the first sample. It is smoothed (`stats.srtt`), but a sample that
+   * comes after 4 s without one counts alone. `stats.rttAge` tells how old the last sample is; {@linkcode
+   * Connection.ping} takes a new one.
+   */
   get rtt(): number {
-    return this.#session.kcp.srtt;
+    return this.#session.kcp.rtt;
   }
 
   /** Counters and the current state of the connection: a snapshot. */
   get stats(): SessionStats {
-    return this.#session.stats;
+    const rttAge = this.#driver.now() - this.#session.kcp.sampledAt;
+    return { ...this.#session.stats, rttAge: Math.max(0, rttAge) };
   }
 
   /** The options in force. */
-  get options(): ResolvedKcpOptions {
+  get options(): ResolvedSessionOptions {
     return this.#session.options;
   }
 
   /**
    * Changes options while the connection runs. Options that are not named keep their values.
    *
-   * @param change For example `{ sndWnd: 4096 }`, or a mode such as `turbo`.
-   * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+   * @param change For example `{ sndWnd: 4096 }`, `{ keepAlive: 5000 }`, or a mode such as `turbo`.
+   * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range. No
+   * option is changed then.
+   *
+   * @example
+   * ```ts
+   * import { connect, turbo } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.configure({ ...turbo, idleTimeout: 60_000, keepAlive: 5000, linger: 1000 });
+   * ```
    */
-  configure(change: KcpLiveOptions): void {
-    this.#session.configure(change);
+  configure(change: SessionLiveOptions): void {
+    this.#operations.timely.configure(change);
     this.#progress();
+  }
+
+  /**
+   * Asks the peer for an answer, and gives the round-trip time in ms. A question or an answer that is
+   * lost is repeated, and is not part of the result.
+   *
+   * @throws {ConnectionError} When the connection has ended or was closed on this side, or the timeout
+   * has passed. A peer that stays silent for `deadLinkTime` is unreachable.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * console.log(`${await conn.ping({ timeout: 3000 })} ms`);
+   * ```
+   */
+  ping(options: OperationOptions = {}): Promise<number> {
+    return ping(this.#operations, this.#readRules(options));
   }
 
   /**
@@ -230,7 +295,8 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Reads bytes of the stream. Waits until at least one byte is there.
+   * Reads bytes of the stream. Waits until at least one byte is there. Reads complete in the order of
+   * their calls.
    *
    * @param p The buffer for the bytes.
    * @returns The number of bytes that were read, at least 1; null at the end of the peer's stream;
@@ -239,14 +305,45 @@ export class Connection implements AsyncDisposable, Disposable {
    * timeout has passed.
    */
   read(p: Uint8Array, options: OperationOptions = {}): Promise<number | null> {
-    const session = this.#session;
-    return this.#operate(this.#reads, options, this.readTimeout, () => {
-      checkBytes(p);
-      if (p.length === 0) return 0;
-      const count = session.read(p);
-      if (count > 0) return count;
-      return session.remoteEnded ? null : undefined;
-    });
+    return this.#reading.read(p, this.#readRules(options));
+  }
+
+  /**
+   * Reads the bytes that are there, without waiting and without a promise. {@linkcode
+   * Connection.onReadable} tells when to call it.
+   *
+   * @param p The buffer for the bytes.
+   * @returns The number of bytes that were read; 0 when none are there now, or when earlier reads wait
+   * for them; null at the end of the peer's stream, as {@linkcode Connection.read} does.
+   * @throws {ConnectionError} When the connection has failed or was closed on this side.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const buffer = new Uint8Array(65_536);
+   * conn.onReadable = () => {
+   *   for (let count; (count = conn.tryRead(buffer));) console.log(buffer.subarray(0, count));
+   * };
+   * await conn.write(new TextEncoder().encode("hello"));
+   * ```
+   */
+  tryRead(p: Uint8Array): number | null {
+    return this.#reading.tryRead(p);
+  }
+
+  /**
+   * Called when {@linkcode Connection.tryRead} may give something new: bytes have arrived, or the end
+   * of the stream, or the connection has failed. It is called soon after it is set if something is
+   * there already, and not again for what it was called for. Several packets may share a call.
+   */
+  get onReadable(): (() => void) | null {
+    return this.#notice.callback;
+  }
+
+  set onReadable(callback: (() => void) | null) {
+    this.#notice.callback = callback;
   }
 
   /**
@@ -254,17 +351,54 @@ export class Connection implements AsyncDisposable, Disposable {
    *
    * @param p The bytes. They are copied before the promise settles.
    * @returns The number of bytes that were taken from the start of `p`: at least 1 unless `p` is
-   * empty, but maybe not all. {@linkcode Connection.writable} takes all.
+   * empty, but maybe not all. {@linkcode Connection.writeAll} takes all.
    * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
    */
   write(p: Uint8Array, options: OperationOptions = {}): Promise<number> {
-    const session = this.#session;
-    return this.#operate(this.#writes, options, this.writeTimeout, () => {
-      checkBytes(p);
-      this.#checkWritable();
-      if (p.length === 0) return 0;
-      return session.write(p) || undefined;
-    });
+    return write(this.#operations, p, this.#writeRules(options));
+  }
+
+  /**
+   * Writes all bytes to the stream. Waits while the send queue is full. Nothing that is written
+   * meanwhile comes between them.
+   *
+   * @param p The bytes. They must not change before the promise settles.
+   * @throws {ConnectionError} When the connection has ended, or the timeout for all of it has passed.
+   * The first part of the bytes may have been written then, as with an aborted `signal`: the message
+   * of a timeout says how many.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.writeAll(new Uint8Array(1_000_000), { timeout: 30_000 });
+   * ```
+   */
+  writeAll(p: Uint8Array, options: OperationOptions = {}): Promise<void> {
+    return writePieces(this.#operations, [p], this.#writeRules(options));
+  }
+
+  /**
+   * Writes several pieces one after the other, as {@linkcode Connection.writeAll} does: for example a
+   * header and a body, without a copy of both in one buffer. Small pieces share packets.
+   *
+   * @param pieces The pieces. They must not change before the promise settles.
+   * @throws {ConnectionError} See {@linkcode Connection.writeAll}.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const body = new TextEncoder().encode("hello");
+   * const header = new Uint8Array(4);
+   * new DataView(header.buffer).setUint32(0, body.length);
+   * await conn.writev([header, body]);
+   * ```
+   */
+  writev(pieces: readonly Uint8Array[], options: OperationOptions = {}): Promise<void> {
+    return writePieces(this.#operations, pieces, this.#writeRules(options));
   }
 
   /**
@@ -276,11 +410,12 @@ export class Connection implements AsyncDisposable, Disposable {
    * @throws {RangeError} When the message is empty or too large.
    * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
    */
-  sendMessage(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
-    return this.#operate(this.#writes, options, this.writeTimeout, () => {
-      this.#checkWritable();
+  async sendMessage(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
+    const operations = this.#operations;
+    await operations.run(operations.writes, this.#writeRules(options), () => {
+      operations.checkWritable();
       return this.#session.send(message) ? VOID : undefined;
-    }).then(() => {});
+    });
   }
 
   /** Largest message in bytes that {@linkcode Connection.sendMessage} takes: 255 segments. */
@@ -296,14 +431,27 @@ export class Connection implements AsyncDisposable, Disposable {
    * timeout has passed.
    */
   receiveMessage(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
-    const session = this.#session;
-    return this.#operate(this.#reads, options, this.readTimeout, () => {
-      const size = session.peekSize();
-      if (size < 0) return session.remoteEnded ? null : undefined;
-      const message = new Uint8Array(size);
-      session.recv(message);
-      return message;
-    });
+    return this.#reading.receiveMessage(this.#readRules(options));
+  }
+
+  /**
+   * The messages as they arrive, to the end of the peer's stream: {@linkcode Connection.receiveMessage}
+   * in a loop, with `readTimeout` for each. Leaving the loop does not close the connection.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.sendMessage(new TextEncoder().encode("move left"));
+   * for await (const message of conn.messages) {
+   *   console.log(new TextDecoder().decode(message));
+   *   break;
+   * }
+   * ```
+   */
+  get messages(): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
+    return iterate(() => this.receiveMessage());
   }
 
   /**
@@ -314,19 +462,16 @@ export class Connection implements AsyncDisposable, Disposable {
    * correction is on.
    *
    * A datagram opens no connection at a listener. So on the side that called `connect`, the first one
-   * also asks the peer, as {@linkcode Connection.opened} does. The listener drops those that arrive
+   * also asks the peer, as {@linkcode Connection.open} does. The listener drops those that arrive
    * before the question: wait for `opened` if they count.
    *
    * @param payload 0 to {@linkcode Connection.maxDatagramSize} bytes. They are copied.
-   * @returns True if the datagram will be sent; false if it was dropped because the queue is full.
+   * @returns True if the datagram will be sent; false if it was dropped, because the queue is full or
+   * the connection has ended or was closed.
    * @throws {RangeError} When the payload is too large.
-   * @throws {ConnectionError} When the connection has ended.
    */
   sendDatagram(payload: Uint8Array): boolean {
-    if (this.#closedHere || this.#session.state !== "open") {
-      throw this.#session.error ?? closedHereError();
-    }
-    return this.#timely.sendDatagram(payload);
+    return this.#operations.timely.sendDatagram(payload);
   }
 
   /**
@@ -338,65 +483,102 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Waits for the next datagram. The queue keeps the newest 256 datagrams until they are read.
+   * Receives the next datagram. The queue keeps the newest 256 datagrams until they are taken.
    *
    * @returns The datagram; null when both ends have ended their streams, and no datagram can
    * follow.
    * @throws {ConnectionError} When the connection has failed or was closed on this side, or the
    * timeout has passed.
    */
-  readDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
-    const session = this.#session;
-    return this.#operate(this.#datagrams, options, this.readTimeout, () => {
-      const datagram = session.receiveDatagram();
-      if (datagram) return datagram;
-      return session.state === "closed" && !session.error ? null : undefined;
-    });
+  receiveDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.#reading.receiveDatagram(this.#readRules(options));
   }
 
   /**
-   * Waits until the peer has acknowledged everything that was written.
+   * The datagrams as they arrive, until no more can follow: {@linkcode Connection.receiveDatagram} in
+   * a loop. Leaving the loop does not close the connection.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.opened;
+   * conn.sendDatagram(new Uint8Array([1, 2, 3]));
+   * for await (const datagram of conn.datagrams) {
+   *   console.log(datagram);
+   *   break;
+   * }
+   * ```
+   */
+  get datagrams(): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
+    return iterate(() => this.receiveDatagram());
+  }
+
+  /**
+   * Waits until the peer has acknowledged everything that was written, and the end of the stream if
+   * {@linkcode Connection.closeWrite} was called.
    *
    * @throws {ConnectionError} When the connection has failed, or the timeout has passed.
    */
-  drained(options: OperationOptions = {}): Promise<void> {
-    return this.#operate(this.#drains, options, this.writeTimeout, () => {
-      const session = this.#session;
-      if (session.error) throw session.error;
-      return session.kcp.drained || session.state === "closed" ? VOID : undefined;
-    }).then(() => {});
+  async drained(options: OperationOptions = {}): Promise<void> {
+    const operations = this.#operations;
+    const session = this.#session;
+    await operations.run(
+      operations.drains,
+      { ...this.#writeRules(options), afterClose: true },
+      () => {
+        if (session.error) throw session.error;
+        return session.delivered || session.state === "closed" ? VOID : undefined;
+      },
+    );
   }
 
-  /** The bytes that arrive, as a stream. */
+  /**
+   * The bytes that arrive, as a stream. Cancelling it, or leaving a loop over it, ends the reading: the
+   * bytes that are not read stay where they are, and the peer's writes wait when its window is full.
+   * If {@linkcode Connection.closeWrite} was called or is called later, nothing is open any more, and
+   * the connection is closed.
+   */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#readable ??= readableStream((p) => this.read(p), () => this.#session.endRead());
+    return this.#readable ??= readableStream((p) => this.read(p), () => this.#cancelRead());
   }
 
   /**
    * The bytes to send, as a stream. Closing it ends the stream to the peer ({@linkcode
-   * Connection.closeWrite}).
+   * Connection.closeWrite}). Aborting it ends the whole connection at once ({@linkcode
+   * Connection.abort}): the peer could not tell the end of a part from the end of everything.
    */
   get writable(): WritableStream<Uint8Array> {
     return this.#writable ??= writableStream(
-      (p) => this.write(p),
+      (p) => this.writeAll(p),
       () => this.closeWrite(),
-      (message) => this.abort(message),
+      (message, cause) => this.#abort(message, message, 0, cause),
     );
   }
 
   /**
    * Ends the stream to the peer (half-close). The peer reads everything that was written, then the
-   * end. This side can still read.
+   * end. This side can still read. Writes that wait are done first.
    *
-   * @returns A promise that settles when the peer has acknowledged everything.
+   * @returns A promise that settles when the end is queued, as for a TCP connection. {@linkcode
+   * Connection.drained} waits until the peer has acknowledged everything, the end included.
+   * @throws {ConnectionError} When the connection has failed, or the timeout has passed while earlier
+   * writes wait. The stream is not ended then.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.writeAll(new TextEncoder().encode("request"));
+   * await conn.closeWrite();
+   * console.log(await new Response(conn.readable).text());
+   * ```
    */
-  closeWrite(): Promise<void> {
-    this.#timely.endWrite();
-    return this.#operate(this.#drains, {}, this.writeTimeout, () => {
-      const session = this.#session;
-      if (session.error) throw session.error;
-      return session.endDelivered || session.state === "closed" ? VOID : undefined;
-    }).then(() => {});
+  async closeWrite(options: OperationOptions = {}): Promise<void> {
+    await endWrite(this.#operations, this.#writeRules(options));
+    if (this.#reading.cancelled) this.close();
   }
 
   /**
@@ -405,9 +587,10 @@ export class Connection implements AsyncDisposable, Disposable {
    * with the result.
    */
   close(): void {
-    if (this.#closedHere) return;
-    this.#closedHere = true;
-    this.#timely.close();
+    const operations = this.#operations;
+    if (operations.closedHere) return;
+    operations.closedHere = true;
+    operations.timely.close();
     this.#progress();
   }
 
@@ -416,18 +599,51 @@ export class Connection implements AsyncDisposable, Disposable {
    * with a {@linkcode ConnectionError} of kind `reset`. A peer of another implementation is not told.
    *
    * @param reason The reason. The peer gets it as {@linkcode ConnectionError.reason}, cut after 512
-   * bytes. On this side it is the message of the error that {@linkcode Connection.closed} rejects with.
+   * bytes; of an `Error`, it gets the message. On this side it is the message of the error that
+   * {@linkcode Connection.closed} rejects with, and an `Error` is the `cause` of that.
    * @param closeCode A code for the peer: {@linkcode ConnectionError.closeCode}. 0 to 65535.
-   * @throws {TypeError | RangeError} When the code has the wrong type or is out of its range.
+   * @throws {TypeError | RangeError} When the reason or the code has the wrong type, or the code is
+   * out of its range.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * const conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * try {
+   *   await conn.write(new TextEncoder().encode("{}"));
+   * } catch (error) {
+   *   conn.abort(error as Error, 400);
+   * }
+   * ```
    */
-  abort(reason = "", closeCode = 0): void {
+  abort(reason: string | Error = "", closeCode = 0): void {
     checkCloseCode(closeCode);
-    this.#closedHere = true;
-    const error = new ConnectionError("closed", reason || "The connection was aborted");
-    if (this.#session.state === "closed") this.#session.abort(error);
-    else this.#timely.reset(error, ABORTED, closeCode, reason);
-    this.#timely.close();
+    if (reason instanceof Error) {
+      this.#abort(reason.message, reason.message, closeCode, reason);
+    } else if (typeof reason === "string") {
+      this.#abort(reason, reason, closeCode);
+    } else {
+      throw new TypeError(
+        `Cannot abort with the reason ${String(reason)}: it must be a string or an Error`,
+      );
+    }
+  }
+
+  #abort(message: string, toPeer: string, closeCode: number, cause?: unknown): void {
+    this.#operations.closedHere = true;
+    const details = cause === undefined ? {} : { cause };
+    const error = new ConnectionError("closed", message || "The connection was aborted", details);
+    const session = this.#operations.timely;
+    if (session.state === "closed") session.abort(error);
+    else session.reset(error, ABORTED, closeCode, toPeer);
+    session.close();
     this.#progress();
+  }
+
+  #cancelRead(): void {
+    this.#reading.cancel();
+    if (this.#session.writeEnded) this.close();
   }
 
   /** Keeps the process alive while the connection is open. This is the initial state. */
@@ -458,58 +674,23 @@ export class Connection implements AsyncDisposable, Disposable {
     if (this.#ownsSocket) await this.#driver.closed;
   }
 
-  #checkWritable(): void {
-    const session = this.#session;
-    if (session.error) throw session.error;
-    if (session.writeEnded) {
-      throw new ConnectionError("closed", "Cannot write: the stream was ended on this side");
-    }
+  #readRules(options: OperationOptions): OperationRules {
+    return { ...options, defaultTimeout: this.readTimeout };
+  }
+
+  #writeRules(options: OperationOptions): OperationRules {
+    return { ...options, defaultTimeout: this.writeTimeout };
   }
 
   /** Completes the operations that became possible, and handles the end of the session. */
   #progress(): void {
     const session = this.#session;
-    this.#writes.serve();
-    this.#reads.serve();
-    this.#drains.serve();
-    this.#datagrams.serve();
-    this.#opens.serve();
-    if (this.#closedHere) {
-      const error = session.error ?? closedHereError();
-      this.#reads.fail(error);
-      this.#writes.fail(error);
-      this.#datagrams.fail(error);
-      this.#opens.fail(error);
-    }
+    this.#operations.serve();
+    this.#notice.update();
     if (session.state !== "closed") return;
     if (this.#ownsSocket) this.#driver.unref();
-    const { error } = session;
-    if (error) {
-      this.#reads.fail(error);
-      this.#writes.fail(error);
-      this.#drains.fail(error);
-      this.#datagrams.fail(error);
-      this.#ended.reject(error);
-    } else {
-      this.#ended.resolve();
-    }
-  }
-
-  /** Runs `attempt` as soon as it is possible, after all earlier operations of the same queue. */
-  #operate<T>(
-    queue: OperationQueue,
-    options: OperationOptions,
-    timeout: number,
-    attempt: () => T | undefined,
-  ): Promise<T> {
-    return queue.run(() => {
-      const session = this.#session;
-      if (this.#closedHere && queue !== this.#drains) throw session.error ?? closedHereError();
-      const result = attempt();
-      // Data that arrived before the connection failed is delivered before the error.
-      if (result === undefined && session.error) throw session.error;
-      return result;
-    }, { signal: options.signal, timeout: options.timeout ?? timeout });
+    if (session.error) this.#ended.reject(session.error);
+    else this.#ended.resolve();
   }
 }
 
@@ -522,10 +703,3 @@ function checkCloseCode(code: number): void {
     throw new RangeError(`Cannot abort with the code ${code}: allowed are 0 to ${MAX_CODE}`);
   }
 }
-
-function closedHereError(): ConnectionError {
-  return new ConnectionError("closed", "The connection was closed on this side");
-}
-
-/** The result of an operation that has none; undefined would mean that the operation must wait. */
-const VOID = null;

@@ -51,7 +51,37 @@ export function checkDenoSockets(name: "connect" | "listen"): void {
   }
 }
 
-/** Sends and receives packets on a `Deno.DatagramConn`, for `listenOn` and `connectOn`. */
+/** Options of a {@linkcode DenoSocket}, and of a socket of Node.js. */
+export interface LentSocketOptions {
+  /**
+   * Whether the socket belongs to the application: the library does not close it. Default: false.
+   */
+  lent?: boolean;
+}
+
+/**
+ * The receptions that were in progress when lent sockets were given back. Deno can't cancel them: they
+ * belong to whoever borrows the socket next.
+ */
+const unfinished = new WeakMap<Deno.DatagramConn, Promise<[Uint8Array, Deno.Addr]>>();
+
+/**
+ * Sends and receives packets on a `Deno.DatagramConn`, for `listenOn`, `connectOn`, and the option
+ * `bind`.
+ *
+ * @example A socket that the application opens before, and closes after
+ * ```ts
+ * import { listen, turbo } from "@lowlatency/kcp";
+ * import { DenoSocket } from "@lowlatency/kcp/deno";
+ *
+ * const conn = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+ * const bind = () => new DenoSocket(conn, { lent: true });
+ * const listener = await listen({ bind, ...turbo });
+ * listener.close();
+ * await listener.closed;
+ * conn.close();
+ * ```
+ */
 export class DenoSocket implements DatagramSocket {
   /** The kind of socket. */
   readonly adapter = "deno";
@@ -60,14 +90,20 @@ export class DenoSocket implements DatagramSocket {
   readonly #conn: Deno.DatagramConn;
   readonly #addresses: AddressBook;
   readonly #errorPause = new ErrorPause();
+  readonly #lent: boolean;
+  /** The reception in progress. */
+  #receiving: Promise<[Uint8Array, Deno.Addr]> | null = null;
   #closed = false;
 
   /**
    * Wraps a socket.
    *
    * @param conn A UDP socket that has no other receiver.
+   * @param options Whether the socket is lent. When the library has given a lent socket back, the next
+   * packet goes to the next `DenoSocket` on it. The application itself does not receive that packet.
    */
-  constructor(conn: Deno.DatagramConn) {
+  constructor(conn: Deno.DatagramConn, options: LentSocketOptions = {}) {
+    this.#lent = options.lent ?? false;
     const { hostname, port } = conn.addr as Deno.NetAddr;
     this.address = formatAddress(hostname, port);
     this.#addresses = new AddressBook(hostname);
@@ -102,7 +138,8 @@ export class DenoSocket implements DatagramSocket {
     while (!this.#closed) {
       let packet: Uint8Array, from: Deno.Addr;
       try {
-        [packet, from] = await this.#conn.receive(buffer);
+        this.#receiving = this.#takeUnfinished() ?? this.#conn.receive(buffer);
+        [packet, from] = await this.#receiving;
       } catch (error) {
         if (this.#closed) return;
         if (isClosed(error)) {
@@ -114,6 +151,8 @@ export class DenoSocket implements DatagramSocket {
         await this.#errorPause.wait();
         continue;
       }
+      // A lent socket may have been given back meanwhile.
+      if (this.#closed) return;
       this.#errorPause.reset();
       const { hostname, port } = from as Deno.NetAddr;
       if (port !== lastPort || hostname !== lastHostname) {
@@ -123,6 +162,14 @@ export class DenoSocket implements DatagramSocket {
       }
       receiver.packet(packet, address);
     }
+  }
+
+  /** The reception that was in progress when the socket was given back. */
+  #takeUnfinished(): Promise<[Uint8Array, Deno.Addr]> | undefined {
+    if (!this.#lent) return undefined;
+    const receiving = unfinished.get(this.#conn);
+    unfinished.delete(this.#conn);
+    return receiving;
   }
 
   /** Sends the packets of a batch. A packet that the system refuses is lost. */
@@ -145,11 +192,16 @@ export class DenoSocket implements DatagramSocket {
     }
   }
 
-  /** Closes the socket. */
+  /** Closes the socket, or gives it back if it is lent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#errorPause.end();
+    if (this.#lent) {
+      if (this.#receiving) unfinished.set(this.#conn, this.#receiving);
+      this.ref();
+      return;
+    }
     try {
       this.#conn.close();
     } catch {

@@ -12,6 +12,8 @@ import { EXITED } from "../session/reset.ts";
 import { type Timed, TimerHeap } from "../session/timer_heap.ts";
 import { deferred } from "./deferred.ts";
 import { beforeExit } from "./exit.ts";
+import { Ledger } from "./totals.ts";
+import { queueOf, type RateLimit, type RateQueue, type RateWaiter } from "./rate_limit.ts";
 
 /** Receives the packets and errors of a {@linkcode DatagramSocket}. */
 export interface DatagramReceiver {
@@ -134,6 +136,16 @@ export class Driver {
   readonly closed: Promise<void>;
   /** The socket. */
   readonly socket: DatagramSocket;
+  /** The sums over the connections of the socket. */
+  readonly ledger: Ledger;
+  /** What limits the packets of this socket and of others together. */
+  readonly rateLimit: RateLimit | undefined;
+  readonly #turns: RateQueue | null;
+  readonly #waiter: RateWaiter = {
+    wake: (at) => {
+      if (at < this.#wakeAt && !this.#isClosed) this.#wake(at);
+    },
+  };
   readonly #clock: Clock;
   readonly #batch: PacketBatch;
   /** Largest number of packets in a batch. */
@@ -152,9 +164,12 @@ export class Driver {
   /** Whether to close the socket when the last session has ended. */
   #closesWhenIdle = false;
 
-  constructor(endpoint: Endpoint, socket: DatagramSocket, clock: Clock) {
+  constructor(endpoint: Endpoint, socket: DatagramSocket, clock: Clock, rateLimit?: RateLimit) {
     this.endpoint = endpoint;
     this.socket = socket;
+    this.ledger = new Ledger(endpoint);
+    this.rateLimit = rateLimit;
+    this.#turns = rateLimit ? queueOf(rateLimit) : null;
     this.#clock = clock;
     const { packets = Infinity, ...rest } = socket.batch ?? {};
     this.#maxPackets = Math.min(
@@ -238,10 +253,13 @@ export class Driver {
       if (endpoint.expensivePackets) {
         batch.limit = Math.min(FIRST_EXPENSIVE_PACKETS << this.#batchesInRow, this.#maxPackets);
       }
+      if (this.#turns && !this.#takeTurn(this.#turns, now)) return;
       if (endpoint.output(batch) === 0) {
         this.#batchesInRow = 0;
+        this.#turns?.leave(this.#waiter);
         break;
       }
+      this.#turns?.spend(bytesOf(batch));
       this.#batchesInRow = Math.min(this.#batchesInRow + 1, MAX_ROUNDS);
       let sent: void | Promise<void>;
       try {
@@ -265,6 +283,23 @@ export class Driver {
     }
     if (this.#closesWhenIdle && endpoint.size === 0) this.#close();
     else this.#arm();
+  }
+
+  /**
+   * Sets the limit of the batch to what the shared rate allows. False when this driver must wait for
+   * its turn: it is woken then.
+   */
+  #takeTurn(turns: RateQueue, now: number): boolean {
+    // Who has nothing to send takes no turn.
+    if (this.endpoint.deadline > now) return true;
+    const packets = turns.ask(this.#waiter, now);
+    if (packets === 0) {
+      if (this.#calls.deadline < this.#wakeAt) this.#wake(this.#calls.deadline);
+      return false;
+    }
+    const most = this.endpoint.expensivePackets ? this.#batch.limit : this.#maxPackets;
+    this.#batch.limit = Math.min(most, packets);
+    return true;
   }
 
   /** Re-arms the timer if it would fire too late. */
@@ -311,8 +346,17 @@ export class Driver {
     this.#forgetExit();
     this.#clock.stop();
     this.#calls.clear();
+    this.#turns?.leave(this.#waiter);
+    this.ledger.close();
     const closing = this.socket.close();
     if (closing) closing.then(this.#resolveClosed);
     else this.#resolveClosed();
   }
+}
+
+/** Bytes of all packets in a batch. */
+function bytesOf({ starts, ends, count }: PacketBatch): number {
+  let bytes = 0;
+  for (let i = 0; i < count; i++) bytes += ends[i] - starts[i];
+  return bytes;
 }

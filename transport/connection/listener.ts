@@ -1,16 +1,53 @@
-import type { EndpointStats } from "../session/endpoint.ts";
+import type { PacketCipher } from "../../crypt/packet_cipher.ts";
+import type { EndpointOptions, EndpointStats } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
+import type { Session } from "../session/session.ts";
+import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection } from "./connection.ts";
-import { type Deferred, deferred } from "./deferred.ts";
-import { adapterOf, type Driver } from "./driver.ts";
+import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
+import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
+import type { RateLimitOptions } from "./rate_limit.ts";
+import type { Totals } from "./totals.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 
 /**
  * Makes a listener: the constructor is private, so that only this folder can.
  *
  * @param driver The driver of an endpoint that accepts sessions.
+ * @param options The options of the endpoint.
  */
-export let newListener: (driver: Driver) => Listener;
+export let newListener: (driver: Driver, options: EndpointOptions) => Listener;
+
+/**
+ * Opens a connection over the socket of a listener.
+ *
+ * @param peer The address of the peer, in the form of the listener's socket.
+ * @param conv The conversation id, 0 to 4294967295.
+ * @param options Options of the session. The listener's encryption is used.
+ */
+export let dialOver: (
+  listener: Listener,
+  peer: string,
+  conv: number,
+  options: SessionOptions & RateLimitOptions,
+) => Connection;
+
+/** What {@linkcode Listener.close} does with the connections of the listener. */
+export interface ListenerCloseOptions {
+  /**
+   * What happens to the connections that are open. Default: "wait".
+   *
+   * - `"wait"`: they continue until the application or the peer ends them.
+   * - `"close"`: {@linkcode Connection.close} is called on each, which delivers what was written.
+   * - `"abort"`: {@linkcode Connection.abort} is called on each, which tells the peers.
+   */
+  connections?: "wait" | "close" | "abort";
+  /** Connections that are still open after this time (ms) are aborted. Default: `Infinity`. */
+  timeout?: number;
+}
+
+/** The reason that peers get when the listener aborts their connections. */
+const ABORT_REASON = "The listener was closed";
 
 /**
  * Accepts connections on one UDP socket. It has the methods of `Deno.Listener`. `listen` makes
@@ -28,7 +65,8 @@ export let newListener: (driver: Driver) => Listener;
  */
 export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Connection> {
   static {
-    newListener = (driver) => new Listener(driver);
+    newListener = (driver, options) => new Listener(driver, options);
+    dialOver = (listener, peer, conv, options) => listener.#dial(peer, conv, options);
   }
 
   /**
@@ -36,12 +74,23 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
    */
   readonly closed: Promise<void>;
   readonly #driver: Driver;
-  readonly #waiting: Deferred<Connection>[] = [];
+  readonly #crypt: PacketCipher | undefined;
+  readonly #entropy: EndpointOptions["entropy"];
+  readonly #accepts: OperationQueue;
+  /** Sessions that were taken from the endpoint, and wait for `accept`. */
+  readonly #waiting: Session[] = [];
+  /** The connections that use the socket, in the order in which they began. */
+  readonly #connections = new Map<Session, Connection>();
   #error: ConnectionError | null = null;
+  /** Cancels the abort of the connections that are still open at a given time. */
+  #cancelAbort: () => void = () => {};
 
-  private constructor(driver: Driver) {
+  private constructor(driver: Driver, { crypt, entropy }: EndpointOptions) {
     this.#driver = driver;
-    driver.endpoint.onAccept = () => this.#serve();
+    this.#crypt = crypt;
+    this.#entropy = entropy;
+    this.#accepts = new OperationQueue("accept", (delay, run) => driver.after(delay, run));
+    driver.endpoint.onAccept = () => this.#accepts.serve();
     this.closed = driver.closed;
     driver.closed.then(() => {
       this.#end(new ConnectionError("socket", "The listener's socket failed"));
@@ -61,31 +110,127 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     return adapterOf(this.#driver.socket);
   }
 
+  /**
+   * The socket that carries the packets. kcp-go gives access to it with `Control`. Its packets and
+   * its end belong to the listener: use it for settings of the socket only.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * const { socket } = listener;
+   * if (socket instanceof LinuxSocket) console.log(socket.batching);
+   * ```
+   */
+  get socket(): DatagramSocket {
+    return this.#driver.socket;
+  }
+
   /** Counters, and the number of sessions: a snapshot. */
   get stats(): EndpointStats {
     return this.#driver.endpoint.stats;
   }
 
   /**
-   * Waits for the next connection. A connection exists as soon as its first packet has arrived.
+   * Sums over all connections of this listener, those that have ended among them: a snapshot, which
+   * costs time for each open connection. `processTotals` sums up all listeners and connections.
    *
-   * @throws {ConnectionError} When the listener is closed, or its socket has failed.
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * const { open, connections: { bytesIn, bytesOut } } = listener.totals;
+   * console.log(`${open} connections, ${bytesIn} bytes received, ${bytesOut} bytes sent`);
+   * ```
    */
-  accept(): Promise<Connection> {
-    if (this.#error) return Promise.reject(this.#error);
-    const waiting = deferred<Connection>();
-    this.#waiting.push(waiting);
-    this.#serve();
-    return waiting.promise;
+  get totals(): Totals {
+    return this.#driver.ledger.totals;
   }
 
   /**
-   * Stops to accept connections. The connections that were accepted continue. The socket stays open
-   * until the last of them has ended.
+   * The connections that are open now: those that were accepted, and those that `connect` has opened
+   * over this listener (`via`), the oldest first. A snapshot. A connection that was closed on this
+   * side is open until everything is delivered.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * const news = new TextEncoder().encode("server restarts in a minute");
+   * for (const conn of listener.connections) conn.sendMessage(news).catch(() => {});
+   * ```
    */
-  close(): void {
+  get connections(): Connection[] {
+    const open: Connection[] = [];
+    for (const [session, connection] of this.#connections) {
+      if (session.state !== "closed") open.push(connection);
+    }
+    return open;
+  }
+
+  /**
+   * Waits for the next connection. A connection exists as soon as its first packet has arrived. A
+   * connection that arrives after the timeout or the abort waits for the next call.
+   *
+   * @param options How long to wait. The timeout is 0 to `Infinity` ms; 0 takes a connection that
+   * waits already. Default: no limit.
+   * @throws {ConnectionError} When the listener is closed, its socket has failed, or the timeout has
+   * passed (`kind` is then "timeout", and the listener goes on).
+   *
+   * @example
+   * ```ts
+   * import { ConnectionError, listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * try {
+   *   await listener.accept({ timeout: 10 });
+   * } catch (error) {
+   *   if (error instanceof ConnectionError) console.log(error.kind); // timeout
+   * }
+   * ```
+   */
+  accept(options: OperationOptions = {}): Promise<Connection> {
+    const { signal, timeout = Infinity } = options;
+    return this.#accepts.run(() => {
+      if (this.#error) throw this.#error;
+      const session = this.#waiting.shift() ?? this.#driver.endpoint.accept();
+      return session ? this.#add(session) : undefined;
+    }, { signal, timeout });
+  }
+
+  /**
+   * Stops to accept connections. The connections that were accepted continue, unless the options say
+   * otherwise. The socket stays open until the last of them has ended: {@linkcode Listener.closed}.
+   * A later call may close or abort connections for which an earlier one has waited.
+   *
+   * @param options What happens to the connections. Default: they continue.
+   * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+   *
+   * @example A server that lets its clients finish for up to 10 s
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1" });
+   * listener.close({ connections: "close", timeout: 10_000 });
+   * await listener.closed;
+   * ```
+   */
+  close(options: ListenerCloseOptions = {}): void {
+    const { connections = "wait", timeout = Infinity } = options;
+    checkClose(connections, timeout);
     this.#end(new ConnectionError("closed", "The listener was closed"));
+    for (const session of this.#waiting.splice(0)) this.#add(session).abort(ABORT_REASON);
     this.#driver.endpoint.stopAccepting(this.#driver.now());
+    if (connections === "abort") this.#abortAll();
+    else if (connections === "close") this.#forEach((connection) => connection.close());
+    if (timeout !== Infinity) {
+      this.#cancelAbort();
+      this.#cancelAbort = this.#driver.after(timeout, () => this.#abortAll());
+    }
     this.#driver.closeWhenIdle();
   }
 
@@ -124,17 +269,89 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     await this.closed;
   }
 
-  #serve(): void {
-    while (this.#waiting.length > 0) {
-      const session = this.#driver.endpoint.accept();
-      if (!session) return;
-      this.#waiting.shift()!.resolve(newConnection(session, this.#driver, false));
+  #dial(peer: string, conv: number, options: SessionOptions & RateLimitOptions): Connection {
+    const { rateLimit, ...settings } = options;
+    const { crypt = this.#crypt, entropy = this.#entropy } = settings;
+    if (rateLimit !== undefined && rateLimit !== this.#driver.rateLimit) {
+      throw new TypeError(
+        "Cannot connect over the listener with another rateLimit: its socket has one for all",
+      );
     }
+    if (crypt !== this.#crypt) {
+      throw new TypeError(
+        "Cannot connect over the listener with another cipher: its socket has one for all",
+      );
+    }
+    if (this.#error) {
+      const { kind, cause } = this.#error;
+      throw new ConnectionError(kind, `Cannot connect: ${lowerFirst(this.#error.message)}`, {
+        cause,
+      });
+    }
+    const { endpoint } = this.#driver;
+    const early = this.#takeWaiting(peer, conv);
+    if (early) return this.#add(early);
+    const session = endpoint.open(peer, conv, this.#driver.now(), { ...settings, entropy });
+    session.delayKeepAlive();
+    this.#driver.ledger.dialled++;
+    return this.#add(session);
+  }
+
+  /**
+   * Takes the session that a peer has opened and nobody has accepted yet: two peers that dial each
+   * other under the same conversation id have one conversation, whoever is first.
+   */
+  #takeWaiting(peer: string, conv: number): Session | null {
+    const wanted = (session: Session) => session.conv === conv && session.peer === peer;
+    const { endpoint } = this.#driver;
+    if (![...endpoint.sessions].some(wanted)) return null;
+    for (let next; (next = endpoint.accept()) !== null;) this.#waiting.push(next);
+    const index = this.#waiting.findIndex(wanted);
+    return index < 0 ? null : this.#waiting.splice(index, 1)[0];
+  }
+
+  /** Makes the connection of a session, and remembers it until it has ended. */
+  #add(session: Session): Connection {
+    const connection = newConnection(session, this.#driver, false);
+    this.#connections.set(session, connection);
+    const forget = () => this.#connections.delete(session);
+    connection.closed.then(forget, forget);
+    return connection;
+  }
+
+  #abortAll(): void {
+    this.#forEach((connection) => connection.abort(ABORT_REASON));
+  }
+
+  /** Calls `action` for every open connection. */
+  #forEach(action: (connection: Connection) => void): void {
+    for (const connection of this.connections) action(connection);
   }
 
   #end(error: ConnectionError): void {
     if (this.#error) return;
     this.#error = error;
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+    this.#accepts.fail(error);
+  }
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+function checkClose(connections: unknown, timeout: unknown): void {
+  if (connections !== "wait" && connections !== "close" && connections !== "abort") {
+    throw new TypeError(
+      `Cannot close with connections ${JSON.stringify(connections)}: ` +
+        `allowed are "wait", "close" and "abort"`,
+    );
+  }
+  if (typeof timeout !== "number") {
+    throw new TypeError(`Cannot close with the timeout ${String(timeout)}: it must be a number`);
+  }
+  if (!(timeout >= 0)) {
+    throw new RangeError(
+      `Cannot close with a timeout of ${timeout}: allowed are 0 to Infinity`,
+    );
   }
 }

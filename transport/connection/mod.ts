@@ -3,10 +3,12 @@
  *
  * @module
  */
-export { Connection } from "./connection.ts";
+export { Connection, type ConnectionState } from "./connection.ts";
 export type { Clock, DatagramReceiver, DatagramSocket } from "./driver.ts";
-export { Listener } from "./listener.ts";
+export { Listener, type ListenerCloseOptions } from "./listener.ts";
 export type { OperationOptions } from "./operation_queue.ts";
-export { connectOn, listenOn } from "./sockets.ts";
+export { RateLimit, type RateLimitOptions } from "./rate_limit.ts";
+export { connectOn, connectVia, listenOn } from "./sockets.ts";
 export { SystemClock, systemEntropy } from "./system_clock.ts";
+export { type ConnectionTotals, processTotals, type Totals } from "./totals.ts";
 export type { UdpAddress } from "./udp_address.ts";

@@ -10,6 +10,7 @@ import { networkInterfaces, platform } from "node:os";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
 import type { Connection } from "./connection.ts";
+import type { LentSocketOptions } from "./deno.ts";
 import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
 import { isClosedCode } from "./error_pause.ts";
 import type { Listener } from "./listener.ts";
@@ -22,10 +23,56 @@ import {
   listenUdp,
 } from "./udp.ts";
 
-export type { Bind, BindOptions, ConnectOptions, ListenOptions };
+export type { Bind, BindOptions, ConnectOptions, LentSocketOptions, ListenOptions };
 
-/** Size in bytes of the socket's receive and send buffers. The system may give less. */
+/** Options of the sockets that {@linkcode node} opens. */
+export interface NodeOptions {
+  /**
+   * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. The system may give less.
+   * Default: 4,194,304 (4 MiB).
+   */
+  receiveBuffer?: number;
+  /**
+   * Size of the socket's send buffer in bytes, 4096 to 1,073,741,824. The system may give less.
+   * Default: 4,194,304 (4 MiB).
+   */
+  sendBuffer?: number;
+}
+
+/** Size in bytes of the socket's receive and send buffers. */
 const BUFFER_SIZE = 4 << 20;
+
+function checkBuffers(options: NodeOptions): void {
+  for (const name of ["receiveBuffer", "sendBuffer"] as const) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (!Number.isInteger(value) || value < 4096 || value > 1 << 30) {
+      throw new RangeError(
+        `Cannot set ${name} to ${value}: allowed are whole numbers 4096 to ${1 << 30}`,
+      );
+    }
+  }
+}
+
+/**
+ * Returns a function that opens sockets of `node:dgram`, for the `bind` option of `listen` and
+ * `connect`. Without it, they open such sockets with the default options.
+ *
+ * @param options Options of the sockets.
+ * @throws {RangeError} When an option is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { listen, node } from "@lowlatency/kcp/node";
+ *
+ * const listener = await listen({ hostname: "127.0.0.1", bind: node({ receiveBuffer: 1 << 20 }) });
+ * listener.close();
+ * ```
+ */
+export function node(options: NodeOptions = {}): Bind {
+  checkBuffers(options);
+  return (hostname, port) => open(hostname, port, options);
+}
 
 /**
  * Listens for connections on a UDP port.
@@ -34,7 +81,7 @@ const BUFFER_SIZE = 4 << 20;
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {
-  return listenUdp(options, bind, lookUp);
+  return listenUdp(options, node(), lookUp);
 }
 
 /**
@@ -47,21 +94,22 @@ export function listen(options: ListenOptions = {}): Promise<Listener> {
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export function connect(options: ConnectOptions): Promise<Connection> {
-  return connectUdp(options, bind, lookUp);
+  return connectUdp(options, node(), lookUp);
 }
 
 async function lookUp(name: string): Promise<string[]> {
   return (await lookup(name, { all: true })).map(({ address }) => address);
 }
 
-async function bind(host: string, port: number): Promise<NodeSocket> {
+async function open(host: string, port: number, options: NodeOptions): Promise<NodeSocket> {
+  const { receiveBuffer = BUFFER_SIZE, sendBuffer = BUFFER_SIZE } = options;
   const hostname = withSystemZone(host);
   const socket = createSocket({
     type: isIP(hostname) === 6 ? "udp6" : "udp4",
     // Every hostname is an IP address. Node.js would look it up for each packet, and send it later.
     lookup: (address, _options, done) => done(null, address, isIP(address)),
-    recvBufferSize: BUFFER_SIZE,
-    sendBufferSize: BUFFER_SIZE,
+    recvBufferSize: receiveBuffer,
+    sendBufferSize: sendBuffer,
   });
   await new Promise<void>((resolve, reject) => {
     socket.once("error", reject);
@@ -73,7 +121,24 @@ async function bind(host: string, port: number): Promise<NodeSocket> {
   return new NodeSocket(socket);
 }
 
-/** Sends and receives packets on a socket of `node:dgram`, for `listenOn` and `connectOn`. */
+/**
+ * Sends and receives packets on a socket of `node:dgram`, for `listenOn`, `connectOn`, and the option
+ * `bind`.
+ *
+ * @example A socket that the application opens before, and closes after
+ * ```ts
+ * import { createSocket } from "node:dgram";
+ * import { once } from "node:events";
+ * import { listen, NodeSocket } from "@lowlatency/kcp/node";
+ *
+ * const socket = createSocket("udp4").bind(0, "127.0.0.1");
+ * await once(socket, "listening");
+ * const listener = await listen({ bind: () => new NodeSocket(socket, { lent: true }) });
+ * listener.close();
+ * await listener.closed;
+ * socket.close();
+ * ```
+ */
 export class NodeSocket implements DatagramSocket {
   /** The kind of socket. */
   readonly adapter = "node";
@@ -81,6 +146,9 @@ export class NodeSocket implements DatagramSocket {
   readonly address: string;
   readonly #socket: Socket;
   readonly #addresses: AddressBook;
+  readonly #lent: boolean;
+  /** Takes the listeners off the socket. */
+  #unlisten: () => void = () => {};
   #closed = false;
   /** Settles the promise of the `send` that is in progress. */
   #endSend: (() => void) | null = null;
@@ -88,9 +156,11 @@ export class NodeSocket implements DatagramSocket {
   /**
    * Wraps a socket.
    *
-   * @param socket A bound UDP socket that has no other receiver.
+   * @param socket A bound UDP socket. A lent one may have other receivers.
+   * @param options Whether the socket is lent.
    */
-  constructor(socket: Socket) {
+  constructor(socket: Socket, options: LentSocketOptions = {}) {
+    this.#lent = options.lent ?? false;
     const { address, port } = socket.address();
     this.address = formatAddress(address, port);
     this.#addresses = new AddressBook(address);
@@ -109,21 +179,59 @@ export class NodeSocket implements DatagramSocket {
     return formatAddress(host, port);
   }
 
+  /**
+   * The sizes of the buffers in bytes, as far as the system tells them: Linux names twice the size that
+   * was asked for.
+   *
+   * @throws {Error} When the socket is closed.
+   */
+  get settings(): Required<NodeOptions> {
+    this.#checkOpen();
+    return {
+      receiveBuffer: this.#socket.getRecvBufferSize(),
+      sendBuffer: this.#socket.getSendBufferSize(),
+    };
+  }
+
+  /**
+   * Changes the sizes of the buffers, for all connections of the socket: kcp-go's `SetReadBuffer` and `SetWriteBuffer`.
+   *
+   * @param change The options to change. Those that are not named keep their values.
+   * @throws {RangeError} When an option is out of its range. No option is changed then.
+   * @throws {Error} When the socket is closed.
+   */
+  configure(change: NodeOptions): void {
+    checkBuffers(change);
+    this.#checkOpen();
+    const { receiveBuffer, sendBuffer } = change;
+    if (receiveBuffer !== undefined) this.#socket.setRecvBufferSize(receiveBuffer);
+    if (sendBuffer !== undefined) this.#socket.setSendBufferSize(sendBuffer);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new Error(`The socket on ${this.address} is closed`);
+  }
+
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
-    this.#socket.on("message", (packet: Uint8Array, { address, port }: RemoteInfo) => {
+    const socket = this.#socket;
+    const onMessage = (packet: Uint8Array, { address, port }: RemoteInfo) => {
       receiver.packet(packet, this.#addresses.peer(address, port));
-    });
+    };
     // An error belongs to one packet, or it passes: Node.js goes on to receive.
-    this.#socket.on("error", (error) => {
+    const onError = (error: Error) => {
       if (!this.#closed && isClosedCode(error)) receiver.failed(error);
-    });
-    this.#socket.on("close", () => {
+    };
+    const onClose = () => {
       this.#endSend?.();
       if (this.#closed) return;
       this.#closed = true;
       receiver.failed(new Error("The socket was closed by other code"));
-    });
+    };
+    socket.on("message", onMessage).on("error", onError).on("close", onClose);
+    this.#unlisten = () => {
+      socket.off("message", onMessage).off("error", onError).off("close", onClose);
+    };
   }
 
   /** Sends the packets of a batch. A packet that the system refuses is lost. */
@@ -154,12 +262,17 @@ export class NodeSocket implements DatagramSocket {
     this.send(batch).catch(() => {});
   }
 
-  /** Closes the socket. */
+  /** Closes the socket, or gives it back if it is lent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#endSend?.();
-    this.#socket.close();
+    if (!this.#lent) {
+      this.#socket.close();
+      return;
+    }
+    this.#unlisten();
+    this.#socket.ref();
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */

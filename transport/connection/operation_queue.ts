@@ -1,16 +1,16 @@
 import { ConnectionError } from "../session/errors.ts";
 
-/** Limits of one read or write. */
+/** Limits of one operation that may wait, such as a read or a write. */
 export interface OperationOptions {
   /**
-   * Rejects the operation with the signal's reason when the signal is aborted. No data is lost.
-   * Default: no signal.
+   * Rejects the operation with the signal's reason when the signal is aborted, or was before. No data
+   * that arrived is lost. Default: no signal.
    */
   signal?: AbortSignal;
   /**
-   * How long (ms) the operation may wait, 0 to `Infinity`. After that it rejects with a
-   * {@linkcode ConnectionError} of kind `timeout`. Default: the connection's `readTimeout` or
-   * `writeTimeout`.
+   * How long (ms) the operation may take, 0 to `Infinity`. After that it rejects with a
+   * {@linkcode ConnectionError} of kind `timeout`, and the connection goes on. With 0, only what is
+   * possible at once succeeds. Default: the connection's `readTimeout` or `writeTimeout`.
    */
   timeout?: number;
 }
@@ -47,10 +47,16 @@ export class OperationQueue {
   /**
    * Runs an operation now or later.
    *
-   * @param attempt Tries the operation. Gives the result, or undefined if the operation must wait.
+   * @param attempt Tries the operation. Gives the result, or undefined if the operation must wait. It
+   * may do a part of its work each time.
+   * @param progress Text for the message of a timeout: what the operation has done so far.
    */
   // deno-lint-ignore require-await -- an error that is thrown becomes a rejection
-  async run<T>(attempt: () => T | undefined, { signal, timeout }: OperationOptions): Promise<T> {
+  async run<T>(
+    attempt: () => T | undefined,
+    { signal, timeout }: OperationOptions,
+    progress: () => string = () => "",
+  ): Promise<T> {
     signal?.throwIfAborted();
     if (typeof timeout !== "number" || !(timeout >= 0)) {
       throw new RangeError(
@@ -61,10 +67,20 @@ export class OperationQueue {
       const result = attempt();
       if (result !== undefined) return result;
     }
-    return this.#wait(attempt, timeout, signal);
+    return this.#wait(attempt, timeout, progress, signal);
   }
 
-  #wait<T>(attempt: () => T | undefined, timeout: number, signal?: AbortSignal): Promise<T> {
+  /** Whether an operation waits. */
+  get busy(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  #wait<T>(
+    attempt: () => T | undefined,
+    timeout: number,
+    progress: () => string,
+    signal?: AbortSignal,
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const waiter: Waiter = {
         attempt: () => {
@@ -93,8 +109,8 @@ export class OperationQueue {
       const onAbort = () => withdraw(signal!.reason);
       signal?.addEventListener("abort", onAbort);
       const cancel = this.#after(timeout, () => {
-        const message =
-          `The ${this.#name} was not possible within ${timeout} ms${this.#diagnosis()}`;
+        const tail = progress() + this.#diagnosis();
+        const message = `The ${this.#name} was not possible within ${timeout} ms${tail}`;
         withdraw(new ConnectionError("timeout", message));
       });
       const stop = () => {

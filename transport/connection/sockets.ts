@@ -8,7 +8,8 @@ import { Endpoint, type EndpointOptions } from "../session/endpoint.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection } from "./connection.ts";
 import { type Clock, type DatagramSocket, Driver } from "./driver.ts";
-import { type Listener, newListener } from "./listener.ts";
+import { dialOver, type Listener, newListener } from "./listener.ts";
+import { type RateLimitOptions, splitRateLimit } from "./rate_limit.ts";
 
 /**
  * Listens on a socket of any kind.
@@ -21,9 +22,10 @@ import { type Listener, newListener } from "./listener.ts";
 export function listenOn(
   socket: DatagramSocket,
   clock: Clock,
-  options: EndpointOptions = {},
+  options: EndpointOptions & RateLimitOptions = {},
 ): Listener {
-  return newListener(new Driver(new Endpoint(options, true), socket, clock));
+  const [settings, limit] = splitRateLimit(options);
+  return newListener(new Driver(new Endpoint(settings, true), socket, clock, limit), settings);
 }
 
 /** The default of `keepAlive` for connections that this side opens, in ms. */
@@ -44,16 +46,62 @@ export function connectOn(
   clock: Clock,
   peer: string,
   conv: number,
-  options: SessionOptions = {},
+  options: SessionOptions & RateLimitOptions = {},
 ): Connection {
+  checkPeer(peer);
+  const [settings, limit] = splitRateLimit(options);
+  const { keepAlive = DIALLED_KEEP_ALIVE } = settings;
+  const driver = new Driver(new Endpoint({ ...settings, keepAlive }), socket, clock, limit);
+  const session = driver.endpoint.open(peer, conv, clock.now());
+  session.delayKeepAlive();
+  driver.ledger.dialled++;
+  return newConnection(session, driver, true);
+}
+
+/**
+ * Opens a connection over the socket of a listener, beside the connections that the listener accepts
+ * and others that were opened so. The peer sees the listener's address. It sends nothing before the
+ * first write.
+ *
+ * @param listener The listener. Its encryption, `entropy`, `replayWindow` and `memoryLimit` hold.
+ * @param peer The address of the peer, in the form that the socket gives for the sender of a packet.
+ * @param conv The conversation id, 0 to 4294967295. If the peer has opened a conversation with this
+ * id that was not accepted yet, this accepts it.
+ * @param options Options of the session. A `rateLimit` must be that of the listener.
+ * @throws {ConnectionError} When the listener is closed, or its socket has failed.
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range, the
+ * cipher is not that of the listener, or a connection with this peer has the same id.
+ *
+ * @example
+ * ```ts
+ * import { connectVia } from "@lowlatency/kcp/transport";
+ * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+ *
+ * const network = new SimulatedNetwork({ link: { latency: 10 } });
+ * const alice = network.listen({ hostname: "10.0.0.1", port: 80 });
+ * const bob = network.listen({ hostname: "10.0.0.2", port: 80 });
+ * await network.run(async () => {
+ *   const conn = connectVia(alice, "10.0.0.2:80", 1);
+ *   await conn.write(new TextEncoder().encode("hello"));
+ *   console.log((await bob.accept()).remoteAddr.hostname); // 10.0.0.1
+ * });
+ * ```
+ */
+export function connectVia(
+  listener: Listener,
+  peer: string,
+  conv: number,
+  options: SessionOptions & RateLimitOptions = {},
+): Connection {
+  checkPeer(peer);
+  const { keepAlive = DIALLED_KEEP_ALIVE } = options;
+  return dialOver(listener, peer, conv, { ...options, keepAlive });
+}
+
+function checkPeer(peer: string): void {
   if (isPortZero(peer)) {
     throw new RangeError(`Cannot connect to ${peer}: nobody receives at port 0`);
   }
-  const { keepAlive = DIALLED_KEEP_ALIVE } = options;
-  const driver = new Driver(new Endpoint({ ...options, keepAlive }), socket, clock);
-  const session = driver.endpoint.open(peer, conv, clock.now());
-  session.delayKeepAlive();
-  return newConnection(session, driver, true);
 }
 
 /** Calls `make`, and closes the socket if it throws. */

@@ -21,9 +21,10 @@ import { type Connection, waitUntilOpen } from "./connection.ts";
 import type { DatagramSocket } from "./driver.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
 import { happyEyeballs, interleaveFamilies } from "./happy_eyeballs.ts";
-import type { Listener } from "./listener.ts";
+import { Listener } from "./listener.ts";
 import type { SessionOptions } from "../session/session_options.ts";
-import { connectOn, listenOn, orClose } from "./sockets.ts";
+import type { RateLimitOptions } from "./rate_limit.ts";
+import { connectOn, connectVia, listenOn, orClose } from "./sockets.ts";
 import { SystemClock, systemEntropy } from "./system_clock.ts";
 
 /** The option that chooses the kind of socket. */
@@ -38,7 +39,7 @@ export interface BindOptions {
 }
 
 /** The address to listen on, and options of the endpoint and of its sessions. */
-export interface ListenOptions extends EndpointOptions, BindOptions {
+export interface ListenOptions extends EndpointOptions, BindOptions, RateLimitOptions {
   /** The port, 0 to 65535; 0 lets the system choose a free one. Default: 0. */
   port?: number;
   /**
@@ -55,7 +56,7 @@ export interface ListenOptions extends EndpointOptions, BindOptions {
 }
 
 /** The listener to connect to, and options of the session. */
-export interface ConnectOptions extends SessionOptions, BindOptions {
+export interface ConnectOptions extends SessionOptions, BindOptions, RateLimitOptions {
   /** The listener's port, 1 to 65535. */
   port: number;
   /**
@@ -74,6 +75,34 @@ export interface ConnectOptions extends SessionOptions, BindOptions {
   localPort?: number;
   /** The conversation id, 0 to 4294967295. Default: a random number. */
   conv?: number;
+  /**
+   * A listener over whose socket the connection runs. The peer sees the listener's address. So many
+   * connections need one socket, and two peers behind NATs can reach each other (hole punching): each
+   * listens, learns the public address of the other from a server that both know, and dials it over
+   * its listener at the same time. If both give the same `conv`, they get the two ends of one
+   * connection; otherwise each also accepts the connection that the other has dialled.
+   *
+   * The listener's encryption, `replayWindow` and `memoryLimit` hold. `bind`, `localHostname` and
+   * `localPort` can't be given. `listener.close` waits for the connection, too. Default: a socket of
+   * its own.
+   *
+   * @example
+   * ```ts
+   * import { connect, listen, turbo } from "@lowlatency/kcp";
+   *
+   * using alice = await listen({ hostname: "127.0.0.1", ...turbo });
+   * using bob = await listen({ hostname: "127.0.0.1", ...turbo });
+   * const options = { hostname: "127.0.0.1", conv: 7, timeout: 5000, ...turbo };
+   * const ends = await Promise.all([
+   *   connect({ ...options, port: bob.addr.port, via: alice }),
+   *   connect({ ...options, port: alice.addr.port, via: bob }),
+   * ]);
+   * await ends[0].write(new TextEncoder().encode("hello"));
+   * console.log(await ends[1].read(new Uint8Array(10))); // 5
+   * for (const end of ends) end.abort();
+   * ```
+   */
+  via?: Listener;
   /**
    * Waits until the listener answers, for at most this time (ms), 0 to `Infinity`. If it does not
    * answer, the promise rejects with a {@linkcode ConnectionError} of kind `timeout`. Default: does
@@ -140,31 +169,35 @@ export async function connectUdp(
     localPort = 0,
     conv = crypto.getRandomValues(new Uint32Array(1))[0],
     bind = own,
+    via,
     timeout,
     signal,
     ...session
   } = options;
   checkAddress({ hostname, port }, 1);
+  if (via !== undefined) checkVia(via, options);
   if (localHostname !== undefined) checkHostname(localHostname);
   signal?.throwIfAborted();
   const hosts = (await resolve(hostname, lookUp)).map(canonical);
   const locals = localHostname === undefined
     ? null
     : (await resolve(localHostname, lookUp)).map(normalize);
-  const open = (host: string) => openTo(host, port, locals, localPort, bind);
-  const dial = ({ socket, peer }: Opened) =>
-    orClose(
+  const dial = async (host: string) => {
+    if (via) return connectVia(via, peerOver(via.socket, host, port), conv, session);
+    const { socket, peer } = await openTo(host, port, locals, localPort, bind);
+    return orClose(
       socket,
       () => connectOn(socket, new SystemClock(), peer, conv, withEntropy(session)),
     );
+  };
   const asks = timeout !== undefined || signal !== undefined;
   // A listener on this machine uses IPv4 by default, so there is nothing to find out.
   if (!asks && (hosts.length === 1 || hostname === "localhost")) {
-    return dial(await firstOf(hosts, open));
+    return firstOf(hosts, dial);
   }
   const endsAt = performance.now() + (timeout ?? Infinity);
   const attempt = async (host: string, signal: AbortSignal) => {
-    const connection = dial(await open(host));
+    const connection = await dial(host);
     const left = Math.max(0, Math.ceil(endsAt - performance.now()));
     await waitUntilOpen(connection, { timeout: left, signal });
     return connection;
@@ -173,6 +206,17 @@ export async function connectUdp(
     return await happyEyeballs(hosts, attempt, { signal, discard: (late) => late.abort() });
   } catch (error) {
     throw error instanceof AggregateError ? noneAnswered(hostname, error) : error;
+  }
+}
+
+/** Checks that the options of a connection over a listener name no other socket. */
+function checkVia(via: unknown, options: ConnectOptions): void {
+  if (!(via instanceof Listener)) {
+    throw new TypeError(`Cannot connect via ${String(via)}: it must be a Listener`);
+  }
+  for (const name of ["bind", "localHostname", "localPort"] as const) {
+    if (options[name] === undefined) continue;
+    throw new TypeError(`Cannot set ${name} together with via: the listener has its socket`);
   }
 }
 
@@ -235,20 +279,26 @@ async function openTo(
 ): Promise<Opened> {
   const local = locals ? locals.find((local) => reaches(local, host)) : localFor(host);
   if (local === undefined) throw crossed(host, locals!.join(" or "));
-  let target = host;
-  if (isLinkLocal(host) && zoneOf(host) === "") {
-    const zone = zoneOf(local);
-    if (zone === "") throw withoutZone(host);
-    target += `%${zone}`;
-  }
+  const target = inZoneOf(local, host);
   const socket = await bind(local, localPort, "connect");
-  return orClose(socket, () => {
-    // A `bind` of the application may have opened any socket.
-    const own = parseAddress(socket.address).hostname;
-    if (isAddress(own) && !reaches(own, host)) throw crossed(host, own);
-    const peer = socket.peerAddress?.(target, port) ?? formatAddress(target, port);
-    return { socket, peer };
-  });
+  // A `bind` of the application may have opened any socket.
+  return orClose(socket, () => ({ socket, peer: peerOver(socket, target, port) }));
+}
+
+/** The address of a peer in the form of a socket that must be able to send there. */
+function peerOver(socket: DatagramSocket, host: string, port: number): string {
+  const own = parseAddress(socket.address).hostname;
+  if (isAddress(own) && !reaches(own, host)) throw crossed(host, own);
+  const target = inZoneOf(own, host);
+  return socket.peerAddress?.(target, port) ?? formatAddress(target, port);
+}
+
+/** A link-local address without a zone gets that of the local address. */
+function inZoneOf(local: string, host: string): string {
+  if (!isLinkLocal(host) || zoneOf(host) !== "") return host;
+  const zone = zoneOf(local);
+  if (zone === "") throw withoutZone(host);
+  return `${host}%${zone}`;
 }
 
 /** Whether a socket that is bound to a local address may send to a host. */

@@ -34,25 +34,24 @@ export function readableStream(
 /**
  * Makes a stream that writes every chunk completely.
  *
- * @param write Writes bytes. Gives the number of bytes that it took.
+ * @param write Writes all of a chunk.
  * @param close Is called when the writer closes the stream.
- * @param abort Is called with a message when the writer aborts the stream.
+ * @param abort Is called with a message when the writer aborts the stream, and with the error that
+ * the writer gave.
  */
 export function writableStream(
-  write: (p: Uint8Array) => Promise<number>,
+  write: (p: Uint8Array) => Promise<void>,
   close: () => Promise<void>,
-  abort: (message: string) => void,
+  abort: (message: string, cause?: Error) => void,
 ): WritableStream<Uint8Array> {
   return new WritableStream({
-    write: async (chunk) => {
-      for (let done = 0; done < chunk.length;) {
-        done += await write(done === 0 ? chunk : chunk.subarray(done));
-      }
-    },
+    write,
     close,
     abort: (reason) => {
-      const text = reason instanceof Error ? reason.message : reason;
-      abort(`The writable stream was aborted: ${text}`);
+      const cause = reason instanceof Error ? reason : undefined;
+      const text = cause ? cause.message : reason;
+      const words = text === undefined || text === "" ? "" : `: ${text}`;
+      abort(`The writable stream was aborted${words}`, cause);
     },
   });
 }

@@ -39,7 +39,7 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  if (!options.bind) checkRuntime("connect");
+  if (!options.bind && !options.via) checkRuntime("connect");
   return await connectUdp(options, bindOwn, lookUp);
 }
 

@@ -50,7 +50,18 @@ export interface ProxyOptions {
   readonly maxPendingBytes?: number;
 }
 
-/** Counters of a {@linkcode LossyProxy}: the sum of both directions, and its own counters. */
+/**
+ * Counters of a {@linkcode LossyProxy}: the sum of both directions, and its own counters.
+ *
+ * @example
+ * ```ts
+ * import { startProxy } from "@lowlatency/kcp/deno";
+ *
+ * await using proxy = await startProxy({ target: { hostname: "127.0.0.1", port: 4000 } });
+ * const { lost, systemDropped } = proxy.stats;
+ * console.log(`lost ${lost} as asked, and ${systemDropped} since the proxy was too slow`);
+ * ```
+ */
 export interface ProxyStats extends LinkStats {
   /** How many clients the proxy serves now. */
   clients: number;
@@ -63,6 +74,13 @@ export interface ProxyStats extends LinkStats {
   discarded: number;
   /** Packets that the operating system did not send, or whose client had been replaced. */
   failed: number;
+  /**
+   * Packets that the operating system has dropped at the sockets of the proxy, since it could not read
+   * them in time: losses that the options do not ask for. They are in no other counter. Linux tells it
+   * where FFI is granted (`--allow-ffi` or `-A`, without limits). The sockets then also have buffers of
+   * 4 MiB, or as much as the system gives. "unknown" elsewhere.
+   */
+  systemDropped: number | "unknown";
 }
 
 interface Client {
@@ -76,6 +94,14 @@ interface Client {
   readonly toClient: (packet: Uint8Array, at: number) => void;
   /** When the last packet came, from either side. */
   lastActive: number;
+}
+
+/** Watches the sockets of the proxy: `KernelSockets` of the room of Linux. */
+interface SocketWatch {
+  readonly dropped: number | "unknown";
+  add(socket: Deno.DatagramConn): void;
+  remove(socket: Deno.DatagramConn): void;
+  close(): void;
 }
 
 type PacketHandler = (packet: Uint8Array, from: Deno.NetAddr) => void;
@@ -114,6 +140,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   #maxClients: number;
   #idleTimeout: number;
   #sender: DelayedSender;
+  readonly #watch: SocketWatch | null;
   #clients = new Map<string, Client>();
   #admitted = 0;
   #loops = new Set<Promise<void>>();
@@ -125,13 +152,15 @@ export class LossyProxy implements AsyncDisposable, Disposable {
    *
    * @param options Settings. The target must be an IP address here; {@linkcode startProxy} accepts
    * a host name.
+   * @param watch Watches the sockets. Default: nothing does.
    * @throws {TypeError} If an option has the wrong type, a link option is unknown, or the target is
    * a host name.
    * @throws {RangeError} If an option is out of range.
    * @throws {Deno.errors.AddrInUse} If the port is taken. `Deno.listenDatagram` may throw other
    * errors.
    */
-  constructor(options: ProxyOptions) {
+  constructor(options: ProxyOptions, watch: SocketWatch | null = null) {
+    this.#watch = watch;
     const { target, listen = {}, maxClients = 1024, idleTimeout = 120_000 } = options;
     const { maxPendingBytes = 64 * 1024 * 1024, seed = 0 } = options;
     if (!isAddress(target.hostname)) {
@@ -148,7 +177,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     this.up = this.#up = new LinkGroup(options.up ?? {}, random.fork("up"), start);
     this.down = this.#down = new LinkGroup(options.down ?? {}, random.fork("down"), start);
     const local = target.hostname.includes(":") ? "::1" : "127.0.0.1";
-    this.#listener = open(
+    this.#listener = this.#open(
       listen.hostname ?? local,
       checkRange("listen.port", listen.port ?? 0, 0, 65_535),
     );
@@ -166,6 +195,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
       refused: this.#refused,
       discarded: this.#sender.discarded,
       failed: this.#sender.failed,
+      systemDropped: this.#watch?.dropped ?? "unknown",
     };
   }
 
@@ -182,7 +212,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     for (const client of this.#clients.values()) {
       const old = client.route.socket;
       client.route.socket = this.#openUpstream(() => client);
-      old.close();
+      this.#close(old);
     }
   }
 
@@ -206,9 +236,10 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   }
 
   async #shutDown(): Promise<void> {
-    this.#listener.close();
+    this.#close(this.#listener);
     for (const client of this.#clients.values()) this.#drop(client);
     this.#clients.clear();
+    this.#watch?.close();
     await Promise.all([this.#sender.close(), ...this.#loops]);
   }
 
@@ -298,15 +329,26 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   }
 
   #drop(client: Client): void {
-    client.route.socket.close();
+    this.#close(client.route.socket);
     this.#up.remove(client.up);
     this.#down.remove(client.down);
   }
 
   #openUpstream(client: () => Client): Deno.DatagramConn {
-    const socket = open(localFor(this.#target.hostname), 0);
+    const socket = this.#open(localFor(this.#target.hostname), 0);
     this.#listen(socket, (packet, from) => this.#fromTarget(client(), packet, from));
     return socket;
+  }
+
+  #open(hostname: string, port: number): Deno.DatagramConn {
+    const socket = open(hostname, port);
+    this.#watch?.add(socket);
+    return socket;
+  }
+
+  #close(socket: Deno.DatagramConn): void {
+    this.#watch?.remove(socket);
+    socket.close();
   }
 }
 
@@ -322,9 +364,12 @@ export class LossyProxy implements AsyncDisposable, Disposable {
  */
 export async function startProxy(options: ProxyOptions): Promise<LossyProxy> {
   const { hostname, port } = options.target;
-  if (isAddress(hostname)) return new LossyProxy(options);
+  // A bundle may lack the module.
+  const kernel = await import("../linux/kernel_sockets.ts").catch(() => null);
+  const watch = kernel && new kernel.KernelSockets();
+  if (isAddress(hostname)) return new LossyProxy(options, watch);
   const resolved = hostname === "localhost" ? "127.0.0.1" : await resolve(hostname);
-  return new LossyProxy({ ...options, target: { hostname: resolved, port } });
+  return new LossyProxy({ ...options, target: { hostname: resolved, port } }, watch);
 }
 
 async function resolve(name: string): Promise<string> {

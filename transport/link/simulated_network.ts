@@ -7,6 +7,7 @@ import type { Entropy } from "../../crypt/packet_cipher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Clock, DatagramSocket } from "../connection/driver.ts";
 import type { Listener } from "../connection/listener.ts";
+import type { RateLimitOptions } from "../connection/rate_limit.ts";
 import { connectOn, listenOn, orClose } from "../connection/sockets.ts";
 import { formatAddress, hostOf, parseAddress } from "../session/address.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
@@ -229,7 +230,9 @@ export class SimulatedNetwork {
    * @throws {TypeError} If a setting has the wrong type, or the address is taken.
    * @throws {RangeError} If a setting is out of range.
    */
-  listen(options: EndpointOptions & { hostname: string; port?: number }): Listener {
+  listen(
+    options: EndpointOptions & RateLimitOptions & { hostname: string; port?: number },
+  ): Listener {
     const { hostname, port = 0, ...endpoint } = options;
     const socket = this.#bind(hostname, port);
     return orClose(socket, () => listenOn(socket, this.clock(), this.#withEntropy(endpoint)));
@@ -243,7 +246,7 @@ export class SimulatedNetwork {
    * @throws {RangeError} If a setting is out of range.
    */
   connect(
-    options: SessionOptions & {
+    options: SessionOptions & RateLimitOptions & {
       hostname: string;
       port: number;
       /** The host of this end. Default: `"10.0.0.2"`. */

@@ -1,5 +1,5 @@
-/** Options of the Linux transport. */
-export interface LinuxOptions {
+/** Options of the Linux transport that can change while a socket is open. */
+export interface LinuxLiveOptions {
   /**
    * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. Default: 4,194,304 (4
    * MiB). The kernel gives at most `net.core.rmem_max`, unless the process has the capability
@@ -12,6 +12,16 @@ export interface LinuxOptions {
    * `CAP_NET_ADMIN`.
    */
   sendBuffer?: number;
+  /**
+   * The class of the packets for routers that tell classes apart (DSCP, RFC 2474), 0 to 63. For
+   * example 46 for voice (expedited forwarding, RFC 3246), or 8 for what may wait. Most of the
+   * Internet ignores it. Default: 0.
+   */
+  dscp?: number;
+}
+
+/** Options of the Linux transport. */
+export interface LinuxOptions extends LinuxLiveOptions {
   /**
    * Whether several sockets may bind the same port (`SO_REUSEPORT`). The kernel then distributes
    * the packets among them. Default: false.
@@ -48,18 +58,13 @@ export function resolveLinuxOptions(options: LinuxOptions): Required<LinuxOption
   const {
     receiveBuffer = DEFAULT_BUFFER,
     sendBuffer = DEFAULT_BUFFER,
+    dscp = 0,
     reusePort = false,
     segmentation = true,
     batching = true,
     busyPoll = DEFAULT_BUSY_POLL,
   } = options;
-  for (const [name, value] of Object.entries({ receiveBuffer, sendBuffer })) {
-    if (!Number.isInteger(value) || value < 4096 || value > 1 << 30) {
-      throw new RangeError(
-        `Cannot set ${name} to ${value}: allowed are whole numbers 4096 to ${1 << 30}`,
-      );
-    }
-  }
+  checkLinuxOptions({ receiveBuffer, sendBuffer, dscp });
   if (typeof busyPoll !== "number" || !(busyPoll >= 0 && busyPoll <= 1000)) {
     throw new RangeError(`Cannot set busyPoll to ${String(busyPoll)}: allowed are 0 to 1000`);
   }
@@ -68,5 +73,30 @@ export function resolveLinuxOptions(options: LinuxOptions): Required<LinuxOption
       throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a boolean`);
     }
   }
-  return { receiveBuffer, sendBuffer, reusePort, segmentation, batching, busyPoll };
+  return { receiveBuffer, sendBuffer, dscp, reusePort, segmentation, batching, busyPoll };
+}
+
+/** The ranges of the options that can change while a socket is open. */
+const RANGES = {
+  receiveBuffer: [4096, 1 << 30],
+  sendBuffer: [4096, 1 << 30],
+  dscp: [0, 63],
+} as const;
+
+/**
+ * Checks options that can change while a socket is open.
+ *
+ * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ */
+export function checkLinuxOptions(options: LinuxLiveOptions): void {
+  for (const name of Object.keys(RANGES) as (keyof typeof RANGES)[]) {
+    const value = options[name];
+    if (value === undefined) continue;
+    const [low, high] = RANGES[name];
+    if (!Number.isInteger(value) || value < low || value > high) {
+      throw new RangeError(
+        `Cannot set ${name} to ${value}: allowed are whole numbers ${low} to ${high}`,
+      );
+    }
+  }
 }

@@ -9,6 +9,7 @@ import { deferred } from "../connection/deferred.ts";
 import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
 import { ErrorPause } from "../connection/error_pause.ts";
 import type { Bind } from "../connection/udp.ts";
+import { withLocal } from "../session/address.ts";
 import {
   EAGAIN,
   EBADF,
@@ -23,11 +24,23 @@ import {
   MSG_DONTWAIT,
 } from "./libc.ts";
 import { BusyPoll } from "./busy_poll.ts";
-import { type LinuxOptions, resolveLinuxOptions } from "./linux_options.ts";
+import {
+  checkLinuxOptions,
+  type LinuxLiveOptions,
+  type LinuxOptions,
+  resolveLinuxOptions,
+} from "./linux_options.ts";
 import { Messages } from "./messages.ts";
-import { allowFragments, openSocket } from "./open_socket.ts";
+import { allowFragments, localAddressTo, openSocket } from "./open_socket.ts";
 import { Poller } from "./poller.ts";
-import { decodeSockaddr, type Destination, encodeSockaddr, SockaddrCache } from "./sockaddr.ts";
+import {
+  decodeSockaddr,
+  type Destination,
+  encodeSockaddr,
+  localName,
+  SockaddrCache,
+} from "./sockaddr.ts";
+import { droppedPackets, getBuffer, getDscp, setBuffer, setDscp } from "./socket_settings.ts";
 import { withNumericZone } from "./zone.ts";
 
 /** Largest number of messages that one call sends. */
@@ -101,6 +114,7 @@ export class LinuxSocket implements DatagramSocket {
   #tooLarge = 0;
   readonly #gro: boolean;
   readonly #batching: boolean;
+  readonly #tellsLocal: boolean;
   readonly #busyPoll: number;
   readonly #out: Messages;
   /** Index in the batch of each message's first packet; one more entry for the end. */
@@ -153,6 +167,7 @@ export class LinuxSocket implements DatagramSocket {
       this.#gso = opened.gso;
       this.#gro = opened.gro;
       this.#batching = opened.batching;
+      this.#tellsLocal = opened.tellsLocal;
       this.address = opened.address;
       this.#sockaddrs = new SockaddrCache(opened.family);
     } catch (error) {
@@ -175,6 +190,62 @@ export class LinuxSocket implements DatagramSocket {
     return this.#tooLarge;
   }
 
+  /**
+   * Packets that arrived and that the kernel has dropped, most of them because the receive buffer was
+   * full; null if the kernel does not tell, and after the socket was closed. Packets that the kernel has
+   * joined (GRO) count as one.
+   */
+  get dropped(): number | null {
+    return this.#descriptorsAreClosed ? null : droppedPackets(this.#libc, this.#fd);
+  }
+
+  /**
+   * Changes settings of the socket: kcp-go's `SetDSCP`, `SetReadBuffer` and `SetWriteBuffer`. They hold
+   * for all connections of the socket.
+   *
+   * @param change The options to change. Those that are not named keep their values.
+   * @throws {RangeError} When an option is out of its range. No option is changed then.
+   * @throws {Error} When the socket is closed, or the kernel refuses.
+   *
+   * @example
+   * ```ts no-eval
+   * import { listen } from "@lowlatency/kcp";
+   * import { linux, LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * const listener = await listen({ port: 4000, bind: linux({ dscp: 46 }) });
+   * const socket = listener.socket as LinuxSocket;
+   * socket.configure({ dscp: 34, receiveBuffer: 16 << 20 });
+   * console.log(socket.settings.receiveBuffer); // what the kernel gave
+   * ```
+   */
+  configure(change: LinuxLiveOptions): void {
+    checkLinuxOptions(change);
+    this.#checkOpen();
+    const { receiveBuffer, sendBuffer, dscp } = change;
+    if (receiveBuffer !== undefined) setBuffer(this.#libc, this.#fd, "receive", receiveBuffer);
+    if (sendBuffer !== undefined) setBuffer(this.#libc, this.#fd, "send", sendBuffer);
+    if (dscp !== undefined) setDscp(this.#libc, this.#fd, this.#family, dscp);
+  }
+
+  /**
+   * The settings in force. The buffers may be smaller than the options: the kernel has limits.
+   *
+   * @throws {Error} When the socket is closed.
+   */
+  get settings(): Required<LinuxLiveOptions> {
+    this.#checkOpen();
+    const libc = this.#libc, fd = this.#fd;
+    return {
+      receiveBuffer: getBuffer(libc, fd, "receive"),
+      sendBuffer: getBuffer(libc, fd, "send"),
+      dscp: getDscp(libc, fd, this.#family),
+    };
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new Error(`The socket on ${this.address} is closed`);
+  }
+
   /** Whether one system call carries many messages. */
   get batching(): boolean {
     return this.#batching;
@@ -188,7 +259,12 @@ export class LinuxSocket implements DatagramSocket {
    */
   peerAddress(hostname: string, port: number): string {
     const name = encodeSockaddr(withNumericZone(this.#libc, hostname), port, this.#family);
-    return decodeSockaddr(new DataView(name.buffer), 0);
+    const address = decodeSockaddr(new DataView(name.buffer), 0);
+    if (!this.#tellsLocal) return address;
+    // Answers come with the local address that they were sent to.
+    const own = localAddressTo(this.#libc, name, this.#family);
+    const local = own === null ? "" : localName(own);
+    return local === "" ? address : withLocal(local, address);
   }
 
   // --- receiving ---

@@ -3,5 +3,5 @@
  *
  * @module
  */
-export type { LinuxOptions } from "./linux_options.ts";
+export type { LinuxLiveOptions, LinuxOptions } from "./linux_options.ts";
 export { linux, LinuxSocket } from "./linux_socket.ts";

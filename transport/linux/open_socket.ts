@@ -15,11 +15,7 @@ import {
   IPV6_V6ONLY,
   type Libc,
   MSG_DONTWAIT,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
   SO_REUSEPORT,
-  SO_SNDBUF,
-  SO_SNDBUFFORCE,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
@@ -31,6 +27,7 @@ import {
   UDP_SEGMENT,
 } from "./libc.ts";
 import type { LinuxOptions } from "./linux_options.ts";
+import { setBuffer, setDscp, setOption } from "./socket_settings.ts";
 import { withNumericZone } from "./zone.ts";
 import { decodeSockaddr, encodeSockaddr, SOCKADDR_SIZE } from "./sockaddr.ts";
 
@@ -48,6 +45,8 @@ export interface OpenSocket {
   readonly gro: boolean;
   /** Whether one call may carry many messages (`sendmmsg`, `recvmmsg`). */
   readonly batching: boolean;
+  /** Whether the kernel tells the local address that a packet was sent to. */
+  readonly tellsLocal: boolean;
 }
 
 /**
@@ -82,12 +81,14 @@ export function openSocket(
     if (options.reusePort && !setOption(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
       throw libc.error("setsockopt of SO_REUSEPORT");
     }
-    setBuffer(libc, fd, SO_RCVBUFFORCE, SO_RCVBUF, options.receiveBuffer);
-    setBuffer(libc, fd, SO_SNDBUFFORCE, SO_SNDBUF, options.sendBuffer);
+    setBuffer(libc, fd, "receive", options.receiveBuffer);
+    setBuffer(libc, fd, "send", options.sendBuffer);
+    if (options.dscp > 0) setDscp(libc, fd, family, options.dscp);
     // An older kernel refuses an option that it does not know.
     const gso = options.segmentation && setOption(libc, fd, SOL_UDP, UDP_SEGMENT, 0);
     const gro = options.segmentation && setOption(libc, fd, SOL_UDP, UDP_GRO, 1);
-    if (listens && isWildcard(name, family)) {
+    const tellsLocal = listens && isWildcard(name, family);
+    if (tellsLocal) {
       if (family === AF_INET) setOption(libc, fd, SOL_IP, IP_PKTINFO, 1);
       else setOption(libc, fd, SOL_IPV6, IPV6_RECVPKTINFO, 1);
     }
@@ -100,11 +101,30 @@ export function openSocket(
       throw libc.error("getsockname");
     }
     const address = decodeSockaddr(new DataView(own.buffer), 0);
-    return { fd, family, address, gso, gro, batching };
+    return { fd, family, address, gso, gro, batching, tellsLocal };
   } catch (error) {
     if (fd >= 0) symbols.close(fd);
     throw error;
   }
+}
+
+/**
+ * The local address from which the kernel sends to a peer: a `sockaddr` with port 0 that says it; null
+ * if there is no route.
+ */
+export function localAddressTo(
+  { symbols }: Libc,
+  peer: Uint8Array<ArrayBuffer>,
+  family: number,
+): Uint8Array<ArrayBuffer> | null {
+  // A connected UDP socket sends nothing, but has the address of its route.
+  const fd = symbols.socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return null;
+  const own = new Uint8Array(SOCKADDR_SIZE);
+  const known = symbols.connect(fd, peer, peer.length) === 0 &&
+    symbols.getsockname(fd, own, Int32Array.of(SOCKADDR_SIZE)) === 0;
+  symbols.close(fd);
+  return known ? own : null;
 }
 
 /** Whether a `sockaddr` stands for every address of this host. */
@@ -118,18 +138,6 @@ export function allowFragments(libc: Libc, fd: number, family: number, allow: bo
   const value = allow ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE;
   setOption(libc, fd, SOL_IP, IP_MTU_DISCOVER, value);
   if (family === AF_INET6) setOption(libc, fd, SOL_IPV6, IPV6_MTU_DISCOVER, value);
-}
-
-/** Sets an option of the socket; false if the kernel refuses. */
-function setOption(libc: Libc, fd: number, level: number, option: number, value: number): boolean {
-  return libc.symbols.setsockopt(fd, level, option, Int32Array.of(value), 4) === 0;
-}
-
-/** Sets the size of a buffer, past the system's limit if the process has the right to. */
-function setBuffer(libc: Libc, fd: number, force: number, plain: number, bytes: number): void {
-  if (!setOption(libc, fd, SOL_SOCKET, force, bytes)) {
-    setOption(libc, fd, SOL_SOCKET, plain, bytes);
-  }
 }
 
 /** Whether the kernel and the sandbox allow `sendmmsg` and `recvmmsg`. */

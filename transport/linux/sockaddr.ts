@@ -103,6 +103,16 @@ function canAnswerFrom(view: DataView, at: number): boolean {
   return first < 0xff00 && (first & 0xffc0) !== 0xfe80;
 }
 
+/**
+ * The local address of packets to the one in a `sockaddr`, as {@linkcode SockaddrCache.decode} names it;
+ * an empty string if the kernel chooses the address of answers.
+ */
+export function localName(sockaddr: Uint8Array<ArrayBuffer>): string {
+  const view = new DataView(sockaddr.buffer);
+  if (view.getUint16(0, true) === AF_INET) return decodeIpv4(view, 4);
+  return canAnswerFrom(view, 8) ? decodeIpv6(view, 8) : "";
+}
+
 /** Where packets are sent. */
 export interface Destination {
   /** The `sockaddr` of the peer. */

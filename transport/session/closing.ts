@@ -9,6 +9,7 @@
  */
 import type { Kcp } from "../../kcp/kcp.ts";
 import { GRACE, LATE } from "../../kcp/liveness.ts";
+import type { SessionTimes } from "./session_options.ts";
 
 /** The message that marks the end of a stream. */
 const END = new Uint8Array(0);
@@ -28,17 +29,17 @@ export const DEFAULT_TIME_WAIT = 1_000;
  */
 export class Closing {
   readonly #kcp: Kcp;
-  readonly #linger: number;
+  readonly #times: SessionTimes;
   #timeWait: number;
   #endRequested = false;
   /** When the end of our stream was queued; Infinity before. */
   #endQueuedAt = Infinity;
-  /** Whether the peer's end had been read before ours was queued. */
+  /** Whether the peer's end had arrived before ours was queued. */
   #peerEndedFirst = false;
   #remoteEnded = false;
-  #closeRequested = false;
-  /** When a close gives up on data that is not acknowledged; Infinity while nothing closes. */
-  #lingerEndsAt = Infinity;
+  #endArrived = false;
+  /** When the close began; Infinity while nothing closes. */
+  #closeStartedAt = Infinity;
   #discards = false;
   /** When the peer had acknowledged everything, the end included; Infinity before. */
   #deliveredAt = Infinity;
@@ -51,12 +52,12 @@ export class Closing {
 
   /**
    * @param kcp The machine of the session.
-   * @param linger How long a close may take to deliver what is queued, in ms.
+   * @param times The times of the session, which may change.
    * @param timeWait The shortest TIME-WAIT, in ms.
    */
-  constructor(kcp: Kcp, linger: number, timeWait: number) {
+  constructor(kcp: Kcp, times: SessionTimes, timeWait: number) {
     this.#kcp = kcp;
-    this.#linger = linger;
+    this.#times = times;
     this.#timeWait = timeWait;
   }
 
@@ -70,6 +71,11 @@ export class Closing {
   /** Whether the peer has acknowledged everything that was queued, the end included. */
   get endDelivered(): boolean {
     return this.#endQueued && this.#kcp.drained;
+  }
+
+  /** Whether the peer has acknowledged everything so far, and the end if it was requested. */
+  get delivered(): boolean {
+    return this.#kcp.drained && (this.#endQueued || !this.#endRequested);
   }
 
   get #endQueued(): boolean {
@@ -86,7 +92,7 @@ export class Closing {
   queueEnd(now: number): void {
     if (!this.#endRequested || this.#endQueued || !this.#kcp.send(END)) return;
     this.#endQueuedAt = now;
-    this.#peerEndedFirst = this.#remoteEnded;
+    this.#peerEndedFirst = this.#endArrived;
   }
 
   // --- the peer's stream ---
@@ -96,9 +102,15 @@ export class Closing {
     return this.#remoteEnded;
   }
 
-  /** Notes the end of the peer's stream if it is the next thing to read. */
+  /** Whether all of the peer's stream has arrived, up to its end. It may be unread. */
+  get endArrived(): boolean {
+    return this.#endArrived;
+  }
+
+  /** Notes the end of the peer's stream if it has arrived, or is the next thing to read. */
   noticeRemoteEnd(): void {
     if (this.#kcp.atEmptyMessage) this.#remoteEnded = true;
+    if (this.#remoteEnded || this.#kcp.endsEmpty) this.#endArrived = true;
   }
 
   /** Drops unread data now, and from now on all data that arrives. */
@@ -118,15 +130,14 @@ export class Closing {
 
   /** Starts a close: ends our stream, and drops what the peer sends from now on. */
   startClose(now: number): void {
-    this.#closeRequested = true;
-    // A linger of 0 still sends what is queued once.
-    this.#lingerEndsAt = now + Math.max(1, this.#linger);
+    this.#closeStartedAt = now;
     this.discard();
   }
 
   /** When the close gives up on the peer, in ms; Infinity while nothing closes. */
   get lingerEndsAt(): number {
-    return this.#lingerEndsAt;
+    // A linger of 0 still sends what is queued once.
+    return this.#closeStartedAt + Math.max(1, this.#times.linger);
   }
 
   /** Notes whether everything is delivered now. Call it after the machine has changed. */
@@ -145,9 +156,9 @@ export class Closing {
     const kcp = this.#kcp;
     if (!kcp.drained) return Infinity;
     // Our acknowledgment of the peer's end must leave before.
-    if (this.#remoteEnded) return this.#peerEndedFirst && kcp.pendingAcks > 0 ? Infinity : now;
+    if (this.#endArrived) return this.#peerEndedFirst && kcp.pendingAcks > 0 ? Infinity : now;
     // The peer's end may be on its way, and needs an acknowledgment.
-    return this.#closeRequested ? this.#deliveredAt + kcp.rto : Infinity;
+    return this.#closeStartedAt < Infinity ? this.#deliveredAt + kcp.rto : Infinity;
   }
 
   /**
@@ -156,7 +167,7 @@ export class Closing {
    */
   get peerHasAllData(): boolean {
     const kcp = this.#kcp;
-    return this.#endQueued && this.#remoteEnded && kcp.unacknowledged <= 1 && !kcp.waiting;
+    return this.#endQueued && this.#endArrived && kcp.unacknowledged <= 1 && !kcp.waiting;
   }
 
   // --- TIME-WAIT ---
@@ -201,7 +212,7 @@ export class Closing {
     kcp.tick(now);
     if (kcp.dead || now >= this.#timeWaitEndsAt) return false;
     if (now >= this.#nextRepeatAt) {
-      if (this.#remoteEnded) kcp.announceWindow();
+      if (this.#endArrived) kcp.announceWindow();
       this.#nextRepeatAt = --this.#repeatsLeft > 0 ? now + kcp.rto : Infinity;
     }
     return true;

@@ -18,8 +18,21 @@ export type ConnectionErrorKind =
   /** The operation took longer than its `timeout`. The connection goes on. */
   | "timeout";
 
+/** The code of an error of each kind, unless something more precise is known. */
+const CODES: Readonly<Record<ConnectionErrorKind, string>> = {
+  unreachable: "ETIMEDOUT",
+  idle: "ETIMEDOUT",
+  unconfirmed: "ETIMEDOUT",
+  reset: "ECONNRESET",
+  closed: "ECONNABORTED",
+  socket: "EIO",
+  timeout: "ETIMEDOUT",
+};
+
 /** Details of a {@linkcode ConnectionError}. */
 export interface ConnectionErrorOptions extends ErrorOptions {
+  /** See {@linkcode ConnectionError.code}. Default: that of the cause, or of the kind. */
+  code?: string;
   /** See {@linkcode ConnectionError.closeCode}. */
   closeCode?: number;
   /** See {@linkcode ConnectionError.reason}. */
@@ -48,6 +61,15 @@ export interface ConnectionErrorOptions extends ErrorOptions {
 export class ConnectionError extends Error {
   /** The reason. */
   readonly kind: ConnectionErrorKind;
+  /**
+   * The name that systems and Node.js have for such an error:
+   *
+   * - `ETIMEDOUT` for the kinds `unreachable`, `idle`, `unconfirmed` and `timeout`;
+   * - `ECONNRESET` for `reset`, `ECONNREFUSED` if the listener accepts nothing more;
+   * - `ECONNABORTED` for `closed`, `EPIPE` for a write after the end of the stream;
+   * - for `socket`, that of the system's error, which is the `cause`; `EIO` if it has none.
+   */
+  readonly code: string;
   /** The code that the peer gave to its `abort`, 0 to 65535. 0 if it gave none. */
   readonly closeCode: number;
   /** The reason that the peer gave to its `abort`. Empty if it gave none. */
@@ -63,10 +85,17 @@ export class ConnectionError extends Error {
    * @param options The cause, and what the peer gave to its `abort`.
    */
   constructor(kind: ConnectionErrorKind, message: string, options: ConnectionErrorOptions = {}) {
-    const { closeCode = 0, reason = "", ...rest } = options;
+    const { closeCode = 0, reason = "", code, ...rest } = options;
     super(message, rest);
     this.kind = kind;
+    this.code = code ?? (kind === "socket" ? codeOf(rest.cause) : undefined) ?? CODES[kind];
     this.closeCode = closeCode;
     this.reason = reason;
   }
+}
+
+/** The code of an error of the system; undefined if it has none. */
+function codeOf(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
 }

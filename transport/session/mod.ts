@@ -11,4 +11,8 @@ export type { FecOptions } from "./fec_options.ts";
 export type { ProtectionOptions } from "./packet_protection.ts";
 export type { FecStats } from "./pipeline.ts";
 export { Session, type SessionState, type SessionStats } from "./session.ts";
-export type { SessionOptions } from "./session_options.ts";
+export type {
+  ResolvedSessionOptions,
+  SessionLiveOptions,
+  SessionOptions,
+} from "./session_options.ts";

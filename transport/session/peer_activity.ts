@@ -1,5 +1,6 @@
 import type { Kcp } from "../../kcp/kcp.ts";
 import { GRACE, LATE } from "../../kcp/liveness.ts";
+import type { SessionTimes } from "./session_options.ts";
 
 /** Counts packets from an address for all sessions with it. */
 export interface InvalidPackets {
@@ -14,10 +15,11 @@ export interface InvalidPackets {
 export class PeerActivity {
   readonly #kcp: Kcp;
   readonly #createdAt: number;
-  readonly #idleTimeout: number;
-  readonly #keepAlive: number;
+  readonly #times: SessionTimes;
   readonly #encrypted: boolean;
   #lastDatagramAt = -Infinity;
+  /** Whether nothing was sent yet. */
+  #silent = true;
   /** When the last probe was sent, or when the session began; Infinity before the first packet. */
   #lastProbeAt: number;
   /** The idle timeout does not end before, in ms. */
@@ -30,15 +32,13 @@ export class PeerActivity {
   /**
    * @param kcp The machine of the session.
    * @param now When the session was created, in ms.
-   * @param idleTimeout How long the peer may be silent, in ms.
-   * @param keepAlive After how long a silence the peer is probed, in ms.
+   * @param times The times of the session, which may change.
    * @param encrypted Whether the session encrypts.
    */
-  constructor(kcp: Kcp, now: number, idleTimeout: number, keepAlive: number, encrypted: boolean) {
+  constructor(kcp: Kcp, now: number, times: SessionTimes, encrypted: boolean) {
     this.#kcp = kcp;
     this.#createdAt = this.#lastProbeAt = now;
-    this.#idleTimeout = idleTimeout;
-    this.#keepAlive = keepAlive;
+    this.#times = times;
     this.#encrypted = encrypted;
   }
 
@@ -70,7 +70,7 @@ export class PeerActivity {
 
   /** When the idle timeout ends, if the peer stays silent. */
   get idleAt(): number {
-    return Math.max(this.heardAt + this.#idleTimeout, this.#graceEnds);
+    return Math.max(this.heardAt + this.#times.idleTimeout, this.#graceEnds);
   }
 
   /**
@@ -86,7 +86,7 @@ export class PeerActivity {
 
   /** When the next keep-alive probe is due, if the peer stays silent; Infinity for never. */
   get keepAliveAt(): number {
-    return Math.max(this.heardAt, this.#lastProbeAt) + this.#keepAlive;
+    return Math.max(this.heardAt, this.#lastProbeAt) + this.#times.keepAlive;
   }
 
   /**
@@ -99,6 +99,7 @@ export class PeerActivity {
 
   /** Notes that packets leave. */
   sent(now: number): void {
+    this.#silent = false;
     if (this.#lastProbeAt === Infinity) this.#lastProbeAt = now;
   }
 
@@ -123,6 +124,7 @@ export class PeerActivity {
         : `; ${packets} came from there, but none was a KCP packet of this conversation: ` +
           "does the peer encrypt?";
     }
+    if (this.#silent) return "; nothing was sent to the peer yet, so it knows of no connection";
     return this.#encrypted
       ? "; nothing came from there: no peer runs there, " +
         "or the peer has another key or cipher and drops our packets"

@@ -6,7 +6,7 @@
 import { Arena } from "../../kcp/arena.ts";
 import { Kcp } from "../../kcp/kcp.ts";
 import { LATE } from "../../kcp/liveness.ts";
-import { checkBytes, type KcpLiveOptions, type ResolvedKcpOptions } from "../../kcp/options.ts";
+import { checkBytes, type KcpLiveOptions } from "../../kcp/options.ts";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { Scratch } from "../../kcp/scratch.ts";
 import type { KcpStats } from "../../kcp/stats.ts";
@@ -28,13 +28,24 @@ import {
   GIVEN_UP,
   isReset,
   readReset,
+  REFUSED,
 } from "./reset.ts";
 import { REPEATS, ResetSender } from "./reset_sender.ts";
-import { resolveSession, type SessionOptions } from "./session_options.ts";
+import { RoundTrip } from "./round_trip.ts";
+import {
+  checkTimes,
+  type ResolvedSessionOptions,
+  resolveSession,
+  type SessionLiveOptions,
+  type SessionOptions,
+  type SessionTimes,
+} from "./session_options.ts";
 import { kcpOptions, wireOptions } from "./wire_options.ts";
 
 /** Counters and present state of a {@linkcode Session}. */
 export interface SessionStats extends KcpStats {
+  /** How long ago the last round-trip sample was taken, in ms; `Infinity` before the first one. */
+  rttAge: number;
   /** Counters of error correction: what parity cost this end, and what that of the peer brought. */
   fec: FecStats;
   /** Counters of datagrams. */
@@ -89,8 +100,8 @@ export class Session {
   readonly #closing: Closing;
   /** The place in the queue for memory, once memory was lacking. */
   #memory: MemoryWait | null = null;
-  readonly #linger: number;
-  readonly #idleTimeout: number;
+  readonly #roundTrip: RoundTrip;
+  readonly #times: SessionTimes;
   readonly #createdAt: number;
   /** The protocol settings of the application, before parity gets its share. */
   #given: KcpLiveOptions;
@@ -103,6 +114,8 @@ export class Session {
   #resets: ResetSender | null = null;
   /** Whether the peer was asked to open the conversation. */
   #asked = false;
+  /** Whether data that arrived before the end is kept for the application. */
+  #keepsUnread = false;
   /** Payload bytes that had arrived when the session was closed. */
   #payloadAtEnd = 0;
   #trimAt = Infinity;
@@ -131,12 +144,10 @@ export class Session {
     arena?: Arena,
     protection: PacketProtection | null = PacketProtection.of(options),
   ) {
-    const { idleTimeout, keepAlive, linger, timeWait, fec, memoryLimit, fixed, live } =
-      resolveSession(options);
+    const { times, timeWait, fec, memoryLimit, fixed, live } = resolveSession(options);
     this.conv = conv;
     this.peer = peer;
-    this.#linger = linger;
-    this.#idleTimeout = idleTimeout;
+    this.#times = times;
     this.#given = live;
     const overhead = overheadOf(protection, fec);
     this.kcp = new Kcp(
@@ -147,9 +158,10 @@ export class Session {
     this.#protection = protection;
     this.#scratch = new Scratch(this.kcp.arena);
     this.#pipeline = new Pipeline(this.kcp, protection, fec);
-    this.#activity = new PeerActivity(this.kcp, now, idleTimeout, keepAlive, protection !== null);
+    this.#activity = new PeerActivity(this.kcp, now, times, protection !== null);
     this.#confirmation = new AddressConfirmation(this.kcp);
-    this.#closing = new Closing(this.kcp, linger, timeWait);
+    this.#closing = new Closing(this.kcp, times, timeWait);
+    this.#roundTrip = new RoundTrip(this.kcp, fixed.extensions === true, now);
     this.#updateShare();
     this.kcp.tick(now);
     this.#createdAt = this.#now = now;
@@ -188,9 +200,9 @@ export class Session {
     return this.#closing.endRequested || this.#state !== "open";
   }
 
-  /** Whether the peer has acknowledged everything, the end included. */
-  get endDelivered(): boolean {
-    return this.#closing.endDelivered;
+  /** Whether the peer has acknowledged everything so far, and the end if it was requested. */
+  get delivered(): boolean {
+    return this.#closing.delivered;
   }
 
   /** Whether the peer's address is not confirmed yet: see {@linkcode Session.confirm}. */
@@ -203,6 +215,11 @@ export class Session {
   /** Whether a valid packet of the peer has arrived. */
   get heard(): boolean {
     return this.#activity.heard;
+  }
+
+  /** When the last valid packet of the peer arrived, in ms; -Infinity if none did. */
+  get heardAt(): number {
+    return this.heard ? this.#activity.heardAt : -Infinity;
   }
 
   /** Whether the peer knows of the session. */
@@ -342,17 +359,44 @@ export class Session {
   }
 
   /**
-   * Changes settings of the protocol while the session runs: {@linkcode Kcp.configure}.
+   * Changes settings while the session runs: those of {@linkcode Kcp.configure}, and its times.
    *
    * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range. No
    * setting is changed then.
    */
-  configure(change: KcpLiveOptions): void {
-    const named = Object.entries(change).filter(([, value]) => value !== undefined);
+  configure(change: SessionLiveOptions): void {
+    const { idleTimeout, keepAlive, linger, ...protocol } = change;
+    const before = this.#times;
+    const times = checkTimes({
+      idleTimeout: idleTimeout === undefined ? before.idleTimeout : idleTimeout,
+      keepAlive: keepAlive === undefined ? before.keepAlive : keepAlive,
+      linger: linger === undefined ? before.linger : linger,
+    });
+    const named = Object.entries(protocol).filter(([, value]) => value !== undefined);
     const given = { ...this.#given, ...Object.fromEntries(named) };
     this.kcp.configure(kcpOptions(given, this.#pipeline.overhead, this.#share));
     this.#given = given;
+    Object.assign(this.#times, times);
     this.onWake?.(this);
+  }
+
+  /**
+   * Asks the peer for an answer, and goes on until it comes: see {@linkcode Session.roundTripSince}.
+   *
+   * @returns The time of the call.
+   */
+  ping(): number {
+    if (this.#state === "open") {
+      if (this.kcp.initiator) this.ask();
+      this.#roundTrip.start(this.#now);
+      this.onWake?.(this);
+    }
+    return this.#now;
+  }
+
+  /** The round trip in ms of a question that was asked at the time `since` or later; -1 if none. */
+  roundTripSince(since: number): number {
+    return this.#roundTrip.since(since);
   }
 
   /** {@linkcode Kcp.resume}: sends at once what waits for a retransmission timeout. */
@@ -362,9 +406,10 @@ export class Session {
     this.onWake?.(this);
   }
 
-  /** The settings of the protocol in force. */
-  get options(): ResolvedKcpOptions {
-    return wireOptions(this.kcp.options, this.#given, this.#pipeline.overhead);
+  /** The settings in force. */
+  get options(): ResolvedSessionOptions {
+    const protocol = wireOptions(this.kcp.options, this.#given, this.#pipeline.overhead);
+    return Object.freeze({ ...protocol, ...this.#times });
   }
 
   /** The counters and the present state: a snapshot. */
@@ -373,6 +418,7 @@ export class Session {
     return {
       ...kcp,
       pathMtu: pathMtu + this.#pipeline.overhead,
+      rttAge: this.#now - this.kcp.sampledAt,
       fec: this.#pipeline.fecStats,
       datagrams: this.#pipeline.datagrams.stats,
     };
@@ -429,13 +475,6 @@ export class Session {
     this.onWake?.(this);
   }
 
-  /** Drops unread data, and all data from now on, so that the receive window stays open. */
-  endRead(): void {
-    this.#closing.discard();
-    if (this.#over) this.kcp.close();
-    this.onWake?.(this);
-  }
-
   /**
    * Closes the session: it delivers what is queued, for up to `linger` ms, and ends. It drops data
    * that arrives from now on.
@@ -444,6 +483,7 @@ export class Session {
     // Nothing reads them from now on.
     this.#pipeline.datagrams.clearIncoming();
     if (this.#over) this.kcp.close();
+    else if (this.#state === "closed") this.#dropUnread();
     if (this.#state !== "open") return;
     if (this.kcp.pristine && !this.#pipeline.datagrams.used) {
       // The peer does not know of this session.
@@ -452,6 +492,7 @@ export class Session {
       return;
     }
     this.endWrite();
+    this.#roundTrip.stop();
     this.#state = "closing";
     this.#closing.startClose(this.#now);
     this.onWake?.(this);
@@ -505,7 +546,7 @@ export class Session {
     timeWait = false,
     resets: ResetSender | null = null,
   ): void {
-    // Data that arrived before an error can still be read.
+    // Data that arrived before the end can still be read.
     const unread = this.#state === "open" && !this.remoteEnded;
     if (this.#state === "closing") this.#pipeline.datagrams.clearIncoming();
     this.#state = "closed";
@@ -516,15 +557,22 @@ export class Session {
     this.#memory?.update(0, false);
     this.#release();
     // TIME-WAIT is long: acknowledgments need next to no memory.
+    this.#keepsUnread = unread && this.readable;
     if (timeWait) this.#trimTimeWait();
-    else if (unread && this.readable) this.kcp.abandon();
+    else if (this.#keepsUnread) this.kcp.abandon();
     else this.kcp.close();
     this.onChange?.();
   }
 
-  /** Frees what arrived in TIME-WAIT: nothing reads it. */
-  #trimTimeWait(): void {
+  /** Frees what was kept for the application, in TIME-WAIT. */
+  #dropUnread(): void {
+    this.#keepsUnread = false;
     this.kcp.dropUnread();
+  }
+
+  /** Frees what arrived in TIME-WAIT, but not what had arrived before the end and is unread. */
+  #trimTimeWait(): void {
+    if (!this.#keepsUnread) this.kcp.dropUnread();
     this.kcp.trim();
     this.#scratch.release();
   }
@@ -532,8 +580,8 @@ export class Session {
   #endTimeWait(): void {
     this.#over = !this.#resets;
     this.#release();
-    // Data that arrived before an error can still be read.
-    if (this.#error && this.readable) this.kcp.abandon();
+    // Data that arrived before the end can still be read.
+    if ((this.#error || this.#keepsUnread) && this.readable) this.kcp.abandon();
     else this.kcp.close();
   }
 
@@ -645,6 +693,8 @@ export class Session {
       return;
     }
     this.#confirmation.received(bytes, this.#now);
+    this.#closing.noticeRemoteEnd();
+    if (!this.#confirmation.pending) this.#roundTrip.received(this.#now);
     if (this.kcp.rcvShortage > 0) this.#waitForMemory();
     this.#settle();
     if (this.state === "open") this.onChange?.();
@@ -663,10 +713,10 @@ export class Session {
       // session may never have known it: it talked with a process before this one.
       this.#finish(null);
     } else {
-      const { closeCode, reason } = reset;
-      this.#finish(
-        new ConnectionError("reset", describeReset(reset, this.#peerName), { closeCode, reason }),
-      );
+      const { cause, closeCode, reason } = reset;
+      const code = cause === REFUSED ? "ECONNREFUSED" : undefined;
+      const message = describeReset(reset, this.#peerName);
+      this.#finish(new ConnectionError("reset", message, { closeCode, reason, code }));
     }
     return true;
   }
@@ -705,11 +755,13 @@ export class Session {
   }
 
   /**
-   * The likely reason why no valid packet ever arrived, as the end of an error message that begins
-   * with "; ". Empty if a valid packet arrived.
+   * What is known of the reason of a silence, as the end of an error message that begins with "; ":
+   * the likely reason why no valid packet ever arrived, or that the peer had ended its stream. Empty
+   * if nothing is known.
    */
   get diagnosis(): string {
-    return this.#activity.diagnosis;
+    const ended = this.#closing.endArrived ? "; the peer had ended its stream before" : "";
+    return this.#activity.diagnosis + ended;
   }
 
   /** The time at which {@linkcode Session.tick} is next due. */
@@ -729,6 +781,7 @@ export class Session {
       closing.lingerEndsAt,
       closing.finishedAt(this.#now),
       this.#confirmation.deadline,
+      this.#roundTrip.deadline,
       this.#trimAt,
     );
   }
@@ -770,6 +823,7 @@ export class Session {
     else if (silent) this.#endUnconfirmed();
     else this.#settle();
     if (this.state === "closed") return;
+    this.#roundTrip.tick(now);
     if (now >= this.#activity.keepAliveAt) this.#activity.probe(now);
     if (now >= this.#trimAt) {
       this.#trimAt = Infinity;
@@ -782,7 +836,10 @@ export class Session {
   }
 
   #endUnreachable(): void {
-    const silence = Math.round(this.#now - this.#activity.heardAt);
+    // The time counts from when an answer was due: nothing was asked for before.
+    const { silentSince } = this.kcp;
+    const since = silentSince === Infinity ? this.#activity.heardAt : silentSince;
+    const silence = Math.round(this.#now - since);
     this.#finish(
       new ConnectionError(
         "unreachable",
@@ -794,10 +851,11 @@ export class Session {
   }
 
   #endIdle(): void {
+    const { idleTimeout } = this.#times;
     this.#finish(
       new ConnectionError(
         "idle",
-        `The peer ${this.#peerName} was silent for the idle timeout of ${this.#idleTimeout} ms` +
+        `The peer ${this.#peerName} was silent for the idle timeout of ${idleTimeout} ms` +
           this.diagnosis,
       ),
       false,
@@ -826,7 +884,7 @@ export class Session {
         new ConnectionError(
           "closed",
           `Closed with ${left} bytes undelivered: ` +
-            `the peer ${this.#peerName} did not acknowledge them in ${this.#linger} ms`,
+            `the peer ${this.#peerName} did not acknowledge them in ${this.#times.linger} ms`,
         ),
       );
     }

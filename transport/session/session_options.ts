@@ -1,4 +1,4 @@
-import type { KcpLiveOptions, KcpOptions } from "../../kcp/options.ts";
+import type { KcpLiveOptions, KcpOptions, ResolvedKcpOptions } from "../../kcp/options.ts";
 import type { Entropy } from "../../crypt/packet_cipher.ts";
 import { DEFAULT_TIME_WAIT } from "./closing.ts";
 import { type FecOptions, type ResolvedFec, resolveFec } from "./fec_options.ts";
@@ -39,6 +39,33 @@ export interface SessionOptions extends KcpOptions, ProtectionOptions {
   timeWait?: number;
 }
 
+/** Settings of a session that can change while it runs. */
+export interface SessionLiveOptions extends KcpLiveOptions {
+  /** See {@linkcode SessionOptions.idleTimeout}. The time counts from the last packet. */
+  idleTimeout?: number;
+  /** See {@linkcode SessionOptions.keepAlive}. The time counts from the last packet. */
+  keepAlive?: number;
+  /** See {@linkcode SessionOptions.linger}. The time counts from the close. */
+  linger?: number;
+}
+
+/** The settings of a session that are in force. */
+export interface ResolvedSessionOptions extends ResolvedKcpOptions {
+  /** See {@linkcode SessionOptions.idleTimeout}. */
+  readonly idleTimeout: number;
+  /** See {@linkcode SessionOptions.keepAlive}. */
+  readonly keepAlive: number;
+  /** See {@linkcode SessionOptions.linger}. */
+  readonly linger: number;
+}
+
+/** The times of a session that can change while it runs, in ms. */
+export interface SessionTimes {
+  idleTimeout: number;
+  keepAlive: number;
+  linger: number;
+}
+
 /** Largest memory limit in bytes: the largest arena. */
 const MAX_MEMORY = 2 ** 30;
 /**
@@ -49,9 +76,7 @@ const MIN_MEMORY = 2 ** 20;
 
 /** The settings of a session after the checks, apart from those of the encryption. */
 export interface ResolvedSession {
-  readonly idleTimeout: number;
-  readonly keepAlive: number;
-  readonly linger: number;
+  readonly times: SessionTimes;
   readonly timeWait: number;
   readonly memoryLimit: number;
   readonly fec: ResolvedFec | null;
@@ -86,9 +111,7 @@ export function resolveSession(options: SessionOptions): ResolvedSession {
   } = options;
   return {
     fec: resolveFec(fec),
-    idleTimeout: checkTime("idleTimeout", idleTimeout),
-    keepAlive: checkTime("keepAlive", keepAlive),
-    linger: checkTime("linger", linger, 0),
+    times: checkTimes({ idleTimeout, keepAlive, linger }),
     timeWait: checkTime("timeWait", timeWait, 0),
     memoryLimit: checkMemory(memoryLimit),
     fixed: { congestion, initialSndSn, initialRcvSn, initialTs, extensions },
@@ -102,6 +125,19 @@ function drawUint32(entropy: Entropy | undefined): number {
   const bytes = new Uint8Array(4);
   entropy(bytes);
   return new DataView(bytes.buffer).getUint32(0, true);
+}
+
+/**
+ * Checks the times of a session, and copies them.
+ *
+ * @throws {TypeError | RangeError} When one has the wrong type or is out of its range.
+ */
+export function checkTimes({ idleTimeout, keepAlive, linger }: SessionTimes): SessionTimes {
+  return {
+    idleTimeout: checkTime("idleTimeout", idleTimeout),
+    keepAlive: checkTime("keepAlive", keepAlive),
+    linger: checkTime("linger", linger, 0),
+  };
 }
 
 function checkTime(name: string, value: number, min = 1): number {

@@ -42,6 +42,7 @@ export function lossOf(fields: Partial<Loss> = {}): Loss {
     span: 1,
     appLimited: false,
     timedOut: false,
+    again: false,
     ...fields,
   };
 }

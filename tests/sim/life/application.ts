@@ -282,7 +282,10 @@ export class Application {
     const { end, stage } = this;
     end.out.endedAt = Math.min(end.out.endedAt, stage.now);
     stage.moment("closeWrite");
-    const result = await this.#try("closeWrite", () => end.connection.closeWrite());
+    const result = await this.#try("closeWrite", async () => {
+      await end.connection.closeWrite();
+      await end.connection.drained();
+    });
     if (result instanceof ConnectionError || end.closedAt < Infinity) return;
     end.out.promise("closeWrite()", stage.now);
     end.out.endPromisedAt = stage.now;
@@ -350,7 +353,7 @@ export class Application {
     for (;;) {
       let payload;
       try {
-        payload = await this.#alive(end.connection.readDatagram());
+        payload = await this.#alive(end.connection.receiveDatagram());
       } catch (error) {
         if (error instanceof ConnectionError) return;
         throw error;

@@ -108,7 +108,7 @@ Deno.test("Connection: writes wait while the peer does not read; memory is bound
     assertEquals(written, stuck, "writes continue although the peer does not read");
     assertEquals(await readExactly(server, total), pattern(total));
     await writing;
-  });
+  }, { sndWnd: 128, rcvWnd: 256 });
 });
 
 Deno.test("Connection: a pending write completes as soon as the peer reads", async () => {

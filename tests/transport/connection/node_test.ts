@@ -1,5 +1,5 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import { connect, listen } from "../../../transport/node.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { connect, listen, node, NodeSocket } from "../../../transport/node.ts";
 import { turbo } from "../../../mod.ts";
 import { pattern } from "../../kcp/harness.ts";
 import { readAll, writeAll } from "../harness.ts";
@@ -40,4 +40,25 @@ Deno.test("node:dgram: an invalid option or a port in use is refused", async () 
   await assertRejects(() => listen({ hostname: "127.0.0.1", port }), Error, "EADDRINUSE");
   listener.close();
   await listener.closed;
+});
+
+Deno.test("node:dgram: buffers have the sizes of the options, and can change", async () => {
+  const bind = node({ receiveBuffer: 65_536, sendBuffer: 32_768 });
+  const listener = await listen({ hostname: "127.0.0.1", bind });
+  const { socket } = listener;
+  assert(socket instanceof NodeSocket);
+  // Linux tells twice the size (socket(7)).
+  const factor = Deno.build.os === "linux" ? 2 : 1;
+  assertEquals(socket.settings.receiveBuffer, factor * 65_536);
+  socket.configure({ sendBuffer: 16_384 });
+  socket.configure({ receiveBuffer: 100_000 });
+  assertEquals(socket.settings, { receiveBuffer: factor * 100_000, sendBuffer: factor * 16_384 });
+  for (const wrong of [{ receiveBuffer: 1 }, { sendBuffer: 1.5 }, { sendBuffer: 2 ** 31 }]) {
+    assertThrows(() => node(wrong), RangeError, "Cannot set");
+    assertThrows(() => socket.configure(wrong), RangeError, "Cannot set");
+  }
+  listener.close();
+  await listener.closed;
+  assertThrows(() => socket.settings, Error, "is closed");
+  assertThrows(() => socket.configure({}), Error, "is closed");
 });

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { Link } from "../../../transport/link/link.ts";
+import { tableKey } from "../../../transport/linux/kernel_sockets.ts";
 import { LossyProxy, type ProxyOptions, startProxy } from "../../../transport/link/proxy.ts";
 import { Random } from "../../../transport/link/random.ts";
+import { linux, type LinuxSocket } from "../../../transport/linux.ts";
+import { PacketBatch } from "../../../kcp/mod.ts";
 import { RawSocket } from "../raw_socket.ts";
 
 /** How long (ms) a test waits for something that must happen, before it fails. */
@@ -434,4 +437,93 @@ Deno.test({
     assertEquals((await target.receive()).number, 7);
     assertEquals([proxy.stats.clients, proxy.stats.failed], [1, 0]);
   },
+});
+
+// --- what the kernel drops ---
+
+const onLinux = Deno.build.os === "linux";
+
+/** Sends packets of 1400 bytes at once, while nothing else gets a turn. */
+async function flood(count: number, to: Deno.NetAddr): Promise<void> {
+  const socket = await linux({ segmentation: false })("127.0.0.1", 0);
+  const batch = new PacketBatch({ bytes: 1 << 17, packets: 64 });
+  for (let sent = 0; sent < count;) {
+    batch.clear();
+    for (let i = 0; i < 64 && sent < count; i++, sent++) {
+      batch.destination = `${to.hostname}:${to.port}`;
+      batch.append(batch.place(1400) + 1400);
+    }
+    const sending = socket.send(batch);
+    if (sending) await sending;
+  }
+  await socket.close();
+}
+
+Deno.test({
+  name: "proxy: packets that its sockets lose are counted, and no others",
+  ignore: !onLinux,
+  async fn() {
+    using target = new Peer();
+    const proxy = await start(target);
+    proxy.up.down = true;
+    assertEquals(proxy.stats.systemDropped, 0);
+    // More than 4 MiB of buffer hold, twice what the option asks for.
+    const COUNT = 20_000;
+    await flood(COUNT, proxy.addr);
+    const { systemDropped } = proxy.stats;
+    assert(systemDropped !== "unknown" && systemDropped > 0 && systemDropped < COUNT);
+    await until(() => proxy.up.stats.packets >= COUNT - systemDropped);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const { packets, lost, blackedOut } = proxy.up.stats;
+    assertEquals([packets, lost, blackedOut], [COUNT - systemDropped, 0, packets]);
+    await proxy.close();
+    assertEquals(proxy.stats.systemDropped, systemDropped, "the closed proxy still tells it");
+  },
+});
+
+Deno.test({
+  name: "proxy: its sockets hold bursts that the default buffers would lose",
+  ignore: !onLinux,
+  async fn() {
+    // The system may allow no larger buffers than the default of 208 KiB, which holds 90 of these.
+    const probe = await linux()("127.0.0.1", 0) as LinuxSocket;
+    const { receiveBuffer } = probe.settings;
+    await probe.close();
+    if (receiveBuffer < 4 << 20) return;
+    using target = new Peer();
+    await using proxy = await start(target);
+    proxy.up.down = true;
+    await flood(2000, proxy.addr);
+    await until(() => proxy.up.stats.packets === 2000);
+    assertEquals(proxy.stats.systemDropped, 0);
+  },
+});
+
+Deno.test("proxy: without FFI it does not know what the system drops, and works", async () => {
+  const { querySync } = Deno.permissions;
+  const states = { state: "prompt" } as Deno.PermissionStatus;
+  for (const status of [states, { state: "granted", partial: true } as Deno.PermissionStatus]) {
+    Deno.permissions.querySync = (descriptor) =>
+      descriptor.name === "ffi" ? status : querySync.call(Deno.permissions, descriptor);
+    try {
+      using target = new Peer();
+      using client = new Peer();
+      await using proxy = await start(target);
+      await client.send(1, proxy.addr);
+      assertEquals((await target.receive()).number, 1);
+      proxy.rebind();
+      // A process that may read /proc/net/udp knows it all the same: none of the tests does.
+      assertEquals(proxy.stats.systemDropped, "unknown");
+    } finally {
+      Deno.permissions.querySync = querySync;
+    }
+  }
+});
+
+Deno.test("proxy: an address has the form of the kernel's table", () => {
+  // From /proc/net/udp and udp6 of a machine with these sockets.
+  assertEquals(tableKey("127.0.0.1", 42132), "0100007F:A494");
+  assertEquals(tableKey("0.0.0.0", 80), "00000000:0050");
+  assertEquals(tableKey("::1", 9), "00000000000000000000000001000000:0009");
+  assertEquals(tableKey("fe80::fc:ff:fe00:1", 5), "000080FE00000000FF00FC00010000FE:0005");
 });

@@ -14,6 +14,7 @@ const OPTIONS = {
   reusePort: false,
   segmentation: true,
   batching: true,
+  dscp: 0,
   busyPoll: 0.2,
 };
 // Numbers of errors. Source: errno.h of Linux.

@@ -49,6 +49,7 @@ const SETTINGS = {
   reusePort: false,
   segmentation: true,
   batching: true,
+  dscp: 0,
   busyPoll: 0.2,
 };
 

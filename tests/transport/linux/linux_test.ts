@@ -17,6 +17,7 @@ const DEFAULTS = {
   reusePort: false,
   segmentation: true,
   batching: true,
+  dscp: 0,
   busyPoll: 0.2,
 };
 

@@ -16,6 +16,7 @@ const OPTIONS = {
   reusePort: false,
   segmentation: true,
   batching: true,
+  dscp: 0,
   busyPoll: 0.2,
 };
 

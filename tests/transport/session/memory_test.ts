@@ -167,7 +167,7 @@ Deno.test("memory: the end of the stream needs none", () => {
   const [end] = runner.segments(4000).filter(({ cmd }) => cmd === PUSH);
   assertEquals([end.sn, end.data.length], [0, 0]);
   runner.machine.input(encode({ conv: a.conv, cmd: ACK, ts: end.ts, una: 1 }), 4010, PEER);
-  assert(a.endDelivered, "the acknowledgment gets in, though the arena is full");
+  assert(a.delivered, "the acknowledgment gets in, though the arena is full");
 });
 
 Deno.test("memory: a message that met full memory is complete soon after memory is back", () => {

@@ -55,8 +55,8 @@ Deno.test("migrate: a packet that does not fit moves no session", () => {
   const misfits = {
     "una of the past": { sn: 1, una: 0x80000001 },
     "una of the future": { sn: 1, una: 2 },
-    "sn beyond the window": { sn: 1 + 256, una: 1 },
-    "sn of long ago": { sn: -256, una: 1 },
+    "sn beyond the window": { sn: 1 + 2048, una: 1 },
+    "sn of long ago": { sn: -2048, una: 1 },
     "another conv": { conv: CONV + 1, sn: 1, una: 1 },
   };
   for (const [name, segment] of Object.entries(misfits)) {

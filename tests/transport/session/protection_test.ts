@@ -218,7 +218,7 @@ for (const name of CIPHER_NAMES) {
       await writeAll(client, stream);
       const conn = await server.accept();
       assertEquals(await readExactly(conn, stream.length), stream);
-      assertEquals(await conn.readDatagram(), aside);
+      assertEquals(await conn.receiveDatagram(), aside);
     });
     const conv = Uint8Array.of(0x44, 0x33, 0x22, 0x11);
     const found = (needle: Uint8Array) =>

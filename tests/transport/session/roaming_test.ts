@@ -162,7 +162,9 @@ Deno.test("roaming: datagrams alone move an encrypted session", async () => {
     }
     assertEquals(server.connections[0].remoteAddr.hostname, "10.0.0.3");
     let datagrams = 0;
-    while (await server.connections[0].readDatagram({ timeout: 1 }).catch(() => null)) datagrams++;
+    while (await server.connections[0].receiveDatagram({ timeout: 1 }).catch(() => null)) {
+      datagrams++;
+    }
     assertEquals(datagrams, 5);
   });
   assertEquals(moves.length, 1);

@@ -147,17 +147,6 @@ Deno.test("Session: a session that its peer does not know is over when it closes
   assertEquals(a.sent(0), []);
 });
 
-Deno.test("Session: endRead drops data, keeps the window open, and still writes", () => {
-  const [a, b] = pair();
-  b.machine.endRead();
-  a.machine.write(pattern(100_000));
-  b.machine.write(pattern(10));
-  for (let now = 0; now < 3000; now += 10) exchange(a, b, now);
-  assert(a.machine.kcp.drained, "the peer can't send");
-  assertEquals(b.machine.kcp.readable, 0);
-  assertEquals(drain(a.machine), pattern(10));
-});
-
 Deno.test("Session: two ends that close at once are over at once, without error", () => {
   const [a, b] = pair();
   a.machine.write(pattern(10));

@@ -1,0 +1,130 @@
+/**
+ * Sums over all connections of a listener and of the process.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { type Connection, processTotals, type SessionStats, turbo } from "../../../mod.ts";
+import { connectVia, listenOn } from "../../../transport/mod.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
+import { encode, pattern } from "../../kcp/harness.ts";
+import { FakeClock, FakeSocket, readExactly } from "../harness.ts";
+
+const HERE = { hostname: "10.0.0.1", port: 80 } as const;
+
+/** The counters of some connections, added up by hand. */
+function sumOf(conns: Connection[], count: (stats: SessionStats) => number): number {
+  return conns.reduce((sum, conn) => sum + count(conn.stats), 0);
+}
+
+Deno.test("totals: a listener sums up its connections, and keeps what ended ones have counted", async () => {
+  const network = new SimulatedNetwork({ seed: 1, link: { latency: 10, loss: 0.1 } });
+  const options = { ...turbo, fec: { dataShards: 4, parityShards: 2 } };
+  const listener = network.listen({ ...HERE, ...options });
+  await network.run(async () => {
+    const clients: Connection[] = [], servers: Connection[] = [];
+    for (let i = 0; i < 4; i++) {
+      clients.push(network.connect({ ...HERE, ...options }));
+      await clients[i].write(pattern(10_000));
+      servers.push(await listener.accept());
+      await readExactly(servers[i], 10_000);
+      await servers[i].write(pattern(20_000));
+      servers[i].sendDatagram(pattern(10));
+      await readExactly(clients[i], 20_000);
+    }
+    const other = network.listen({ hostname: "10.0.0.3", port: 80, ...turbo });
+    servers.push(connectVia(listener, "10.0.0.3:80", 5, turbo));
+    await servers[4].write(pattern(700));
+    await readExactly(await other.accept(), 700);
+    await network.delay(1000);
+    for (const count of [5, 2, 0]) {
+      const { totals } = listener;
+      assertEquals([totals.accepted, totals.dialled, totals.open], [4, 1, count]);
+      const { connections } = totals;
+      const named: [number, (stats: SessionStats) => number][] = [
+        [connections.bytesOut, (stats) => stats.bytesOut],
+        [connections.packetsIn, (stats) => stats.packetsIn],
+        [connections.payloadIn, (stats) => stats.payloadIn],
+        [connections.lost, (stats) => stats.lost],
+        [connections.fec.recovered, (stats) => stats.fec.recovered],
+        [connections.datagrams.sent, (stats) => stats.datagrams.sent],
+      ];
+      for (const [sum, pick] of named) {
+        assertEquals(sum, sumOf(servers, pick), `${pick} with ${count} open`);
+      }
+      assertEquals([connections.payloadIn, connections.datagrams.sent], [40_000, 4]);
+      assert(connections.fec.parityOut > 0 && connections.fec.recovered > 0);
+      const left = listener.connections;
+      for (const conn of left.slice(0, count === 5 ? 3 : 5)) conn.abort();
+      await network.delay(5000);
+    }
+    listener.close();
+    await listener.closed;
+    assertEquals(listener.totals.connections.payloadIn, 40_000, "after the close, too");
+    for (const conn of clients) conn.abort();
+  });
+});
+
+Deno.test("totals: what connections hold at present is counted for open ones only", async () => {
+  const network = new SimulatedNetwork({ seed: 1, link: { latency: 10 } });
+  const listener = network.listen({ ...HERE, ...turbo });
+  await network.run(async () => {
+    const client = network.connect({ ...HERE, ...turbo });
+    await client.write(pattern(5000));
+    await listener.accept();
+    await network.delay(100);
+    assertEquals(listener.totals.present.bytesHeld, 5000);
+    client.abort();
+    await network.delay(5000);
+    assertEquals(listener.totals.present.bytesHeld, 0);
+  });
+});
+
+Deno.test("totals: packets that no connection takes are counted for the socket", () => {
+  const socket = new FakeSocket();
+  const listener = listenOn(socket, new FakeClock());
+  socket.receiver!.packet(new Uint8Array(5), "10.0.0.9:9");
+  // The middle of an unknown conversation opens none.
+  socket.receiver!.packet(encode({ conv: 7, sn: 500, data: pattern(3) }), "10.0.0.9:9");
+  const { sockets, accepted, open } = listener.totals;
+  assertEquals([sockets.packetsIn, sockets.invalid, accepted, open], [2, 1, 0, 0]);
+  listener.close();
+});
+
+Deno.test("totals: the process sums up all sockets, open and closed", async () => {
+  const before = processTotals();
+  const since = () => {
+    const { dialled, accepted, open, connections, sockets } = processTotals();
+    return {
+      dialled: dialled - before.dialled,
+      accepted: accepted - before.accepted,
+      open: open - before.open,
+      payloadIn: connections.payloadIn - before.connections.payloadIn,
+      payloadOut: connections.payloadOut - before.connections.payloadOut,
+      packets: sockets.packetsIn - before.sockets.packetsIn,
+    };
+  };
+  const network = new SimulatedNetwork({ seed: 2, link: { latency: 10 } });
+  const listeners = [80, 81].map((port) => network.listen({ ...HERE, port, ...turbo }));
+  const conns: Connection[] = [];
+  await network.run(async () => {
+    for (const [i, listener] of listeners.entries()) {
+      const client = network.connect({ ...HERE, port: 80 + i, ...turbo });
+      await client.write(pattern(1000));
+      const server = await listener.accept();
+      await readExactly(server, 1000);
+      conns.push(client, server);
+    }
+    await network.delay(500);
+    const { packets, ...sums } = since();
+    const all = { dialled: 2, accepted: 2, payloadIn: 2000, payloadOut: 2000 };
+    assertEquals(sums, { ...all, open: 4 });
+    assertEquals(packets, network.stats.delivered);
+    for (const listener of listeners) listener.close({ connections: "abort" });
+    await Promise.all(listeners.map(({ closed }) => closed));
+    await network.delay(60_000);
+    const { packets: _, ...later } = since();
+    assertEquals(later, { ...all, open: 0 });
+    assertEquals(since().packets, network.stats.delivered - network.undeliverable);
+  });
+});
