@@ -14,6 +14,14 @@ export const RTO_MIN_NODELAY = 30;
  */
 const STALE = 16;
 
+/**
+ * Acknowledgments are held back if those of this many packets in a row have waited. One that was lost makes
+ * those of a single packet late.
+ */
+const DELAYS = 4;
+/** The longest wait is so many times the shortest one. */
+const SLACK = 1.5;
+
 /** Round-trip time estimation and the retransmission timeout, as in RFC 6298 §2. */
 export class RtoEstimator {
   /** Smoothed round-trip time in ms, -1 before the first sample. */
@@ -24,6 +32,14 @@ export class RtoEstimator {
   min = Infinity;
   /** Retransmission timeout of a first transmission, in ms. */
   rto = RTO_DEFAULT;
+  /**
+   * The shortest wait of acknowledgments of the present packets of them, of those before, and how many these
+   * are. So long the peer holds them back. Samples do not show it: they come from the segment that arrived
+   * last.
+   */
+  #delayNow = Infinity;
+  #delayBefore = 0;
+  #delays = 0;
 
   /**
    * Takes a round-trip sample.
@@ -45,6 +61,24 @@ export class RtoEstimator {
     this.bound(interval, minRto);
   }
 
+  /** Notes by how much the first segment that a packet acknowledges had waited longer than the last one. */
+  noteAckDelay(delay: number): void {
+    this.#delayNow = Math.min(this.#delayNow, delay);
+    if (++this.#delays < DELAYS) return;
+    this.#delayBefore = this.#delayNow;
+    this.#delayNow = Infinity;
+    this.#delays = 0;
+  }
+
+  /**
+   * How long an acknowledgment may be held back, in ms.
+   *
+   * @param interval The flush interval of this end in ms. That of the peer may be longer.
+   */
+  heldBack(interval: number): number {
+    return Math.max(interval, SLACK * Math.min(this.#delayBefore, this.#delayNow));
+  }
+
   /**
    * Moves the estimate to `rtt`, the first sample after a long time: the path may be another one. The
    * variation grows with the step, so that the timeout does not become too short.
@@ -56,7 +90,9 @@ export class RtoEstimator {
 
   /** Computes the timeout again after `interval` or `minRto` changed. */
   bound(interval: number, minRto: number): void {
-    const rto = this.srtt < 0 ? RTO_DEFAULT : this.srtt + Math.max(interval, 4 * this.rttvar);
+    const rto = this.srtt < 0
+      ? RTO_DEFAULT
+      : this.srtt + Math.max(this.heldBack(interval), 4 * this.rttvar);
     this.rto = Math.min(Math.max(rto, minRto), RTO_MAX);
   }
 }

@@ -47,6 +47,8 @@ export class SendBuffer {
    */
   arrivedSize = 0;
   arrivedAt = -Infinity;
+  /** When the first of the segments was sent that the packet acknowledges, in ms. */
+  oldestAt = Infinity;
   /** The `frg` of the segment before `una`. */
   frgBefore = 0;
   readonly rates = new RateSampler();
@@ -247,6 +249,7 @@ export class SendBuffer {
       if (distance(ts, timestamp(detector.firstSentAt(slot))) !== 0) this.#noteLoss();
       certain = distance(ts, timestamp(this.rates.sentAt(slot))) === 0;
     }
+    this.oldestAt = Math.min(this.oldestAt, detector.firstSentAt(slot));
     this.rates.acknowledge(slot, detector.isWaiting(slot), certain, now);
     detector.acknowledge(slot);
     this.acknowledged++;
@@ -302,6 +305,7 @@ export class SendBuffer {
     } else {
       this.notePacketArrived(sn, sentAt);
     }
+    this.oldestAt = Math.min(this.oldestAt, detector.firstSentAt(slot));
     this.rates.acknowledge(slot, detector.isWaiting(slot), !repeated, now);
     detector.acknowledge(slot);
     this.inFlight--;

@@ -41,6 +41,8 @@ const MAX_PROBE_RTT = 10_000;
 const OLD_SAMPLE = 4_000;
 /** After a silence of this many RTOs, everything in flight counts as lost: it was an outage. */
 const OUTAGE_RTOS = 3;
+/** No peer is taken to hold acknowledgments back for longer, in ms. */
+const MAX_ACK_DELAY = 500;
 /** A write without memory waits for a block of at most this many bytes, or of its larger queue. */
 const ENOUGH = 16_384;
 /**
@@ -159,6 +161,8 @@ export class Sender implements PacketSink {
   asked = false;
   /** Whether pieces of the first segment wait for the pacer. */
   #firstPiecesDue = false;
+  /** When segments were last acknowledged, in ms. */
+  #ackedAt = -Infinity;
   /** Segments that had only been late, as the controller knows. */
   #needlessBefore = 0;
 
@@ -372,6 +376,7 @@ export class Sender implements PacketSink {
     this.#rtt = -1;
     this.#packetTs = NaN;
     this.buffer.arrivedSize = 0;
+    this.buffer.oldestAt = Infinity;
     this.buffer.detector.startPacket();
     this.buffer.rates.startPacket();
   }
@@ -658,6 +663,12 @@ export class Sender implements PacketSink {
     if (this.path.isSmall || this.#renumbering.waiting) this.#renumber();
     const rtt = recovered ? -1 : this.#sample(now);
     if (rtt >= 0) {
+      if (buffer.oldestAt < Infinity) {
+        // What was lost waited for longer, but others were acknowledged meanwhile.
+        const delay = Math.min(now - buffer.oldestAt - rtt, now - this.#ackedAt, MAX_ACK_DELAY);
+        const alone = this.#inFlightBefore - buffer.inFlight === 1;
+        this.rto.noteAckDelay(alone ? 0 : Math.max(0, delay));
+      }
       const alone = this.rto.srtt >= 0 && now - this.sampledAt > OLD_SAMPLE;
       this.loneRtt = alone ? this.#rtt : -1;
       this.#outdated ||= alone;
@@ -671,6 +682,7 @@ export class Sender implements PacketSink {
     }
     const acked = this.#inFlightBefore - buffer.inFlight;
     if (acked > 0) {
+      this.#ackedAt = now;
       this.answered ||= this.trusted;
       this.pacer.credit(acked);
       buffer.detector.allowTailProbe();
@@ -746,7 +758,8 @@ export class Sender implements PacketSink {
   #tailProbeAt(timeoutAt: number): number {
     if (this.buffer.waiting > 0) return Infinity;
     const { interval } = this.#options;
-    const at = this.buffer.detector.tailProbeAt(this.rto.srtt, interval);
+    const { rto } = this;
+    const at = this.buffer.detector.tailProbeAt(rto.srtt, rto.heldBack(interval));
     return at < timeoutAt ? at : Infinity;
   }
 

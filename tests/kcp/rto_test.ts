@@ -277,3 +277,29 @@ Deno.test("rto: it grows when una acknowledges a segment after it was sent again
   assert(a.kcp.rto > 56, `the RTO is ${a.kcp.rto} ms`);
   assert(a.kcp.stats.timeoutRetransmits < 6, `${a.kcp.stats.timeoutRetransmits} were needless`);
 });
+
+Deno.test("RTO: it allows for a peer that holds acknowledgments back for longer than this end would", () => {
+  // A segment each 7 ms, and a packet of acknowledgments each 40 ms. The round trip takes 8 ms.
+  const retransmits = (held: number) => {
+    const a = opened({ nodelay: 1, interval: 10, resend: 2, minRto: 1 });
+    const acks: { at: number; sn: number; ts: number }[] = [];
+    let ackAt = 0;
+    for (let now = 0; now < 2000; now++) {
+      if (now % 7 === 0) queue(a, 1);
+      for (const { cmd, sn, ts } of a.segments(now)) {
+        if (cmd === 81) acks.push({ at: now + 4, sn, ts });
+      }
+      if (now < ackAt + held) continue;
+      ackAt = now;
+      const arrived = acks.filter(({ at }) => at <= now - 4);
+      if (arrived.length === 0) continue;
+      acks.splice(0, acks.length, ...acks.filter(({ at }) => at > now - 4));
+      const { sn, ts } = arrived.at(-1)!;
+      a.input(now, { cmd: 82, sn, ts, una: sn + 1, wnd: 100 });
+    }
+    const { timeoutRetransmits, tailProbes } = a.kcp.stats;
+    return timeoutRetransmits + tailProbes;
+  };
+  assert(retransmits(40) < 50, `${retransmits(40)} of 286 segments were sent again`);
+  assert(retransmits(1) === 0, `${retransmits(1)} of 286 segments were sent again`);
+});

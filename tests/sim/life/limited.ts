@@ -11,7 +11,7 @@ import { Endpoint, type EndpointOptions } from "../../../transport/session/mod.t
 
 /** How a listener is made of a driver: by a function where the constructor is private. */
 interface Makers {
-  readonly newListener?: (driver: Driver) => Listener;
+  readonly newListener?: (driver: Driver, options: EndpointOptions) => Listener;
   readonly Listener: new (driver: Driver) => Listener;
 }
 
@@ -25,5 +25,5 @@ export function limitedListener(
   const arena = new Arena(limit, options.crypt !== undefined);
   const driver = new Driver(new Endpoint(options, true, arena), socket, clock);
   const { newListener, Listener } = listeners as unknown as Makers;
-  return newListener ? newListener(driver) : new Listener(driver);
+  return newListener ? newListener(driver, options) : new Listener(driver);
 }
