@@ -377,7 +377,7 @@ export class BbrController implements CongestionController {
     const path = this.#path;
     const probing = this.#probing;
     path.loss.onLoss(now, sentAt, loss.bytes);
-    if (this.#suspects.add(now, path.standing.smoothed)) {
+    if (this.#suspects.add(now, path.standing.smoothed, loss.again)) {
       this.#limits.save(this.#phase);
       path.bounds.save();
       this.#undoPhase = "";

@@ -9,6 +9,8 @@ import { StandingRtt } from "./bbr_standing_rtt.ts";
 const BANDWIDTH_CYCLES = 2;
 /** Draft §2.6: MinPipeCwnd in segments. */
 const MIN_SEGMENTS = 4;
+/** Segments of a burst that any receive buffer can hold. */
+const QUANTUM = 32;
 /** A burst is not more than the path delivers in this many ms: event loops are late by as much. */
 const QUANTUM_MS = 5;
 /** Limits of what counts as a standing queue, in ms, and as part of the round trip. */
@@ -106,7 +108,8 @@ export class Path {
 
   /** Bytes that have to be in flight for a path that takes and gives bursts. Draft §5.5.8. */
   get quantum(): number {
-    return Math.max(this.least, Math.min(this.burst, QUANTUM_MS * this.bw));
+    const burst = Math.max(this.burst, QUANTUM * this.mss);
+    return Math.max(this.least, Math.min(burst, QUANTUM_MS * this.bw));
   }
 
   /**

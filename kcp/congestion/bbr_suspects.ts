@@ -12,13 +12,19 @@ export class Suspects {
     return now - this.#last <= 2 * rtt;
   }
 
-  /** Notes a loss. Returns whether an episode begins with it. */
-  add(now: number, rtt: number): boolean {
+  /**
+   * Notes a loss. Returns whether an episode begins with it.
+   *
+   * @param again Whether the segment had counted as lost before: it is counted once.
+   */
+  add(now: number, rtt: number, again = false): boolean {
     const begins = !this.areRecent(now, rtt);
     if (begins) this.#all = this.#left = 0;
     this.#last = now;
-    this.#all++;
-    this.#left++;
+    if (begins || !again) {
+      this.#all++;
+      this.#left++;
+    }
     return begins;
   }
 

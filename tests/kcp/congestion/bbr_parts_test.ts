@@ -368,6 +368,7 @@ Deno.test("an episode of losses is none when half of them were late", () => {
   assertEquals(suspects.add(150, 100), false);
   assertEquals(suspects.add(300, 100), false);
   assertEquals(suspects.add(300, 100), false);
+  assertEquals(suspects.add(300, 100, true), false, "it counts already");
   assertEquals(suspects.clear(1), false);
   assertEquals(suspects.clear(1), true);
   assertEquals(suspects.clear(1), false, "it has ended");

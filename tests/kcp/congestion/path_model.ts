@@ -298,6 +298,7 @@ export class Flow {
     this.#inFlight -= packet.bytes;
     this.#lost += packet.bytes;
     this.#again.push(packet);
+    const again = this.#resent.has(packet.data);
     this.#resent.add(packet.data);
     const loss = this.#loss;
     loss.now = this.model.now;
@@ -309,6 +310,7 @@ export class Flow {
     loss.span = this.#packets.length - this.#oldest;
     loss.appLimited = packet.appLimited;
     loss.timedOut = timedOut;
+    loss.again = again;
     this.controller.onLoss(loss);
   }
 
