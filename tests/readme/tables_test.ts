@@ -60,10 +60,12 @@ Deno.test("readme: the root exports what the README says, by name", async () => 
       "Connection",
       "ConnectionError",
       "Listener",
+      "RateLimit",
       "connect",
       "fast",
       "listen",
       "normal",
+      "processTotals",
       "reference",
       "turbo",
     ],
@@ -207,6 +209,15 @@ Deno.test("readme: the table of errors has every kind", () => {
     /^"(.*)"$/.exec(cell)?.[1] ?? []
   );
   assertEquals(listed.sort(), kinds.sort());
+});
+
+Deno.test("readme: the table of errors has the code of every kind", () => {
+  for (const [name, code] of rows("What ends a connection")) {
+    const [, kind] = /^"(.*)"$/.exec(name) ?? [];
+    if (kind === undefined) continue;
+    const error = new entry.ConnectionError(kind as ConnectionErrorKind, "");
+    assertEquals(code, error.code, kind);
+  }
 });
 
 Deno.test("readme: the table of ciphers has every cipher, and what it adds to a packet", () => {
