@@ -280,6 +280,18 @@ Deno.test("readme: the members of connections and listeners that the tables name
   await network.run(() => listener.closed);
 });
 
+Deno.test("readme: the sums that the table of kcp-go's counters names exist", () => {
+  const totals = entry.processTotals();
+  const [, text] = readme.split("Of its counters, `Snmp`");
+  const [table] = text.split("\n## ");
+  let seen = 0;
+  for (const [, path] of table.matchAll(/`((?:connections|present|sockets)\.[\w.]+)`/g)) {
+    seen++;
+    assert(has(totals, path), `the README names ${path}, which does not exist`);
+  }
+  assert(seen >= 25, `only ${seen} names were found`);
+});
+
 Deno.test("readme: the ciphers take keys of the lengths that the README says", () => {
   for (const [name, lengths] of rows("Encryption").slice(1)) {
     const allowed = lengths === "none" ? [0] : lengths.match(/\d+/g)!.map(Number);
