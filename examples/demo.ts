@@ -142,7 +142,7 @@ async function sendBytes(client: Connection, size: number, seed: string, to: Has
   for (let left = size; left > 0;) {
     const part = next(Math.min(left, 65_536));
     to.update(part);
-    for (let done = 0; done < part.length;) done += await client.write(part.subarray(done));
+    await client.writeAll(part);
     left -= part.length;
   }
   await client.closeWrite();

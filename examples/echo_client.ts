@@ -21,10 +21,10 @@ try {
     for (const line of lines) {
       const sent = new TextEncoder().encode(`${line}\n`);
       const started = performance.now();
-      // Like Deno.Conn, a write or a read may move fewer bytes than it was given.
-      for (let done = 0; done < sent.length;) done += await conn.write(sent.subarray(done));
+      await conn.writeAll(sent);
       const echo = new TextDecoder();
       let answer = "";
+      // Like that of Deno.Conn, a read may give only a part.
       for (let left = sent.length; left > 0;) {
         const count = await conn.read(buffer, { timeout: 10_000 });
         if (count === null) throw new ConnectionError("closed", "the server ended the connection");

@@ -24,6 +24,7 @@ import type {
 } from "../../mod.ts";
 import { type LinkOptions, SimulatedNetwork } from "../../transport/simulated.ts";
 import { resolveLinkOptions } from "../../transport/link/link_options.ts";
+import { resolveLinuxOptions } from "../../transport/linux/linux_options.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", root));
@@ -60,10 +61,12 @@ Deno.test("readme: the root exports what the README says, by name", async () => 
       "Connection",
       "ConnectionError",
       "Listener",
+      "RateLimit",
       "connect",
       "fast",
       "listen",
       "normal",
+      "processTotals",
       "reference",
       "turbo",
     ],
@@ -209,6 +212,15 @@ Deno.test("readme: the table of errors has every kind", () => {
   assertEquals(listed.sort(), kinds.sort());
 });
 
+Deno.test("readme: the table of errors has the code of every kind", () => {
+  for (const [name, code] of rows("What ends a connection")) {
+    const [, kind] = /^"(.*)"$/.exec(name) ?? [];
+    if (kind === undefined) continue;
+    const error = new entry.ConnectionError(kind as ConnectionErrorKind, "");
+    assertEquals(code, error.code, kind);
+  }
+});
+
 Deno.test("readme: the table of ciphers has every cipher, and what it adds to a packet", () => {
   const listed = rows("Encryption").slice(1).map(([name, , , , bytes]) => `${name}: ${bytes}`);
   const actual = CIPHER_NAMES.map((name) => {
@@ -231,6 +243,53 @@ Deno.test("readme: the table of link options has every option and its default", 
     listed.map(([name, value]) => `${name}: ${value}`).sort(),
     names.map((name) => `${name}: ${text(name)}`).sort(),
   );
+});
+
+Deno.test("readme: the table of options of linux has every option and its default", () => {
+  const defaults = resolveLinuxOptions({});
+  const listed = rows("Faster on Linux").filter(([name]) => name in defaults);
+  assertEquals(
+    listed.map(([name, value]) => `${name}: ${value.split(" ")[0]}`).sort(),
+    Object.entries(defaults).map(([name, value]) => `${name}: ${value}`).sort(),
+  );
+});
+
+/** Whether an object has a member that a path such as `stats.fec.recovered` names. */
+function has(object: object, path: string): boolean {
+  let value: unknown = object;
+  for (const name of path.split(".")) {
+    if (typeof value !== "object" || value === null || !(name in value)) return false;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return true;
+}
+
+Deno.test("readme: the members of connections and listeners that the tables name exist", async () => {
+  const network = new SimulatedNetwork();
+  using listener = network.listen({ hostname: "127.0.0.1", port: 4000 });
+  using conn = network.connect({ hostname: "127.0.0.1", port: 4000, fec: "auto" });
+  const objects: Record<string, object> = { conn, listener };
+  let seen = 0;
+  for (const [, name, path] of readme.matchAll(/`(conn|listener)\.(\w+(?:\.\w+)*)[^`]*`/g)) {
+    seen++;
+    assert(has(objects[name], path), `the README names ${name}.${path}, which does not exist`);
+  }
+  assert(seen >= 50, `only ${seen} names were found`);
+  conn.abort();
+  listener.close();
+  await network.run(() => listener.closed);
+});
+
+Deno.test("readme: the sums that the table of kcp-go's counters names exist", () => {
+  const totals = entry.processTotals();
+  const [, text] = readme.split("Of its counters, `Snmp`");
+  const [table] = text.split("\n## ");
+  let seen = 0;
+  for (const [, path] of table.matchAll(/`((?:connections|present|sockets)\.[\w.]+)`/g)) {
+    seen++;
+    assert(has(totals, path), `the README names ${path}, which does not exist`);
+  }
+  assert(seen >= 25, `only ${seen} names were found`);
 });
 
 Deno.test("readme: the ciphers take keys of the lengths that the README says", () => {

@@ -194,7 +194,8 @@ export class NodeSocket implements DatagramSocket {
   }
 
   /**
-   * Changes the sizes of the buffers, for all connections of the socket: kcp-go's `SetReadBuffer` and `SetWriteBuffer`.
+   * Changes the sizes of the buffers, for all connections of the socket: kcp-go's `SetReadBuffer` and
+   * `SetWriteBuffer`.
    *
    * @param change The options to change. Those that are not named keep their values.
    * @throws {RangeError} When an option is out of its range. No option is changed then.
