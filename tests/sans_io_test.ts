@@ -26,10 +26,10 @@ const ADAPTERS = [
   "transport/link/virtual_time.ts",
 ];
 
-/** What belongs to a runtime, to a clock, or to chance. */
+/** What belongs to a runtime, to a clock, or to chance. The name of a symbol touches no runtime. */
 const RUNTIME = new RegExp(
   [
-    /\bDeno\.|\bprocess[.?[]|\bglobalThis\b|\bnavigator\b|\bfetch\b|\bconsole\b|"node:/,
+    /\bDeno\.(?!customInspect")|\bprocess[.?[]|\bglobalThis\b|\bnavigator\b|\bfetch\b|\bconsole\b|"node:/,
     /\bperformance\b|\bDate\b|\bsetTimeout\b|\bsetInterval\b|\bsetImmediate\b/,
     /\bMath\.random\b|\bcrypto\b/,
   ].map(({ source }) => source).join("|"),

@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import {
+  BbrController,
   type CongestionControllerFactory,
   CubicController,
   type Loss,
@@ -17,6 +18,9 @@ import { lossOf, sampleOf } from "./records.ts";
 const CONTROLLERS: readonly (readonly [name: string, create: CongestionControllerFactory])[] = [
   ["reference", (context) => new ReferenceController(context)],
   ["cubic", (context) => new CubicController(context)],
+  ["bbr", (context) => new BbrController(context)],
+  ["bbr with low latency", (context) => new BbrController(context, { latency: true })],
+  ["bbr as drafted", (context) => new BbrController(context, { pathLoss: 0 })],
 ];
 
 const MSS = 1400;
