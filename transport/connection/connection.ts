@@ -553,7 +553,13 @@ export class Connection implements AsyncDisposable, Disposable {
     return this.#writable ??= writableStream(
       (p) => this.writeAll(p),
       () => this.closeWrite(),
-      (message, cause) => this.#abort(message, message, 0, cause),
+      (message, cause) => {
+        // A pipe that can't read any more since the connection is closed aborts what it writes to. The
+        // close goes on to deliver what is queued.
+        const isClose = cause instanceof ConnectionError && cause.kind === "closed";
+        if (isClose && this.#operations.closedHere) return;
+        this.#abort(message, message, 0, cause);
+      },
     );
   }
 

@@ -244,3 +244,29 @@ Deno.test("writable: abort ends the connection, and its error is the cause", asy
     assert(told.reason.includes("the file is gone"), told.reason);
   });
 });
+
+Deno.test("pipeTo: a close delivers what the pipe has written, though the pipe fails", async () => {
+  await withPair(async (client, server, network) => {
+    const piping = outcome(server.readable.pipeTo(server.writable));
+    const sent = pattern(50_000);
+    await client.writeAll(sent);
+    // The echo is on its way, and not acknowledged.
+    await network.delay(30);
+    server.close();
+    assertEquals(await readAll(client), sent);
+    await client.closeWrite();
+    await Promise.all([client.closed, server.closed]);
+    assertInstanceOf(piping.state, ConnectionError);
+    assertEquals(piping.state.kind, "closed");
+  });
+});
+
+Deno.test("writable: an abort for another reason ends the connection at once, after a close, too", async () => {
+  await withPair(async (client, server) => {
+    const writer = server.writable.getWriter();
+    await writer.write(pattern(10));
+    server.close();
+    await writer.abort(new Error("no more"));
+    assertEquals((await errorOf(client.closed)).reason, "The writable stream was aborted: no more");
+  });
+});
