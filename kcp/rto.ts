@@ -15,12 +15,12 @@ export const RTO_MIN_NODELAY = 30;
 const STALE = 16;
 
 /**
- * Acknowledgments are held back if those of this many packets in a row have waited. One that was lost makes
- * those of a single packet late.
+ * If acknowledgments are late in a larger part of the packets than this, the peer holds them back. An
+ * acknowledgment that was lost makes few of them late.
  */
-const DELAYS = 4;
-/** The longest wait is so many times the shortest one. */
-const SLACK = 1.5;
+const MOST_LOST = 0.5;
+/** The longest wait for an acknowledgment is so many times the average one. */
+const SLACK = 1.25;
 
 /** Round-trip time estimation and the retransmission timeout, as in RFC 6298 §2. */
 export class RtoEstimator {
@@ -33,13 +33,12 @@ export class RtoEstimator {
   /** Retransmission timeout of a first transmission, in ms. */
   rto = RTO_DEFAULT;
   /**
-   * The shortest wait of acknowledgments of the present packets of them, of those before, and how many these
-   * are. So long the peer holds them back. Samples do not show it: they come from the segment that arrived
+   * How long the peer holds acknowledgments back, in ms, on average over those that were late, and which
+   * part of the packets had late ones. Samples do not show it: they come from the segment that arrived
    * last.
    */
-  #delayNow = Infinity;
-  #delayBefore = 0;
-  #delays = 0;
+  #ackDelay = 0;
+  #lateShare = 0;
 
   /**
    * Takes a round-trip sample.
@@ -61,13 +60,15 @@ export class RtoEstimator {
     this.bound(interval, minRto);
   }
 
-  /** Notes by how much the first segment that a packet acknowledges had waited longer than the last one. */
-  noteAckDelay(delay: number): void {
-    this.#delayNow = Math.min(this.#delayNow, delay);
-    if (++this.#delays < DELAYS) return;
-    this.#delayBefore = this.#delayNow;
-    this.#delayNow = Infinity;
-    this.#delays = 0;
+  /**
+   * Notes by how much the first segment that a packet acknowledges had waited longer than the last one.
+   *
+   * @param interval The flush interval of this end in ms: more than that is late.
+   */
+  noteAckDelay(delay: number, interval: number): void {
+    const late = delay > interval;
+    if (late) this.#ackDelay += (delay - this.#ackDelay) / 4;
+    this.#lateShare += ((late ? 1 : 0) - this.#lateShare) / 8;
   }
 
   /**
@@ -76,7 +77,7 @@ export class RtoEstimator {
    * @param interval The flush interval of this end in ms. That of the peer may be longer.
    */
   heldBack(interval: number): number {
-    return Math.max(interval, SLACK * Math.min(this.#delayBefore, this.#delayNow));
+    return this.#lateShare > MOST_LOST ? Math.max(interval, SLACK * this.#ackDelay) : interval;
   }
 
   /**

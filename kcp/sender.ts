@@ -42,7 +42,7 @@ const OLD_SAMPLE = 4_000;
 /** After a silence of this many RTOs, everything in flight counts as lost: it was an outage. */
 const OUTAGE_RTOS = 3;
 /** No peer is taken to hold acknowledgments back for longer, in ms. */
-const MAX_ACK_DELAY = 500;
+const MAX_ACK_DELAY = 100;
 /** A write without memory waits for a block of at most this many bytes, or of its larger queue. */
 const ENOUGH = 16_384;
 /**
@@ -667,7 +667,7 @@ export class Sender implements PacketSink {
         // What was lost waited for longer, but others were acknowledged meanwhile.
         const delay = Math.min(now - buffer.oldestAt - rtt, now - this.#ackedAt, MAX_ACK_DELAY);
         const alone = this.#inFlightBefore - buffer.inFlight === 1;
-        this.rto.noteAckDelay(alone ? 0 : Math.max(0, delay));
+        this.rto.noteAckDelay(alone ? 0 : delay, this.#options.interval);
       }
       const alone = this.rto.srtt >= 0 && now - this.sampledAt > OLD_SAMPLE;
       this.loneRtt = alone ? this.#rtt : -1;
