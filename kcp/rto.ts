@@ -15,6 +15,13 @@ export const RTO_MIN_NODELAY = 30;
 const STALE = 16;
 
 /**
+ * Granularity of clocks and timers in ms. RFC 9002 §6.1.2: 1. A timeout at the very time at which the peer
+ * sends what it holds back would come first.
+ */
+const GRANULARITY = 1;
+/** An acknowledgment that waited for this part of the flush interval is late. */
+const LATE_PART = 3 / 4;
+/**
  * If acknowledgments are late in a larger part of the packets than this, the peer holds them back. An
  * acknowledgment that was lost makes few of them late.
  */
@@ -63,12 +70,12 @@ export class RtoEstimator {
   /**
    * Notes by how much the first segment that a packet acknowledges had waited longer than the last one.
    *
-   * @param interval The flush interval of this end in ms: more than that is late.
+   * @param interval The flush interval of this end in ms. Most of that, or more, is late.
    */
   noteAckDelay(delay: number, interval: number): void {
-    const late = delay > interval;
+    const late = delay >= LATE_PART * interval;
     if (late) this.#ackDelay += (delay - this.#ackDelay) / 4;
-    this.#lateShare += ((late ? 1 : 0) - this.#lateShare) / 8;
+    this.#lateShare += ((late ? 1 : 0) - this.#lateShare) / 4;
   }
 
   /**
@@ -77,7 +84,8 @@ export class RtoEstimator {
    * @param interval The flush interval of this end in ms. That of the peer may be longer.
    */
   heldBack(interval: number): number {
-    return this.#lateShare > MOST_LOST ? Math.max(interval, SLACK * this.#ackDelay) : interval;
+    const held = this.#lateShare > MOST_LOST ? SLACK * this.#ackDelay : 0;
+    return Math.max(interval + GRANULARITY, held);
   }
 
   /**

@@ -62,7 +62,7 @@ Deno.test("copies: one leaves with the next packet that carries new data", () =>
   const a = sender({ copies: 1 });
   queue(a, 1);
   a.segments(at(0));
-  const [[first]] = run(a, at(1), at(110));
+  const [[first]] = run(a, at(1), at(112));
   queue(a, 1);
   assertEquals(run(a, first + 1, first + 50), [[first + 1, [20, 21]]]);
   // One acknowledgment is named for both.
@@ -177,7 +177,7 @@ Deno.test("ride-along: it does not put off the timeout, which may be near", () =
   queue(a, 1);
   a.segments(at(100));
   assertEquals(a.kcp.stats.rideAlongs, 1);
-  assertEquals(sent(a.segments(at(110))), [20]);
+  assertEquals(sent(a.segments(at(111))), [20]);
 });
 
 Deno.test("ride-along: first transmissions that arrive show what was lost before them", () => {
