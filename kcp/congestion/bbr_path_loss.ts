@@ -17,7 +17,7 @@ const DOUBT_SEGMENTS = 64;
 /** What a probe without a queue leaves of the trust in the estimate. */
 const DISTRUST = 0.5;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
-export const LOSS_THRESH = 0.02;
+const LOSS_THRESH = 0.02;
 
 /** The flow sends slower than the path delivers: losses are the path's own. */
 export const SLOWER = 0;

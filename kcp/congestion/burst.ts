@@ -1,5 +1,5 @@
 /** Packets of a burst before anything is known. 64 of 1500 bytes fit a receive buffer of 208 KiB. */
-export const INITIAL_BURST = 64;
+const INITIAL_BURST = 64;
 /** Smallest and largest burst in packets. A batch of system calls takes at most 1024 packets. */
 const MIN_BURST = 8;
 const MAX_BURST = 1024;
@@ -35,7 +35,7 @@ export class Burst {
   /** How much of the burst arrived whose end was lost last, in packets. */
   #ceiling = Infinity;
   /** When the segments were sent that are watched or may be, in ms; NaN if there are none. */
-  at = NaN;
+  #at = NaN;
   /** Whether all of them were sent, and there are enough of them. */
   #complete = false;
   /** Bytes in flight before the first of them, and their bytes. */
@@ -70,14 +70,14 @@ export class Burst {
    * @param inFlight Bytes in flight before it.
    */
   send(now: number, bytes: number, inFlight: number): void {
-    if (now !== this.at) {
+    if (now !== this.#at) {
       if (this.#complete || !this.watches) return;
       if (this.#bytes >= WATCHED * this.size * this.#mtu) {
         this.#complete = true;
         this.#conclude();
         return;
       }
-      this.at = now;
+      this.#at = now;
       this.#base = inFlight;
       this.#bytes = this.#known = this.#arrived = 0;
     }
@@ -90,21 +90,25 @@ export class Burst {
    * @param txInFlight Bytes in flight when it was sent, it included.
    */
   arrive(sentAt: number, bytes: number, txInFlight: number): void {
-    if (sentAt !== this.at) return;
+    if (sentAt !== this.#at) return;
     this.#arrived = Math.max(this.#arrived, txInFlight - this.#base);
-    this.lose(sentAt, bytes);
+    this.#count(bytes);
   }
 
   /** Notes that a segment was lost. */
   lose(sentAt: number, bytes: number): void {
-    if (sentAt !== this.at) return;
+    if (sentAt === this.#at) this.#count(bytes);
+  }
+
+  /** Counts bytes whose fate is known. */
+  #count(bytes: number): void {
     this.#known += bytes;
     if (this.#complete) this.#conclude();
   }
 
   /** Watches nothing any more. */
   clear(): void {
-    this.at = NaN;
+    this.#at = NaN;
     this.#bytes = 0;
     this.#complete = false;
   }

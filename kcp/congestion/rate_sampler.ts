@@ -185,9 +185,7 @@ export class RateSampler {
     const bytes = segments[at + BYTES];
     if (wasInFlight) {
       this.inFlight -= bytes;
-      if (segments[at + SENT_AT] === this.burst.at) {
-        this.burst.arrive(segments[at + SENT_AT], bytes, segments[at + TX_IN_FLIGHT]);
-      }
+      this.burst.arrive(segments[at + SENT_AT], bytes, segments[at + TX_IN_FLIGHT]);
     } else {
       this.late++;
     }
@@ -211,11 +209,6 @@ export class RateSampler {
     sample.txInFlight = segments[at + TX_IN_FLIGHT];
     sample.lost = segments[at + LOST];
     sample.appLimited = segments[at + APP_LIMITED] === 1;
-  }
-
-  /** Whether the packet has acknowledged segments that give a sample. */
-  get sampled(): boolean {
-    return this.#sampled;
   }
 
   /**

@@ -96,6 +96,6 @@ export class Operations {
 }
 
 /** The error of operations after the connection was closed on this side. */
-export function closedHereError(): ConnectionError {
+function closedHereError(): ConnectionError {
   return new ConnectionError("closed", "The connection was closed on this side");
 }
