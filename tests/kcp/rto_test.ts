@@ -43,6 +43,15 @@ Deno.test("rto: on a path whose round trips vary by a factor of ten, every one i
   }
 });
 
+Deno.test("rto: an answer at once does not wipe out those that the peer held back", () => {
+  // Behind no delay at all, with a peer that acknowledges every 40 ms.
+  const estimator = new RtoEstimator();
+  for (let i = 0; i < 1000; i++) {
+    estimator.sample([40, 40, 0, 10][i % 4], 10, 30);
+    assert(i < 4 || estimator.rto > 60, `the RTO is ${estimator.rto} ms after sample ${i}`);
+  }
+});
+
 Deno.test("rto: the flush interval and 1 ms take the place of the clock granularity", () => {
   const estimator = new RtoEstimator();
   for (let i = 0; i < 200; i++) estimator.sample(50, 40, 1);
