@@ -97,6 +97,14 @@ export interface SnappyVectors {
   blocks: { block: string; decoded: string | null }[];
 }
 
+/** Times as Go formats them, made by the program in `tests/vectors/go_time`. */
+export interface GoTimeVectors {
+  /** Moments: seconds and nanoseconds since 1970, and the zone: seconds east, and its name. */
+  times: { unix: number; nanos: number; offset: number; zone: string }[];
+  /** Layouts, and what they make of each of the moments. */
+  layouts: { layout: string; texts: string[] }[];
+}
+
 /** The files of vectors and their content. */
 export interface VectorFiles {
   "ciphers.json": CipherVector[];
@@ -106,6 +114,7 @@ export interface VectorFiles {
   "fec.json": FecRecording[];
   "exchange.json": ExchangeRecording[];
   "snappy.json": SnappyVectors;
+  "go_time.json": GoTimeVectors;
 }
 
 /** Reads a file of vectors. */
