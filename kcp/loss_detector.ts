@@ -55,6 +55,11 @@ const PROBE_ROUNDS = 1.5;
  * whose packet was lost and restored. That is no sign of reordering.
  */
 const MOST_RESTORED = 1 / 8;
+/**
+ * So many acknowledgments of timed-out segments may have been lost one after another. If more do not come
+ * in time, the peer holds them back.
+ */
+const LOST_IN_A_ROW = 3;
 
 /**
  * Decides which segments are lost and due to be sent again. It knows a segment by its place in the
@@ -104,6 +109,13 @@ export class LossDetector {
   /** The segment that was skipped last while it was the first that the peer lacked. */
   #hole = NONE;
   readonly #reordering = new ReorderingWindow();
+  /**
+   * How much later than others an answer may come without a loss: the peer may hold acknowledgments back
+   * for longer than this end, and tell the round trip of the last one. It follows needless timeouts.
+   */
+  readonly #heldBack = new ReorderingWindow();
+  /** Needless timeouts since the last one that was not. */
+  #needlessTimeouts = 0;
   /** When something was last sent, in ms. The tail is not probed before the next acknowledgment. */
   #lastSentAt = -Infinity;
   #tailProbed = false;
@@ -262,7 +274,10 @@ export class LossDetector {
   noteArrived(slot: number, now: number): void {
     const time = slot * TIMES;
     const sent = this.#times[time + SENT];
-    if (this.#repeated[slot] === 1 && sent !== this.resentAt(slot)) this.#noteCopy(slot);
+    if (this.#repeated[slot] === 1) {
+      if (sent !== this.resentAt(slot)) this.#noteCopy(slot);
+      if (this.#times[time + REASON] === REASON_TIMEOUT) this.#needlessTimeouts = 0;
+    }
     this.#noteOrder(this.#times[time + ORDER], now - sent, false, now);
   }
 
@@ -280,6 +295,7 @@ export class LossDetector {
     const needless = order < 0 && this.#repeated[slot] === 1 &&
       this.#times[time + REASON] !== REASON_PROBE;
     if (needless) this.needless++;
+    if (needless && this.#times[time + REASON] === REASON_TIMEOUT) this.#noteHeldBack(rtt, now);
     const first = this.#repeated[slot] === 1
       ? this.#repeats[slot * REPEATS + FIRST_ORDER]
       : this.#times[time + ORDER];
@@ -299,9 +315,14 @@ export class LossDetector {
     const reason = this.#times[slot * TIMES + REASON];
     if (reason === REASON_PROBE) return;
     this.needless++;
+    const waited = now - this.#times[slot * TIMES + FIRST_SENT];
+    if (
+      reason === REASON_TIMEOUT && this.#table[slot * STRIDE + XMIT] === 2 &&
+      ++this.#needlessTimeouts > LOST_IN_A_ROW
+    ) this.#noteHeldBack(waited, now);
     // Its acknowledgment may have been lost, unless `una` had shown that the peer lacked it.
     if (slot !== this.#hole || this.#table[slot * STRIDE + XMIT] !== 2) return;
-    this.#noteLate(now - this.#times[slot * TIMES + FIRST_SENT], now);
+    this.#noteLate(waited, now);
   }
 
   /**
@@ -313,6 +334,12 @@ export class LossDetector {
     const time = slot * TIMES;
     if (this.#times[time + ORDER] >= this.#newestBefore) return;
     this.#noteLate(now - this.#times[time + SENT], now);
+  }
+
+  /** Notes that an answer came after `rtt` ms, though nothing was lost, when its segment had timed out. */
+  #noteHeldBack(rtt: number, now: number): void {
+    const late = rtt - this.#newestRtt;
+    if (late > 0) this.#heldBack.widen(now, this.#newestRtt, late);
   }
 
   /** Notes that a segment arrived after `rtt` ms, and after one that was sent later. */
@@ -476,9 +503,10 @@ export class LossDetector {
     return next;
   }
 
-  /** The timeout, but not before the reordering window has passed. */
+  /** The timeout, but not before the reordering window and the wait for late answers have passed. */
   #patient(rto: number, now: number): number {
-    const window = this.#reordering.at(now, this.#newestRtt);
+    const rtt = this.#newestRtt;
+    const window = Math.max(this.#reordering.at(now, rtt), this.#heldBack.at(now, rtt));
     // After an outage the last sample may be long: see Sender.
     return window > 0 ? Math.max(rto, Math.min(rto, this.#newestRtt) + window) : rto;
   }
