@@ -361,6 +361,7 @@ export class SendBuffer {
   #noteLoss(): void {
     this.lost++;
     this.acknowledgedAtLoss = this.acknowledged;
+    this.detector.noteLoss();
   }
 
   /** The first segment from `sn` on that is not acknowledged. */
