@@ -8,7 +8,7 @@ import { ABORTED, MAX_CODE } from "../session/reset.ts";
 import type { Session, SessionStats } from "../session/session.ts";
 import type { ResolvedSessionOptions, SessionLiveOptions } from "../session/session_options.ts";
 import { deferred } from "./deferred.ts";
-import { adapterOf, type Driver } from "./driver.ts";
+import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { showAs } from "./inspect.ts";
 import { iterate } from "./messages.ts";
 import type { OperationOptions } from "./operation_queue.ts";
@@ -210,6 +210,28 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   get adapter(): string {
     return adapterOf(this.#driver.socket);
+  }
+
+  /**
+   * The socket that carries the packets; connections of one listener share it. kcp-go gives access to
+   * it with `Control`. Its packets and its end belong to the library: use it for settings of the
+   * socket. The runtime's own object is `conn` of a `DenoSocket`, `socket` of a `NodeSocket`, and the
+   * file descriptor `fd` of a `LinuxSocket`.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   * import { DenoSocket } from "@lowlatency/kcp/deno";
+   * import { LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const { socket } = conn;
+   * if (socket instanceof LinuxSocket) socket.configure({ dscp: 46, receiveBuffer: 1 << 24 });
+   * if (socket instanceof DenoSocket) console.log(socket.conn.addr);
+   * ```
+   */
+  get socket(): DatagramSocket {
+    return this.#driver.socket;
   }
 
   /** The address of the peer. */
