@@ -82,6 +82,12 @@ export class SendBuffer {
     return (this.end - this.nxt) | 0;
   }
 
+  /** Payload bytes that wait for their first transmission. */
+  get unsentBytes(): number {
+    if (this.nxt === this.end) return 0;
+    return (this.#ring.end - this.#table[(this.nxt & this.#mask) * STRIDE + POS]) | 0;
+  }
+
   /** Keeps `length` bytes of payload for segments to come. False when the arena has no memory. */
   store(source: Uint8Array, length: number): boolean {
     return this.#ring.append(source, length);

@@ -268,6 +268,24 @@ export class Sender implements PacketSink {
     return Math.max(0, this.#options.sndQueue - this.buffer.waiting);
   }
 
+  /** See {@linkcode Kcp.wantedBytes}. */
+  get wantedBytes(): number {
+    const { buffer, mss, remote } = this;
+    if (this.#liveness.dead || this.queueRoom === 0) return 0;
+    this.advancePacer();
+    const { mtu } = this.path;
+    const { window, segmentWindow } = this.#controller;
+    const segments = Math.min(
+      Math.min(this.#options.sndWnd, segmentWindow) - distance(buffer.nxt, buffer.una),
+      remote.wnd - distance(buffer.nxt, remote.una),
+    );
+    const bytes = Math.min(window - buffer.rates.inFlight, this.pacer.streamRoom(mtu));
+    // One segment more than can leave: the queue must not become empty before the next output.
+    const ofSegments = (Math.max(0, segments) + 1 - buffer.waiting) * mss;
+    const onWire = Math.max(0, bytes) + mtu - buffer.unsentBytes - buffer.waiting * OVERHEAD;
+    return Math.max(0, Math.ceil(Math.min(ofSegments, onWire * mss / mtu)));
+  }
+
   /** See {@linkcode Kcp.send}. */
   send(message: Uint8Array): boolean {
     checkBytes(message);
