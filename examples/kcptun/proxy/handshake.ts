@@ -15,6 +15,7 @@ export type Refusal =
   | "host unreachable"
   | "connection refused"
   | "timeout"
+  | "not supported"
   | "failure";
 
 /**

@@ -21,6 +21,7 @@ const STATUS: Readonly<Record<Refusal, string>> = {
   "host unreachable": "502 Bad Gateway",
   "connection refused": "502 Bad Gateway",
   "timeout": "504 Gateway Timeout",
+  "not supported": "501 Not Implemented",
   "failure": "502 Bad Gateway",
 };
 

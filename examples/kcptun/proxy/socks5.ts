@@ -33,6 +33,7 @@ const REPLIES: Readonly<Record<Refusal, number>> = {
   "name not found": 4,
   "connection refused": 5,
   "timeout": 6,
+  "not supported": UNKNOWN_COMMAND,
   "failure": FAILURE,
 };
 

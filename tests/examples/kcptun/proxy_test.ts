@@ -95,6 +95,7 @@ for (
     ["name not found", 4, 502],
     ["connection refused", 5, 502],
     ["timeout", 6, 504],
+    ["not supported", 7, 501],
     ["failure", 1, 502],
   ] as const satisfies [Refusal, number, number][]
 ) {
