@@ -1,6 +1,7 @@
 import { ControlQueue } from "./control_queue.ts";
 import { MuxError } from "./errors.ts";
 import { ReceiveMemory } from "./memory.ts";
+import type { Notices } from "./notices.ts";
 import type { ResolvedMuxMachineOptions } from "./options.ts";
 import { Scheduler } from "./scheduler.ts";
 import { newStats } from "./stats.ts";
@@ -27,8 +28,8 @@ export class Core {
   readonly streams = new Map<number, Stream>();
   /** Streams of the peer that wait to be accepted. */
   readonly accepting = new Set<Stream>();
-  /** Streams with events that their handlers do not know yet. */
-  readonly events: Stream[] = [];
+  /** What the handlers do not know yet. */
+  readonly notices: Notices;
   /** Streams of the peer that are open. */
   incoming = 0;
   /** Whether the peer has said that it runs this module. */
@@ -41,7 +42,7 @@ export class Core {
   now: number;
   readonly #owner: CoreOwner;
 
-  constructor(options: ResolvedMuxMachineOptions, now: number, owner: CoreOwner) {
+  constructor(options: ResolvedMuxMachineOptions, now: number, owner: CoreOwner, notices: Notices) {
     this.options = options;
     this.memory = new ReceiveMemory(options.maxReceiveBuffer);
     this.windows = new WindowPool(
@@ -52,6 +53,7 @@ export class Core {
     this.control = new ControlQueue(options.version);
     this.now = now;
     this.#owner = owner;
+    this.notices = notices;
   }
 
   /**

@@ -17,7 +17,6 @@ import {
   readInt32,
   UPD_SIZE,
 } from "./frame.ts";
-import { MAX_SCRATCH } from "./memory.ts";
 import type { Refusals } from "./refusals.ts";
 import { Stream } from "./stream.ts";
 
@@ -54,10 +53,6 @@ export class Inbound {
   full = false;
   /** Whether bytes could not be taken because too many refusals wait to be sent. */
   refusing = false;
-  /** The copy of bytes from outside in the memory of the session, and which bytes it holds. */
-  #scratch = -1;
-  #scratchFrom = 0;
-  #scratchTo = 0;
 
   constructor(core: Core, refusals: Refusals, owner: InboundOwner) {
     this.#core = core;
@@ -86,10 +81,7 @@ export class Inbound {
         at = this.#takeControl(bytes, at);
       }
     }
-    if (this.#scratch >= 0) {
-      core.memory.giveBack(this.#scratch);
-      this.#scratch = -1;
-    }
+    core.memory.endCopy();
     core.stats.bytesReceived += at;
     return core.closed ? length : at;
   }
@@ -207,8 +199,8 @@ export class Inbound {
       this.full = true;
       return 0;
     }
-    const offset = this.#copied(bytes, at);
-    const count = Math.min(length, room, this.#scratchTo - at);
+    const offset = memory.copied(bytes, at);
+    const count = Math.min(length, room, memory.copiedTo - at);
     this.#remaining -= count;
     if (stream.arrive(offset, count)) {
       stats.dataReceived += count;
@@ -221,22 +213,6 @@ export class Inbound {
       );
     }
     return count;
-  }
-
-  /** Where bytes[at] lies in the memory of the session. It is copied there if it does not yet. */
-  #copied(bytes: Uint8Array, at: number): number {
-    const { memory } = this.#core;
-    if (this.#scratch >= 0) {
-      if (at < this.#scratchTo) return this.#scratch + at - this.#scratchFrom;
-      memory.giveBack(this.#scratch);
-    }
-    const size = Math.min(bytes.length - at, MAX_SCRATCH);
-    this.#scratch = memory.borrow(size);
-    this.#scratchFrom = at;
-    this.#scratchTo = at + size;
-    const part = size === bytes.length ? bytes : bytes.subarray(at, at + size);
-    memory.arena.bytes.set(part, this.#scratch);
-    return this.#scratch;
   }
 
   /** Collects the payload of a control frame. Returns the offset behind it. */

@@ -11,6 +11,7 @@ import {
   type ResolvedMuxMachineOptions,
   resolveMuxOptions,
 } from "./options.ts";
+import { type MuxMachineHandler, Notices } from "./notices.ts";
 import { Outbound } from "./outbound.ts";
 import type { OutputBatch } from "./output_batch.ts";
 import { StallGuard } from "./stall_guard.ts";
@@ -18,20 +19,8 @@ import type { MuxMachineStats } from "./stats.ts";
 import { Stream } from "./stream.ts";
 import type { MuxMachineStream, MuxOpenOptions } from "./stream_face.ts";
 
-/**
- * What a machine tells its user. It is told at the end of the call of the machine in which it happened,
- * when the machine may be used again.
- */
-export interface MuxMachineHandler {
-  /** Streams of the peer wait: {@linkcode MuxMachine.accept} gives them. */
-  onIncoming?(): void;
-  /** There is something to send: {@linkcode MuxMachine.hasOutput} has become true. */
-  onOutput?(): void;
-  /** {@linkcode MuxMachine.input} takes bytes again, after it had not taken all. */
-  onReceptive?(): void;
-  /** The session has ended: see {@linkcode MuxMachine.error}. */
-  onEnd?(error: MuxError | null): void;
-}
+/** Memory that is not used any more goes back to the runtime this often, in ms. */
+const TRIM_INTERVAL = 10_000;
 
 /**
  * - `open`: streams can be opened.
@@ -86,17 +75,14 @@ export class MuxMachine {
   readonly #outbound: Outbound;
   readonly #keepAlive: KeepAlive;
   readonly #guard: StallGuard;
+  readonly #notices: Notices = new Notices(this);
   #state: MuxMachineState = "open";
   #error: MuxError | null = null;
   #nextId: number;
   #closeCode = 0;
   #closeReason = "";
-  /** What the handler is to be told, and what it knows. */
-  #incoming = false;
-  #receptive = false;
-  #ended = false;
-  #hadOutput = false;
-  #dispatching = false;
+  /** When memory may be given back to the runtime again, in ms. */
+  #trimAt: number;
 
   /**
    * Makes a machine.
@@ -112,16 +98,17 @@ export class MuxMachine {
     this.#core = new Core(resolved, now, {
       flush: () => this.#flush(),
       afterRead: () => this.#afterRead(),
-    });
+    }, this.#notices);
     const { keepAliveInterval, keepAliveTimeout } = resolved;
     this.#keepAlive = new KeepAlive(keepAliveInterval, keepAliveTimeout, now);
     this.#outbound = new Outbound(this.#core, this.#keepAlive);
     this.#guard = new StallGuard(this.#core);
     this.#inbound = new Inbound(this.#core, this.#outbound.refusals, {
-      announced: () => this.#incoming = true,
+      announced: () => this.#notices.incoming = true,
       ended: (error) => this.#end(error, false),
     });
     this.#nextId = resolved.firstId;
+    this.#trimAt = now + TRIM_INTERVAL;
     if (resolved.client && resolved.announce) this.#outbound.announce();
   }
 
@@ -234,11 +221,12 @@ export class MuxMachine {
     this.#core.advance(now);
     if (this.#state === "closed") return bytes.length;
     const wasOurs = this.#core.peerIsOurs;
+    const wasFull = this.#inbound.full;
     const taken = this.#inbound.take(bytes);
     if (taken > 0) this.#keepAlive.heard(this.#core.now);
     if (!wasOurs && this.#core.peerIsOurs && !this.options.client) this.#outbound.announce();
     if (this.#inbound.full) {
-      this.#core.stats.pauses++;
+      if (!wasFull) this.#core.stats.pauses++;
       this.#guard.check(this.#core.now);
     }
     this.#flush();
@@ -292,9 +280,12 @@ export class MuxMachine {
     this.#outbound.moveTo(batch, room);
     if (this.#inbound.refusing && !this.#outbound.refusals.full) {
       this.#inbound.refusing = false;
-      this.#receptive = true;
+      this.#notices.receptive = true;
     }
-    this.#closeIfDrained();
+    if (this.#state === "closing") {
+      this.#closeIfDrained();
+      this.#outbound.moveTo(batch, room - (batch.bytes - bytes));
+    }
     const added = batch.bytes - bytes;
     if (added > 0) {
       this.#keepAlive.sent(this.#core.now);
@@ -302,7 +293,7 @@ export class MuxMachine {
       stats.bytesSent += added;
       stats.framesSent += batch.frames - frames;
     }
-    this.#hadOutput = this.hasOutput;
+    this.#notices.toldOutput = this.hasOutput;
     this.#flush();
     return added;
   }
@@ -345,7 +336,10 @@ export class MuxMachine {
       const message = `Nothing arrived from the peer for ${keepAliveTimeout} ms`;
       this.#end(new MuxError("timeout", message), false);
     }
-    core.memory.arena.trim();
+    if (core.now >= this.#trimAt) {
+      this.#trimAt = core.now + TRIM_INTERVAL;
+      core.memory.arena.trim();
+    }
     this.#flush();
   }
 
@@ -372,7 +366,6 @@ export class MuxMachine {
     core.accepting.clear();
     for (const stream of [...core.streams.values()]) stream.close(error);
     this.#afterRead();
-    this.#closeIfDrained();
     this.#flush();
   }
 
@@ -394,7 +387,7 @@ export class MuxMachine {
 
   /** Ends a session that is closing when everything was sent. */
   #closeIfDrained(): void {
-    if (this.#state !== "closing" || this.#outbound.busy) return;
+    if (this.#outbound.busy) return;
     for (const stream of this.#core.streams.values()) if (stream.queued > 0) return;
     this.#outbound.close(this.#closeCode, this.#closeReason);
     this.#end(null, true);
@@ -413,51 +406,18 @@ export class MuxMachine {
     core.streams.clear();
     core.incoming = 0;
     if (discard) core.accepting.clear();
-    this.#ended = true;
+    this.#notices.ended = true;
   }
-
-  // ——— What the handlers are told ———
 
   #afterRead(): void {
     if (!this.#inbound.full || this.#core.memory.room === 0) return;
     this.#inbound.full = false;
     this.#keepAlive.heard(this.#core.now);
-    this.#receptive = true;
+    this.#notices.receptive = true;
   }
 
   #flush(): void {
-    if (this.#dispatching) return;
-    this.#dispatching = true;
-    try {
-      this.#dispatch();
-    } finally {
-      this.#dispatching = false;
-    }
-  }
-
-  #dispatch(): void {
-    const { events } = this.#core;
-    // A handler may use the machine, so that more happens.
-    for (;;) {
-      const { handler } = this;
-      if (this.#incoming) {
-        this.#incoming = false;
-        handler?.onIncoming?.();
-      } else if (events.length > 0) {
-        for (let i = 0; i < events.length; i++) events[i].dispatch();
-        events.length = 0;
-      } else if (this.#receptive) {
-        this.#receptive = false;
-        handler?.onReceptive?.();
-      } else if (this.#ended) {
-        this.#ended = false;
-        handler?.onEnd?.(this.#error);
-      } else if (this.hasOutput !== this.#hadOutput) {
-        this.#hadOutput = !this.#hadOutput;
-        if (this.#hadOutput) handler?.onOutput?.();
-      } else {
-        return;
-      }
-    }
+    if (this.#state === "closing") this.#closeIfDrained();
+    this.#notices.tell();
   }
 }

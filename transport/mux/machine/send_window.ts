@@ -1,5 +1,8 @@
 import { INITIAL_WINDOW } from "./frame.ts";
 
+/** A larger window counts as this one, so that positions can be compared. */
+const MAX_WINDOW = 2 ** 31 - 1;
+
 /** Version 2: what this side may send on a stream. Positions are modulo 2^32. */
 export class SendWindow {
   #sent = 0;
@@ -29,7 +32,7 @@ export class SendWindow {
     if (news < 0) return true;
     if (news > (this.#sent - this.#consumed) >>> 0) return false;
     this.#consumed = consumed;
-    this.#size = size >>> 0;
+    this.#size = Math.min(size >>> 0, MAX_WINDOW);
     return true;
   }
 }

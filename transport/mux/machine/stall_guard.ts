@@ -9,11 +9,12 @@ const ENOUGH = 7 / 8;
 /** Cuts streams that nobody reads, when the receive buffer of the session is full of their data. */
 export class StallGuard {
   /** When it should look next, in ms, if the buffer is still full then. */
-  deadline = -Infinity;
+  deadline: number;
   readonly #core: Core;
 
   constructor(core: Core) {
     this.#core = core;
+    this.deadline = core.options.stallGrace === Infinity ? Infinity : -Infinity;
   }
 
   /**
@@ -22,7 +23,7 @@ export class StallGuard {
    */
   check(now: number): void {
     const { options, streams, memory } = this.#core;
-    if (now < this.deadline || options.stallGrace === Infinity) return;
+    if (now < this.deadline) return;
     const stalled: Stream[] = [];
     let earliest = Infinity;
     for (const stream of streams.values()) {

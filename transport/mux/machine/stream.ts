@@ -225,6 +225,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     if (this.#receiving !== Way.Open) return;
     this.#receiving = Way.Ended;
     this.#receiveWindow?.close();
+    this.#core.control.remove(this, ControlFlag.Upd);
     this.#notify(READABLE);
     this.#settle();
   }
@@ -388,7 +389,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   }
 
   #notify(event: number): void {
-    if (this.#events === 0) this.#core.events.push(this);
+    if (this.#events === 0) this.#core.notices.streams.push(this);
     this.#events |= event;
   }
 
