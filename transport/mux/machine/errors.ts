@@ -1,4 +1,4 @@
-import { CODE_FLOW, CODE_REFUSED, CODE_STALLED } from "./frame.ts";
+import { CODE_FLOW, CODE_REFUSED, CODE_STALLED } from "./note.ts";
 
 /** The reason why a stream or a session of streams ended, or why it cannot be used. */
 export type MuxErrorKind =
