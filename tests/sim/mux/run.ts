@@ -315,7 +315,9 @@ class World {
     }
     if (this.#ending === "silence") {
       for (const end of this.#ends) {
-        if (end.machine.error?.kind !== "timeout") end.fail(`${end.machine.error}, not a timeout`);
+        if (end.machine.error?.kind !== "unreachable") {
+          end.fail(`${end.machine.error}, not unreachable`);
+        }
       }
       return;
     }

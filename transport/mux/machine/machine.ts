@@ -328,7 +328,7 @@ export class MuxMachine {
     else if (this.#keepAlive.expired(core.now)) {
       const { keepAliveTimeout } = core.options;
       const message = `Nothing arrived from the peer for ${keepAliveTimeout} ms`;
-      this.#end(new MuxError("timeout", message), false);
+      this.#end(new MuxError("unreachable", message), false);
     }
     if (core.now >= this.#trimAt) {
       this.#trimAt = core.now + TRIM_INTERVAL;

@@ -124,15 +124,30 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
 
   write(bytes: Uint8Array): void {
     checkBytes(bytes);
+    this.#checkWritable();
+    this.#push(bytes);
+    this.#core.flush();
+  }
+
+  writev(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) checkBytes(piece);
+    this.#checkWritable();
+    for (const piece of pieces) this.#push(piece);
+    this.#core.flush();
+  }
+
+  #checkWritable(): void {
     if (this.writeError) throw this.writeError;
     if (this.#sending !== Way.Open) {
       throw new MuxError("closed", "Cannot write: the end of the stream was written");
     }
     if (this.#core.closing) throw new MuxError("closed", "Cannot write: the session is closing");
+  }
+
+  #push(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#queue.push(bytes);
     if (this.sendable) this.#core.scheduler.ready(this);
-    this.#core.flush();
   }
 
   withdraw(): number {
