@@ -2,7 +2,7 @@ import { checkBytes } from "../../../kcp/options.ts";
 import { Core } from "./core.ts";
 import { MuxError } from "./errors.ts";
 import { ControlFlag } from "./control_queue.ts";
-import { FIRST_RESERVED_CODE } from "./frame.ts";
+import { CODE_PROTOCOL, FIRST_RESERVED_CODE } from "./note.ts";
 import { Inbound } from "./inbound.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import {
@@ -14,6 +14,7 @@ import {
 import { type MuxMachineHandler, Notices } from "./notices.ts";
 import { Outbound } from "./outbound.ts";
 import type { OutputBatch } from "./output_batch.ts";
+import { DEFAULT_WEIGHT, MAX_WEIGHT } from "./scheduler.ts";
 import { StallGuard } from "./stall_guard.ts";
 import type { MuxMachineStats } from "./stats.ts";
 import { Stream } from "./stream.ts";
@@ -109,7 +110,6 @@ export class MuxMachine {
     });
     this.#nextId = resolved.firstId;
     this.#trimAt = now + TRIM_INTERVAL;
-    if (resolved.client && resolved.announce) this.#outbound.announce();
   }
 
   /** The settings that are in force. */
@@ -145,11 +145,6 @@ export class MuxMachine {
     return this.#core.memory.used;
   }
 
-  /** Whether the peer has said that it runs this module: then resets and closes carry codes. */
-  get peerIsOurs(): boolean {
-    return this.#core.peerIsOurs;
-  }
-
   /** Round trip to the peer in ms, for the size of receive windows. 0: unknown. Default: 0. */
   get rtt(): number {
     return this.#core.windows.rtt;
@@ -169,19 +164,20 @@ export class MuxMachine {
    * @throws {RangeError} If a setting is out of its range.
    */
   open(options: MuxOpenOptions = {}): MuxMachineStream {
-    const { sendOrder = 0, sendGroup = null, weight = 1 } = options;
+    const { sendOrder = 0, sendGroup = null, weight = DEFAULT_WEIGHT } = options;
     if (this.#state !== "open") {
       throw this.#error ?? new MuxError("closed", "Cannot open a stream: the session was closed");
     }
     if (!Number.isFinite(sendOrder)) {
       throw new RangeError(`Cannot set sendOrder to ${sendOrder}: it must be a finite number`);
     }
+    checkInteger("weight", weight, 1, MAX_WEIGHT);
     if (this.#nextId >= 2 ** 32) {
       throw new MuxError("exhausted", "Cannot open a stream: every id of this side was used");
     }
     const core = this.#core;
     const stream = new Stream(core, this.#nextId, false, sendGroup, sendOrder);
-    if (weight !== 1) stream.setWeight(weight);
+    stream.weight = weight;
     this.#nextId += 2;
     core.add(stream);
     core.stats.opened++;
@@ -220,14 +216,14 @@ export class MuxMachine {
     checkBytes(bytes);
     this.#core.advance(now);
     if (this.#state === "closed") return bytes.length;
-    const wasOurs = this.#core.peerIsOurs;
     const wasFull = this.#inbound.full;
     const taken = this.#inbound.take(bytes);
     if (taken > 0) this.#keepAlive.heard(this.#core.now);
-    if (!wasOurs && this.#core.peerIsOurs && !this.options.client) this.#outbound.announce();
     if (this.#inbound.full) {
       if (!wasFull) this.#core.stats.pauses++;
-      this.#guard.check(this.#core.now);
+      // A handler may read at once.
+      this.#flush();
+      if (this.#inbound.full) this.#guard.check(this.#core.now);
     }
     this.#flush();
     return taken;
@@ -239,8 +235,8 @@ export class MuxMachine {
   }
 
   /**
-   * The connection below has no more bytes: the peer has ended it. Streams that the peer has not ended
-   * fail, after what has arrived was read.
+   * The connection below has no more bytes, and all were taken: the peer has ended it. Streams that the
+   * peer has not ended fail, after what has arrived was read.
    *
    * @param now The time in ms.
    */
@@ -264,10 +260,12 @@ export class MuxMachine {
   }
 
   /**
-   * Moves frames that are due into a batch: control frames first, then data by priority. Every frame is
-   * complete. It does not fit if it is longer than `room`: so an urgent frame that comes later waits for
-   * no more than `room` bytes. Give as much as the connection below sends at once, and beyond that two
-   * segments.
+   * Moves frames that are due into a batch: control frames first, then data by priority. Frames are
+   * complete, and no longer than the room. An urgent frame that comes later waits for all that lies
+   * below already. So give as much room as the connection below sends at once, and two segments more.
+   *
+   * Give 0 or at least 1024 bytes. With less, frames are short, and the note at the end of a session,
+   * of up to 536 bytes, may not fit.
    *
    * @param batch Where the frames go. It need not be empty.
    * @param room Most bytes that are added.
@@ -334,7 +332,7 @@ export class MuxMachine {
     else if (this.#keepAlive.expired(core.now)) {
       const { keepAliveTimeout } = core.options;
       const message = `Nothing arrived from the peer for ${keepAliveTimeout} ms`;
-      this.#end(new MuxError("timeout", message), false);
+      this.#end(new MuxError("unreachable", message), false);
     }
     if (core.now >= this.#trimAt) {
       this.#trimAt = core.now + TRIM_INTERVAL;
@@ -351,7 +349,7 @@ export class MuxMachine {
    * code and the reason; another one learns it when the connection below is closed.
    *
    * @param code 0 to 2^32 - 257. Default: 0.
-   * @param reason Default: none. What is beyond 1024 bytes of UTF-8 is cut off.
+   * @param reason Default: none. What is beyond 256 bytes of UTF-8 is cut off.
    * @throws {RangeError} If the code is out of range.
    */
   close(code = 0, reason = ""): void {
@@ -370,8 +368,8 @@ export class MuxMachine {
   }
 
   /**
-   * Ends the session at once: what was written and not moved into a batch is dropped. One last frame
-   * waits for a peer that runs this module.
+   * Ends the session at once: what was written and not moved into a batch is dropped. A last note waits
+   * for a peer that runs this module.
    *
    * @param code 0 to 2^32 - 257. Default: 0.
    * @param reason See {@linkcode MuxMachine.close}.
@@ -400,7 +398,7 @@ export class MuxMachine {
     const core = this.#core;
     core.closed = true;
     const cause = error ?? new MuxError("closed", "The session was closed on this side");
-    if (error?.kind === "protocol") this.#outbound.close(FIRST_RESERVED_CODE, error.message);
+    if (error?.kind === "protocol") this.#outbound.close(CODE_PROTOCOL, error.message);
     this.#outbound.clear();
     for (const stream of core.streams.values()) stream.die(cause, discard);
     core.streams.clear();
