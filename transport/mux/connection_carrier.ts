@@ -67,6 +67,8 @@ export class ConnectionCarrier implements Carrier {
     this.#machine = machine;
     this.#received = received;
     const connection = this.#connection;
+    // A listener learns of a connection by its first packet. It may have a stream to open.
+    if (connection.state === "connecting") void connection.opened;
     connection.onWritable = () => this.flush();
     connection.onReadable = () => this.resume();
     connection.closed.catch((error) => {

@@ -33,7 +33,7 @@ export interface MuxStreamOptions {
    * which are spread over all sessions.
    */
   sendGroup?: unknown;
-  /** The share of the bytes: see {@linkcode MuxStream.weight}. 1 to 256. Default: 1. */
+  /** The share of the bytes: see {@linkcode MuxStream.weight}. 1 to 256. Default: 16. */
   weight?: number;
   /**
    * Waits until the peer has answered, for the first time. smux limits no number of streams, so there
@@ -398,7 +398,7 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    * arrives is dropped. Pending operations reject. A peer that runs this module learns the code and the
    * reason, another one learns that the connection below was closed.
    *
-   * @param info The code, 0 to 2^32 - 257, and the reason, of which 1024 bytes are told. Default: 0,
+   * @param info The code, 0 to 2^32 - 257, and the reason, of which 256 bytes are told. Default: 0,
    * and no reason.
    * @throws {RangeError} When the code is out of its range.
    */
@@ -469,7 +469,7 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     if (this.#over) this.#draining.resolve();
     // If one conversation fails, the peer is not to be trusted with the others.
     const failed = error !== null && error.kind !== "reset" && error.cause !== undefined;
-    if (failed || error?.kind === "protocol" || error?.kind === "timeout") this.#fail(error!);
+    if (failed || error?.kind === "protocol" || error?.kind === "unreachable") this.#fail(error!);
     this.#accepts.serve();
   }
 

@@ -48,7 +48,7 @@ export function splitMuxOptions<T extends MuxOptions>(
     stallGrace,
     acceptBacklog,
     maxIncomingStreams,
-    announce,
+    resetCodes,
     linger = 5000,
     ...rest
   } = options;
@@ -69,7 +69,7 @@ export function splitMuxOptions<T extends MuxOptions>(
     stallGrace,
     acceptBacklog,
     maxIncomingStreams,
-    announce,
+    resetCodes,
   };
   return [rest, { machine, linger }];
 }

@@ -119,7 +119,7 @@ export class MuxStream implements AsyncDisposable, Disposable {
 
   /**
    * The share of the bytes among streams of one group and order that have something to send: a stream
-   * of weight 2 sends twice as much as one of weight 1. 1 to 256. Default: 1.
+   * of weight 32 sends twice as much as one of weight 16. 1 to 256. Default: 16.
    *
    * @throws {RangeError} When it is set to another value.
    */

@@ -81,6 +81,11 @@ export class MuxSession implements MuxMachineHandler {
     this.carrier.abort(error);
   }
 
+  /** Whether it was closed, and the connection below has everything that was written. */
+  get delivers(): boolean {
+    return this.machine.state === "closed" && this.machine.error === null;
+  }
+
   /** There is something to send. */
   onOutput(): void {
     this.carrier.flush();
@@ -109,7 +114,7 @@ export class MuxSession implements MuxMachineHandler {
     } else if (error) {
       this.#settle(error);
     }
-    if (error?.kind === "timeout") this.carrier.abort(error);
+    if (error?.kind === "unreachable") this.carrier.abort(error);
     else this.carrier.finish();
   }
 

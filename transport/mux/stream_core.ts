@@ -2,7 +2,7 @@ import { checkBytes } from "../../kcp/options.ts";
 import { type Deferred, deferred } from "../connection/deferred.ts";
 import { type OperationOptions, OperationQueue } from "../connection/operation_queue.ts";
 import { MuxError } from "./machine/errors.ts";
-import { FIRST_RESERVED_CODE } from "./machine/frame.ts";
+import { FIRST_RESERVED_CODE } from "./machine/note.ts";
 import { checkInteger } from "./machine/options.ts";
 import type { MuxMachineStream, MuxStreamHandler } from "./machine/stream_face.ts";
 import { Notice } from "./notice.ts";
@@ -150,6 +150,7 @@ export class StreamCore implements MuxStreamHandler {
     let lent = false;
     await queue.run(
       () => {
+        if (lent && this.session.delivers) return VOID;
         if (stream.writeError) throw stream.writeError;
         // What was handed over is sent, even if the mux is being closed.
         if (lent) return stream.queued > 0 ? undefined : VOID;
@@ -160,7 +161,7 @@ export class StreamCore implements MuxStreamHandler {
         }
         if (stream.queued > 0) return undefined;
         lent = true;
-        for (const piece of pieces) stream.write(piece);
+        stream.writev(pieces);
         return stream.queued > 0 ? undefined : VOID;
       },
       options,

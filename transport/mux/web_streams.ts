@@ -4,7 +4,7 @@
  * @module
  */
 import { MuxError } from "./machine/errors.ts";
-import { FIRST_RESERVED_CODE } from "./machine/frame.ts";
+import { FIRST_RESERVED_CODE } from "./machine/note.ts";
 import type { Ending, StreamCore } from "./stream_core.ts";
 
 /** Most bytes of a chunk of a readable stream. */

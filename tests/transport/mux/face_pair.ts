@@ -51,7 +51,7 @@ export async function withMuxes(
     await Promise.allSettled([clientConn.closed, serverConn.closed]);
     listener.close();
     await listener.closed;
-  }, Infinity);
+  }, 600_000);
 }
 
 /** Both ends of a new stream that the client opens. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { concat } from "./harness.ts";
 import { errorOf, streamOf, withMuxes } from "./face_pair.ts";
+import { readExactly } from "../harness.ts";
 import { pattern } from "../../kcp/harness.ts";
 import type { MuxStream } from "../../../transport/mux.ts";
 
@@ -30,11 +31,14 @@ Deno.test("mux: bytes and ends arrive in both directions", async () => {
 Deno.test("mux: a close delivers what was written, and tells the code and the reason", async () => {
   await withMuxes(async (ends) => {
     const [client, server] = await streamOf(ends);
-    const sent = pattern(300_000);
-    client.writeAll(sent).catch(() => {});
-    await client.closeWrite();
+    const sent = pattern(200_000);
+    const writing = client.writeAll(sent);
+    const ending = errorOf(client.closeWrite());
     ends.client.close({ closeCode: 7, reason: "done" });
-    assertEquals(await readAll(server), sent);
+    assertEquals(await readExactly(server, sent.length), sent);
+    assertEquals((await errorOf(server.read(new Uint8Array(1)))).closeCode, 7);
+    await writing;
+    assertEquals((await ending).kind, "closed");
     const info = { closeCode: 7, reason: "done" };
     assertEquals([await ends.server.closed, await ends.client.closed], [info, info]);
     const error = await errorOf(ends.client.createBidirectionalStream());

@@ -20,8 +20,6 @@ export type MuxErrorKind =
   | "flow"
   /** Every stream id of this side was used. */
   | "exhausted"
-  /** The wire or the connection below has no such thing. */
-  | "unsupported"
   /** The connection below ended or failed; the error says why in its `cause`. */
   | "connection"
   /** The wire or the connection below has no such thing. */
@@ -38,7 +36,6 @@ const CODES: Readonly<Record<MuxErrorKind, string>> = {
   stalled: "ECONNABORTED",
   flow: "ECONNABORTED",
   exhausted: "EADDRNOTAVAIL",
-  unsupported: "ENOTSUP",
   connection: "ECONNRESET",
   unsupported: "ENOTSUP",
 };
