@@ -45,6 +45,11 @@ export let newConnection: (session: Session, driver: Driver, ownsSocket: boolean
  */
 export let waitUntilOpen: (connection: Connection, options: OperationOptions) => Promise<void>;
 
+/** What a connection is made of: for what runs over it and needs its clock and its socket. */
+export let partsOf: (
+  connection: Connection,
+) => { readonly session: Session; readonly driver: Driver; readonly ownsSocket: boolean };
+
 /**
  * A reliable, ordered connection over UDP. It has the methods of `Deno.Conn`.
  *
@@ -80,6 +85,11 @@ export class Connection implements AsyncDisposable, Disposable {
         throw error;
       }
     };
+    partsOf = (connection) => ({
+      session: connection.#session,
+      driver: connection.#driver,
+      ownsSocket: connection.#ownsSocket,
+    });
     showAs(Connection, "Connection", (connection) => {
       const { localAddr, remoteAddr, state, rtt } = connection;
       return { localAddr, remoteAddr, state, rtt };
@@ -867,7 +877,7 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#operations.serve();
     this.#notice.update();
     if (session.state !== "closed") return;
-    if (this.#ownsSocket) this.#driver.unref();
+    if (this.#ownsSocket && !this.#driver.busy) this.#driver.unref();
     if (session.error) this.#ended.reject(session.error);
     else this.#ended.resolve();
   }
