@@ -80,10 +80,14 @@ export class KcptunProgram implements AsyncDisposable {
     return await KcptunProgram.run(commandOf(side), args);
   }
 
-  /** Starts a program of another command, and waits until it listens. */
-  static async run(command: string, args: string[]): Promise<KcptunProgram> {
+  /** Starts a program of another command, and waits until it has logged that it listens. */
+  static async run(
+    command: string,
+    args: string[],
+    listens: RegExp = /listening on:?.*\n[^]*key derivation done/i,
+  ): Promise<KcptunProgram> {
     const program = new KcptunProgram(command, args);
-    await program.waitFor(/listening on:?.*\n[^]*(?:key derivation done|listening on)/i).catch(
+    await program.waitFor(listens).catch(
       async (error) => {
         await program[Symbol.asyncDispose]();
         throw error;
