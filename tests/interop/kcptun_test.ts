@@ -207,7 +207,7 @@ kcptunTest(
     await exchange(client.port, 1, 50_000);
     await first[Symbol.asyncDispose]();
     await using _second = await startServer("theirs", port, target.port, flags);
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 15_000;
     for (let done = false; !done;) {
       assert(Date.now() < deadline, client.log);
       const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, 1500, false));

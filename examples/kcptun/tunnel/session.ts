@@ -3,6 +3,7 @@ import { type ByteConn, Mux } from "@lowlatency/kcp/mux";
 import type { CommonSettings } from "../settings/settings.ts";
 import { CompressedConn } from "../snappy/compressed_conn.ts";
 import { muxOptions } from "./kcp_options.ts";
+import { AnswerWatch } from "./answer_watch.ts";
 import type { PooledSession } from "./session_pool.ts";
 import { SilenceWatch } from "./silence_watch.ts";
 
@@ -12,7 +13,8 @@ export class TunnelSession implements PooledSession {
   readonly mux: Mux;
   /** The connection below. */
   readonly connection: Connection;
-  readonly #watch = new SilenceWatch();
+  readonly #packets = new SilenceWatch();
+  readonly #answers = new AnswerWatch();
 
   /**
    * @param connection The connection. It must be used for nothing else.
@@ -30,8 +32,11 @@ export class TunnelSession implements PooledSession {
   }
 
   get silent(): boolean {
+    const now = performance.now();
     const { lastHeard, rtt, stats: { inFlight } } = this.connection;
-    return this.#watch.note(performance.now(), inFlight > 0, lastHeard, rtt);
+    const { dataSent, bytesReceived } = this.mux.stats;
+    const packets = this.#packets.note(now, inFlight > 0, lastHeard, rtt);
+    return this.#answers.note(now, dataSent, bytesReceived) || packets;
   }
 
   get streams(): number {

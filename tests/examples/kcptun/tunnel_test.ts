@@ -6,6 +6,7 @@ import {
   type PoolOptions,
   SessionPool,
 } from "../../../examples/kcptun/tunnel/session_pool.ts";
+import { AnswerWatch } from "../../../examples/kcptun/tunnel/answer_watch.ts";
 import { SilenceWatch } from "../../../examples/kcptun/tunnel/silence_watch.ts";
 import { End, settle, Timers } from "./end.ts";
 
@@ -117,6 +118,19 @@ Deno.test("silence: a peer that was never heard is not counted", () => {
   const watch = new SilenceWatch();
   assertEquals(watch.note(0, true, Infinity, -1), false);
   assertEquals(watch.note(60_000, true, Infinity, -1), false);
+});
+
+Deno.test("silence: streams that give no byte for 5 s after data was sent are silent", () => {
+  const watch = new AnswerWatch();
+  // A peer that has never answered is not counted.
+  assertEquals([0, 60_000].map((now) => watch.note(now, 100, 0)), [false, false]);
+  // Nothing was sent after the last answer.
+  assertEquals([61_000, 99_000].map((now) => watch.note(now, 100, 50)), [false, false]);
+  assertEquals([100_000, 104_999].map((now) => watch.note(now, 101, 50)), [false, false]);
+  assertEquals(watch.note(105_000, 101, 50), true);
+  // An answer ends it.
+  assertEquals(watch.note(106_000, 101, 51), false);
+  assertEquals(watch.note(120_000, 101, 51), false);
 });
 
 /** A session that a test plays. */

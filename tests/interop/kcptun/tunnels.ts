@@ -6,7 +6,7 @@
 import { TunnelClient } from "../../../examples/kcptun/tunnel/client.ts";
 import { TunnelServer } from "../../../examples/kcptun/tunnel/server.ts";
 import { freeTcpPort, settingsOf } from "../../examples/kcptun/tcp.ts";
-import { KcptunProgram } from "./programs.ts";
+import { hasFlag, KcptunProgram } from "./programs.ts";
 
 /** Who plays an end of a tunnel: a program of kcptun, or the code here. */
 export type Player = "theirs" | "ours";
@@ -63,7 +63,9 @@ export async function startServer(
     ...flags,
   ];
   if (player === "theirs") {
-    return Object.assign(await KcptunProgram.start("server", args), { port });
+    // Where it has the flag, it would hold back the end of a connection for 30 s.
+    const wait = hasFlag("server", "closewait") ? ["--closewait", "0"] : [];
+    return Object.assign(await KcptunProgram.start("server", [...args, ...wait]), { port });
   }
   const lines: string[] = [];
   const server = await TunnelServer.start(settingsOf("server", args), (line) => lines.push(line));
