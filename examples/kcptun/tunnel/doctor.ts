@@ -100,7 +100,7 @@ async function tryStreams(session: TunnelSession, timeout: number): Promise<stri
   while (mux.stats.framesReceived === 0) {
     const rest = end - performance.now();
     if (rest <= 0) {
-      return "the server says nothing. Are --smuxver and --nocomp the same at both ends?";
+      return "the server says nothing";
     }
     const pause = new Promise<null>((resolve) => setTimeout(resolve, Math.min(rest, 20), null));
     const wrong = await Promise.race([pause, failure]);
@@ -148,6 +148,7 @@ export async function examine(
     const wrong = await tryStreams(session, times.streams);
     if (wrong !== null) {
       say(`✗ Streams do not work: ${wrong}`);
+      say("  Are --smuxver and --nocomp the same at both ends?");
       return 1;
     }
     say("✓ Streams work: their version and the compression fit");
