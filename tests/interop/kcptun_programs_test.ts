@@ -123,45 +123,47 @@ Deno.test({
   fn: async () => {
     const place = await Deno.makeTempDir();
     try {
-      const [near, far] = [`${place}/near.sock`, `${place}/far.sock`];
-      const listener = Deno.listen({ transport: "unix", path: far });
-      const serving = (async () => {
-        for await (const conn of listener) conn.readable.pipeTo(conn.writable).catch(() => {});
-      })();
-      const udp = freeUdpPort();
-      const files = { client: `${place}/client.json`, server: `${place}/server.json` };
+      await using target = new Target(echo);
+      // Two tunnels, one behind the other: a Unix socket is between them.
+      const socket = `${place}/between.sock`;
+      const [udp1, udp2, tcp] = [freeUdpPort(), freeUdpPort(), freeTcpPort()];
       const common = { key: "k", crypt: "xtea", mode: "fast3", unknownkey: 1 };
-      await Deno.writeTextFile(
-        files.client,
-        JSON.stringify({ localaddr: near, remoteaddr: `127.0.0.1:${udp}`, ...common }),
-      );
-      await Deno.writeTextFile(
-        files.server,
-        JSON.stringify({ listen: `127.0.0.1:${udp}`, target: far, ...common }),
-      );
+      const write = async (name: string, settings: object) => {
+        await Deno.writeTextFile(`${place}/${name}`, JSON.stringify({ ...common, ...settings }));
+        return ["-c", `${place}/${name}`];
+      };
+      const files = {
+        client1: await write("client1.json", {
+          localaddr: `127.0.0.1:${tcp}`,
+          remoteaddr: `127.0.0.1:${udp1}`,
+        }),
+        server1: await write("server1.json", { listen: `127.0.0.1:${udp1}`, target: socket }),
+        client2: await write("client2.json", {
+          localaddr: socket,
+          remoteaddr: `127.0.0.1:${udp2}`,
+        }),
+        server2: await write("server2.json", {
+          listen: `127.0.0.1:${udp2}`,
+          target: `127.0.0.1:${target.port}`,
+        }),
+      };
       // A socket that a process has left behind is in nobody's way.
       {
-        await using crashed = await start("client", ["-c", files.client]);
+        await using crashed = await start("client", files.client2);
         crashed.kill("SIGKILL");
         await crashed.status;
-        assert((await Deno.stat(near)).isSocket);
+        assert((await Deno.stat(socket)).isSocket);
       }
-      {
-        await using server = await start("server", ["-c", files.server]);
-        await using client = await start("client", ["-c", files.client]);
-        assertMatch(client.log, /WARNING: "unknownkey" in .* is unknown/);
-        using conn = await Deno.connect({ transport: "unix", path: near });
-        await writeAll(conn, new TextEncoder().encode("hello"));
-        assertEquals(new TextDecoder().decode(await readExactly(conn, 5)), "hello");
-        client.kill("SIGINT");
-        assertEquals((await client.status).code, 0);
-        server.kill("SIGTERM");
-        assertEquals((await server.status).code, 0);
-      }
+      await using _server2 = await start("server", files.server2);
+      await using client2 = await start("client", files.client2);
+      await using _server1 = await start("server", files.server1);
+      await using client1 = await start("client", files.client1);
+      assertMatch(client1.log, /WARNING: "unknownkey" in .* is unknown/);
+      await exchange(tcp, 1, 100_000);
+      client2.kill("SIGINT");
+      assertEquals((await client2.status).code, 0);
       // It removes its socket.
-      assertEquals(await Deno.stat(near).then(() => true, () => false), false);
-      listener.close();
-      await serving.catch(() => {});
+      assertEquals(await Deno.stat(socket).then(() => true, () => false), false);
     } finally {
       await Deno.remove(place, { recursive: true });
     }
