@@ -5,9 +5,12 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { readRelayed, relayed } from "../../examples/kcptun/proxy/socks5.ts";
+import { openUdp, type UdpPort } from "../../examples/kcptun/proxy/udp.ts";
 import { KcptunProgram } from "./kcptun/programs.ts";
 import { freeUdpPort } from "./kcptun/tunnels.ts";
 import {
+  closeConn,
   dial,
   echo,
   exchange,
@@ -240,4 +243,56 @@ Deno.test({
     while (open > 0 && Date.now() - killed < 5000) await new Promise((r) => setTimeout(r, 10));
     assert(Date.now() - killed < 1000, `the web server noticed it after ${Date.now() - killed} ms`);
   },
+});
+
+Deno.test("kcptun programs: datagrams of SOCKS5 go through, and only to what is allowed", async () => {
+  const received: string[] = [];
+  const echoing: UdpPort = await openUdp("127.0.0.1", (data, hostname, port) => {
+    received.push(new TextDecoder().decode(data));
+    echoing.send(data, hostname, port);
+  });
+  const closed = await openUdp("127.0.0.1", () => received.push("closed"));
+  const answers: string[] = [];
+  let wake = () => {};
+  const app = await openUdp("127.0.0.1", (data) => {
+    const found = readRelayed(data)!;
+    answers.push(`${found.hostname}:${found.port} ${new TextDecoder().decode(found.payload)}`);
+    wake();
+  });
+  try {
+    const [udp, tcp] = [freeUdpPort(), freeTcpPort()];
+    await using server = await start("server", [
+      ...["-l", `127.0.0.1:${udp}`, "-t", "socks5", "--key", "k"],
+      ...["--allow", `127.0.0.1:${echoing.port}`],
+    ]);
+    await using _client = await start("client", [
+      ...["-l", `127.0.0.1:${tcp}`, "-r", `127.0.0.1:${udp}`, "--key", "k", "--socks5"],
+    ]);
+    using control = await dial(tcp);
+    await writeAll(control, Uint8Array.of(5, 1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0));
+    const reply = await readExactly(control, 12);
+    assertEquals([...reply.subarray(0, 10)], [5, 0, 5, 0, 0, 1, 127, 0, 0, 1]);
+    const relay = reply[10] << 8 | reply[11];
+    const send = (port: number, text: string) => {
+      const payload = new TextEncoder().encode(text);
+      app.send(relayed({ hostname: "127.0.0.1", port, payload }), "127.0.0.1", relay);
+    };
+    send(closed.port, "not allowed");
+    app.send(new Uint8Array(20), "127.0.0.1", relay);
+    send(echoing.port, "one");
+    while (answers.length < 1) await new Promise<void>((resolve) => wake = resolve);
+    send(echoing.port, "two");
+    while (answers.length < 2) await new Promise<void>((resolve) => wake = resolve);
+    assertEquals(answers, ["one", "two"].map((text) => `127.0.0.1:${echoing.port} ${text}`));
+    assertEquals(received, ["one", "two"]);
+
+    // The association ends with its connection.
+    closeConn(control);
+    await server.waitFor(/stream closed/, 3000);
+    send(echoing.port, "three");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assertEquals(received, ["one", "two"]);
+  } finally {
+    for (const port of [echoing, closed, app]) port.close();
+  }
 });
