@@ -141,7 +141,9 @@ export class MuxSession implements MuxMachineHandler {
   #startLinger(): void {
     this.#cancelLinger ??= this.carrier.after(this.#linger, () => {
       const message = `What was written could not be delivered within ${this.#linger} ms`;
-      this.fail(new MuxError("timeout", message));
+      const error = new MuxError("timeout", message);
+      this.abort(this.#info, error);
+      this.carrier.abort(error);
     });
   }
 
