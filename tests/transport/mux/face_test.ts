@@ -1,16 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { concat } from "./harness.ts";
-import { errorOf, streamOf, withMuxes } from "./face_pair.ts";
+import { errorOf, readAll, streamOf, withMuxes } from "./face_pair.ts";
 import { readExactly } from "../harness.ts";
 import { pattern } from "../../kcp/harness.ts";
-import type { MuxStream } from "../../../transport/mux.ts";
-
-/** Reads a stream to its end. */
-async function readAll(stream: MuxStream): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of stream.readable) parts.push(chunk);
-  return concat(parts);
-}
 
 Deno.test("mux: bytes and ends arrive in both directions", async () => {
   await withMuxes(async (ends) => {
