@@ -12,6 +12,8 @@ import type { MuxSession } from "./session.ts";
 const SEND_BUFFER = 65_536;
 /** A write goes on when so many bytes have room, so that it is not cut into small pieces. */
 const LEAST_ROOM = SEND_BUFFER / 4;
+/** Most bytes of a write of all bytes that are copied rather than waited for. */
+const MAX_COPY = SEND_BUFFER / 4;
 
 /** The result of an operation that has none; undefined would mean that the operation must wait. */
 const VOID = null;
@@ -155,14 +157,20 @@ export class StreamCore implements MuxStreamHandler {
         // What was handed over is sent, even if the mux is being closed.
         if (lent) return stream.queued > 0 ? undefined : VOID;
         this.#checkWritable();
-        if (total <= SEND_BUFFER - stream.queued && (stream.queued > 0 || pieces.length > 1)) {
+        if (stream.queued > 0) {
+          if (total > SEND_BUFFER - stream.queued) return undefined;
           stream.write(joined(pieces, total));
           return VOID;
         }
-        if (stream.queued > 0) return undefined;
-        lent = true;
         stream.writev(pieces);
-        return stream.queued > 0 ? undefined : VOID;
+        if (stream.queued === 0) return VOID;
+        if (total > MAX_COPY) {
+          lent = true;
+          return undefined;
+        }
+        const left = stream.withdraw();
+        if (left > 0) stream.write(joined(pieces, total).subarray(total - left));
+        return VOID;
       },
       options,
       () => `: ${lent ? total - stream.queued : 0} of ${total} bytes were written`,
