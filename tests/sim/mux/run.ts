@@ -165,8 +165,10 @@ class World {
     if (this.#ending !== "none") this.#end();
     for (const end of this.#ends) end.finish();
     const limit = this.#now + 600_000;
-    // A close waits for those that never read. Its user does not wait for ever.
-    const linger = this.#ending === "close" && this.#neverRead() ? this.#now + 60_000 : limit;
+    // A close waits for those that never read, and for credit of streams that the peer has cut without a
+    // code. Its user does not wait for ever.
+    const waits = this.#ending === "close" && (this.#neverRead() || !this.#ours);
+    const linger = waits ? this.#now + 60_000 : limit;
     if (!this.#runUntil(linger, () => this.#finished())) {
       if (linger === limit || this.#who.machine.state !== "closing") this.#stuck();
       this.#count("aborted after a close");
