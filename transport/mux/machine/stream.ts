@@ -86,7 +86,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     this.#order = order;
     const credit = core.options.version === 2;
     this.#sendWindow = credit ? new SendWindow() : null;
-    this.#receiveWindow = credit ? new ReceiveWindow(this, core.windows) : null;
+    this.#receiveWindow = credit ? new ReceiveWindow(this, core.windows, core.now) : null;
     core.scheduler.join(this, group, order);
   }
 
@@ -218,6 +218,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     const core = this.#core;
     this.touched = true;
     const count = received.take(core.memory.arena, target);
+    core.windows.used = core.memory.used;
     if (this.#receiving === Way.Open) this.#receiveWindow?.consume(count, now);
     this.#settle();
     core.afterRead();
@@ -249,7 +250,8 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   }
 
   requestUpdate(): void {
-    if (this.#receiving === Way.Open) this.#core.control.add(this, ControlFlag.Upd);
+    const wanted = this.#receiving === Way.Open || this.#core.closing;
+    if (wanted && !this.closed) this.#core.control.add(this, ControlFlag.Upd);
   }
 
   /** The fields of a window update that is sent now. */
@@ -357,9 +359,23 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     this.#notify(READABLE | WRITABLE | CLOSED);
   }
 
-  /** The session is closing: nothing more is read. What waits is sent. */
+  /**
+   * The session is closing: nothing more is read. What waits is sent. The peer may read it only after it
+   * has written something itself: so it gets credit for what is dropped.
+   */
   close(error: MuxError): void {
-    if (this.#receiving !== Way.Broken) this.#breakReceiving(error);
+    if (this.#receiving === Way.Broken) return;
+    const open = this.#receiving === Way.Open;
+    const dropped = this.#received.length;
+    this.#dropReceived(error);
+    if (open) this.#receiveWindow?.consume(dropped, this.#core.now);
+    else this.#receiveWindow?.close();
+  }
+
+  /** Data arrived that is dropped. */
+  discard(length: number): void {
+    if (!this.#core.closing || this.#receiveWindow === null) return;
+    if (this.#receiveWindow.arrive(length)) this.#receiveWindow.consume(length, this.#core.now);
   }
 
   /** The FIN, or the code that stands for it, was sent. */
@@ -376,11 +392,15 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   }
 
   #breakReceiving(error: MuxError): void {
+    this.#dropReceived(error);
+    this.#receiveWindow?.close();
+    this.#core.control.remove(this, ControlFlag.Upd);
+  }
+
+  #dropReceived(error: MuxError): void {
     this.#receiving = Way.Broken;
     this.readError ??= error;
     this.#received.clear(this.#core.memory.arena);
-    this.#receiveWindow?.close();
-    this.#core.control.remove(this, ControlFlag.Upd);
     this.#notify(READABLE);
   }
 
