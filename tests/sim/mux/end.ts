@@ -3,8 +3,8 @@ import type { MuxMachine, MuxMachineStream } from "../../../transport/mux/machin
 import { bytesOf, wrongByte } from "./bytes.ts";
 
 /**
- * How an application reads a stream: when it is told; when what it has written on it was sent; now and
- * then; or never.
+ * How an application reads a stream: when it is told; when what it has written on it was sent; now
+ * and then; or never.
  */
 export type Reading = "told" | "coupled" | "slow" | "never";
 

@@ -2,9 +2,9 @@
  * Two machines of the mux and the connection between them, from one seed.
  *
  * What must hold: the bytes of every stream are exact, in order and there once; an end is seen only
- * behind all bytes; a stream that was neither broken nor ignored comes to its end, whatever the others
- * do; memory stays within its bound; handlers are told of everything; and the session ends as it was
- * ended.
+ * behind all bytes; a stream that was neither broken nor ignored comes to its end, whatever the
+ * others do; memory stays within its bound; handlers are told of everything; and the session ends
+ * as it was ended.
  *
  * @module
  */
@@ -130,8 +130,8 @@ class World {
     const broken = random.chance(0.6);
     const settings = [drawOptions(random, version), drawOptions(random, version)];
     const plans = settings.map((each) => drawPlan(random, each, broken));
-    // One end alone may read only after it has written: two would wait for each other. Version 1 has no
-    // credit: there, one alone stops the session.
+    // One end alone may read only after it has written: two would wait for each other. Version 1
+    // has no credit: there, one alone stops the session.
     if (version === 2 && random.chance(0.5)) {
       const one = random.below(2);
       plans[one] = { ...plans[one], coupled: 0.7 };
@@ -165,8 +165,8 @@ class World {
     if (this.#ending !== "none") this.#end();
     for (const end of this.#ends) end.finish();
     const limit = this.#now + 600_000;
-    // A close waits for those that never read, and for credit of streams that the peer has cut without a
-    // code. Its user does not wait for ever.
+    // A close waits for those that never read, and for credit of streams that the peer has cut
+    // without a code. Its user does not wait for ever.
     const waits = this.#ending === "close" && (this.#neverRead() || !this.#ours);
     const linger = waits ? this.#now + 60_000 : limit;
     if (!this.#runUntil(linger, () => this.#finished())) {
@@ -417,7 +417,9 @@ class World {
   }
 }
 
-/** Whether what one end writes on a stream need not arrive: it was broken, cut, or nobody reads it. */
+/**
+ * Whether what one end writes on a stream need not arrive: it was broken, cut, or nobody reads it.
+ */
 function excused(from: StreamRecord, to: StreamRecord): boolean {
   return from.resetCode >= 0 || to.resetCode >= 0 || from.stopCode >= 0 || to.stopCode >= 0 ||
     to.reading === "never" || to.reading === "coupled" && from.reading === "never" ||

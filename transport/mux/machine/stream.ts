@@ -53,7 +53,9 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   next: Sender | null = null;
   deficit = 0;
 
-  /** For the control queue: frames to send, as bits; whether it is in the queue; the next one there. */
+  /**
+   * For the control queue: frames to send, as bits; whether it is in the queue; the next one there.
+   */
   control = 0;
   inControl = false;
   nextControl: Stream | null = null;
@@ -360,8 +362,8 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   }
 
   /**
-   * The session is closing: nothing more is read. What waits is sent. The peer may read it only after it
-   * has written something itself: so it gets credit for what is dropped.
+   * The session is closing: nothing more is read. What waits is sent. The peer may read it only
+   * after it has written something itself: so it gets credit for what is dropped.
    */
   close(error: MuxError): void {
     if (this.#receiving === Way.Broken) return;
