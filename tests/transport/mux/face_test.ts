@@ -1,4 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Mux } from "../../../transport/mux.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { errorOf, readAll, streamOf, withMuxes } from "./face_pair.ts";
 import { readExactly } from "../harness.ts";
 import { pattern } from "../../kcp/harness.ts";
@@ -35,5 +37,50 @@ Deno.test("mux: a close delivers what was written, and tells the code and the re
     const error = await errorOf(ends.client.createBidirectionalStream());
     assertEquals(error.kind, "closed");
     assert(ends.client.state === "closed");
+  });
+});
+
+Deno.test("mux: wrong codes and reasons are refused, and nothing ends", async () => {
+  await withMuxes(async (ends) => {
+    for (const closeCode of [-1, 0.5, 2 ** 32, NaN]) {
+      assertThrows(() => ends.client.close({ closeCode }), RangeError);
+      assertThrows(() => ends.client.abort("", closeCode), RangeError);
+    }
+    assertThrows(() => ends.client.abort(5 as unknown as string), TypeError);
+    await ends.network.delay(10_000);
+    const [client, server] = await streamOf(ends);
+    await client.write(new Uint8Array([1]));
+    assertEquals([await server.read(new Uint8Array(1)), ends.client.state], [1, "open"]);
+  });
+});
+
+Deno.test("mux: an abort of this side rejects with its error, and tells the peer", async () => {
+  await withMuxes(async (ends) => {
+    const cause = new Error("no more");
+    ends.client.abort(cause, 6);
+    const error = await errorOf(ends.client.closed);
+    assertEquals([error.kind, error.message, error.cause], ["closed", "no more", cause]);
+    assertEquals(await ends.server.closed, { closeCode: 6, reason: "no more" });
+    await ends.client.draining;
+  });
+});
+
+Deno.test("mux: waitUntilAvailable waits for the peer, until the signal is aborted", async () => {
+  const network = new SimulatedNetwork({ link: { latency: 20, loss: 1 } });
+  await network.run(async () => {
+    const conn = network.connect({ hostname: "10.0.0.1", port: 80 });
+    const client = new Mux(conn, { client: true });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const options = { waitUntilAvailable: true, signal };
+    const opening = assertRejects(() => client.createBidirectionalStream(options), Error, "stop");
+    await network.delay(100);
+    controller.abort(new Error("stop"));
+    await opening;
+    const hopeless = client.createBidirectionalStream({ waitUntilAvailable: true });
+    const gone = assertRejects(() => hopeless);
+    client.abort();
+    await gone;
+    await conn.closed.catch(() => {});
   });
 });
