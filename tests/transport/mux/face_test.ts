@@ -84,3 +84,46 @@ Deno.test("mux: waitUntilAvailable waits for the peer, until the signal is abort
     await conn.closed.catch(() => {});
   });
 });
+
+Deno.test("mux: both sides close at the same time", async () => {
+  await withMuxes(async (ends) => {
+    const [client, server] = await streamOf(ends);
+    client.write(new Uint8Array(100));
+    server.write(new Uint8Array(100));
+    ends.client.close({ closeCode: 1, reason: "client" });
+    ends.server.close({ closeCode: 2, reason: "server" });
+    // Each had ended before it heard of the other.
+    assertEquals(await ends.client.closed, { closeCode: 1, reason: "client" });
+    assertEquals(await ends.server.closed, { closeCode: 2, reason: "server" });
+    await Promise.all([ends.below.client.closed, ends.below.server.closed]);
+  });
+});
+
+Deno.test("mux: a close towards nobody ends after the linger", async () => {
+  const network = new SimulatedNetwork({ link: { latency: 20, loss: 1 } });
+  await network.run(async () => {
+    const conn = network.connect({ hostname: "10.0.0.1", port: 80 });
+    const client = new Mux(conn, { client: true, linger: 700 });
+    const stream = await client.createBidirectionalStream();
+    await stream.write(new Uint8Array(1000));
+    client.close();
+    const error = await errorOf(client.closed);
+    assertEquals([error.kind, network.now], ["timeout", 700]);
+    await errorOf(stream.closed);
+    await conn.closed.catch(() => {});
+  });
+});
+
+Deno.test("mux: streams of many sizes go through a connection with a tiny MTU and send queue", async () => {
+  await withMuxes(async (ends) => {
+    await Promise.all(
+      [1, 100, 5000, 60_000].map(async (size) => {
+        const [client, server] = await streamOf(ends);
+        const sent = pattern(size);
+        const writing = client.writeAll(sent).then(() => client.closeWrite());
+        assertEquals(await readAll(server), sent);
+        await writing;
+      }),
+    );
+  }, { kcp: { mtu: 100, sndWnd: 4, rcvWnd: 128, sndQueue: 255 } });
+});
