@@ -22,6 +22,7 @@ import type { MuxMachineStats } from "./machine/stats.ts";
 import { addStats } from "./mux_stats.ts";
 import { type MuxOverOptions, type ResolvedMux, splitMuxOptions } from "./mux_options.ts";
 import { abortError, type MuxStream, newStream } from "./mux_stream.ts";
+import { joinGroup, MuxSendGroup } from "./send_group.ts";
 import { type MuxCloseInfo, MuxSession, type SessionOwner } from "./session.ts";
 import { SessionSpread } from "./session_spread.ts";
 
@@ -46,9 +47,6 @@ export interface MuxStreamOptions {
   /** Rejects with the signal's reason when it is aborted before the stream is open. Default: none. */
   signal?: AbortSignal;
 }
-
-/** A name for a group of streams: {@linkcode Mux.createSendGroup} makes it. */
-export class MuxSendGroup {}
 
 /** How far a mux has come. */
 export type MuxState =
@@ -257,6 +255,7 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     if (this.#failure) throw this.#failure;
     const session = this.#spread.sessionFor(settings.sendGroup);
     const stream = session.machine.open(settings);
+    if (settings.sendGroup instanceof MuxSendGroup) joinGroup(settings.sendGroup, stream);
     return newStream(stream, session, this.#sessions.indexOf(session));
   }
 
