@@ -2,8 +2,8 @@ import type { MuxMachine } from "./machine/machine.ts";
 import { OutputBatch } from "./machine/output_batch.ts";
 
 /**
- * What a session of streams needs of the connection below: it moves bytes between a machine and that
- * connection, and knows the time.
+ * What a session of streams needs of the connection below: it moves bytes between a machine and
+ * that connection, and knows the time.
  */
 export interface Carrier {
   /** Settles when the connection below has ended; rejects with the reason if it has failed. */

@@ -5,7 +5,9 @@ import { type Carrier, giveBatch, type MuxAddress, takeBatch } from "./carrier.t
 import type { MuxMachine } from "./machine/machine.ts";
 import { Timers } from "./timers.ts";
 
-/** Most bytes of a write below: an urgent frame waits for no more than that and the system's queue. */
+/**
+ * Most bytes of a write below: an urgent frame waits for no more than that and the system's queue.
+ */
 const MAX_ROOM = 65_536;
 
 /** Moves bytes between a machine and a connection whose reads and writes are awaited. */

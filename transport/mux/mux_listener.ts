@@ -8,8 +8,8 @@ import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.t
 import type { MuxCloseInfo } from "./session.ts";
 
 /**
- * A connection that a peer has opened, and that nobody has accepted or refused yet. It has the members
- * of `Deno.QuicIncoming`.
+ * A connection that a peer has opened, and that nobody has accepted or refused yet. It has the
+ * members of `Deno.QuicIncoming`.
  *
  * @example
  * ```ts
@@ -147,8 +147,8 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
   readonly #muxes = new Set<Mux>();
 
   /**
-   * Runs streams over the connections that a listener accepts: for a listener of a simulated network,
-   * for example.
+   * Runs streams over the connections that a listener accepts: for a listener of a simulated
+   * network, for example.
    *
    * @param listener The listener. It must be used for nothing else.
    * @param options Settings of each mux; `sessions` as for {@linkcode listenMux}.

@@ -30,8 +30,8 @@ export interface Ending {
 }
 
 /**
- * The operations of a stream. What a stream needs only while it is used is made when it is needed: an
- * idle stream is small.
+ * The operations of a stream. What a stream needs only while it is used is made when it is needed:
+ * an idle stream is small.
  */
 export class StreamCore implements MuxStreamHandler {
   readonly stream: MuxMachineStream;

@@ -12,9 +12,9 @@ import type { Ending, StreamCore } from "./stream_core.ts";
 const CHUNK = 65_536;
 
 /**
- * The bytes that arrive on a stream, as `Deno.QuicReceiveStream`. Cancelling it tells a peer that runs
- * this module to stop; the code is the `closeCode` or `streamErrorCode` of the reason, or the reason
- * itself if it is a number. Other peers wait when their window is used up.
+ * The bytes that arrive on a stream, as `Deno.QuicReceiveStream`. Cancelling it tells a peer that
+ * runs this module to stop; the code is the `closeCode` or `streamErrorCode` of the reason, or the
+ * reason itself if it is a number. Other peers wait when their window is used up.
  *
  * @example
  * ```ts
@@ -109,10 +109,10 @@ class Source implements Ending {
 }
 
 /**
- * The bytes to send on a stream, as `Deno.QuicSendStream`. Closing it ends the direction of this side.
- * Aborting it drops what waits, and ends the direction: a peer that runs this module learns the code,
- * which is the `closeCode` or `streamErrorCode` of the reason, or the reason itself if it is a number;
- * for another peer it looks like the end.
+ * The bytes to send on a stream, as `Deno.QuicSendStream`. Closing it ends the direction of this
+ * side. Aborting it drops what waits, and ends the direction: a peer that runs this module learns
+ * the code, which is the `closeCode` or `streamErrorCode` of the reason, or the reason itself if it
+ * is a number; for another peer it looks like the end.
  *
  * @example
  * ```ts
@@ -191,11 +191,11 @@ export class MuxWriter extends WritableStreamDefaultWriter<Uint8Array> {
   }
 
   /**
-   * Writes bytes if the peer allows all of them now. Otherwise nothing is written, and the stream goes
-   * on. Under version 1, peers allow everything.
+   * Writes bytes if the peer allows all of them now. Otherwise nothing is written, and the stream
+   * goes on. Under version 1, peers allow everything.
    *
-   * @throws {DOMException} Of the name `AbortError`, if the bytes would have to wait for the peer, or
-   * earlier writes wait.
+   * @throws {DOMException} Of the name `AbortError`, if the bytes would have to wait for the peer,
+   * or earlier writes wait.
    */
   async atomicWrite(chunk: Uint8Array): Promise<undefined> {
     const { credit, queued } = this.#core.stream;
