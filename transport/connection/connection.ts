@@ -11,7 +11,7 @@ import { deferred } from "./deferred.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { showAs } from "./inspect.ts";
 import { iterate } from "./messages.ts";
-import type { OperationOptions } from "./operation_queue.ts";
+import type { OperationOptions, PartOptions } from "./operation_queue.ts";
 import { type OperationRules, Operations, VOID } from "./operations.ts";
 import { ping } from "./ping.ts";
 import { ReadableNotice, Reading } from "./reading.ts";
@@ -43,7 +43,7 @@ export let newConnection: (session: Session, driver: Driver, ownsSocket: boolean
  * Waits until the peer of a connection has answered: {@linkcode Connection.opened} with a time limit.
  * If it fails, the connection is aborted.
  */
-export let waitUntilOpen: (connection: Connection, options: OperationOptions) => Promise<void>;
+export let waitUntilOpen: (connection: Connection, options: PartOptions) => Promise<void>;
 
 /**
  * A reliable, ordered connection over UDP. It has the methods of `Deno.Conn`.

@@ -44,6 +44,13 @@ export interface ListenerCloseOptions {
   connections?: "wait" | "close" | "abort";
   /** Connections that are still open after this time (ms) are aborted. Default: `Infinity`. */
   timeout?: number;
+  /**
+   * How long (ms) the socket stays open at most when the last connection has ended, 0 to `Infinity`. A
+   * peer that has missed the last acknowledgment, or a reset, is answered in this time. With 0 the
+   * port is free at once. Default: three retransmission timeouts, and up to a second if the peer has
+   * not ended its stream.
+   */
+  timeWait?: number;
 }
 
 /** The reason that peers get when the listener aborts their connections. */
@@ -222,11 +229,11 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
    * ```
    */
   close(options: ListenerCloseOptions = {}): void {
-    const { connections = "wait", timeout = Infinity } = options;
-    checkClose(connections, timeout);
+    const { connections = "wait", timeout = Infinity, timeWait = Infinity } = options;
+    checkClose(connections, { timeout, timeWait });
     this.#end(new ConnectionError("closed", "The listener was closed"));
     for (const session of this.#waiting.splice(0)) this.#add(session).abort(ABORT_REASON);
-    this.#driver.endpoint.stopAccepting(this.#driver.now());
+    this.#driver.endpoint.stopAccepting(this.#driver.now(), timeWait);
     if (connections === "abort") this.#abortAll();
     else if (connections === "close") this.#forEach((connection) => connection.close());
     if (timeout !== Infinity) {
@@ -341,19 +348,19 @@ function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-function checkClose(connections: unknown, timeout: unknown): void {
+function checkClose(connections: unknown, times: Record<string, unknown>): void {
   if (connections !== "wait" && connections !== "close" && connections !== "abort") {
     throw new TypeError(
       `Cannot close with connections ${JSON.stringify(connections)}: ` +
         `allowed are "wait", "close" and "abort"`,
     );
   }
-  if (typeof timeout !== "number") {
-    throw new TypeError(`Cannot close with the timeout ${String(timeout)}: it must be a number`);
-  }
-  if (!(timeout >= 0)) {
-    throw new RangeError(
-      `Cannot close with a timeout of ${timeout}: allowed are 0 to Infinity`,
-    );
+  for (const [name, value] of Object.entries(times)) {
+    if (typeof value !== "number") {
+      throw new TypeError(`Cannot close with the ${name} ${String(value)}: it must be a number`);
+    }
+    if (!(value >= 0)) {
+      throw new RangeError(`Cannot close with a ${name} of ${value}: allowed are 0 to Infinity`);
+    }
   }
 }

@@ -264,11 +264,13 @@ export class Endpoint {
    * Lets peers open no more sessions, and ends those that were not accepted yet.
    *
    * @param now The time in ms. Default: that of the last call.
+   * @param timeWait How long (ms) each session stays at most when it has ended: see {@linkcode
+   * ListenerCloseOptions.timeWait}. Default: Infinity.
    */
-  stopAccepting(now: number = this.#now): void {
+  stopAccepting(now: number = this.#now, timeWait = Infinity): void {
     if (now > this.#now) this.#now = now;
     const waiting = this.#admission.stop();
-    for (const session of this.#table.sessions()) session.shortenTimeWait();
+    for (const session of this.#table.sessions()) session.shortenTimeWait(timeWait);
     for (const session of waiting) {
       session.advance(this.#now);
       session.reset(
