@@ -9,7 +9,7 @@ import type { Clock, DatagramSocket } from "../connection/driver.ts";
 import type { Listener } from "../connection/listener.ts";
 import type { RateLimitOptions } from "../connection/rate_limit.ts";
 import { connectOn, listenOn, orClose } from "../connection/sockets.ts";
-import { formatAddress, hostOf, parseAddress } from "../session/address.ts";
+import { formatAddress, parseAddress } from "../session/address.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import {
@@ -18,6 +18,8 @@ import {
   type EndpointMachine,
   type PeerMachine,
 } from "./attachment.ts";
+import { type FakeTimers, type FakeTimersOptions, installFakeTimers } from "./fake_timers.ts";
+import { FrozenHosts, hostnameOf } from "./frozen_hosts.ts";
 import type { Link } from "./link.ts";
 import type { LinkControl } from "./link_control.ts";
 import { LinkGroup } from "./link_group.ts";
@@ -46,7 +48,8 @@ export interface TraceEntry {
   readonly at: number;
   /**
    * The packet was `"sent"`, `"lost"` on the link, or `"arrived"` at a socket. It is
-   * `"undeliverable"` if it arrived at an address without an open socket.
+   * `"undeliverable"` if it arrived at an address without an open socket, or if the receive buffer of
+   * a frozen host was full.
    */
   readonly event: "sent" | "lost" | "arrived" | "undeliverable";
   /** The address of the sender. */
@@ -76,6 +79,7 @@ export class SimulatedNetwork {
   readonly #conversations: Random;
   readonly #nonces: Random;
   readonly #time: VirtualTime;
+  readonly #frozen: FrozenHosts;
   readonly #links: LinkGroup;
   /** The links that are in use, by the names of the two hosts. */
   readonly #linksByHosts = new Map<string, Link>();
@@ -102,6 +106,7 @@ export class SimulatedNetwork {
     this.#conversations = random.fork("conv");
     this.#nonces = random.fork("nonce");
     this.#time = new VirtualTime(start);
+    this.#frozen = new FrozenHosts(this.#time);
     this.#links = new LinkGroup(link, random, start);
     this.#traced = trace;
   }
@@ -119,7 +124,7 @@ export class SimulatedNetwork {
     return this.#hash.digest();
   }
 
-  /** Packets that arrived at an address without an open socket. */
+  /** Packets that arrived at an address without an open socket, or at a full receive buffer. */
   get undeliverable(): number {
     return this.#undeliverable;
   }
@@ -186,6 +191,71 @@ export class SimulatedNetwork {
     socket.address = newAddress;
   }
 
+  // --- hosts ---
+
+  /**
+   * Ends the processes of a host, as when they crash: nothing tells their peers. Its connections and
+   * listeners end with a `ConnectionError` of kind `socket`, and machines without I/O leave the
+   * network. What they had sent before is still on its way. A new process of the host may bind the
+   * same ports at once.
+   *
+   * @param hostname The host, without port.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ link: { latency: 20 } });
+   * const here = { hostname: "10.0.0.1", port: 80 };
+   * network.listen(here);
+   * await network.run(async () => {
+   *   const client = network.connect({ ...here, keepAlive: 2000, deadLinkTime: 5000 });
+   *   await client.opened;
+   *   network.crash("10.0.0.1");
+   *   const error = await client.closed.catch((error) => error);
+   *   console.log(error.kind, Math.round(network.now)); // unreachable, after about 7 s
+   *   network.listen(here); // the server restarts
+   * });
+   * ```
+   */
+  crash(hostname: string): void {
+    this.#frozen.forget(hostname);
+    const error = new Error(`The host ${hostname} has crashed`);
+    for (const socket of [...this.#sockets.values()]) {
+      if (hostnameOf(socket.address) === hostname) socket.crash(error);
+    }
+  }
+
+  /**
+   * Suspends the processes of a host, as when a laptop sleeps or a process gets `SIGSTOP`: its timers
+   * do not fire, and it sends nothing. What arrives waits in the receive buffers of its sockets, which
+   * hold 208 KiB each, and is read afterwards. The application's own code is not suspended, but
+   * what it sends leaves afterwards.
+   *
+   * @param hostname The host, without port.
+   * @param ms For how long, 0 or more, and finite. A host that is suspended already stays so for the
+   * longer of the two times.
+   * @throws {RangeError} When `ms` is out of its range.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ link: { latency: 20 } });
+   * const listener = network.listen({ hostname: "10.0.0.1", port: 80 });
+   * await network.run(async () => {
+   *   const client = network.connect({ hostname: "10.0.0.1", port: 80 });
+   *   network.freeze("10.0.0.1", 5000);
+   *   await client.write(new TextEncoder().encode("hello"));
+   *   await listener.accept();
+   *   console.log(network.now); // 5000
+   * });
+   * ```
+   */
+  freeze(hostname: string, ms: number): void {
+    this.#frozen.freeze(hostname, ms);
+  }
+
   // --- sockets, connections and machines ---
 
   /**
@@ -212,7 +282,9 @@ export class SimulatedNetwork {
     const socket = new SimulatedSocket(
       address,
       (packet, from, to) => this.#send(packet, from, to),
-      (address) => this.#sockets.delete(address),
+      (socket) => {
+        if (this.#sockets.get(socket.address) === socket) this.#sockets.delete(socket.address);
+      },
     );
     this.#sockets.set(address, socket);
     return socket;
@@ -221,6 +293,11 @@ export class SimulatedNetwork {
   /** Makes a clock that shows the time of the network. Each driver needs one of its own. */
   clock(): Clock {
     return this.#time.clock();
+  }
+
+  /** The clock of a process on the host of a socket. */
+  #clockOf(socket: DatagramSocket): Clock {
+    return this.#time.clock(() => this.#frozen.until(socket.address));
   }
 
   /**
@@ -235,7 +312,10 @@ export class SimulatedNetwork {
   ): Listener {
     const { hostname, port = 0, ...endpoint } = options;
     const socket = this.#bind(hostname, port);
-    return orClose(socket, () => listenOn(socket, this.clock(), this.#withEntropy(endpoint)));
+    return orClose(
+      socket,
+      () => listenOn(socket, this.#clockOf(socket), this.#withEntropy(endpoint)),
+    );
   }
 
   /**
@@ -263,7 +343,7 @@ export class SimulatedNetwork {
     const peer = formatAddress(hostname, port);
     return orClose(
       socket,
-      () => connectOn(socket, this.clock(), peer, conv, this.#withEntropy(session)),
+      () => connectOn(socket, this.#clockOf(socket), peer, conv, this.#withEntropy(session)),
     );
   }
 
@@ -309,14 +389,31 @@ export class SimulatedNetwork {
   attach(address: string, machine: EndpointMachine): Attachment;
   attach(address: string, machine: PeerMachine | EndpointMachine, to?: string): Attachment {
     const { hostname, port } = parseAddress(address);
-    return attachMachine(machine, this.#bind(hostname, port), this.clock(), to);
+    const socket = this.#bind(hostname, port);
+    return attachMachine(machine, socket, this.#clockOf(socket), to);
   }
 
   // --- time ---
 
-  /** Returns a promise that is fulfilled after `ms` of the network's time. */
-  delay(ms: number): Promise<void> {
-    return this.#time.delay(ms);
+  /**
+   * Returns a promise that is fulfilled after `ms` of the network's time.
+   *
+   * @param ms How long to wait.
+   * @param options A `signal` rejects the promise with its reason when it is aborted before.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork();
+   * const stop = new AbortController();
+   * network.schedule(1000, () => stop.abort());
+   * await network.run(() => network.delay(5000, stop).catch(() => {}));
+   * console.log(network.now); // 1000
+   * ```
+   */
+  delay(ms: number, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#time.delay(ms, signal);
   }
 
   /**
@@ -324,9 +421,44 @@ export class SimulatedNetwork {
    *
    * @param at When, in ms. If it has passed, the action is due now.
    * @param action What to do.
+   * @param options A `signal` takes the call back when it is aborted before.
    */
-  schedule(at: number, action: () => void): void {
-    this.#time.schedule(at, action);
+  schedule(at: number, action: () => void, { signal }: { signal?: AbortSignal } = {}): void {
+    this.#time.scheduleUnless(at, action, signal);
+  }
+
+  /**
+   * Puts the timers and clocks of the application on the network's time: `setTimeout`, `setInterval`,
+   * `Date`, `performance.now` and `AbortSignal.timeout` of the whole process, until they are restored.
+   * Without that, a real timer never fires during {@linkcode SimulatedNetwork.run}, which does not
+   * wait for it. It works under any test runner. Fake timers of the runner are not needed, and stop
+   * the application's timers in `run`.
+   *
+   * `setImmediate`, microtasks, and the timers of `node:timers` stay real. So do connections over real
+   * sockets, which then stand still: do not use both at a time.
+   *
+   * @param options The date at the network's time 0.
+   * @returns What restores them: call `restore`, or declare it with `using`.
+   * @throws {Error} When timers are on the time of a network already.
+   * @throws {RangeError} When the date is none.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ link: { latency: 20 } });
+   * network.listen({ hostname: "10.0.0.1", port: 80 });
+   * using _timers = network.fakeTimers({ date: new Date("2026-01-01") });
+   * await network.run(async () => {
+   *   const client = network.connect({ hostname: "10.0.0.1", port: 80 });
+   *   const signal = AbortSignal.timeout(60_000);
+   *   await client.read(new Uint8Array(1), { signal }).catch((error) => console.log(error.name));
+   *   console.log(new Date().toISOString()); // 2026-01-01T00:01:00.000Z
+   * });
+   * ```
+   */
+  fakeTimers(options: FakeTimersOptions = {}): FakeTimers {
+    return installFakeTimers(this.#time, options);
   }
 
   /**
@@ -358,9 +490,14 @@ export class SimulatedNetwork {
   // --- packets ---
 
   #send(packet: Uint8Array, from: string, to: string): void {
+    if (this.#frozen.has(from)) {
+      const copy = packet.slice();
+      this.#frozen.holdSent(from, () => this.#send(copy, from, to));
+      return;
+    }
     this.#record("sent", from, to, packet);
     let copies = 0;
-    this.#link(parseHost(from), parseHost(to)).transmit(packet, this.now, (arriving, at) => {
+    this.#link(hostnameOf(from), hostnameOf(to)).transmit(packet, this.now, (arriving, at) => {
       copies++;
       this.#time.schedule(at, () => this.#arrive(arriving, from, to));
     });
@@ -368,6 +505,14 @@ export class SimulatedNetwork {
   }
 
   #arrive(packet: Uint8Array, from: string, to: string): void {
+    if (!this.#frozen.has(to)) this.#deliver(packet, from, to);
+    else if (!this.#frozen.holdArrived(to, packet.length, () => this.#deliver(packet, from, to))) {
+      this.#record("undeliverable", from, to, packet);
+      this.#undeliverable++;
+    }
+  }
+
+  #deliver(packet: Uint8Array, from: string, to: string): void {
     const receiver = this.#sockets.get(to)?.receiver;
     this.#record(receiver ? "arrived" : "undeliverable", from, to, packet);
     if (receiver) receiver.packet(packet, from);
@@ -379,10 +524,4 @@ export class SimulatedNetwork {
     if (!this.#traced) return;
     this.trace.push({ at: this.now, event, from, to, packet: new Uint8Array(packet) });
   }
-}
-
-/** The host of an address, without the brackets of IPv6. */
-function parseHost(address: string): string {
-  const host = hostOf(address);
-  return host.startsWith("[") ? host.slice(1, -1) : host;
 }
