@@ -468,7 +468,7 @@ export class Kcp {
       inputErrors: { ...this.#errors },
       srtt,
       rttvar,
-      minRtt: min,
+      minRtt: min === Infinity ? -1 : min,
       rto,
       congestion: sender.congestion,
       sndWnd,

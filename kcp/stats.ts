@@ -26,12 +26,12 @@ export interface InputErrors {
  * that measures the path then; without any limit, `algorithm` is `none`.
  */
 export interface CongestionStats extends CongestionState {
-  /** Bytes that may be in flight: the congestion window. `Infinity` for no limit. */
-  cwnd: number;
-  /** Slow start threshold in bytes. `Infinity` if the controller has none. */
-  ssthresh: number;
-  /** Bytes per second at which segments may leave. `Infinity` for no limit. */
-  pacingRate: number;
+  /** Bytes that may be in flight: the congestion window. `null` for no limit. */
+  cwnd: number | null;
+  /** Slow start threshold in bytes. `null` if the controller has none. */
+  ssthresh: number | null;
+  /** Bytes per second at which segments may leave. `null` for no limit. */
+  pacingRate: number | null;
   /** Bytes in flight: sent, not acknowledged, and not counted as lost. */
   inFlight: number;
 }
@@ -107,7 +107,7 @@ export interface KcpStats {
   srtt: number;
   /** Variation of the round-trip time. */
   rttvar: number;
-  /** Shortest round-trip time seen, `Infinity` before the first sample. */
+  /** Shortest round-trip time seen, -1 before the first sample. */
   minRtt: number;
   /** Retransmission timeout. */
   rto: number;

@@ -33,7 +33,7 @@ Deno.test("stats: all counters of a new machine are 0", () => {
     inputErrors: { short: 0, conv: 0, cmd: 0, length: 0, una: 0, ack: 0, piece: 0 },
     srtt: -1,
     rttvar: 0,
-    minRtt: Infinity,
+    minRtt: -1,
     rto: 200,
     congestion: {
       algorithm: "reference",
@@ -42,7 +42,7 @@ Deno.test("stats: all counters of a new machine are 0", () => {
       minRtt: 0,
       cwnd: 1400,
       ssthresh: 2800,
-      pacingRate: Infinity,
+      pacingRate: null,
       inFlight: 0,
     },
     sndWnd: 128,

@@ -250,8 +250,10 @@ export class Connection implements AsyncDisposable, Disposable {
 
   /** Counters and the current state of the connection: a snapshot. */
   get stats(): SessionStats {
-    const rttAge = this.#driver.now() - this.#session.kcp.sampledAt;
-    return { ...this.#session.stats, rttAge: Math.max(0, rttAge) };
+    // The session may have been idle, so that it knows only an earlier time.
+    const { sampledAt } = this.#session.kcp;
+    const rttAge = sampledAt === -Infinity ? -1 : Math.max(0, this.#driver.now() - sampledAt);
+    return { ...this.#session.stats, rttAge };
   }
 
   /** The options in force. */

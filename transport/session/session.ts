@@ -44,7 +44,7 @@ import { kcpOptions, wireOptions } from "./wire_options.ts";
 
 /** Counters and present state of a {@linkcode Session}. */
 export interface SessionStats extends KcpStats {
-  /** How long ago the last round-trip sample was taken, in ms; `Infinity` before the first one. */
+  /** How long ago the last round-trip sample was taken, in ms; -1 before the first one. */
   rttAge: number;
   /** Counters of error correction: what parity cost this end, and what that of the peer brought. */
   fec: FecStats;
@@ -443,7 +443,7 @@ export class Session {
     return {
       ...kcp,
       pathMtu: pathMtu + this.#pipeline.overhead,
-      rttAge: this.#now - this.kcp.sampledAt,
+      rttAge: this.kcp.sampledAt === -Infinity ? -1 : this.#now - this.kcp.sampledAt,
       fec: this.#pipeline.fecStats,
       datagrams: this.#pipeline.datagrams.stats,
     };

@@ -128,3 +128,26 @@ Deno.test("totals: the process sums up all sockets, open and closed", async () =
     assertEquals(since().packets, network.stats.delivered - network.undeliverable);
   });
 });
+
+Deno.test("totals and stats: JSON has all of it, before and after the first packets", async () => {
+  for (
+    const options of [{}, turbo, { nc: true, burst: Infinity }, { congestion: "cubic" }] as const
+  ) {
+    const network = new SimulatedNetwork({ seed: "json", link: { latency: 20 } });
+    const listener = network.listen({ hostname: "10.0.0.1", port: 80, ...options });
+    await network.run(async () => {
+      const client = network.connect({ hostname: "10.0.0.1", port: 80, ...options });
+      const check = () => {
+        for (const value of [client.stats, listener.stats, listener.totals, processTotals()]) {
+          assertEquals(JSON.parse(JSON.stringify(value)), value);
+        }
+        assertEquals(JSON.parse(JSON.stringify(network.stats)), network.stats);
+      };
+      check();
+      await client.write(new Uint8Array(3000));
+      await listener.accept();
+      await client.drained();
+      check();
+    });
+  }
+});
