@@ -126,6 +126,11 @@ export class DenoSocket implements DatagramSocket {
     return formatAddress(hostname, port);
   }
 
+  /** Reads that have failed so far. The socket goes on after most errors. */
+  get readErrors(): number {
+    return this.#errorPause.count;
+  }
+
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
     this.#receive(receiver);

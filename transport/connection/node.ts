@@ -151,6 +151,7 @@ export class NodeSocket implements DatagramSocket {
   /** Takes the listeners off the socket. */
   #unlisten: () => void = () => {};
   #closed = false;
+  #errors = 0;
   /** Settles the promise of the `send` that is in progress. */
   #endSend: (() => void) | null = null;
 
@@ -214,6 +215,11 @@ export class NodeSocket implements DatagramSocket {
     if (this.#closed) throw new Error(`The socket on ${this.address} is closed`);
   }
 
+  /** Errors of the socket so far. It goes on after most of them. */
+  get readErrors(): number {
+    return this.#errors;
+  }
+
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
     const socket = this.socket;
@@ -222,6 +228,7 @@ export class NodeSocket implements DatagramSocket {
     };
     // An error belongs to one packet, or it passes: Node.js goes on to receive.
     const onError = (error: Error) => {
+      this.#errors++;
       if (!this.#closed && isClosedCode(error)) receiver.failed(error);
     };
     const onClose = () => {

@@ -51,6 +51,7 @@ export interface ConnectionTotals extends
     | "recovered"
     | "recoveredInTime"
     | "failures"
+    | "complete"
     | "incomplete"
     | "parityBytesOut"
     | "fillersOut"
@@ -68,19 +69,31 @@ export interface Totals {
   accepted: number;
   /** Connections that are open at present, those that wait for `accept` among them. */
   open: number;
+  /** The largest number of connections that were open at one time. */
+  maxOpen: number;
   /** What all connections have counted, since the listener or the process began. */
   connections: ConnectionTotals;
   /** What open connections hold at present, in segments and bytes. */
-  present: Pick<
-    KcpStats,
-    | "sndQueue"
-    | "inFlight"
-    | "rcvQueue"
-    | "rcvBuffer"
-    | "bytesHeld"
-  >;
+  present:
+    & Pick<
+      KcpStats,
+      | "sndQueue"
+      | "inFlight"
+      | "rcvQueue"
+      | "rcvBuffer"
+      | "bytesHeld"
+    >
+    & {
+      /** Groups of error correction of which a data shard is missing. */
+      fecGroups: number;
+    };
   /** What the sockets have counted: packets that no connection took are counted only here. */
-  sockets: Pick<
+  sockets: SocketTotals;
+}
+
+/** The sums of what sockets have counted: see `Listener.stats`. */
+export interface SocketTotals extends
+  Pick<
     EndpointStats,
     | "packetsIn"
     | "forged"
@@ -92,7 +105,9 @@ export interface Totals {
     | "asked"
     | "accepted"
     | "migrated"
-  >;
+  > {
+  /** Reads that have failed. A socket goes on after most errors. */
+  readErrors: number;
 }
 
 function emptyTotals(): Totals {
@@ -100,6 +115,7 @@ function emptyTotals(): Totals {
     dialled: 0,
     accepted: 0,
     open: 0,
+    maxOpen: 0,
     connections: {
       packetsOut: 0,
       packetsIn: 0,
@@ -143,6 +159,7 @@ function emptyTotals(): Totals {
         recovered: 0,
         recoveredInTime: 0,
         failures: 0,
+        complete: 0,
         incomplete: 0,
         parityBytesOut: 0,
         fillersOut: 0,
@@ -160,6 +177,7 @@ function emptyTotals(): Totals {
       rcvQueue: 0,
       rcvBuffer: 0,
       bytesHeld: 0,
+      fecGroups: 0,
     },
     sockets: {
       packetsIn: 0,
@@ -172,6 +190,7 @@ function emptyTotals(): Totals {
       asked: 0,
       accepted: 0,
       migrated: 0,
+      readErrors: 0,
     },
   };
 }
@@ -193,18 +212,33 @@ const collected = new FinalizationRegistry<WeakRef<Ledger>>((reference) => {
   ledgers.delete(reference);
 });
 
+/** Connections of the process that are open, and the most at one time. */
+const openNow = { count: 0, most: 0 };
+
 /** Keeps the sums of one socket. */
 export class Ledger {
   /** Connections that this side has opened. */
   dialled = 0;
   readonly #endpoint: Endpoint;
+  readonly #socket: { readonly readErrors?: number };
+  readonly #open = { count: 0, most: 0 };
   /** The sums of the connections that have ended; null before the first one. */
   #ended: ConnectionTotals | null = null;
   readonly #reference = new WeakRef(this);
 
-  /** @param endpoint The endpoint of the socket. */
-  constructor(endpoint: Endpoint) {
+  /**
+   * @param endpoint The endpoint of the socket. It has no sessions yet.
+   * @param socket The socket.
+   */
+  constructor(endpoint: Endpoint, socket: { readonly readErrors?: number }) {
     this.#endpoint = endpoint;
+    this.#socket = socket;
+    endpoint.onOpen = (change) => {
+      for (const open of [this.#open, openNow]) {
+        open.count += change;
+        if (open.count > open.most) open.most = open.count;
+      }
+    };
     endpoint.onRemove = (session: Session) => {
       const { stats } = session;
       add<ConnectionTotals>(this.#ended ??= emptyTotals().connections, stats);
@@ -221,7 +255,7 @@ export class Ledger {
     const { stats } = this.#endpoint;
     ended.dialled += this.dialled;
     ended.accepted += stats.accepted;
-    add<Totals["sockets"]>(ended.sockets, stats);
+    add(ended.sockets, this.#sockets);
   }
 
   /** The sums of this socket. */
@@ -229,23 +263,27 @@ export class Ledger {
     const sum = emptyTotals();
     if (this.#ended) add(sum.connections, this.#ended);
     this.addTo(sum);
+    sum.maxOpen = this.#open.most;
     return sum;
   }
 
   /** Adds what is not among the ended connections of the process. */
   addTo(sum: Totals): void {
     const endpoint = this.#endpoint;
-    const { stats } = endpoint;
     sum.dialled += this.dialled;
-    sum.accepted += stats.accepted;
-    add<Totals["sockets"]>(sum.sockets, stats);
+    sum.accepted += endpoint.stats.accepted;
+    add(sum.sockets, this.#sockets);
     for (const session of endpoint.sessions) {
       const { stats } = session;
       add<ConnectionTotals>(sum.connections, stats);
       if (session.state === "closed") continue;
       sum.open++;
-      add<Totals["present"]>(sum.present, stats);
+      add<Totals["present"]>(sum.present, { ...stats, fecGroups: stats.fec.groups });
     }
+  }
+
+  get #sockets(): SocketTotals {
+    return { ...this.#endpoint.stats, readErrors: this.#socket.readErrors ?? 0 };
   }
 }
 
@@ -265,6 +303,7 @@ export function processTotals(): Totals {
   const sum = emptyTotals();
   sum.dialled = ended.dialled;
   sum.accepted = ended.accepted;
+  sum.maxOpen = openNow.most;
   add(sum.connections, ended.connections);
   add(sum.sockets, ended.sockets);
   for (const reference of ledgers) reference.deref()?.addTo(sum);

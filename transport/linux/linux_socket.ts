@@ -254,6 +254,11 @@ export class LinuxSocket implements DatagramSocket {
     if (this.#closed) throw new Error(`The socket on ${this.address} is closed`);
   }
 
+  /** Reads that have failed so far. The socket goes on after most errors. */
+  get readErrors(): number {
+    return this.#receiveErrors.count;
+  }
+
   /** Whether one system call carries many messages. */
   get batching(): boolean {
     return this.#batching;

@@ -112,6 +112,8 @@ export class Endpoint {
   onAccept: (() => void) | null = null;
   /** Called when a call of the application makes output due. */
   onWake: (() => void) | null = null;
+  /** Called with 1 when a session begins, and with -1 when its outcome is known. */
+  onOpen: ((change: 1 | -1) => void) | null = null;
   /** Called when a session is over and removed. */
   onRemove: ((session: Session) => void) | null = null;
   readonly #sessionOptions: SessionOptions;
@@ -658,6 +660,7 @@ export class Endpoint {
 
   #add(session: Session): Entry {
     const entry = this.#table.add(session);
+    this.onOpen?.(1);
     session.onWake = () => {
       this.#enqueue(entry);
       this.onWake?.();
@@ -743,6 +746,10 @@ export class Endpoint {
     if (entry.unconfirmedHost !== null && (!session.unconfirmed || session.over)) {
       this.#admission.releaseUnconfirmed(session, entry.unconfirmedHost);
       entry.unconfirmedHost = null;
+    }
+    if (session.state === "closed" && !entry.ended) {
+      entry.ended = true;
+      this.onOpen?.(-1);
     }
     if (session.over) this.#remove(entry);
     if (this.#trimAt === Infinity && this.arena.wasteful) this.#trimAt = this.#now + TRIM_AFTER;

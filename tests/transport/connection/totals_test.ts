@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { type Connection, processTotals, type SessionStats, turbo } from "../../../mod.ts";
+import { type Connection, processTotals, type SessionStats, snmp, turbo } from "../../../mod.ts";
 import { connectVia, listenOn } from "../../../transport/mod.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { encode, pattern } from "../../kcp/harness.ts";
@@ -150,4 +150,72 @@ Deno.test("totals and stats: JSON has all of it, before and after the first pack
       check();
     });
   }
+});
+
+/** The members of kcp-go's `Snmp`, in the order of its source, version 5.7.5. */
+const SNMP_NAMES =
+  "BytesSent BytesReceived MaxConn ActiveOpens PassiveOpens CurrEstab InErrs InCsumErrors " +
+  "KCPInErrors InPkts OutPkts InSegs OutSegs InBytes OutBytes RetransSegs FastRetransSegs " +
+  "EarlyRetransSegs LostSegs RepeatSegs FECFullShardSet FECRecovered FECErrs FECParityShards " +
+  "FECShardSet FECShardMin RingBufferSndQueue RingBufferRcvQueue RingBufferSndBuffer OOBPackets";
+
+Deno.test("snmp: the 30 names of kcp-go, of a listener and of the process", async () => {
+  const before = snmp();
+  assertEquals(Object.keys(before).join(" "), SNMP_NAMES);
+  const network = new SimulatedNetwork({ seed: 3, link: { latency: 10, loss: 0.1 } });
+  const options = { ...turbo, fec: { dataShards: 4, parityShards: 2 } };
+  const listener = network.listen({ ...HERE, ...options });
+  await network.run(async () => {
+    const client = network.connect({ ...HERE, ...options });
+    await client.writeAll(pattern(100_000));
+    const server = await listener.accept();
+    await readExactly(server, 100_000);
+    await server.write(pattern(500));
+    await readExactly(client, 500);
+    client.sendDatagram(pattern(9));
+    client.sendDatagram(pattern(9));
+    await network.delay(1000);
+    const seen = snmp(listener.totals);
+    const { stats } = server;
+    assertEquals([seen.BytesSent, seen.BytesReceived, seen.InErrs], [500, 100_000, 0]);
+    assertEquals([seen.ActiveOpens, seen.PassiveOpens, seen.CurrEstab, seen.MaxConn], [0, 1, 1, 1]);
+    assertEquals([seen.InPkts, seen.OutBytes], [stats.packetsIn, stats.bytesOut]);
+    assertEquals([seen.FECRecovered, seen.FECParityShards, seen.FECErrs], [
+      stats.fec.recovered,
+      stats.fec.parityIn,
+      0,
+    ]);
+    // 72 segments in groups of 4; most groups arrive whole, or parity repairs them.
+    assert(seen.FECFullShardSet >= 8 && seen.FECFullShardSet <= 20, `${seen.FECFullShardSet}`);
+    assert(seen.OOBPackets > 0 && seen.RepeatSegs === stats.duplicates);
+    const process = snmp();
+    assertEquals(process.ActiveOpens - before.ActiveOpens, 1);
+    assert(process.RetransSegs > before.RetransSegs);
+    assertEquals(
+      process.RetransSegs,
+      process.LostSegs + process.FastRetransSegs + process.EarlyRetransSegs,
+    );
+  });
+});
+
+Deno.test("totals: maxOpen is the most at one time, of a listener and of the process", async () => {
+  const network = new SimulatedNetwork({ seed: 4, link: { latency: 10 } });
+  const listener = network.listen({ ...HERE, ...turbo });
+  const before = processTotals();
+  await network.run(async () => {
+    for (const count of [3, 5, 2]) {
+      const clients = Array.from({ length: count }, () => network.connect({ ...HERE, ...turbo }));
+      for (const client of clients) {
+        await client.write(pattern(1));
+        await listener.accept();
+        await client.drained();
+      }
+      assertEquals(listener.totals.open, count);
+      for (const client of clients) client.abort();
+      await network.delay(5000);
+      assertEquals(listener.totals.open, 0);
+    }
+    assertEquals(listener.totals.maxOpen, 5);
+    assert(processTotals().maxOpen >= Math.max(before.maxOpen, 10));
+  });
 });
