@@ -78,6 +78,15 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
 
   /**
    * Settles when the listener is closed, its last connection has ended, and its socket is closed.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1" });
+   * listener.close();
+   * await listener.closed; // the port is free
+   * ```
    */
   readonly closed: Promise<void>;
   readonly #driver: Driver;
@@ -104,7 +113,17 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     });
   }
 
-  /** The address that the listener is bound to. */
+  /**
+   * The address that the listener is bound to.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * console.log(`listening on port ${listener.addr.port}`);
+   * ```
+   */
   get addr(): UdpAddress {
     return udpAddress(this.#driver.socket.address);
   }
@@ -112,6 +131,14 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   /**
    * The kind of socket that carries the packets: `deno`, `linux`, `node`, `simulated`, or `own` for a
    * socket of the application.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * console.log(listener.adapter); // linux, for example
+   * ```
    */
   get adapter(): string {
     return adapterOf(this.#driver.socket);
@@ -137,7 +164,18 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     return this.#driver.socket;
   }
 
-  /** Counters, and the number of sessions: a snapshot. */
+  /**
+   * Counters, and the number of sessions: a snapshot.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * const { sessions, refused, forged } = listener.stats;
+   * console.log(`${sessions} sessions, ${refused} refused, ${forged} packets with another key`);
+   * ```
+   */
   get stats(): EndpointStats {
     return this.#driver.endpoint.stats;
   }
@@ -243,12 +281,33 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     this.#driver.closeWhenIdle();
   }
 
-  /** Keeps the process alive while the listener is open. This is the initial state. */
+  /**
+   * Keeps the process alive while the listener is open. This is the initial state.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * listener.unref();
+   * listener.ref(); // the process waits again
+   * ```
+   */
   ref(): void {
     this.#driver.ref();
   }
 
-  /** Lets the process end while the listener is open. */
+  /**
+   * Lets the process end while the listener is open.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * listener.unref(); // the process ends when nothing else is left to do
+   * ```
+   */
   unref(): void {
     this.#driver.unref();
   }
@@ -256,6 +315,17 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   /**
    * Iterates over the connections as they arrive. The iteration ends when the listener is closed.
    * Leaving the loop closes the listener, as with a `Deno.Listener`.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * for await (const conn of listener) {
+   *   console.log(conn.remoteAddr.hostname);
+   *   conn.close();
+   * }
+   * ```
    */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Connection> {
     try {
@@ -267,12 +337,36 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     }
   }
 
-  /** Calls {@linkcode Listener.close}. */
+  /**
+   * Calls {@linkcode Listener.close}.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * {
+   *   using listener = await listen({ hostname: "127.0.0.1" });
+   *   console.log(listener.addr.port);
+   * } // closes it
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Calls {@linkcode Listener.close}, then waits until the last connection has ended. */
+  /**
+   * Calls {@linkcode Listener.close}, then waits until the last connection has ended.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * {
+   *   await using listener = await listen({ hostname: "127.0.0.1" });
+   *   console.log(listener.addr.port);
+   * } // closes it, and waits until its connections have ended
+   * ```
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.closed;

@@ -72,9 +72,35 @@ const FIRST_PORT = 49_152;
  * Code with promises runs in {@linkcode SimulatedNetwork.run}, where time passes by itself.
  * Machines without I/O run after {@linkcode SimulatedNetwork.attach}, while {@linkcode
  * SimulatedNetwork.elapse} lets time pass.
+ *
+ * @example
+ * ```ts
+ * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+ *
+ * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+ * const here = { hostname: "10.0.0.1", port: 80 };
+ * const listener = network.listen(here);
+ * await network.run(async () => {
+ *   const client = network.connect(here);
+ *   await client.sendMessage(new TextEncoder().encode("hello"));
+ *   const message = await (await listener.accept()).receiveMessage();
+ *   console.log(new TextDecoder().decode(message!)); // hello
+ * });
+ * ```
  */
 export class SimulatedNetwork {
-  /** What happened to each packet. It is empty unless the option `trace` is set. */
+  /**
+   * What happened to each packet. It is empty unless the option `trace` is set.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ trace: true });
+   * await network.advance(1000);
+   * for (const { at, event, from, to } of network.trace) console.log(at, event, from, to);
+   * ```
+   */
   readonly trace: TraceEntry[] = [];
   readonly #conversations: Random;
   readonly #nonces: Random;
@@ -111,7 +137,18 @@ export class SimulatedNetwork {
     this.#traced = trace;
   }
 
-  /** The time in ms. */
+  /**
+   * The time in ms.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * await network.advance(1000);
+   * console.log(network.now); // 1000
+   * ```
+   */
   get now(): number {
     return this.#time.now;
   }
@@ -119,12 +156,34 @@ export class SimulatedNetwork {
   /**
    * A digest of every packet that was sent, lost or arrived, and of the times. Equal runs have
    * equal digests: 16 hexadecimal digits.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * await network.advance(1000);
+   * console.log(network.hash); // the same in each run
+   * ```
    */
   get hash(): string {
     return this.#hash.digest();
   }
 
-  /** Packets that arrived at an address without an open socket, or at a full receive buffer. */
+  /**
+   * Packets that arrived at an address without an open socket, or at a full receive buffer.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * const client = network.connect({ hostname: "10.0.0.1", port: 80 });
+   * await network.run(() => client.write(new TextEncoder().encode("hello")));
+   * await network.advance(100);
+   * console.log(network.undeliverable > 0); // true: nobody listens
+   * ```
+   */
   get undeliverable(): number {
     return this.#undeliverable;
   }
@@ -136,6 +195,14 @@ export class SimulatedNetwork {
    *
    * @param from The host of the sender, without port.
    * @param to The host of the receiver, without port.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * network.link("10.0.0.2", "10.0.0.1").configure({ loss: 0.5 }); // one direction
+   * ```
    */
   link(from: string, to: string): LinkControl {
     return this.#link(from, to);
@@ -157,17 +224,48 @@ export class SimulatedNetwork {
    * @param change The options to change. A member that is `undefined` goes back to its default.
    * @throws {TypeError} If an option is unknown or has the wrong type. Nothing is changed then.
    * @throws {RangeError} If an option is out of range. Nothing is changed then.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * network.configure({ loss: 0.1, jitter: 10 }); // all links
+   * ```
    */
   configure(change: LinkOptions): void {
     this.#links.configure(change);
   }
 
-  /** Cuts both links between two hosts, or restores them if `cut` is false. */
+  /**
+   * Cuts both links between two hosts, or restores them if `cut` is false.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * network.partition("10.0.0.1", "10.0.0.2");
+   * await network.advance(5000);
+   * network.partition("10.0.0.1", "10.0.0.2", false);
+   * ```
+   */
   partition(a: string, b: string, cut = true): void {
     this.link(a, b).down = this.link(b, a).down = cut;
   }
 
-  /** The sum of the counters of all links. */
+  /**
+   * The sum of the counters of all links.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * const { packets, lost } = network.stats;
+   * console.log(`${lost} of ${packets} packets were lost`);
+   * ```
+   */
   get stats(): LinkStats {
     return this.#links.stats;
   }
@@ -179,6 +277,23 @@ export class SimulatedNetwork {
    * @param oldAddress The address of an open socket, such as `10.0.0.2:1000`.
    * @param newAddress A free address.
    * @throws {TypeError} If no socket has the old address, or a socket has the new one.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * const listener = network.listen({ hostname: "10.0.0.1", port: 80, migrate: true });
+   * await network.run(async () => {
+   *   const client = network.connect({ hostname: "10.0.0.1", port: 80, localPort: 5000 });
+   *   await client.opened;
+   *   const server = await listener.accept();
+   *   network.rebind("10.0.0.2:5000", "10.9.9.9:7000"); // the phone leaves the Wi-Fi
+   *   await client.write(new TextEncoder().encode("hello"));
+   *   await client.drained();
+   *   console.log(server.remoteAddr.hostname); // 10.9.9.9
+   * });
+   * ```
    */
   rebind(oldAddress: string, newAddress: string): void {
     const socket = this.#sockets.get(oldAddress);
@@ -265,6 +380,16 @@ export class SimulatedNetwork {
    * @param hostname Any name without a colon, or an IPv6 address.
    * @param port The port. Default: 0, which stands for a free port.
    * @throws {TypeError} If the address is taken.
+   *
+   * @example
+   * ```ts
+   * import { listenOn } from "@lowlatency/kcp/transport";
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * const listener = listenOn(network.socket("10.0.0.1", 80), network.clock());
+   * console.log(listener.addr.port); // 80
+   * ```
    */
   socket(hostname: string, port = 0): DatagramSocket {
     return this.#bind(hostname, port);
@@ -290,7 +415,19 @@ export class SimulatedNetwork {
     return socket;
   }
 
-  /** Makes a clock that shows the time of the network. Each driver needs one of its own. */
+  /**
+   * Makes a clock that shows the time of the network. Each driver needs one of its own.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * const clock = network.clock();
+   * clock.wake(500, () => console.log(clock.now())); // 500
+   * await network.advance(1000);
+   * ```
+   */
   clock(): Clock {
     return this.#time.clock();
   }
@@ -306,6 +443,15 @@ export class SimulatedNetwork {
    * @param options Settings, the host, and the port. Default: a free port.
    * @throws {TypeError} If a setting has the wrong type, or the address is taken.
    * @throws {RangeError} If a setting is out of range.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * const listener = network.listen({ hostname: "10.0.0.1", port: 80 });
+   * console.log(listener.addr.hostname); // 10.0.0.1
+   * ```
    */
   listen(
     options: EndpointOptions & RateLimitOptions & { hostname: string; port?: number },
@@ -324,6 +470,20 @@ export class SimulatedNetwork {
    * @param options Settings, and the host and the port of the listener.
    * @throws {TypeError} If a setting has the wrong type, or the local address is taken.
    * @throws {RangeError} If a setting is out of range.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * const here = { hostname: "10.0.0.1", port: 80 };
+   * network.listen(here);
+   * await network.run(async () => {
+   *   const client = network.connect({ ...here, localHostname: "10.0.0.7" });
+   *   await client.opened;
+   *   console.log(network.now); // 40: a round trip
+   * });
+   * ```
    */
   connect(
     options: SessionOptions & RateLimitOptions & {
@@ -385,6 +545,18 @@ export class SimulatedNetwork {
    * @param address The address of the machine, host and port.
    * @param machine A machine that has many peers.
    * @throws {TypeError} If the address is taken.
+   *
+   * @example
+   * ```ts
+   * import { Endpoint } from "@lowlatency/kcp/transport";
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * const server = new Endpoint({}, true);
+   * const attached = network.attach("10.0.0.1:80", server);
+   * network.elapse(1000);
+   * attached.detach();
+   * ```
    */
   attach(address: string, machine: EndpointMachine): Attachment;
   attach(address: string, machine: PeerMachine | EndpointMachine, to?: string): Attachment {
@@ -422,6 +594,15 @@ export class SimulatedNetwork {
    * @param at When, in ms. If it has passed, the action is due now.
    * @param action What to do.
    * @param options A `signal` takes the call back when it is aborted before.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * network.schedule(5000, () => network.partition("10.0.0.1", "10.0.0.2"));
+   * await network.advance(6000);
+   * ```
    */
   schedule(at: number, action: () => void, { signal }: { signal?: AbortSignal } = {}): void {
     this.#time.scheduleUnless(at, action, signal);
@@ -464,12 +645,32 @@ export class SimulatedNetwork {
   /**
    * Lets time pass for machines without I/O. All that happens within `ms` happens before this
    * returns. Code that waits for promises needs {@linkcode SimulatedNetwork.advance}.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * network.schedule(500, () => console.log("half of it"));
+   * network.elapse(1000);
+   * ```
    */
   elapse(ms: number): void {
     this.#time.elapse(ms);
   }
 
-  /** Lets `ms` pass. After each event, code that waits for promises gets its turn. */
+  /**
+   * Lets `ms` pass. After each event, code that waits for promises gets its turn.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * network.delay(500).then(() => console.log("half of it"));
+   * await network.advance(1000);
+   * ```
+   */
   async advance(ms: number): Promise<void> {
     await this.#time.advance(ms);
   }
@@ -482,6 +683,18 @@ export class SimulatedNetwork {
    * @param body What to run.
    * @param limit After how many ms of the network's time to give up. Default: 3,600,000, one hour.
    * @throws {Error} If nothing is left to happen, or the limit is reached, before `body` has ended.
+   *
+   * @example
+   * ```ts
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ seed: 1, link: { latency: 20 } });
+   * const answer = await network.run(async () => {
+   *   await network.delay(1000);
+   *   return 42;
+   * });
+   * console.log(answer, network.now); // 42 1000
+   * ```
    */
   async run<T>(body: () => T | Promise<T>, limit = 3_600_000): Promise<T> {
     return await this.#time.run(body, limit);
