@@ -75,6 +75,7 @@ export type { BindOptions } from "./transport/deno.ts";
 export type { SessionStats } from "./transport/mod.ts";
 export type { ConnectionTotals } from "./transport/mod.ts";
 export type { Totals } from "./transport/mod.ts";
+export type { EndTotals } from "./transport/mod.ts";
 export type { SocketTotals } from "./transport/mod.ts";
 export type { Snmp } from "./transport/mod.ts";
 export type { EndpointStats } from "./transport/mod.ts";

@@ -97,8 +97,10 @@ export interface KcpStats {
   pathMtuReductions: number;
   /** Data segments that arrived more than once. */
   duplicates: number;
-  /** Data segments that were dropped: beyond the receive window, or no memory was left. */
+  /** Data segments that were dropped because they were beyond the receive window. */
   refused: number;
+  /** Data segments that were dropped because no memory was left. */
+  noMemory: number;
   /** Data segments of another incarnation of the peer, which had restarted. */
   foreign: number;
   /** Invalid packets that were dropped, by their first error. */

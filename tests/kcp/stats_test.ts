@@ -27,6 +27,7 @@ Deno.test("stats: all counters of a new machine are 0", () => {
     lost: 0,
     duplicates: 0,
     refused: 0,
+    noMemory: 0,
     foreign: 0,
     pathMtu: 1400,
     pathMtuReductions: 0,

@@ -6,6 +6,7 @@
 import type { KcpStats } from "../../kcp/stats.ts";
 import type { DatagramStats } from "../session/datagram_queue.ts";
 import type { Endpoint, EndpointStats } from "../session/endpoint.ts";
+import type { ConnectionErrorKind } from "../session/errors.ts";
 import type { FecStats } from "../session/pipeline.ts";
 import type { Session } from "../session/session.ts";
 
@@ -37,6 +38,7 @@ export interface ConnectionTotals extends
     | "pathMtuReductions"
     | "duplicates"
     | "refused"
+    | "noMemory"
     | "foreign"
   > {
   /** Invalid packets that were dropped, by their first error. */
@@ -61,6 +63,12 @@ export interface ConnectionTotals extends
   datagrams: DatagramStats;
 }
 
+/** How many connections have ended, by the `kind` of the error that tells why. */
+export interface EndTotals extends Record<Exclude<ConnectionErrorKind, "timeout">, number> {
+  /** Connections that have ended without an error: everything was delivered. */
+  delivered: number;
+}
+
 /** Sums over all connections of a listener or of the process. Those that have ended stay in the sums. */
 export interface Totals {
   /** Connections that this side has opened. */
@@ -71,6 +79,8 @@ export interface Totals {
   open: number;
   /** The largest number of connections that were open at one time. */
   maxOpen: number;
+  /** How connections have ended: see `Connection.closed`. */
+  ended: EndTotals;
   /** What all connections have counted, since the listener or the process began. */
   connections: ConnectionTotals;
   /** What open connections hold at present, in segments and bytes. */
@@ -102,6 +112,7 @@ export interface SocketTotals extends
     | "unknown"
     | "afterEnd"
     | "refused"
+    | "noMemory"
     | "asked"
     | "accepted"
     | "migrated"
@@ -116,6 +127,15 @@ function emptyTotals(): Totals {
     accepted: 0,
     open: 0,
     maxOpen: 0,
+    ended: {
+      delivered: 0,
+      unreachable: 0,
+      idle: 0,
+      unconfirmed: 0,
+      reset: 0,
+      closed: 0,
+      socket: 0,
+    },
     connections: {
       packetsOut: 0,
       packetsIn: 0,
@@ -141,6 +161,7 @@ function emptyTotals(): Totals {
       pathMtuReductions: 0,
       duplicates: 0,
       refused: 0,
+      noMemory: 0,
       foreign: 0,
       inputErrors: {
         short: 0,
@@ -168,7 +189,8 @@ function emptyTotals(): Totals {
       datagrams: {
         sent: 0,
         received: 0,
-        dropped: 0,
+        droppedOut: 0,
+        droppedIn: 0,
       },
     },
     present: {
@@ -187,6 +209,7 @@ function emptyTotals(): Totals {
       unknown: 0,
       afterEnd: 0,
       refused: 0,
+      noMemory: 0,
       asked: 0,
       accepted: 0,
       migrated: 0,
@@ -222,6 +245,7 @@ export class Ledger {
   readonly #endpoint: Endpoint;
   readonly #socket: { readonly readErrors?: number };
   readonly #open = { count: 0, most: 0 };
+  readonly #ends = emptyTotals().ended;
   /** The sums of the connections that have ended; null before the first one. */
   #ended: ConnectionTotals | null = null;
   readonly #reference = new WeakRef(this);
@@ -233,11 +257,18 @@ export class Ledger {
   constructor(endpoint: Endpoint, socket: { readonly readErrors?: number }) {
     this.#endpoint = endpoint;
     this.#socket = socket;
-    endpoint.onOpen = (change) => {
+    endpoint.onBegin = () => {
       for (const open of [this.#open, openNow]) {
-        open.count += change;
+        open.count++;
         if (open.count > open.most) open.most = open.count;
       }
+    };
+    endpoint.onEnd = ({ error }) => {
+      this.#open.count--;
+      openNow.count--;
+      const kind = (error?.kind ?? "delivered") as keyof EndTotals;
+      this.#ends[kind]++;
+      ended.ended[kind]++;
     };
     endpoint.onRemove = (session: Session) => {
       const { stats } = session;
@@ -264,6 +295,7 @@ export class Ledger {
     if (this.#ended) add(sum.connections, this.#ended);
     this.addTo(sum);
     sum.maxOpen = this.#open.most;
+    add(sum.ended, this.#ends);
     return sum;
   }
 
@@ -304,6 +336,7 @@ export function processTotals(): Totals {
   sum.dialled = ended.dialled;
   sum.accepted = ended.accepted;
   sum.maxOpen = openNow.most;
+  add(sum.ended, ended.ended);
   add(sum.connections, ended.connections);
   add(sum.sockets, ended.sockets);
   for (const reference of ledgers) reference.deref()?.addTo(sum);

@@ -73,6 +73,8 @@ export interface EndpointStats {
   afterEnd: number;
   /** Packets that could have opened a session, but a limit was reached. */
   refused: number;
+  /** Packets that were dropped because no memory was left. */
+  noMemory: number;
   /**
    * First packets that were answered with a request to prove the address, since too many sessions had
    * an address that was not confirmed.
@@ -112,8 +114,10 @@ export class Endpoint {
   onAccept: (() => void) | null = null;
   /** Called when a call of the application makes output due. */
   onWake: (() => void) | null = null;
-  /** Called with 1 when a session begins, and with -1 when its outcome is known. */
-  onOpen: ((change: 1 | -1) => void) | null = null;
+  /** Called when a session begins. */
+  onBegin: (() => void) | null = null;
+  /** Called when the outcome of a session is known. */
+  onEnd: ((session: Session) => void) | null = null;
   /** Called when a session is over and removed. */
   onRemove: ((session: Session) => void) | null = null;
   readonly #sessionOptions: SessionOptions;
@@ -142,6 +146,7 @@ export class Endpoint {
     unknown: 0,
     afterEnd: 0,
     refused: 0,
+    noMemory: 0,
     asked: 0,
     accepted: 0,
     migrated: 0,
@@ -315,7 +320,7 @@ export class Endpoint {
     const start = this.#scratch.lay(packet);
     if (start < 0) {
       this.#stats.packetsIn++;
-      this.#stats.refused++;
+      this.#stats.noMemory++;
       return false;
     }
     const { length } = packet;
@@ -660,7 +665,7 @@ export class Endpoint {
 
   #add(session: Session): Entry {
     const entry = this.#table.add(session);
-    this.onOpen?.(1);
+    this.onBegin?.();
     session.onWake = () => {
       this.#enqueue(entry);
       this.onWake?.();
@@ -749,7 +754,7 @@ export class Endpoint {
     }
     if (session.state === "closed" && !entry.ended) {
       entry.ended = true;
-      this.onOpen?.(-1);
+      this.onEnd?.(session);
     }
     if (session.over) this.#remove(entry);
     if (this.#trimAt === Infinity && this.arena.wasteful) this.#trimAt = this.#now + TRIM_AFTER;

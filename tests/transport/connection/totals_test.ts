@@ -219,3 +219,77 @@ Deno.test("totals: maxOpen is the most at one time, of a listener and of the pro
     assert(processTotals().maxOpen >= Math.max(before.maxOpen, 10));
   });
 });
+
+Deno.test("totals: ended counts connections by the kind of their end, once each", async () => {
+  const network = new SimulatedNetwork({ seed: 5, link: { latency: 10 } });
+  const options = { ...turbo, deadLinkTime: 3000, idleTimeout: 20_000, keepAlive: Infinity };
+  const listener = network.listen({ ...HERE, ...options });
+  const before = processTotals().ended;
+  await network.run(async () => {
+    const open = async (localHostname: string) => {
+      const client = network.connect({ ...HERE, ...options, localHostname });
+      await client.write(pattern(1));
+      const server = await listener.accept();
+      await client.drained();
+      await network.delay(100);
+      return { client, server };
+    };
+    const orderly = await open("10.0.0.2");
+    orderly.client.close();
+    orderly.server.close();
+    await Promise.all([orderly.client.closed, orderly.server.closed]);
+    (await open("10.0.0.3")).client.abort();
+    (await open("10.0.0.4")).server.abort();
+    const { server } = await open("10.0.0.5");
+    network.partition("10.0.0.1", "10.0.0.5");
+    await server.write(pattern(1));
+    await open("10.0.0.6");
+    network.partition("10.0.0.1", "10.0.0.6");
+    await network.delay(60_000);
+    const { ended, open: left } = listener.totals;
+    assertEquals(ended, {
+      delivered: 1,
+      unreachable: 1,
+      idle: 1,
+      unconfirmed: 0,
+      reset: 1,
+      closed: 1,
+      socket: 0,
+    });
+    assertEquals(left, 0);
+    const process = processTotals().ended;
+    assertEquals(process.delivered - before.delivered, 2);
+    assertEquals(process.idle - before.idle, 3, "the clients wait in vain, too");
+  });
+});
+
+Deno.test("totals: an orderly end counts nothing that looks like an attack", async () => {
+  for (const first of ["client", "server"]) {
+    const network = new SimulatedNetwork({ seed: 6, link: { latency: 20, loss: 0.1, jitter: 5 } });
+    const listener = network.listen({ ...HERE, ...turbo });
+    await network.run(async () => {
+      for (let i = 0; i < 20; i++) {
+        const client = network.connect({ ...HERE, ...turbo });
+        await client.writeAll(pattern(5000));
+        const server = await listener.accept();
+        await client.drained();
+        const [one, other] = first === "client" ? [client, server] : [server, client];
+        one.close();
+        for (const buffer = new Uint8Array(65_536); await other.read(buffer) !== null;);
+        other.close();
+        await Promise.all([client.closed, server.closed]);
+      }
+      await network.delay(100_000);
+      const { forged, replayed, invalid, unknown, refused } = listener.stats;
+      assertEquals({ forged, replayed, invalid, unknown, refused }, {
+        forged: 0,
+        replayed: 0,
+        invalid: 0,
+        unknown: 0,
+        refused: 0,
+      });
+      const { inputErrors } = listener.totals.connections;
+      assertEquals(Object.values(inputErrors).reduce((sum, count) => sum + count), 0);
+    });
+  }
+});
