@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { scenario } from "./runners/scenario.ts";
+import { scenario, shown } from "./runners/scenario.ts";
 
 const SOURCES = new URL("runners/", import.meta.url);
 /** ms after which an installation is given up: the registry may never answer. */
@@ -68,6 +68,8 @@ Deno.test({
       await Deno.copyFile(new URL("node.mjs", SOURCES), `${directory}/node.mjs`);
       const output = await run(directory, "node", "--test", "node.mjs");
       assertEquals(resultsOf(output!), [expected, expected]);
+      const [, text] = output!.match(/shown: (.*)$/m)!;
+      assertEquals(text, shown(Deno.inspect).replaceAll(/\s+/g, " "), "console.log of Node.js");
     } finally {
       await Deno.remove(directory, { recursive: true });
     }

@@ -41,6 +41,12 @@ async function beat(conn: Connection, log: string[]): Promise<void> {
   }
 }
 
+/** A connection as `console.log` shows it. */
+export function shown(inspect: (value: unknown) => string): string {
+  const network = new SimulatedNetwork();
+  return inspect(network.connect(HERE)).replaceAll("'", '"');
+}
+
 /** Runs the application, and gives what it has seen, with a digest of all packets and their times. */
 export async function scenario(): Promise<string> {
   const link = { latency: 20, jitter: 5, loss: 0.1 };
