@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 import { Incarnation } from "./incarnation.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import type { PacketWriter } from "./packet_writer.ts";
-import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
+import { DUPLICATE, NO_MEMORY, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
 import { PIECE_HEADER, pieceOffset, pieceTotal } from "./piece.ts";
 import { CONTRADICTION, PieceBuffer } from "./piece_buffer.ts";
 import {
@@ -73,7 +73,7 @@ export class Receiver {
   /** Whether one has arrived. */
   quotable = false;
   readonly pieces: PieceBuffer;
-  readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, foreign: 0 };
+  readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, noMemory: 0, foreign: 0 };
   /** The incarnation of the peer that is heard. */
   readonly incarnation = new Incarnation();
   readonly #arena: Arena;
@@ -175,8 +175,9 @@ export class Receiver {
     } else {
       if (length > this.#largest) this.#largest = length;
       const result = buffer.store(sn, frg, offset, length, this.capacity, this.#budget);
-      if (result === REFUSED) {
-        counters.refused++;
+      if (result === REFUSED || result === NO_MEMORY) {
+        if (result === REFUSED) counters.refused++;
+        else counters.noMemory++;
         // The peer must not take us for dead, and learns the window that we keep.
         this.announceWindow ||= this.started;
         return;

@@ -218,7 +218,13 @@ export class Sender implements PacketSink {
     const { inFlight } = this.buffer.rates;
     const mss = this.path.mtu;
     const cwnd = Math.min(segmentWindow * mss, window);
-    return { ...state, cwnd, ssthresh, pacingRate, inFlight };
+    return {
+      ...state,
+      cwnd: finite(cwnd),
+      ssthresh: finite(ssthresh),
+      pacingRate: finite(pacingRate),
+      inFlight,
+    };
   }
 
   /** Creates the controller that the settings ask for. */
@@ -1157,4 +1163,9 @@ export class Sender implements PacketSink {
     // An acknowledgment does not show that the large packet has arrived.
     buffer.setPacketSize(firstSn, this.#pieces.packetSize);
   }
+}
+
+/** What statistics tell of a limit: JSON has no `Infinity`. */
+function finite(limit: number): number | null {
+  return limit === Infinity ? null : limit;
 }

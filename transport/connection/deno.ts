@@ -87,7 +87,19 @@ export class DenoSocket implements DatagramSocket {
   readonly adapter = "deno";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  /** The socket of Deno. Who receives from it takes packets away from the connections. */
+  /**
+   * The socket of Deno. Who receives from it takes packets away from the connections.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { deno, DenoSocket } from "@lowlatency/kcp/deno";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: deno() });
+   * const { socket } = listener;
+   * if (socket instanceof DenoSocket) console.log(socket.conn.addr);
+   * ```
+   */
   readonly conn: Deno.DatagramConn;
   readonly #addresses: AddressBook;
   readonly #errorPause = new ErrorPause();
@@ -124,6 +136,23 @@ export class DenoSocket implements DatagramSocket {
       this.#addresses.zone = zone;
     }
     return formatAddress(hostname, port);
+  }
+
+  /**
+   * Reads that have failed so far. The socket goes on after most errors.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { deno, DenoSocket } from "@lowlatency/kcp/deno";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: deno() });
+   * const { socket } = listener;
+   * if (socket instanceof DenoSocket) console.log(socket.readErrors); // 0
+   * ```
+   */
+  get readErrors(): number {
+    return this.#errorPause.count;
   }
 
   /** Starts to deliver packets. */

@@ -51,6 +51,8 @@ export interface DatagramSocket {
   readonly address: string;
   /** The batch size that suits the socket. Default: the defaults of `PacketBatch`. */
   readonly batch?: PacketBatchOptions;
+  /** Reads that have failed so far, for the statistics. Default: 0. */
+  readonly readErrors?: number;
   /**
    * The address under which the socket delivers the packets of a peer. Default: `10.0.0.1:80` or
    * `[::1]:80`, made of the two parts.
@@ -167,7 +169,7 @@ export class Driver {
   constructor(endpoint: Endpoint, socket: DatagramSocket, clock: Clock, rateLimit?: RateLimit) {
     this.endpoint = endpoint;
     this.socket = socket;
-    this.ledger = new Ledger(endpoint);
+    this.ledger = new Ledger(endpoint, socket);
     this.rateLimit = rateLimit;
     this.#turns = rateLimit ? queueOf(rateLimit) : null;
     this.#clock = clock;

@@ -79,6 +79,16 @@ export function node(options: NodeOptions = {}): Bind {
  *
  * @throws {Error} When the address can't be bound.
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { listen } from "@lowlatency/kcp/node";
+ *
+ * const listener = await listen({ hostname: "127.0.0.1", port: 4000 });
+ * for await (const conn of listener) {
+ *   conn.readable.pipeTo(conn.writable).catch((error) => console.error(error.message));
+ * }
+ * ```
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {
   return listenUdp(options, node(), lookUp);
@@ -92,6 +102,15 @@ export function listen(options: ListenOptions = {}): Promise<Listener> {
  *
  * @throws {Error} When the name can't be resolved, or the local address can't be bound.
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@lowlatency/kcp/node";
+ *
+ * const conn = await connect({ hostname: "127.0.0.1", port: 4000, timeout: 3000 });
+ * await conn.writeAll(new TextEncoder().encode("hello"));
+ * conn.close();
+ * ```
  */
 export function connect(options: ConnectOptions): Promise<Connection> {
   return connectUdp(options, node(), lookUp);
@@ -144,13 +163,25 @@ export class NodeSocket implements DatagramSocket {
   readonly adapter = "node";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  /** The socket of Node.js: for its options, such as `setTTL`. */
+  /**
+   * The socket of Node.js: for its options, such as `setTTL`.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * if (socket instanceof NodeSocket) socket.socket.setTTL(32);
+   * ```
+   */
   readonly socket: Socket;
   readonly #addresses: AddressBook;
   readonly #lent: boolean;
   /** Takes the listeners off the socket. */
   #unlisten: () => void = () => {};
   #closed = false;
+  #errors = 0;
   /** Settles the promise of the `send` that is in progress. */
   #endSend: (() => void) | null = null;
 
@@ -185,6 +216,15 @@ export class NodeSocket implements DatagramSocket {
    * was asked for.
    *
    * @throws {Error} When the socket is closed.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * if (socket instanceof NodeSocket) console.log(socket.settings.receiveBuffer);
+   * ```
    */
   get settings(): Required<NodeOptions> {
     this.#checkOpen();
@@ -201,6 +241,15 @@ export class NodeSocket implements DatagramSocket {
    * @param change The options to change. Those that are not named keep their values.
    * @throws {RangeError} When an option is out of its range. No option is changed then.
    * @throws {Error} When the socket is closed.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * if (socket instanceof NodeSocket) socket.configure({ receiveBuffer: 16 << 20 });
+   * ```
    */
   configure(change: NodeOptions): void {
     checkBuffers(change);
@@ -214,6 +263,22 @@ export class NodeSocket implements DatagramSocket {
     if (this.#closed) throw new Error(`The socket on ${this.address} is closed`);
   }
 
+  /**
+   * Errors of the socket so far. It goes on after most of them.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * console.log(socket.readErrors); // 0
+   * ```
+   */
+  get readErrors(): number {
+    return this.#errors;
+  }
+
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
     const socket = this.socket;
@@ -222,6 +287,7 @@ export class NodeSocket implements DatagramSocket {
     };
     // An error belongs to one packet, or it passes: Node.js goes on to receive.
     const onError = (error: Error) => {
+      this.#errors++;
       if (!this.#closed && isClosedCode(error)) receiver.failed(error);
     };
     const onClose = () => {

@@ -15,6 +15,12 @@ export interface OperationOptions {
   timeout?: number;
 }
 
+/** The limits of an operation that is a part of another one. */
+export interface PartOptions extends OperationOptions {
+  /** The time (ms) that the message of a timeout names: that of the whole. Default: `timeout`. */
+  readonly wholeTimeout?: number;
+}
+
 /** An operation that waits for earlier operations, or until it is possible. */
 interface Waiter {
   /** Tries the operation. True when it is done or has failed. */
@@ -54,20 +60,16 @@ export class OperationQueue {
   // deno-lint-ignore require-await -- an error that is thrown becomes a rejection
   async run<T>(
     attempt: () => T | undefined,
-    { signal, timeout }: OperationOptions,
+    { signal, timeout, wholeTimeout }: PartOptions,
     progress: () => string = () => "",
   ): Promise<T> {
     signal?.throwIfAborted();
-    if (typeof timeout !== "number" || !(timeout >= 0)) {
-      throw new RangeError(
-        `Cannot ${this.#name} with a timeout of ${timeout}: allowed are 0 to Infinity`,
-      );
-    }
+    checkTimeout(this.#name, timeout);
     if (this.#waiting.length === 0) {
       const result = attempt();
       if (result !== undefined) return result;
     }
-    return this.#wait(attempt, timeout, progress, signal);
+    return this.#wait(attempt, timeout, wholeTimeout ?? timeout, progress, signal);
   }
 
   /** Whether an operation waits. */
@@ -78,6 +80,7 @@ export class OperationQueue {
   #wait<T>(
     attempt: () => T | undefined,
     timeout: number,
+    wholeTimeout: number,
     progress: () => string,
     signal?: AbortSignal,
   ): Promise<T> {
@@ -110,7 +113,7 @@ export class OperationQueue {
       signal?.addEventListener("abort", onAbort);
       const cancel = this.#after(timeout, () => {
         const tail = progress() + this.#diagnosis();
-        const message = `The ${this.#name} was not possible within ${timeout} ms${tail}`;
+        const message = `The ${this.#name} was not possible within ${wholeTimeout} ms${tail}`;
         withdraw(new ConnectionError("timeout", message));
       });
       const stop = () => {
@@ -130,4 +133,14 @@ export class OperationQueue {
   fail(error: unknown): void {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
   }
+}
+
+/**
+ * Checks the time limit of an operation.
+ *
+ * @param name The name of the operation in the message.
+ */
+export function checkTimeout(name: string, timeout: unknown): asserts timeout is number {
+  if (typeof timeout === "number" && timeout >= 0) return;
+  throw new RangeError(`Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`);
 }

@@ -44,7 +44,7 @@ import { kcpOptions, wireOptions } from "./wire_options.ts";
 
 /** Counters and present state of a {@linkcode Session}. */
 export interface SessionStats extends KcpStats {
-  /** How long ago the last round-trip sample was taken, in ms; `Infinity` before the first one. */
+  /** How long ago the last round-trip sample was taken, in ms; -1 before the first one. */
   rttAge: number;
   /** Counters of error correction: what parity cost this end, and what that of the peer brought. */
   fec: FecStats;
@@ -443,7 +443,7 @@ export class Session {
     return {
       ...kcp,
       pathMtu: pathMtu + this.#pipeline.overhead,
-      rttAge: this.#now - this.kcp.sampledAt,
+      rttAge: this.kcp.sampledAt === -Infinity ? -1 : this.#now - this.kcp.sampledAt,
       fec: this.#pipeline.fecStats,
       datagrams: this.#pipeline.datagrams.stats,
     };
@@ -558,7 +558,10 @@ export class Session {
     // The peer never answers a reset, so the second one follows a round trip later.
     const rtt = kcp.srtt < 0 ? kcp.rto : kcp.srtt;
     const times = { rto: kcp.rto, wait: Math.min(kcp.rto, Math.max(MIN_REPEAT, rtt)) };
-    return new ResetSender(this.conv, cause, closeCode, sent, quote, times, repeats, this.#now);
+    const now = this.#now;
+    const resets = new ResetSender(this.conv, cause, closeCode, sent, quote, times, repeats, now);
+    resets.shorten(this.#closing.limit);
+    return resets;
   }
 
   /** Whether the application can read data, the end, or the start of an incomplete message. */
@@ -583,6 +586,7 @@ export class Session {
     this.#release();
     // TIME-WAIT is long: acknowledgments need next to no memory.
     this.#keepsUnread = unread && this.readable;
+    if (timeWait) this.#closing.startTimeWait(this.#now);
     if (timeWait) this.#trimTimeWait();
     else if (this.#keepsUnread) this.kcp.abandon();
     else this.kcp.close();
@@ -811,9 +815,15 @@ export class Session {
     );
   }
 
-  /** Makes TIME-WAIT as short as that of a dialled session. */
-  shortenTimeWait(): void {
-    this.#closing.shortenTimeWait();
+  /**
+   * Ends TIME-WAIT sooner, now or later, and stops to answer after a reset: the socket is to be closed
+   * when the session is over.
+   *
+   * @param limit How long (ms) the session stays at most when it has ended.
+   */
+  shortenTimeWait(limit: number): void {
+    this.#closing.shortenTimeWait(limit);
+    this.#resets?.shorten(limit);
     this.onWake?.(this);
   }
 
