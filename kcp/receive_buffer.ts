@@ -228,7 +228,7 @@ export class ReceiveBuffer {
       // Early segments must not keep out those before them: nothing can be read without those.
       block = this.#arena.scarce ? -1 : this.#arena.alloc(length);
       if (block < 0) return false;
-      this.#arena.bytes.copyWithin(block, offset, offset + length);
+      this.#arena.copy(block, offset, length);
     }
     table[at + STATE] = EARLY;
     table[at + PLACE] = block;

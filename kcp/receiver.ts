@@ -174,7 +174,10 @@ export class Receiver {
       if (!recovered) counters.duplicates++;
     } else {
       if (length > this.#largest) this.#largest = length;
-      const result = buffer.store(sn, frg, offset, length, this.capacity, this.#budget);
+      const { headFragments } = buffer;
+      const capacity = Math.max(this.#options.rcvWnd, headFragments);
+      const budget = this.#budgetOf(capacity, headFragments);
+      const result = buffer.store(sn, frg, offset, length, capacity, budget);
       if (result === REFUSED || result === NO_MEMORY) {
         if (result === REFUSED) counters.refused++;
         else counters.noMemory++;
@@ -371,14 +374,20 @@ export class Receiver {
     return Math.max(this.#options.rcvWnd, this.buffer.headFragments);
   }
 
-  /** Payload bytes that may be held for the application. */
-  get #budget(): number {
-    const { buffer } = this;
-    const usual = this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT);
-    const fragments = buffer.headFragments;
-    // A message that has larger fragments than the window counts could otherwise never be read.
-    const message = fragments > 1 ? Math.min(USUAL_MESSAGE, fragments * buffer.headLength) : 0;
-    return Math.min(this.limit, Math.max(usual, message));
+  /**
+   * Payload bytes that may be held for the application.
+   *
+   * @param capacity {@linkcode Receiver.capacity}.
+   * @param fragments Unread fragments of the first message.
+   */
+  #budgetOf(capacity: number, fragments: number): number {
+    const { limit } = this;
+    let most = capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT);
+    if (fragments > 1) {
+      // A message that has larger fragments than the window counts could otherwise never be read.
+      most = Math.max(most, Math.min(USUAL_MESSAGE, fragments * this.buffer.headLength));
+    }
+    return limit < most ? limit : most;
   }
 
   /**
@@ -396,7 +405,7 @@ export class Receiver {
       return buffer.has(buffer.nxt) ? 0 : Math.min(segments, buffer.room(largest));
     }
     if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
-    const room = Math.max(0, this.#budget - buffer.bytes);
+    const room = Math.max(0, this.#budgetOf(capacity, buffer.headFragments) - buffer.bytes);
     let least = 0;
     const missing = buffer.headFragments - buffer.queued;
     if (buffer.bytes === 0) {

@@ -291,7 +291,7 @@ export class Pipeline implements PacketLayer {
   /** Appends a packet without the header of error correction: it belongs to no group. */
   #appendPlain(batch: PacketBatch, start: number, end: number): void {
     const from = start + this.headroom;
-    batch.arena.bytes.copyWithin(from - DATA_HEADER, from, end - this.tailroom);
+    batch.arena.copy(from - DATA_HEADER, from, end - this.tailroom - from);
     this.#append(batch, end - DATA_HEADER, this.overhead - DATA_HEADER);
   }
 
