@@ -84,6 +84,27 @@ export interface ExchangeRecording {
   packets: RecordedPacket[];
 }
 
+/** Streams and blocks of golang/snappy 1.0.0, made by the program in `tests/vectors/snappy`. */
+export interface SnappyVectors {
+  /** What the writer gave when each write was flushed, in base64. */
+  streams: {
+    name: string;
+    /** A write is a text again and again, or random bytes in base64. */
+    writes: { length: number; text?: string; random?: string }[];
+    bytes: string;
+  }[];
+  /** Blocks in hexadecimal, and what is in them; null if they are not valid. */
+  blocks: { block: string; decoded: string | null }[];
+}
+
+/** Times as Go formats them, made by the program in `tests/vectors/go_time`. */
+export interface GoTimeVectors {
+  /** Moments: seconds and nanoseconds since 1970, and the zone: seconds east, and its name. */
+  times: { unix: number; nanos: number; offset: number; zone: string }[];
+  /** Layouts, and what they make of each of the moments. */
+  layouts: { layout: string; texts: string[] }[];
+}
+
 /** The files of vectors and their content. */
 export interface VectorFiles {
   "ciphers.json": CipherVector[];
@@ -92,6 +113,8 @@ export interface VectorFiles {
   "reed_solomon.json": CodeVector[];
   "fec.json": FecRecording[];
   "exchange.json": ExchangeRecording[];
+  "snappy.json": SnappyVectors;
+  "go_time.json": GoTimeVectors;
 }
 
 /** Reads a file of vectors. */
