@@ -3,16 +3,21 @@
  *
  * @module
  */
-import { ConnectionError } from "../session/errors.ts";
-import { ABORTED, MAX_CODE } from "../session/reset.ts";
 import type { Session, SessionStats } from "../session/session.ts";
 import type { ResolvedSessionOptions, SessionLiveOptions } from "../session/session_options.ts";
 import { deferred } from "./deferred.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { showAs } from "./inspect.ts";
+import {
+  abortHere,
+  abortWritable,
+  closeHere,
+  waitUntilDrained,
+  waitUntilOpened,
+} from "./lifecycle.ts";
 import { iterate } from "./messages.ts";
 import type { OperationOptions, PartOptions } from "./operation_queue.ts";
-import { type OperationRules, Operations, VOID } from "./operations.ts";
+import { type OperationRules, Operations } from "./operations.ts";
 import { ping } from "./ping.ts";
 import { ReadableNotice, Reading } from "./reading.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
@@ -213,15 +218,8 @@ export class Connection implements AsyncDisposable, Disposable {
    * await conn.open({ timeout: 3000 });
    * ```
    */
-  async open(options: OperationOptions = {}): Promise<void> {
-    const operations = this.#operations;
-    const session = operations.timely;
-    session.ask();
-    await operations.run(operations.opens, { ...options, defaultTimeout: Infinity }, () => {
-      if (session.opened) return VOID;
-      if (session.error) throw session.error;
-      return undefined;
-    });
+  open(options: OperationOptions = {}): Promise<void> {
+    return waitUntilOpened(this.#operations, { ...options, defaultTimeout: Infinity });
   }
 
   /**
@@ -954,17 +952,8 @@ export class Connection implements AsyncDisposable, Disposable {
    * console.log("the peer has it");
    * ```
    */
-  async drained(options: OperationOptions = {}): Promise<void> {
-    const operations = this.#operations;
-    const session = this.#session;
-    await operations.run(
-      operations.drains,
-      { ...this.#writeRules(options), afterClose: true },
-      () => {
-        if (session.error) throw session.error;
-        return session.delivered || session.state === "closed" ? VOID : undefined;
-      },
-    );
+  drained(options: OperationOptions = {}): Promise<void> {
+    return waitUntilDrained(this.#operations, this.#writeRules(options));
   }
 
   /**
@@ -1005,11 +994,8 @@ export class Connection implements AsyncDisposable, Disposable {
       (p) => this.writeAll(p),
       () => this.closeWrite(),
       (message, cause) => {
-        // A pipe that can't read any more since the connection is closed aborts what it writes to. The
-        // close goes on to deliver what is queued.
-        const isClose = cause instanceof ConnectionError && cause.kind === "closed";
-        if (isClose && this.#operations.closedHere) return;
-        this.#abort(message, message, 0, cause);
+        abortWritable(this.#operations, message, cause);
+        this.#progress();
       },
     );
   }
@@ -1054,10 +1040,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   close(): void {
-    const operations = this.#operations;
-    if (operations.closedHere) return;
-    operations.closedHere = true;
-    operations.timely.close();
+    closeHere(this.#operations);
     this.#progress();
   }
 
@@ -1085,26 +1068,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   abort(reason: string | Error = "", closeCode = 0): void {
-    checkCloseCode(closeCode);
-    if (reason instanceof Error) {
-      this.#abort(reason.message, reason.message, closeCode, reason);
-    } else if (typeof reason === "string") {
-      this.#abort(reason, reason, closeCode);
-    } else {
-      throw new TypeError(
-        `Cannot abort with the reason ${String(reason)}: it must be a string or an Error`,
-      );
-    }
-  }
-
-  #abort(message: string, toPeer: string, closeCode: number, cause?: unknown): void {
-    this.#operations.closedHere = true;
-    const details = cause === undefined ? {} : { cause };
-    const error = new ConnectionError("closed", message || "The connection was aborted", details);
-    const session = this.#operations.timely;
-    if (session.state === "closed") session.abort(error);
-    else session.reset(error, ABORTED, closeCode, toPeer);
-    session.close();
+    abortHere(this.#operations, reason, closeCode);
     this.#progress();
   }
 
@@ -1199,15 +1163,5 @@ export class Connection implements AsyncDisposable, Disposable {
     if (this.#ownsSocket) this.#driver.unref();
     if (session.error) this.#ended.reject(session.error);
     else this.#ended.resolve();
-  }
-}
-
-/** Checks the code of an abort. */
-function checkCloseCode(code: number): void {
-  if (typeof code !== "number") {
-    throw new TypeError(`Cannot abort with the code ${String(code)}: it must be a number`);
-  }
-  if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
-    throw new RangeError(`Cannot abort with the code ${code}: allowed are 0 to ${MAX_CODE}`);
   }
 }
