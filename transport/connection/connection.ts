@@ -19,7 +19,8 @@ import { iterate } from "./messages.ts";
 import type { OperationOptions, PartOptions } from "./operation_queue.ts";
 import { type OperationRules, Operations } from "./operations.ts";
 import { ping } from "./ping.ts";
-import { ReadableNotice, Reading } from "./reading.ts";
+import { DATAGRAM_NEWS, Notice, STREAM_NEWS } from "./notice.ts";
+import { Reading } from "./reading.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 import { readableStream, writableStream } from "./web_streams.ts";
 import { Writing } from "./writing.ts";
@@ -154,7 +155,8 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #operations: Operations;
   readonly #reading: Reading;
   readonly #writing: Writing;
-  readonly #notice: ReadableNotice;
+  readonly #streamNotice: Notice;
+  readonly #datagramNotice: Notice;
   #opened: Promise<void> | null = null;
   readonly #ended = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
@@ -167,7 +169,8 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#operations = new Operations(session, driver);
     this.#reading = new Reading(this.#operations);
     this.#writing = new Writing(this.#operations);
-    this.#notice = new ReadableNotice(session);
+    this.#streamNotice = new Notice(session, STREAM_NEWS);
+    this.#datagramNotice = new Notice(session, DATAGRAM_NEWS);
     session.onChange = () => this.#progress();
     session.onMove = (from) => this.onMigrate?.(udpAddress(from));
     if (ownsSocket) driver.closeWhenIdle();
@@ -517,11 +520,11 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   get onReadable(): (() => void) | null {
-    return this.#notice.callback;
+    return this.#streamNotice.callback;
   }
 
   set onReadable(callback: (() => void) | null) {
-    this.#notice.callback = callback;
+    this.#streamNotice.callback = callback;
   }
 
   /**
@@ -916,6 +919,51 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
+   * Receives the next datagram, without waiting and without a promise. {@linkcode
+   * Connection.onDatagram} tells when to call it.
+   *
+   * @returns The datagram; undefined when none is there now, or when earlier calls wait for one; null
+   * when none can follow, as {@linkcode Connection.receiveDatagram} does.
+   * @throws {ConnectionError} When the connection has failed or was closed on this side.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * let newest: Uint8Array | undefined;
+   * for (let next; (next = conn.tryReceiveDatagram());) newest = next; // once in each frame
+   * console.log(newest);
+   * ```
+   */
+  tryReceiveDatagram(): Uint8Array<ArrayBuffer> | null | undefined {
+    return this.#reading.tryReceiveDatagram();
+  }
+
+  /**
+   * Called when {@linkcode Connection.tryReceiveDatagram} may give something new: a datagram has
+   * arrived, or none can follow, or the connection has failed. It is called as {@linkcode
+   * Connection.onReadable} is. kcp-go has it as `SetOOBHandler`.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.onDatagram = () => {
+   *   for (let next; (next = conn.tryReceiveDatagram());) console.log(next);
+   * };
+   * ```
+   */
+  get onDatagram(): (() => void) | null {
+    return this.#datagramNotice.callback;
+  }
+
+  set onDatagram(callback: (() => void) | null) {
+    this.#datagramNotice.callback = callback;
+  }
+
+  /**
    * The datagrams as they arrive, until no more can follow: {@linkcode Connection.receiveDatagram} in
    * a loop. Leaving the loop does not close the connection.
    *
@@ -1158,7 +1206,8 @@ export class Connection implements AsyncDisposable, Disposable {
   #progress(): void {
     const session = this.#session;
     this.#operations.serve();
-    this.#notice.update();
+    this.#streamNotice.update();
+    this.#datagramNotice.update();
     if (session.state !== "closed") return;
     if (this.#ownsSocket) this.#driver.unref();
     if (session.error) this.#ended.reject(session.error);
