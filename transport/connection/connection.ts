@@ -1176,7 +1176,9 @@ export class Connection implements AsyncDisposable, Disposable {
 
   /**
    * Calls {@linkcode Connection.close}, then waits until the connection has ended, with or without
-   * an error. On the side that called `connect`, it also waits until the socket is closed.
+   * an error. On the side that called `connect`, it also waits until the socket is closed: three
+   * retransmission timeouts, in which a peer that missed the last acknowledgment is answered, and up
+   * to a second if the peer has not ended its stream.
    *
    * @example
    * ```ts
@@ -1190,6 +1192,7 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    if (this.#ownsSocket) this.#session.shortenTimeWait(Infinity);
     await this.closed.catch(() => {});
     if (this.#ownsSocket) await this.#driver.closed;
   }
