@@ -508,7 +508,8 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * Called when {@linkcode Connection.tryRead} may give something new: bytes have arrived, or the end
    * of the stream, or the connection has failed. It is called soon after it is set if something is
-   * there already, and not again for what it was called for. Several packets may share a call.
+   * there already, and not again for what it was called for. Several packets may share a call. An error
+   * of the ended connection that it lets through is ignored: {@linkcode Connection.closed} tells it.
    *
    * @example
    * ```ts

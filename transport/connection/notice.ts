@@ -1,3 +1,4 @@
+import { ConnectionError } from "../session/errors.ts";
 import type { Session } from "../session/session.ts";
 
 /** What an application may be told of. */
@@ -67,6 +68,12 @@ export class Notice {
 
   readonly #call = () => {
     this.#scheduled = false;
-    this.#callback?.();
+    try {
+      this.#callback?.();
+    } catch (error) {
+      // The read that it made told it that the connection has ended. `closed` tells it, too.
+      if (error instanceof ConnectionError && this.#session.state !== "open") return;
+      throw error;
+    }
   };
 }

@@ -153,3 +153,24 @@ Deno.test("onDatagram: it is called for datagrams and the end, not for bytes of 
     assertEquals(seen, [3, 4, "reset"]);
   });
 });
+
+Deno.test("onReadable and onDatagram: the error of an ended connection may pass through them", async () => {
+  for (const end of ["here", "there"]) {
+    await withPair(async (client, server, network) => {
+      let calls = 0;
+      const buffer = new Uint8Array(10);
+      server.onReadable = () => {
+        calls++;
+        while (server.tryRead(buffer));
+      };
+      server.onDatagram = () => {
+        calls++;
+        while (server.tryReceiveDatagram());
+      };
+      if (end === "here") server.close();
+      else client.abort("enough");
+      await network.delay(1000);
+      assertEquals(calls, 2);
+    });
+  }
+});
