@@ -3,18 +3,24 @@
  *
  * @module
  */
-import { ConnectionError } from "../session/errors.ts";
-import { ABORTED, MAX_CODE } from "../session/reset.ts";
 import type { Session, SessionStats } from "../session/session.ts";
 import type { ResolvedSessionOptions, SessionLiveOptions } from "../session/session_options.ts";
 import { deferred } from "./deferred.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { showAs } from "./inspect.ts";
+import {
+  abortHere,
+  abortWritable,
+  closeHere,
+  waitUntilDrained,
+  waitUntilOpened,
+} from "./lifecycle.ts";
 import { iterate } from "./messages.ts";
 import type { OperationOptions, PartOptions } from "./operation_queue.ts";
-import { type OperationRules, Operations, VOID } from "./operations.ts";
+import { type OperationRules, Operations } from "./operations.ts";
 import { ping } from "./ping.ts";
-import { ReadableNotice, Reading } from "./reading.ts";
+import { DATAGRAM_NEWS, Notice, STREAM_NEWS } from "./notice.ts";
+import { Reading } from "./reading.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 import { readableStream, writableStream } from "./web_streams.ts";
 import { Writing } from "./writing.ts";
@@ -149,7 +155,8 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #operations: Operations;
   readonly #reading: Reading;
   readonly #writing: Writing;
-  readonly #notice: ReadableNotice;
+  readonly #streamNotice: Notice;
+  readonly #datagramNotice: Notice;
   #opened: Promise<void> | null = null;
   readonly #ended = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
@@ -162,7 +169,8 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#operations = new Operations(session, driver);
     this.#reading = new Reading(this.#operations);
     this.#writing = new Writing(this.#operations);
-    this.#notice = new ReadableNotice(session);
+    this.#streamNotice = new Notice(session, STREAM_NEWS);
+    this.#datagramNotice = new Notice(session, DATAGRAM_NEWS);
     session.onChange = () => this.#progress();
     session.onMove = (from) => this.onMigrate?.(udpAddress(from));
     if (ownsSocket) driver.closeWhenIdle();
@@ -213,15 +221,8 @@ export class Connection implements AsyncDisposable, Disposable {
    * await conn.open({ timeout: 3000 });
    * ```
    */
-  async open(options: OperationOptions = {}): Promise<void> {
-    const operations = this.#operations;
-    const session = operations.timely;
-    session.ask();
-    await operations.run(operations.opens, { ...options, defaultTimeout: Infinity }, () => {
-      if (session.opened) return VOID;
-      if (session.error) throw session.error;
-      return undefined;
-    });
+  open(options: OperationOptions = {}): Promise<void> {
+    return waitUntilOpened(this.#operations, { ...options, defaultTimeout: Infinity });
   }
 
   /**
@@ -507,7 +508,8 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * Called when {@linkcode Connection.tryRead} may give something new: bytes have arrived, or the end
    * of the stream, or the connection has failed. It is called soon after it is set if something is
-   * there already, and not again for what it was called for. Several packets may share a call.
+   * there already, and not again for what it was called for. Several packets may share a call. An error
+   * of the ended connection that it lets through is ignored: {@linkcode Connection.closed} tells it.
    *
    * @example
    * ```ts
@@ -519,11 +521,11 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   get onReadable(): (() => void) | null {
-    return this.#notice.callback;
+    return this.#streamNotice.callback;
   }
 
   set onReadable(callback: (() => void) | null) {
-    this.#notice.callback = callback;
+    this.#streamNotice.callback = callback;
   }
 
   /**
@@ -918,6 +920,51 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
+   * Receives the next datagram, without waiting and without a promise. {@linkcode
+   * Connection.onDatagram} tells when to call it.
+   *
+   * @returns The datagram; undefined when none is there now, or when earlier calls wait for one; null
+   * when none can follow, as {@linkcode Connection.receiveDatagram} does.
+   * @throws {ConnectionError} When the connection has failed or was closed on this side.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * let newest: Uint8Array | undefined;
+   * for (let next; (next = conn.tryReceiveDatagram());) newest = next; // once in each frame
+   * console.log(newest);
+   * ```
+   */
+  tryReceiveDatagram(): Uint8Array<ArrayBuffer> | null | undefined {
+    return this.#reading.tryReceiveDatagram();
+  }
+
+  /**
+   * Called when {@linkcode Connection.tryReceiveDatagram} may give something new: a datagram has
+   * arrived, or none can follow, or the connection has failed. It is called as {@linkcode
+   * Connection.onReadable} is. kcp-go has it as `SetOOBHandler`.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.onDatagram = () => {
+   *   for (let next; (next = conn.tryReceiveDatagram());) console.log(next);
+   * };
+   * ```
+   */
+  get onDatagram(): (() => void) | null {
+    return this.#datagramNotice.callback;
+  }
+
+  set onDatagram(callback: (() => void) | null) {
+    this.#datagramNotice.callback = callback;
+  }
+
+  /**
    * The datagrams as they arrive, until no more can follow: {@linkcode Connection.receiveDatagram} in
    * a loop. Leaving the loop does not close the connection.
    *
@@ -954,17 +1001,8 @@ export class Connection implements AsyncDisposable, Disposable {
    * console.log("the peer has it");
    * ```
    */
-  async drained(options: OperationOptions = {}): Promise<void> {
-    const operations = this.#operations;
-    const session = this.#session;
-    await operations.run(
-      operations.drains,
-      { ...this.#writeRules(options), afterClose: true },
-      () => {
-        if (session.error) throw session.error;
-        return session.delivered || session.state === "closed" ? VOID : undefined;
-      },
-    );
+  drained(options: OperationOptions = {}): Promise<void> {
+    return waitUntilDrained(this.#operations, this.#writeRules(options));
   }
 
   /**
@@ -1005,11 +1043,8 @@ export class Connection implements AsyncDisposable, Disposable {
       (p) => this.writeAll(p),
       () => this.closeWrite(),
       (message, cause) => {
-        // A pipe that can't read any more since the connection is closed aborts what it writes to. The
-        // close goes on to deliver what is queued.
-        const isClose = cause instanceof ConnectionError && cause.kind === "closed";
-        if (isClose && this.#operations.closedHere) return;
-        this.#abort(message, message, 0, cause);
+        abortWritable(this.#operations, message, cause);
+        this.#progress();
       },
     );
   }
@@ -1054,10 +1089,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   close(): void {
-    const operations = this.#operations;
-    if (operations.closedHere) return;
-    operations.closedHere = true;
-    operations.timely.close();
+    closeHere(this.#operations);
     this.#progress();
   }
 
@@ -1085,26 +1117,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   abort(reason: string | Error = "", closeCode = 0): void {
-    checkCloseCode(closeCode);
-    if (reason instanceof Error) {
-      this.#abort(reason.message, reason.message, closeCode, reason);
-    } else if (typeof reason === "string") {
-      this.#abort(reason, reason, closeCode);
-    } else {
-      throw new TypeError(
-        `Cannot abort with the reason ${String(reason)}: it must be a string or an Error`,
-      );
-    }
-  }
-
-  #abort(message: string, toPeer: string, closeCode: number, cause?: unknown): void {
-    this.#operations.closedHere = true;
-    const details = cause === undefined ? {} : { cause };
-    const error = new ConnectionError("closed", message || "The connection was aborted", details);
-    const session = this.#operations.timely;
-    if (session.state === "closed") session.abort(error);
-    else session.reset(error, ABORTED, closeCode, toPeer);
-    session.close();
+    abortHere(this.#operations, reason, closeCode);
     this.#progress();
   }
 
@@ -1164,7 +1177,9 @@ export class Connection implements AsyncDisposable, Disposable {
 
   /**
    * Calls {@linkcode Connection.close}, then waits until the connection has ended, with or without
-   * an error. On the side that called `connect`, it also waits until the socket is closed.
+   * an error. On the side that called `connect`, it also waits until the socket is closed: three
+   * retransmission timeouts, in which a peer that missed the last acknowledgment is answered, and up
+   * to a second if the peer has not ended its stream.
    *
    * @example
    * ```ts
@@ -1178,6 +1193,7 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    if (this.#ownsSocket) this.#session.shortenTimeWait(Infinity);
     await this.closed.catch(() => {});
     if (this.#ownsSocket) await this.#driver.closed;
   }
@@ -1194,20 +1210,11 @@ export class Connection implements AsyncDisposable, Disposable {
   #progress(): void {
     const session = this.#session;
     this.#operations.serve();
-    this.#notice.update();
+    this.#streamNotice.update();
+    this.#datagramNotice.update();
     if (session.state !== "closed") return;
     if (this.#ownsSocket) this.#driver.unref();
     if (session.error) this.#ended.reject(session.error);
     else this.#ended.resolve();
-  }
-}
-
-/** Checks the code of an abort. */
-function checkCloseCode(code: number): void {
-  if (typeof code !== "number") {
-    throw new TypeError(`Cannot abort with the code ${String(code)}: it must be a number`);
-  }
-  if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
-    throw new RangeError(`Cannot abort with the code ${code}: allowed are 0 to ${MAX_CODE}`);
   }
 }

@@ -27,6 +27,16 @@ export class DatagramQueue {
     return { ...this.#stats };
   }
 
+  /** Datagrams that have arrived. */
+  get received(): number {
+    return this.#stats.received;
+  }
+
+  /** Datagrams that wait to be read. */
+  get unread(): number {
+    return this.#incoming.length;
+  }
+
   /** Whether a datagram was ever queued, or arrived. */
   get used(): boolean {
     return this.#stats.sent + this.#stats.received + this.#outgoing.length > 0;

@@ -485,6 +485,16 @@ export class Session {
     return true;
   }
 
+  /** Datagrams that have arrived. */
+  get datagramsIn(): number {
+    return this.#pipeline.datagrams.received;
+  }
+
+  /** Whether a datagram waits to be read. */
+  get hasDatagram(): boolean {
+    return this.#pipeline.datagrams.unread > 0;
+  }
+
   /** Takes the oldest datagram that has not been read; null if there is none. */
   receiveDatagram(): Uint8Array<ArrayBuffer> | null {
     return this.#pipeline.datagrams.take() ?? null;

@@ -155,3 +155,19 @@ Deno.test("Listener.close: a peer that misses the last acknowledgment is answere
     await Promise.all([closing, server.closed]);
   });
 });
+
+Deno.test("Connection: to dispose of it takes three timeouts if both ends have ended, a second if not", async () => {
+  for (const peerEnds of [true, false]) {
+    await withServer(async ({ network, client, server, close }) => {
+      const before = network.now;
+      const ended = readAll(server).then(() => peerEnds ? server.close() : undefined);
+      await client[Symbol.asyncDispose]();
+      await ended;
+      const took = network.now - before;
+      const { rto } = client.stats;
+      if (peerEnds) assert(took > 2 * LATENCY && took <= 3 * rto + 4 * LATENCY, `${took} ms`);
+      else assert(took > 1000 && took < 2000, `${took} ms`);
+      await close({ connections: "abort" });
+    });
+  }
+});
