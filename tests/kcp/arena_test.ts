@@ -484,3 +484,22 @@ Deno.test("batch: one in another arena is refused", () => {
   assertThrows(() => a.kcp.output(new PacketBatch()), TypeError, "arena");
   assertThrows(() => new PacketBatch({ arena: new Arena(1024) }), RangeError, "65536");
 });
+
+Deno.test("arena: bytes are copied as by copyWithin, before and after kernels reach the arena", () => {
+  const random = new Random(1);
+  for (const size of [32_768, 262_144]) {
+    const arena = new Arena();
+    const block = arena.alloc(size);
+    random.fill(arena.bytes);
+    for (let n = 0; n < 60; n++) {
+      const length = random.below(3001);
+      const from = block + random.below(size - 3000);
+      // Half of the ranges overlap.
+      const to = n % 2 ? block + random.below(size - 3000) : Math.max(block, from - 1500 + n);
+      const expected = arena.bytes.slice().copyWithin(to, from, from + length);
+      arena.copy(to, from, length);
+      const same = arena.bytes.every((byte, i) => byte === expected[i]);
+      assert(same, `${length} bytes from ${from} to ${to} of ${size}`);
+    }
+  }
+});

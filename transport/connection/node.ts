@@ -7,6 +7,7 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { networkInterfaces, platform } from "node:os";
+import process from "node:process";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
 import type { Connection } from "./connection.ts";
@@ -41,6 +42,13 @@ export interface NodeOptions {
 
 /** Size in bytes of the socket's receive and send buffers. */
 const BUFFER_SIZE = 4 << 20;
+
+/**
+ * Whether the runtime is Node.js. It sends packets in order, most of them before the call returns, and
+ * receives up to 32 packets before it runs immediates. Others that have `node:dgram` do neither.
+ */
+const IS_NODE = typeof process === "object" && process.versions.deno === undefined &&
+  process.versions.bun === undefined;
 
 function checkBuffers(options: NodeOptions): void {
   for (const name of ["receiveBuffer", "sendBuffer"] as const) {
@@ -282,8 +290,16 @@ export class NodeSocket implements DatagramSocket {
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
     const socket = this.socket;
+    let settles = false;
+    const settle = () => {
+      settles = false;
+      receiver.settled();
+    };
     const onMessage = (packet: Uint8Array, { address, port }: RemoteInfo) => {
-      receiver.packet(packet, this.#addresses.peer(address, port));
+      receiver.packet(packet, this.#addresses.peer(address, port), IS_NODE);
+      if (!IS_NODE || settles) return;
+      settles = true;
+      setImmediate(settle);
     };
     // An error belongs to one packet, or it passes: Node.js goes on to receive.
     const onError = (error: Error) => {
@@ -307,6 +323,7 @@ export class NodeSocket implements DatagramSocket {
     return new Promise((resolve, reject) => {
       // After a close, Node.js does not report every packet.
       this.#endSend = resolve;
+<<<<<<< HEAD
       let unsent = batch.count + 1;
       const done = (error?: Error | null) => {
         if (isClosedCode(error)) reject(error);
@@ -322,7 +339,52 @@ export class NodeSocket implements DatagramSocket {
         }
       }
       done();
+=======
+      if (IS_NODE) this.#sendInOrder(batch, resolve, reject);
+      else this.#sendEach(batch, resolve, reject);
+>>>>>>> h-c
     });
+  }
+
+  /** Sends packets of which each reports that it has left. */
+  #sendEach(batch: PacketBatch, resolve: () => void, reject: (reason: unknown) => void): void {
+    let unsent = batch.count + 1;
+    const done = (error?: Error | null) => {
+      if (isClosedCode(error)) reject(error);
+      if (--unsent === 0) resolve();
+    };
+    // A packet that Node.js refuses with an exception reports nothing.
+    for (let i = 0; i < batch.count; i++) if (!this.#sendPacket(batch, i, done)) done();
+    done();
+  }
+
+  /** Sends packets of which the last one reports that all have left: each report costs time. */
+  #sendInOrder(batch: PacketBatch, resolve: () => void, reject: (reason: unknown) => void): void {
+    const last = batch.count - 1;
+    for (let i = 0; i < last; i++) this.#sendPacket(batch, i);
+    const done = (error?: Error | null) => {
+      if (isClosedCode(error)) reject(error);
+      else this.#awaitQueue(resolve);
+    };
+    if (!this.#sendPacket(batch, last, done)) done();
+  }
+
+  /** Waits until the socket needs the bytes of no packet any more. */
+  #awaitQueue(resolve: () => void): void {
+    if (this.#closed || this.#socket.getSendQueueCount() === 0) resolve();
+    else setTimeout(() => this.#awaitQueue(resolve), 1);
+  }
+
+  /** Sends a packet. False when Node.js refuses it with an exception, as it does with some addresses. */
+  #sendPacket(batch: PacketBatch, i: number, done?: (error: Error | null) => void): boolean {
+    if (this.#closed) return false;
+    const { hostname, port } = this.#addresses.get(batch.to[i]);
+    try {
+      this.#socket.send(batch.packet(i), port, hostname, done);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Sends the packets of a batch, for the end of the process. */
