@@ -106,6 +106,12 @@ export class Limits {
     this.window = Math.max(this.window, this.#path.held);
   }
 
+  /** The path has become longer: pacing keeps the window from leaving at once. */
+  lengthen(): void {
+    this.#timedOut = false;
+    this.window = Math.max(this.window, this.#mostInFlight(CRUISE));
+  }
+
   /** Segments have another size. */
   onMtu(): void {
     this.window = Math.max(this.window, this.least);

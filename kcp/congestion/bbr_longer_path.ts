@@ -34,6 +34,18 @@ export class LongerPath {
   }
 
   /**
+   * The longest round trip in ms that what was in flight explains.
+   *
+   * @param minRtt Shortest round trip so far in ms.
+   * @param burst Bytes that are acknowledged at once.
+   * @param bandwidth Bytes per ms.
+   */
+  explained(minRtt: number, burst: number, bandwidth: number): number {
+    const flight = Math.max(this.#lastFlight, this.#flight);
+    return Math.max(minRtt, (flight + burst) / bandwidth);
+  }
+
+  /**
    * Whether the round that has just ended shows another path.
    *
    * @param minRtt Shortest round trip so far in ms.

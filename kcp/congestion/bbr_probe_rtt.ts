@@ -1,5 +1,6 @@
 import { LONGER_GAIN, LongerPath } from "./bbr_longer_path.ts";
 import type { Path } from "./bbr_path.ts";
+import { PathStep } from "./bbr_path_step.ts";
 import type { Rounds } from "./bbr_rounds.ts";
 import type { RateSample } from "./controller.ts";
 
@@ -16,6 +17,7 @@ const DURATION = 200;
  */
 export class ProbeRtt {
   readonly longer = new LongerPath();
+  readonly #step = new PathStep();
   readonly #path: Path;
   readonly #rounds: Rounds;
   /** Whether the path seems to be another one, and what it delivered before. */
@@ -35,6 +37,19 @@ export class ProbeRtt {
     if (!this.#rounds.begins) return false;
     const { minRtt, aggregation, bandwidth } = this.#path;
     return this.longer.isLonger(minRtt.value, aggregation.burst, bandwidth.value);
+  }
+
+  /**
+   * Reads a round-trip sample. Returns the new round trip in ms if the path has become longer at once, else
+   * -1.
+   *
+   * @param acked Bytes that were acknowledged with it.
+   */
+  onRtt(now: number, rtt: number, acked: number): number {
+    const { minRtt, aggregation, bandwidth, mss } = this.#path;
+    const rate = bandwidth.value;
+    const explained = this.longer.explained(minRtt.value, aggregation.burst, rate);
+    return this.#step.onSample(now, rtt, acked, explained, rate, mss);
   }
 
   /** Begins a probe. */

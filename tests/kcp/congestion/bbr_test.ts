@@ -112,6 +112,24 @@ Deno.test("a game beside BBR is not more than 15 ms late", () => {
   assert(late < 15, `${late} ms`);
 });
 
+Deno.test("BBR finds a longer path within two round trips, and fills it then", () => {
+  for (const [before, after] of [[5, 200], [20, 60], [40, 240]]) {
+    for (const loss of [0, 0.05]) {
+      const model = new PathModel({ rate: RATE, rtt: before, queue: PRODUCT, loss });
+      const flow = model.add({ create: bbr() });
+      model.run(5_000);
+      model.configure({ rtt: after });
+      model.run(5_000 + 2 * after);
+      assertAlmostEquals(flow.controller.state.minRtt, after, 0.1 * after);
+      model.run(5_000 + 2.5 * after);
+      const start = flow.useful;
+      model.run(5_000 + 4.5 * after);
+      const used = (flow.useful - start) / (2 * after) * 1000 / RATE / (1 - loss);
+      assert(used > 0.85, `${before} to ${after} ms: ${used} of the link`);
+    }
+  }
+});
+
 Deno.test("BBR finds a longer path within a second", () => {
   const model = new PathModel({ rate: RATE, rtt: 5, queue: PRODUCT });
   const flow = model.add({ create: bbr() });
