@@ -170,7 +170,8 @@ Deno.test("a path is longer at once when round trips make a step, and the rate s
 });
 
 Deno.test("a second step after the first one may be half as high", () => {
-  for (const [after, expected] of [[81, [60, 81]], [79, [60]]] as const) {
+  const cases: [number, number[]][] = [[81, [60, 81]], [79, [60]]];
+  for (const [after, expected] of cases) {
     const step = new PathStep();
     const found: number[] = [];
     let minRtt = 20;
