@@ -33,6 +33,11 @@ export class LongerPath {
     this.#flight = 0;
   }
 
+  /** The shortest round trip of the last round in ms. 0 without a sample. */
+  get shortest(): number {
+    return this.#lastRtt;
+  }
+
   /**
    * The longest round trip in ms that what was in flight explains.
    *

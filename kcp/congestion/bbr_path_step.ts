@@ -18,7 +18,7 @@ const FLAT_MS = 10;
 /** And they do not get shorter by this part of the time in which the segments were sent: it was a pause. */
 const PAUSE_PART = 0.5;
 /** At least so many samples show the new round trip. */
-const SAMPLES = 3;
+const SAMPLES = 2;
 /** Segments that are acknowledged as fast as before, and the part of the rate that is enough. */
 const SEGMENTS = 8;
 const RATE_PART = 0.75;
@@ -41,7 +41,9 @@ export class PathStep {
   #least = 0;
   #most = 0;
   #rtt = 0;
-  /** The first sample in ms, and when its segment was sent, in ms. */
+  /** The sample before all steps, the first one after them, and when their segments were sent, in ms. */
+  #base = 0;
+  #baseSentAt = 0;
   #first = 0;
   #firstSentAt = 0;
   /** What is a second step in ms, and until when, in ms. */
@@ -75,20 +77,28 @@ export class PathStep {
     const height = rtt - this.#before;
     let least = STEP_PART * explained + STEP_MS;
     if (now < this.#secondUntil) least = Math.min(least, this.#second);
-    const apart = now - rtt - this.#sentAt;
-    if (height > least && apart <= SENT_PART * height) {
-      this.#leastBefore = this.#samples > 0 ? this.#least : Infinity;
+    const sentAt = now - rtt;
+    if (height > least && sentAt - this.#sentAt <= SENT_PART * height) {
+      if (this.#samples > 0) {
+        this.#leastBefore = this.#least;
+      } else {
+        this.#leastBefore = Infinity;
+        this.#base = this.#before;
+        this.#baseSentAt = this.#sentAt;
+      }
       this.#begin(now, rtt, Math.max(explained, this.#before) + least, height);
     } else if (this.#samples > 0) {
       this.#samples++;
       this.#countRate(now, acked, RATE_PART * bandwidth);
       // An acknowledgment that was held back looks like a step, too, but the next one does not.
-      if (rtt < this.#least) this.#end(now, rtt);
+      const slow = rtt < this.#rtt &&
+        sentAt - this.#baseSentAt > SENT_PART * (rtt - this.#base);
+      if (rtt < this.#least || slow) this.#end(now, rtt);
       else if (rtt > this.#most) this.#samples = 0;
     }
     this.#rtt = Math.min(this.#rtt, rtt);
     this.#before = rtt;
-    this.#sentAt = now - rtt;
+    this.#sentAt = sentAt;
     this.#ackedAt = now;
     if (this.#samples < SAMPLES || this.#acked < SEGMENTS * mss) return -1;
     if (this.#first - rtt > PAUSE_PART * (this.#sentAt - this.#firstSentAt)) return -1;
