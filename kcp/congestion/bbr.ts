@@ -73,6 +73,7 @@ const DELAY_PART = 0.25;
  * - Between probes, the flow slows down if a queue grows.
  * - A flow that the application limits needs no ProbeRTT. See {@linkcode MinRtt}.
  * - A path that becomes longer is found within a round trip or a few. See {@linkcode PathStep}.
+ * - On a path that holds many more segments, Startup begins faster. See {@linkcode FastStart}.
  */
 export class BbrController implements CongestionController {
   /** Always `Infinity`: the limit counts bytes. */
@@ -185,7 +186,7 @@ export class BbrController implements CongestionController {
     }
     if (this.#rounds.begins) this.#limits.onRound();
     this.#rounds.finish(appLimited);
-    this.#limits.update(this.#phase, this.#gain, this.#pipeFilled, sample.acked);
+    this.#limits.update(now, this.#phase, this.#gain, this.#pipeFilled, sample.acked);
   }
 
   /** Reads a round-trip sample. */
@@ -240,7 +241,10 @@ export class BbrController implements CongestionController {
       if (this.#rate > 0 && (this.#rate >= bandwidth.value || !appLimited)) {
         bandwidth.update(this.#rate);
       }
-      if (rounds.begins) this.#probeRtt.longer.onRound();
+      if (rounds.begins) {
+        const longer = this.#probeRtt.onRound();
+        if (longer >= 0) this.#lengthen(sample, longer);
+      }
       this.#probeRtt.longer.onSample(sample.rtt, sample.txInFlight);
     }
     bounds.onSample(this.#rate, this.#volume);
@@ -248,7 +252,10 @@ export class BbrController implements CongestionController {
     path.aggregation.onAck(sample.now, sample.acked, path.bw, this.#limits.window);
     if (rounds.begins) {
       path.aggregation.onRound(!this.#pipeFilled);
-      if (!rounds.appLimited) this.#pipe.onRound(bounds.latestBandwidth, path.queued);
+      // The window of the peer may limit a flow that fills the pipe.
+      if (!rounds.appLimited || path.queued && sample.txInFlight > path.held) {
+        this.#pipe.onRound(bounds.latestBandwidth, path.queued);
+      }
     }
     return appLimited;
   }
