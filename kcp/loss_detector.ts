@@ -59,7 +59,7 @@ const MOST_RESTORED = 1 / 8;
  * So many acknowledgments of timed-out segments may have been lost one after another. If more do not come
  * in time, the peer holds them back.
  */
-const LOST_IN_A_ROW = 3;
+const LOST_IN_A_ROW = 8;
 
 /**
  * Decides which segments are lost and due to be sent again. It knows a segment by its place in the
@@ -114,7 +114,7 @@ export class LossDetector {
    * for longer than this end, and tell the round trip of the last one. It follows needless timeouts.
    */
   readonly #heldBack = new ReorderingWindow();
-  /** Needless timeouts since the last one that was not. */
+  /** Needless timeouts since a loss was seen. */
   #needlessTimeouts = 0;
   /** When something was last sent, in ms. The tail is not probed before the next acknowledgment. */
   #lastSentAt = -Infinity;
@@ -274,10 +274,7 @@ export class LossDetector {
   noteArrived(slot: number, now: number): void {
     const time = slot * TIMES;
     const sent = this.#times[time + SENT];
-    if (this.#repeated[slot] === 1) {
-      if (sent !== this.resentAt(slot)) this.#noteCopy(slot);
-      if (this.#times[time + REASON] === REASON_TIMEOUT) this.#needlessTimeouts = 0;
-    }
+    if (this.#repeated[slot] === 1 && sent !== this.resentAt(slot)) this.#noteCopy(slot);
     this.#noteOrder(this.#times[time + ORDER], now - sent, false, now);
   }
 
@@ -295,11 +292,15 @@ export class LossDetector {
     const needless = order < 0 && this.#repeated[slot] === 1 &&
       this.#times[time + REASON] !== REASON_PROBE;
     if (needless) this.needless++;
-    if (needless && this.#times[time + REASON] === REASON_TIMEOUT) this.#noteHeldBack(rtt, now);
     const first = this.#repeated[slot] === 1
       ? this.#repeats[slot * REPEATS + FIRST_ORDER]
       : this.#times[time + ORDER];
     this.#noteOrder(first, rtt, needless, now);
+  }
+
+  /** Notes that a transmission was lost: acknowledgments may be lost, too. */
+  noteLoss(): void {
+    this.#needlessTimeouts = 0;
   }
 
   /** Starts on a packet of the peer. */

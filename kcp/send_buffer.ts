@@ -82,6 +82,12 @@ export class SendBuffer {
     return (this.end - this.nxt) | 0;
   }
 
+  /** Payload bytes that wait for their first transmission. */
+  get unsentBytes(): number {
+    if (this.nxt === this.end) return 0;
+    return (this.#ring.end - this.#table[(this.nxt & this.#mask) * STRIDE + POS]) | 0;
+  }
+
   /** Keeps `length` bytes of payload for segments to come. False when the arena has no memory. */
   store(source: Uint8Array, length: number): boolean {
     return this.#ring.append(source, length);
@@ -361,6 +367,7 @@ export class SendBuffer {
   #noteLoss(): void {
     this.lost++;
     this.acknowledgedAtLoss = this.acknowledged;
+    this.detector.noteLoss();
   }
 
   /** The first segment from `sn` on that is not acknowledged. */

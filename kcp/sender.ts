@@ -268,6 +268,24 @@ export class Sender implements PacketSink {
     return Math.max(0, this.#options.sndQueue - this.buffer.waiting);
   }
 
+  /** See {@linkcode Kcp.wantedBytes}. */
+  get wantedBytes(): number {
+    const { buffer, mss, remote } = this;
+    if (this.#liveness.dead || this.queueRoom === 0) return 0;
+    this.advancePacer();
+    const { mtu } = this.path;
+    const { window, segmentWindow } = this.#controller;
+    const segments = Math.min(
+      Math.min(this.#options.sndWnd, segmentWindow) - distance(buffer.nxt, buffer.una),
+      remote.wnd - distance(buffer.nxt, remote.una),
+    );
+    const bytes = Math.min(window - buffer.rates.inFlight, this.pacer.streamRoom(mtu));
+    // One segment more than can leave: the queue must not become empty before the next output.
+    const ofSegments = (Math.max(0, segments) + 1 - buffer.waiting) * mss;
+    const onWire = Math.max(0, bytes) + mtu - buffer.unsentBytes - buffer.waiting * OVERHEAD;
+    return Math.max(0, Math.ceil(Math.min(ofSegments, onWire * mss / mtu)));
+  }
+
   /** See {@linkcode Kcp.send}. */
   send(message: Uint8Array): boolean {
     checkBytes(message);
@@ -581,13 +599,17 @@ export class Sender implements PacketSink {
   }
 
   /**
-   * Whether `una` says that the peer lacks a segment that has been acknowledged. Then another incarnation
+   * Whether a packet says that the peer lacks a segment that has been acknowledged. Then another incarnation
    * of the peer has acknowledged it. A peer that has got this segment, and all before it, tells a later
-   * `una` from then on: no order in which packets arrive can show this one afterwards.
+   * `una` from then on, unless its receive queue is full: its window is 0 then. No order in which packets
+   * arrive can show this `una` afterwards.
+   *
+   * @param una The `una` of the packet.
+   * @param wnd Its window.
    */
-  contradicts(una: number): boolean {
+  contradicts(una: number, wnd: number): boolean {
     const { buffer } = this;
-    return una !== buffer.una && distance(una, buffer.una) > 0 && una !== buffer.nxt &&
+    return una !== buffer.una && distance(una, buffer.una) > 0 && una !== buffer.nxt && wnd > 0 &&
       buffer.isAcked(una);
   }
 
