@@ -72,6 +72,8 @@ const DELAY_PART = 0.25;
  * - A probe builds a queue of at most 10 ms, unless the delivery rate grows.
  * - Between probes, the flow slows down if a queue grows.
  * - A flow that the application limits needs no ProbeRTT. See {@linkcode MinRtt}.
+ * - A path that becomes longer is found within a round trip or a few. See {@linkcode PathStep}.
+ * - On a path that holds many more segments, Startup begins faster. See {@linkcode FastStart}.
  */
 export class BbrController implements CongestionController {
   /** Always `Infinity`: the limit counts bytes. */
@@ -184,11 +186,12 @@ export class BbrController implements CongestionController {
     }
     if (this.#rounds.begins) this.#limits.onRound();
     this.#rounds.finish(appLimited);
-    this.#limits.update(this.#phase, this.#gain, this.#pipeFilled, sample.acked);
+    this.#limits.update(now, this.#phase, this.#gain, this.#pipeFilled, sample.acked);
   }
 
   /** Reads a round-trip sample. */
-  #noteRtt({ now, rtt, appLimited, txInFlight }: RateSample, measured: boolean): void {
+  #noteRtt(sample: RateSample, measured: boolean): void {
+    const { now, rtt, appLimited, txInFlight } = sample;
     const path = this.#path;
     const { minRtt, standing } = path;
     const idle = measured && appLimited;
@@ -198,9 +201,22 @@ export class BbrController implements CongestionController {
     if (!isProbing(this.#phase) && this.#phase !== PROBE_RTT && path.queue < path.residual) {
       path.residual = path.queue;
     }
+    if (this.#pipeFilled && !appLimited) {
+      const longer = this.#probeRtt.onRtt(now, rtt, sample.acked);
+      if (longer >= 0) this.#lengthen(sample, longer);
+    }
     const { queued } = path;
     this.#probing.onQueue(queued);
     path.loss.onAck(now, now - rtt, queued, standing.smoothed, path.mss);
+  }
+
+  /** The path has become longer. What was in flight is too little for it. */
+  #lengthen({ now, priorInFlight, totalDelivered }: RateSample, rtt: number): void {
+    this.#path.lengthen(now, rtt);
+    this.#limits.lengthen();
+    this.#limitedUntil = totalDelivered + priorInFlight + 1;
+    this.#startDown(now, false);
+    this.#enter(now, CRUISE);
   }
 
   /** Reads a rate sample. Returns whether it shows less than the path can do. */
@@ -225,7 +241,10 @@ export class BbrController implements CongestionController {
       if (this.#rate > 0 && (this.#rate >= bandwidth.value || !appLimited)) {
         bandwidth.update(this.#rate);
       }
-      if (rounds.begins) this.#probeRtt.longer.onRound();
+      if (rounds.begins) {
+        const longer = this.#probeRtt.onRound();
+        if (longer >= 0) this.#lengthen(sample, longer);
+      }
       this.#probeRtt.longer.onSample(sample.rtt, sample.txInFlight);
     }
     bounds.onSample(this.#rate, this.#volume);
@@ -233,7 +252,10 @@ export class BbrController implements CongestionController {
     path.aggregation.onAck(sample.now, sample.acked, path.bw, this.#limits.window);
     if (rounds.begins) {
       path.aggregation.onRound(!this.#pipeFilled);
-      if (!rounds.appLimited) this.#pipe.onRound(bounds.latestBandwidth, path.queued);
+      // The window of the peer may limit a flow that fills the pipe.
+      if (!rounds.appLimited || path.queued && sample.txInFlight > path.held) {
+        this.#pipe.onRound(bounds.latestBandwidth, path.queued);
+      }
     }
     return appLimited;
   }
@@ -330,8 +352,8 @@ export class BbrController implements CongestionController {
     return Math.min(shared ? SHARED_TRIM : TRIM, grown / (TRIM_ROUNDS * standing.smoothed));
   }
 
-  #startDown(now: number): void {
-    this.#probing.end(now, this.#phase === UP);
+  #startDown(now: number, probed = this.#phase === UP): void {
+    this.#probing.end(now, probed);
     this.#path.residual = this.#path.queue;
     this.#lossRounds.congested = false;
     this.#enter(now, DOWN);

@@ -96,6 +96,17 @@ export class Path {
     return gain * bw * minRtt * (1 + LATE_LOSS * this.loss.rate);
   }
 
+  /** The path has become longer: round trips take `rtt` ms, and its bandwidth is the same. */
+  lengthen(now: number, rtt: number): void {
+    const { bounds, minRtt, standing } = this;
+    // What timed out since then was only late.
+    bounds.resetShortTerm();
+    bounds.longTerm = Infinity;
+    minRtt.reset(now, rtt);
+    standing.reset();
+    this.residual = 0;
+  }
+
   /** Bytes that are in flight without a queue, those that are acknowledged late included. */
   get held(): number {
     return this.product(1) + this.aggregation.burst;

@@ -6,6 +6,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Aggregation } from "../../../kcp/congestion/bbr_aggregation.ts";
 import { Bounds } from "../../../kcp/congestion/bbr_bounds.ts";
+import { FastStart } from "../../../kcp/congestion/bbr_fast_start.ts";
 import { FullPipe } from "../../../kcp/congestion/bbr_full_pipe.ts";
 import { LongerPath } from "../../../kcp/congestion/bbr_longer_path.ts";
 import { MaxFilter } from "../../../kcp/congestion/bbr_max_filter.ts";
@@ -21,6 +22,7 @@ import {
 import { Draws } from "../../../kcp/congestion/bbr_draws.ts";
 import { LossRounds } from "../../../kcp/congestion/bbr_loss_rounds.ts";
 import { Path } from "../../../kcp/congestion/bbr_path.ts";
+import { PathStep } from "../../../kcp/congestion/bbr_path_step.ts";
 import { Rounds } from "../../../kcp/congestion/bbr_rounds.ts";
 import { StandingRtt } from "../../../kcp/congestion/bbr_standing_rtt.ts";
 import { Suspects } from "../../../kcp/congestion/bbr_suspects.ts";
@@ -131,6 +133,29 @@ Deno.test("the pipe is full after one round without growth in which a queue stan
   assertEquals(pipe.full, true);
 });
 
+Deno.test("the first flight shows how far the window may quadruple, and how far it may double", () => {
+  const start = new FastStart();
+  start.onAck(100, 1000, 1000);
+  assertEquals(start.growth(0, 100), 0, "one acknowledgment tells no rate");
+  start.onAck(101, 7000, 1000);
+  assertEquals(start.growth(0, 100), 0, "seven segments are too few");
+  // 16 segments in 2 ms: at 100 ms, the path holds 800. Later ones that were held back change nothing.
+  start.onAck(102, 9000, 1000);
+  start.onAck(112, 15_000, 1000);
+  assertEquals(start.growth(99_000, 100), 3);
+  assertEquals(start.growth(101_000, 100), 1);
+  assertEquals(start.growth(399_000, 100), 1);
+  assertEquals(start.growth(401_000, 100), 0);
+  assertEquals(start.growth(99_000, 50), 1, "a shorter path holds less");
+});
+
+Deno.test("acknowledgments that come at once do not show an endless rate", () => {
+  const start = new FastStart();
+  for (const _ of [0, 1]) start.onAck(100, 16_000, 1000);
+  assertEquals(start.growth(399_000, 100), 3);
+  assertEquals(start.growth(401_000, 100), 1);
+});
+
 Deno.test("a path is longer when no sample of a round is explained by what was in flight", () => {
   const longer = new LongerPath();
   // 100 bytes per ms, 5 ms: 1000 bytes in flight explain 10 ms. The limit is twice that and 10 ms.
@@ -143,6 +168,86 @@ Deno.test("a path is longer when no sample of a round is explained by what was i
   assertEquals(round([31, 200]), true);
   assertEquals(round([200, 5]), false, "one sample is short");
   assertEquals(round([]), false, "nothing is known");
+});
+
+/** Feeds round trips in ms of 100 segments that leave each ms, until a step is found: it, or -1. */
+function findStep(rttOf: (sentAt: number) => number, each = 1, explained = 20): number {
+  const step = new PathStep();
+  let before = -Infinity;
+  for (let sentAt = 0; sentAt < 100; sentAt += each) {
+    const now = Math.max(sentAt + rttOf(sentAt), before);
+    const found = step.onSample(now, now - sentAt, 1000 * each, explained, 1000, 1000);
+    if (found >= 0) return found;
+    before = now;
+  }
+  return -1;
+}
+
+Deno.test("a path is longer at once when round trips make a step, and the rate stays", () => {
+  assertEquals(findStep((sentAt) => sentAt < 50 ? 20 : 36), 36);
+  assertEquals(findStep((sentAt) => sentAt < 50 ? 20 : 35), -1, "10 ms and a quarter are none");
+  assertEquals(findStep((sentAt) => sentAt < 50 ? 20 : 36, 1, 22), -1, "the flight explains more");
+  assertEquals(findStep(() => 36), -1, "nothing was shorter");
+  // Acknowledgments of four segments at once, and a way back that becomes longer later.
+  assertEquals(findStep((sentAt) => sentAt < 40 ? 20 : sentAt < 60 ? 60 : 100, 4), 60);
+  assertEquals(findStep((sentAt) => sentAt < 40 ? 20 : sentAt < 44 ? 60 : 100, 4), 100);
+});
+
+Deno.test("a second step after the first one may be half as high", () => {
+  const cases: [number, number[]][] = [[81, [60, 81]], [79, [60]]];
+  for (const [after, expected] of cases) {
+    const step = new PathStep();
+    const found: number[] = [];
+    let minRtt = 20;
+    for (let sentAt = 0; sentAt < 60; sentAt++) {
+      const rtt = sentAt < 20 ? 20 : sentAt < 40 ? 60 : after;
+      const longer = step.onSample(sentAt + rtt, rtt, 1000, minRtt, 1000, 1000);
+      if (longer < 0) continue;
+      found.push(longer);
+      minRtt = longer;
+    }
+    assertEquals(found, expected);
+  }
+});
+
+Deno.test("a path is not longer when a queue grows, or acknowledgments come more slowly", () => {
+  const from = (sentAt: number) => Math.max(0, sentAt - 50);
+  assertEquals(findStep((sentAt) => 20 + from(sentAt)), -1, "twice the rate arrives");
+  // The link is ten times slower, and segments are acknowledged one by one, or four at once.
+  assertEquals(findStep((sentAt) => 20 + 9 * from(sentAt)), -1);
+  assertEquals(findStep((sentAt) => 20 + 9 * from(sentAt), 4), -1);
+  // A step to a link of half the rate, whose queue grows no more.
+  assertEquals(findStep((sentAt) => sentAt < 50 ? 20 : 60, 1), 60);
+  const slow = (each: number) => {
+    const step = new PathStep();
+    step.onSample(20, 20, 1000, 20, 1000, 1000);
+    let found = -1;
+    for (let i = 1; i < 50; i++) {
+      found = Math.max(found, step.onSample(60 + i * each, 60, 1000, 20, 1000, 1000));
+    }
+    return found;
+  };
+  assertEquals(slow(1.3), 60, "three quarters of the rate are enough");
+  assertEquals(slow(2), -1);
+});
+
+Deno.test("an acknowledgment that was held back, or a pause, does not make the path longer", () => {
+  const step = new PathStep();
+  const note = (now: number, rtt: number) => step.onSample(now, rtt, 16_000, 20, 1000, 1000);
+  const found = [
+    [20, 20],
+    [36, 21],
+    [76, 60],
+    [84, 21],
+    [100, 20],
+    [116, 21],
+  ].map(([now, rtt]) => note(now, rtt));
+  assertEquals(found, found.map(() => -1));
+  // After a step, it does not hide it.
+  const after = [[220, 100], [242, 120], [246, 102], [262, 102]];
+  assertEquals(after.map(([now, rtt]) => note(now, rtt)), [-1, -1, -1, 102]);
+  // Nothing is acknowledged for 40 ms, and then all at once.
+  assertEquals(findStep((sentAt) => sentAt === 50 ? 60 : 20), -1, "a pause");
 });
 
 Deno.test("what is acknowledged above the bandwidth is counted over ten rounds", () => {
