@@ -323,26 +323,8 @@ export class NodeSocket implements DatagramSocket {
     return new Promise((resolve, reject) => {
       // After a close, Node.js does not report every packet.
       this.#endSend = resolve;
-<<<<<<< HEAD
-      let unsent = batch.count + 1;
-      const done = (error?: Error | null) => {
-        if (isClosedCode(error)) reject(error);
-        if (--unsent === 0) resolve();
-      };
-      for (let i = 0; i < batch.count && !this.#closed; i++) {
-        const { hostname, port } = this.#addresses.get(batch.to[i]);
-        try {
-          this.socket.send(batch.packet(i), port, hostname, done);
-        } catch {
-          // Node.js refuses some addresses with an exception. The other packets must leave.
-          done();
-        }
-      }
-      done();
-=======
       if (IS_NODE) this.#sendInOrder(batch, resolve, reject);
       else this.#sendEach(batch, resolve, reject);
->>>>>>> h-c
     });
   }
 
@@ -371,7 +353,7 @@ export class NodeSocket implements DatagramSocket {
 
   /** Waits until the socket needs the bytes of no packet any more. */
   #awaitQueue(resolve: () => void): void {
-    if (this.#closed || this.#socket.getSendQueueCount() === 0) resolve();
+    if (this.#closed || this.socket.getSendQueueCount() === 0) resolve();
     else setTimeout(() => this.#awaitQueue(resolve), 1);
   }
 
@@ -380,7 +362,7 @@ export class NodeSocket implements DatagramSocket {
     if (this.#closed) return false;
     const { hostname, port } = this.#addresses.get(batch.to[i]);
     try {
-      this.#socket.send(batch.packet(i), port, hostname, done);
+      this.socket.send(batch.packet(i), port, hostname, done);
       return true;
     } catch {
       return false;
