@@ -163,19 +163,7 @@ export class NodeSocket implements DatagramSocket {
   readonly adapter = "node";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  /**
-   * The socket of Node.js: for its options, such as `setTTL`.
-   *
-   * @example
-   * ```ts
-   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
-   *
-   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
-   * const { socket } = listener;
-   * if (socket instanceof NodeSocket) socket.socket.setTTL(32);
-   * ```
-   */
-  readonly socket: Socket;
+  readonly #socket: Socket;
   readonly #addresses: AddressBook;
   readonly #lent: boolean;
   /** Takes the listeners off the socket. */
@@ -196,7 +184,23 @@ export class NodeSocket implements DatagramSocket {
     const { address, port } = socket.address();
     this.address = formatAddress(address, port);
     this.#addresses = new AddressBook(address);
-    this.socket = socket;
+    this.#socket = socket;
+  }
+
+  /**
+   * The socket of Node.js: for its options, such as `setTTL`.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * if (socket instanceof NodeSocket) socket.socket.setTTL(32);
+   * ```
+   */
+  get socket(): Socket {
+    return this.#socket;
   }
 
   /**
@@ -229,8 +233,8 @@ export class NodeSocket implements DatagramSocket {
   get settings(): Required<NodeOptions> {
     this.#checkOpen();
     return {
-      receiveBuffer: this.socket.getRecvBufferSize(),
-      sendBuffer: this.socket.getSendBufferSize(),
+      receiveBuffer: this.#socket.getRecvBufferSize(),
+      sendBuffer: this.#socket.getSendBufferSize(),
     };
   }
 
@@ -255,8 +259,8 @@ export class NodeSocket implements DatagramSocket {
     checkBuffers(change);
     this.#checkOpen();
     const { receiveBuffer, sendBuffer } = change;
-    if (receiveBuffer !== undefined) this.socket.setRecvBufferSize(receiveBuffer);
-    if (sendBuffer !== undefined) this.socket.setSendBufferSize(sendBuffer);
+    if (receiveBuffer !== undefined) this.#socket.setRecvBufferSize(receiveBuffer);
+    if (sendBuffer !== undefined) this.#socket.setSendBufferSize(sendBuffer);
   }
 
   #checkOpen(): void {
@@ -281,7 +285,7 @@ export class NodeSocket implements DatagramSocket {
 
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
-    const socket = this.socket;
+    const socket = this.#socket;
     const onMessage = (packet: Uint8Array, { address, port }: RemoteInfo) => {
       receiver.packet(packet, this.#addresses.peer(address, port));
     };
@@ -315,7 +319,7 @@ export class NodeSocket implements DatagramSocket {
       for (let i = 0; i < batch.count && !this.#closed; i++) {
         const { hostname, port } = this.#addresses.get(batch.to[i]);
         try {
-          this.socket.send(batch.packet(i), port, hostname, done);
+          this.#socket.send(batch.packet(i), port, hostname, done);
         } catch {
           // Node.js refuses some addresses with an exception. The other packets must leave.
           done();
@@ -336,21 +340,21 @@ export class NodeSocket implements DatagramSocket {
     this.#closed = true;
     this.#endSend?.();
     if (!this.#lent) {
-      this.socket.close();
+      this.#socket.close();
       return;
     }
     this.#unlisten();
-    this.socket.ref();
+    this.#socket.ref();
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
-    this.socket.ref();
+    this.#socket.ref();
   }
 
   /** Lets the process end while the socket is open. */
   unref(): void {
-    this.socket.unref();
+    this.#socket.unref();
   }
 }
 
