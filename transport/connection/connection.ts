@@ -1195,7 +1195,10 @@ export class Connection implements AsyncDisposable, Disposable {
     this.close();
     if (this.#ownsSocket) this.#session.shortenTimeWait(Infinity);
     await this.closed.catch(() => {});
-    if (this.#ownsSocket) await this.#driver.closed;
+    if (!this.#ownsSocket) return;
+    // The process must not end while it waits.
+    this.#driver.ref();
+    await this.#driver.closed;
   }
 
   #readRules(options: OperationOptions): OperationRules {

@@ -171,19 +171,7 @@ export class NodeSocket implements DatagramSocket {
   readonly adapter = "node";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  /**
-   * The socket of Node.js: for its options, such as `setTTL`.
-   *
-   * @example
-   * ```ts
-   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
-   *
-   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
-   * const { socket } = listener;
-   * if (socket instanceof NodeSocket) socket.socket.setTTL(32);
-   * ```
-   */
-  readonly socket: Socket;
+  readonly #socket: Socket;
   readonly #addresses: AddressBook;
   readonly #lent: boolean;
   /** Takes the listeners off the socket. */
@@ -204,7 +192,23 @@ export class NodeSocket implements DatagramSocket {
     const { address, port } = socket.address();
     this.address = formatAddress(address, port);
     this.#addresses = new AddressBook(address);
-    this.socket = socket;
+    this.#socket = socket;
+  }
+
+  /**
+   * The socket of Node.js: for its options, such as `setTTL`.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * if (socket instanceof NodeSocket) socket.socket.setTTL(32);
+   * ```
+   */
+  get socket(): Socket {
+    return this.#socket;
   }
 
   /**
@@ -237,8 +241,8 @@ export class NodeSocket implements DatagramSocket {
   get settings(): Required<NodeOptions> {
     this.#checkOpen();
     return {
-      receiveBuffer: this.socket.getRecvBufferSize(),
-      sendBuffer: this.socket.getSendBufferSize(),
+      receiveBuffer: this.#socket.getRecvBufferSize(),
+      sendBuffer: this.#socket.getSendBufferSize(),
     };
   }
 
@@ -263,8 +267,8 @@ export class NodeSocket implements DatagramSocket {
     checkBuffers(change);
     this.#checkOpen();
     const { receiveBuffer, sendBuffer } = change;
-    if (receiveBuffer !== undefined) this.socket.setRecvBufferSize(receiveBuffer);
-    if (sendBuffer !== undefined) this.socket.setSendBufferSize(sendBuffer);
+    if (receiveBuffer !== undefined) this.#socket.setRecvBufferSize(receiveBuffer);
+    if (sendBuffer !== undefined) this.#socket.setSendBufferSize(sendBuffer);
   }
 
   #checkOpen(): void {
@@ -289,7 +293,7 @@ export class NodeSocket implements DatagramSocket {
 
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
-    const socket = this.socket;
+    const socket = this.#socket;
     let settles = false;
     const settle = () => {
       settles = false;
@@ -353,7 +357,7 @@ export class NodeSocket implements DatagramSocket {
 
   /** Waits until the socket needs the bytes of no packet any more. */
   #awaitQueue(resolve: () => void): void {
-    if (this.#closed || this.socket.getSendQueueCount() === 0) resolve();
+    if (this.#closed || this.#socket.getSendQueueCount() === 0) resolve();
     else setTimeout(() => this.#awaitQueue(resolve), 1);
   }
 
@@ -362,7 +366,7 @@ export class NodeSocket implements DatagramSocket {
     if (this.#closed) return false;
     const { hostname, port } = this.#addresses.get(batch.to[i]);
     try {
-      this.socket.send(batch.packet(i), port, hostname, done);
+      this.#socket.send(batch.packet(i), port, hostname, done);
       return true;
     } catch {
       return false;
@@ -380,21 +384,21 @@ export class NodeSocket implements DatagramSocket {
     this.#closed = true;
     this.#endSend?.();
     if (!this.#lent) {
-      this.socket.close();
+      this.#socket.close();
       return;
     }
     this.#unlisten();
-    this.socket.ref();
+    this.#socket.ref();
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
-    this.socket.ref();
+    this.#socket.ref();
   }
 
   /** Lets the process end while the socket is open. */
   unref(): void {
-    this.socket.unref();
+    this.#socket.unref();
   }
 }
 
