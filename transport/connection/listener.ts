@@ -112,7 +112,9 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
 
   /**
    * The socket that carries the packets. kcp-go gives access to it with `Control`. Its packets and
-   * its end belong to the listener: use it for settings of the socket only.
+   * its end belong to the listener: use it for settings of the socket only. The runtime's own object
+   * is `conn` of a `DenoSocket`, `socket` of a `NodeSocket`, and the file descriptor `fd` of a
+   * `LinuxSocket`.
    *
    * @example
    * ```ts

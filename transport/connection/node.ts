@@ -152,7 +152,8 @@ export class NodeSocket implements DatagramSocket {
   readonly adapter = "node";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  readonly #socket: Socket;
+  /** The socket of Node.js: for its options, such as `setTTL`. */
+  readonly socket: Socket;
   readonly #addresses: AddressBook;
   readonly #lent: boolean;
   /** Takes the listeners off the socket. */
@@ -172,7 +173,7 @@ export class NodeSocket implements DatagramSocket {
     const { address, port } = socket.address();
     this.address = formatAddress(address, port);
     this.#addresses = new AddressBook(address);
-    this.#socket = socket;
+    this.socket = socket;
   }
 
   /**
@@ -196,8 +197,8 @@ export class NodeSocket implements DatagramSocket {
   get settings(): Required<NodeOptions> {
     this.#checkOpen();
     return {
-      receiveBuffer: this.#socket.getRecvBufferSize(),
-      sendBuffer: this.#socket.getSendBufferSize(),
+      receiveBuffer: this.socket.getRecvBufferSize(),
+      sendBuffer: this.socket.getSendBufferSize(),
     };
   }
 
@@ -213,8 +214,8 @@ export class NodeSocket implements DatagramSocket {
     checkBuffers(change);
     this.#checkOpen();
     const { receiveBuffer, sendBuffer } = change;
-    if (receiveBuffer !== undefined) this.#socket.setRecvBufferSize(receiveBuffer);
-    if (sendBuffer !== undefined) this.#socket.setSendBufferSize(sendBuffer);
+    if (receiveBuffer !== undefined) this.socket.setRecvBufferSize(receiveBuffer);
+    if (sendBuffer !== undefined) this.socket.setSendBufferSize(sendBuffer);
   }
 
   #checkOpen(): void {
@@ -223,7 +224,7 @@ export class NodeSocket implements DatagramSocket {
 
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
-    const socket = this.#socket;
+    const socket = this.socket;
     let settles = false;
     const settle = () => {
       settles = false;
@@ -286,7 +287,7 @@ export class NodeSocket implements DatagramSocket {
 
   /** Waits until the socket needs the bytes of no packet any more. */
   #awaitQueue(resolve: () => void): void {
-    if (this.#closed || this.#socket.getSendQueueCount() === 0) resolve();
+    if (this.#closed || this.socket.getSendQueueCount() === 0) resolve();
     else setTimeout(() => this.#awaitQueue(resolve), 1);
   }
 
@@ -295,7 +296,7 @@ export class NodeSocket implements DatagramSocket {
     if (this.#closed) return false;
     const { hostname, port } = this.#addresses.get(batch.to[i]);
     try {
-      this.#socket.send(batch.packet(i), port, hostname, done);
+      this.socket.send(batch.packet(i), port, hostname, done);
       return true;
     } catch {
       return false;
@@ -313,21 +314,21 @@ export class NodeSocket implements DatagramSocket {
     this.#closed = true;
     this.#endSend?.();
     if (!this.#lent) {
-      this.#socket.close();
+      this.socket.close();
       return;
     }
     this.#unlisten();
-    this.#socket.ref();
+    this.socket.ref();
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
-    this.#socket.ref();
+    this.socket.ref();
   }
 
   /** Lets the process end while the socket is open. */
   unref(): void {
-    this.#socket.unref();
+    this.socket.unref();
   }
 }
 
