@@ -133,6 +133,10 @@ export class Endpoint {
   /** The ready queue: sessions whose `tick` or `output` is due, from #readyHead on. */
   readonly #ready: Entry[] = [];
   #readyHead = 0;
+  /** Whether the packet that is being read is followed by others of its run. */
+  #more = false;
+  /** The session that the packet before it belonged to, if both are of one run. */
+  #untold: Session | null = null;
   readonly #timers = new TimerHeap<Entry>();
   #now = -Infinity;
   /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
@@ -350,6 +354,7 @@ export class Endpoint {
       const opened = protection?.openRun(this.arena.bytes, first, last, size);
       for (let at = first, k = 0; i < next; i++, k++, at += size) {
         const packetEnd = Math.min(at + size, end);
+        this.#more = i < count - 1;
         if (!opened) valid += Number(this.#dispatch(at, packetEnd, from));
         else if (opened[k] === 1) valid += Number(this.#inputOpened(at, packetEnd, from));
         else {
@@ -358,6 +363,7 @@ export class Endpoint {
         }
       }
     }
+    this.#tell();
     return valid;
   }
 
@@ -426,9 +432,18 @@ export class Endpoint {
     return next ? this.#give(next, start, end, type) : valid;
   }
 
+  /** Tells an application of the packets of the present run. It reads and answers them together. */
+  #tell(): void {
+    this.#untold?.tellChange();
+    this.#untold = null;
+  }
+
   /** Gives a packet to a session, and does what follows from it. */
   #give(entry: Entry, start: number, end: number, type: number): boolean {
-    const valid = entry.session.inputAt(start, end, this.#now);
+    const { session } = entry;
+    if (session !== this.#untold) this.#tell();
+    const valid = session.inputAt(start, end, this.#now, this.#more);
+    this.#untold = session;
     if (!valid) {
       this.#stats.invalid++;
       if (entry.embryonic) this.#refuseForeign(entry, start, end, type);

@@ -88,6 +88,8 @@ export class Session {
   readonly kcp: Kcp;
   /** Called when the application may be able to read, write, or read the end of the stream. */
   onChange: (() => void) | null = null;
+  /** Whether a packet came of which the application was not told. */
+  #untold = false;
   /** Called when the session has moved to another address of the peer. */
   onMove: ((from: string, to: string) => void) | null = null;
   /**
@@ -693,8 +695,12 @@ export class Session {
     return valid;
   }
 
-  /** {@linkcode Session.input} for a decrypted packet in the arena, `start` to before `end`. */
-  inputAt(start: number, end: number, now: number): boolean {
+  /**
+   * {@linkcode Session.input} for a decrypted packet in the arena, `start` to before `end`.
+   *
+   * @param more Whether more packets follow at once, and then {@linkcode Session.tellChange}.
+   */
+  inputAt(start: number, end: number, now: number, more = false): boolean {
     if (this.#over) return true;
     if (now > this.#now) this.#now = now;
     const { view } = this.arena;
@@ -706,11 +712,18 @@ export class Session {
       return false;
     }
     if (result === DATAGRAM) this.#activity.receivedDatagram(this.#now);
-    this.#afterInput(end - start);
+    this.#afterInput(end - start, more);
     return true;
   }
 
-  #afterInput(bytes: number): void {
+  /** Calls `onChange` if a packet came since the last call. */
+  tellChange(): void {
+    if (!this.#untold) return;
+    this.#untold = false;
+    this.onChange?.();
+  }
+
+  #afterInput(bytes: number, more: boolean): void {
     this.#closing.dropDiscarded();
     if (this.#state === "closed") {
       // The limits on an unconfirmed address may hold the end of our stream back.
@@ -736,7 +749,9 @@ export class Session {
     if (!this.#confirmation.pending) this.#roundTrip.received(this.#now);
     if (this.kcp.rcvShortage > 0) this.#waitForMemory();
     this.#settle();
-    if (this.state === "open") this.onChange?.();
+    if (this.state !== "open") return;
+    this.#untold = true;
+    if (!more) this.tellChange();
   }
 
   /** Handles a reset. One that does not quote a packet of this session is forged, or late. */
