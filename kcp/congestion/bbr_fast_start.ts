@@ -8,6 +8,8 @@ const FAST_GROWTH = FAST_FACTOR - 1;
 const FAST_PART = 1 / 8;
 /** Up to this part, it doubles: a measured rate falls behind while the rate grows so fast. */
 const SURE_PART = 1 / 2;
+/** A path that holds fewer segments is filled soon enough by doubling what the model allows. */
+const LARGE = 1024;
 /** Acknowledgments that come within this time in ms come at once: clocks and event loops are no finer. */
 const RESOLUTION = 0.5;
 /** A shorter flight tells nothing of the rate, in segments. */
@@ -48,10 +50,13 @@ export class FastStart {
    *
    * @param window The window in bytes.
    * @param minRtt The shortest round trip in ms.
+   * @param mss Bytes of a full segment.
    */
-  growth(window: number, minRtt: number): number {
+  growth(window: number, minRtt: number, mss: number): number {
     if (this.#rate === 0) return 0;
-    const part = window / (this.#rate * minRtt);
+    const held = this.#rate * minRtt;
+    if (held < LARGE * mss) return 0;
+    const part = window / held;
     return part < FAST_PART ? FAST_GROWTH : part < SURE_PART ? 1 : 0;
   }
 }
