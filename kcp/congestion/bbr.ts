@@ -54,6 +54,8 @@ const TRIM = 0.5;
 const SHARED_TRIM = 0.15;
 /** The queue is drained in about this many round trips. */
 const TRIM_ROUNDS = 2;
+/** After so many rounds, a queue shows a full pipe whatever limits the flow. */
+const LIMITED_ROUNDS = 8;
 /** A queue that has grown by this part of the shortest round trip is congestion. */
 const DELAY_PART = 0.25;
 
@@ -252,8 +254,9 @@ export class BbrController implements CongestionController {
     path.aggregation.onAck(sample.now, sample.acked, path.bw, this.#limits.window);
     if (rounds.begins) {
       path.aggregation.onRound(!this.#pipeFilled);
-      // The window of the peer may limit a flow that fills the pipe.
-      if (!rounds.appLimited || path.queued && sample.txInFlight > path.held) {
+      // After many rounds, the window of the peer may limit a flow that fills the pipe.
+      const limited = rounds.count > LIMITED_ROUNDS && path.queued && sample.txInFlight > path.held;
+      if (!rounds.appLimited || limited) {
         this.#pipe.onRound(bounds.latestBandwidth, path.queued);
       }
     }

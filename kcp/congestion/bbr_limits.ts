@@ -168,8 +168,8 @@ export class Limits {
 
   /** See {@linkcode FastStart.growth}. A queue and losses show that the path takes no more. */
   get #safeGrowth(): number {
-    const { minRtt, queued, loss } = this.#path;
-    return queued || loss.rate > 0 ? 0 : this.#start.growth(this.window, minRtt.value);
+    const { minRtt, queued, loss, mss } = this.#path;
+    return queued || loss.rate > 0 ? 0 : this.#start.growth(this.window, minRtt.value, mss);
   }
 
   /** Bytes that may be in flight according to the model. Draft §5.6.4.2. */

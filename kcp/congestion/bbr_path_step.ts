@@ -1,6 +1,7 @@
-/** A step is higher than this part of the round trip, and than these ms. */
+/** A step is higher than this part of the round trip, and than these ms and the time for some segments. */
 const STEP_PART = 0.25;
 const STEP_MS = 10;
+const STEP_SEGMENTS = 8;
 /**
  * The ways there and back change one after the other. For so many round trips after a step, half of its
  * height is one, too.
@@ -75,7 +76,7 @@ export class PathStep {
     mss: number,
   ): number {
     const height = rtt - this.#before;
-    let least = STEP_PART * explained + STEP_MS;
+    let least = STEP_PART * explained + Math.max(STEP_MS, STEP_SEGMENTS * mss / bandwidth);
     if (now < this.#secondUntil) least = Math.min(least, this.#second);
     const sentAt = now - rtt;
     if (height > least && sentAt - this.#sentAt <= SENT_PART * height) {

@@ -136,24 +136,24 @@ Deno.test("the pipe is full after one round without growth in which a queue stan
 Deno.test("the first flight shows how far the window may quadruple, and how far it may double", () => {
   const start = new FastStart();
   start.onAck(100, 1000, 1000);
-  assertEquals(start.growth(0, 100), 0, "one acknowledgment tells no rate");
+  assertEquals(start.growth(0, 400, 1000), 0, "one acknowledgment tells no rate");
   start.onAck(101, 7000, 1000);
-  assertEquals(start.growth(0, 100), 0, "seven segments are too few");
-  // 16 segments in 2 ms: at 100 ms, the path holds 800. Later ones that were held back change nothing.
+  assertEquals(start.growth(0, 400, 1000), 0, "seven segments are too few");
+  // 16 segments in 2 ms: at 400 ms, the path holds 3200. Later ones that were held back change nothing.
   start.onAck(102, 9000, 1000);
   start.onAck(112, 15_000, 1000);
-  assertEquals(start.growth(99_000, 100), 3);
-  assertEquals(start.growth(101_000, 100), 1);
-  assertEquals(start.growth(399_000, 100), 1);
-  assertEquals(start.growth(401_000, 100), 0);
-  assertEquals(start.growth(99_000, 50), 1, "a shorter path holds less");
+  assertEquals(start.growth(399_000, 400, 1000), 3);
+  assertEquals(start.growth(401_000, 400, 1000), 1);
+  assertEquals(start.growth(1_599_000, 400, 1000), 1);
+  assertEquals(start.growth(1_601_000, 400, 1000), 0);
+  assertEquals(start.growth(0, 200, 1000), 0, "a shorter path is filled soon enough");
 });
 
 Deno.test("acknowledgments that come at once do not show an endless rate", () => {
   const start = new FastStart();
   for (const _ of [0, 1]) start.onAck(100, 16_000, 1000);
-  assertEquals(start.growth(399_000, 100), 3);
-  assertEquals(start.growth(401_000, 100), 1);
+  assertEquals(start.growth(399_000, 100, 1000), 3);
+  assertEquals(start.growth(401_000, 100, 1000), 1);
 });
 
 Deno.test("a path is longer when no sample of a round is explained by what was in flight", () => {
