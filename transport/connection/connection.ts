@@ -51,6 +51,11 @@ export let newConnection: (session: Session, driver: Driver, ownsSocket: boolean
  */
 export let waitUntilOpen: (connection: Connection, options: PartOptions) => Promise<void>;
 
+/** What a connection is made of: for what runs over it and needs its clock and its socket. */
+export let partsOf: (
+  connection: Connection,
+) => { readonly session: Session; readonly driver: Driver; readonly ownsSocket: boolean };
+
 /**
  * A reliable, ordered connection over UDP. It has the methods of `Deno.Conn`.
  *
@@ -86,6 +91,11 @@ export class Connection implements AsyncDisposable, Disposable {
         throw error;
       }
     };
+    partsOf = (connection) => ({
+      session: connection.#session,
+      driver: connection.#driver,
+      ownsSocket: connection.#ownsSocket,
+    });
     showAs(Connection, "Connection", (connection) => {
       const { localAddr, remoteAddr, state, rtt } = connection;
       return { localAddr, remoteAddr, state, rtt };
@@ -1216,7 +1226,7 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#streamNotice.update();
     this.#datagramNotice.update();
     if (session.state !== "closed") return;
-    if (this.#ownsSocket) this.#driver.unref();
+    if (this.#ownsSocket && !this.#driver.busy) this.#driver.unref();
     if (session.error) this.#ended.reject(session.error);
     else this.#ended.resolve();
   }

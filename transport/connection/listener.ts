@@ -32,6 +32,9 @@ export let dialOver: (
   options: SessionOptions & RateLimitOptions,
 ) => Connection;
 
+/** Makes calls at later times, by the timer of a listener: see {@linkcode Driver.after}. */
+export let afterOn: (listener: Listener) => (delay: number, run: () => void) => () => void;
+
 /** What {@linkcode Listener.close} does with the connections of the listener. */
 export interface ListenerCloseOptions {
   /**
@@ -74,6 +77,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   static {
     newListener = (driver, options) => new Listener(driver, options);
     dialOver = (listener, peer, conv, options) => listener.#dial(peer, conv, options);
+    afterOn = (listener) => (delay, run) => listener.#driver.after(delay, run);
   }
 
   /**
