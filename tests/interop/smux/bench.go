@@ -27,8 +27,8 @@ type benchTask struct {
 	// Mode says what is measured:
 	//
 	//	sink     the client writes on all streams, and the server counts the bytes that arrive
-	//	request  the client writes on one stream as fast as it can, and sends a request on another: it waits for the answer of
-	//	         the same length, then for Pause. It measures how long each took
+	//	request  the client writes on one stream as fast as it can, and sends a request on another each Pause. It measures how
+	//	         long each answer took, which has the same length
 	//	idle     the client opens streams, sends one byte on each, and gets it back: both ends measure the memory of a stream.
 	//	         Each end waits for the next byte of each stream
 	//	opens    Streams workers of the client open a stream, send one byte, get it back, and close the stream, again and again
@@ -245,23 +245,37 @@ func (task *benchTask) client(*json.Encoder) (any, error) {
 	return nil, fmt.Errorf("there is no mode %q", task.Mode)
 }
 
-// request sends requests one after the other.
+// request sends a request each Pause. The answers come in order.
 func (task *benchTask) request(session *smux.Session, written *atomic.Int64) (any, error) {
 	stream, err := open(session, kindEcho)
 	if err != nil {
 		return nil, err
 	}
-	message, answer := make([]byte, task.Size), make([]byte, task.Size)
-	var delays []float64
 	warm := time.Now().Add(task.duration(task.Warmup))
 	until := warm.Add(task.duration(task.Seconds))
-	var before int64
-	for time.Now().Before(until) {
-		time.Sleep(time.Duration(task.Pause) * time.Millisecond)
-		began := time.Now()
-		if _, err := stream.Write(message); err != nil {
-			return nil, err
+	sent := make(chan time.Time, 1<<16)
+	failed := make(chan error, 1)
+	go func() {
+		defer close(sent)
+		message := make([]byte, task.Size)
+		ticker := time.NewTicker(time.Duration(task.Pause) * time.Millisecond)
+		defer ticker.Stop()
+		for began := range ticker.C {
+			if began.After(until) {
+				return
+			}
+			// The time before the write: it waits for room, too.
+			sent <- time.Now()
+			if _, err := stream.Write(message); err != nil {
+				failed <- err
+				return
+			}
 		}
+	}()
+	answer := make([]byte, task.Size)
+	var delays []float64
+	var before int64
+	for began := range sent {
 		if _, err := io.ReadFull(stream, answer); err != nil {
 			return nil, err
 		}
@@ -271,12 +285,17 @@ func (task *benchTask) request(session *smux.Session, written *atomic.Int64) (an
 			delays = append(delays, float64(time.Since(began).Microseconds())/1000)
 		}
 	}
+	bulk := float64(written.Load()-before) / time.Since(warm).Seconds()
+	select {
+	case err := <-failed:
+		return nil, err
+	default:
+	}
 	if len(delays) == 0 {
 		return nil, fmt.Errorf("no request was answered")
 	}
 	sort.Float64s(delays)
 	at := func(share float64) float64 { return delays[min(len(delays)-1, int(share*float64(len(delays))))] }
-	bulk := float64(written.Load()-before) / time.Since(warm).Seconds()
 	return &benchDelays{len(delays), at(0.5), at(0.99), at(1), bulk}, nil
 }
 
@@ -352,10 +371,12 @@ func (task *benchTask) opens(session *smux.Session) (any, error) {
 	}
 }
 
-// memory returns the bytes in use: the heap and the stacks of the goroutines, after a garbage collection.
+// memory returns the bytes that are in use on the heap after a garbage collection. The stacks of the goroutines, of which
+// each waiting reader has one, are not counted.
 func memory() int64 {
+	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse)
+	return int64(m.HeapAlloc)
 }
