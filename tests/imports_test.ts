@@ -16,6 +16,7 @@ const BELOW: Record<string, string[]> = {
   "transport/session": ["kcp", "fec", "crypt"],
   "transport/connection": ["kcp", "fec", "crypt", "transport/session"],
   "transport/linux": ["kcp", "fec", "crypt", "transport/session", "transport/connection"],
+  "transport/mux/machine": ["kcp"],
   "transport/link": [
     "kcp",
     "fec",
@@ -42,7 +43,7 @@ const PACKAGES: Record<string, string[]> = {
 };
 
 /** Entry files of transport/. They export what the rooms hold, and hold nothing themselves. */
-const ENTRIES = ["deno.ts", "linux.ts", "mod.ts", "node.ts", "simulated.ts"];
+const ENTRIES = ["deno.ts", "linux.ts", "mod.ts", "mux.ts", "node.ts", "simulated.ts"];
 
 /**
  * The entries that load on any runtime: nothing that they load, now or later, imports a built-in
@@ -57,6 +58,7 @@ const ANY_RUNTIME = [
   "./transport",
   "./deno",
   "./linux",
+  "./mux",
   "./simulated",
 ];
 

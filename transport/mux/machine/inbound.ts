@@ -1,0 +1,257 @@
+import { type Core, protocolError } from "./core.ts";
+import { MuxError } from "./errors.ts";
+import {
+  ANNOUNCEMENT,
+  CMD_CLOSE,
+  CMD_FIN,
+  CMD_NOP,
+  CMD_PSH,
+  CMD_RST,
+  CMD_STOP,
+  CMD_SYN,
+  CMD_UPD,
+  CODE_FLOW,
+  CODE_SIZE,
+  HEADER_SIZE,
+  MAX_REASON,
+  readInt32,
+  UPD_SIZE,
+} from "./frame.ts";
+import type { Refusals } from "./refusals.ts";
+import { Stream } from "./stream.ts";
+
+/** What the receiving half asks of its machine. */
+export interface InboundOwner {
+  /** A stream of the peer waits to be accepted. */
+  announced(): void;
+  /** The peer broke the protocol, or has closed the session. */
+  ended(error: MuxError): void;
+}
+
+/** Largest payload of a control frame that is collected. */
+const MAX_CONTROL = CODE_SIZE + MAX_REASON;
+
+/** The receiving half: takes the bytes of the connection below apart, and gives data to streams. */
+export class Inbound {
+  readonly #core: Core;
+  readonly #refusals: Refusals;
+  readonly #owner: InboundOwner;
+  /** The header that is being received, and how much of it has come. */
+  readonly #header = new Uint8Array(HEADER_SIZE);
+  #headerSize = 0;
+  /** The frame whose payload is being received. */
+  #cmd = 0;
+  #sid = 0;
+  #length = 0;
+  /** Payload bytes that are missing. */
+  #remaining = 0;
+  /** Where the data goes. Null: it is dropped. */
+  #stream: Stream | null = null;
+  /** Payload of a control frame. */
+  #control = new Uint8Array(2 * UPD_SIZE);
+  /** Whether bytes could not be taken because the receive buffer was full. */
+  full = false;
+  /** Whether bytes could not be taken because too many refusals wait to be sent. */
+  refusing = false;
+
+  constructor(core: Core, refusals: Refusals, owner: InboundOwner) {
+    this.#core = core;
+    this.#refusals = refusals;
+    this.#owner = owner;
+  }
+
+  /** Takes bytes. Returns how many were taken: all, unless memory is missing. */
+  take(bytes: Uint8Array): number {
+    const { length } = bytes;
+    const core = this.#core;
+    let at = 0;
+    this.full = this.refusing = false;
+    while (at < length && !core.closed) {
+      if (this.#remaining === 0) {
+        if (this.#refusals.full) {
+          this.refusing = true;
+          break;
+        }
+        at = this.#takeHeader(bytes, at);
+      } else if (this.#cmd === CMD_PSH) {
+        const taken = this.#takeData(bytes, at);
+        if (taken === 0) break;
+        at += taken;
+      } else {
+        at = this.#takeControl(bytes, at);
+      }
+    }
+    core.memory.endCopy();
+    core.stats.bytesReceived += at;
+    return core.closed ? length : at;
+  }
+
+  #takeHeader(bytes: Uint8Array, at: number): number {
+    const present = this.#headerSize;
+    if (present === 0 && at + HEADER_SIZE <= bytes.length) {
+      this.#frame(bytes, at);
+      return at + HEADER_SIZE;
+    }
+    const count = Math.min(HEADER_SIZE - present, bytes.length - at);
+    for (let i = 0; i < count; i++) this.#header[present + i] = bytes[at + i];
+    this.#headerSize = present + count;
+    if (this.#headerSize === HEADER_SIZE) {
+      this.#headerSize = 0;
+      this.#frame(this.#header, 0);
+    }
+    return at + count;
+  }
+
+  /** A header is complete. */
+  #frame(bytes: Uint8Array, at: number): void {
+    const { stats, options, streams, peerIsOurs } = this.#core;
+    const version = bytes[at];
+    const cmd = bytes[at + 1];
+    const length = bytes[at + 2] | bytes[at + 3] << 8;
+    const sid = readInt32(bytes, at + 4);
+    if (version !== options.version) {
+      this.#violation(
+        version === 1 || version === 2
+          ? `it speaks version ${version}, this side speaks version ${options.version}`
+          : `there is no version ${version}`,
+      );
+      return;
+    }
+    stats.framesReceived++;
+    this.#cmd = cmd;
+    this.#sid = sid;
+    this.#length = this.#remaining = length;
+    if (cmd === CMD_PSH) {
+      if (length === 0) stats.emptyFrames++;
+      else this.#stream = streams.get(sid) ?? null;
+    } else if (cmd <= CMD_NOP) {
+      if (length !== 0) {
+        this.#violation(`a frame of command ${cmd} has ${length} bytes of payload`);
+      } else if (cmd === CMD_SYN) this.#syn(sid);
+      else if (cmd === CMD_FIN) this.#fin(sid);
+      else if (sid === ANNOUNCEMENT) this.#core.peerIsOurs = true;
+    } else if (cmd === CMD_UPD && options.version === 2) {
+      if (length !== UPD_SIZE) this.#violation(`a window update has ${length} bytes of payload`);
+    } else if (peerIsOurs && (cmd === CMD_RST || cmd === CMD_STOP)) {
+      if (length !== CODE_SIZE) this.#violation(`a reset has ${length} bytes of payload`);
+    } else if (peerIsOurs && cmd === CMD_CLOSE) {
+      if (length < CODE_SIZE || length > MAX_CONTROL) {
+        this.#violation(`a close has ${length} bytes of payload`);
+      } else if (this.#control.length < length) this.#control = new Uint8Array(length);
+    } else {
+      this.#violation(`there is no command ${cmd} in version ${version}`);
+    }
+  }
+
+  #violation(what: string): void {
+    this.#remaining = 0;
+    this.#owner.ended(protocolError(what));
+  }
+
+  #syn(sid: number): void {
+    const core = this.#core;
+    const { options, stats } = core;
+    if ((sid & 1) === (options.client ? 1 : 0)) {
+      this.#violation(
+        `it opens stream ${sid >>> 0}, whose id belongs to this side: is ${
+          options.client ? "it a client" : "it a server"
+        }, too?`,
+      );
+      return;
+    }
+    if (core.streams.has(sid)) {
+      stats.duplicateSyns++;
+      return;
+    }
+    if (
+      core.closing || core.accepting.size >= options.acceptBacklog ||
+      core.incoming >= options.maxIncomingStreams
+    ) {
+      stats.refused++;
+      this.#refusals.add(sid);
+      return;
+    }
+    const stream = new Stream(core, sid >>> 0, true, null, 0);
+    core.add(stream);
+    core.accepting.add(stream);
+    this.#owner.announced();
+  }
+
+  #fin(sid: number): void {
+    const stream = this.#core.streams.get(sid);
+    if (stream) stream.arriveEnd();
+    else this.#core.stats.strayFrames++;
+  }
+
+  /** Takes data of a stream. Returns 0 if the receive buffer is full. */
+  #takeData(bytes: Uint8Array, at: number): number {
+    const { memory, stats } = this.#core;
+    const stream = this.#stream;
+    const length = Math.min(this.#remaining, bytes.length - at);
+    if (stream === null || !stream.receiving) {
+      this.#remaining -= length;
+      if (stream?.receivedEnd) stats.bytesAfterEnd += length;
+      else stats.strayBytes += length;
+      return length;
+    }
+    const room = memory.room;
+    if (room === 0) {
+      this.full = true;
+      return 0;
+    }
+    const offset = memory.copied(bytes, at);
+    const count = Math.min(length, room, memory.copiedTo - at);
+    this.#remaining -= count;
+    if (stream.arrive(offset, count)) {
+      stats.dataReceived += count;
+    } else {
+      stats.overruns++;
+      stats.strayBytes += count;
+      stream.abandon(
+        new MuxError("flow", "The peer sent more data than the window of the stream allows"),
+        CODE_FLOW,
+      );
+    }
+    return count;
+  }
+
+  /** Collects the payload of a control frame. Returns the offset behind it. */
+  #takeControl(bytes: Uint8Array, at: number): number {
+    const done = this.#length - this.#remaining;
+    const count = Math.min(this.#remaining, bytes.length - at);
+    for (let i = 0; i < count; i++) this.#control[done + i] = bytes[at + i];
+    this.#remaining -= count;
+    if (this.#remaining === 0) this.#controlFrame();
+    return at + count;
+  }
+
+  /** A control frame with payload is complete. */
+  #controlFrame(): void {
+    const core = this.#core;
+    const payload = this.#control;
+    if (this.#cmd === CMD_CLOSE) {
+      const reason = new TextDecoder().decode(payload.subarray(CODE_SIZE, this.#length));
+      this.#control = new Uint8Array(2 * UPD_SIZE);
+      this.#closed(readInt32(payload, 0) >>> 0, reason);
+      return;
+    }
+    const stream = core.streams.get(this.#sid);
+    const code = readInt32(payload, 0);
+    if (!stream) core.stats.strayFrames++;
+    else if (this.#cmd === CMD_RST) stream.arriveReset(code >>> 0);
+    else if (this.#cmd === CMD_STOP) stream.arriveStop(code >>> 0);
+    else if (!stream.update(code, readInt32(payload, CODE_SIZE))) {
+      core.stats.overruns++;
+      stream.abandon(
+        new MuxError("flow", "The peer says that it has read more than was sent"),
+        CODE_FLOW,
+      );
+    }
+  }
+
+  #closed(code: number, reason: string): void {
+    const words = reason === "" ? "" : `: ${reason}`;
+    const message = `The peer closed the session with code ${code}${words}`;
+    this.#owner.ended(new MuxError("reset", message, { closeCode: code, reason }));
+  }
+}

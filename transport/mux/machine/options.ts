@@ -1,0 +1,142 @@
+/** Settings of a {@linkcode MuxMachine}. */
+export interface MuxMachineOptions {
+  /** Whether this side is the client, which opens streams of odd ids. The server's are even. */
+  readonly client: boolean;
+  /** Version of smux's protocol. Both sides must use the same. Default: 2, which has credit. */
+  readonly version?: 1 | 2;
+  /** Most payload bytes of a frame that is sent. 1 to 65535. Default: 32768, as smux. */
+  readonly maxFrameSize?: number;
+  /**
+   * Most memory for data of all streams that was not read yet, in bytes. 1 to 2147483647; above
+   * 2^29 it counts as 2^29. Default: 4194304, as smux.
+   *
+   * When it is full, nothing more is taken from the connection below. That ends when something is
+   * read, or, after {@linkcode MuxMachineOptions.stallGrace}, when a stream that nobody reads is cut.
+   */
+  readonly maxReceiveBuffer?: number;
+  /**
+   * The receive window of a stream in bytes, told to peers of version 2. 1 to `maxReceiveBuffer`.
+   * Default: 65536, as smux. Every sender assumes 262144 until it was told something else.
+   */
+  readonly maxStreamBuffer?: number;
+  /**
+   * Whether receive windows grow with what is read in a round trip, to more than `maxStreamBuffer`.
+   * All that is told beyond it stays below 3/4 of `maxReceiveBuffer`. Default: true.
+   */
+  readonly autoTune?: boolean;
+  /** A NOP is sent when nothing else was sent for this time, in ms. `Infinity`: never. Default: 10000. */
+  readonly keepAliveInterval?: number;
+  /**
+   * The session ends when nothing arrived for this time, in ms. `Infinity`: never. It must not be
+   * below a finite `keepAliveInterval`. Default: 30000; `Infinity` if `keepAliveInterval` is so.
+   */
+  readonly keepAliveTimeout?: number;
+  /**
+   * When the receive buffer of the session is full, a stream is cut if nobody has read it for this
+   * time, in ms. Until then the peer waits with all streams. `Infinity`: never. Default: 5000.
+   */
+  readonly stallGrace?: number;
+  /** Most streams of the peer that wait to be accepted. Further ones are refused. Default: 1024. */
+  readonly acceptBacklog?: number;
+  /** Most streams of the peer that are open. Further ones are refused. Default: 65536. */
+  readonly maxIncomingStreams?: number;
+  /**
+   * Whether a client tells the server that it runs this module, with one frame that smux ignores.
+   * If the server does so too, resets and closes carry codes. A server answers only. Default: true.
+   */
+  readonly announce?: boolean;
+  /** Id of the first stream that this side opens. For tests. Default: 3 for a client, else 2. */
+  readonly firstId?: number;
+}
+
+/** The settings of a {@linkcode MuxMachine} that are in force. */
+export type ResolvedMuxMachineOptions = Required<MuxMachineOptions>;
+
+/** Largest receive buffer in bytes: the machine's memory is one block of at most 1 GiB. */
+const MAX_RECEIVE_BUFFER = 2 ** 29;
+
+/**
+ * Checks settings, and fills in the defaults.
+ *
+ * @throws {TypeError} If a setting has the wrong type.
+ * @throws {RangeError} If a setting is out of its range.
+ */
+export function resolveMuxOptions(options: MuxMachineOptions): ResolvedMuxMachineOptions {
+  const {
+    client,
+    version = 2,
+    maxFrameSize = 32_768,
+    maxReceiveBuffer = 4_194_304,
+    maxStreamBuffer = Math.min(65_536, maxReceiveBuffer),
+    autoTune = true,
+    keepAliveInterval = 10_000,
+    keepAliveTimeout = keepAliveInterval === Infinity
+      ? Infinity
+      : Math.max(30_000, keepAliveInterval),
+    stallGrace = 5000,
+    acceptBacklog = 1024,
+    maxIncomingStreams = 65_536,
+    announce = true,
+    firstId = client ? 3 : 2,
+  } = options;
+  checkBoolean("client", client);
+  checkBoolean("autoTune", autoTune);
+  checkBoolean("announce", announce);
+  if (version !== 1 && version !== 2) {
+    throw new RangeError(`Cannot speak version ${version} of smux: there are 1 and 2`);
+  }
+  checkInteger("maxFrameSize", maxFrameSize, 1, 65_535);
+  checkInteger("maxReceiveBuffer", maxReceiveBuffer, 1, 2 ** 31 - 1);
+  checkInteger("maxStreamBuffer", maxStreamBuffer, 1, maxReceiveBuffer);
+  checkTime("keepAliveInterval", keepAliveInterval, Number.MIN_VALUE);
+  checkTime(
+    "keepAliveTimeout",
+    keepAliveTimeout,
+    keepAliveInterval === Infinity ? Number.MIN_VALUE : keepAliveInterval,
+  );
+  checkTime("stallGrace", stallGrace, 0);
+  checkInteger("acceptBacklog", acceptBacklog, 1, 65_536);
+  checkInteger("maxIncomingStreams", maxIncomingStreams, 1, 2 ** 24);
+  checkInteger("firstId", firstId, 1, 2 ** 32 - 1);
+  if ((firstId & 1) !== (client ? 1 : 0)) {
+    throw new RangeError(
+      `Cannot set firstId to ${firstId}: ids of a ${client ? "client are odd" : "server are even"}`,
+    );
+  }
+  const receive = Math.min(maxReceiveBuffer, MAX_RECEIVE_BUFFER);
+  return {
+    client,
+    version,
+    maxFrameSize,
+    maxReceiveBuffer: receive,
+    maxStreamBuffer: Math.min(maxStreamBuffer, receive),
+    autoTune,
+    keepAliveInterval,
+    keepAliveTimeout,
+    stallGrace,
+    acceptBacklog,
+    maxIncomingStreams,
+    announce,
+    firstId,
+  };
+}
+
+function checkBoolean(name: string, value: unknown): void {
+  if (typeof value !== "boolean") {
+    throw new TypeError(`Cannot set ${name} to ${value}: it must be true or false`);
+  }
+}
+
+/** Checks that a setting is an integer in a range. */
+export function checkInteger(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`Cannot set ${name} to ${value}: allowed are ${min} to ${max}`);
+  }
+}
+
+function checkTime(name: string, value: number, min: number): void {
+  if (typeof value !== "number" || !(value >= min)) {
+    const least = min === Number.MIN_VALUE ? "it must be more than 0 ms" : `at least ${min} ms`;
+    throw new RangeError(`Cannot set ${name} to ${value}: ${least}`);
+  }
+}

@@ -1,0 +1,410 @@
+import { checkBytes } from "../../../kcp/options.ts";
+import { ControlFlag } from "./control_queue.ts";
+import type { Core } from "./core.ts";
+import { errorOfCode, MuxError } from "./errors.ts";
+import { FIRST_RESERVED_CODE } from "./frame.ts";
+import { checkInteger } from "./options.ts";
+import type { FrameOwner, OutputBatch } from "./output_batch.ts";
+import { ReceiveQueue } from "./receive_queue.ts";
+import { ReceiveWindow, type WindowOwner } from "./receive_window.ts";
+import type { Sender, SenderList, SendLevel } from "./scheduler.ts";
+import { SendQueue } from "./send_queue.ts";
+import { SendWindow } from "./send_window.ts";
+import type { MuxMachineStream, MuxStreamHandler } from "./stream_face.ts";
+
+/** What one direction of a stream may be. */
+const Way = {
+  Open: 0,
+  /** What waits is to be sent, and then the end. */
+  Ending: 1,
+  /** The end was sent, or has arrived. */
+  Ended: 2,
+  /** It ended before its end: reset, stopped, or dead with the session. */
+  Broken: 3,
+};
+
+/** Events for the handler, as bits. */
+const READABLE = 1;
+const WRITABLE = 2;
+const CLOSED = 4;
+
+/** Weights of a stream. */
+const MAX_WEIGHT = 256;
+
+/** A stream of a session: see {@linkcode MuxMachineStream} for its face. */
+export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner {
+  readonly id: number;
+  readonly incoming: boolean;
+  readonly sendGroup: unknown;
+  handler: MuxStreamHandler | null = null;
+  readError: MuxError | null = null;
+  writeError: MuxError | null = null;
+  sent = 0;
+  closed = false;
+
+  /** For the scheduler. */
+  weight = 1;
+  level: SendLevel | null = null;
+  list: SenderList | null = null;
+  previous: Sender | null = null;
+  next: Sender | null = null;
+  deficit = 0;
+
+  /** For the control queue: frames to send, as bits; whether it is in the queue; the next one there. */
+  control = 0;
+  inControl = false;
+  nextControl: Stream | null = null;
+  resetCode = 0;
+  stopCode = 0;
+
+  /**
+   * For the stall guard: whether it was read since the guard has looked, and since when it was not,
+   * in ms. (The time of a read is not known exactly.)
+   */
+  touched = false;
+  untouchedSince = 0;
+
+  readonly #core: Core;
+  readonly #queue = new SendQueue();
+  readonly #received = new ReceiveQueue();
+  /** Version 2 only. */
+  readonly #sendWindow: SendWindow | null;
+  readonly #receiveWindow: ReceiveWindow | null;
+  #order: number;
+  #sending = Way.Open;
+  #receiving = Way.Open;
+  #events = 0;
+
+  constructor(core: Core, id: number, incoming: boolean, group: unknown, order: number) {
+    this.#core = core;
+    this.id = id;
+    this.incoming = incoming;
+    this.sendGroup = group;
+    this.#order = order;
+    const credit = core.options.version === 2;
+    this.#sendWindow = credit ? new SendWindow() : null;
+    this.#receiveWindow = credit ? new ReceiveWindow(this, core.windows) : null;
+    core.scheduler.join(this, group, order);
+  }
+
+  // ——— What is sent ———
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  get credit(): number {
+    return this.#sendWindow ? this.#sendWindow.room : Infinity;
+  }
+
+  get writable(): boolean {
+    return this.#sending === Way.Open && !this.#core.closing;
+  }
+
+  get sendable(): boolean {
+    return this.#queue.length > 0 && (this.#sendWindow === null || this.#sendWindow.room > 0);
+  }
+
+  get sendOrder(): number {
+    return this.#order;
+  }
+
+  set sendOrder(order: number) {
+    if (!Number.isFinite(order)) {
+      throw new RangeError(`Cannot set sendOrder to ${order}: it must be a finite number`);
+    }
+    this.#order = order;
+    this.#core.scheduler.setOrder(this, order);
+  }
+
+  setWeight(weight: number): void {
+    checkInteger("weight", weight, 1, MAX_WEIGHT);
+    this.weight = weight;
+  }
+
+  write(bytes: Uint8Array): void {
+    checkBytes(bytes);
+    if (this.writeError) throw this.writeError;
+    if (this.#sending !== Way.Open) {
+      throw new MuxError("closed", "Cannot write: the end of the stream was written");
+    }
+    if (this.#core.closing) throw new MuxError("closed", "Cannot write: the session is closing");
+    if (bytes.length === 0) return;
+    this.#queue.push(bytes);
+    if (this.sendable) this.#core.scheduler.ready(this);
+    this.#core.flush();
+  }
+
+  withdraw(): number {
+    const { length } = this.#queue;
+    this.#queue.clear();
+    if (this.#sending === Way.Ending) this.#core.control.add(this, ControlFlag.Fin);
+    this.#core.flush();
+    return length;
+  }
+
+  closeWrite(): void {
+    if (this.#sending !== Way.Open) return;
+    this.#sending = Way.Ending;
+    if (this.#queue.length === 0) this.#core.control.add(this, ControlFlag.Fin);
+    this.#core.flush();
+  }
+
+  /** Moves data into a frame, the header of which is in the batch. Returns how much. */
+  moveTo(batch: OutputBatch, length: number): number {
+    const moved = this.#queue.moveTo(batch, length);
+    this.#sendWindow?.send(moved);
+    batch.setOwner(this, moved);
+    if (this.#queue.length === 0 && this.#sending === Way.Ending) {
+      this.#core.control.add(this, ControlFlag.Fin);
+    }
+    return moved;
+  }
+
+  release(length: number): void {
+    this.sent += length;
+    this.#notify(WRITABLE);
+  }
+
+  /** Version 2: the peer has consumed bytes, and told its window. False if it cannot be so. */
+  update(consumed: number, size: number): boolean {
+    if (!this.#sendWindow!.update(consumed, size)) return false;
+    if (this.sendable) this.#core.scheduler.ready(this);
+    return true;
+  }
+
+  // ——— What is received ———
+
+  get readable(): number {
+    return this.#received.length;
+  }
+
+  get readEnded(): boolean {
+    return this.#receiving === Way.Ended && this.#received.length === 0;
+  }
+
+  /** Whether the peer may still send. */
+  get receiving(): boolean {
+    return this.#receiving === Way.Open;
+  }
+
+  /** Whether the end of the peer's direction has arrived. */
+  get receivedEnd(): boolean {
+    return this.#receiving === Way.Ended;
+  }
+
+  read(target: Uint8Array, now: number = this.#core.now): number {
+    checkBytes(target);
+    const received = this.#received;
+    if (received.length === 0 || target.length === 0) return 0;
+    const core = this.#core;
+    this.touched = true;
+    const count = received.take(core.memory.arena, target);
+    if (this.#receiving === Way.Open) this.#receiveWindow?.consume(count, now);
+    this.#settle();
+    core.afterRead();
+    core.flush();
+    return count;
+  }
+
+  /** Data arrived: it is kept. False if it is more than the peer may send. */
+  arrive(at: number, length: number): boolean {
+    if (this.#receiveWindow?.arrive(length) === false) return false;
+    const { arena } = this.#core.memory;
+    if (this.#received.length === 0) {
+      this.touched = false;
+      this.untouchedSince = this.#core.now;
+    }
+    this.#received.append(arena, at, length);
+    this.#notify(READABLE);
+    return true;
+  }
+
+  /** The end of the peer's direction arrived. */
+  arriveEnd(): void {
+    if (this.#receiving !== Way.Open) return;
+    this.#receiving = Way.Ended;
+    this.#receiveWindow?.close();
+    this.#core.control.remove(this, ControlFlag.Upd);
+    this.#notify(READABLE);
+    this.#settle();
+  }
+
+  requestUpdate(): void {
+    if (this.#receiving === Way.Open) this.#core.control.add(this, ControlFlag.Upd);
+  }
+
+  /** The fields of a window update that is sent now. */
+  get consumed(): number {
+    return this.#receiveWindow!.consumed;
+  }
+
+  get windowSize(): number {
+    return this.#receiveWindow!.size;
+  }
+
+  /** A window update was sent. */
+  updateSent(): void {
+    this.#receiveWindow!.told();
+  }
+
+  // ——— The end ———
+
+  stopReading(code = 0): void {
+    checkCode(code);
+    this.breakReading(new MuxError("closed", "Cannot read: reading was stopped"), code);
+    this.#core.flush();
+  }
+
+  resetWrite(code = 0): void {
+    checkCode(code);
+    this.breakWriting(new MuxError("closed", "Cannot write: the stream was reset"), code);
+    this.#core.flush();
+  }
+
+  reset(code = 0): void {
+    checkCode(code);
+    const error = new MuxError("closed", "The stream was reset on this side");
+    this.abandon(error, code);
+    this.#core.flush();
+  }
+
+  /** Ends both directions, and tells the peer. */
+  abandon(error: MuxError, code: number): void {
+    if (this.closed) return;
+    this.breakWriting(error, code);
+    this.breakReading(error, code);
+  }
+
+  /** Ends the sending direction, and tells the peer: with a code, or, if it is a stranger, with FIN. */
+  breakWriting(error: MuxError, code: number): void {
+    if (this.#sending === Way.Ended || this.#sending === Way.Broken) return;
+    const { core } = this;
+    this.#breakSending(error);
+    core.stats.resetsSent++;
+    this.resetCode = code;
+    core.control.remove(this, ControlFlag.Fin);
+    core.control.add(this, core.peerIsOurs ? ControlFlag.Rst : ControlFlag.Fin);
+    this.#settle();
+  }
+
+  /** Ends the receiving direction. Only a peer that runs this module can be told. */
+  breakReading(error: MuxError, code: number): void {
+    const { core } = this;
+    if (this.#receiving === Way.Broken) {
+      // The session is dead, but what had arrived was kept.
+      this.#received.clear(core.memory.arena);
+      return;
+    }
+    const tell = this.#receiving === Way.Open && core.peerIsOurs;
+    this.#breakReceiving(error);
+    this.stopCode = code;
+    if (tell) core.control.add(this, ControlFlag.Stop);
+    this.#settle();
+    core.afterRead();
+  }
+
+  /** The peer has reset its direction. */
+  arriveReset(code: number): void {
+    if (this.#receiving !== Way.Open) return;
+    this.#core.stats.resetsReceived++;
+    this.#breakReceiving(errorOfCode(code, "reset the stream"));
+    this.#settle();
+    this.#core.afterRead();
+  }
+
+  /** The peer reads no more. */
+  arriveStop(code: number): void {
+    if (this.#sending === Way.Ended || this.#sending === Way.Broken) return;
+    this.#core.stats.resetsReceived++;
+    this.#breakSending(errorOfCode(code, "stopped reading the stream"));
+    this.#core.control.remove(this, ControlFlag.Fin);
+    this.#settle();
+  }
+
+  /** The session is dead. What has arrived can still be read, unless `discard` is set. */
+  die(error: MuxError, discard: boolean): void {
+    this.control = 0;
+    if (this.#sending !== Way.Ended) this.#breakSending(error);
+    if (this.#receiving === Way.Open || discard) {
+      if (discard) this.#received.clear(this.#core.memory.arena);
+      if (this.#receiving !== Way.Ended) this.#receiving = Way.Broken;
+      this.readError ??= error;
+      this.#receiveWindow?.close();
+    }
+    this.#core.scheduler.leave(this);
+    this.closed = true;
+    this.#notify(READABLE | WRITABLE | CLOSED);
+  }
+
+  /** The session is closing: nothing more is read. What waits is sent. */
+  close(error: MuxError): void {
+    if (this.#receiving !== Way.Broken) this.#breakReceiving(error);
+  }
+
+  /** The FIN, or the code that stands for it, was sent. */
+  endSent(): void {
+    if (this.#sending === Way.Ending) this.#sending = Way.Ended;
+    this.#notify(WRITABLE);
+  }
+
+  #breakSending(error: MuxError): void {
+    this.#sending = Way.Broken;
+    this.writeError ??= error;
+    this.#queue.clear();
+    this.#notify(WRITABLE);
+  }
+
+  #breakReceiving(error: MuxError): void {
+    this.#receiving = Way.Broken;
+    this.readError ??= error;
+    this.#received.clear(this.#core.memory.arena);
+    this.#receiveWindow?.close();
+    this.#core.control.remove(this, ControlFlag.Upd);
+    this.#notify(READABLE);
+  }
+
+  get core(): Core {
+    return this.#core;
+  }
+
+  /** Bytes of data that wait to be read, for the stall guard. */
+  get held(): number {
+    return this.#received.length;
+  }
+
+  /** Removes the stream from the session when nothing can happen to it any more. */
+  #settle(): void {
+    if (this.closed || this.#sending === Way.Open || this.#sending === Way.Ending) return;
+    if (this.#receiving === Way.Open || this.#received.length > 0 || this.control !== 0) return;
+    this.closed = true;
+    this.#core.scheduler.leave(this);
+    this.#core.remove(this);
+    this.#notify(CLOSED);
+  }
+
+  /** The control queue has sent a frame of the stream. */
+  controlSent(): void {
+    this.#settle();
+  }
+
+  #notify(event: number): void {
+    if (this.#events === 0) this.#core.notices.streams.push(this);
+    this.#events |= event;
+  }
+
+  /** Tells the handler what has happened. */
+  dispatch(): void {
+    const events = this.#events;
+    this.#events = 0;
+    const { handler } = this;
+    if (handler === null) return;
+    if (events & READABLE) handler.onReadable?.(this);
+    if (events & WRITABLE) handler.onWritable?.(this);
+    if (events & CLOSED) handler.onClosed?.(this);
+  }
+}
+
+function checkCode(code: number): void {
+  checkInteger("the code", code, 0, FIRST_RESERVED_CODE - 1);
+}
