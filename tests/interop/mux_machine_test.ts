@@ -1,0 +1,40 @@
+/** The machine of the mux against smux, over TCP. */
+import { assertEquals } from "@std/assert";
+import { interopTest } from "./go_program.ts";
+import { type Dialler, machinePair } from "./mux_pair.ts";
+import { SmuxPeer } from "./mux_peer.ts";
+import { bufferScenarios, runScenario, type Scenario, scenarios } from "./mux_scenarios.ts";
+
+/** Runs a scenario between the machine and a smux of a process. */
+async function run(
+  peer: SmuxPeer,
+  scenario: Scenario,
+  version: 1 | 2,
+  dialler: Dialler,
+): Promise<void> {
+  const pair = await machinePair(peer, { ...scenario.options, version, dialler });
+  await runScenario(scenario, version, pair);
+  const { machine } = pair.ours;
+  assertEquals(machine.streams, 0, "streams that are left");
+  assertEquals(machine.buffered, 0, "bytes that are left");
+}
+
+for (const version of [1, 2] as const) {
+  for (const dialler of ["ours", "smux"] as const) {
+    const title = `machine, TCP, version ${version}, ${dialler} dials`;
+
+    for (const scenario of scenarios) {
+      interopTest(`${title}: ${scenario.name}`, async () => {
+        await using peer = await SmuxPeer.start();
+        await run(peer, scenario, version, dialler);
+      });
+    }
+
+    interopTest(`${title}: unequal buffers`, async (t) => {
+      await using peer = await SmuxPeer.start();
+      for (const scenario of bufferScenarios) {
+        await t.step(scenario.name, () => run(peer, scenario, version, dialler));
+      }
+    });
+  }
+}
