@@ -4,18 +4,20 @@
  * @module
  */
 import { simulateLife } from "./life/run.ts";
+import { simulateMux } from "./mux/run.ts";
 import { simulate } from "./run.ts";
 import { type Failure, type FamilyName, type Report, runShare, type Share } from "./worker.ts";
 
-const USAGE =
-  `Runs seeded simulations of KCP over bad networks: of two bare machines (machines), and of
-connections and listeners from their first packet to their last (life). Prints what it covered.
+const USAGE = `Runs seeded simulations of KCP over bad networks: of two bare machines (machines), of
+connections and listeners from their first packet to their last (life), and of streams over one
+connection (mux). Prints what it covered.
 
   --runs N      how many seeds. Default: 20000
   --start N     the first seed. Default: 0
   --seed N      runs one seed again and prints all that happens
-  --family F    machines, life, or all. Default: all
-  --fuzz N      feeds N fuzz packets into the machines, instead of simulations unless --runs is there
+  --family F    machines, life, mux, or all. Default: all
+  --fuzz N      feeds N fuzz packets into the machines, or N frames with --family mux, instead of
+                simulations unless --runs is there
   --jobs N      how many threads. Default: 1
   --go-on       goes on after a failure; prints each as it happens, and a table at the end
   --help        prints this`;
@@ -30,7 +32,7 @@ interface Arguments {
   goOn: boolean;
 }
 
-const FAMILIES: readonly string[] = ["machines", "life", "all"];
+const FAMILIES: readonly string[] = ["machines", "life", "mux", "all"];
 
 /** Reads the arguments; throws with a message for the user when they make no sense. */
 function parse(args: readonly string[]): Arguments {
@@ -224,8 +226,10 @@ async function replay(seed: number, family: FamilyName): Promise<number> {
       code = 1;
     }
   };
-  if (family !== "life") await attempt(() => simulate(seed, console.log));
-  if (family !== "machines") await attempt(() => simulateLife(seed, console.log));
+  const included = (name: FamilyName) => family === name || family === "all";
+  if (included("machines")) await attempt(() => simulate(seed, console.log));
+  if (included("life")) await attempt(() => simulateLife(seed, console.log));
+  if (included("mux")) await attempt(() => simulateMux(seed, console.log));
   return code;
 }
 

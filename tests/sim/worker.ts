@@ -5,10 +5,12 @@
  */
 import { Coverage, fuzz } from "./fuzz/fuzz.ts";
 import { LifeFailure, simulateLife } from "./life/run.ts";
+import { fuzzMux, MuxCoverage } from "./mux/fuzz.ts";
+import { simulateMux } from "./mux/run.ts";
 import { simulate } from "./run.ts";
 
-/** What is run: two bare machines, or connections and listeners. */
-export type FamilyName = "machines" | "life" | "all";
+/** What is run: two bare machines, connections and listeners, or streams over one connection. */
+export type FamilyName = "machines" | "life" | "mux" | "all";
 
 /** A share of a campaign. */
 export interface Share {
@@ -17,7 +19,7 @@ export interface Share {
   readonly start: number;
   readonly step: number;
   readonly end: number;
-  /** Fuzz packets, and the seed for them. */
+  /** Fuzz packets, or frames of the family `mux`, and the seed for them. */
   readonly fuzz: number;
   readonly fuzzSeed: number;
   /** Whether to go on after a failure. */
@@ -68,8 +70,22 @@ export async function runShare(share: Share, report: (report: Report) => void): 
   };
   const add = (name: string, count: number) => counts.set(name, (counts.get(name) ?? 0) + count);
 
+  const included = (family: FamilyName) => share.family === family || share.family === "all";
   for (let seed = share.start; seed < share.end; seed += share.step) {
-    if (share.family !== "life") {
+    if (included("mux")) {
+      try {
+        const result = simulateMux(seed);
+        if (seed % TWICE === 0) sameHash("mux", seed, result.hash, simulateMux(seed).hash);
+        packets += result.frames;
+        bytes += result.bytes;
+        time += result.time;
+        add("mux: streams", result.streams);
+        for (const [name, count] of result.counts) add(`mux: ${name}`, count);
+      } catch (error) {
+        failures.push({ family: "mux", seed, rule: "mux", message: (error as Error).message });
+      }
+    }
+    if (included("machines")) {
       try {
         const result = simulate(seed);
         packets += result.packets;
@@ -86,7 +102,7 @@ export async function runShare(share: Share, report: (report: Report) => void): 
         });
       }
     }
-    if (share.family !== "machines") {
+    if (included("life")) {
       try {
         const result = await simulateLife(seed);
         if (seed % TWICE === 0) await again(seed, result.hash);
@@ -104,13 +120,27 @@ export async function runShare(share: Share, report: (report: Report) => void): 
     if (runs === BATCH || failures.length > 0) tell(0, false);
   }
   for (let fuzzed = 0, round = 0; fuzzed < share.fuzz && failures.length === 0; round++) {
-    const coverage = new Coverage();
     const size = Math.min(FUZZ_BATCH, share.fuzz - fuzzed);
     const seed = share.fuzzSeed + round * 1000;
+    const fail = (error: unknown) =>
+      failures.push({ family: "all", seed, rule: "fuzz", message: (error as Error).message });
+    if (share.family === "mux") {
+      const coverage = new MuxCoverage();
+      try {
+        fuzzMux(size, seed, coverage);
+      } catch (error) {
+        fail(error);
+      }
+      fuzzed += coverage.frames;
+      for (const [name, count] of coverage.counts) add(`fuzz: ${name}`, count);
+      tell(coverage.frames, false);
+      continue;
+    }
+    const coverage = new Coverage();
     try {
       fuzz(size, seed, coverage);
     } catch (error) {
-      failures.push({ family: "all", seed, rule: "fuzz", message: (error as Error).message });
+      fail(error);
     }
     fuzzed += coverage.packets;
     for (const [name, count] of coverage.counts) add(`fuzz: ${name}`, count);
@@ -122,10 +152,13 @@ export async function runShare(share: Share, report: (report: Report) => void): 
 
 /** Rule `hash`. */
 async function again(seed: number, hash: string): Promise<void> {
-  const second = await simulateLife(seed);
-  if (second.hash === hash) return;
-  const message = `Seed ${seed} failed: hash: two runs gave ${hash} and ${second.hash}`;
-  throw new LifeFailure(seed, "hash", message, null);
+  sameHash("life", seed, hash, (await simulateLife(seed)).hash);
+}
+
+function sameHash(family: "life" | "mux", seed: number, first: string, second: string): void {
+  if (first === second) return;
+  const message = `Seed ${seed} failed: hash: two runs gave ${first} and ${second}`;
+  throw family === "life" ? new LifeFailure(seed, "hash", message, null) : new Error(message);
 }
 
 /** What a worker has, and the main thread has not. */

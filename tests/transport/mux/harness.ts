@@ -107,21 +107,15 @@ export function names(bytes: Uint8Array): string[] {
         return `NOP ${sid}`;
       case 4:
         return `UPD ${sid} ${view.getUint32(0, true)}/${view.getUint32(4, true)}`;
-      case 128:
-        return `RST ${sid} ${view.getUint32(0, true)}`;
-      case 129:
-        return `STOP ${sid} ${view.getUint32(0, true)}`;
-      case 130:
-        return `CLOSE ${view.getUint32(0, true)} ${new TextDecoder().decode(data.subarray(4))}`;
       default:
         return `${cmd} ${sid} ${data.length}`;
     }
   });
 }
 
-/** A machine that speaks like smux: nothing is announced. */
+/** A client, unless the options say something else. */
 export function machineOf(options: Partial<MuxMachineOptions> = {}): MuxMachine {
-  return new MuxMachine({ client: true, announce: false, ...options }, 0);
+  return new MuxMachine({ client: true, ...options }, 0);
 }
 
 /** Two machines that reach each other at once. */

@@ -1,23 +1,26 @@
 import {
   CMD_FIN,
-  CMD_RST,
-  CMD_STOP,
   CMD_SYN,
   CMD_UPD,
-  CODE_SIZE,
   HEADER_SIZE,
   UPD_SIZE,
   writeHeader,
   writeUint32,
 } from "./frame.ts";
+import { moveNote, NOTE_FRAMES, NOTE_RESET, NOTE_STOP } from "./note.ts";
+import type { ResolvedMuxMachineOptions } from "./options.ts";
 import type { OutputBatch } from "./output_batch.ts";
 import type { Stream } from "./stream.ts";
 
-/** Control frames that a stream may have to send, in the order in which they are sent. */
-export const ControlFlag = { Syn: 1, Upd: 2, Rst: 4, Stop: 8, Fin: 16 };
+/**
+ * Control frames that a stream may have to send, in the order in which they are sent. A reset is a note,
+ * and a FIN behind it.
+ */
+export const ControlFlag = { Syn: 1, Upd: 2, Stop: 4, Reset: 8, Fin: 16 };
 
-/** Bytes of the largest of them. */
-const MAX_SIZE = HEADER_SIZE + UPD_SIZE;
+/** Most frames and bytes that one of them takes. */
+const MAX_FRAMES = NOTE_FRAMES + 1;
+const MAX_SIZE = MAX_FRAMES * HEADER_SIZE;
 
 /**
  * Streams that have control frames to send. Each is in the queue once, and each kind of frame waits
@@ -26,12 +29,13 @@ const MAX_SIZE = HEADER_SIZE + UPD_SIZE;
  */
 export class ControlQueue {
   readonly #version: number;
+  readonly #codes: boolean;
   #first: Stream | null = null;
   #last: Stream | null = null;
 
-  /** @param version Version of the protocol. */
-  constructor(version: number) {
+  constructor({ version, resetCodes }: ResolvedMuxMachineOptions) {
     this.#version = version;
+    this.#codes = resetCodes;
   }
 
   /** Whether a stream is in the queue. */
@@ -75,7 +79,7 @@ export class ControlQueue {
     const end = batch.bytes + room;
     for (let stream = this.#first; stream; stream = this.#first) {
       while (stream.control !== 0) {
-        if (batch.bytes + MAX_SIZE > end || !batch.hasFrameRoom) return false;
+        if (batch.bytes + MAX_SIZE > end || !batch.fits(MAX_FRAMES)) return false;
         this.#write(batch, stream);
       }
       this.#first = stream.nextControl;
@@ -97,14 +101,14 @@ export class ControlQueue {
       writeUint32(batch.own, at, stream.consumed);
       writeUint32(batch.own, at + 4, stream.windowSize);
       stream.updateSent();
-    } else if (flag === ControlFlag.Fin) {
+    } else if (flag === ControlFlag.Stop) {
+      if (this.#codes) moveNote(batch, this.#version, NOTE_STOP, id, stream.stopCode);
+    } else {
+      if (flag === ControlFlag.Reset && this.#codes) {
+        moveNote(batch, this.#version, NOTE_RESET, id, stream.resetCode);
+      }
       this.#frame(batch, CMD_FIN, 0, id);
       stream.endSent();
-    } else {
-      const reset = flag === ControlFlag.Rst;
-      const at = this.#frame(batch, reset ? CMD_RST : CMD_STOP, CODE_SIZE, id);
-      writeUint32(batch.own, at, reset ? stream.resetCode : stream.stopCode);
-      if (reset) stream.endSent();
     }
   }
 

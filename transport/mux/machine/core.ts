@@ -32,8 +32,6 @@ export class Core {
   readonly notices: Notices;
   /** Streams of the peer that are open. */
   incoming = 0;
-  /** Whether the peer has said that it runs this module. */
-  peerIsOurs = false;
   /** Whether the session is closing: what was written is still sent. */
   closing = false;
   /** Whether the session has ended. */
@@ -50,7 +48,7 @@ export class Core {
       options.maxReceiveBuffer,
       options.autoTune,
     );
-    this.control = new ControlQueue(options.version);
+    this.control = new ControlQueue(options);
     this.now = now;
     this.#owner = owner;
     this.notices = notices;

@@ -1,10 +1,12 @@
-import { CODE_FLOW, CODE_REFUSED, CODE_STALLED } from "./frame.ts";
+import { CODE_FLOW, CODE_REFUSED, CODE_STALLED } from "./note.ts";
 
 /** The reason why a stream or a session of streams ended, or why it cannot be used. */
 export type MuxErrorKind =
   /** The peer broke the protocol. The session ends. */
   | "protocol"
   /** Nothing arrived for the keep-alive timeout. The session ends. */
+  | "unreachable"
+  /** The operation took longer than its `timeout`. The stream goes on. */
   | "timeout"
   /** The peer has reset the stream, stopped reading it, or closed the session with a code. */
   | "reset"
@@ -19,11 +21,14 @@ export type MuxErrorKind =
   /** Every stream id of this side was used. */
   | "exhausted"
   /** The connection below ended or failed; the error says why in its `cause`. */
-  | "connection";
+  | "connection"
+  /** The wire or the connection below has no such thing. */
+  | "unsupported";
 
 /** The name that systems have for an error of each kind. */
 const CODES: Readonly<Record<MuxErrorKind, string>> = {
   protocol: "EPROTO",
+  unreachable: "ETIMEDOUT",
   timeout: "ETIMEDOUT",
   reset: "ECONNRESET",
   closed: "EPIPE",
@@ -32,6 +37,7 @@ const CODES: Readonly<Record<MuxErrorKind, string>> = {
   flow: "ECONNABORTED",
   exhausted: "EADDRNOTAVAIL",
   connection: "ECONNRESET",
+  unsupported: "ENOTSUP",
 };
 
 /** Details of a {@linkcode MuxError}. */

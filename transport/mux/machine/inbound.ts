@@ -1,22 +1,16 @@
 import { type Core, protocolError } from "./core.ts";
 import { MuxError } from "./errors.ts";
 import {
-  ANNOUNCEMENT,
-  CMD_CLOSE,
   CMD_FIN,
   CMD_NOP,
   CMD_PSH,
-  CMD_RST,
-  CMD_STOP,
   CMD_SYN,
   CMD_UPD,
-  CODE_FLOW,
-  CODE_SIZE,
   HEADER_SIZE,
-  MAX_REASON,
   readInt32,
   UPD_SIZE,
 } from "./frame.ts";
+import { CODE_FLOW, NOTE_ABORT, NOTE_STOP, NoteAssembler, type NoteReader } from "./note.ts";
 import type { Refusals } from "./refusals.ts";
 import { Stream } from "./stream.ts";
 
@@ -28,11 +22,8 @@ export interface InboundOwner {
   ended(error: MuxError): void;
 }
 
-/** Largest payload of a control frame that is collected. */
-const MAX_CONTROL = CODE_SIZE + MAX_REASON;
-
 /** The receiving half: takes the bytes of the connection below apart, and gives data to streams. */
-export class Inbound {
+export class Inbound implements NoteReader {
   readonly #core: Core;
   readonly #refusals: Refusals;
   readonly #owner: InboundOwner;
@@ -42,13 +33,13 @@ export class Inbound {
   /** The frame whose payload is being received. */
   #cmd = 0;
   #sid = 0;
-  #length = 0;
   /** Payload bytes that are missing. */
   #remaining = 0;
   /** Where the data goes. Null: it is dropped. */
   #stream: Stream | null = null;
-  /** Payload of a control frame. */
-  #control = new Uint8Array(2 * UPD_SIZE);
+  /** Payload of a window update. */
+  readonly #update = new Uint8Array(UPD_SIZE);
+  readonly #notes: NoteAssembler = new NoteAssembler(this);
   /** Whether bytes could not be taken because the receive buffer was full. */
   full = false;
   /** Whether bytes could not be taken because too many refusals wait to be sent. */
@@ -78,7 +69,7 @@ export class Inbound {
         if (taken === 0) break;
         at += taken;
       } else {
-        at = this.#takeControl(bytes, at);
+        at = this.#takeUpdate(bytes, at);
       }
     }
     core.memory.endCopy();
@@ -104,7 +95,7 @@ export class Inbound {
 
   /** A header is complete. */
   #frame(bytes: Uint8Array, at: number): void {
-    const { stats, options, streams, peerIsOurs } = this.#core;
+    const { stats, options, streams } = this.#core;
     const version = bytes[at];
     const cmd = bytes[at + 1];
     const length = bytes[at + 2] | bytes[at + 3] << 8;
@@ -120,7 +111,8 @@ export class Inbound {
     stats.framesReceived++;
     this.#cmd = cmd;
     this.#sid = sid;
-    this.#length = this.#remaining = length;
+    this.#remaining = length;
+    if (cmd !== CMD_NOP && this.#notes.busy) this.#notes.interrupt();
     if (cmd === CMD_PSH) {
       if (length === 0) stats.emptyFrames++;
       else this.#stream = streams.get(sid) ?? null;
@@ -129,15 +121,9 @@ export class Inbound {
         this.#violation(`a frame of command ${cmd} has ${length} bytes of payload`);
       } else if (cmd === CMD_SYN) this.#syn(sid);
       else if (cmd === CMD_FIN) this.#fin(sid);
-      else if (sid === ANNOUNCEMENT) this.#core.peerIsOurs = true;
+      else this.#notes.add(sid);
     } else if (cmd === CMD_UPD && options.version === 2) {
       if (length !== UPD_SIZE) this.#violation(`a window update has ${length} bytes of payload`);
-    } else if (peerIsOurs && (cmd === CMD_RST || cmd === CMD_STOP)) {
-      if (length !== CODE_SIZE) this.#violation(`a reset has ${length} bytes of payload`);
-    } else if (peerIsOurs && cmd === CMD_CLOSE) {
-      if (length < CODE_SIZE || length > MAX_CONTROL) {
-        this.#violation(`a close has ${length} bytes of payload`);
-      } else if (this.#control.length < length) this.#control = new Uint8Array(length);
     } else {
       this.#violation(`there is no command ${cmd} in version ${version}`);
     }
@@ -215,41 +201,39 @@ export class Inbound {
     return count;
   }
 
-  /** Collects the payload of a control frame. Returns the offset behind it. */
-  #takeControl(bytes: Uint8Array, at: number): number {
-    const done = this.#length - this.#remaining;
+  /** Takes the payload of a window update. Returns the offset behind it. */
+  #takeUpdate(bytes: Uint8Array, at: number): number {
+    const done = UPD_SIZE - this.#remaining;
     const count = Math.min(this.#remaining, bytes.length - at);
-    for (let i = 0; i < count; i++) this.#control[done + i] = bytes[at + i];
+    for (let i = 0; i < count; i++) this.#update[done + i] = bytes[at + i];
     this.#remaining -= count;
-    if (this.#remaining === 0) this.#controlFrame();
+    if (this.#remaining === 0) this.#updated();
     return at + count;
   }
 
-  /** A control frame with payload is complete. */
-  #controlFrame(): void {
-    const core = this.#core;
-    const payload = this.#control;
-    if (this.#cmd === CMD_CLOSE) {
-      const reason = new TextDecoder().decode(payload.subarray(CODE_SIZE, this.#length));
-      this.#control = new Uint8Array(2 * UPD_SIZE);
-      this.#closed(readInt32(payload, 0) >>> 0, reason);
-      return;
-    }
-    const stream = core.streams.get(this.#sid);
-    const code = readInt32(payload, 0);
-    if (!stream) core.stats.strayFrames++;
-    else if (this.#cmd === CMD_RST) stream.arriveReset(code >>> 0);
-    else if (this.#cmd === CMD_STOP) stream.arriveStop(code >>> 0);
-    else if (!stream.update(code, readInt32(payload, CODE_SIZE))) {
-      core.stats.overruns++;
-      stream.abandon(
-        new MuxError("flow", "The peer says that it has read more than was sent"),
-        CODE_FLOW,
-      );
+  #updated(): void {
+    const { streams, stats } = this.#core;
+    const stream = streams.get(this.#sid);
+    if (!stream) {
+      stats.strayFrames++;
+    } else if (!stream.update(readInt32(this.#update, 0), readInt32(this.#update, 4))) {
+      stats.overruns++;
+      const message = "The peer says that it has read more than was sent";
+      stream.abandon(new MuxError("flow", message), CODE_FLOW);
     }
   }
 
-  #closed(code: number, reason: string): void {
+  onNote(note: number, id: number, code: number): void {
+    const stream = this.#core.streams.get(id);
+    if (!stream) {
+      this.#core.stats.strayFrames++;
+      return;
+    }
+    if (note !== NOTE_STOP) stream.arriveReset(code);
+    if (note === NOTE_STOP || note === NOTE_ABORT) stream.arriveStop(code);
+  }
+
+  onCloseNote(code: number, reason: string): void {
     const words = reason === "" ? "" : `: ${reason}`;
     const message = `The peer closed the session with code ${code}${words}`;
     this.#owner.ended(new MuxError("reset", message, { closeCode: code, reason }));

@@ -2,7 +2,7 @@ import { checkBytes } from "../../../kcp/options.ts";
 import { Core } from "./core.ts";
 import { MuxError } from "./errors.ts";
 import { ControlFlag } from "./control_queue.ts";
-import { FIRST_RESERVED_CODE } from "./frame.ts";
+import { CODE_PROTOCOL, FIRST_RESERVED_CODE } from "./note.ts";
 import { Inbound } from "./inbound.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import {
@@ -109,7 +109,6 @@ export class MuxMachine {
     });
     this.#nextId = resolved.firstId;
     this.#trimAt = now + TRIM_INTERVAL;
-    if (resolved.client && resolved.announce) this.#outbound.announce();
   }
 
   /** The settings that are in force. */
@@ -143,11 +142,6 @@ export class MuxMachine {
   /** Bytes of memory in use for data that was not read yet. */
   get buffered(): number {
     return this.#core.memory.used;
-  }
-
-  /** Whether the peer has said that it runs this module: then resets and closes carry codes. */
-  get peerIsOurs(): boolean {
-    return this.#core.peerIsOurs;
   }
 
   /** Round trip to the peer in ms, for the size of receive windows. 0: unknown. Default: 0. */
@@ -220,14 +214,14 @@ export class MuxMachine {
     checkBytes(bytes);
     this.#core.advance(now);
     if (this.#state === "closed") return bytes.length;
-    const wasOurs = this.#core.peerIsOurs;
     const wasFull = this.#inbound.full;
     const taken = this.#inbound.take(bytes);
     if (taken > 0) this.#keepAlive.heard(this.#core.now);
-    if (!wasOurs && this.#core.peerIsOurs && !this.options.client) this.#outbound.announce();
     if (this.#inbound.full) {
       if (!wasFull) this.#core.stats.pauses++;
-      this.#guard.check(this.#core.now);
+      // A handler may read at once.
+      this.#flush();
+      if (this.#inbound.full) this.#guard.check(this.#core.now);
     }
     this.#flush();
     return taken;
@@ -334,7 +328,7 @@ export class MuxMachine {
     else if (this.#keepAlive.expired(core.now)) {
       const { keepAliveTimeout } = core.options;
       const message = `Nothing arrived from the peer for ${keepAliveTimeout} ms`;
-      this.#end(new MuxError("timeout", message), false);
+      this.#end(new MuxError("unreachable", message), false);
     }
     if (core.now >= this.#trimAt) {
       this.#trimAt = core.now + TRIM_INTERVAL;
@@ -351,7 +345,7 @@ export class MuxMachine {
    * code and the reason; another one learns it when the connection below is closed.
    *
    * @param code 0 to 2^32 - 257. Default: 0.
-   * @param reason Default: none. What is beyond 1024 bytes of UTF-8 is cut off.
+   * @param reason Default: none. What is beyond 256 bytes of UTF-8 is cut off.
    * @throws {RangeError} If the code is out of range.
    */
   close(code = 0, reason = ""): void {
@@ -370,8 +364,8 @@ export class MuxMachine {
   }
 
   /**
-   * Ends the session at once: what was written and not moved into a batch is dropped. One last frame
-   * waits for a peer that runs this module.
+   * Ends the session at once: what was written and not moved into a batch is dropped. A last note waits
+   * for a peer that runs this module.
    *
    * @param code 0 to 2^32 - 257. Default: 0.
    * @param reason See {@linkcode MuxMachine.close}.
@@ -400,7 +394,7 @@ export class MuxMachine {
     const core = this.#core;
     core.closed = true;
     const cause = error ?? new MuxError("closed", "The session was closed on this side");
-    if (error?.kind === "protocol") this.#outbound.close(FIRST_RESERVED_CODE, error.message);
+    if (error?.kind === "protocol") this.#outbound.close(CODE_PROTOCOL, error.message);
     this.#outbound.clear();
     for (const stream of core.streams.values()) stream.die(cause, discard);
     core.streams.clear();

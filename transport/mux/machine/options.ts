@@ -41,10 +41,10 @@ export interface MuxMachineOptions {
   /** Most streams of the peer that are open. Further ones are refused. Default: 65536. */
   readonly maxIncomingStreams?: number;
   /**
-   * Whether a client tells the server that it runs this module, with one frame that smux ignores.
-   * If the server does so too, resets and closes carry codes. A server answers only. Default: true.
+   * Whether resets and closes carry codes, in NOP frames with stream ids. smux ignores those ids. A port
+   * of smux that does not needs `false`. Default: true.
    */
-  readonly announce?: boolean;
+  readonly resetCodes?: boolean;
   /** Id of the first stream that this side opens. For tests. Default: 3 for a client, else 2. */
   readonly firstId?: number;
 }
@@ -76,12 +76,12 @@ export function resolveMuxOptions(options: MuxMachineOptions): ResolvedMuxMachin
     stallGrace = 5000,
     acceptBacklog = 1024,
     maxIncomingStreams = 65_536,
-    announce = true,
+    resetCodes = true,
     firstId = client ? 3 : 2,
   } = options;
   checkBoolean("client", client);
   checkBoolean("autoTune", autoTune);
-  checkBoolean("announce", announce);
+  checkBoolean("resetCodes", resetCodes);
   if (version !== 1 && version !== 2) {
     throw new RangeError(`Cannot speak version ${version} of smux: there are 1 and 2`);
   }
@@ -116,7 +116,7 @@ export function resolveMuxOptions(options: MuxMachineOptions): ResolvedMuxMachin
     stallGrace,
     acceptBacklog,
     maxIncomingStreams,
-    announce,
+    resetCodes,
     firstId,
   };
 }

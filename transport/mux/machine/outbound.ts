@@ -1,16 +1,7 @@
 import type { Core } from "./core.ts";
-import {
-  ANNOUNCEMENT,
-  CMD_CLOSE,
-  CMD_NOP,
-  CMD_PSH,
-  CODE_SIZE,
-  HEADER_SIZE,
-  MAX_REASON,
-  writeHeader,
-  writeUint32,
-} from "./frame.ts";
+import { CMD_NOP, CMD_PSH, HEADER_SIZE, writeHeader } from "./frame.ts";
 import type { KeepAlive } from "./keep_alive.ts";
+import { CloseNote } from "./note.ts";
 import type { OutputBatch } from "./output_batch.ts";
 import { Refusals } from "./refusals.ts";
 import type { Stream } from "./stream.ts";
@@ -27,44 +18,31 @@ export class Outbound {
   readonly refusals: Refusals;
   readonly #core: Core;
   readonly #keepAlive: KeepAlive;
-  /** Whether the announcement waits to be sent, or was sent. */
-  #announcing = false;
-  #announced = false;
-  /** Payload of a CLOSE frame that waits to be sent. */
-  #close: Uint8Array | null = null;
+  /** What is said last. */
+  #close: CloseNote | null = null;
 
   constructor(core: Core, keepAlive: KeepAlive) {
     this.#core = core;
     this.#keepAlive = keepAlive;
-    this.refusals = new Refusals(core.options.version);
+    this.refusals = new Refusals(core.options);
   }
 
-  /** Says once that this side runs this module. */
-  announce(): void {
-    if (!this.#announced) this.#announcing = true;
-  }
-
-  /** Sends a last frame that says why the session ends. Only a peer that runs this module gets it. */
+  /** Says at last why the session ends. */
   close(code: number, reason: string): void {
-    if (!this.#core.peerIsOurs) return;
-    const payload = new Uint8Array(CODE_SIZE + MAX_REASON);
-    writeUint32(payload, 0, code);
-    const { written } = new TextEncoder().encodeInto(reason, payload.subarray(CODE_SIZE));
-    this.#close = payload.subarray(0, CODE_SIZE + written);
+    if (this.#core.options.resetCodes) this.#close = new CloseNote(code, reason);
   }
 
   /** Whether frames of the session or of streams wait, apart from those without credit. */
   get busy(): boolean {
     const { control, scheduler } = this.#core;
-    return this.#announcing || this.#close !== null || this.#keepAlive.nopDue || control.busy ||
-      this.refusals.busy || scheduler.busy;
+    return this.#close !== null || this.#keepAlive.nopDue || control.busy || this.refusals.busy ||
+      scheduler.busy;
   }
 
-  /** Drops everything but the last frame of the session. */
+  /** Drops everything but what is said last. */
   clear(): void {
     this.#core.control.clear();
     this.refusals.clear();
-    this.#announcing = false;
     this.#keepAlive.nopDue = false;
   }
 
@@ -78,10 +56,10 @@ export class Outbound {
     const core = this.#core;
     const end = batch.bytes + room;
     const begin = batch.bytes;
-    if (!this.#moveSession(batch, end)) return;
+    if (this.#keepAlive.nopDue && !this.#moveNop(batch, end)) return;
     if (!core.control.moveTo(batch, end - batch.bytes)) return;
-    if (!this.refusals.moveTo(batch, end - batch.bytes, core.peerIsOurs)) return;
-    while (batch.hasFrameRoom) {
+    if (!this.refusals.moveTo(batch, end - batch.bytes)) return;
+    while (batch.fits(1)) {
       const stream = core.scheduler.next() as Stream | null;
       if (!stream) break;
       const { options, scheduler } = core;
@@ -101,26 +79,18 @@ export class Outbound {
     if (this.#close !== null) this.#moveClose(batch, end);
   }
 
-  /** Moves the announcement and the NOP; false if there is no room for them. */
-  #moveSession(batch: OutputBatch, end: number): boolean {
-    if (!this.#announcing && !this.#keepAlive.nopDue) return true;
-    if (batch.bytes + HEADER_SIZE > end || !batch.hasFrameRoom) return false;
-    const sid = this.#announcing ? ANNOUNCEMENT : 0;
-    if (this.#announcing) this.#announced = true;
-    this.#announcing = false;
+  /** Moves the NOP; false if there is no room for it. */
+  #moveNop(batch: OutputBatch, end: number): boolean {
+    if (batch.bytes + HEADER_SIZE > end || !batch.fits(1)) return false;
     this.#keepAlive.nopDue = false;
-    const at = batch.begin(HEADER_SIZE);
-    writeHeader(batch.own, at, this.#core.options.version, CMD_NOP, 0, sid);
+    writeHeader(batch.own, batch.begin(HEADER_SIZE), this.#core.options.version, CMD_NOP, 0, 0);
     return true;
   }
 
   #moveClose(batch: OutputBatch, end: number): void {
-    const payload = this.#close!;
-    const size = HEADER_SIZE + payload.length;
-    if (batch.bytes + size > end || !batch.hasFrameRoom) return;
-    const at = batch.begin(size);
-    writeHeader(batch.own, at, this.#core.options.version, CMD_CLOSE, payload.length, 0);
-    batch.own.set(payload, at + HEADER_SIZE);
+    const { frames } = this.#close!;
+    if (batch.bytes + frames * HEADER_SIZE > end || !batch.fits(frames)) return;
+    this.#close!.moveTo(batch, this.#core.options.version);
     this.#close = null;
   }
 }

@@ -1,11 +1,11 @@
-import { HEADER_SIZE, MAX_REASON } from "./frame.ts";
+import { HEADER_SIZE } from "./frame.ts";
 
 /** Most frames of a batch. */
 const MAX_FRAMES = 256;
 /** Most pieces of a batch: headers and parts of what applications have written. */
 const MAX_PIECES = 1024;
-/** Bytes for headers and for the payload of control frames; the last frame may be a CLOSE. */
-const OWN_BYTES = MAX_FRAMES * 2 * HEADER_SIZE + MAX_REASON + 16;
+/** Bytes for headers and for the payload of control frames. */
+const OWN_BYTES = MAX_FRAMES * 2 * HEADER_SIZE;
 
 /** What a batch tells when its bytes are not needed any more. */
 export interface FrameOwner {
@@ -89,12 +89,9 @@ export class OutputBatch {
     }
   }
 
-  /** Most frames. */
-  readonly maxFrames: number = MAX_FRAMES;
-
-  /** Whether one more frame fits. */
-  get hasFrameRoom(): boolean {
-    return this.frames < MAX_FRAMES && this.count + 2 <= MAX_PIECES;
+  /** Whether so many more frames fit. */
+  fits(frames: number): boolean {
+    return this.frames + frames <= MAX_FRAMES && this.count + 2 <= MAX_PIECES;
   }
 
   /** Whether one more piece fits. */
@@ -104,14 +101,14 @@ export class OutputBatch {
 
   /**
    * Begins a frame with bytes of the batch itself, a header and perhaps the payload of a control
-   * frame.
+   * frame; or several frames that need nothing else.
    *
    * @returns The offset of the bytes in {@linkcode OutputBatch.own}.
    */
-  begin(length: number): number {
+  begin(length: number, frames = 1): number {
     const at = this.#ownUsed;
     this.#ownUsed += length;
-    this.frames++;
+    this.frames += frames;
     this.add(this.#own, at, at + length);
     return at;
   }

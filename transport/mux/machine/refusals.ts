@@ -1,30 +1,25 @@
-import {
-  CMD_FIN,
-  CMD_RST,
-  CMD_STOP,
-  CODE_REFUSED,
-  CODE_SIZE,
-  HEADER_SIZE,
-  writeHeader,
-  writeUint32,
-} from "./frame.ts";
+import { CMD_FIN, HEADER_SIZE, writeHeader } from "./frame.ts";
+import { CODE_REFUSED, moveNote, NOTE_ABORT, NOTE_FRAMES } from "./note.ts";
+import type { ResolvedMuxMachineOptions } from "./options.ts";
 import type { OutputBatch } from "./output_batch.ts";
 
 /** Most refusals that wait to be sent. A peer that has so many does not read: nothing more is taken. */
 export const MAX_REFUSALS = 1024;
-/** Bytes that a refusal takes at most. */
-const MAX_SIZE = 2 * (HEADER_SIZE + CODE_SIZE);
+/** Most frames and bytes of a refusal. */
+const MAX_FRAMES = NOTE_FRAMES + 1;
+const MAX_SIZE = MAX_FRAMES * HEADER_SIZE;
 
 /** Ids of streams that are refused as soon as there is room to say so. */
 export class Refusals {
   readonly #version: number;
+  readonly #codes: boolean;
   #ids: Int32Array | null = null;
   #first = 0;
   #count = 0;
 
-  /** @param version Version of the protocol. */
-  constructor(version: number) {
+  constructor({ version, resetCodes }: ResolvedMuxMachineOptions) {
     this.#version = version;
+    this.#codes = resetCodes;
   }
 
   /** Whether no further one can wait. */
@@ -50,33 +45,23 @@ export class Refusals {
   }
 
   /**
-   * Moves refusals into a batch: a FIN each, or what a peer that runs this module understands better.
+   * Moves refusals into a batch: a FIN each, behind a note that says why.
    *
    * @param room Most bytes.
    * @returns Whether all have been moved.
    */
-  moveTo(batch: OutputBatch, room: number, peerIsOurs: boolean): boolean {
+  moveTo(batch: OutputBatch, room: number): boolean {
     const end = batch.bytes + room;
     while (this.#count > 0) {
-      if (batch.bytes + MAX_SIZE > end || batch.frames + 2 > batch.maxFrames) return false;
+      if (batch.bytes + MAX_SIZE > end || !batch.fits(MAX_FRAMES)) return false;
       const id = this.#ids![this.#first];
       this.#first = (this.#first + 1) % MAX_REFUSALS;
       this.#count--;
-      if (peerIsOurs) {
-        this.#code(batch, CMD_RST, id);
-        this.#code(batch, CMD_STOP, id);
-      } else {
-        writeHeader(batch.own, batch.begin(HEADER_SIZE), this.#version, CMD_FIN, 0, id);
-      }
+      if (this.#codes) moveNote(batch, this.#version, NOTE_ABORT, id, CODE_REFUSED);
+      writeHeader(batch.own, batch.begin(HEADER_SIZE), this.#version, CMD_FIN, 0, id);
     }
     this.#ids = null;
     this.#first = 0;
     return true;
-  }
-
-  #code(batch: OutputBatch, cmd: number, id: number): void {
-    const at = batch.begin(HEADER_SIZE + CODE_SIZE);
-    writeHeader(batch.own, at, this.#version, cmd, CODE_SIZE, id);
-    writeUint32(batch.own, at + HEADER_SIZE, CODE_REFUSED);
   }
 }

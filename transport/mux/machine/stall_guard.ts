@@ -1,6 +1,6 @@
 import type { Core } from "./core.ts";
 import { MuxError } from "./errors.ts";
-import { CODE_STALLED } from "./frame.ts";
+import { CODE_STALLED } from "./note.ts";
 import type { Stream } from "./stream.ts";
 
 /** Streams are cut until at most this part of the memory is in use. */
@@ -41,7 +41,8 @@ export class StallGuard {
       if (memory.used <= ENOUGH * memory.limit && memory.room > 0) break;
       this.#cut(stream);
     }
-    this.deadline = earliest;
+    // If all were cut, it looks as soon as the buffer is full again.
+    this.deadline = earliest === Infinity ? now : earliest;
   }
 
   #cut(stream: Stream): void {

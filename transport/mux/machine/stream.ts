@@ -2,7 +2,7 @@ import { checkBytes } from "../../../kcp/options.ts";
 import { ControlFlag } from "./control_queue.ts";
 import type { Core } from "./core.ts";
 import { errorOfCode, MuxError } from "./errors.ts";
-import { FIRST_RESERVED_CODE } from "./frame.ts";
+import { FIRST_RESERVED_CODE } from "./note.ts";
 import { checkInteger } from "./options.ts";
 import type { FrameOwner, OutputBatch } from "./output_batch.ts";
 import { ReceiveQueue } from "./receive_queue.ts";
@@ -124,15 +124,30 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
 
   write(bytes: Uint8Array): void {
     checkBytes(bytes);
+    this.#checkWritable();
+    this.#push(bytes);
+    this.#core.flush();
+  }
+
+  writev(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) checkBytes(piece);
+    this.#checkWritable();
+    for (const piece of pieces) this.#push(piece);
+    this.#core.flush();
+  }
+
+  #checkWritable(): void {
     if (this.writeError) throw this.writeError;
     if (this.#sending !== Way.Open) {
       throw new MuxError("closed", "Cannot write: the end of the stream was written");
     }
     if (this.#core.closing) throw new MuxError("closed", "Cannot write: the session is closing");
+  }
+
+  #push(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#queue.push(bytes);
     if (this.sendable) this.#core.scheduler.ready(this);
-    this.#core.flush();
   }
 
   withdraw(): number {
@@ -276,7 +291,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     this.breakReading(error, code);
   }
 
-  /** Ends the sending direction, and tells the peer: with a code, or, if it is a stranger, with FIN. */
+  /** Ends the sending direction, and tells the peer. */
   breakWriting(error: MuxError, code: number): void {
     if (this.#sending === Way.Ended || this.#sending === Way.Broken) return;
     const { core } = this;
@@ -284,11 +299,11 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     core.stats.resetsSent++;
     this.resetCode = code;
     core.control.remove(this, ControlFlag.Fin);
-    core.control.add(this, core.peerIsOurs ? ControlFlag.Rst : ControlFlag.Fin);
+    core.control.add(this, ControlFlag.Reset);
     this.#settle();
   }
 
-  /** Ends the receiving direction. Only a peer that runs this module can be told. */
+  /** Ends the receiving direction, and tells the peer. */
   breakReading(error: MuxError, code: number): void {
     const { core } = this;
     if (this.#receiving === Way.Broken) {
@@ -296,7 +311,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
       this.#received.clear(core.memory.arena);
       return;
     }
-    const tell = this.#receiving === Way.Open && core.peerIsOurs;
+    const tell = this.#receiving === Way.Open;
     this.#breakReceiving(error);
     this.stopCode = code;
     if (tell) core.control.add(this, ControlFlag.Stop);
@@ -326,12 +341,13 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   die(error: MuxError, discard: boolean): void {
     this.control = 0;
     if (this.#sending !== Way.Ended) this.#breakSending(error);
-    if (this.#receiving === Way.Open || discard) {
-      if (discard) this.#received.clear(this.#core.memory.arena);
-      if (this.#receiving !== Way.Ended) this.#receiving = Way.Broken;
+    const lost = discard && this.#received.length > 0;
+    if (lost) this.#received.clear(this.#core.memory.arena);
+    if (lost || this.#receiving === Way.Open) {
+      this.#receiving = Way.Broken;
       this.readError ??= error;
-      this.#receiveWindow?.close();
     }
+    this.#receiveWindow?.close();
     this.#core.scheduler.leave(this);
     this.closed = true;
     this.#notify(READABLE | WRITABLE | CLOSED);

@@ -94,6 +94,13 @@ export interface MuxMachineStream {
    */
   write(bytes: Uint8Array): void;
   /**
+   * Queues several pieces at once, as {@linkcode MuxMachineStream.write} does. Frames are filled
+   * across pieces.
+   *
+   * @throws {MuxError} If the end was written, or the direction has failed.
+   */
+  writev(pieces: readonly Uint8Array[]): void;
+  /**
    * Takes back what waits to be sent. What is in a batch already is sent.
    *
    * @returns How many bytes.
