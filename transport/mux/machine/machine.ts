@@ -14,6 +14,7 @@ import {
 import { type MuxMachineHandler, Notices } from "./notices.ts";
 import { Outbound } from "./outbound.ts";
 import type { OutputBatch } from "./output_batch.ts";
+import { DEFAULT_WEIGHT, MAX_WEIGHT } from "./scheduler.ts";
 import { StallGuard } from "./stall_guard.ts";
 import type { MuxMachineStats } from "./stats.ts";
 import { Stream } from "./stream.ts";
@@ -163,19 +164,20 @@ export class MuxMachine {
    * @throws {RangeError} If a setting is out of its range.
    */
   open(options: MuxOpenOptions = {}): MuxMachineStream {
-    const { sendOrder = 0, sendGroup = null, weight = 1 } = options;
+    const { sendOrder = 0, sendGroup = null, weight = DEFAULT_WEIGHT } = options;
     if (this.#state !== "open") {
       throw this.#error ?? new MuxError("closed", "Cannot open a stream: the session was closed");
     }
     if (!Number.isFinite(sendOrder)) {
       throw new RangeError(`Cannot set sendOrder to ${sendOrder}: it must be a finite number`);
     }
+    checkInteger("weight", weight, 1, MAX_WEIGHT);
     if (this.#nextId >= 2 ** 32) {
       throw new MuxError("exhausted", "Cannot open a stream: every id of this side was used");
     }
     const core = this.#core;
     const stream = new Stream(core, this.#nextId, false, sendGroup, sendOrder);
-    if (weight !== 1) stream.setWeight(weight);
+    stream.weight = weight;
     this.#nextId += 2;
     core.add(stream);
     core.stats.opened++;
@@ -233,8 +235,8 @@ export class MuxMachine {
   }
 
   /**
-   * The connection below has no more bytes: the peer has ended it. Streams that the peer has not ended
-   * fail, after what has arrived was read.
+   * The connection below has no more bytes, and all were taken: the peer has ended it. Streams that the
+   * peer has not ended fail, after what has arrived was read.
    *
    * @param now The time in ms.
    */
@@ -258,10 +260,12 @@ export class MuxMachine {
   }
 
   /**
-   * Moves frames that are due into a batch: control frames first, then data by priority. Every frame is
-   * complete. It does not fit if it is longer than `room`: so an urgent frame that comes later waits for
-   * no more than `room` bytes. Give as much as the connection below sends at once, and beyond that two
-   * segments.
+   * Moves frames that are due into a batch: control frames first, then data by priority. Frames are
+   * complete, and no longer than the room. An urgent frame that comes later waits for all that lies
+   * below already. So give as much room as the connection below sends at once, and two segments more.
+   *
+   * Give 0 or at least 1024 bytes. With less, frames are short, and the note at the end of a session,
+   * of up to 536 bytes, may not fit.
    *
    * @param batch Where the frames go. It need not be empty.
    * @param room Most bytes that are added.

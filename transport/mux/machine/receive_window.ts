@@ -51,9 +51,10 @@ export class ReceiveWindow {
     this.#consumed = (this.#consumed + length) | 0;
     const news = (this.#consumed - this.#told) | 0;
     if (this.#started && 2 * news < this.size) return;
-    this.#pool.tune(this, this.#started ? now - this.toldAt : -1, now);
+    const elapsed = this.#started ? now - this.toldAt : -1;
     this.#started = true;
     this.toldAt = now;
+    this.#pool.tune(this, elapsed, now);
     this.#told = this.#consumed;
     this.#owner.requestUpdate();
   }

@@ -1,5 +1,10 @@
+/** Weight of a sender if nothing is said, and the largest weight. As in RFC 7540 §5.3.2. */
+export const DEFAULT_WEIGHT = 16;
+export const MAX_WEIGHT = 256;
 /** Bytes that a sender of weight 1 may send before it is another's turn. */
-export const QUANTUM = 8192;
+const QUANTUM = 512;
+/** Bytes that a group may send before it is another's turn. */
+const GROUP_QUANTUM = DEFAULT_WEIGHT * QUANTUM;
 
 /** A stream, as the scheduler sees it. Apart from `sendable`, only the scheduler changes it. */
 export interface Sender {
@@ -135,7 +140,7 @@ export class Scheduler {
     if (!level.active) group.activate(level);
     if (group.waiting) return;
     group.waiting = true;
-    group.deficit = QUANTUM;
+    group.deficit = GROUP_QUANTUM;
     this.#waiting.push(group);
   }
 
@@ -188,7 +193,7 @@ export class Scheduler {
       else if (waiting.length === 1 || group.deficit > 0) return group;
       waiting.copyWithin(0, 1);
       if (group.waiting) {
-        group.deficit += QUANTUM;
+        group.deficit += GROUP_QUANTUM;
         waiting[waiting.length - 1] = group;
       } else {
         waiting.pop();

@@ -7,7 +7,13 @@ import { checkInteger } from "./options.ts";
 import type { FrameOwner, OutputBatch } from "./output_batch.ts";
 import { ReceiveQueue } from "./receive_queue.ts";
 import { ReceiveWindow, type WindowOwner } from "./receive_window.ts";
-import type { Sender, SenderList, SendLevel } from "./scheduler.ts";
+import {
+  DEFAULT_WEIGHT,
+  MAX_WEIGHT,
+  type Sender,
+  type SenderList,
+  type SendLevel,
+} from "./scheduler.ts";
 import { SendQueue } from "./send_queue.ts";
 import { SendWindow } from "./send_window.ts";
 import type { MuxMachineStream, MuxStreamHandler } from "./stream_face.ts";
@@ -28,9 +34,6 @@ const READABLE = 1;
 const WRITABLE = 2;
 const CLOSED = 4;
 
-/** Weights of a stream. */
-const MAX_WEIGHT = 256;
-
 /** A stream of a session: see {@linkcode MuxMachineStream} for its face. */
 export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner {
   readonly id: number;
@@ -43,7 +46,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   closed = false;
 
   /** For the scheduler. */
-  weight = 1;
+  weight = DEFAULT_WEIGHT;
   level: SendLevel | null = null;
   list: SenderList | null = null;
   previous: Sender | null = null;
@@ -267,6 +270,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
 
   stopReading(code = 0): void {
     checkCode(code);
+    if (this.readEnded) return;
     this.breakReading(new MuxError("closed", "Cannot read: reading was stopped"), code);
     this.#core.flush();
   }

@@ -6,7 +6,7 @@ export interface MuxOpenOptions {
   readonly sendOrder?: number;
   /** See {@linkcode MuxMachineStream.sendGroup}. Default: null. */
   readonly sendGroup?: unknown;
-  /** See {@linkcode MuxMachineStream.setWeight}. 1 to 256. Default: 1. */
+  /** See {@linkcode MuxMachineStream.setWeight}. 1 to 256. Default: 16. */
   readonly weight?: number;
 }
 
@@ -131,7 +131,7 @@ export interface MuxMachineStream {
   sendOrder: number;
   /** Streams of one group have an order among themselves. Groups share the bytes equally. */
   readonly sendGroup: unknown;
-  /** The share of the bytes among streams of the same order and group. */
+  /** The share of the bytes among streams of the same order and group. Default: 16. */
   readonly weight: number;
   /**
    * Changes the share.

@@ -13,8 +13,9 @@ const UNKNOWN_RTT = 100;
  * Grants the windows of a session what they may have beyond the setting.
  *
  * A window of which half was read within two round trips holds its sender back: it is doubled. (So do
- * QUIC implementations, after Chromium's flow controller.) If nothing is left to grant, windows with
- * more than an equal share lose half of it, and those that nobody uses lose all.
+ * QUIC implementations, after Chromium's flow controller.) If nothing is left to grant, windows that
+ * nobody uses lose all they have beyond the setting, and those with more than an equal share of it lose
+ * half, at their next update.
  */
 export class WindowPool {
   /** Round trip to the peer in ms; 0 if unknown. */
@@ -25,8 +26,10 @@ export class WindowPool {
   readonly #autoTune: boolean;
   /** Bytes that are granted. */
   #granted = 0;
-  /** Windows with a grant. The one that was moved last is at the end. */
-  readonly #grown = new Set<ReceiveWindow>();
+  /** Windows that have wanted a grant. The one that was moved last is at the end. */
+  readonly #users = new Set<ReceiveWindow>();
+  /** Those of them that got less than they wanted. */
+  readonly #hungry = new Set<ReceiveWindow>();
 
   /**
    * @param base Window of a stream, in bytes.
@@ -51,37 +54,44 @@ export class WindowPool {
    */
   tune(window: ReceiveWindow, elapsed: number, now: number): void {
     if (!this.#autoTune) return;
-    const { size } = window;
-    const rtt = this.rtt || UNKNOWN_RTT;
     // The sender uses the first window anyway.
     if (elapsed < 0) this.#grow(window, INITIAL_WINDOW, now);
-    else if (elapsed <= 2 * rtt) this.#grow(window, 2 * size, now);
-    if (window.size === this.base) return;
-    const extra = window.size - this.base;
-    const fair = Math.floor(this.#limit / this.#grown.size);
-    if (extra > fair && this.#limit - this.#granted < this.base) {
-      this.#set(window, this.base + Math.max(fair, extra >>> 1));
-    }
-    this.#grown.delete(window);
-    this.#grown.add(window);
+    else if (elapsed <= 2 * (this.rtt || UNKNOWN_RTT)) this.#grow(window, 2 * window.size, now);
+    else this.#hungry.delete(window);
+    if (!this.#users.delete(window)) return;
+    this.#users.add(window);
+    if (this.#hungry.size > 0) this.#share(window, now);
   }
 
-  /** Takes back what a window has beyond the setting. */
+  /** Takes back what a window has beyond the setting. It is not used any more. */
   take(window: ReceiveWindow): void {
+    this.#hungry.delete(window);
+    this.#users.delete(window);
     this.#set(window, this.base);
   }
 
   #grow(window: ReceiveWindow, wanted: number, now: number): void {
     if (wanted <= window.size) return;
+    this.#users.add(window);
     if (this.#limit - this.#granted < wanted - window.size) this.#takeFromIdle(now);
     const left = this.#limit - this.#granted;
     if (left > 0) this.#set(window, Math.min(wanted, window.size + left));
+    if (window.size < wanted) this.#hungry.add(window);
+    else this.#hungry.delete(window);
+  }
+
+  /** Takes from a window half of what it has beyond the setting, if that is more than an equal share. */
+  #share(window: ReceiveWindow, now: number): void {
+    this.#takeFromIdle(now);
+    const extra = window.size - this.base;
+    const fair = Math.floor(this.#limit / this.#users.size);
+    if (extra > fair) this.#set(window, this.base + Math.max(fair, extra >>> 1));
   }
 
   #takeFromIdle(now: number): void {
-    const limit = Math.max(IDLE_TIME, IDLE_ROUNDS * this.rtt);
-    for (const window of this.#grown) {
-      if (now - window.toldAt <= limit) return;
+    const idle = now - Math.max(IDLE_TIME, IDLE_ROUNDS * this.rtt);
+    for (const window of this.#users) {
+      if (window.toldAt >= idle) return;
       this.take(window);
       window.tellLater();
     }
@@ -90,7 +100,5 @@ export class WindowPool {
   #set(window: ReceiveWindow, size: number): void {
     this.#granted += size - window.size;
     window.size = size;
-    if (size > this.base) this.#grown.add(window);
-    else this.#grown.delete(window);
   }
 }
