@@ -181,9 +181,9 @@ const slow: Scenario[] = [
         ...Array.from({ length: MANY }, async () => exchange((await ours.accept())!, SIZE)),
       ]);
       expectDone(results, { sent: SIZE, received: SIZE });
-      await assertRejects(() => held.read(new Uint8Array(1)), Error, "Nobody has read stream");
-      // What smux still sends is dropped.
+      // smux has sent all of it: so the rest was dropped.
       assertEquals((await unread).results[0].sent, 16 * MIB);
+      await assertRejects(() => held.read(new Uint8Array(1)), Error, "Nobody has read stream");
     },
   },
   {
@@ -344,6 +344,26 @@ const reports: Scenario[] = [
   },
 ];
 
+/** The session as a whole. */
+const sessions: Scenario[] = [
+  {
+    name: "keep-alives of both ends hold an idle session",
+    options: {
+      ours: { keepAliveInterval: 50, keepAliveTimeout: 500 },
+      theirs: { keepAlive: 50, keepAliveTimeout: 500 },
+    },
+    run: async ({ ours, theirs }) => {
+      await sleep(1500);
+      assertEquals((await theirs.look()).closed, false);
+      const [{ results }] = await Promise.all([
+        theirs.run(1, exchangePlan(SIZE)),
+        exchange((await ours.accept())!, SIZE),
+      ]);
+      expectDone(results, { sent: SIZE, received: SIZE });
+    },
+  },
+];
+
 /** Streams that end before their data is read leave nothing behind. */
 const leftovers: Scenario[] = [
   {
@@ -376,6 +396,7 @@ export const scenarios: readonly Scenario[] = [
   ...slow,
   ...frames,
   ...reports,
+  ...sessions,
   ...leftovers,
 ];
 
