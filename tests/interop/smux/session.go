@@ -97,7 +97,15 @@ func (s *muxSettings) config() *smux.Config {
 
 // client makes a session on a connection, whose ids are odd.
 func (s *settings) client(conn io.ReadWriteCloser) (*smux.Session, error) {
-	return smux.Client(conn, s.Smux.config())
+	config := s.Smux.config()
+	if s.Over == "kcp" {
+		// smux is silent until it opens a stream, and a server of KCP accepts on the first packet: so that either end may
+		// begin, this one sends a keep-alive first.
+		if _, err := conn.Write([]byte{byte(config.Version), 3, 0, 0, 0, 0, 0, 0}); err != nil {
+			return nil, err
+		}
+	}
+	return smux.Client(conn, config)
 }
 
 // server makes a session on a connection, whose ids are even.
