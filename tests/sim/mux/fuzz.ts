@@ -350,8 +350,8 @@ class Round {
 
   #checkBounds(): void {
     const machine = this.#machine;
-    const { options, buffered, acceptable, deadline } = machine;
-    if (buffered > options.maxReceiveBuffer + OVERSHOOT) this.#fail(`${buffered} bytes of memory`);
+    const { options, buffered, memoryLimit, acceptable, deadline } = machine;
+    if (buffered > memoryLimit + OVERSHOOT) this.#fail(`${buffered} bytes of memory`);
     if (acceptable > options.acceptBacklog) this.#fail(`${acceptable} streams wait`);
     if (machine.streams > options.maxIncomingStreams + 101) {
       this.#fail(`${machine.streams} streams`);

@@ -25,6 +25,16 @@ export function drain(machine: MuxMachine, now = 0, room = Infinity): Uint8Array
   return concat(parts);
 }
 
+/** What a machine gives at one time. */
+export function take(machine: MuxMachine, room: number, now = 0): Uint8Array {
+  const batch = new OutputBatch();
+  assertEquals(machine.output(batch, room, now), batch.bytes);
+  const bytes = new Uint8Array(batch.bytes);
+  batch.copyTo(bytes, 0);
+  machine.release(batch);
+  return bytes;
+}
+
 /** All parts, one after another. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

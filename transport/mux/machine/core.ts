@@ -2,7 +2,7 @@ import { ControlQueue } from "./control_queue.ts";
 import { MuxError } from "./errors.ts";
 import { ReceiveMemory } from "./memory.ts";
 import type { Notices } from "./notices.ts";
-import type { ResolvedMuxMachineOptions } from "./options.ts";
+import { memoryLimitOf, type ResolvedMuxMachineOptions } from "./options.ts";
 import { Scheduler } from "./scheduler.ts";
 import { newStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
@@ -42,7 +42,7 @@ export class Core {
 
   constructor(options: ResolvedMuxMachineOptions, now: number, owner: CoreOwner, notices: Notices) {
     this.options = options;
-    this.memory = new ReceiveMemory(options.maxReceiveBuffer);
+    this.memory = new ReceiveMemory(memoryLimitOf(options));
     this.windows = new WindowPool(
       options.maxStreamBuffer,
       options.maxReceiveBuffer,

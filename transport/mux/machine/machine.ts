@@ -145,6 +145,14 @@ export class MuxMachine {
     return this.#core.memory.used;
   }
 
+  /**
+   * What {@linkcode MuxMachine.buffered} does not go beyond, apart from two blocks of 64 KiB. See
+   * {@linkcode MuxMachineOptions.maxReceiveBuffer}.
+   */
+  get memoryLimit(): number {
+    return this.#core.memory.limit;
+  }
+
   /** Round trip to the peer in ms, for the size of receive windows. 0: unknown. Default: 0. */
   get rtt(): number {
     return this.#core.windows.rtt;
@@ -218,6 +226,7 @@ export class MuxMachine {
     if (this.#state === "closed") return bytes.length;
     const wasFull = this.#inbound.full;
     const taken = this.#inbound.take(bytes);
+    this.#core.windows.used = this.#core.memory.used;
     if (taken > 0) this.#keepAlive.heard(this.#core.now);
     if (this.#inbound.full) {
       if (!wasFull) this.#core.stats.pauses++;

@@ -3,6 +3,8 @@ import type { Arena } from "../../../kcp/arena.ts";
 /** Smallest and largest block in bytes. */
 const MIN_BLOCK = 256;
 const MAX_BLOCK = 65_536;
+/** Up to this size, a part of a block may stay unused rather than that the bytes need a second one. */
+const SMALL_BLOCK = 4096;
 /** Each block begins with the offset of the next one and with its own size. */
 const LINK_SIZE = 8;
 /** Up to this many bytes, a loop is faster than a view. */
@@ -11,8 +13,9 @@ const MAX_LOOP = 48;
 /**
  * Bytes of one stream that wait to be read: a list of blocks in the memory of the session.
  *
- * A block is about as large as what the stream holds already. So a small message takes a small
- * block, and many bytes take few. A block goes back as soon as it was read: an empty queue holds none.
+ * A block is about as large as what comes, or a quarter of what waits already. So a small message
+ * takes a small block, many bytes take few, and little memory is taken and not used. A block goes back
+ * as soon as it was read: an empty queue holds none.
  */
 export class ReceiveQueue {
   /** Bytes that wait. */
@@ -39,8 +42,7 @@ export class ReceiveQueue {
   }
 
   #grow(arena: Arena, length: number): void {
-    const wanted = Math.max(length + LINK_SIZE, this.length, MIN_BLOCK);
-    let size = wanted >= MAX_BLOCK ? MAX_BLOCK : 2 ** (32 - Math.clz32(wanted - 1));
+    let size = blockSize(Math.max(length + LINK_SIZE, this.length >>> 2, MIN_BLOCK));
     let block = arena.alloc(size);
     while (block < 0) {
       if (size === MIN_BLOCK) {
@@ -119,4 +121,11 @@ export class ReceiveQueue {
     this.#head = this.#tail = -1;
     this.#readAt = this.#writeAt = this.#end = 0;
   }
+}
+
+/** The power of two that is best for so many bytes: the next one, unless much of it were unused. */
+function blockSize(wanted: number): number {
+  if (wanted >= MAX_BLOCK) return MAX_BLOCK;
+  const next = 2 ** (32 - Math.clz32(wanted - 1));
+  return next > SMALL_BLOCK && 4 * next > 5 * wanted ? next / 2 : next;
 }

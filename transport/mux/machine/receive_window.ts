@@ -17,8 +17,8 @@ export interface WindowOwner {
 export class ReceiveWindow {
   /** Bytes. */
   size: number;
-  /** When it was told last, in ms. */
-  toldAt = -1;
+  /** When it was told last, or the stream was opened, in ms. */
+  toldAt: number;
   readonly #owner: WindowOwner;
   readonly #pool: WindowPool;
   #arrived = 0;
@@ -27,12 +27,15 @@ export class ReceiveWindow {
   #told = 0;
   /** The farthest position up to which the peer was ever allowed to send. */
   #promised = INITIAL_WINDOW;
+  /** Whether something was read. */
   #started = false;
 
-  constructor(owner: WindowOwner, pool: WindowPool) {
+  constructor(owner: WindowOwner, pool: WindowPool, now: number) {
     this.#owner = owner;
     this.#pool = pool;
-    this.size = pool.base;
+    this.toldAt = now;
+    this.size = pool.open(this);
+    if (this.size !== INITIAL_WINDOW) owner.requestUpdate();
   }
 
   /** Bytes that were read, modulo 2^32. */
@@ -60,7 +63,8 @@ export class ReceiveWindow {
   }
 
   /** The size has changed, and the peer should know. */
-  tellLater(): void {
+  tellLater(now: number): void {
+    this.toldAt = now;
     this.#owner.requestUpdate();
   }
 
@@ -73,6 +77,6 @@ export class ReceiveWindow {
 
   /** The window is not needed any more. */
   close(): void {
-    this.#pool.take(this);
+    this.#pool.close(this);
   }
 }

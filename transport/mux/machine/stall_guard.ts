@@ -5,6 +5,8 @@ import type { Stream } from "./stream.ts";
 
 /** Streams are cut until at most this part of the memory is in use. */
 const ENOUGH = 7 / 8;
+/** A stream with less than this part of an equal share of the data is not cut. */
+const SMALL = 1 / 2;
 
 /** Cuts streams that nobody reads, when the receive buffer of the session is full of their data. */
 export class StallGuard {
@@ -18,16 +20,18 @@ export class StallGuard {
   }
 
   /**
-   * The receive buffer is full. Those that were not read for longer than the grace period are cut, the
-   * largest first, until something is free.
+   * The receive buffer is full. Streams that were not read for the grace period are cut, the largest
+   * first, until something is free; but not those with little data, which fill no buffer.
    */
   check(now: number): void {
     const { options, streams, memory } = this.#core;
     if (now < this.deadline) return;
     const stalled: Stream[] = [];
-    let earliest = Infinity;
+    let [earliest, total, holders] = [Infinity, 0, 0];
     for (const stream of streams.values()) {
       if (stream.held === 0) continue;
+      total += stream.held;
+      holders++;
       if (stream.touched) {
         stream.touched = false;
         stream.untouchedSince = now;
@@ -36,12 +40,13 @@ export class StallGuard {
       if (due <= now) stalled.push(stream);
       else if (due < earliest) earliest = due;
     }
+    const little = SMALL * total / holders;
     stalled.sort((a, b) => b.held - a.held || a.id - b.id);
     for (const stream of stalled) {
-      if (memory.used <= ENOUGH * memory.limit && memory.room > 0) break;
+      if (stream.held < little || memory.used <= ENOUGH * memory.limit && memory.room > 0) break;
       this.#cut(stream);
     }
-    // If all were cut, it looks as soon as the buffer is full again.
+    // If nobody is left, it looks as soon as the buffer is full again.
     this.deadline = earliest === Infinity ? now : earliest;
   }
 

@@ -86,7 +86,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     this.#order = order;
     const credit = core.options.version === 2;
     this.#sendWindow = credit ? new SendWindow() : null;
-    this.#receiveWindow = credit ? new ReceiveWindow(this, core.windows) : null;
+    this.#receiveWindow = credit ? new ReceiveWindow(this, core.windows, core.now) : null;
     core.scheduler.join(this, group, order);
   }
 
@@ -218,6 +218,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     const core = this.#core;
     this.touched = true;
     const count = received.take(core.memory.arena, target);
+    core.windows.used = core.memory.used;
     if (this.#receiving === Way.Open) this.#receiveWindow?.consume(count, now);
     this.#settle();
     core.afterRead();

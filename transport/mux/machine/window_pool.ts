@@ -1,34 +1,51 @@
 import { INITIAL_WINDOW } from "./frame.ts";
 import type { ReceiveWindow } from "./receive_window.ts";
 
-/** What all windows may be larger than the setting together, as a part of the receive buffer. */
-const SHARE = 3 / 4;
+/** What all peers' senders may have unread together, as a multiple of the receive buffer. */
+const OVERCOMMITMENT = 3;
+/** Largest window, as a part of the receive buffer, if the setting is not larger. */
+const LARGEST = 3 / 4;
+/** When little is left to grant, a new window gets at most this part of it. */
+const PART_OF_REST = 1 / 4;
+/** Smallest window in bytes, if the setting is not smaller. */
+const SMALLEST = 1024;
 /** A window that was not moved for this time, in ms, and for this many round trips, is shrunk. */
-const IDLE_TIME = 10_000;
+const IDLE_TIME = 1000;
 const IDLE_ROUNDS = 8;
 /** The round trip in ms, as long as it is unknown. */
 const UNKNOWN_RTT = 100;
 
 /**
- * Grants the windows of a session what they may have beyond the setting.
+ * Decides how large the receive windows of a session are.
+ *
+ * In version 2, a session that takes nothing from the connection below takes no window updates either:
+ * two sides that wait for each other's updates would wait for ever. So what peers may send must fit the
+ * memory. Every new sender assumes 262144 bytes. If that is too much for all together, it is told less
+ * at once. All windows together stay below three times the receive buffer, as few streams use theirs.
  *
  * A window of which half was read within two round trips holds its sender back: it is doubled. (So do
  * QUIC implementations, after Chromium's flow controller.) If nothing is left to grant, windows that
- * nobody uses lose all they have beyond the setting, and those with more than an equal share of it lose
- * half, at their next update.
+ * nobody uses are shrunk, and those with more than an equal share lose half at their next update.
  */
 export class WindowPool {
   /** Round trip to the peer in ms; 0 if unknown. */
   rtt = 0;
-  /** Window of a stream without a grant, in bytes. */
-  readonly base: number;
+  /** Bytes of data that were not read yet: above the receive buffer, windows shrink. */
+  used = 0;
+  readonly #base: number;
+  readonly #buffer: number;
   readonly #limit: number;
+  readonly #smallest: number;
+  readonly #largest: number;
   readonly #autoTune: boolean;
-  /** Bytes that are granted. */
+  /** Bytes of all windows. */
   #granted = 0;
-  /** Windows that have wanted a grant. The one that was moved last is at the end. */
-  readonly #users = new Set<ReceiveWindow>();
-  /** Those of them that got less than they wanted. */
+  /** Windows that can be shrunk. The one that was moved last is at the end. */
+  readonly #shrinkable = new Set<ReceiveWindow>();
+  /** Windows that are larger than the setting, or want to be larger; and the bytes of them all. */
+  readonly #busy = new Set<ReceiveWindow>();
+  #busyBytes = 0;
+  /** Windows that got less than they wanted. */
   readonly #hungry = new Set<ReceiveWindow>();
 
   /**
@@ -37,68 +54,109 @@ export class WindowPool {
    * @param autoTune Whether windows grow.
    */
   constructor(base: number, buffer: number, autoTune: boolean) {
-    this.base = base;
-    this.#limit = Math.floor(SHARE * buffer);
+    this.#base = base;
+    this.#buffer = buffer;
+    this.#limit = OVERCOMMITMENT * buffer;
+    this.#smallest = Math.min(base, SMALLEST);
+    this.#largest = Math.max(base, Math.floor(LARGEST * buffer));
     this.#autoTune = autoTune;
   }
 
-  /** Bytes that windows have beyond the setting. */
+  /** Bytes of all windows. */
   get granted(): number {
     return this.#granted;
   }
 
   /**
-   * Changes the size of a window that is about to be told to the peer.
+   * Adds the window of a new stream.
    *
-   * @param elapsed Ms since it was told before; -1 if it never was.
+   * @returns Its size. If it is not {@linkcode INITIAL_WINDOW}, the peer must be told at once.
    */
-  tune(window: ReceiveWindow, elapsed: number, now: number): void {
-    if (!this.#autoTune) return;
-    // The sender uses the first window anyway.
-    if (elapsed < 0) this.#grow(window, INITIAL_WINDOW, now);
-    else if (elapsed <= 2 * (this.rtt || UNKNOWN_RTT)) this.#grow(window, 2 * window.size, now);
-    else this.#hungry.delete(window);
-    if (!this.#users.delete(window)) return;
-    this.#users.add(window);
-    if (this.#hungry.size > 0) this.#share(window, now);
+  open(window: ReceiveWindow): number {
+    const size = this.#granted + INITIAL_WINDOW <= this.#buffer
+      ? INITIAL_WINDOW
+      : this.#clamp(Math.min(this.#base, PART_OF_REST * (this.#limit - this.#granted)));
+    if (size > this.#smallest) this.#shrinkable.add(window);
+    this.#granted += size;
+    return size;
   }
 
-  /** Takes back what a window has beyond the setting. It is not used any more. */
-  take(window: ReceiveWindow): void {
+  /** Removes a window: it has no size any more. */
+  close(window: ReceiveWindow): void {
+    this.#calm(window);
+    this.#set(window, 0);
+  }
+
+  /**
+   * Changes the size of a window that is about to be told to the peer.
+   *
+   * @param elapsed Ms since it was told before; -1 if it was not since the stream was opened.
+   */
+  tune(window: ReceiveWindow, elapsed: number, now: number): void {
+    const { size } = window;
     this.#hungry.delete(window);
-    this.#users.delete(window);
-    this.#set(window, this.base);
+    let wanted = size;
+    if (!this.#autoTune) wanted = this.#base;
+    else if (this.used > this.#buffer) wanted = this.#clamp(size / 2);
+    else if (elapsed < 0) wanted = Math.max(size, this.#base, INITIAL_WINDOW);
+    else if (elapsed <= 2 * (this.rtt || UNKNOWN_RTT)) wanted = Math.max(size, 2 * size);
+    wanted = Math.min(wanted, this.#largest);
+    if (wanted > size) this.#grow(window, wanted, now);
+    else this.#set(window, wanted);
+    if (this.#hungry.has(window) ? this.#hungry.size > 1 : this.#hungry.size > 0) {
+      this.#share(window);
+    }
+    if (window.size <= this.#base && !this.#hungry.has(window)) this.#calm(window);
+    if (this.#shrinkable.delete(window)) this.#shrinkable.add(window);
   }
 
   #grow(window: ReceiveWindow, wanted: number, now: number): void {
-    if (wanted <= window.size) return;
-    this.#users.add(window);
-    if (this.#limit - this.#granted < wanted - window.size) this.#takeFromIdle(now);
+    if (!this.#busy.has(window)) {
+      this.#busy.add(window);
+      this.#busyBytes += window.size;
+    }
+    this.#takeFromIdle(wanted - window.size, now);
     const left = this.#limit - this.#granted;
     if (left > 0) this.#set(window, Math.min(wanted, window.size + left));
     if (window.size < wanted) this.#hungry.add(window);
-    else this.#hungry.delete(window);
   }
 
-  /** Takes from a window half of what it has beyond the setting, if that is more than an equal share. */
-  #share(window: ReceiveWindow, now: number): void {
-    this.#takeFromIdle(now);
-    const extra = window.size - this.base;
-    const fair = Math.floor(this.#limit / this.#users.size);
-    if (extra > fair) this.#set(window, this.base + Math.max(fair, extra >>> 1));
+  /** Takes half of a window, if it is more than an equal share of what the busy ones may have. */
+  #share(window: ReceiveWindow): void {
+    const all = this.#limit - this.#granted + this.#busyBytes;
+    const fair = Math.max(this.#base, Math.floor(all / this.#busy.size));
+    if (window.size > fair) this.#set(window, Math.max(fair, window.size >>> 1));
   }
 
-  #takeFromIdle(now: number): void {
+  /** Shrinks windows that nobody uses, until so many bytes are left to grant. */
+  #takeFromIdle(needed: number, now: number): void {
     const idle = now - Math.max(IDLE_TIME, IDLE_ROUNDS * this.rtt);
-    for (const window of this.#users) {
-      if (window.toldAt >= idle) return;
-      this.take(window);
-      window.tellLater();
+    for (const window of this.#shrinkable) {
+      if (this.#limit - this.#granted >= needed || window.toldAt >= idle) return;
+      this.#set(window, window.size > this.#base ? this.#base : this.#smallest);
+      window.tellLater(now);
+      this.#calm(window);
+      // It is the one that was moved last.
+      if (this.#shrinkable.delete(window)) this.#shrinkable.add(window);
     }
   }
 
+  /** A window is not larger than the setting, and does not want to be. */
+  #calm(window: ReceiveWindow): void {
+    this.#hungry.delete(window);
+    if (this.#busy.delete(window)) this.#busyBytes -= window.size;
+  }
+
+  #clamp(size: number): number {
+    return Math.max(this.#smallest, Math.floor(size));
+  }
+
   #set(window: ReceiveWindow, size: number): void {
-    this.#granted += size - window.size;
+    const change = size - window.size;
+    this.#granted += change;
+    if (this.#busy.has(window)) this.#busyBytes += change;
     window.size = size;
+    if (size > this.#smallest) this.#shrinkable.add(window);
+    else this.#shrinkable.delete(window);
   }
 }
