@@ -10,14 +10,8 @@ import {
   type MuxMachineStream,
   OutputBatch,
 } from "../../transport/mux/machine/mod.ts";
+import type { OurBytes } from "./mux_pair.ts";
 import type { OurMux, OurStream } from "./mux_streams.ts";
-
-/** A connection of bytes: TCP's or KCP's. */
-interface Bytes {
-  read(p: Uint8Array): Promise<number | null>;
-  write(p: Uint8Array): Promise<number>;
-  close(): void;
-}
 
 /** Bytes that are written at a time. */
 const ROOM = 65_536 + 8;
@@ -41,13 +35,13 @@ export class MachineMux implements OurMux {
   readonly machine: MuxMachine;
   /** Settles with the error of the session, or null. */
   readonly closed: Promise<Error | null>;
-  readonly #conn: Bytes;
+  readonly #conn: OurBytes;
   readonly #incoming = new Signal();
   readonly #output = new Signal();
   readonly #receptive = new Signal();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(conn: Bytes, options: MuxMachineOptions) {
+  constructor(conn: OurBytes, options: MuxMachineOptions) {
     this.#conn = conn;
     this.machine = new MuxMachine(options, performance.now());
     this.machine.handler = {
@@ -63,8 +57,10 @@ export class MachineMux implements OurMux {
     const reading = this.#read();
     this.closed = this.#write().then(async () => {
       clearTimeout(this.#timer);
-      conn.close();
-      await reading;
+      // smux still tells that it reads. A connection of TCP that were closed would answer with a reset,
+      // and smux would lose what it has not read.
+      await conn.closeWrite().catch(() => {});
+      reading.finally(() => conn.close());
       return this.machine.error;
     });
   }

@@ -53,6 +53,7 @@ export interface OurBytes {
   readonly writable: WritableStream<Uint8Array>;
   read(p: Uint8Array): Promise<number | null>;
   write(p: Uint8Array): Promise<number>;
+  closeWrite(): Promise<void>;
   close(): void;
 }
 
