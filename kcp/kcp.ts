@@ -434,6 +434,20 @@ export class Kcp {
     return this.#sender.queueRoom;
   }
 
+  /** Payload bytes that wait for their first transmission. */
+  get unsentBytes(): number {
+    return this.#sender.buffer.unsentBytes;
+  }
+
+  /**
+   * Payload bytes to queue now, so that the next {@linkcode Kcp.output} sends all that the windows, the
+   * congestion controller and the pacer allow, and one segment is left. A sender whose queue becomes
+   * empty would count as limited by its application. 0 if that much waits already.
+   */
+  get wantedBytes(): number {
+    return this.#sender.wantedBytes;
+  }
+
   /** A snapshot of counters and current values. */
   get stats(): KcpStats {
     const { sndWnd, rcvWnd } = this.#options;

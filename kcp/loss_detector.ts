@@ -55,6 +55,11 @@ const PROBE_ROUNDS = 1.5;
  * whose packet was lost and restored. That is no sign of reordering.
  */
 const MOST_RESTORED = 1 / 8;
+/**
+ * So many acknowledgments of timed-out segments may have been lost one after another. If more do not come
+ * in time, the peer holds them back.
+ */
+const LOST_IN_A_ROW = 8;
 
 /**
  * Decides which segments are lost and due to be sent again. It knows a segment by its place in the
@@ -104,6 +109,13 @@ export class LossDetector {
   /** The segment that was skipped last while it was the first that the peer lacked. */
   #hole = NONE;
   readonly #reordering = new ReorderingWindow();
+  /**
+   * How much later than others an answer may come without a loss: the peer may hold acknowledgments back
+   * for longer than this end, and tell the round trip of the last one. It follows needless timeouts.
+   */
+  readonly #heldBack = new ReorderingWindow();
+  /** Needless timeouts since a loss was seen. */
+  #needlessTimeouts = 0;
   /** When something was last sent, in ms. The tail is not probed before the next acknowledgment. */
   #lastSentAt = -Infinity;
   #tailProbed = false;
@@ -286,6 +298,11 @@ export class LossDetector {
     this.#noteOrder(first, rtt, needless, now);
   }
 
+  /** Notes that a transmission was lost: acknowledgments may be lost, too. */
+  noteLoss(): void {
+    this.#needlessTimeouts = 0;
+  }
+
   /** Starts on a packet of the peer. */
   startPacket(): void {
     this.#newestBefore = this.#newest;
@@ -299,9 +316,14 @@ export class LossDetector {
     const reason = this.#times[slot * TIMES + REASON];
     if (reason === REASON_PROBE) return;
     this.needless++;
+    const waited = now - this.#times[slot * TIMES + FIRST_SENT];
+    if (
+      reason === REASON_TIMEOUT && this.#table[slot * STRIDE + XMIT] === 2 &&
+      ++this.#needlessTimeouts > LOST_IN_A_ROW
+    ) this.#noteHeldBack(waited, now);
     // Its acknowledgment may have been lost, unless `una` had shown that the peer lacked it.
     if (slot !== this.#hole || this.#table[slot * STRIDE + XMIT] !== 2) return;
-    this.#noteLate(now - this.#times[slot * TIMES + FIRST_SENT], now);
+    this.#noteLate(waited, now);
   }
 
   /**
@@ -313,6 +335,12 @@ export class LossDetector {
     const time = slot * TIMES;
     if (this.#times[time + ORDER] >= this.#newestBefore) return;
     this.#noteLate(now - this.#times[time + SENT], now);
+  }
+
+  /** Notes that an answer came after `rtt` ms, though nothing was lost, when its segment had timed out. */
+  #noteHeldBack(rtt: number, now: number): void {
+    const late = rtt - this.#newestRtt;
+    if (late > 0) this.#heldBack.widen(now, this.#newestRtt, late);
   }
 
   /** Notes that a segment arrived after `rtt` ms, and after one that was sent later. */
@@ -476,9 +504,10 @@ export class LossDetector {
     return next;
   }
 
-  /** The timeout, but not before the reordering window has passed. */
+  /** The timeout, but not before the reordering window and the wait for late answers have passed. */
   #patient(rto: number, now: number): number {
-    const window = this.#reordering.at(now, this.#newestRtt);
+    const rtt = this.#newestRtt;
+    const window = Math.max(this.#reordering.at(now, rtt), this.#heldBack.at(now, rtt));
     // After an outage the last sample may be long: see Sender.
     return window > 0 ? Math.max(rto, Math.min(rto, this.#newestRtt) + window) : rto;
   }

@@ -92,9 +92,12 @@ export class PacketOrigin {
    * @returns Whether what it acknowledges counts.
    */
   judge(start: number, end: number, recovered: boolean): boolean {
-    this.foreign = this.rival = false;
-    const linked = !this.#echoRequired || this.#isUsual(start, end) ||
-      this.#tell(start, end, recovered);
+    this.rival = false;
+    // The `una` of every segment is the same.
+    this.foreign = this.#sender.contradicts(this.#arena.view.getInt32(start + UNA, true));
+    const linked = this.#echoRequired
+      ? !this.foreign && this.#isUsual(start, end) || this.#tell(start, end, recovered)
+      : !this.foreign;
     this.believed = !this.foreign && (linked || !this.#receiver.initiator);
     return linked;
   }
@@ -156,7 +159,9 @@ export class PacketOrigin {
     // The clock of the peer, if a WASK or WINS shows it.
     let shown = false, clock = 0, una = 0;
     let echoes = false, dated = false, opening = false, answersProbe = false;
-    let foreign = false;
+    const contradicts = this.foreign;
+    let foreign = contradicts;
+    this.foreign = false;
     const knows = receiver.started || incarnation.known;
     for (let at = start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
@@ -185,7 +190,8 @@ export class PacketOrigin {
           if (cmd === CMD_WINS && sender.isProbeEcho(ts)) {
             echoes = true;
             // Another incarnation has acknowledged what this one has not got.
-            const lacks = receiver.initiator && distance(una, sender.challengeUna) < 0;
+            const lacks = contradicts ||
+              receiver.initiator && distance(una, sender.challengeUna) < 0;
             const restarted = lacks || receiver.started &&
                 // The answer may be late, and the peer has linked since then.
                 (!incarnation.continues(clock, now) && !set || opening && sender.peerWasLinked);
@@ -209,10 +215,12 @@ export class PacketOrigin {
     }
     receiver.proven = echoes && this.linked;
     this.#marks ||= shown;
-    if (foreign && !receiver.proven) {
+    if (contradicts || foreign && !receiver.proven) {
       this.foreign = true;
       // It may be a new incarnation.
-      if (shown && (sender.extended || receiver.started)) sender.challenge();
+      if (contradicts ? sender.extended : shown && (sender.extended || receiver.started)) {
+        sender.challenge();
+      }
       return false;
     }
     // The first segment of this end may have reached two incarnations of the peer. Before either has sent

@@ -13,6 +13,11 @@ export const RTO_MIN_NODELAY = 30;
  * them for dozens of samples, and take the difference for a variation first.
  */
 const STALE = 16;
+/**
+ * But not if it is shorter by less than this, in ms: a peer may hold one acknowledgment back and send the
+ * next one at once, again and again. RFC 1122 §4.2.3.2 allows a delay of less than 500 ms.
+ */
+const MAX_ACK_DELAY = 500;
 
 /**
  * Granularity of clocks and timers in ms. RFC 9002 §6.1.2: 1. A timeout at the very time at which the peer
@@ -57,7 +62,7 @@ export class RtoEstimator {
    */
   sample(rtt: number, interval: number, minRto: number, waited: number = rtt): void {
     if (waited < this.min) this.min = waited;
-    if (this.srtt < 0 || rtt < this.srtt / STALE) {
+    if (this.srtt < 0 || rtt < this.srtt / STALE && rtt < this.srtt - MAX_ACK_DELAY) {
       this.srtt = rtt;
       this.rttvar = rtt / 2;
     } else {

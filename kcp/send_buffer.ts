@@ -3,6 +3,7 @@ import { ByteRing } from "./byte_ring.ts";
 import { RateSampler } from "./congestion/rate_sampler.ts";
 import { LossDetector } from "./loss_detector.ts";
 import { distance, OVERHEAD, timestamp } from "./segment.ts";
+import { SentLog } from "./sent_log.ts";
 
 // Fields of a segment in the table.
 const STRIDE = 4;
@@ -17,6 +18,8 @@ const PACKET = 3;
 export const STREAM = 256;
 
 const MIN_CAPACITY = 16;
+/** How many of the last segments are remembered when the tables are freed. */
+const REMEMBERED = 8;
 /** An acknowledgment that comes in this part of the shortest round trip is of an earlier transmission. */
 const CERTAIN = 3 / 4;
 
@@ -54,12 +57,19 @@ export class SendBuffer {
   readonly rates = new RateSampler();
   readonly detector = new LossDetector(this.rates);
   readonly #ring: ByteRing;
+  readonly #log = new SentLog();
+  /** The first segment whose fields may still be in the tables. */
+  #keptFrom: number;
   #mask = 0;
   #table = new Int32Array(0);
 
   constructor(arena: Arena, initialSn: number) {
     this.#ring = new ByteRing(arena);
-    this.una = this.nxt = this.end = initialSn | 0;
+    this.una =
+      this.nxt =
+      this.end =
+      this.#keptFrom =
+        initialSn | 0;
   }
 
   /** Payload bytes that are queued or unacknowledged. */
@@ -70,6 +80,12 @@ export class SendBuffer {
   /** Segments that wait for their first transmission. */
   get waiting(): number {
     return (this.end - this.nxt) | 0;
+  }
+
+  /** Payload bytes that wait for their first transmission. */
+  get unsentBytes(): number {
+    if (this.nxt === this.end) return 0;
+    return (this.#ring.end - this.#table[(this.nxt & this.#mask) * STRIDE + POS]) | 0;
   }
 
   /** Keeps `length` bytes of payload for segments to come. False when the arena has no memory. */
@@ -177,6 +193,42 @@ export class SendBuffer {
   /** Whether a segment from `una` on has been acknowledged. */
   isAcked(sn: number): boolean {
     return this.detector.isAcked(sn & this.#mask);
+  }
+
+  /**
+   * Whether a transmission of a segment, in flight or acknowledged lately, left at this time.
+   *
+   * @param ts As a `ts` without the offset of this end, a 32-bit signed integer.
+   */
+  wasSentAt(sn: number, ts: number): boolean {
+    if (distance(sn, this.nxt) >= 0) return false;
+    if (distance(sn, this.#firstKept) < 0) return this.#log.has(sn, ts);
+    return ts === (timestamp(this.sentAt(sn)) | 0) || ts === (timestamp(this.resentAt(sn)) | 0) ||
+      ts === (timestamp(this.copiedAt(sn)) | 0) || ts === (timestamp(this.firstSentAt(sn)) | 0);
+  }
+
+  /** The first segment whose fields are in the tables: a later one takes the place of an acknowledged one. */
+  get #firstKept(): number {
+    const first = (this.end - this.#table.length / STRIDE) | 0;
+    return distance(first, this.#keptFrom) > 0 ? first : this.#keptFrom;
+  }
+
+  /** Remembers the last segments that were sent before the tables are freed. */
+  #remember(): void {
+    const before = this.nxt;
+    const recent = (before - REMEMBERED) | 0;
+    const kept = this.#firstKept;
+    for (let sn = distance(recent, kept) > 0 ? recent : kept; distance(sn, before) < 0;) {
+      this.#log.add(
+        sn,
+        timestamp(this.firstSentAt(sn)) | 0,
+        timestamp(this.sentAt(sn)) | 0,
+        timestamp(this.resentAt(sn)) | 0,
+        timestamp(this.copiedAt(sn)) | 0,
+      );
+      sn = (sn + 1) | 0;
+    }
+    this.#keptFrom = before;
   }
 
   /** Whether a segment is due to be sent again. */
@@ -315,6 +367,7 @@ export class SendBuffer {
   #noteLoss(): void {
     this.lost++;
     this.acknowledgedAtLoss = this.acknowledged;
+    this.detector.noteLoss();
   }
 
   /** The first segment from `sn` on that is not acknowledged. */
@@ -392,6 +445,7 @@ export class SendBuffer {
     // Segments without payload, such as the end of a stream, need no bytes.
     this.#ring.release();
     if (this.una !== this.end) return;
+    this.#remember();
     this.detector.release();
     this.rates.release();
     this.#table = new Int32Array(0);
@@ -400,6 +454,8 @@ export class SendBuffer {
 
   /** Drops everything. */
   clear(): void {
+    this.#remember();
+    this.#keptFrom = this.end;
     this.una = this.nxt = this.end;
     this.inFlight = 0;
     this.detector.clear();
@@ -410,6 +466,7 @@ export class SendBuffer {
 
   /** Doubles the tables. Every segment moves to its new place. */
   #grow(): void {
+    this.#keptFrom = this.una;
     const old = this.#table;
     const oldMask = this.#mask;
     const capacity = Math.max(MIN_CAPACITY, 2 * old.length / STRIDE);

@@ -103,8 +103,6 @@ export class Sender implements PacketSink {
   /** The acknowledgment that was handled last; null before the first one. */
   #ackedSn: number | null = null;
   #ackedTs = 0;
-  /** When its segment was sent, in ms; NaN if unknown. A repeated acknowledgment echoes a later `ts`. */
-  #ackedSentAt = NaN;
   readonly #echoes = new EchoLog();
   /** The newest question that was answered: when it was sent, and how long the answer took, in ms. */
   readonly echo = { sentAt: -Infinity, rtt: -1 };
@@ -270,6 +268,24 @@ export class Sender implements PacketSink {
     return Math.max(0, this.#options.sndQueue - this.buffer.waiting);
   }
 
+  /** See {@linkcode Kcp.wantedBytes}. */
+  get wantedBytes(): number {
+    const { buffer, mss, remote } = this;
+    if (this.#liveness.dead || this.queueRoom === 0) return 0;
+    this.advancePacer();
+    const { mtu } = this.path;
+    const { window, segmentWindow } = this.#controller;
+    const segments = Math.min(
+      Math.min(this.#options.sndWnd, segmentWindow) - distance(buffer.nxt, buffer.una),
+      remote.wnd - distance(buffer.nxt, remote.una),
+    );
+    const bytes = Math.min(window - buffer.rates.inFlight, this.pacer.streamRoom(mtu));
+    // One segment more than can leave: the queue must not become empty before the next output.
+    const ofSegments = (Math.max(0, segments) + 1 - buffer.waiting) * mss;
+    const onWire = Math.max(0, bytes) + mtu - buffer.unsentBytes - buffer.waiting * OVERHEAD;
+    return Math.max(0, Math.ceil(Math.min(ofSegments, onWire * mss / mtu)));
+  }
+
   /** See {@linkcode Kcp.send}. */
   send(message: Uint8Array): boolean {
     checkBytes(message);
@@ -420,24 +436,14 @@ export class Sender implements PacketSink {
   }
 
   /**
-   * Whether this end has sent a packet with these fields lately: a probe, a segment in flight, or the
-   * one that was acknowledged last. Nobody who does not see the packets can know them.
+   * Whether this end has sent a packet with these fields lately: a probe, a segment in flight, or one
+   * that was acknowledged lately. Nobody who does not see the packets can know them.
    */
   isOwnPacket(sn: number, ts: number): boolean {
     if ((sn === 0 || sn === this.#echoSn) && this.#echoes.has(ts)) return true;
     if (sn === 0 && this.#echoes.hasShown(ts)) return true;
-    const { buffer } = this;
-    const sentTs = (timestamp(this.#ackedSentAt) + this.#tsOffset) | 0;
-    const acked = ts === this.#ackedTs || ts === sentTs && this.#ackedSentAt > -Infinity;
-    if (this.trusted && sn === this.#ackedSn && acked && !this.silent) return true;
-    if (distance(sn, buffer.una) < 0 || distance(sn, buffer.nxt) >= 0 || buffer.isAcked(sn)) {
-      return false;
-    }
-    const sent = (ts - this.#tsOffset) | 0;
-    return sent === (timestamp(buffer.sentAt(sn)) | 0) ||
-      sent === (timestamp(buffer.resentAt(sn)) | 0) ||
-      sent === (timestamp(buffer.copiedAt(sn)) | 0) ||
-      sent === (timestamp(buffer.firstSentAt(sn)) | 0);
+    if (this.trusted && sn === this.#ackedSn && ts === this.#ackedTs && !this.silent) return true;
+    return this.buffer.wasSentAt(sn, (ts - this.#tsOffset) | 0);
   }
 
   /** The sequence number of a request for an echo. */
@@ -495,8 +501,6 @@ export class Sender implements PacketSink {
       return;
     }
     const isNew = distance(sn, buffer.una) >= 0 && !buffer.isAcked(sn);
-    if (isNew) this.#ackedSentAt = buffer.sentAt(sn);
-    else if (sn !== this.#ackedSn) this.#ackedSentAt = NaN;
     this.#ackedSn = sn;
     this.#ackedTs = echo;
     this.#packetTs = ts;
@@ -592,6 +596,17 @@ export class Sender implements PacketSink {
   isProgress(una: number): boolean {
     return distance(una, this.buffer.una) >= 0 &&
       distance(una, this.firstSn) > this.#options.sndWnd;
+  }
+
+  /**
+   * Whether `una` says that the peer lacks a segment that has been acknowledged. Then another incarnation
+   * of the peer has acknowledged it. A peer that has got this segment, and all before it, tells a later
+   * `una` from then on: no order in which packets arrive can show this one afterwards.
+   */
+  contradicts(una: number): boolean {
+    const { buffer } = this;
+    return una !== buffer.una && distance(una, buffer.una) > 0 && una !== buffer.nxt &&
+      buffer.isAcked(una);
   }
 
   /** Notes which kind of peer has sent a WASK or WINS segment. */

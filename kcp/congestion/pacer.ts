@@ -147,6 +147,16 @@ export class Pacer {
     return Math.min(this.#free * mtu, this.#rate === Infinity ? Infinity : this.#bytes);
   }
 
+  /**
+   * Bytes of segments with data that may leave now.
+   *
+   * @param mtu Bytes of a full packet.
+   */
+  streamRoom(mtu: number): number {
+    const stream = this.#streamRate === Infinity ? this.#packets * mtu : this.#streamBytes;
+    return Math.min(stream, this.room(mtu));
+  }
+
   /** Bytes that the `pacingRate` setting gives in `ms`. `Infinity` without one. */
   bytesIn(ms: number): number {
     return this.#rate * ms / 1000;

@@ -9,6 +9,7 @@ import {
   decode,
   End,
   Network,
+  opened,
   pattern,
   PIECE,
   PROBE,
@@ -780,5 +781,77 @@ Deno.test("link: no time makes packets for an earlier incarnation acknowledge an
     if (initiator) assertEquals(a.recv(), null);
     a.input(20_000, { cmd: ACK, sn: 0, ts: ts + 15_000, una: 1 });
     assertEquals([a.kcp.linked, a.kcp.sndUna], [true, 1]);
+  }
+});
+
+Deno.test("link: a reset may quote any transmission of the last segments, also long after all were acknowledged", () => {
+  for (const release of [false, true]) {
+    const a = opened({ nodelay: 1, interval: 10, initialTs: 2e9, extensions: true });
+    const quotes: { sn: number; ts: number }[] = [];
+    const note = (now: number) => quotes.push(...a.segments(now).filter(({ cmd }) => cmd === PUSH));
+    queue(a, 3);
+    note(0);
+    // Every segment is sent again, and the acknowledgments are of the first transmissions.
+    note(200);
+    assertEquals(quotes.map(({ sn }) => sn), [0, 1, 2, 0, 1, 2]);
+    a.input(210, { cmd: ACK, sn: 1, ts: quotes[1].ts, una: 0 });
+    a.input(211, { cmd: WINS, una: 3 });
+    a.input(212, { cmd: ACK, sn: 0, ts: quotes[0].ts, una: 3 });
+    assertEquals(a.kcp.stats.inFlight, 0);
+    if (release) a.kcp.trim();
+    for (const { sn, ts } of quotes) {
+      assert(a.kcp.isOwnPacket(sn | 0, ts | 0), `segment ${sn} of ${ts}`);
+      assertEquals(a.kcp.isOwnPacket(sn | 0, (ts + 1) | 0), false);
+      assertEquals(a.kcp.isOwnPacket(sn + 3 | 0, ts | 0), false);
+    }
+    // A few more do not take their place.
+    queue(a, 5);
+    note(300);
+    assertEquals(quotes.length, 11);
+    for (const { sn, ts } of quotes) assert(a.kcp.isOwnPacket(sn | 0, ts | 0), `${sn} after more`);
+  }
+});
+
+Deno.test("incarnation: what one incarnation has acknowledged and the next one lacks is noticed", () => {
+  for (const restarted of [true, false]) {
+    const a = new End({ initialTs: 2e9, extensions: true, nc: true, resend: 0 });
+    a.kcp.requireEcho(true);
+    queue(a, 5);
+    const { ts } = a.segments(0).find(({ cmd }) => cmd === PUSH)!;
+    const shows = (clock: number, una: number) => ({ cmd: WASK, frg: EXTENDED, ts: clock, una });
+    // The first one has got segments 0 and 2 to 4.
+    a.input(10, { cmd: ACK, sn: 0, ts, una: 1 }, shows(EARLIER_TS, 1));
+    a.input(11, ...[2, 3, 4].map((sn) => ({ cmd: ACK, sn, ts, una: 1 })));
+    assertEquals([a.kcp.sndUna, a.kcp.stats.inFlight], [1, 1]);
+    // The next one has got segments 0 and 1, sent again, and begins its answer.
+    if (restarted) {
+      a.input(20, { cmd: ACK, sn: 1, ts, una: 2 }, {
+        sn: 0,
+        ts: PEER_TS,
+        una: 2,
+        data: pattern(9),
+      });
+      assertEquals([a.kcp.sndUna, a.kcp.stats.inFlight], [1, 1], "that acknowledges nothing");
+    } else {
+      a.kcp.suspectRestart();
+    }
+    const question = a.segments(20).find(({ cmd, ts }) => cmd === WASK && ts !== 0);
+    assert(question, "the peer is asked");
+    const una = restarted ? 2 : 5;
+    const sn = (restarted ? PEER_TS : EARLIER_TS) + 10;
+    a.input(30, { cmd: WINS, frg: EXTENDED, sn, ts: question.ts, una });
+    assertEquals(a.kcp.peerRestarted, restarted);
+  }
+});
+
+Deno.test("incarnation: a peer without a clock that lacks what was acknowledged acknowledges nothing", () => {
+  for (const extensions of [false, true]) {
+    const a = opened({ extensions, resend: 0 });
+    queue(a, 5);
+    const { ts } = a.segments(0)[0];
+    a.input(10, { cmd: ACK, sn: 0, ts, una: 1 });
+    a.input(11, ...[2, 3, 4].map((sn) => ({ cmd: ACK, sn, ts, una: 1 })));
+    a.input(20, { cmd: ACK, sn: 1, ts, una: 2 });
+    assertEquals([a.kcp.sndUna, a.kcp.stats.inFlight], [1, 1]);
   }
 });

@@ -179,7 +179,7 @@ Deno.test("parking: a parked segment can be acknowledged, and the queue goes on"
   a.input(10, { cmd: WINS, wnd: 2, una: 0 });
   a.segments(200);
   a.input(210, { cmd: ACK, sn: 4, ts: 0, wnd: 2, una: 0 });
-  a.input(220, { cmd: WINS, wnd: 10, una: 4 });
+  a.input(220, { cmd: WINS, wnd: 10, una: 5 });
   assertEquals(a.kcp.stats.inFlight, 1);
   assertEquals(sent(a.segments(220)), [5]);
   a.input(230, { cmd: WINS, wnd: 10, una: 6 });

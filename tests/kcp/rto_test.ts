@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { RtoEstimator, rtoGrowth } from "../../kcp/rto.ts";
-import { ACK, encode, End, opened, pattern, queue, sent, WINS } from "./harness.ts";
+import { ACK, encode, End, opened, pattern, PUSH, queue, sent, WINS } from "./harness.ts";
 
 Deno.test("rto: it is 200 ms before the first sample", () => {
   assertEquals(new End().kcp.rto, 200);
@@ -40,6 +40,15 @@ Deno.test("rto: on a path whose round trips vary by a factor of ten, every one i
   for (let i = 0; i < 1000; i++) {
     estimator.sample(i % 7 === 0 ? 300 : 30, 10, 30);
     assert(i < 20 || estimator.rto > 140, `the RTO is ${estimator.rto} ms after sample ${i}`);
+  }
+});
+
+Deno.test("rto: an answer at once does not wipe out those that the peer held back", () => {
+  // Behind no delay at all, with a peer that acknowledges every 40 ms.
+  const estimator = new RtoEstimator();
+  for (let i = 0; i < 1000; i++) {
+    estimator.sample([40, 40, 0, 10][i % 4], 10, 30);
+    assert(i < 4 || estimator.rto > 60, `the RTO is ${estimator.rto} ms after sample ${i}`);
   }
 });
 
@@ -302,4 +311,37 @@ Deno.test("RTO: it allows for a peer that holds acknowledgments back for longer 
   };
   assert(retransmits(40) < 50, `${retransmits(40)} of 286 segments were sent again`);
   assert(retransmits(1) === 0, `${retransmits(1)} of 286 segments were sent again`);
+});
+
+Deno.test("rto: it allows for a peer that holds few acknowledgments back, and names the last segment only", () => {
+  // The peer acknowledges every 20 ms, with what has arrived just before: one segment, but every eighth time
+  // five. An `una` covers those before the last one.
+  const a = opened({ nodelay: 1, interval: 10, resend: 2, minRto: 1, nc: true });
+  const arriving: { at: number; sn: number; ts: number }[] = [];
+  const acks: typeof arriving = [];
+  let next = 0;
+  for (let now = 0; now < 20_000; now++) {
+    const place = now % 20;
+    const many = Math.floor(now / 20) % 8 === 0;
+    if (place === 19 || many && [0, 1, 11, 12].includes(place)) queue(a, 1);
+    for (const { cmd, sn, ts } of a.segments(now)) {
+      if (cmd === PUSH) arriving.push({ at: now + 70, sn, ts });
+    }
+    if (now % 20 === 9) {
+      const arrived = arriving.filter(({ at }) => at <= now);
+      arriving.splice(0, arrived.length);
+      const fresh = arrived.filter(({ sn }) => sn >= next);
+      const last = fresh.at(-1);
+      if (last) {
+        next = last.sn + 1;
+        acks.push({ ...last, at: now + 70 });
+      }
+    }
+    while (acks.length > 0 && acks[0].at <= now) {
+      const { sn, ts } = acks.shift()!;
+      a.input(now, { cmd: ACK, sn, ts, una: sn + 1 });
+    }
+  }
+  const { timeoutRetransmits: again, segmentsOut } = a.kcp.stats;
+  assert(again < 0.02 * segmentsOut, `${again} of ${segmentsOut} segments were sent again`);
 });

@@ -97,9 +97,9 @@ Deno.test("stats: retransmissions by their reason, and payload only once", () =>
   a.segments(0);
   a.input(1, { cmd: ACK, sn: 1, ts: 0 }, { cmd: ACK, sn: 2, ts: 0 });
   a.segments(1);
-  a.input(2, { cmd: WINS, una: 1 });
+  a.input(2, { cmd: WINS, una: 3 });
   a.segments(2);
-  a.input(3, { cmd: ACK, sn: 4, ts: 0, una: 1 });
+  a.input(3, { cmd: ACK, sn: 4, ts: 0, una: 3 });
   a.segments(3);
   a.segments(1000);
   const { stats } = a.kcp;

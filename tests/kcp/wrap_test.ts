@@ -41,7 +41,7 @@ for (const edge of EDGES) {
     );
     assertEquals(sent(a.segments(10)), [0, 1, 2].map(sn));
     assertEquals(a.kcp.stats.fastRetransmits, 3);
-    a.input(20, { cmd: WINS, wnd: 100, una: sn(3) });
+    a.input(20, { cmd: WINS, wnd: 100, una: sn(5) });
     assertEquals(a.kcp.sndUna, sn(5));
     assertEquals(sent(a.segments(20)), [6, 7, 8, 9, 10].map(sn));
     assertEquals(a.input(21, { cmd: WINS, una: sn(12) }), false, "una beyond what was sent");

@@ -8,7 +8,7 @@ import { ABORTED, MAX_CODE } from "../session/reset.ts";
 import type { Session, SessionStats } from "../session/session.ts";
 import type { ResolvedSessionOptions, SessionLiveOptions } from "../session/session_options.ts";
 import { deferred } from "./deferred.ts";
-import { adapterOf, type Driver } from "./driver.ts";
+import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { showAs } from "./inspect.ts";
 import { iterate } from "./messages.ts";
 import type { OperationOptions } from "./operation_queue.ts";
@@ -17,7 +17,7 @@ import { ping } from "./ping.ts";
 import { ReadableNotice, Reading } from "./reading.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 import { readableStream, writableStream } from "./web_streams.ts";
-import { endWrite, write, writePieces } from "./writing.ts";
+import { Writing } from "./writing.ts";
 
 /** How far a connection has come. */
 export type ConnectionState =
@@ -44,6 +44,11 @@ export let newConnection: (session: Session, driver: Driver, ownsSocket: boolean
  * If it fails, the connection is aborted.
  */
 export let waitUntilOpen: (connection: Connection, options: OperationOptions) => Promise<void>;
+
+/** What a connection is made of: for what runs over it and needs its clock and its socket. */
+export let partsOf: (
+  connection: Connection,
+) => { readonly session: Session; readonly driver: Driver; readonly ownsSocket: boolean };
 
 /**
  * A reliable, ordered connection over UDP. It has the methods of `Deno.Conn`.
@@ -80,6 +85,11 @@ export class Connection implements AsyncDisposable, Disposable {
         throw error;
       }
     };
+    partsOf = (connection) => ({
+      session: connection.#session,
+      driver: connection.#driver,
+      ownsSocket: connection.#ownsSocket,
+    });
     showAs(Connection, "Connection", (connection) => {
       const { localAddr, remoteAddr, state, rtt } = connection;
       return { localAddr, remoteAddr, state, rtt };
@@ -106,6 +116,7 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #driver: Driver;
   readonly #operations: Operations;
   readonly #reading: Reading;
+  readonly #writing: Writing;
   readonly #notice: ReadableNotice;
   #opened: Promise<void> | null = null;
   readonly #ended = deferred<void>();
@@ -118,6 +129,7 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#driver = driver;
     this.#operations = new Operations(session, driver);
     this.#reading = new Reading(this.#operations);
+    this.#writing = new Writing(this.#operations);
     this.#notice = new ReadableNotice(session);
     session.onChange = () => this.#progress();
     session.onMove = (from) => this.onMigrate?.(udpAddress(from));
@@ -208,6 +220,28 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   get adapter(): string {
     return adapterOf(this.#driver.socket);
+  }
+
+  /**
+   * The socket that carries the packets; connections of one listener share it. kcp-go gives access to
+   * it with `Control`. Its packets and its end belong to the library: use it for settings of the
+   * socket. The runtime's own object is `conn` of a `DenoSocket`, `socket` of a `NodeSocket`, and the
+   * file descriptor `fd` of a `LinuxSocket`.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   * import { DenoSocket } from "@lowlatency/kcp/deno";
+   * import { LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const { socket } = conn;
+   * if (socket instanceof LinuxSocket) socket.configure({ dscp: 46, receiveBuffer: 1 << 24 });
+   * if (socket instanceof DenoSocket) console.log(socket.conn.addr);
+   * ```
+   */
+  get socket(): DatagramSocket {
+    return this.#driver.socket;
   }
 
   /** The address of the peer. */
@@ -355,7 +389,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
    */
   write(p: Uint8Array, options: OperationOptions = {}): Promise<number> {
-    return write(this.#operations, p, this.#writeRules(options));
+    return this.#writing.write(p, this.#writeRules(options));
   }
 
   /**
@@ -376,7 +410,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   writeAll(p: Uint8Array, options: OperationOptions = {}): Promise<void> {
-    return writePieces(this.#operations, [p], this.#writeRules(options));
+    return this.#writing.writePieces([p], this.#writeRules(options));
   }
 
   /**
@@ -398,7 +432,116 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   writev(pieces: readonly Uint8Array[], options: OperationOptions = {}): Promise<void> {
-    return writePieces(this.#operations, pieces, this.#writeRules(options));
+    return this.#writing.writePieces(pieces, this.#writeRules(options));
+  }
+
+  /**
+   * Writes bytes to the stream without waiting and without a promise. {@linkcode
+   * Connection.onWritable} tells when to call it again.
+   *
+   * @param p The bytes. They are copied.
+   * @returns The number of bytes that were taken from the start of `p`; fewer than all when the send
+   * queue is full; 0 when earlier writes wait.
+   * @throws {ConnectionError} When the connection has ended, or was closed on this side.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const count = conn.tryWrite(new TextEncoder().encode("hello"));
+   * console.log(count); // 5
+   * ```
+   */
+  tryWrite(p: Uint8Array): number {
+    return this.#writing.tryWrite(p);
+  }
+
+  /**
+   * Writes several pieces one after the other, as {@linkcode Connection.tryWrite} does: for example a
+   * header and a body, without a copy of both in one buffer. Small pieces share packets.
+   *
+   * @param pieces The pieces. They are copied into the send queue.
+   * @returns The number of bytes that were taken from the start of the first piece on.
+   * @throws {ConnectionError} See {@linkcode Connection.tryWrite}.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const body = new TextEncoder().encode("hello");
+   * const taken = conn.tryWritev([new Uint8Array([body.length]), body]);
+   * console.log(taken); // 6
+   * ```
+   */
+  tryWritev(pieces: readonly Uint8Array[]): number {
+    return this.#writing.tryWritev(pieces);
+  }
+
+  /**
+   * Called when there is room for bytes again: {@linkcode Connection.desiredSize} has become more than
+   * 0, after it was 0 or a write that does not wait was cut short. It is called soon after it is set if
+   * there is room already, and not any more when the connection has ended: {@linkcode
+   * Connection.closed} tells that.
+   *
+   * The call comes just before packets leave, so what it writes can leave with them. So a sender that
+   * writes `desiredSize` bytes in each call uses all that the path delivers, and keeps next to nothing
+   * in the queue: what is written later, and is more urgent, overtakes the rest.
+   *
+   * @example A sender that decides as late as possible what to send
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const file = new Uint8Array(10_000_000);
+   * let offset = 0;
+   * await new Promise<void>((resolve) => {
+   *   conn.onWritable = () => {
+   *     for (let size; (size = conn.desiredSize) > 0 && offset < file.length;) {
+   *       offset += conn.tryWrite(file.subarray(offset, offset + size));
+   *     }
+   *     if (offset === file.length) resolve();
+   *   };
+   * });
+   * ```
+   */
+  get onWritable(): (() => void) | null {
+    return this.#writing.notice.callback;
+  }
+
+  set onWritable(callback: (() => void) | null) {
+    this.#writing.notice.callback = callback;
+  }
+
+  /** Bytes that were written, and have not been sent for the first time. */
+  get unsentBytes(): number {
+    return this.#session.unsentBytes;
+  }
+
+  /**
+   * Bytes that should be written now, so that {@linkcode Connection.unsentBytes} reaches the mark
+   * {@linkcode Connection.unsentLowWater}; 0 if it has, or if nothing can be taken. More may be
+   * written, up to the length of the send queue.
+   */
+  get desiredSize(): number {
+    return this.#writing.notice.desiredSize;
+  }
+
+  /**
+   * How many bytes (1 to `Infinity`) should wait to be sent: below that, {@linkcode
+   * Connection.onWritable} is called. TCP has it as `TCP_NOTSENT_LOWAT`. Default: "auto": so much as
+   * the windows, congestion control and pacing let leave at once, and one segment. With that, the
+   * queue is as short as it can be while the path is in full use.
+   *
+   * @throws {TypeError | RangeError} When it is set to another value.
+   */
+  get unsentLowWater(): number | "auto" {
+    return this.#writing.notice.lowWater;
+  }
+
+  set unsentLowWater(mark: number | "auto") {
+    this.#writing.notice.lowWater = mark;
   }
 
   /**
@@ -410,12 +553,29 @@ export class Connection implements AsyncDisposable, Disposable {
    * @throws {RangeError} When the message is empty or too large.
    * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
    */
-  async sendMessage(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
-    const operations = this.#operations;
-    await operations.run(operations.writes, this.#writeRules(options), () => {
-      operations.checkWritable();
-      return this.#session.send(message) ? VOID : undefined;
-    });
+  sendMessage(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
+    return this.#writing.sendMessage(message, this.#writeRules(options));
+  }
+
+  /**
+   * Sends a message without waiting and without a promise, if the send queue has room for all of it.
+   *
+   * @param message The message: 1 to {@linkcode Connection.maxMessageSize} bytes. It is copied.
+   * @returns Whether it was taken. {@linkcode Connection.onWritable} tells when to try it again.
+   * @throws {RangeError} When the message is empty or too large.
+   * @throws {ConnectionError} When the connection has ended, or was closed on this side.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const state = new TextEncoder().encode("position 3, 4");
+   * if (!conn.trySendMessage(state)) console.log("the path is slow: one message was left out");
+   * ```
+   */
+  trySendMessage(message: Uint8Array): boolean {
+    return this.#writing.trySendMessage(message);
   }
 
   /** Largest message in bytes that {@linkcode Connection.sendMessage} takes: 255 segments. */
@@ -432,6 +592,29 @@ export class Connection implements AsyncDisposable, Disposable {
    */
   receiveMessage(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.#reading.receiveMessage(this.#readRules(options));
+  }
+
+  /**
+   * Receives the next message, without waiting and without a promise. {@linkcode
+   * Connection.onReadable} tells when to call it.
+   *
+   * @returns The message; undefined when no whole one is there now, or when earlier reads wait for
+   * them; null at the end of the peer's stream, as {@linkcode Connection.receiveMessage} does.
+   * @throws {ConnectionError} When the connection has failed or was closed on this side.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.onReadable = () => {
+   *   for (let message; (message = conn.tryReceiveMessage());) console.log(message);
+   * };
+   * await conn.sendMessage(new TextEncoder().encode("hello"));
+   * ```
+   */
+  tryReceiveMessage(): Uint8Array<ArrayBuffer> | null | undefined {
+    return this.#reading.tryReceiveMessage();
   }
 
   /**
@@ -583,7 +766,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   async closeWrite(options: OperationOptions = {}): Promise<void> {
-    await endWrite(this.#operations, this.#writeRules(options));
+    await this.#writing.end(this.#writeRules(options));
     if (this.#reading.cancelled) this.close();
   }
 
@@ -694,7 +877,7 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#operations.serve();
     this.#notice.update();
     if (session.state !== "closed") return;
-    if (this.#ownsSocket) this.#driver.unref();
+    if (this.#ownsSocket && !this.#driver.busy) this.#driver.unref();
     if (session.error) this.#ended.reject(session.error);
     else this.#ended.resolve();
   }

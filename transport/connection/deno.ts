@@ -87,7 +87,8 @@ export class DenoSocket implements DatagramSocket {
   readonly adapter = "deno";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  readonly #conn: Deno.DatagramConn;
+  /** The socket of Deno. Who receives from it takes packets away from the connections. */
+  readonly conn: Deno.DatagramConn;
   readonly #addresses: AddressBook;
   readonly #errorPause = new ErrorPause();
   readonly #lent: boolean;
@@ -107,7 +108,7 @@ export class DenoSocket implements DatagramSocket {
     const { hostname, port } = conn.addr as Deno.NetAddr;
     this.address = formatAddress(hostname, port);
     this.#addresses = new AddressBook(hostname);
-    this.#conn = conn;
+    this.conn = conn;
   }
 
   /**
@@ -138,7 +139,7 @@ export class DenoSocket implements DatagramSocket {
     while (!this.#closed) {
       let packet: Uint8Array, from: Deno.Addr;
       try {
-        this.#receiving = this.#takeUnfinished() ?? this.#conn.receive(buffer);
+        this.#receiving = this.#takeUnfinished() ?? this.conn.receive(buffer);
         [packet, from] = await this.#receiving;
       } catch (error) {
         if (this.#closed) return;
@@ -167,8 +168,8 @@ export class DenoSocket implements DatagramSocket {
   /** The reception that was in progress when the socket was given back. */
   #takeUnfinished(): Promise<[Uint8Array, Deno.Addr]> | undefined {
     if (!this.#lent) return undefined;
-    const receiving = unfinished.get(this.#conn);
-    unfinished.delete(this.#conn);
+    const receiving = unfinished.get(this.conn);
+    unfinished.delete(this.conn);
     return receiving;
   }
 
@@ -177,7 +178,7 @@ export class DenoSocket implements DatagramSocket {
     // Deno may reorder sends that wait for the socket at the same time.
     for (let i = 0; i < batch.count && !this.#closed; i++) {
       try {
-        await this.#conn.send(batch.packet(i), this.#addresses.get(batch.to[i]));
+        await this.conn.send(batch.packet(i), this.#addresses.get(batch.to[i]));
       } catch (error) {
         if (isClosed(error) && !this.#closed) throw error;
       }
@@ -188,7 +189,7 @@ export class DenoSocket implements DatagramSocket {
   sendNow(batch: PacketBatch): void {
     for (let i = 0; i < batch.count; i++) {
       // The first attempt is made before the call returns.
-      this.#conn.send(batch.packet(i), this.#addresses.get(batch.to[i])).catch(() => {});
+      this.conn.send(batch.packet(i), this.#addresses.get(batch.to[i])).catch(() => {});
     }
   }
 
@@ -198,12 +199,12 @@ export class DenoSocket implements DatagramSocket {
     this.#closed = true;
     this.#errorPause.end();
     if (this.#lent) {
-      if (this.#receiving) unfinished.set(this.#conn, this.#receiving);
+      if (this.#receiving) unfinished.set(this.conn, this.#receiving);
       this.ref();
       return;
     }
     try {
-      this.#conn.close();
+      this.conn.close();
     } catch {
       // Other code has closed it before.
     }
@@ -212,13 +213,13 @@ export class DenoSocket implements DatagramSocket {
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
     this.#errorPause.ref();
-    (this.#conn as Partial<RefCounted>).ref?.();
+    (this.conn as Partial<RefCounted>).ref?.();
   }
 
   /** Lets the process end while the socket is open. */
   unref(): void {
     this.#errorPause.unref();
-    (this.#conn as Partial<RefCounted>).unref?.();
+    (this.conn as Partial<RefCounted>).unref?.();
   }
 }
 

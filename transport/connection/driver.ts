@@ -204,6 +204,12 @@ export class Driver {
     return this.#clock.now();
   }
 
+  /** Whether a connection of the socket has not ended. */
+  get busy(): boolean {
+    for (const { state } of this.endpoint.sessions) if (state !== "closed") return true;
+    return false;
+  }
+
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
     this.socket.ref();

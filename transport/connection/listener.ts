@@ -32,6 +32,9 @@ export let dialOver: (
   options: SessionOptions & RateLimitOptions,
 ) => Connection;
 
+/** Makes calls at later times, by the timer of a listener: see {@linkcode Driver.after}. */
+export let afterOn: (listener: Listener) => (delay: number, run: () => void) => () => void;
+
 /** What {@linkcode Listener.close} does with the connections of the listener. */
 export interface ListenerCloseOptions {
   /**
@@ -67,6 +70,7 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   static {
     newListener = (driver, options) => new Listener(driver, options);
     dialOver = (listener, peer, conv, options) => listener.#dial(peer, conv, options);
+    afterOn = (listener) => (delay, run) => listener.#driver.after(delay, run);
   }
 
   /**
@@ -112,7 +116,9 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
 
   /**
    * The socket that carries the packets. kcp-go gives access to it with `Control`. Its packets and
-   * its end belong to the listener: use it for settings of the socket only.
+   * its end belong to the listener: use it for settings of the socket only. The runtime's own object
+   * is `conn` of a `DenoSocket`, `socket` of a `NodeSocket`, and the file descriptor `fd` of a
+   * `LinuxSocket`.
    *
    * @example
    * ```ts

@@ -144,7 +144,8 @@ export class NodeSocket implements DatagramSocket {
   readonly adapter = "node";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  readonly #socket: Socket;
+  /** The socket of Node.js: for its options, such as `setTTL`. */
+  readonly socket: Socket;
   readonly #addresses: AddressBook;
   readonly #lent: boolean;
   /** Takes the listeners off the socket. */
@@ -164,7 +165,7 @@ export class NodeSocket implements DatagramSocket {
     const { address, port } = socket.address();
     this.address = formatAddress(address, port);
     this.#addresses = new AddressBook(address);
-    this.#socket = socket;
+    this.socket = socket;
   }
 
   /**
@@ -188,8 +189,8 @@ export class NodeSocket implements DatagramSocket {
   get settings(): Required<NodeOptions> {
     this.#checkOpen();
     return {
-      receiveBuffer: this.#socket.getRecvBufferSize(),
-      sendBuffer: this.#socket.getSendBufferSize(),
+      receiveBuffer: this.socket.getRecvBufferSize(),
+      sendBuffer: this.socket.getSendBufferSize(),
     };
   }
 
@@ -205,8 +206,8 @@ export class NodeSocket implements DatagramSocket {
     checkBuffers(change);
     this.#checkOpen();
     const { receiveBuffer, sendBuffer } = change;
-    if (receiveBuffer !== undefined) this.#socket.setRecvBufferSize(receiveBuffer);
-    if (sendBuffer !== undefined) this.#socket.setSendBufferSize(sendBuffer);
+    if (receiveBuffer !== undefined) this.socket.setRecvBufferSize(receiveBuffer);
+    if (sendBuffer !== undefined) this.socket.setSendBufferSize(sendBuffer);
   }
 
   #checkOpen(): void {
@@ -215,7 +216,7 @@ export class NodeSocket implements DatagramSocket {
 
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
-    const socket = this.#socket;
+    const socket = this.socket;
     const onMessage = (packet: Uint8Array, { address, port }: RemoteInfo) => {
       receiver.packet(packet, this.#addresses.peer(address, port));
     };
@@ -248,7 +249,7 @@ export class NodeSocket implements DatagramSocket {
       for (let i = 0; i < batch.count && !this.#closed; i++) {
         const { hostname, port } = this.#addresses.get(batch.to[i]);
         try {
-          this.#socket.send(batch.packet(i), port, hostname, done);
+          this.socket.send(batch.packet(i), port, hostname, done);
         } catch {
           // Node.js refuses some addresses with an exception. The other packets must leave.
           done();
@@ -269,21 +270,21 @@ export class NodeSocket implements DatagramSocket {
     this.#closed = true;
     this.#endSend?.();
     if (!this.#lent) {
-      this.#socket.close();
+      this.socket.close();
       return;
     }
     this.#unlisten();
-    this.#socket.ref();
+    this.socket.ref();
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
-    this.#socket.ref();
+    this.socket.ref();
   }
 
   /** Lets the process end while the socket is open. */
   unref(): void {
-    this.#socket.unref();
+    this.socket.unref();
   }
 }
 

@@ -27,21 +27,25 @@ export class OperationQueue {
   readonly #name: string;
   readonly #after: (delay: number, run: () => void) => () => void;
   readonly #diagnosis: () => string;
+  readonly #timeoutError: (message: string) => Error;
   readonly #waiting: Waiter[] = [];
 
   /**
    * @param name The name of an operation in error messages.
    * @param after Calls `run` after `delay` ms. Returns a function that cancels the call.
    * @param diagnosis Text to add to the message of a timeout.
+   * @param timeoutError Makes the error of a timeout.
    */
   constructor(
     name: string,
     after: (delay: number, run: () => void) => () => void,
     diagnosis: () => string = () => "",
+    timeoutError: (message: string) => Error = (message) => new ConnectionError("timeout", message),
   ) {
     this.#name = name;
     this.#after = after;
     this.#diagnosis = diagnosis;
+    this.#timeoutError = timeoutError;
   }
 
   /**
@@ -50,12 +54,14 @@ export class OperationQueue {
    * @param attempt Tries the operation. Gives the result, or undefined if the operation must wait. It
    * may do a part of its work each time.
    * @param progress Text for the message of a timeout: what the operation has done so far.
+   * @param undo Is called when the operation ends with an error while it waits.
    */
   // deno-lint-ignore require-await -- an error that is thrown becomes a rejection
   async run<T>(
     attempt: () => T | undefined,
     { signal, timeout }: OperationOptions,
     progress: () => string = () => "",
+    undo: () => void = () => {},
   ): Promise<T> {
     signal?.throwIfAborted();
     if (typeof timeout !== "number" || !(timeout >= 0)) {
@@ -67,7 +73,7 @@ export class OperationQueue {
       const result = attempt();
       if (result !== undefined) return result;
     }
-    return this.#wait(attempt, timeout, progress, signal);
+    return this.#wait(attempt, timeout, progress, undo, signal);
   }
 
   /** Whether an operation waits. */
@@ -79,6 +85,7 @@ export class OperationQueue {
     attempt: () => T | undefined,
     timeout: number,
     progress: () => string,
+    undo: () => void,
     signal?: AbortSignal,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -96,6 +103,7 @@ export class OperationQueue {
         },
         reject: (reason) => {
           stop();
+          undo();
           reject(reason);
         },
       };
@@ -111,7 +119,7 @@ export class OperationQueue {
       const cancel = this.#after(timeout, () => {
         const tail = progress() + this.#diagnosis();
         const message = `The ${this.#name} was not possible within ${timeout} ms${tail}`;
-        withdraw(new ConnectionError("timeout", message));
+        withdraw(this.#timeoutError(message));
       });
       const stop = () => {
         signal?.removeEventListener("abort", onAbort);

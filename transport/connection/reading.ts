@@ -50,12 +50,21 @@ export class Reading {
     const { session, reads } = this.#operations;
     return this.#operations.run(reads, rules, () => {
       this.#checkReadable();
-      const size = session.peekSize();
-      if (size < 0) return session.remoteEnded ? null : undefined;
-      const message = new Uint8Array(size);
-      session.recv(message);
-      return message;
+      return takeMessage(session);
     });
+  }
+
+  /** See {@linkcode Connection.tryReceiveMessage}. */
+  tryReceiveMessage(): Bytes | null | undefined {
+    const operations = this.#operations;
+    const { session } = operations;
+    operations.checkOpen();
+    this.#checkReadable();
+    // What is there belongs to the reads that wait.
+    if (operations.reads.busy) return undefined;
+    const message = takeMessage(session);
+    if (message === undefined && session.error) throw session.error;
+    return message;
   }
 
   /** See {@linkcode Connection.receiveDatagram}. */
@@ -77,6 +86,15 @@ export class Reading {
   #checkReadable(): void {
     if (this.cancelled) throw cancelledError();
   }
+}
+
+/** The next message; undefined if none is complete, null at the end. */
+function takeMessage(session: Session): Bytes | null | undefined {
+  const size = session.peekSize();
+  if (size < 0) return session.remoteEnded ? null : undefined;
+  const message = new Uint8Array(size);
+  session.recv(message);
+  return message;
 }
 
 function cancelledError(): ConnectionError {

@@ -191,6 +191,14 @@ export class LinuxSocket implements DatagramSocket {
   }
 
   /**
+   * The file descriptor, for system calls of the application: -1 after the socket was closed. Who
+   * receives from it takes packets away from the connections.
+   */
+  get fd(): number {
+    return this.#descriptorsAreClosed ? -1 : this.#fd;
+  }
+
+  /**
    * Packets that arrived and that the kernel has dropped, most of them because the receive buffer was
    * full; null if the kernel does not tell, and after the socket was closed. Packets that the kernel has
    * joined (GRO) count as one.

@@ -718,6 +718,8 @@ export class Endpoint {
       if (entry.removed) continue;
       this.#tickSession(entry);
       entry.session.output(batch);
+      // An application that is called in the output may end sessions.
+      if (entry.removed) continue;
       full = batch.full;
       if (full) {
         ready.push(entry);

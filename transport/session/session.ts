@@ -90,6 +90,11 @@ export class Session {
   onChange: (() => void) | null = null;
   /** Called when the session has moved to another address of the peer. */
   onMove: ((from: string, to: string) => void) | null = null;
+  /**
+   * Called at the start of each {@linkcode Session.output}: what is written now may leave in it. It must
+   * not throw.
+   */
+  onOutput: (() => void) | null = null;
   /** Called when a call of the application makes output due. */
   onWake: ((session: Session) => void) | null = null;
   readonly #pipeline: Pipeline;
@@ -278,6 +283,26 @@ export class Session {
    */
   advance(now: number): void {
     if (now > this.#now) this.#now = now;
+  }
+
+  /** {@linkcode Kcp.unsentBytes}. */
+  get unsentBytes(): number {
+    return this.kcp.unsentBytes;
+  }
+
+  /** {@linkcode Kcp.wantedBytes}; 0 after the end. */
+  get wantedBytes(): number {
+    return this.writeEnded ? 0 : this.kcp.wantedBytes;
+  }
+
+  /** Whether the send queue has room; false after the end. */
+  get writable(): boolean {
+    return !this.writeEnded && this.kcp.sndRoom > 0;
+  }
+
+  /** Makes an output due: {@linkcode Session.onOutput} is called then. */
+  wake(): void {
+    this.onWake?.(this);
   }
 
   /** {@linkcode Kcp.write}; takes nothing after the end. */
@@ -892,6 +917,7 @@ export class Session {
 
   /** Appends the packets that are due to `batch`, as many as fit, and returns their number. */
   output(batch: PacketBatch): number {
+    this.onOutput?.();
     if (this.#over || this.#giveUpFirstAt !== Infinity) return 0;
     batch.destination = this.peer;
     if (this.#resets) return this.#outputReset(batch, this.#resets);
