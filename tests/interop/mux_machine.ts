@@ -10,8 +10,15 @@ import {
   type MuxMachineStream,
   OutputBatch,
 } from "../../transport/mux/machine/mod.ts";
-import type { OurBytes } from "./mux_pair.ts";
 import type { OurMux, OurStream } from "./mux_streams.ts";
+
+/** A connection of bytes: TCP's or KCP's. */
+interface Bytes {
+  read(p: Uint8Array): Promise<number | null>;
+  write(p: Uint8Array): Promise<number>;
+  closeWrite(): Promise<void>;
+  close(): void;
+}
 
 /** Bytes that are written at a time. */
 const ROOM = 65_536 + 8;
@@ -35,13 +42,13 @@ export class MachineMux implements OurMux {
   readonly machine: MuxMachine;
   /** Settles with the error of the session, or null. */
   readonly closed: Promise<Error | null>;
-  readonly #conn: OurBytes;
+  readonly #conn: Bytes;
   readonly #incoming = new Signal();
   readonly #output = new Signal();
   readonly #receptive = new Signal();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(conn: OurBytes, options: MuxMachineOptions) {
+  constructor(conn: Bytes, options: MuxMachineOptions) {
     this.#conn = conn;
     this.machine = new MuxMachine(options, performance.now());
     this.machine.handler = {

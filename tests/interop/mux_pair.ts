@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { connect, type ConnectOptions, listen } from "../../mod.ts";
+import { connect, type Connection, type ConnectOptions, listen } from "../../mod.ts";
 import { type LinkOptions, startProxy } from "../../transport/deno.ts";
-import type { MuxMachineOptions } from "../../transport/mux/machine/mod.ts";
+import { Mux, type MuxMachineOptions } from "../../transport/mux.ts";
 import { MachineMux } from "./mux_machine.ts";
 import type {
   SmuxEnd,
@@ -47,18 +47,11 @@ export interface PairOptions {
   plan?: StreamPlan;
 }
 
-/** What a mux of ours runs on: a connection of TCP or of KCP. */
-export interface OurBytes {
-  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly writable: WritableStream<Uint8Array>;
-  read(p: Uint8Array): Promise<number | null>;
-  write(p: Uint8Array): Promise<number>;
-  closeWrite(): Promise<void>;
-  close(): void;
-}
-
 /** Makes a mux of ours on a connection. */
-export type MakeMux<M extends OurMux> = (conn: OurBytes, options: MuxMachineOptions) => M;
+export type MakeMux<M extends OurMux> = (
+  conn: Connection | Deno.TcpConn,
+  options: MuxMachineOptions,
+) => M;
 
 const HOST = "127.0.0.1";
 
@@ -79,7 +72,7 @@ export async function makePair<M extends OurMux>(
     const proxy = stack.use(await startProxy({ target, up: link, down: link }));
     return proxy.addr.port;
   };
-  let conn: OurBytes;
+  let conn: Connection | Deno.TcpConn;
   let session: SmuxSession;
   if (dialler === "ours") {
     const listener = await peer.listen(end, plan);
@@ -114,3 +107,6 @@ export async function makePair<M extends OurMux>(
 
 /** The machine alone. */
 export const makeMachine: MakeMux<MachineMux> = (conn, options) => new MachineMux(conn, options);
+
+/** The whole. */
+export const makeMux: MakeMux<Mux> = (conn, options) => new Mux(conn, options);

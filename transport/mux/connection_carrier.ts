@@ -159,7 +159,12 @@ export class ConnectionCarrier implements Carrier {
 
   /** Gives bytes to the machine. What it does not take is copied, and waits. True if it took all. */
   #input(bytes: Uint8Array): boolean {
-    const taken = this.#machine.input(bytes, this.now());
+    const machine = this.#machine;
+    let taken = machine.input(bytes, this.now());
+    // Reads that waited are served meanwhile, and make room: nobody calls for the rest then.
+    while (taken < bytes.length && machine.receptive) {
+      taken += machine.input(bytes.subarray(taken), this.now());
+    }
     this.#unread = taken === bytes.length ? null : bytes.slice(taken);
     this.#received();
     return this.#unread === null;
