@@ -12,7 +12,10 @@ const MAX_ROOM = 262_144;
 /** Every control frame fits in so many bytes. */
 const MIN_ROOM = 1100;
 
-/** Memory for what is read. A machine copies it at once, so all carriers share it. */
+/**
+ * Memory for what is read, which carriers lend each other. While one uses it, it is null: a handler
+ * that is called meanwhile may read a stream of another mux, whose carrier then reads on.
+ */
 let scratch: Uint8Array<ArrayBuffer> | null = null;
 
 /**
@@ -148,12 +151,17 @@ export class ConnectionCarrier implements Carrier {
     const { rtt } = connection;
     if (rtt > 0) machine.rtt = rtt;
     if (this.#unread && !this.#input(this.#unread)) return;
-    const buffer = scratch ??= new Uint8Array(CHUNK);
-    while (machine.receptive) {
-      const count = connection.tryRead(buffer);
-      if (count === null) machine.inputEnd(this.now());
-      if (!count) return;
-      if (!this.#input(count === CHUNK ? buffer : buffer.subarray(0, count))) return;
+    const buffer = scratch ?? new Uint8Array(CHUNK);
+    scratch = null;
+    try {
+      while (machine.receptive) {
+        const count = connection.tryRead(buffer);
+        if (count === null) machine.inputEnd(this.now());
+        if (!count) return;
+        if (!this.#input(count === CHUNK ? buffer : buffer.subarray(0, count))) return;
+      }
+    } finally {
+      scratch = buffer;
     }
   }
 
