@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { interopTest } from "./go_program.ts";
 import { type Dialler, makeMachine, makePair } from "./mux_pair.ts";
 import { SmuxPeer } from "./mux_peer.ts";
-import { bufferScenarios, runScenario, type Scenario, scenariosFor } from "./mux_scenarios.ts";
+import { runScenario, type Scenario, scenariosFor } from "./mux_scenarios.ts";
 
 /** Runs a scenario between the machine and a smux of a process. */
 async function run(
@@ -30,12 +30,5 @@ for (const version of [1, 2] as const) {
         await run(peer, scenario, version, dialler);
       });
     }
-
-    interopTest(`${title}: unequal buffers`, async (t) => {
-      await using peer = await SmuxPeer.start();
-      for (const scenario of bufferScenarios) {
-        await t.step(scenario.name, () => run(peer, scenario, version, dialler));
-      }
-    });
   }
 }

@@ -43,7 +43,7 @@ export interface PairOptions {
   dialler: Dialler;
   ours?: Partial<MuxMachineOptions>;
   theirs?: SmuxSettings;
-  /** What smux does on the streams that we open. Default: it accepts none. */
+  /** What smux does on the streams that we open. Default: it closes them. */
   plan?: StreamPlan;
 }
 

@@ -194,7 +194,7 @@ export class SmuxPeer extends LineProcess {
   /**
    * Opens a listener on 127.0.0.1.
    *
-   * @param plan What happens on each stream that we open. Without a plan, smux accepts no stream.
+   * @param plan What happens on each stream that we open. Without a plan, it closes them.
    */
   async listen(end: SmuxEnd, plan?: StreamPlan): Promise<SmuxListener> {
     const { handle, address } = await this.#ask({ do: "listen", ...end, plan });
@@ -204,7 +204,7 @@ export class SmuxPeer extends LineProcess {
   /**
    * Opens a session in the role of the client.
    *
-   * @param plan What happens on each stream that we open. Without a plan, smux accepts no stream.
+   * @param plan What happens on each stream that we open. Without a plan, it closes them.
    */
   async dial(port: number, end: SmuxEnd, plan?: StreamPlan): Promise<SmuxSession> {
     const address = `127.0.0.1:${port}`;

@@ -34,7 +34,7 @@ type command struct {
 	settings
 	Address string `json:"address"`
 	Streams int    `json:"streams"`
-	// Plan is that of the streams to open, or that of all streams which a session accepts. A session without accepts none.
+	// Plan is that of the streams to open, or that of all streams which a session accepts. A session without closes them.
 	Plan *plan `json:"plan"`
 }
 
@@ -62,19 +62,28 @@ type muxSession struct {
 	once     sync.Once
 }
 
-// newMuxSession begins to accept streams, if there is a plan for them.
+// newMuxSession begins to accept streams. Without a plan for them, it closes them.
 func newMuxSession(session *smux.Session, plan *plan) *muxSession {
 	s := &muxSession{Session: session, served: make(chan result, 1<<16), released: make(chan struct{})}
-	if plan == nil {
-		return s
-	}
 	go func() {
+		var running sync.WaitGroup
 		for {
 			stream, err := session.AcceptStream()
 			if err != nil {
+				// As servers do; but first all streams end, since smux drops what nobody has read.
+				running.Wait()
+				session.Close()
 				return
 			}
-			go func() { s.served <- plan.carryOut(stream, s.released) }()
+			if plan == nil {
+				stream.Close()
+				continue
+			}
+			running.Add(1)
+			go func() {
+				defer running.Done()
+				s.served <- plan.carryOut(stream, s.released)
+			}()
 		}
 	}()
 	return s
