@@ -9,6 +9,7 @@
  *
  * - `/crypt`: the ciphers for the option `crypt`;
  * - `/node`: `listen` and `connect` for Node.js;
+ * - `/mux`: many streams over one connection;
  * - `/linux`: the faster UDP sockets for Deno on Linux, which `deno run -A` uses by itself;
  * - `/simulated`: a simulated network, to test applications;
  * - `/deno`: the UDP socket of Deno, and a proxy that makes a real network worse;

@@ -11,7 +11,7 @@ import { codeOf } from "./module_source.ts";
 const MACHINES = ["kcp", "fec", "crypt", "transport/session", "transport/mux/machine"];
 
 /** Rooms that run machines. All their modules but the adapters are free of a runtime. */
-const AROUND = ["transport/connection", "transport/link"];
+const AROUND = ["transport/connection", "transport/link", "transport/mux"];
 
 /** Modules that touch a runtime: the adapters, their clock, and what chooses a socket. */
 const ADAPTERS = [

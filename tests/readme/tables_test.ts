@@ -25,6 +25,8 @@ import type {
 import { type LinkOptions, SimulatedNetwork } from "../../transport/simulated.ts";
 import { resolveLinkOptions } from "../../transport/link/link_options.ts";
 import { resolveLinuxOptions } from "../../transport/linux/linux_options.ts";
+import { resolveMuxOptions } from "../../transport/mux/machine/options.ts";
+import { splitMuxOptions } from "../../transport/mux/mux_options.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", root));
@@ -243,6 +245,18 @@ Deno.test("readme: the table of link options has every option and its default", 
     listed.map(([name, value]) => `${name}: ${value}`).sort(),
     names.map((name) => `${name}: ${text(name)}`).sort(),
   );
+});
+
+Deno.test("readme: the table of settings of streams has every setting and its default", () => {
+  const { machine, linger } = splitMuxOptions({})[1];
+  const { client: _client, firstId: _firstId, ...defaults } = resolveMuxOptions({
+    ...machine,
+    client: true,
+  });
+  const listed = rows("Streams").slice(1).map(([name, value]) => `${name}: ${value}`);
+  const own = [`linger: ${linger}`, "sessions: 1", "ownSockets: false"];
+  const all = Object.entries(defaults).map(([name, value]) => `${name}: ${value}`).concat(own);
+  assertEquals(listed.sort(), all.sort());
 });
 
 Deno.test("readme: the table of options of linux has every option and its default", () => {

@@ -29,6 +29,7 @@ export class OperationQueue {
   readonly #diagnosis: () => string;
   readonly #timeoutError: (message: string) => Error;
   readonly #waiting: Waiter[] = [];
+  #serving = false;
 
   /**
    * @param name The name of an operation in error messages.
@@ -63,17 +64,12 @@ export class OperationQueue {
     progress: () => string = () => "",
     undo: () => void = () => {},
   ): Promise<T> {
-    signal?.throwIfAborted();
-    if (typeof timeout !== "number" || !(timeout >= 0)) {
-      throw new RangeError(
-        `Cannot ${this.#name} with a timeout of ${timeout}: allowed are 0 to Infinity`,
-      );
-    }
+    const limit = checkLimits(this.#name, signal, timeout);
     if (this.#waiting.length === 0) {
       const result = attempt();
       if (result !== undefined) return result;
     }
-    return this.#wait(attempt, timeout, progress, undo, signal);
+    return this.#wait(attempt, limit, progress, undo, signal);
   }
 
   /** Whether an operation waits. */
@@ -131,11 +127,35 @@ export class OperationQueue {
 
   /** Completes the operations that are possible now. */
   serve(): void {
+    // An attempt may lead to this call. It must not be made twice.
+    if (this.#serving) return;
+    this.#serving = true;
     while (this.#waiting.length > 0 && this.#waiting[0].attempt()) this.#waiting.shift();
+    this.#serving = false;
   }
 
   /** Rejects all waiting operations. */
   fail(error: unknown): void {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
   }
+}
+
+/**
+ * Checks the limits of an operation.
+ *
+ * @param name The name of the operation in error messages.
+ * @returns The timeout.
+ * @throws The signal's reason, if it is aborted.
+ * @throws {RangeError} If the timeout is out of its range.
+ */
+export function checkLimits(
+  name: string,
+  signal: AbortSignal | undefined,
+  timeout: number | undefined,
+): number {
+  signal?.throwIfAborted();
+  if (typeof timeout !== "number" || !(timeout >= 0)) {
+    throw new RangeError(`Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`);
+  }
+  return timeout;
 }

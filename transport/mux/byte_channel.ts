@@ -102,8 +102,14 @@ export class StreamsChannel implements ByteChannel {
   }
 
   async read(): Promise<Uint8Array | null> {
-    const { value, done } = await this.#reader.read();
-    return done ? null : value;
+    try {
+      const { value, done } = await this.#reader.read();
+      return done ? null : value;
+    } catch (error) {
+      // The streams of a TCP connection of Deno end together.
+      if (this.#ended) return null;
+      throw error;
+    }
   }
 
   buffer(size: number): Uint8Array {

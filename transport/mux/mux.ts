@@ -318,11 +318,9 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   /** It gives nothing, and ends with the mux: smux has no streams of one direction. */
   get incomingUnidirectionalStreams(): ReadableStream<never> {
     return this.#incomingUnidirectional ??= new ReadableStream({
-      start: (controller) => {
-        this.closed.then(() => controller.close(), (error) => controller.error(error));
-      },
-      cancel: () => {},
-    });
+      // A stream that was cancelled is not pulled any more, but it may be over before this one.
+      pull: (controller) => this.closed.then(() => controller.close()),
+    }, { highWaterMark: 1 });
   }
 
   /**

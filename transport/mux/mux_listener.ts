@@ -4,9 +4,8 @@ import { type OperationOptions, OperationQueue } from "../connection/operation_q
 import type { UdpAddress } from "../connection/udp_address.ts";
 import { ConnectionError } from "../session/errors.ts";
 import { addConnection, Mux } from "./mux.ts";
-import { checkSessions, type MuxOptions } from "./mux_options.ts";
+import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.ts";
 import type { MuxCloseInfo } from "./session.ts";
-import { resolveMuxOptions } from "./machine/options.ts";
 
 /** A connection that a peer has opened, and that nobody has accepted or refused yet. */
 export class MuxIncoming {
@@ -128,7 +127,7 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
   constructor(listener: Listener, options: MuxOptions & { sessions?: number } = {}) {
     const { sessions = 1, ...settings } = options;
     this.#sessions = checkSessions(sessions);
-    resolveMuxOptions({ client: false, ...settings });
+    splitMuxOptions(settings);
     this.#listener = listener;
     this.#options = settings;
     this.#accepts = new OperationQueue("accept", afterOn(listener));

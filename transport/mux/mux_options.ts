@@ -1,5 +1,5 @@
 import type { Clock } from "../connection/driver.ts";
-import { checkInteger, type MuxMachineOptions } from "./machine/options.ts";
+import { checkInteger, type MuxMachineOptions, resolveMuxOptions } from "./machine/options.ts";
 
 /** Settings of a {@linkcode Mux}. The peer needs the same `version`, and may have other settings. */
 export interface MuxOptions extends Omit<MuxMachineOptions, "client" | "firstId"> {
@@ -31,8 +31,7 @@ const MAX_SESSIONS = 256;
 /**
  * Takes the settings of a mux out of options.
  *
- * @throws {TypeError | RangeError} When `linger` has the wrong type or is out of its range. The
- * machine checks the rest.
+ * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
  */
 export function splitMuxOptions<T extends MuxOptions>(
   options: T,
@@ -71,6 +70,7 @@ export function splitMuxOptions<T extends MuxOptions>(
     maxIncomingStreams,
     resetCodes,
   };
+  resolveMuxOptions({ client: true, ...machine });
   return [rest, { machine, linger }];
 }
 

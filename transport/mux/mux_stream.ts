@@ -207,8 +207,9 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Writes all bytes. Nothing that is written meanwhile comes between them. They are not copied: the
-   * promise settles when the connection below has taken them.
+   * Writes all bytes. Nothing that is written meanwhile comes between them. More than 16,384 bytes are
+   * not copied: the promise settles when the connection below has taken them. Fewer are copied if they
+   * must wait and there is room, so that small writes share frames.
    *
    * @param p The bytes. They must not change before the promise settles.
    * @throws {MuxError} When the stream has ended, or the timeout for all of it has passed. The first

@@ -30,6 +30,8 @@ export class MuxSession implements MuxMachineHandler {
   load = 0;
   /** How it has ended: the info of a close, or an error. */
   outcome: MuxCloseInfo | MuxError | null = null;
+  /** Calls a function after some ms: see {@linkcode Carrier.after}. */
+  readonly after: Carrier["after"];
   readonly #owner: SessionOwner;
   readonly #linger: number;
   #timerAt = Infinity;
@@ -50,6 +52,7 @@ export class MuxSession implements MuxMachineHandler {
     owner: SessionOwner,
   ) {
     this.carrier = carrier;
+    this.after = (delay, run) => carrier.after(delay, run);
     this.#owner = owner;
     this.#linger = linger;
     this.machine = new MuxMachine({ client, ...machine }, carrier.now());

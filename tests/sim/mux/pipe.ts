@@ -25,7 +25,9 @@ interface Piece {
   readonly at: number;
 }
 
-/** One direction of the connection below: bytes keep their order, are late, and are cut anywhere. */
+/**
+ * One direction of the connection below: bytes keep their order, are late, and are cut anywhere.
+ */
 export class Pipe {
   /** Bytes that were moved in. */
   bytes = 0;

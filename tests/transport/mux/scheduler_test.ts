@@ -19,7 +19,9 @@ class Flow implements Sender {
   }
 }
 
-/** Lets senders send up to `bytes` in frames of at most `frame` bytes. Returns who sent, in order. */
+/**
+ * Lets senders send up to `bytes` in frames of at most `frame` bytes. Returns who sent, in order.
+ */
 function serve(scheduler: Scheduler, bytes: number, frame = 1000): string[] {
   const order: string[] = [];
   while (bytes > 0) {

@@ -1,6 +1,6 @@
 /**
- * A stream that nobody reads stops no other for longer than the grace period. Version 1 has no credit:
- * there, one stream can fill the receive buffer. In version 2, a peer needs many.
+ * A stream that nobody reads stops no other for longer than the grace period. Version 1 has no
+ * credit: there, one stream can fill the receive buffer. In version 2, a peer needs many.
  *
  * @module
  */

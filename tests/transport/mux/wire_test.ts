@@ -1,6 +1,6 @@
 /**
- * Bytes on the wire, written by hand from the format of smux: `ver cmd length(2) sid(4) data`, integers
- * little-endian.
+ * Bytes on the wire, written by hand from the format of smux: `ver cmd length(2) sid(4) data`,
+ * integers little-endian.
  *
  * @module
  */

@@ -10,13 +10,14 @@ export interface MuxMachineOptions {
    * Memory for data of all streams that was not read yet, in bytes. 1 to 2147483647; above 2^29 it
    * counts as 2^29. Default: 4194304, as smux.
    *
-   * In version 1, it is a limit. In version 2, receive windows are made so that what peers send fits;
-   * but each new stream may bring 262144 bytes before its sender is told of less, and many streams
-   * may be used at once: so the limit is 4 times as much and 1 MiB. See
-   * {@linkcode MuxMachine.memoryLimit}.
+   * In version 1, it is a limit. In version 2, receive windows are made so that what peers send
+   * fits; but each new stream may bring 262144 bytes before its sender is told of less, and many
+   * streams may be used at once: so the limit is 4 times as much and 1 MiB. See {@linkcode
+   * MuxMachine.memoryLimit}.
    *
-   * At the limit, nothing more is taken from the connection below. That ends when something is read,
-   * or, after {@linkcode MuxMachineOptions.stallGrace}, when a stream that nobody reads is cut.
+   * At the limit, nothing more is taken from the connection below. That ends when something is
+   * read, or, after {@linkcode MuxMachineOptions.stallGrace}, when a stream that nobody reads is
+   * cut.
    */
   readonly maxReceiveBuffer?: number;
   /**
@@ -30,7 +31,10 @@ export interface MuxMachineOptions {
    * Default: true.
    */
   readonly autoTune?: boolean;
-  /** A NOP is sent when nothing else was sent for this time, in ms. `Infinity`: never. Default: 10000. */
+  /**
+   * A NOP is sent when nothing else was sent for this time, in ms. `Infinity`: never. Default:
+   * 10000.
+   */
   readonly keepAliveInterval?: number;
   /**
    * The session ends when nothing arrived for this time, in ms. `Infinity`: never. It must not be
@@ -38,8 +42,9 @@ export interface MuxMachineOptions {
    */
   readonly keepAliveTimeout?: number;
   /**
-   * When the receive buffer of the session is at its limit, a stream is cut if nobody has read it for this
-   * time, in ms. Until then the peer waits with all streams. `Infinity`: never. Default: 5000.
+   * When the receive buffer of the session is at its limit, a stream is cut if nobody has read it
+   * for this time, in ms. Until then the peer waits with all streams. `Infinity`: never. Default:
+   * 5000.
    */
   readonly stallGrace?: number;
   /** Most streams of the peer that wait to be accepted. Further ones are refused. Default: 1024. */
@@ -47,8 +52,8 @@ export interface MuxMachineOptions {
   /** Most streams of the peer that are open. Further ones are refused. Default: 65536. */
   readonly maxIncomingStreams?: number;
   /**
-   * Whether resets and closes carry codes, in NOP frames with stream ids. smux ignores those ids. A port
-   * of smux that does not needs `false`. Default: true.
+   * Whether resets and closes carry codes, in NOP frames with stream ids. smux ignores those ids. A
+   * port of smux that does not needs `false`. Default: true.
    */
   readonly resetCodes?: boolean;
   /** Id of the first stream that this side opens. For tests. Default: 3 for a client, else 2. */

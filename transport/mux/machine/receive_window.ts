@@ -49,7 +49,9 @@ export class ReceiveWindow {
     return ((this.#arrived - this.#promised) | 0) <= SLACK;
   }
 
-  /** Data was read. After the first time, and then after each half of the window, the peer is told. */
+  /**
+   * Data was read. After the first time, and then after each half of the window, the peer is told.
+   */
   consume(length: number, now: number): void {
     this.#consumed = (this.#consumed + length) | 0;
     const news = (this.#consumed - this.#told) | 0;

@@ -20,8 +20,8 @@ export class StallGuard {
   }
 
   /**
-   * The receive buffer is full. Streams that were not read for the grace period are cut, the largest
-   * first, until something is free; but not those with little data, which fill no buffer.
+   * The receive buffer is full. Streams that were not read for the grace period are cut, the
+   * largest first, until something is free; but not those with little data, which fill no buffer.
    */
   check(now: number): void {
     const { options, streams, memory } = this.#core;

@@ -53,7 +53,9 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   next: Sender | null = null;
   deficit = 0;
 
-  /** For the control queue: frames to send, as bits; whether it is in the queue; the next one there. */
+  /**
+   * For the control queue: frames to send, as bits; whether it is in the queue; the next one there.
+   */
   control = 0;
   inControl = false;
   nextControl: Stream | null = null;
@@ -250,7 +252,8 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   }
 
   requestUpdate(): void {
-    if (this.#receiving === Way.Open) this.#core.control.add(this, ControlFlag.Upd);
+    const wanted = this.#receiving === Way.Open || this.#core.closing;
+    if (wanted && !this.closed) this.#core.control.add(this, ControlFlag.Upd);
   }
 
   /** The fields of a window update that is sent now. */
@@ -358,9 +361,23 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     this.#notify(READABLE | WRITABLE | CLOSED);
   }
 
-  /** The session is closing: nothing more is read. What waits is sent. */
+  /**
+   * The session is closing: nothing more is read. What waits is sent. The peer may read it only
+   * after it has written something itself: so it gets credit for what is dropped.
+   */
   close(error: MuxError): void {
-    if (this.#receiving !== Way.Broken) this.#breakReceiving(error);
+    if (this.#receiving === Way.Broken) return;
+    const open = this.#receiving === Way.Open;
+    const dropped = this.#received.length;
+    this.#dropReceived(error);
+    if (open) this.#receiveWindow?.consume(dropped, this.#core.now);
+    else this.#receiveWindow?.close();
+  }
+
+  /** Data arrived that is dropped. */
+  discard(length: number): void {
+    if (!this.#core.closing || this.#receiveWindow === null) return;
+    if (this.#receiveWindow.arrive(length)) this.#receiveWindow.consume(length, this.#core.now);
   }
 
   /** The FIN, or the code that stands for it, was sent. */
@@ -377,11 +394,15 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   }
 
   #breakReceiving(error: MuxError): void {
+    this.#dropReceived(error);
+    this.#receiveWindow?.close();
+    this.#core.control.remove(this, ControlFlag.Upd);
+  }
+
+  #dropReceived(error: MuxError): void {
     this.#receiving = Way.Broken;
     this.readError ??= error;
     this.#received.clear(this.#core.memory.arena);
-    this.#receiveWindow?.close();
-    this.#core.control.remove(this, ControlFlag.Upd);
     this.#notify(READABLE);
   }
 

@@ -18,14 +18,16 @@ const UNKNOWN_RTT = 100;
 /**
  * Decides how large the receive windows of a session are.
  *
- * In version 2, a session that takes nothing from the connection below takes no window updates either:
- * two sides that wait for each other's updates would wait for ever. So what peers may send must fit the
- * memory. Every new sender assumes 262144 bytes. If that is too much for all together, it is told less
- * at once. All windows together stay below three times the receive buffer, as few streams use theirs.
+ * In version 2, a session that takes nothing from the connection below takes no window updates
+ * either: two sides that wait for each other's updates would wait for ever. So what peers may send
+ * must fit the memory. Every new sender assumes 262144 bytes. If that is too much for all together,
+ * it is told less at once. All windows together stay below three times the receive buffer, as few
+ * streams use theirs.
  *
- * A window of which half was read within two round trips holds its sender back: it is doubled. (So do
- * QUIC implementations, after Chromium's flow controller.) If nothing is left to grant, windows that
- * nobody uses are shrunk, and those with more than an equal share lose half at their next update.
+ * A window of which half was read within two round trips holds its sender back: it is doubled. (So
+ * do QUIC implementations, after Chromium's flow controller.) If nothing is left to grant, windows
+ * that nobody uses are shrunk, and those with more than an equal share lose half at their next
+ * update.
  */
 export class WindowPool {
   /** Round trip to the peer in ms; 0 if unknown. */
