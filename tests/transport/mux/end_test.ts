@@ -319,6 +319,9 @@ Deno.test("keep-alive: a process that slept looks at what lies below before it j
   machine.input(frame(2, 3, 0), 100_001);
   machine.tick(100_500);
   assertEquals(machine.state, "open");
+  // The next time, too.
+  machine.tick(300_000);
+  assertEquals([machine.state, machine.deadline], ["open", 300_500]);
   const other = machineOf();
   other.tick(100_000);
   other.tick(100_500);

@@ -33,6 +33,18 @@ Deno.test("handlers: each kind of news is told once for a call, when the machine
   assertEquals(notes, ["incoming 2", "server 3 readable", "server 5 readable"]);
 });
 
+Deno.test("handlers: data that comes is told, also if the data before it was not read", () => {
+  const machine = machineOf({ version: 1, client: false });
+  machine.input(frame(1, 0, 3), 0);
+  const stream = machine.accept()!;
+  const notes: string[] = [];
+  stream.handler = noting(notes, "server");
+  for (let i = 1; i <= 3; i++) {
+    machine.input(frame(1, 2, 3, pattern(10)), 0);
+    assertEquals([stream.readable, notes.length], [10 * i, i]);
+  }
+});
+
 Deno.test("handlers: a stream is told what was sent when the batch is released, and of its end", () => {
   const machine = machineOf({ version: 1 });
   const notes: string[] = [];
