@@ -15,20 +15,75 @@ export interface OperationOptions {
   timeout?: number;
 }
 
+/** Calls `run` after `delay` ms. Returns a function that cancels the call. */
+type After = (delay: number, run: () => void) => () => void;
+
 /** An operation that waits for earlier operations, or until it is possible. */
-interface Waiter {
+class Waiter<T> {
+  readonly promise: Promise<T>;
+  readonly #attempt: () => T | undefined;
+  readonly #undo: (() => void) | undefined;
+  #resolve!: (value: T) => void;
+  #reject!: (reason: unknown) => void;
+  /** What ends the wait early; null if nothing does. */
+  #signal: AbortSignal | null = null;
+  #onAbort: (() => void) | null = null;
+  #cancelTimer: (() => void) | null = null;
+
+  constructor(attempt: () => T | undefined, undo: (() => void) | undefined) {
+    this.#attempt = attempt;
+    this.#undo = undo;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Calls `withdraw` when the signal is aborted. */
+  watch(signal: AbortSignal, withdraw: () => void): void {
+    this.#signal = signal;
+    this.#onAbort = withdraw;
+    signal.addEventListener("abort", withdraw);
+  }
+
+  /** Calls `withdraw` after a time. */
+  limit(timeout: number, after: After, withdraw: () => void): void {
+    this.#cancelTimer = after(timeout, withdraw);
+  }
+
   /** Tries the operation. True when it is done or has failed. */
-  attempt(): boolean;
-  reject(reason: unknown): void;
+  attempt(): boolean {
+    try {
+      const result = this.#attempt();
+      if (result === undefined) return false;
+      this.#stop();
+      this.#resolve(result);
+    } catch (error) {
+      this.reject(error);
+    }
+    return true;
+  }
+
+  reject(reason: unknown): void {
+    this.#stop();
+    this.#undo?.();
+    this.#reject(reason);
+  }
+
+  #stop(): void {
+    if (this.#onAbort) this.#signal!.removeEventListener("abort", this.#onAbort);
+    this.#cancelTimer?.();
+  }
 }
 
 /** Runs operations of one kind in order, each as soon as it is possible. */
 export class OperationQueue {
   readonly #name: string;
-  readonly #after: (delay: number, run: () => void) => () => void;
+  readonly #after: After;
   readonly #diagnosis: () => string;
   readonly #timeoutError: (message: string) => Error;
-  readonly #waiting: Waiter[] = [];
+  /** The operations that wait, the first one first. */
+  readonly #waiting: Waiter<unknown>[] = [];
   #serving = false;
 
   /**
@@ -39,9 +94,9 @@ export class OperationQueue {
    */
   constructor(
     name: string,
-    after: (delay: number, run: () => void) => () => void,
-    diagnosis: () => string = () => "",
-    timeoutError: (message: string) => Error = (message) => new ConnectionError("timeout", message),
+    after: After,
+    diagnosis: () => string = nothing,
+    timeoutError: (message: string) => Error = timeoutOfConnection,
   ) {
     this.#name = name;
     this.#after = after;
@@ -57,19 +112,22 @@ export class OperationQueue {
    * @param progress Text for the message of a timeout: what the operation has done so far.
    * @param undo Is called when the operation ends with an error while it waits.
    */
-  // deno-lint-ignore require-await -- an error that is thrown becomes a rejection
-  async run<T>(
+  run<T>(
     attempt: () => T | undefined,
     { signal, timeout }: OperationOptions,
-    progress: () => string = () => "",
-    undo: () => void = () => {},
+    progress?: () => string,
+    undo?: () => void,
   ): Promise<T> {
-    const limit = checkLimits(this.#name, signal, timeout);
-    if (this.#waiting.length === 0) {
-      const result = attempt();
-      if (result !== undefined) return result;
+    try {
+      const limit = checkLimits(this.#name, signal, timeout);
+      if (this.#waiting.length === 0) {
+        const result = attempt();
+        if (result !== undefined) return Promise.resolve(result);
+      }
+      return this.#wait(attempt, limit, progress, undo, signal);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#wait(attempt, limit, progress, undo, signal);
   }
 
   /** Whether an operation waits. */
@@ -80,49 +138,30 @@ export class OperationQueue {
   #wait<T>(
     attempt: () => T | undefined,
     timeout: number,
-    progress: () => string,
-    undo: () => void,
-    signal?: AbortSignal,
+    progress: (() => string) | undefined,
+    undo: (() => void) | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const waiter: Waiter = {
-        attempt: () => {
-          try {
-            const result = attempt();
-            if (result === undefined) return false;
-            stop();
-            resolve(result);
-          } catch (error) {
-            waiter.reject(error);
-          }
-          return true;
-        },
-        reject: (reason) => {
-          stop();
-          undo();
-          reject(reason);
-        },
-      };
-      const withdraw = (reason: unknown) => {
-        const index = this.#waiting.indexOf(waiter);
-        if (index < 0) return;
-        this.#waiting.splice(index, 1);
-        waiter.reject(reason);
-        this.serve();
-      };
-      const onAbort = () => withdraw(signal!.reason);
-      signal?.addEventListener("abort", onAbort);
-      const cancel = this.#after(timeout, () => {
-        const tail = progress() + this.#diagnosis();
+    const waiter = new Waiter(attempt, undo);
+    if (signal) waiter.watch(signal, () => this.#withdraw(waiter, signal.reason));
+    if (timeout !== Infinity) {
+      waiter.limit(timeout, this.#after, () => {
+        const tail = (progress?.() ?? "") + this.#diagnosis();
         const message = `The ${this.#name} was not possible within ${timeout} ms${tail}`;
-        withdraw(this.#timeoutError(message));
+        this.#withdraw(waiter, this.#timeoutError(message));
       });
-      const stop = () => {
-        signal?.removeEventListener("abort", onAbort);
-        cancel();
-      };
-      this.#waiting.push(waiter);
-    });
+    }
+    this.#waiting.push(waiter as Waiter<unknown>);
+    return waiter.promise;
+  }
+
+  /** Ends the wait of an operation with an error. */
+  #withdraw<T>(waiter: Waiter<T>, reason: unknown): void {
+    const index = this.#waiting.indexOf(waiter as Waiter<unknown>);
+    if (index < 0) return;
+    this.#waiting.splice(index, 1);
+    waiter.reject(reason);
+    this.serve();
   }
 
   /** Completes the operations that are possible now. */
@@ -158,4 +197,12 @@ export function checkLimits(
     throw new RangeError(`Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`);
   }
   return timeout;
+}
+
+function nothing(): string {
+  return "";
+}
+
+function timeoutOfConnection(message: string): ConnectionError {
+  return new ConnectionError("timeout", message);
 }

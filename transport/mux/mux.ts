@@ -44,7 +44,7 @@ export interface MuxStreamOptions {
   signal?: AbortSignal;
 }
 
-/** A name for a group of streams: {@linkcode MuxStreamOptions.sendGroup}. */
+/** A name for a group of streams: {@linkcode Mux.createSendGroup} makes it. */
 export class MuxSendGroup {}
 
 /** How far a mux has come. */
@@ -254,7 +254,20 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     return newStream(stream, session, this.#sessions.indexOf(session));
   }
 
-  /** Makes a name for a group of streams. */
+  /**
+   * Makes a name for a group of streams.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000, sessions: 4 });
+   * const sendGroup = mux.createSendGroup();
+   * const control = await mux.createBidirectionalStream({ sendGroup, sendOrder: 1 });
+   * const data = await mux.createBidirectionalStream({ sendGroup });
+   * console.log(control.id, data.id); // they share a conversation
+   * ```
+   */
   createSendGroup(): MuxSendGroup {
     return new MuxSendGroup();
   }
@@ -278,6 +291,16 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    *
    * @param options How long to wait. Default: no limit.
    * @throws {MuxError} When the mux has ended, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const mux = await listener.accept();
+   * const stream = await mux.accept({ timeout: 5000 });
+   * await stream.readable.pipeTo(stream.writable);
+   * ```
    */
   accept(options: OperationOptions = {}): Promise<MuxStream> {
     const { signal, timeout = Infinity } = options;
@@ -304,6 +327,17 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   /**
    * The streams of the peer as a stream: {@linkcode Mux.accept} in a loop. It ends when the mux is
    * closed, and fails if the mux fails.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const mux = await listener.accept();
+   * for await (const { readable, writable } of mux.incomingBidirectionalStreams) {
+   *   readable.pipeTo(writable).catch(() => {});
+   * }
+   * ```
    */
   get incomingBidirectionalStreams(): ReadableStream<MuxStream> {
     return this.#incoming ??= new ReadableStream({
@@ -350,6 +384,16 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    * @param data 0 to {@linkcode Mux.maxDatagramSize} bytes. They are copied.
    * @throws {RangeError} When there are more bytes.
    * @throws {MuxError} Of kind `unsupported`, when the connection below has no datagrams.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * await mux.ready;
+   * await mux.sendDatagram(new TextEncoder().encode("position 3, 4"));
+   * console.log(await mux.readDatagram({ timeout: 1000 }));
+   * ```
    */
   // deno-lint-ignore require-await -- an error that is thrown becomes a rejection
   async sendDatagram(data: Uint8Array): Promise<void> {
@@ -399,6 +443,15 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    * @param info The code, 0 to 2^32 - 257, and the reason, of which 256 bytes are told. Default: 0,
    * and no reason.
    * @throws {RangeError} When the code is out of its range.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * const mux = await connectMux({ port: 4000 });
+   * mux.close({ closeCode: 1, reason: "done" });
+   * console.log(await mux.closed); // { closeCode: 1, reason: "done" }
+   * ```
    */
   close(info: Partial<MuxCloseInfo> = {}): void {
     const { closeCode = 0, reason = "" } = info;

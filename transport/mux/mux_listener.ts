@@ -7,7 +7,21 @@ import { addConnection, Mux } from "./mux.ts";
 import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.ts";
 import type { MuxCloseInfo } from "./session.ts";
 
-/** A connection that a peer has opened, and that nobody has accepted or refused yet. */
+/**
+ * A connection that a peer has opened, and that nobody has accepted or refused yet. It has the members
+ * of `Deno.QuicIncoming`.
+ *
+ * @example
+ * ```ts
+ * import { listenMux } from "@lowlatency/kcp/mux";
+ *
+ * using listener = await listenMux({ port: 4000 });
+ * for await (const incoming of listener) {
+ *   if (incoming.remoteAddr.hostname === "192.0.2.1") incoming.refuse();
+ *   else console.log(await incoming.accept());
+ * }
+ * ```
+ */
 export class MuxIncoming {
   readonly #group: Group;
   readonly #accept: (options: MuxOptions) => Mux;
@@ -86,6 +100,9 @@ class Group {
   }
 }
 
+/** How many conversations may wait to be accepted: as many as the backlog of a listener has. */
+const MAX_WAITING = 128;
+
 /** What a peer is told whose connection nobody wants. */
 const REFUSAL = "The connection was refused";
 
@@ -123,6 +140,21 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
    * @param listener The listener. It must be used for nothing else.
    * @param options Settings of each mux; `sessions` as for {@linkcode listenMux}.
    * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+   *
+   * @example
+   * ```ts
+   * import { Mux, MuxListener } from "@lowlatency/kcp/mux";
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ link: { latency: 20 } });
+   * const at = { hostname: "10.0.0.1", port: 80 };
+   * const listener = new MuxListener(network.listen(at));
+   * await network.run(async () => {
+   *   const client = new Mux(network.connect(at), { client: true });
+   *   const server = await listener.accept();
+   *   console.log(client.remoteAddr, server.remoteAddr);
+   * });
+   * ```
    */
   constructor(listener: Listener, options: MuxOptions & { sessions?: number } = {}) {
     const { sessions = 1, ...settings } = options;
@@ -195,6 +227,10 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
         if (this.#groups.get(address) === group) this.#groups.delete(address);
       };
       connection.closed.then(forget, forget);
+      if (this.#waiting.length >= MAX_WAITING) {
+        group.refuse();
+        continue;
+      }
       this.#waiting.push(group);
       this.#accepts.serve();
     }
@@ -205,6 +241,16 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
    *
    * @param options How long to wait. Default: no limit.
    * @throws {ConnectionError} When the listener is closed, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const mux = await listener.accept({ timeout: 60_000 });
+   * const stream = await mux.accept();
+   * console.log(stream.id);
+   * ```
    */
   async accept(options: OperationOptions = {}): Promise<Mux> {
     return await (await this.incoming(options)).accept();
@@ -232,6 +278,15 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
    * Accepts nothing more, and closes every mux: what was written on its streams is delivered.
    *
    * @param info What the peers are told: see {@linkcode Mux.close}.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * const listener = await listenMux({ port: 4000 });
+   * listener.close({ closeCode: 1, reason: "restart" });
+   * await listener.closed;
+   * ```
    */
   close(info: Partial<MuxCloseInfo> = {}): void {
     this.#listener.close();

@@ -149,6 +149,18 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * 0 only if `p` is empty.
    * @throws {MuxError} When the stream has failed or was closed on this side, or the timeout has
    * passed.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * const buffer = new Uint8Array(1024);
+   * for (let count; (count = await stream.read(buffer, { timeout: 5000 })) !== null;) {
+   *   console.log(buffer.subarray(0, count));
+   * }
+   * ```
    */
   read(p: Uint8Array, options: OperationOptions = {}): Promise<number | null> {
     return this.#core.read(p, this.#limits(options, this.readTimeout));
@@ -201,6 +213,16 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * @returns The number of bytes that were taken from the start of `p`: at least 1 unless `p` is
    * empty, but maybe not all. {@linkcode MuxStream.writeAll} takes all.
    * @throws {MuxError} When the stream has ended, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * const bytes = new Uint8Array(1_000_000);
+   * for (let done = 0; done < bytes.length;) done += await stream.write(bytes.subarray(done));
+   * ```
    */
   write(p: Uint8Array, options: OperationOptions = {}): Promise<number> {
     return this.#core.write(p, this.#limits(options, this.writeTimeout));
@@ -214,6 +236,15 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * @param p The bytes. They must not change before the promise settles.
    * @throws {MuxError} When the stream has ended, or the timeout for all of it has passed. The first
    * part of the bytes may have been written then: the message of a timeout says how many.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * await stream.writeAll(new Uint8Array(1_000_000), { timeout: 30_000 });
+   * ```
    */
   writeAll(p: Uint8Array, options: OperationOptions = {}): Promise<void> {
     return this.#core.writev([p], this.#limits(options, this.writeTimeout));
@@ -248,6 +279,16 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * @returns The number of bytes that were taken from the start of `p`; fewer than all when 65,536
    * bytes wait; 0 when earlier writes wait.
    * @throws {MuxError} When the stream has ended.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * const count = stream.tryWrite(new TextEncoder().encode("hello"));
+   * console.log(count); // 5
+   * ```
    */
   tryWrite(p: Uint8Array): number {
     return this.#core.tryWrite(p);
@@ -286,6 +327,17 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * @returns A promise that settles when the end is queued.
    * @throws {MuxError} When the stream has failed, or the timeout has passed while earlier writes
    * wait. The direction has not ended then.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * await stream.writeAll(new TextEncoder().encode("request"));
+   * await stream.closeWrite();
+   * console.log(await new Response(stream.readable).text());
+   * ```
    */
   async closeWrite(options: OperationOptions = {}): Promise<void> {
     await this.#core.closeWrite(this.#limits(options, this.writeTimeout));
@@ -309,6 +361,17 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * @param code A code for the peer: {@linkcode MuxError.closeCode}. 0 to 2^32 - 257.
    * @throws {TypeError | RangeError} When the reason or the code has the wrong type, or the code is out
    * of its range.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * const stop = new Error("The user has left");
+   * stream.abort(stop, 7);
+   * console.log(await stream.closed.catch((error) => error.cause === stop)); // true
+   * ```
    */
   abort(reason: string | Error = "", code = 0): void {
     this.#core.abort(abortError(reason, "The stream was aborted on this side"), code);

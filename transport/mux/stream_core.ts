@@ -161,7 +161,7 @@ export class StreamCore implements MuxStreamHandler {
         this.#checkWritable();
         if (stream.queued > 0) {
           if (total > SEND_BUFFER - stream.queued) return undefined;
-          stream.write(joined(pieces, total));
+          stream.write(lastOf(pieces, total));
           return VOID;
         }
         stream.writev(pieces);
@@ -171,7 +171,7 @@ export class StreamCore implements MuxStreamHandler {
           return undefined;
         }
         const left = stream.withdraw();
-        if (left > 0) stream.write(joined(pieces, total).subarray(total - left));
+        if (left > 0) stream.write(lastOf(pieces, left));
         return VOID;
       },
       options,
@@ -355,13 +355,14 @@ function lengthOf(pieces: readonly Uint8Array[]): number {
   return total;
 }
 
-/** The pieces in one piece of memory. */
-function joined(pieces: readonly Uint8Array[], total: number): Uint8Array {
-  const all = new Uint8Array(total);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
+/** A copy of the last bytes of pieces. */
+function lastOf(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const copy = new Uint8Array(length);
+  for (let i = pieces.length - 1, end = length; end > 0; i--) {
+    const piece = pieces[i];
+    if (piece.length <= end) copy.set(piece, end - piece.length);
+    else copy.set(piece.subarray(piece.length - end));
+    end -= piece.length;
   }
-  return all;
+  return copy;
 }

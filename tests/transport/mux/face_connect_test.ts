@@ -5,7 +5,8 @@
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConnectionError, listen, turbo } from "../../../mod.ts";
-import { connectMux, listenMux, type Mux, MuxListener } from "../../../transport/mux.ts";
+import { connectMux, listenMux, Mux, MuxListener } from "../../../transport/mux.ts";
+import { DenoSocket } from "../../../transport/deno.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { pattern } from "../../kcp/harness.ts";
 import { errorOf, readAll } from "./face_pair.ts";
@@ -174,7 +175,7 @@ Deno.test("MuxListener: over a listener of a simulated network, with datagrams",
   const network = new SimulatedNetwork({ link: { latency: 5 } });
   const at = { hostname: "10.0.0.1", port: 80 };
   const listener = new MuxListener(network.listen({ ...at, ...turbo }), { version: 1 });
-  const { Mux } = await import("../../../transport/mux.ts");
+
   await network.run(async () => {
     const client = new Mux(network.connect({ ...at, ...turbo }), { client: true, version: 1 });
     const server = await listener.accept({ timeout: 1000 });
@@ -193,4 +194,48 @@ Deno.test("MuxListener: over a listener of a simulated network, with datagrams",
   const closed = await listen({ hostname: "127.0.0.1" });
   assertThrows(() => new MuxListener(closed, { sessions: 0 }), RangeError);
   closed.close();
+});
+
+Deno.test("sessions: a listener that joins conversations keeps 128 of them waiting, and refuses the others", async () => {
+  const network = new SimulatedNetwork({ link: { latency: 1 } });
+  const at = { hostname: "10.0.0.1", port: 80 };
+  const listener = new MuxListener(network.listen({ ...at, ...turbo }), { sessions: 2 });
+
+  await network.run(async () => {
+    const clients: Mux[] = [];
+    for (let i = 0; i < 131; i++) {
+      clients.push(new Mux(network.connect({ ...at, ...turbo }), { client: true }));
+      await network.delay(5);
+    }
+    const refused = clients.filter(({ state }) => state === "closed");
+    assertEquals(refused.length, 3);
+    assertEquals((await errorOf(refused[0].closed)).kind, "connection");
+    for (let i = 0; i < 128; i++) await listener.accept({ timeout: 0 });
+    listener.close();
+    for (const client of clients) await client.closed.catch(() => {});
+    await listener.closed;
+  });
+});
+
+Deno.test("sessions: the socket keeps the process alive until the last conversation has ended", async () => {
+  await using listener = await listenMux(LOOPBACK);
+  const calls: string[] = [];
+  const bind = (hostname: string, port: number) => {
+    const socket = new DenoSocket(Deno.listenDatagram({ transport: "udp", hostname, port }));
+    const unref = socket.unref.bind(socket);
+    socket.unref = () => {
+      calls.push("unref");
+      unref();
+    };
+    return socket;
+  };
+  const client = await connectMux({ port: listener.addr.port, bind, sessions: 2, ...SETTINGS });
+  for (let i = 0; i < 2; i++) await client.createBidirectionalStream();
+  const servers = [await listener.accept(), await listener.accept()];
+  servers[0].close();
+  await servers[0].closed;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals([calls, client.state], [[], "open"]);
+  await client[Symbol.asyncDispose]();
+  assertEquals(calls, ["unref"]);
 });
