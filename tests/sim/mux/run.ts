@@ -87,6 +87,7 @@ function drawPipe(random: Random): PipeOptions {
     // A note at the end of a session needs 536 bytes.
     capacity: narrow ? 536 + random.below(1000) : logarithmic(random, 10_000, 1_000_000),
     writeTime: random.chance(0.5) ? 0 : narrow ? 2 : 20,
+    packet: random.fork("packet").chance(0.5) ? Infinity : 1400,
   };
 }
 
