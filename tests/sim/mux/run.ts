@@ -46,7 +46,7 @@ function logarithmic(random: Random, min: number, max: number): number {
 }
 
 function drawOptions(random: Random, version: 1 | 2): Omit<MuxMachineOptions, "client"> {
-  const maxReceiveBuffer = random.chance(0.3) ? 4_194_304 : logarithmic(random, 3000, 500_000);
+  const maxReceiveBuffer = random.chance(0.3) ? 4_194_304 : logarithmic(random, 500, 500_000);
   return {
     version,
     maxFrameSize: random.chance(0.3) ? 32_768 : pick(random, [1, 7, 500, 1400, 65_535]),
@@ -72,7 +72,7 @@ function drawPlan(
     resets: broken && random.chance(0.5) ? 0.03 : 0,
     stops: broken && random.chance(0.3) ? 0.02 : 0,
     withdrawals: random.chance(0.3) ? 0.05 : 0,
-    ignored: random.chance(0.3) ? 0.2 : 0,
+    ignored: random.chance(0.3) ? 0.4 : 0,
     slow: random.chance(0.5) ? 0.3 : 0,
     coupled: 0,
     groups: random.chance(0.7) ? 1 : 3,

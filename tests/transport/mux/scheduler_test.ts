@@ -54,7 +54,7 @@ Deno.test("scheduler: streams of one order share equally, whatever their frames"
     scheduler.sent(flow, size);
   }
   for (const { sent, name } of flows) {
-    assert(Math.abs(sent - 1_000_000) <= 8192, `${name} has sent ${sent}`);
+    assert(Math.abs(sent - 1_000_000) <= 32_768, `${name} has sent ${sent}`);
   }
 });
 
@@ -66,7 +66,7 @@ Deno.test("scheduler: streams share in proportion to their weights", () => {
   const total = weights.reduce((sum, weight) => sum + weight);
   for (const { sent, weight } of flows) {
     const due = 20_000_000 * weight / total;
-    assert(Math.abs(sent - due) <= 512 * weight, `${weight} has sent ${sent} of ${due}`);
+    assert(Math.abs(sent - due) <= 2048 * weight, `${weight} has sent ${sent} of ${due}`);
   }
 });
 
@@ -90,7 +90,7 @@ Deno.test("scheduler: a new order counts at once", () => {
   scheduler.setOrder(a, 2);
   assertEquals(serve(scheduler, 50_000), ["a"]);
   scheduler.setOrder(a, 1);
-  assertEquals(serve(scheduler, 50_000).length > 4, true);
+  assertEquals(serve(scheduler, 200_000).length > 4, true);
 });
 
 Deno.test("scheduler: a stream that had nothing to send goes before those that always have", () => {
@@ -125,7 +125,7 @@ Deno.test("scheduler: groups share equally, whatever they hold and whatever thei
   serve(scheduler, 9_000_000);
   for (const group of [one, many, third]) {
     const sent = group.reduce((sum, flow) => sum + flow.sent, 0);
-    assert(Math.abs(sent - 3_000_000) <= 2 * 8192, `${group[0].name}: ${sent}`);
+    assert(Math.abs(sent - 3_000_000) <= 2 * 32_768, `${group[0].name}: ${sent}`);
   }
   // In the second one, order is kept.
   assertEquals(many.filter(({ sent }) => sent > 0).length, 16);
@@ -139,7 +139,7 @@ Deno.test("scheduler: a stream alone may send without end, and is not new when a
   serve(scheduler, 1_000_000, 30_000);
   add(scheduler, new Flow("request", 16, 500));
   assertEquals(serve(scheduler, 1000), ["request", "bulk"]);
-  assertEquals(bulk.deficit <= 16 * 512, true);
+  assertEquals(bulk.deficit <= 16 * 2048, true);
 });
 
 Deno.test("scheduler: random use leaves nobody out and nothing behind", () => {

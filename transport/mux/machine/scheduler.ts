@@ -1,8 +1,11 @@
 /** Weight of a sender if nothing is said, and the largest weight. As in RFC 7540 §5.3.2. */
 export const DEFAULT_WEIGHT = 16;
 export const MAX_WEIGHT = 256;
-/** Bytes that a sender of weight 1 may send before it is another's turn. */
-const QUANTUM = 512;
+/**
+ * Bytes that a sender of weight 1 may send before it is another's turn: so a turn of the default weight
+ * is a frame of smux's largest default size.
+ */
+const QUANTUM = 2048;
 /** Bytes that a group may send before it is another's turn. */
 const GROUP_QUANTUM = DEFAULT_WEIGHT * QUANTUM;
 
