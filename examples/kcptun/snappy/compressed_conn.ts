@@ -24,13 +24,13 @@ export class CompressedConn {
   #output = new Uint8Array(KEPT);
   /** Whether nothing more can be written: a write fails, and does not wait. */
   #ended = false;
+  #finished = false;
   /** Lets a write go on that waits for the path. */
   #goOn: (() => void) | null = null;
 
   /** @param conn The connection below. It must not be used for anything else. */
   constructor(conn: Connection) {
     this.#conn = conn;
-    conn.onWritable = () => this.#wake();
     conn.closed.then(() => this.#stop(), () => this.#stop());
   }
 
@@ -61,7 +61,11 @@ export class CompressedConn {
       } else if (this.#at < this.#end) {
         this.#at += decoder.write(input.subarray(this.#at, this.#end));
       } else {
-        const count = await this.#conn.read(input);
+        const count = await this.#conn.read(input).catch((error) => {
+          if (this.#finished) return null;
+          throw error;
+        });
+        if (count === null && this.#finished) return null;
         if (count === null) {
           if (decoder.complete) return null;
           throw new SnappyError("Cannot decompress: the stream ends in the middle of a chunk");
@@ -83,16 +87,29 @@ export class CompressedConn {
     const output = size <= this.#output.length ? this.#output : new Uint8Array(size);
     const end = this.#encoder.encode(p, output);
     while (!this.#ended && this.#conn.desiredSize === 0) {
-      await new Promise<void>((resolve) => this.#goOn = resolve);
+      await new Promise<void>((resolve) => {
+        this.#goOn = resolve;
+        // To set it asks for a call, whatever was written meanwhile.
+        this.#conn.onWritable = () => this.#wake();
+      });
     }
     if (end > 0) await this.#conn.writeAll(output.subarray(0, end));
     return p.length;
   }
 
-  /** Ends the direction of this side. */
+  /** Ends the direction of this side (half-close). */
   closeWrite(): Promise<void> {
     this.#stop();
     return this.#conn.closeWrite();
+  }
+
+  /**
+   * Ends both directions after everything was delivered, without waiting for the end of the peer: an
+   * end that kcp-go does not send. Reads give the end.
+   */
+  finish(): void {
+    this.#finished = true;
+    this.close();
   }
 
   /** Closes the connection, after everything was delivered. */

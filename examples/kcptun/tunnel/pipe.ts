@@ -12,12 +12,8 @@ export interface PipeEnd {
   abort(): void;
 }
 
-/** What a pipe has moved, and how it ended. */
+/** How a pipe has ended. */
 export interface PipeResult {
-  /** Bytes from the first end to the second. */
-  readonly forward: number;
-  /** Bytes from the second end to the first. */
-  readonly backward: number;
   /** Why it ended before both directions did; null if they ended, or time ran out. */
   readonly error: unknown;
 }
@@ -29,6 +25,8 @@ export type Later = (delay: number, run: () => void) => () => void;
 export interface PipeOptions {
   /** How long (ms) the second direction may go on when the first has ended; 0: for ever. */
   readonly closeWait: number;
+  /** Is told of bytes that were moved: 0 from the first end to the second, 1 the other way. */
+  readonly moved?: (direction: 0 | 1, count: number) => void;
   /** Default: a timer of the runtime. */
   readonly later?: Later;
 }
@@ -50,9 +48,8 @@ const timer: Later = (delay, run) => {
 export async function pipe(
   first: PipeEnd,
   second: PipeEnd,
-  { closeWait, later = timer }: PipeOptions,
+  { closeWait, moved = () => {}, later = timer }: PipeOptions,
 ): Promise<PipeResult> {
-  const moved = [0, 0];
   let error: unknown = null;
   let over = false;
   let cancel = () => {};
@@ -69,7 +66,7 @@ export async function pipe(
     let buffer = new Uint8Array(MIN_BUFFER);
     for (let count; (count = await from.read(buffer)) !== null;) {
       for (let at = 0; at < count;) at += await to.write(buffer.subarray(at, count));
-      moved[direction] += count;
+      moved(direction, count);
       if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(2 * count);
     }
     await to.closeWrite();
@@ -85,5 +82,5 @@ export async function pipe(
   cancel();
   first.close();
   second.close();
-  return { forward: moved[0], backward: moved[1], error };
+  return { error };
 }

@@ -135,3 +135,17 @@ Deno.test("compressed: an end in the middle of a chunk is an error", async () =>
     server.close();
   });
 });
+
+Deno.test("compressed: after the finish, reads give the end, and what was written arrives", async () => {
+  await withPair({ seed: 7, link: { latency: 5 } }, async (lower, upper) => {
+    const [client, server] = [new CompressedConn(lower), new CompressedConn(upper)];
+    const reading = client.read(new Uint8Array(9));
+    await client.write(new Uint8Array(5000));
+    client.finish();
+    assertEquals(await reading, null);
+    assertEquals(await client.read(new Uint8Array(9)), null);
+    assertEquals((await readAll(server, 9000)).length, 5000);
+    server.close();
+    await lower.closed;
+  });
+});

@@ -6,6 +6,8 @@ import {
   type PoolOptions,
   SessionPool,
 } from "../../../examples/kcptun/tunnel/session_pool.ts";
+import { AnswerWatch } from "../../../examples/kcptun/tunnel/answer_watch.ts";
+import { SilenceWatch } from "../../../examples/kcptun/tunnel/silence_watch.ts";
 import { End, settle, Timers } from "./end.ts";
 
 const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => i & 255);
@@ -14,8 +16,10 @@ Deno.test("pipe: bytes and both ends are passed on", async () => {
   const [a, b] = [new End(), new End()];
   a.push(bytes(5000), bytes(300), null);
   b.push(bytes(70_000), null);
-  const result = await pipe(a, b, { closeWait: 0 });
-  assertEquals(result, { forward: 5300, backward: 70_000, error: null });
+  const counts = [0, 0];
+  const moved = (direction: 0 | 1, count: number) => counts[direction] += count;
+  assertEquals(await pipe(a, b, { closeWait: 0, moved }), { error: null });
+  assertEquals(counts, [5300, 70_000]);
   assertEquals(b.written, [...bytes(5000), ...bytes(300)]);
   assertEquals(a.written, [...bytes(70_000)]);
   assertEquals([a.events, b.events], [["end", "close"], ["end", "close"]]);
@@ -48,7 +52,7 @@ Deno.test("pipe: with a limit, the second direction ends with it", async () => {
   await settle();
   assertEquals(a.written.length, 5);
   timers.due[0].run();
-  assertEquals(await piping, { forward: 0, backward: 5, error: null });
+  assertEquals(await piping, { error: null });
   // What was written is delivered.
   assert(a.events.includes("close") && !a.events.includes("abort"));
   assert(b.events.includes("close") && !b.events.includes("abort"));
@@ -92,6 +96,41 @@ Deno.test("pipe: buffers are small at first, and grow with what is read", async 
   b.push(bytes(2000), null);
   await piping;
   assertEquals([a.largest, b.largest], [65_536, 2048]);
+});
+
+Deno.test("silence: a peer that owes an answer for 3 s, or for four round trips, is silent", () => {
+  const watch = new SilenceWatch();
+  // Nothing is owed, however long nothing was heard.
+  assertEquals(watch.note(100_000, false, 60_000, 20), false);
+  // The time counts from when it was first seen to be owed.
+  assertEquals(watch.note(101_000, true, 61_000, 20), false);
+  assertEquals(watch.note(103_999, true, 63_999, 20), false);
+  assertEquals(watch.note(104_000, true, 64_000, 20), true);
+  // A sign of life begins anew, also while something else is owed.
+  assertEquals(watch.note(105_000, true, 500, 20), false);
+  assertEquals(watch.note(107_999, true, 3499, 20), false);
+  assertEquals(watch.note(108_000, true, 3500, 20), true);
+  assertEquals(watch.note(108_000, true, 3500, 1000), false);
+  assertEquals(watch.note(109_000, true, 4500, 1000), true);
+});
+
+Deno.test("silence: a peer that was never heard is not counted", () => {
+  const watch = new SilenceWatch();
+  assertEquals(watch.note(0, true, Infinity, -1), false);
+  assertEquals(watch.note(60_000, true, Infinity, -1), false);
+});
+
+Deno.test("silence: streams that give no byte for 5 s after data was sent are silent", () => {
+  const watch = new AnswerWatch();
+  // A peer that has never answered is not counted.
+  assertEquals([0, 60_000].map((now) => watch.note(now, 100, 0)), [false, false]);
+  // Nothing was sent after the last answer.
+  assertEquals([61_000, 99_000].map((now) => watch.note(now, 100, 50)), [false, false]);
+  assertEquals([100_000, 104_999].map((now) => watch.note(now, 101, 50)), [false, false]);
+  assertEquals(watch.note(105_000, 101, 50), true);
+  // An answer ends it.
+  assertEquals(watch.note(106_000, 101, 51), false);
+  assertEquals(watch.note(120_000, 101, 51), false);
 });
 
 /** A session that a test plays. */
