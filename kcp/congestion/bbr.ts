@@ -56,6 +56,10 @@ const SHARED_TRIM = 0.15;
 const TRIM_ROUNDS = 2;
 /** After so many rounds, a queue shows a full pipe whatever limits the flow. */
 const LIMITED_ROUNDS = 8;
+/** A path that loses less than this part has no losses of its own. */
+const LOSSLESS = 0.02;
+/** The path's own loss rate is known well if at least this part of it is sure. */
+const SURE = 0.25;
 /** A queue that has grown by this part of the shortest round trip is congestion. */
 const DELAY_PART = 0.25;
 
@@ -257,7 +261,8 @@ export class BbrController implements CongestionController {
       // After many rounds, the window of the peer may limit a flow that fills the pipe.
       const limited = rounds.count > LIMITED_ROUNDS && path.queued && sample.txInFlight > path.held;
       if (!rounds.appLimited || limited) {
-        this.#pipe.onRound(bounds.latestBandwidth, path.queued);
+        const lost = sample.lost / (sample.lost + sample.delivered);
+        this.#pipe.onRound(bounds.latestBandwidth, lost, path.queued);
       }
     }
     return appLimited;
@@ -269,11 +274,35 @@ export class BbrController implements CongestionController {
     const rounds = this.#lossRounds;
     if (!rounds.onAck(sample)) return;
     const limit = Math.max(DELAY_PART * path.minRtt.value, path.queueThreshold);
+    this.#sumLosses(sample);
+    const lost = rounds.congested;
     if (!path.shared && path.queue - path.residual > limit) rounds.congested = true;
     if (!rounds.congested || this.#phase === STARTUP || isProbing(this.#phase)) return;
+    this.#lowerBounds(lost);
+  }
+
+  /** Beside others on a path without losses of its own, the losses of several rounds count, too. */
+  #sumLosses(sample: RateSample): void {
+    const path = this.#path;
+    const rounds = this.#lossRounds;
+    if (isProbing(this.#phase)) return;
+    rounds.add(sample, path.mss);
+    if (!path.shared || path.loss.rate >= LOSSLESS) return;
+    if (path.isExcess(rounds.sumLost, rounds.sumSent, path.loss.sure)) rounds.onSum();
+  }
+
+  /** @param lost Whether losses have shown the congestion. */
+  #lowerBounds(lost: boolean): void {
+    const path = this.#path;
+    const { bounds, loss, sureShare } = path;
     // As long as no queue is seen, and the path is known to lose, one step has to do.
-    const once = !this.#probing.queuedSince && 2 * path.loss.sure > path.loss.rate;
-    path.bounds.lower(path.bandwidth.value, this.#limits.window, path.sureShare, once);
+    const once = !this.#probing.queuedSince && 2 * loss.sure > loss.rate;
+    if (once && bounds.bandwidth < Infinity) return;
+    // The highest samples of all flows are more than the path has: then, the last one is the limit.
+    const exact = lost && (path.shared || loss.rate === 0 || loss.sure < SURE * loss.rate);
+    const rate = exact ? this.#rate : bounds.latestBandwidth;
+    const volume = exact ? this.#volume : bounds.latestInFlight;
+    bounds.lower(path.bandwidth.value, this.#limits.window, rate * sureShare, volume * sureShare);
   }
 
   #enter(now: number, phase: Phase): void {
@@ -298,7 +327,10 @@ export class BbrController implements CongestionController {
       this.#pipeFilled = true;
       bounds.longTerm = Math.max(path.held, bounds.latestInFlight);
     }
-    if (this.#pipeFilled) this.#enter(now, DRAIN);
+    if (this.#pipeFilled) {
+      this.#probing.endStartup();
+      this.#enter(now, DRAIN);
+    }
   }
 
   /** Draft §5.3.2. */

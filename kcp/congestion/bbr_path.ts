@@ -123,6 +123,26 @@ export class Path {
     return Math.max(this.least, Math.min(burst, QUANTUM_MS * this.bw));
   }
 
+  /** A probe is over: see {@linkcode PathLoss.onProbe}. */
+  onProbe(queued: boolean, excess: boolean): void {
+    const before = this.loss.rate;
+    this.loss.onProbe(queued, excess);
+    this.#discount(before);
+  }
+
+  /** The flow has found the bandwidth for the first time: see {@linkcode PathLoss.onStartup}. */
+  onStartup(queued: boolean): void {
+    const before = this.loss.rate;
+    this.loss.onStartup(queued);
+    this.#discount(before);
+  }
+
+  /** The bandwidth has counted losses as the path's own that are not believed in any more. */
+  #discount(before: number): void {
+    const { rate } = this.loss;
+    if (rate < before) this.bandwidth.scale((1 - before) / (1 - rate));
+  }
+
   /**
    * Whether more was lost than the path loses itself.
    *

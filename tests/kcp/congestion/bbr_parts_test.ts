@@ -58,6 +58,17 @@ Deno.test("a reset of the maximum forgets all slots but one value", () => {
   assertEquals(filter.value, 0);
 });
 
+Deno.test("a factor changes all slots of the maximum", () => {
+  const filter = new MaxFilter(2);
+  filter.update(8);
+  filter.advance();
+  filter.update(4);
+  filter.scale(0.5);
+  assertEquals(filter.value, 4);
+  filter.advance();
+  assertEquals(filter.value, 2);
+});
+
 Deno.test("the shortest round trip is forgotten after 7.5 to 10 s", () => {
   const minRtt = new MinRtt();
   minRtt.onSample(0, 50, false);
@@ -115,21 +126,32 @@ Deno.test("a standing queue is in all samples of half a round trip, jitter is no
 Deno.test("the pipe is full after three rounds that grow by less than a quarter", () => {
   const pipe = new FullPipe();
   // Growth by 25 % and more resets the count: draft §5.3.1.2.
-  for (const rate of [100, 125, 157]) pipe.onRound(rate, false);
+  for (const rate of [100, 125, 157]) pipe.onRound(rate, 0, false);
   assertEquals(pipe.count, 0);
-  pipe.onRound(190, false);
-  pipe.onRound(195, false);
+  pipe.onRound(190, 0, false);
+  pipe.onRound(195, 0, false);
   assertEquals(pipe.full, false);
-  pipe.onRound(195, false);
+  pipe.onRound(195, 0, false);
   assertEquals(pipe.full, true);
 });
 
 Deno.test("the pipe is full after one round without growth in which a queue stands", () => {
   const pipe = new FullPipe();
-  pipe.onRound(100, true);
-  pipe.onRound(200, true);
+  pipe.onRound(100, 0, true);
+  pipe.onRound(200, 0, true);
   assertEquals(pipe.full, false, "it grows");
-  pipe.onRound(200, true);
+  pipe.onRound(200, 0, true);
+  assertEquals(pipe.full, true);
+});
+
+Deno.test("the pipe is full after one round in which more is sent, and lost", () => {
+  const pipe = new FullPipe();
+  pipe.onRound(100, 0.2, false);
+  // 125 were sent, and now 150: the path itself may lose 0.2 of it.
+  pipe.onRound(120, 0.2, false);
+  assertEquals(pipe.full, false);
+  // 125 were sent, and now 200.
+  pipe.onRound(120, 0.4, false);
   assertEquals(pipe.full, true);
 });
 
@@ -268,12 +290,10 @@ Deno.test("packets that acknowledge within half a ms are one burst", () => {
 
 Deno.test("a congested round lowers the bounds to what it delivered, by 0.7 at most", () => {
   const bounds = new Bounds();
-  bounds.onSample(80, 8_000);
-  bounds.lower(100, 20_000, 1, false);
+  bounds.lower(100, 20_000, 80, 8_000);
   assertEquals(bounds.bandwidth, 80);
   assertEquals(bounds.inFlight, 14_000);
-  bounds.beginRound(10, 1_000);
-  bounds.lower(100, 20_000, 1, false);
+  bounds.lower(100, 20_000, 10, 1_000);
   assertAlmostEquals(bounds.bandwidth, 56);
   assertAlmostEquals(bounds.inFlight, 9_800);
   bounds.resetShortTerm();
@@ -285,7 +305,7 @@ Deno.test("bounds come back when losses turn out to be none", () => {
   bounds.longTerm = 50_000;
   bounds.save();
   bounds.longTerm = 20_000;
-  bounds.lower(100, 20_000, 1, false);
+  bounds.lower(100, 20_000, 80, 8_000);
   bounds.undo();
   assertEquals(bounds.longTerm, 50_000);
   assertEquals(bounds.bandwidth, Infinity);
@@ -364,11 +384,33 @@ Deno.test("the loss rate is sure once a queue was seen, and less after probes wi
   const loss = windows.loss;
   assert(loss.sure > 0);
   assertEquals(loss.sure, loss.rate);
-  loss.onProbe(true);
+  loss.onProbe(true, false);
   assertEquals(loss.sure, loss.rate);
-  loss.onProbe(false);
-  loss.onProbe(false);
+  loss.onProbe(false, true);
+  loss.onProbe(false, true);
   assertAlmostEquals(loss.sure, loss.rate / 4);
+});
+
+Deno.test("probes that lead neither to a queue nor to more losses take from the loss rate", () => {
+  const loss = new Windows().send(EQUAL, 20).settle();
+  loss.onProbe(false, true);
+  assertAlmostEquals(loss.rate, 0.2);
+  loss.onProbe(false, false);
+  loss.onProbe(false, false);
+  assertAlmostEquals(loss.rate, 0.05);
+  loss.onProbe(true, false);
+  assertAlmostEquals(loss.rate, 0.2);
+});
+
+Deno.test("a start that finds no queue shows nothing of the path's own losses", () => {
+  const windows = new Windows().send(GROWING, 30).send(GROWING, 30);
+  windows.loss.onStartup(false);
+  assertEquals(windows.settle().rate, 0);
+  windows.send(EQUAL, 10).settle();
+  assertAlmostEquals(windows.loss.rate, 0.05, 1e-9, "half of what is seen later");
+  const other = new Windows().send(GROWING, 30);
+  other.loss.onStartup(true);
+  assertAlmostEquals(other.settle().rate, 0.3);
 });
 
 Deno.test("the path's own loss rate has a limit, and losses that were late do not count", () => {
@@ -465,6 +507,21 @@ Deno.test("losses of an earlier phase are no congestion in this one", () => {
   const rounds = new LossRounds();
   rounds.onExcess(false, true);
   assertEquals(rounds.congested, false);
+});
+
+Deno.test("losses of several rounds add up, until they have shown congestion or are many", () => {
+  const rounds = new LossRounds();
+  const round = sampleOf({ delivered: 27_000, lost: 3_000 });
+  for (let i = 0; i < 2; i++) rounds.add(round, 1000);
+  assertEquals(rounds.sumSent, 60_000);
+  assertEquals(rounds.sumLost, 6_000);
+  rounds.onSum();
+  assertEquals(rounds.congested, true);
+  rounds.add(round, 1000);
+  assertEquals(rounds.sumLost, 3_000);
+  // 18 rounds of 30 segments are more than 512.
+  for (let i = 0; i < 18; i++) rounds.add(round, 1000);
+  assertEquals(rounds.sumLost, 3_000);
 });
 
 Deno.test("an episode of losses is none when half of them were late", () => {

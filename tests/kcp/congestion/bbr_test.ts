@@ -102,6 +102,19 @@ Deno.test("a flow that comes later gets its share", () => {
   assert(jain(flows.map(({ useful }) => useful)) > 0.9, `${flows.map(({ useful }) => useful)}`);
 });
 
+Deno.test("flows that find a full queue do not take its losses for the path's own", () => {
+  const rate = 5e6;
+  const model = new PathModel({ rate, rtt: 40, queue: rate * 0.04 });
+  const flows = Array.from({ length: 20 }, (_, i) =>
+    // They do not start in lockstep.
+    model.add({ create: bbr(), start: 500 * i + 7 * (i * i % 11) }));
+  model.run(14_000);
+  const sent = flows.reduce((sum, flow) => sum + flow.sent, 0);
+  const useful = flows.reduce((sum, flow) => sum + flow.useful, 0);
+  assert(useful > 0.95 * 14 * rate, `${useful} bytes arrived`);
+  assert(sent < 1.3 * useful, `sent ${sent / useful} times the useful bytes`);
+});
+
 Deno.test("a game beside BBR is not more than 15 ms late", () => {
   const model = new PathModel({ rate: RATE, rtt: RTT, queue: PRODUCT });
   model.measureFrom = 2_000;
