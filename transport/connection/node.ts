@@ -7,7 +7,6 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { networkInterfaces, platform } from "node:os";
-import process from "node:process";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
 import type { Connection } from "./connection.ts";
@@ -47,8 +46,11 @@ const BUFFER_SIZE = 4 << 20;
  * Whether the runtime is Node.js. It sends packets in order, most of them before the call returns, and
  * receives up to 32 packets before it runs immediates. Others that have `node:dgram` do neither.
  */
-const IS_NODE = typeof process === "object" && process.versions.deno === undefined &&
-  process.versions.bun === undefined;
+const IS_NODE: boolean = (() => {
+  const { process } = globalThis as { process?: { versions?: Record<string, string> } };
+  const versions = process?.versions;
+  return versions?.node !== undefined && versions.deno === undefined && versions.bun === undefined;
+})();
 
 function checkBuffers(options: NodeOptions): void {
   for (const name of ["receiveBuffer", "sendBuffer"] as const) {
