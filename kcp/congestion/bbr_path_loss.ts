@@ -16,6 +16,8 @@ const DOUBT = 0.1;
 const DOUBT_SEGMENTS = 64;
 /** What a probe without a queue leaves of the trust in the estimate, and of the belief in it. */
 const DISTRUST = 0.5;
+/** Probes use a loss rate up to this in any case: it makes a flow send little more. */
+const DOUBTFUL = 0.05;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
 const LOSS_THRESH = 0.02;
 
@@ -231,7 +233,7 @@ export class PathLoss {
     if (queued) this.#belief = 1;
     else {
       this.#trust *= DISTRUST;
-      if (!excess) this.#belief *= DISTRUST;
+      if (!excess && this.rate > DOUBTFUL) this.#belief *= DISTRUST;
     }
     this.#rate();
   }

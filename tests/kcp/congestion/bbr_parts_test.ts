@@ -398,6 +398,8 @@ Deno.test("probes that lead neither to a queue nor to more losses take from the 
   loss.onProbe(false, false);
   loss.onProbe(false, false);
   assertAlmostEquals(loss.rate, 0.05);
+  loss.onProbe(false, false);
+  assertAlmostEquals(loss.rate, 0.05, 1e-9, "a low one stays");
   loss.onProbe(true, false);
   assertAlmostEquals(loss.rate, 0.2);
 });
@@ -407,7 +409,7 @@ Deno.test("a start that finds no queue shows nothing of the path's own losses", 
   windows.loss.onStartup(false);
   assertEquals(windows.settle().rate, 0);
   windows.send(EQUAL, 10).settle();
-  assertAlmostEquals(windows.loss.rate, 0.05, 1e-9, "half of what is seen later");
+  assertAlmostEquals(windows.loss.rate, 0.1, 1e-9, "what is seen later counts");
   const other = new Windows().send(GROWING, 30);
   other.loss.onStartup(true);
   assertAlmostEquals(other.settle().rate, 0.3);
