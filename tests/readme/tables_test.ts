@@ -70,6 +70,7 @@ Deno.test("readme: the root exports what the README says, by name", async () => 
       "normal",
       "processTotals",
       "reference",
+      "snmp",
       "turbo",
     ],
   );
@@ -296,7 +297,7 @@ Deno.test("readme: the members of connections and listeners that the tables name
 
 Deno.test("readme: the sums that the table of kcp-go's counters names exist", () => {
   const totals = entry.processTotals();
-  const [, text] = readme.split("Of its counters, `Snmp`");
+  const [, text] = readme.split("the 30 counters of kcp-go's `Snmp`");
   const [table] = text.split("\n## ");
   let seen = 0;
   for (const [, path] of table.matchAll(/`((?:connections|present|sockets)\.[\w.]+)`/g)) {

@@ -15,6 +15,12 @@ export interface OperationOptions {
   timeout?: number;
 }
 
+/** The limits of an operation that is a part of another one. */
+export interface PartOptions extends OperationOptions {
+  /** The time (ms) that the message of a timeout names: that of the whole. Default: `timeout`. */
+  readonly wholeTimeout?: number;
+}
+
 /** Calls `run` after `delay` ms. Returns a function that cancels the call. */
 type After = (delay: number, run: () => void) => () => void;
 
@@ -117,7 +123,7 @@ export class OperationQueue {
    */
   run<T>(
     attempt: () => T | undefined,
-    { signal, timeout }: OperationOptions,
+    { signal, timeout, wholeTimeout }: PartOptions,
     progress?: () => string,
     undo?: () => void,
   ): Promise<T> {
@@ -127,7 +133,7 @@ export class OperationQueue {
         const result = attempt();
         if (result !== undefined) return Promise.resolve(result);
       }
-      return this.#wait(attempt, limit, progress, undo, signal);
+      return this.#wait(attempt, limit, wholeTimeout ?? limit, progress, undo, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -141,6 +147,7 @@ export class OperationQueue {
   #wait<T>(
     attempt: () => T | undefined,
     timeout: number,
+    wholeTimeout: number,
     progress: (() => string) | undefined,
     undo: (() => void) | undefined,
     signal: AbortSignal | undefined,
@@ -150,7 +157,7 @@ export class OperationQueue {
     if (timeout !== Infinity) {
       waiter.limit(timeout, this.#after, () => {
         const tail = (progress?.() ?? "") + this.#diagnosis();
-        const message = `The ${this.#name} was not possible within ${timeout} ms${tail}`;
+        const message = `The ${this.#name} was not possible within ${wholeTimeout} ms${tail}`;
         this.#withdraw(waiter, this.#timeoutError(message));
       });
     }
@@ -204,6 +211,16 @@ export class OperationQueue {
 }
 
 /**
+ * Checks the time limit of an operation.
+ *
+ * @param name The name of the operation in the message.
+ */
+export function checkTimeout(name: string, timeout: unknown): asserts timeout is number {
+  if (typeof timeout === "number" && timeout >= 0) return;
+  throw new RangeError(`Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`);
+}
+
+/**
  * Checks the limits of an operation.
  *
  * @param name The name of the operation in error messages.
@@ -217,9 +234,7 @@ export function checkLimits(
   timeout: number | undefined,
 ): number {
   signal?.throwIfAborted();
-  if (typeof timeout !== "number" || !(timeout >= 0)) {
-    throw new RangeError(`Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`);
-  }
+  checkTimeout(name, timeout);
   return timeout;
 }
 
