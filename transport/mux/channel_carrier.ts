@@ -154,6 +154,10 @@ export class ChannelCarrier implements Carrier {
     this.#ended.resolve();
   }
 
+  async dispose(): Promise<void> {
+    await this.closed.catch(() => {});
+  }
+
   ref(): void {
     this.#timers.ref();
     this.#conn.ref?.();

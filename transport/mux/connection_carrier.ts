@@ -191,6 +191,10 @@ export class ConnectionCarrier implements Carrier {
     this.#connection.abort(reason);
   }
 
+  async dispose(): Promise<void> {
+    await this.#connection[Symbol.asyncDispose]();
+  }
+
   ref(): void {
     this.#connection.ref();
   }

@@ -453,9 +453,10 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   /** Calls {@linkcode Mux.close}, then waits until the connection below has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
-    await Promise.allSettled(this.#core.sessions.map(({ carrier }) => carrier.closed));
     await this.closed.catch(() => {});
-    await this.#connection?.[Symbol.asyncDispose]();
+    const carriers = this.#core.sessions.map(({ carrier }) => carrier);
+    await Promise.allSettled(carriers.map(({ closed }) => closed));
+    await Promise.all(carriers.map((carrier) => carrier.dispose()));
   }
 }
 

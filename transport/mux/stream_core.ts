@@ -263,7 +263,7 @@ export class StreamCore implements MuxStreamHandler {
 
   set readableCallback(callback: (() => void) | null) {
     this.#readable?.cancel();
-    this.#readable = callback && new Notice(callback);
+    this.#readable = callback && new Notice(callback, this.stream);
     const { readable, readEnded, readError } = this.stream;
     if (readable > 0 || readEnded || readError) this.#readable?.call();
   }
@@ -275,7 +275,7 @@ export class StreamCore implements MuxStreamHandler {
 
   set writableCallback(callback: (() => void) | null) {
     this.#writable?.cancel();
-    this.#writable = callback && new Notice(callback);
+    this.#writable = callback && new Notice(callback, this.stream);
     this.#writable?.arm();
     this.#noteRoom();
   }

@@ -333,3 +333,19 @@ Deno.test("stream: atomicWrite writes all or nothing", async () => {
     assertEquals(await server.read(new Uint8Array(1)), null);
   });
 });
+
+Deno.test("stream: a callback that reads or writes after the end breaks nothing", async () => {
+  await withMuxes(async (ends) => {
+    const [client, server] = await streamOf(ends);
+    let calls = 0;
+    server.onReadable = () => {
+      calls++;
+      while (server.tryRead(new Uint8Array(100)));
+    };
+    await client.write(new Uint8Array(10));
+    await ends.network.delay(100);
+    client.abort();
+    await ends.network.delay(100);
+    assertEquals([calls, server.state], [2, "closed"]);
+  });
+});
