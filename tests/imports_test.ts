@@ -17,6 +17,13 @@ const BELOW: Record<string, string[]> = {
   "transport/connection": ["kcp", "fec", "crypt", "transport/session"],
   "transport/linux": ["kcp", "fec", "crypt", "transport/session", "transport/connection"],
   "transport/mux/machine": ["kcp"],
+  "transport/mux": [
+    "kcp",
+    "transport/session",
+    "transport/connection",
+    "transport/deno",
+    "transport/mux/machine",
+  ],
   "transport/link": [
     "kcp",
     "fec",

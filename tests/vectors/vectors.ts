@@ -9,6 +9,12 @@
  * go run -modfile=go-5.6.72.mod . record ../../vectors
  * ```
  *
+ * smux 1.5.58 made `smux.json`, by the program in `tests/interop/smux`, the same each time:
+ *
+ * ```sh
+ * cd tests/interop/smux && go run . vectors ../../vectors
+ * ```
+ *
  * kcp-go 5.7.5 makes the same vectors, except for one packet of 1500 bytes in the XOR cipher: its
  * packets have at most 1472 bytes.
  *
@@ -105,6 +111,47 @@ export interface GoTimeVectors {
   layouts: { layout: string; texts: string[] }[];
 }
 
+/** What was done to a session of smux, and what it wrote then. */
+export interface SmuxStep {
+  do: "open" | "accept" | "write" | "read" | "closeWrite" | "close" | "input" | "wait";
+  /** The id of the stream. For `open` and `accept`, it is the result. */
+  stream?: number;
+  /** How many bytes of the pattern with `seed` were written or sent by the peer, or how many were read. */
+  bytes?: number;
+  seed?: number;
+  /** The length of the buffer of a read. */
+  size?: number;
+  /** What was read, or what the peer has sent, in hexadecimal. */
+  data?: string;
+  /** The error of the session. */
+  error?: string;
+  /** Whether a read has seen the end. */
+  end?: boolean;
+  /** Whether the write waits: the window is full. */
+  waits?: boolean;
+  /** What smux wrote, in hexadecimal, or "" if there is `long`. */
+  wire: string;
+  /** What smux wrote, if it is long: the headers of the frames are in hexadecimal. */
+  long?: { bytes: number; sha256: string; headers: string[] };
+}
+
+/** A session of smux, whose peer was the program that made the vectors. */
+export interface SmuxTalk {
+  name: string;
+  version: 1 | 2;
+  /** Whether smux was the client. */
+  client: boolean;
+  /** Settings of smux. `keepAlive` is in ms, or -1. */
+  settings: {
+    version: 1 | 2;
+    keepAlive?: number;
+    keepAliveTimeout?: number;
+    maxFrameSize?: number;
+    maxStreamBuffer?: number;
+  };
+  steps: SmuxStep[];
+}
+
 /** The files of vectors and their content. */
 export interface VectorFiles {
   "ciphers.json": CipherVector[];
@@ -115,6 +162,7 @@ export interface VectorFiles {
   "exchange.json": ExchangeRecording[];
   "snappy.json": SnappyVectors;
   "go_time.json": GoTimeVectors;
+  "smux.json": SmuxTalk[];
 }
 
 /** Reads a file of vectors. */

@@ -15,20 +15,85 @@ export interface OperationOptions {
   timeout?: number;
 }
 
+/** The limits of an operation that is a part of another one. */
+export interface PartOptions extends OperationOptions {
+  /** The time (ms) that the message of a timeout names: that of the whole. Default: `timeout`. */
+  readonly wholeTimeout?: number;
+}
+
+/** Calls `run` after `delay` ms. Returns a function that cancels the call. */
+type After = (delay: number, run: () => void) => () => void;
+
 /** An operation that waits for earlier operations, or until it is possible. */
-interface Waiter {
+class Waiter<T> {
+  /** The operation that waits behind it. */
+  next: Waiter<unknown> | null = null;
+  readonly promise: Promise<T>;
+  readonly #attempt: () => T | undefined;
+  readonly #undo: (() => void) | undefined;
+  #resolve!: (value: T) => void;
+  #reject!: (reason: unknown) => void;
+  /** What ends the wait early; null if nothing does. */
+  #signal: AbortSignal | null = null;
+  #onAbort: (() => void) | null = null;
+  #cancelTimer: (() => void) | null = null;
+
+  constructor(attempt: () => T | undefined, undo: (() => void) | undefined) {
+    this.#attempt = attempt;
+    this.#undo = undo;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Calls `withdraw` when the signal is aborted. */
+  watch(signal: AbortSignal, withdraw: () => void): void {
+    this.#signal = signal;
+    this.#onAbort = withdraw;
+    signal.addEventListener("abort", withdraw);
+  }
+
+  /** Calls `withdraw` after a time. */
+  limit(timeout: number, after: After, withdraw: () => void): void {
+    this.#cancelTimer = after(timeout, withdraw);
+  }
+
   /** Tries the operation. True when it is done or has failed. */
-  attempt(): boolean;
-  reject(reason: unknown): void;
+  attempt(): boolean {
+    try {
+      const result = this.#attempt();
+      if (result === undefined) return false;
+      this.#stop();
+      this.#resolve(result);
+    } catch (error) {
+      this.reject(error);
+    }
+    return true;
+  }
+
+  reject(reason: unknown): void {
+    this.#stop();
+    this.#undo?.();
+    this.#reject(reason);
+  }
+
+  #stop(): void {
+    if (this.#onAbort) this.#signal!.removeEventListener("abort", this.#onAbort);
+    this.#cancelTimer?.();
+  }
 }
 
 /** Runs operations of one kind in order, each as soon as it is possible. */
 export class OperationQueue {
   readonly #name: string;
-  readonly #after: (delay: number, run: () => void) => () => void;
+  readonly #after: After;
   readonly #diagnosis: () => string;
   readonly #timeoutError: (message: string) => Error;
-  readonly #waiting: Waiter[] = [];
+  /** The operations that wait form a list. */
+  #first: Waiter<unknown> | null = null;
+  #last: Waiter<unknown> | null = null;
+  #serving = false;
 
   /**
    * @param name The name of an operation in error messages.
@@ -38,9 +103,9 @@ export class OperationQueue {
    */
   constructor(
     name: string,
-    after: (delay: number, run: () => void) => () => void,
-    diagnosis: () => string = () => "",
-    timeoutError: (message: string) => Error = (message) => new ConnectionError("timeout", message),
+    after: After,
+    diagnosis: () => string = nothing,
+    timeoutError: (message: string) => Error = timeoutOfConnection,
   ) {
     this.#name = name;
     this.#after = after;
@@ -56,86 +121,127 @@ export class OperationQueue {
    * @param progress Text for the message of a timeout: what the operation has done so far.
    * @param undo Is called when the operation ends with an error while it waits.
    */
-  // deno-lint-ignore require-await -- an error that is thrown becomes a rejection
-  async run<T>(
+  run<T>(
     attempt: () => T | undefined,
-    { signal, timeout }: OperationOptions,
-    progress: () => string = () => "",
-    undo: () => void = () => {},
+    { signal, timeout, wholeTimeout }: PartOptions,
+    progress?: () => string,
+    undo?: () => void,
   ): Promise<T> {
-    signal?.throwIfAborted();
-    if (typeof timeout !== "number" || !(timeout >= 0)) {
-      throw new RangeError(
-        `Cannot ${this.#name} with a timeout of ${timeout}: allowed are 0 to Infinity`,
-      );
+    try {
+      const limit = checkLimits(this.#name, signal, timeout);
+      if (this.#first === null) {
+        const result = attempt();
+        if (result !== undefined) return Promise.resolve(result);
+      }
+      return this.#wait(attempt, limit, wholeTimeout ?? limit, progress, undo, signal);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    if (this.#waiting.length === 0) {
-      const result = attempt();
-      if (result !== undefined) return result;
-    }
-    return this.#wait(attempt, timeout, progress, undo, signal);
   }
 
   /** Whether an operation waits. */
   get busy(): boolean {
-    return this.#waiting.length > 0;
+    return this.#first !== null;
   }
 
   #wait<T>(
     attempt: () => T | undefined,
     timeout: number,
-    progress: () => string,
-    undo: () => void,
-    signal?: AbortSignal,
+    wholeTimeout: number,
+    progress: (() => string) | undefined,
+    undo: (() => void) | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const waiter: Waiter = {
-        attempt: () => {
-          try {
-            const result = attempt();
-            if (result === undefined) return false;
-            stop();
-            resolve(result);
-          } catch (error) {
-            waiter.reject(error);
-          }
-          return true;
-        },
-        reject: (reason) => {
-          stop();
-          undo();
-          reject(reason);
-        },
-      };
-      const withdraw = (reason: unknown) => {
-        const index = this.#waiting.indexOf(waiter);
-        if (index < 0) return;
-        this.#waiting.splice(index, 1);
-        waiter.reject(reason);
-        this.serve();
-      };
-      const onAbort = () => withdraw(signal!.reason);
-      signal?.addEventListener("abort", onAbort);
-      const cancel = this.#after(timeout, () => {
-        const tail = progress() + this.#diagnosis();
-        const message = `The ${this.#name} was not possible within ${timeout} ms${tail}`;
-        withdraw(this.#timeoutError(message));
+    const waiter = new Waiter(attempt, undo);
+    if (signal) waiter.watch(signal, () => this.#withdraw(waiter, signal.reason));
+    if (timeout !== Infinity) {
+      waiter.limit(timeout, this.#after, () => {
+        const tail = (progress?.() ?? "") + this.#diagnosis();
+        const message = `The ${this.#name} was not possible within ${wholeTimeout} ms${tail}`;
+        this.#withdraw(waiter, this.#timeoutError(message));
       });
-      const stop = () => {
-        signal?.removeEventListener("abort", onAbort);
-        cancel();
-      };
-      this.#waiting.push(waiter);
-    });
+    }
+    this.#append(waiter as Waiter<unknown>);
+    return waiter.promise;
+  }
+
+  #append(waiter: Waiter<unknown>): void {
+    if (this.#last === null) this.#first = waiter;
+    else this.#last.next = waiter;
+    this.#last = waiter;
+  }
+
+  /** Takes the first operation that waits. */
+  #shift(): void {
+    this.#first = this.#first!.next;
+    if (this.#first === null) this.#last = null;
+  }
+
+  /** Ends the wait of an operation with an error. Nothing happens if it does not wait any more. */
+  #withdraw<T>(waiter: Waiter<T>, reason: unknown): void {
+    let before: Waiter<unknown> | null = null;
+    let found = this.#first;
+    for (; found !== null && found !== waiter; found = found.next) before = found;
+    if (found === null) return;
+    if (before === null) this.#first = found.next;
+    else before.next = found.next;
+    if (this.#last === found) this.#last = before;
+    found.reject(reason);
+    this.serve();
   }
 
   /** Completes the operations that are possible now. */
   serve(): void {
-    while (this.#waiting.length > 0 && this.#waiting[0].attempt()) this.#waiting.shift();
+    // An attempt may lead to this call. It must not be made twice.
+    if (this.#serving) return;
+    this.#serving = true;
+    for (let waiter; (waiter = this.#first) !== null && waiter.attempt();) {
+      // It may have been taken out meanwhile.
+      if (this.#first === waiter) this.#shift();
+    }
+    this.#serving = false;
   }
 
   /** Rejects all waiting operations. */
   fail(error: unknown): void {
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
+    let waiter = this.#first;
+    this.#first = this.#last = null;
+    for (; waiter !== null; waiter = waiter.next) waiter.reject(error);
   }
+}
+
+/**
+ * Checks the time limit of an operation.
+ *
+ * @param name The name of the operation in the message.
+ */
+export function checkTimeout(name: string, timeout: unknown): asserts timeout is number {
+  if (typeof timeout === "number" && timeout >= 0) return;
+  throw new RangeError(`Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`);
+}
+
+/**
+ * Checks the limits of an operation.
+ *
+ * @param name The name of the operation in error messages.
+ * @returns The timeout.
+ * @throws The signal's reason, if it is aborted.
+ * @throws {RangeError} If the timeout is out of its range.
+ */
+export function checkLimits(
+  name: string,
+  signal: AbortSignal | undefined,
+  timeout: number | undefined,
+): number {
+  signal?.throwIfAborted();
+  checkTimeout(name, timeout);
+  return timeout;
+}
+
+function nothing(): string {
+  return "";
+}
+
+function timeoutOfConnection(message: string): ConnectionError {
+  return new ConnectionError("timeout", message);
 }

@@ -1,4 +1,7 @@
-/** A pair of streams of bytes, such as a `WebSocketStream`, a pipe of a process, or a TCP connection. */
+/**
+ * A pair of streams of bytes, such as a `WebSocketStream`, a pipe of a process, or a TCP
+ * connection.
+ */
 export interface ByteStreams {
   /** The bytes that arrive. */
   readonly readable: ReadableStream<Uint8Array>;
@@ -102,8 +105,14 @@ export class StreamsChannel implements ByteChannel {
   }
 
   async read(): Promise<Uint8Array | null> {
-    const { value, done } = await this.#reader.read();
-    return done ? null : value;
+    try {
+      const { value, done } = await this.#reader.read();
+      return done ? null : value;
+    } catch (error) {
+      // The streams of a TCP connection of Deno end together.
+      if (this.#ended) return null;
+      throw error;
+    }
   }
 
   buffer(size: number): Uint8Array {

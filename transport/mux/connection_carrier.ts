@@ -12,18 +12,23 @@ const MAX_ROOM = 262_144;
 /** Every control frame fits in so many bytes. */
 const MIN_ROOM = 1100;
 
-/** Memory for what is read. A machine copies it at once, so all carriers share it. */
+/**
+ * Memory for what is read, which carriers lend each other. While one uses it, it is null: a handler
+ * that is called meanwhile may read a stream of another mux, whose carrier then reads on.
+ */
 let scratch: Uint8Array<ArrayBuffer> | null = null;
 
 /**
  * Moves bytes between a machine and a KCP connection.
  *
- * The connection asks for bytes just before packets leave, and says how many the path takes. Only so
- * many are given to it. So what waits, waits in the streams, and the machine decides as late as
+ * The connection asks for bytes just before packets leave, and says how many the path takes. Only
+ * so many are given to it. So what waits, waits in the streams, and the machine decides as late as
  * possible which of them sends next.
  */
 export class ConnectionCarrier implements Carrier {
   readonly closed: Promise<void>;
+  /** The connection tells what was delivered. */
+  readonly outputEnded: boolean = false;
   readonly #connection: Connection;
   readonly #driver: Driver;
   #machine!: MuxMachine;
@@ -148,18 +153,30 @@ export class ConnectionCarrier implements Carrier {
     const { rtt } = connection;
     if (rtt > 0) machine.rtt = rtt;
     if (this.#unread && !this.#input(this.#unread)) return;
-    const buffer = scratch ??= new Uint8Array(CHUNK);
-    while (machine.receptive) {
-      const count = connection.tryRead(buffer);
-      if (count === null) machine.inputEnd(this.now());
-      if (!count) return;
-      if (!this.#input(count === CHUNK ? buffer : buffer.subarray(0, count))) return;
+    const buffer = scratch ?? new Uint8Array(CHUNK);
+    scratch = null;
+    try {
+      while (machine.receptive) {
+        const count = connection.tryRead(buffer);
+        if (count === null) machine.inputEnd(this.now());
+        if (!count) return;
+        if (!this.#input(count === CHUNK ? buffer : buffer.subarray(0, count))) return;
+      }
+    } finally {
+      scratch = buffer;
     }
   }
 
-  /** Gives bytes to the machine. What it does not take is copied, and waits. True if it took all. */
+  /**
+   * Gives bytes to the machine. What it does not take is copied, and waits. True if it took all.
+   */
   #input(bytes: Uint8Array): boolean {
-    const taken = this.#machine.input(bytes, this.now());
+    const machine = this.#machine;
+    let taken = machine.input(bytes, this.now());
+    // Reads that waited are served meanwhile, and make room: nobody calls for the rest then.
+    while (taken < bytes.length && machine.receptive) {
+      taken += machine.input(bytes.subarray(taken), this.now());
+    }
     this.#unread = taken === bytes.length ? null : bytes.slice(taken);
     this.#received();
     return this.#unread === null;
@@ -172,6 +189,10 @@ export class ConnectionCarrier implements Carrier {
 
   abort(reason: Error): void {
     this.#connection.abort(reason);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#connection[Symbol.asyncDispose]();
   }
 
   ref(): void {

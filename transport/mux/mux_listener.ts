@@ -1,14 +1,27 @@
-import type { Connection } from "../connection/connection.ts";
+import { type Connection, partsOf } from "../connection/connection.ts";
 import { afterOn, type Listener } from "../connection/listener.ts";
 import { type OperationOptions, OperationQueue } from "../connection/operation_queue.ts";
 import type { UdpAddress } from "../connection/udp_address.ts";
 import { ConnectionError } from "../session/errors.ts";
 import { addConnection, Mux } from "./mux.ts";
-import { checkSessions, type MuxOptions } from "./mux_options.ts";
+import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.ts";
 import type { MuxCloseInfo } from "./session.ts";
-import { resolveMuxOptions } from "./machine/options.ts";
 
-/** A connection that a peer has opened, and that nobody has accepted or refused yet. */
+/**
+ * A connection that a peer has opened, and that nobody has accepted or refused yet. It has the
+ * members of `Deno.QuicIncoming`.
+ *
+ * @example
+ * ```ts
+ * import { listenMux } from "@lowlatency/kcp/mux";
+ *
+ * using listener = await listenMux({ port: 4000 });
+ * for await (const incoming of listener) {
+ *   if (incoming.remoteAddr.hostname === "192.0.2.1") incoming.refuse();
+ *   else console.log(await incoming.accept());
+ * }
+ * ```
+ */
 export class MuxIncoming {
   readonly #group: Group;
   readonly #accept: (options: MuxOptions) => Mux;
@@ -69,8 +82,7 @@ class Group {
 
   /** Adds a conversation. */
   add(connection: Connection): void {
-    this.size++;
-    if (this.#refused) connection.abort(REFUSAL);
+    if (this.#refused || this.#mux?.state === "closed") connection.abort(REFUSAL);
     else if (this.#mux) addConnection(this.#mux, connection);
     else this.#others.push(connection);
   }
@@ -85,6 +97,23 @@ class Group {
     this.#refused = true;
     for (const connection of [this.first, ...this.#others.splice(0)]) connection.abort(REFUSAL);
   }
+}
+
+/** How many conversations may wait to be accepted: as many as the backlog of a listener has. */
+const MAX_WAITING = 128;
+
+/** How long (ms) a peer may take to show that it receives at its address. */
+const CONFIRMATION = 10_000;
+
+/** Waits until the peer of a connection has shown that it receives at its address; false if not. */
+async function isConfirmed(connection: Connection): Promise<boolean> {
+  const { session } = partsOf(connection);
+  try {
+    if (session.unconfirmed) await connection.ping({ timeout: CONFIRMATION });
+  } catch {
+    return false;
+  }
+  return !session.unconfirmed && session.state !== "closed";
 }
 
 /** What a peer is told whose connection nobody wants. */
@@ -118,17 +147,32 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
   readonly #muxes = new Set<Mux>();
 
   /**
-   * Runs streams over the connections that a listener accepts: for a listener of a simulated network,
-   * for example.
+   * Runs streams over the connections that a listener accepts: for a listener of a simulated
+   * network, for example.
    *
    * @param listener The listener. It must be used for nothing else.
    * @param options Settings of each mux; `sessions` as for {@linkcode listenMux}.
    * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+   *
+   * @example
+   * ```ts
+   * import { Mux, MuxListener } from "@lowlatency/kcp/mux";
+   * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
+   *
+   * const network = new SimulatedNetwork({ link: { latency: 20 } });
+   * const at = { hostname: "10.0.0.1", port: 80 };
+   * const listener = new MuxListener(network.listen(at));
+   * await network.run(async () => {
+   *   const client = new Mux(network.connect(at), { client: true });
+   *   const server = await listener.accept();
+   *   console.log(client.remoteAddr, server.remoteAddr);
+   * });
+   * ```
    */
   constructor(listener: Listener, options: MuxOptions & { sessions?: number } = {}) {
     const { sessions = 1, ...settings } = options;
     this.#sessions = checkSessions(sessions);
-    resolveMuxOptions({ client: false, ...settings });
+    splitMuxOptions(settings);
     this.#listener = listener;
     this.#options = settings;
     this.#accepts = new OperationQueue("accept", afterOn(listener));
@@ -184,21 +228,37 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
   async #join(): Promise<void> {
     for (;;) {
       const connection = await this.#listener.accept();
-      const { hostname, port } = connection.remoteAddr;
-      const address = `${hostname} ${port}`;
-      const known = this.#groups.get(address);
-      if (known) known.add(connection);
-      const group = known ?? new Group(connection);
-      if (group.size === this.#sessions) this.#groups.delete(address);
-      if (known) continue;
-      this.#groups.set(address, group);
-      const forget = () => {
-        if (this.#groups.get(address) === group) this.#groups.delete(address);
-      };
-      connection.closed.then(forget, forget);
-      this.#waiting.push(group);
-      this.#accepts.serve();
+      this.#place(connection).catch((error) => connection.abort(error));
     }
+  }
+
+  /** Puts a conversation into the group of its address, or makes a new one. */
+  async #place(connection: Connection): Promise<void> {
+    const { hostname, port } = connection.remoteAddr;
+    const address = `${hostname} ${port}`;
+    for (let group; (group = this.#groups.get(address));) {
+      if (++group.size === this.#sessions) this.#groups.delete(address);
+      // Whoever forges an address must not get among the streams of another peer.
+      if (!await isConfirmed(group.first)) continue;
+      if (!await isConfirmed(connection)) throw new Error(REFUSAL);
+      group.add(connection);
+      return;
+    }
+    this.#begin(new Group(connection), address);
+  }
+
+  #begin(group: Group, address: string): void {
+    if (this.#error || this.#waiting.length >= MAX_WAITING) {
+      group.refuse();
+      return;
+    }
+    this.#groups.set(address, group);
+    const forget = () => {
+      if (this.#groups.get(address) === group) this.#groups.delete(address);
+    };
+    group.first.closed.then(forget, forget);
+    this.#waiting.push(group);
+    this.#accepts.serve();
   }
 
   /**
@@ -206,6 +266,16 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
    *
    * @param options How long to wait. Default: no limit.
    * @throws {ConnectionError} When the listener is closed, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const mux = await listener.accept({ timeout: 60_000 });
+   * const stream = await mux.accept();
+   * console.log(stream.id);
+   * ```
    */
   async accept(options: OperationOptions = {}): Promise<Mux> {
     return await (await this.incoming(options)).accept();
@@ -233,6 +303,15 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
    * Accepts nothing more, and closes every mux: what was written on its streams is delivered.
    *
    * @param info What the peers are told: see {@linkcode Mux.close}.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * const listener = await listenMux({ port: 4000 });
+   * listener.close({ closeCode: 1, reason: "restart" });
+   * await listener.closed;
+   * ```
    */
   close(info: Partial<MuxCloseInfo> = {}): void {
     this.#listener.close();

@@ -1,11 +1,13 @@
 import type { Clock } from "../connection/driver.ts";
-import { checkInteger, type MuxMachineOptions } from "./machine/options.ts";
+import { checkInteger, type MuxMachineOptions, resolveMuxOptions } from "./machine/options.ts";
 
-/** Settings of a {@linkcode Mux}. The peer needs the same `version`, and may have other settings. */
+/**
+ * Settings of a {@linkcode Mux}. The peer needs the same `version`, and may have other settings.
+ */
 export interface MuxOptions extends Omit<MuxMachineOptions, "client" | "firstId"> {
   /**
-   * How long (ms) a close may take to deliver what was written on the streams, 0 to `Infinity`. After
-   * that, {@linkcode Mux.closed} rejects. Default: 5000.
+   * How long (ms) a close may take to deliver what was written on the streams, 0 to `Infinity`.
+   * After that, {@linkcode Mux.closed} rejects. Default: 5000.
    */
   readonly linger?: number;
 }
@@ -31,8 +33,7 @@ const MAX_SESSIONS = 256;
 /**
  * Takes the settings of a mux out of options.
  *
- * @throws {TypeError | RangeError} When `linger` has the wrong type or is out of its range. The
- * machine checks the rest.
+ * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range.
  */
 export function splitMuxOptions<T extends MuxOptions>(
   options: T,
@@ -71,6 +72,7 @@ export function splitMuxOptions<T extends MuxOptions>(
     maxIncomingStreams,
     resetCodes,
   };
+  resolveMuxOptions({ client: true, ...machine });
   return [rest, { machine, linger }];
 }
 

@@ -30,6 +30,8 @@ export class MuxSession implements MuxMachineHandler {
   load = 0;
   /** How it has ended: the info of a close, or an error. */
   outcome: MuxCloseInfo | MuxError | null = null;
+  /** Calls a function after some ms: see {@linkcode Carrier.after}. */
+  readonly after: Carrier["after"];
   readonly #owner: SessionOwner;
   readonly #linger: number;
   #timerAt = Infinity;
@@ -50,6 +52,7 @@ export class MuxSession implements MuxMachineHandler {
     owner: SessionOwner,
   ) {
     this.carrier = carrier;
+    this.after = (delay, run) => carrier.after(delay, run);
     this.#owner = owner;
     this.#linger = linger;
     this.machine = new MuxMachine({ client, ...machine }, carrier.now());
@@ -139,9 +142,14 @@ export class MuxSession implements MuxMachineHandler {
   }
 
   #startLinger(): void {
-    this.#cancelLinger ??= this.carrier.after(this.#linger, () => {
+    const { carrier, machine } = this;
+    this.#cancelLinger ??= carrier.after(this.#linger, () => {
       const message = `What was written could not be delivered within ${this.#linger} ms`;
-      this.fail(new MuxError("timeout", message));
+      const error = new MuxError("timeout", message);
+      // Only the end of the peer may be missing, which says nothing about delivery.
+      const settles = machine.state !== "closed" || !carrier.outputEnded;
+      if (settles) this.abort(this.#info, error);
+      carrier.abort(error);
     });
   }
 

@@ -1,17 +1,24 @@
 import { checkBytes } from "../../kcp/options.ts";
 import { type Deferred, deferred } from "../connection/deferred.ts";
-import { type OperationOptions, OperationQueue } from "../connection/operation_queue.ts";
+import {
+  checkLimits,
+  type OperationOptions,
+  OperationQueue,
+} from "../connection/operation_queue.ts";
 import { MuxError } from "./machine/errors.ts";
 import { FIRST_RESERVED_CODE } from "./machine/note.ts";
 import { checkInteger } from "./machine/options.ts";
 import type { MuxMachineStream, MuxStreamHandler } from "./machine/stream_face.ts";
 import { Notice } from "./notice.ts";
+import { leaveGroup, MuxSendGroup } from "./send_group.ts";
 import type { MuxSession } from "./session.ts";
 
 /** Most bytes of a stream that are copied because they must wait; a write of more waits itself. */
 const SEND_BUFFER = 65_536;
 /** A write goes on when so many bytes have room, so that it is not cut into small pieces. */
 const LEAST_ROOM = SEND_BUFFER / 4;
+/** Most bytes of a write of all bytes that are copied rather than waited for. */
+const MAX_COPY = SEND_BUFFER / 4;
 
 /** The result of an operation that has none; undefined would mean that the operation must wait. */
 const VOID = null;
@@ -23,14 +30,16 @@ export interface Ending {
 }
 
 /**
- * The operations of a stream. What a stream needs only while it is used is made when it is needed: an
- * idle stream is small.
+ * The operations of a stream. What a stream needs only while it is used is made when it is needed:
+ * an idle stream is small.
  */
 export class StreamCore implements MuxStreamHandler {
   readonly stream: MuxMachineStream;
   readonly session: MuxSession;
   /** Why the application has ended the stream; null if it has not. */
   closedHere: MuxError | null = null;
+  /** Bytes that were read. */
+  bytesRead = 0;
   /** The Web Streams, once they are in use. */
   readableEnding: Ending | null = null;
   writableEnding: Ending | null = null;
@@ -53,11 +62,11 @@ export class StreamCore implements MuxStreamHandler {
 
   /** See {@linkcode MuxStream.read}. */
   read(p: Uint8Array, options: OperationOptions): Promise<number | null> {
-    const queue = this.#reads ??= this.#queue("read");
-    return queue.run(() => {
+    const attempt = () => {
       checkBytes(p);
       return this.#read(p);
-    }, options);
+    };
+    return this.#run(READ, attempt, options);
   }
 
   /** See {@linkcode MuxStream.tryRead}. */
@@ -71,8 +80,7 @@ export class StreamCore implements MuxStreamHandler {
 
   /** Reads the next bytes, as many as are there, for a stream of chunks; null at the end. */
   readChunk(size: number): Promise<Uint8Array<ArrayBuffer> | null> {
-    const queue = this.#reads ??= this.#queue("read");
-    return queue.run(() => {
+    return this.#run(READ, () => {
       const chunk = new Uint8Array(Math.max(1, Math.min(size, this.stream.readable)));
       const count = this.#read(chunk);
       return count === undefined || count === null ? count : chunk;
@@ -84,7 +92,11 @@ export class StreamCore implements MuxStreamHandler {
     if (this.#cancelled) throw new MuxError("closed", "Cannot read: the readable was cancelled");
     if (p.length === 0) return 0;
     const { stream } = this;
-    if (stream.readable > 0) return stream.read(p, this.session.carrier.now());
+    if (stream.readable > 0) {
+      const count = stream.read(p, this.session.carrier.now());
+      this.bytesRead += count;
+      return count;
+    }
     if (stream.readEnded) return null;
     if (stream.readError) throw stream.readError;
     return undefined;
@@ -101,8 +113,7 @@ export class StreamCore implements MuxStreamHandler {
 
   /** See {@linkcode MuxStream.write}. */
   write(p: Uint8Array, options: OperationOptions): Promise<number> {
-    const queue = this.#writes ??= this.#queue("write");
-    return queue.run(() => {
+    return this.#run(WRITE, () => {
       checkBytes(p);
       this.#checkWritable();
       if (p.length === 0) return 0;
@@ -145,24 +156,30 @@ export class StreamCore implements MuxStreamHandler {
   async writev(pieces: readonly Uint8Array[], options: OperationOptions): Promise<void> {
     const total = lengthOf(pieces);
     const { stream } = this;
-    const queue = this.#writes ??= this.#queue("write");
     /** Bytes that the machine was given, and has not sent: they lie where the application wrote. */
     let lent = false;
-    await queue.run(
+    await this.#run(
+      WRITE,
       () => {
         if (lent && this.session.delivers) return VOID;
         if (stream.writeError) throw stream.writeError;
         // What was handed over is sent, even if the mux is being closed.
         if (lent) return stream.queued > 0 ? undefined : VOID;
         this.#checkWritable();
-        if (total <= SEND_BUFFER - stream.queued && (stream.queued > 0 || pieces.length > 1)) {
-          stream.write(joined(pieces, total));
+        if (stream.queued > 0) {
+          if (total > SEND_BUFFER - stream.queued) return undefined;
+          stream.write(lastOf(pieces, total));
           return VOID;
         }
-        if (stream.queued > 0) return undefined;
-        lent = true;
         stream.writev(pieces);
-        return stream.queued > 0 ? undefined : VOID;
+        if (stream.queued === 0) return VOID;
+        if (total > MAX_COPY) {
+          lent = true;
+          return undefined;
+        }
+        const left = stream.withdraw();
+        if (left > 0) stream.write(lastOf(pieces, left));
+        return VOID;
       },
       options,
       () => `: ${lent ? total - stream.queued : 0} of ${total} bytes were written`,
@@ -175,8 +192,7 @@ export class StreamCore implements MuxStreamHandler {
 
   /** See {@linkcode MuxStream.closeWrite}. */
   closeWrite(options: OperationOptions): Promise<null> {
-    const queue = this.#writes ??= this.#queue("write");
-    return queue.run(() => {
+    return this.#run(WRITE, () => {
       if (this.stream.writeError) throw this.stream.writeError;
       this.stream.closeWrite();
       return VOID;
@@ -247,7 +263,7 @@ export class StreamCore implements MuxStreamHandler {
 
   set readableCallback(callback: (() => void) | null) {
     this.#readable?.cancel();
-    this.#readable = callback && new Notice(callback);
+    this.#readable = callback && new Notice(callback, this.stream);
     const { readable, readEnded, readError } = this.stream;
     if (readable > 0 || readEnded || readError) this.#readable?.call();
   }
@@ -259,7 +275,7 @@ export class StreamCore implements MuxStreamHandler {
 
   set writableCallback(callback: (() => void) | null) {
     this.#writable?.cancel();
-    this.#writable = callback && new Notice(callback);
+    this.#writable = callback && new Notice(callback, this.stream);
     this.#writable?.arm();
     this.#noteRoom();
   }
@@ -275,6 +291,7 @@ export class StreamCore implements MuxStreamHandler {
   /** The machine has data, the end, or an error. */
   onReadable(): void {
     this.#reads?.serve();
+    if (this.#reads && !this.#reads.busy) this.#reads = null;
     this.#readable?.call();
     this.readableEnding?.update();
   }
@@ -282,6 +299,7 @@ export class StreamCore implements MuxStreamHandler {
   /** The machine has sent something, or the direction has failed. */
   onWritable(): void {
     this.#writes?.serve();
+    if (this.#writes && !this.#writes.busy) this.#writes = null;
     this.#noteRoom();
     this.writableEnding?.update();
   }
@@ -289,6 +307,8 @@ export class StreamCore implements MuxStreamHandler {
   /** Nothing can happen to the stream any more. */
   onClosed(): void {
     this.session.load--;
+    const { sendGroup } = this.stream;
+    if (sendGroup instanceof MuxSendGroup) leaveGroup(sendGroup, this.stream);
     if (this.#closed) this.#settle(this.#closed);
   }
 
@@ -298,15 +318,39 @@ export class StreamCore implements MuxStreamHandler {
     this.#readable?.call();
   }
 
-  #queue(name: string): OperationQueue {
-    const { carrier } = this.session;
-    return new OperationQueue(
-      name,
-      (delay, run) => carrier.after(delay, run),
-      () => "",
-      (message) => new MuxError("timeout", message),
-    );
+  /** Runs an operation, at once if that is possible. Only one that must wait needs a queue. */
+  #run<T>(
+    kind: typeof READ | typeof WRITE,
+    attempt: () => T | undefined,
+    options: OperationOptions,
+    progress?: () => string,
+    undo?: () => void,
+  ): Promise<T> {
+    let queue = kind === READ ? this.#reads : this.#writes;
+    if (queue === null) {
+      try {
+        checkLimits(kind, options.signal, options.timeout);
+        const result = attempt();
+        if (result !== undefined) return Promise.resolve(result);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      const { after } = this.session;
+      queue = new OperationQueue(kind, after, undefined, timeoutError);
+      if (kind === READ) this.#reads = queue;
+      else this.#writes = queue;
+    }
+    return queue.run(attempt, options, progress, undo);
   }
+}
+
+/** Kinds of operations, by their names in messages. */
+const READ = "read";
+const WRITE = "write";
+
+/** The error of an operation that took too long. */
+function timeoutError(message: string): MuxError {
+  return new MuxError("timeout", message);
 }
 
 /** Bytes of all pieces. Throws if one is none. */
@@ -320,13 +364,14 @@ function lengthOf(pieces: readonly Uint8Array[]): number {
   return total;
 }
 
-/** The pieces in one piece of memory. */
-function joined(pieces: readonly Uint8Array[], total: number): Uint8Array {
-  const all = new Uint8Array(total);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
+/** A copy of the last bytes of pieces. */
+function lastOf(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const copy = new Uint8Array(length);
+  for (let i = pieces.length - 1, end = length; end > 0; i--) {
+    const piece = pieces[i];
+    if (piece.length <= end) copy.set(piece, end - piece.length);
+    else copy.set(piece.subarray(piece.length - end));
+    end -= piece.length;
   }
-  return all;
+  return copy;
 }

@@ -1,5 +1,6 @@
 /**
- * What the streams of a simulation carry: each byte says which stream, direction and place it is of.
+ * What the streams of a simulation carry: each byte says which stream, direction and place it is
+ * of.
  *
  * @module
  */

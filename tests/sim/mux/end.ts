@@ -2,8 +2,11 @@ import type { Random } from "../../../transport/link/random.ts";
 import type { MuxMachine, MuxMachineStream } from "../../../transport/mux/machine/mod.ts";
 import { bytesOf, wrongByte } from "./bytes.ts";
 
-/** How an application reads a stream: when it is told, now and then, or never. */
-export type Reading = "told" | "slow" | "never";
+/**
+ * How an application reads a stream: when it is told; when what it has written on it was sent; now
+ * and then; or never.
+ */
+export type Reading = "told" | "coupled" | "slow" | "never";
 
 /** What an application does in its time. */
 export interface EndPlan {
@@ -21,6 +24,8 @@ export interface EndPlan {
   readonly ignored: number;
   /** Part of the streams that are read slowly. */
   readonly slow: number;
+  /** Part of the streams that are read only when what was written on them was sent. */
+  readonly coupled: number;
   readonly groups: number;
 }
 
@@ -90,6 +95,8 @@ export class End {
       ? "never"
       : random.chance(plan.slow)
       ? "slow"
+      : random.chance(plan.coupled)
+      ? "coupled"
       : "told";
     if (this.records.has(stream.id)) this.fail(`stream ${stream.id} came twice`);
     const record = new StreamRecord(stream, reading, random.below(plan.total + 1));
@@ -107,7 +114,10 @@ export class End {
 
   #readable(record: StreamRecord): void {
     record.toldReadable++;
-    if (record.reading === "told" || this.finishing) this.readAll(record);
+    if (record.reading === "coupled" && record.stream.queued > 0) return;
+    if (record.reading !== "slow" || this.finishing) {
+      if (record.reading !== "never") this.readAll(record);
+    }
   }
 
   #writable(record: StreamRecord): void {
@@ -115,6 +125,7 @@ export class End {
     if (stream.sent > record.written) this.fail(`${stream.id}: more was sent than written`);
     // The memory of what was sent is used for something else.
     while (pending.length > 0 && pending[0].end <= stream.sent) pending.shift()!.bytes.fill(0xee);
+    if (record.reading === "coupled" && stream.queued === 0) this.readAll(record);
   }
 
   #closed(record: StreamRecord): void {
@@ -251,7 +262,7 @@ export class End {
   finish(): void {
     this.finishing = true;
     for (const record of this.records.values()) {
-      if (record.reading !== "never") this.readAll(record);
+      if (record.reading !== "never") this.#readable(record);
     }
   }
 }

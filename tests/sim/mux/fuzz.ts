@@ -1,10 +1,10 @@
 /**
- * Feeds frames of a hostile peer into a machine, one after another, beside a plain model of what smux
- * does with each.
+ * Feeds frames of a hostile peer into a machine, one after another, beside a plain model of what
+ * smux does with each.
  *
- * What must hold: nothing throws; memory, streams, and what waits to be sent stay bounded; data goes to
- * the stream that it is for, and only there; what breaks the protocol ends the session and says why,
- * and nothing else does.
+ * What must hold: nothing throws; memory, streams, and what waits to be sent stay bounded; data
+ * goes to the stream that it is for, and only there; what breaks the protocol ends the session and
+ * says why, and nothing else does.
  *
  * @module
  */
@@ -223,7 +223,8 @@ class Round {
       if (taken === end || at === end) continue;
       if (machine.receptive) continue;
       complete = false;
-      // The receive buffer is full, or too much waits to be sent: time passes, or something is read.
+      // The receive buffer is full, or too much waits to be sent: time passes, or something is
+      // read.
       if (random.chance(0.5)) this.#readAll();
       else this.#now += 50;
       this.#drain();
@@ -350,8 +351,8 @@ class Round {
 
   #checkBounds(): void {
     const machine = this.#machine;
-    const { options, buffered, acceptable, deadline } = machine;
-    if (buffered > options.maxReceiveBuffer + OVERSHOOT) this.#fail(`${buffered} bytes of memory`);
+    const { options, buffered, memoryLimit, acceptable, deadline } = machine;
+    if (buffered > memoryLimit + OVERSHOOT) this.#fail(`${buffered} bytes of memory`);
     if (acceptable > options.acceptBacklog) this.#fail(`${acceptable} streams wait`);
     if (machine.streams > options.maxIncomingStreams + 101) {
       this.#fail(`${machine.streams} streams`);

@@ -11,6 +11,8 @@ export interface PipeOptions {
   readonly capacity: number;
   /** How long a write may take, in ms: the memory of its frames is in use so long. */
   readonly writeTime: number;
+  /** Most bytes that arrive at the same time. */
+  readonly packet: number;
 }
 
 /** A write that is under way. */
@@ -25,7 +27,9 @@ interface Piece {
   readonly at: number;
 }
 
-/** One direction of the connection below: bytes keep their order, are late, and are cut anywhere. */
+/**
+ * One direction of the connection below: bytes keep their order, are late, and are cut anywhere.
+ */
 export class Pipe {
   /** Bytes that were moved in. */
   bytes = 0;
@@ -121,6 +125,7 @@ export class Pipe {
 
   #cutAt(length: number): number {
     const random = this.#random;
+    length = Math.min(length, this.#options.packet);
     if (random.chance(0.3)) return length;
     return Math.min(length, random.chance(0.3) ? 1 + random.below(12) : 1 + random.below(8000));
   }

@@ -7,6 +7,7 @@ import { assertRejects } from "@std/assert";
 import { type Connection, type EndpointOptions, turbo } from "../../../mod.ts";
 import type { LinkOptions } from "../../../transport/link/mod.ts";
 import { Mux, MuxError, type MuxOptions, type MuxStream } from "../../../transport/mux.ts";
+import { concat } from "./harness.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 
 /** The addresses of the two ends. */
@@ -64,4 +65,11 @@ export async function streamOf(
 /** The error with which an operation is rejected. */
 export function errorOf(promise: Promise<unknown>): Promise<MuxError> {
   return assertRejects(() => promise, MuxError);
+}
+
+/** Reads a stream to its end. */
+export async function readAll(stream: MuxStream): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of stream.readable) parts.push(chunk);
+  return concat(parts);
 }

@@ -19,7 +19,9 @@ class Flow implements Sender {
   }
 }
 
-/** Lets senders send up to `bytes` in frames of at most `frame` bytes. Returns who sent, in order. */
+/**
+ * Lets senders send up to `bytes` in frames of at most `frame` bytes. Returns who sent, in order.
+ */
 function serve(scheduler: Scheduler, bytes: number, frame = 1000): string[] {
   const order: string[] = [];
   while (bytes > 0) {
@@ -52,7 +54,7 @@ Deno.test("scheduler: streams of one order share equally, whatever their frames"
     scheduler.sent(flow, size);
   }
   for (const { sent, name } of flows) {
-    assert(Math.abs(sent - 1_000_000) <= 8192, `${name} has sent ${sent}`);
+    assert(Math.abs(sent - 1_000_000) <= 32_768, `${name} has sent ${sent}`);
   }
 });
 
@@ -64,7 +66,7 @@ Deno.test("scheduler: streams share in proportion to their weights", () => {
   const total = weights.reduce((sum, weight) => sum + weight);
   for (const { sent, weight } of flows) {
     const due = 20_000_000 * weight / total;
-    assert(Math.abs(sent - due) <= 512 * weight, `${weight} has sent ${sent} of ${due}`);
+    assert(Math.abs(sent - due) <= 2 * 2048 * weight, `${weight} has sent ${sent} of ${due}`);
   }
 });
 
@@ -88,7 +90,7 @@ Deno.test("scheduler: a new order counts at once", () => {
   scheduler.setOrder(a, 2);
   assertEquals(serve(scheduler, 50_000), ["a"]);
   scheduler.setOrder(a, 1);
-  assertEquals(serve(scheduler, 50_000).length > 4, true);
+  assertEquals(serve(scheduler, 200_000).length > 4, true);
 });
 
 Deno.test("scheduler: a stream that had nothing to send goes before those that always have", () => {
@@ -109,8 +111,24 @@ Deno.test("scheduler: one that is new again and again does not starve the others
     greedy.waiting = 1000;
     scheduler.ready(greedy);
     serve(scheduler, 1000);
+    // There is no room for more, but the scheduler was asked, and saw that it has nothing left.
+    scheduler.next();
   }
   assert(bulk.sent > 4_500_000, `bulk has sent ${bulk.sent}, greedy ${greedy.sent}`);
+});
+
+Deno.test("scheduler: new streams without end do not starve one that is there", () => {
+  const scheduler = new Scheduler();
+  const bulk = add(scheduler, new Flow("bulk"));
+  serve(scheduler, 100_000);
+  let news = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const flow = add(scheduler, new Flow(`${i}`, 16, 1000));
+    serve(scheduler, 1000);
+    if (flow.waiting > 0) news++;
+  }
+  const share = (bulk.sent - 100_000) / 20_000_000;
+  assert(share > 0.19 && share < 0.21, `bulk has sent ${share} of all; ${news} wait`);
 });
 
 Deno.test("scheduler: groups share equally, whatever they hold and whatever their orders", () => {
@@ -121,7 +139,7 @@ Deno.test("scheduler: groups share equally, whatever they hold and whatever thei
   serve(scheduler, 9_000_000);
   for (const group of [one, many, third]) {
     const sent = group.reduce((sum, flow) => sum + flow.sent, 0);
-    assert(Math.abs(sent - 3_000_000) <= 2 * 8192, `${group[0].name}: ${sent}`);
+    assert(Math.abs(sent - 3_000_000) <= 2 * 32_768, `${group[0].name}: ${sent}`);
   }
   // In the second one, order is kept.
   assertEquals(many.filter(({ sent }) => sent > 0).length, 16);
@@ -135,7 +153,7 @@ Deno.test("scheduler: a stream alone may send without end, and is not new when a
   serve(scheduler, 1_000_000, 30_000);
   add(scheduler, new Flow("request", 16, 500));
   assertEquals(serve(scheduler, 1000), ["request", "bulk"]);
-  assertEquals(bulk.deficit <= 16 * 512, true);
+  assertEquals(bulk.deficit <= 16 * 2048, true);
 });
 
 Deno.test("scheduler: random use leaves nobody out and nothing behind", () => {

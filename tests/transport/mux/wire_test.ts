@@ -1,6 +1,6 @@
 /**
- * Bytes on the wire, written by hand from the format of smux: `ver cmd length(2) sid(4) data`, integers
- * little-endian.
+ * Bytes on the wire, written by hand from the format of smux: `ver cmd length(2) sid(4) data`,
+ * integers little-endian.
  *
  * @module
  */
@@ -153,8 +153,11 @@ Deno.test("wire 2: the first read is told, and then every half window", () => {
   // Several that wait are told as one.
   for (let i = 0; i < 3; i++) stream.read(new Uint8Array(500));
   assertEquals(names(drain(machine)), ["UPD 3 2010/1000"]);
-  // Behind the end there is nothing to tell.
+  // Behind the end there is nothing to tell, not even what waits to be told.
+  stream.read(new Uint8Array(500));
+  assertEquals(machine.hasOutput, true);
   machine.input(frame(2, 1, 3), 0);
+  assertEquals(names(drain(machine)), []);
   readAll(stream);
   assertEquals(names(drain(machine)), []);
 });

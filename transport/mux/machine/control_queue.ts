@@ -13,8 +13,8 @@ import type { OutputBatch } from "./output_batch.ts";
 import type { Stream } from "./stream.ts";
 
 /**
- * Control frames that a stream may have to send, in the order in which they are sent. A reset is a note,
- * and a FIN behind it.
+ * Control frames that a stream may have to send, in the order in which they are sent. A reset is a
+ * note, and a FIN behind it.
  */
 export const ControlFlag = { Syn: 1, Upd: 2, Stop: 4, Reset: 8, Fin: 16 };
 

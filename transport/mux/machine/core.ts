@@ -2,8 +2,11 @@ import { ControlQueue } from "./control_queue.ts";
 import { MuxError } from "./errors.ts";
 import { ReceiveMemory } from "./memory.ts";
 import type { Notices } from "./notices.ts";
-import type { ResolvedMuxMachineOptions } from "./options.ts";
+import { memoryLimitOf, type ResolvedMuxMachineOptions } from "./options.ts";
+import { QueuePool } from "./queue_pool.ts";
+import { ReceiveQueue } from "./receive_queue.ts";
 import { Scheduler } from "./scheduler.ts";
+import { SendQueue } from "./send_queue.ts";
 import { newStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
 import { WindowPool } from "./window_pool.ts";
@@ -23,6 +26,8 @@ export class Core {
   readonly windows: WindowPool;
   readonly scheduler = new Scheduler();
   readonly control: ControlQueue;
+  readonly sendQueues: QueuePool<SendQueue> = new QueuePool(() => new SendQueue());
+  readonly receiveQueues: QueuePool<ReceiveQueue> = new QueuePool(() => new ReceiveQueue());
   readonly stats = newStats();
   /** Streams by id, as 32-bit integers. */
   readonly streams = new Map<number, Stream>();
@@ -42,7 +47,7 @@ export class Core {
 
   constructor(options: ResolvedMuxMachineOptions, now: number, owner: CoreOwner, notices: Notices) {
     this.options = options;
-    this.memory = new ReceiveMemory(options.maxReceiveBuffer);
+    this.memory = new ReceiveMemory(memoryLimitOf(options));
     this.windows = new WindowPool(
       options.maxStreamBuffer,
       options.maxReceiveBuffer,

@@ -16,7 +16,9 @@ export type MuxErrorKind =
   | "refused"
   /** The stream was cut: nobody read it, and its data filled the session's receive buffer. */
   | "stalled"
-  /** The stream was cut: more data came than its window allowed, or a window update was impossible. */
+  /**
+   * The stream was cut: more data came than its window allowed, or a window update was impossible.
+   */
   | "flow"
   /** Every stream id of this side was used. */
   | "exhausted"

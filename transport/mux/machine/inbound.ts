@@ -178,6 +178,7 @@ export class Inbound implements NoteReader {
       this.#remaining -= length;
       if (stream?.receivedEnd) stats.bytesAfterEnd += length;
       else stats.strayBytes += length;
+      stream?.discard(length);
       return length;
     }
     const room = memory.room;

@@ -37,8 +37,8 @@ export type MuxMachineState = "open" | "closing" | "closed";
  *
  * - `input(bytes, now)` takes what was received. If it does not take all, the user keeps the rest
  *   until `onReceptive` and reads nothing more.
- * - `output(batch, room, now)` gives frames that are due. The user writes or copies them in order, and
- *   then calls `release(batch)`.
+ * - `output(batch, room, now)` gives frames that are due. The user writes or copies them in order,
+ *   and then calls `release(batch)`.
  * - `tick(now)` tells that time has passed, at `deadline` at the latest.
  * - `inputEnd(now)` and `fail(error)` tell that the connection below has ended or failed.
  *
@@ -128,8 +128,8 @@ export class MuxMachine {
   }
 
   /**
-   * Why the session has ended; null as long as it has not, and after a `close` of this side. After a
-   * `close` of the peer, the kind is `reset`, and `closeCode` and `reason` are the peer's.
+   * Why the session has ended; null as long as it has not, and after a `close` of this side. After
+   * a `close` of the peer, the kind is `reset`, and `closeCode` and `reason` are the peer's.
    */
   get error(): MuxError | null {
     return this.#error;
@@ -143,6 +143,14 @@ export class MuxMachine {
   /** Bytes of memory in use for data that was not read yet. */
   get buffered(): number {
     return this.#core.memory.used;
+  }
+
+  /**
+   * What {@linkcode MuxMachine.buffered} does not go beyond, apart from two blocks of 64 KiB. See
+   * {@linkcode MuxMachineOptions.maxReceiveBuffer}.
+   */
+  get memoryLimit(): number {
+    return this.#core.memory.limit;
   }
 
   /** Round trip to the peer in ms, for the size of receive windows. 0: unknown. Default: 0. */
@@ -218,6 +226,7 @@ export class MuxMachine {
     if (this.#state === "closed") return bytes.length;
     const wasFull = this.#inbound.full;
     const taken = this.#inbound.take(bytes);
+    this.#core.windows.used = this.#core.memory.used;
     if (taken > 0) this.#keepAlive.heard(this.#core.now);
     if (this.#inbound.full) {
       if (!wasFull) this.#core.stats.pauses++;
@@ -235,8 +244,8 @@ export class MuxMachine {
   }
 
   /**
-   * The connection below has no more bytes, and all were taken: the peer has ended it. Streams that the
-   * peer has not ended fail, after what has arrived was read.
+   * The connection below has no more bytes, and all were taken: the peer has ended it. Streams that
+   * the peer has not ended fail, after what has arrived was read.
    *
    * @param now The time in ms.
    */
@@ -262,10 +271,11 @@ export class MuxMachine {
   /**
    * Moves frames that are due into a batch: control frames first, then data by priority. Frames are
    * complete, and no longer than the room. An urgent frame that comes later waits for all that lies
-   * below already. So give as much room as the connection below sends at once, and two segments more.
+   * below already. So give as much room as the connection below sends at once, and two segments
+   * more.
    *
-   * Give 0 or at least 1024 bytes. With less, frames are short, and the note at the end of a session,
-   * of up to 536 bytes, may not fit.
+   * Give 0 or at least 1024 bytes. With less, frames are short, and the note at the end of a
+   * session, of up to 536 bytes, may not fit.
    *
    * @param batch Where the frames go. It need not be empty.
    * @param room Most bytes that are added.
@@ -301,7 +311,9 @@ export class MuxMachine {
     return this.#outbound.busy;
   }
 
-  /** The frames of a batch were written or copied: its memory is free again, and the batch empty. */
+  /**
+   * The frames of a batch were written or copied: its memory is free again, and the batch empty.
+   */
   release(batch: OutputBatch): void {
     batch.clear();
     this.#flush();
@@ -344,9 +356,10 @@ export class MuxMachine {
   // ——— The end ———
 
   /**
-   * Closes the session: what was written on the streams is sent first. Nothing can be read any more. The
-   * machine is `closed` when everything was moved into batches. A peer that runs this module learns the
-   * code and the reason; another one learns it when the connection below is closed.
+   * Closes the session: what was written on the streams is sent first. Nothing can be read any
+   * more. The machine is `closed` when everything was moved into batches. A peer that runs this
+   * module learns the code and the reason; another one learns it when the connection below is
+   * closed.
    *
    * @param code 0 to 2^32 - 257. Default: 0.
    * @param reason Default: none. What is beyond 256 bytes of UTF-8 is cut off.
@@ -368,8 +381,8 @@ export class MuxMachine {
   }
 
   /**
-   * Ends the session at once: what was written and not moved into a batch is dropped. A last note waits
-   * for a peer that runs this module.
+   * Ends the session at once: what was written and not moved into a batch is dropped. A last note
+   * waits for a peer that runs this module.
    *
    * @param code 0 to 2^32 - 257. Default: 0.
    * @param reason See {@linkcode MuxMachine.close}.

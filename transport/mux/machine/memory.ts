@@ -3,8 +3,8 @@ import { Arena } from "../../../kcp/arena.ts";
 /** Most bytes of the connection below that are copied into the memory at a time. */
 const MAX_COPY = 65_536;
 /**
- * Memory beyond the limit: for the copy of what arrives, and for the last two blocks of data, 64 KiB
- * each. With the rest, there is a small block also when such blocks lie all over the memory.
+ * Memory beyond the limit: for the copy of what arrives, and for the last two blocks of data, 64
+ * KiB each. With the rest, there is a small block also when such blocks lie all over the memory.
  */
 const RESERVE = 4 * MAX_COPY;
 

@@ -2,16 +2,18 @@
  * What smux has no frame for, in rows of NOP frames. smux ignores the stream id of a NOP: so a note
  * says by stream ids what a peer that runs this module understands, and another one passes over.
  *
- * The first id says which note it is. The next two are the stream and the code, or, when the session
- * is closed, the code and the bytes of the reason; ids with four bytes of the reason each follow. A
- * note that another frame interrupts says nothing.
+ * The first id says which note it is. The next two are the stream and the code, or, when the
+ * session is closed, the code and the bytes of the reason; ids with four bytes of the reason each
+ * follow. A note that another frame interrupts says nothing.
  *
  * @module
  */
 import { CMD_NOP, HEADER_SIZE, writeHeader } from "./frame.ts";
 import type { OutputBatch } from "./output_batch.ts";
 
-/** "KCP" and a number: the sender ends its direction of a stream, without the rest. A FIN follows. */
+/**
+ * "KCP" and a number: the sender ends its direction of a stream, without the rest. A FIN follows.
+ */
 export const NOTE_RESET = 0x01_50_43_4b;
 /** The sender reads the stream no more. */
 export const NOTE_STOP = 0x02_50_43_4b;

@@ -2,8 +2,8 @@ import type { MuxError } from "./errors.ts";
 import type { Stream } from "./stream.ts";
 
 /**
- * What a machine tells its user. It is told at the end of the call of the machine in which it happened,
- * when the machine may be used again.
+ * What a machine tells its user. It is told at the end of the call of the machine in which it
+ * happened, when the machine may be used again.
  */
 export interface MuxMachineHandler {
   /** Streams of the peer wait: {@linkcode MuxMachine.accept} gives them. */

@@ -2,16 +2,26 @@
 export interface MuxMachineOptions {
   /** Whether this side is the client, which opens streams of odd ids. The server's are even. */
   readonly client: boolean;
-  /** Version of smux's protocol. Both sides must use the same. Default: 2, which has credit. */
+  /**
+   * Version of smux's protocol. Both sides must use the same. Version 1 has no credit: a stream
+   * that is not read delays all others when the receive buffer is full, and an application that
+   * reads only what it has answered may stop the session. Default: 2.
+   */
   readonly version?: 1 | 2;
   /** Most payload bytes of a frame that is sent. 1 to 65535. Default: 32768, as smux. */
   readonly maxFrameSize?: number;
   /**
-   * Most memory for data of all streams that was not read yet, in bytes. 1 to 2147483647; above
-   * 2^29 it counts as 2^29. Default: 4194304, as smux.
+   * Memory for data of all streams that was not read yet, in bytes. 1 to 2147483647; above 2^29 it
+   * counts as 2^29. Default: 4194304, as smux.
    *
-   * When it is full, nothing more is taken from the connection below. That ends when something is
-   * read, or, after {@linkcode MuxMachineOptions.stallGrace}, when a stream that nobody reads is cut.
+   * In version 1, it is a limit. In version 2, receive windows are made so that what peers send
+   * fits; but each new stream may bring 262144 bytes before its sender is told of less, and many
+   * streams may be used at once: so the limit is 4 times as much and 1 MiB. See {@linkcode
+   * MuxMachine.memoryLimit}.
+   *
+   * At the limit, nothing more is taken from the connection below. That ends when something is
+   * read, or, after {@linkcode MuxMachineOptions.stallGrace}, when a stream that nobody reads is
+   * cut.
    */
   readonly maxReceiveBuffer?: number;
   /**
@@ -20,11 +30,14 @@ export interface MuxMachineOptions {
    */
   readonly maxStreamBuffer?: number;
   /**
-   * Whether receive windows grow with what is read in a round trip, to more than `maxStreamBuffer`.
-   * All that is told beyond it stays below 3/4 of `maxReceiveBuffer`. Default: true.
+   * Whether receive windows grow with what is read in a round trip, to more than `maxStreamBuffer`:
+   * up to 3/4 of `maxReceiveBuffer` each, and twice `maxReceiveBuffer` all together. Default: true.
    */
   readonly autoTune?: boolean;
-  /** A NOP is sent when nothing else was sent for this time, in ms. `Infinity`: never. Default: 10000. */
+  /**
+   * A NOP is sent when nothing else was sent for this time, in ms. `Infinity`: never. Default:
+   * 10000.
+   */
   readonly keepAliveInterval?: number;
   /**
    * The session ends when nothing arrived for this time, in ms. `Infinity`: never. It must not be
@@ -32,8 +45,9 @@ export interface MuxMachineOptions {
    */
   readonly keepAliveTimeout?: number;
   /**
-   * When the receive buffer of the session is full, a stream is cut if nobody has read it for this
-   * time, in ms. Until then the peer waits with all streams. `Infinity`: never. Default: 5000.
+   * When the receive buffer of the session is at its limit, a stream is cut if nobody has read it
+   * for this time, in ms. Until then the peer waits with all streams. `Infinity`: never. Default:
+   * 5000.
    */
   readonly stallGrace?: number;
   /** Most streams of the peer that wait to be accepted. Further ones are refused. Default: 1024. */
@@ -41,8 +55,8 @@ export interface MuxMachineOptions {
   /** Most streams of the peer that are open. Further ones are refused. Default: 65536. */
   readonly maxIncomingStreams?: number;
   /**
-   * Whether resets and closes carry codes, in NOP frames with stream ids. smux ignores those ids. A port
-   * of smux that does not needs `false`. Default: true.
+   * Whether resets and closes carry codes, in NOP frames with stream ids. smux ignores those ids. A
+   * port of smux that does not needs `false`. Default: true.
    */
   readonly resetCodes?: boolean;
   /** Id of the first stream that this side opens. For tests. Default: 3 for a client, else 2. */
@@ -54,6 +68,14 @@ export type ResolvedMuxMachineOptions = Required<MuxMachineOptions>;
 
 /** Largest receive buffer in bytes: the machine's memory is one block of at most 1 GiB. */
 const MAX_RECEIVE_BUFFER = 2 ** 29;
+/** In version 2, the memory is at its limit at so many times the receive buffer, and a MiB. */
+const MEMORY_FACTOR = 4;
+
+/** Most memory for received data, in bytes. */
+export function memoryLimitOf({ version, maxReceiveBuffer }: ResolvedMuxMachineOptions): number {
+  if (version === 1) return maxReceiveBuffer;
+  return Math.min(MEMORY_FACTOR * maxReceiveBuffer + 2 ** 20, MAX_RECEIVE_BUFFER + 2 ** 20);
+}
 
 /**
  * Checks settings, and fills in the defaults.

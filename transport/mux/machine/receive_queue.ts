@@ -3,7 +3,9 @@ import type { Arena } from "../../../kcp/arena.ts";
 /** Smallest and largest block in bytes. */
 const MIN_BLOCK = 256;
 const MAX_BLOCK = 65_536;
-/** Up to this size, a part of a block may stay unused rather than that the bytes need a second one. */
+/**
+ * Up to this size, a part of a block may stay unused rather than that the bytes need a second one.
+ */
 const SMALL_BLOCK = 4096;
 /** Each block begins with the offset of the next one and with its own size. */
 const LINK_SIZE = 8;
@@ -14,8 +16,8 @@ const MAX_LOOP = 48;
  * Bytes of one stream that wait to be read: a list of blocks in the memory of the session.
  *
  * A block is about as large as what comes, or a quarter of what waits already. So a small message
- * takes a small block, many bytes take few, and little memory is taken and not used. A block goes back
- * as soon as it was read: an empty queue holds none.
+ * takes a small block, many bytes take few, and little memory is taken and not used. A block goes
+ * back as soon as it was read: an empty queue holds none.
  */
 export class ReceiveQueue {
   /** Bytes that wait. */

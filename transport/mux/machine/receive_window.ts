@@ -15,10 +15,10 @@ export interface WindowOwner {
 
 /** Version 2: what the peer may send on a stream. Positions are modulo 2^32. */
 export class ReceiveWindow {
-  /** Bytes. */
+  /** Bytes; 0 when the window is closed. */
   size: number;
-  /** When it was told last, in ms. */
-  toldAt = -1;
+  /** When it was told last, or the stream was opened, in ms. */
+  toldAt: number;
   readonly #owner: WindowOwner;
   readonly #pool: WindowPool;
   #arrived = 0;
@@ -27,12 +27,15 @@ export class ReceiveWindow {
   #told = 0;
   /** The farthest position up to which the peer was ever allowed to send. */
   #promised = INITIAL_WINDOW;
+  /** Whether something was read. */
   #started = false;
 
-  constructor(owner: WindowOwner, pool: WindowPool) {
+  constructor(owner: WindowOwner, pool: WindowPool, now: number) {
     this.#owner = owner;
     this.#pool = pool;
-    this.size = pool.base;
+    this.toldAt = now;
+    this.size = pool.open(this);
+    if (this.size !== INITIAL_WINDOW) owner.requestUpdate();
   }
 
   /** Bytes that were read, modulo 2^32. */
@@ -46,8 +49,12 @@ export class ReceiveWindow {
     return ((this.#arrived - this.#promised) | 0) <= SLACK;
   }
 
-  /** Data was read. After the first time, and then after each half of the window, the peer is told. */
+  /**
+   * Data was read. After the first time, and then after each half of the window, the peer is told.
+   */
   consume(length: number, now: number): void {
+    // Behind the end, nothing is told.
+    if (this.size === 0) return;
     this.#consumed = (this.#consumed + length) | 0;
     const news = (this.#consumed - this.#told) | 0;
     if (this.#started && 2 * news < this.size) return;
@@ -60,7 +67,8 @@ export class ReceiveWindow {
   }
 
   /** The size has changed, and the peer should know. */
-  tellLater(): void {
+  tellLater(now: number): void {
+    this.toldAt = now;
     this.#owner.requestUpdate();
   }
 
@@ -73,6 +81,6 @@ export class ReceiveWindow {
 
   /** The window is not needed any more. */
   close(): void {
-    this.#pool.take(this);
+    this.#pool.close(this);
   }
 }

@@ -3,7 +3,9 @@ import { CODE_REFUSED, moveNote, NOTE_ABORT, NOTE_FRAMES } from "./note.ts";
 import type { ResolvedMuxMachineOptions } from "./options.ts";
 import type { OutputBatch } from "./output_batch.ts";
 
-/** Most refusals that wait to be sent. A peer that has so many does not read: nothing more is taken. */
+/**
+ * Most refusals that wait to be sent. A peer that has so many does not read: nothing more is taken.
+ */
 export const MAX_REFUSALS = 1024;
 /** Most frames and bytes of a refusal. */
 const MAX_FRAMES = NOTE_FRAMES + 1;

@@ -11,8 +11,8 @@ export interface MuxOpenOptions {
 }
 
 /**
- * What a stream tells its user. It is told at the end of the call of the machine in which it happened,
- * when the machine may be used again; several events of a kind may be told as one.
+ * What a stream tells its user. It is told at the end of the call of the machine in which it
+ * happened, when the machine may be used again; several events of a kind may be told as one.
  */
 export interface MuxStreamHandler {
   /** Data, the end, or {@linkcode MuxMachineStream.readError} has come. */
@@ -67,8 +67,9 @@ export interface MuxMachineStream {
    */
   read(target: Uint8Array, now?: number): number;
   /**
-   * Wants no more data: what has come and what comes is dropped. A peer that runs this module is told,
-   * and its writes fail with the code. Another one of version 2 waits when its window is used up.
+   * Wants no more data: what has come and what comes is dropped. A peer that runs this module is
+   * told, and its writes fail with the code. Another one of version 2 waits when its window is used
+   * up.
    *
    * @param code 0 to 2^32 - 257. Default: 0.
    * @throws {RangeError} If the code is out of range.
@@ -81,7 +82,11 @@ export interface MuxMachineStream {
   readonly queued: number;
   /** Bytes that the connection below has taken since the stream was opened. */
   readonly sent: number;
-  /** Bytes that the peer allows at present; `Infinity` in version 1, which has no credit. */
+  /**
+   * Bytes that the peer allows at present; `Infinity` in version 1, which has no credit. smux gives
+   * none for a stream that its application has closed, and sends nothing but FIN: a writer that has
+   * seen the end should not wait without a timeout.
+   */
   readonly credit: number;
   /** The reason why nothing more can be sent. */
   readonly writeError: MuxError | null;
@@ -109,8 +114,8 @@ export interface MuxMachineStream {
   /** Ends this side's direction, behind all that was written. */
   closeWrite(): void;
   /**
-   * Ends this side's direction at once: what waits is dropped. A peer that runs this module learns the
-   * code; for another it looks like the end.
+   * Ends this side's direction at once: what waits is dropped. A peer that runs this module learns
+   * the code; for another it looks like the end.
    *
    * @param code 0 to 2^32 - 257. Default: 0.
    * @throws {RangeError} If the code is out of range.
@@ -125,8 +130,8 @@ export interface MuxMachineStream {
   reset(code?: number): void;
 
   /**
-   * Priority: as long as a stream of a higher order in the same group has something to send, this one
-   * sends nothing. Any finite number; it can be changed at any time.
+   * Priority: as long as a stream of a higher order in the same group has something to send, this
+   * one sends nothing. Any finite number; it can be changed at any time.
    */
   sendOrder: number;
   /** Streams of one group have an order among themselves. Groups share the bytes equally. */
