@@ -91,7 +91,7 @@ Deno.test("kcptun programs: signals, counters, metrics and the log file", async 
     await client.waitFor(/KCP SNMP:&\{BytesSent:[1-9]\d* BytesReceived:[1-9]\d* MaxConn:1 /);
 
     const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
-    assertMatch(text, /^kcp_sent_packets_total [1-9]\d*$/m);
+    assertMatch(text, /^kcp_connections_packets_out_total [1-9]\d*$/m);
     assertMatch(text, /^tunnel_upstream_bytes_total 200000$/m);
     assertMatch(text, /^tunnel_connections_total 1$/m);
 
