@@ -10,8 +10,9 @@ const KEPT = 16_384;
 /**
  * A connection whose bytes are compressed on the way. It has the methods of `Deno.Conn`.
  *
- * Every write can be decompressed at once when it arrives. A write waits until the path takes more, so
- * that hardly any bytes stand before those that are written next.
+ * Every write can be decompressed at once when it arrives. The connection below is given only what the
+ * path takes, and just before packets leave. So hardly any bytes stand before those that are written
+ * next: those of one write at most.
  */
 export class CompressedConn {
   readonly #conn: Connection;
@@ -22,10 +23,12 @@ export class CompressedConn {
   #at = 0;
   #end = 0;
   #output = new Uint8Array(KEPT);
+  /** Compressed bytes that the path has not taken yet. */
+  #pending = new Uint8Array(0) as Uint8Array;
   /** Whether nothing more can be written: a write fails, and does not wait. */
   #ended = false;
   #finished = false;
-  /** Lets a write go on that waits for the path. */
+  /** Lets a write go on that waits for the bytes before it. */
   #goOn: (() => void) | null = null;
 
   /** @param conn The connection below. It must not be used for anything else. */
@@ -77,30 +80,52 @@ export class CompressedConn {
   }
 
   /**
-   * Writes bytes.
+   * Writes bytes. It waits until the path has taken those of earlier writes.
    *
    * @returns Their number: all are taken.
    * @throws {ConnectionError} When the connection has failed or was closed.
    */
   async write(p: Uint8Array): Promise<number> {
+    while (this.#pending.length > 0 && !this.#ended) {
+      await new Promise<void>((resolve) => this.#goOn = resolve);
+    }
+    if (this.#ended) {
+      // A connection that has ended says why.
+      this.#conn.tryWrite(new Uint8Array());
+      throw new Error("Cannot write: the connection was closed on this side");
+    }
     const size = SnappyEncoder.maxLength(p.length);
     const output = size <= this.#output.length ? this.#output : new Uint8Array(size);
-    const end = this.#encoder.encode(p, output);
-    while (!this.#ended && this.#conn.desiredSize === 0) {
-      await new Promise<void>((resolve) => {
-        this.#goOn = resolve;
-        // To set it asks for a call, whatever was written meanwhile.
-        this.#conn.onWritable = () => this.#wake();
-      });
-    }
-    if (end > 0) await this.#conn.writeAll(output.subarray(0, end));
+    this.#pending = output.subarray(0, this.#encoder.encode(p, output));
+    this.#flush();
+    // To set it asks for a call as soon as there is room.
+    if (this.#pending.length > 0) this.#conn.onWritable = () => this.#flush();
     return p.length;
   }
 
-  /** Ends the direction of this side (half-close). */
-  closeWrite(): Promise<void> {
+  /** Gives the connection as much as the path takes. */
+  #flush(): void {
+    const conn = this.#conn;
+    for (let room; this.#pending.length > 0 && (room = conn.desiredSize) > 0;) {
+      const taken = conn.tryWrite(this.#pending.subarray(0, room));
+      if (taken === 0) break;
+      this.#pending = this.#pending.subarray(taken);
+    }
+    if (this.#pending.length === 0) this.#wake();
+  }
+
+  /** Gives the connection what is left, whether the path takes it or not. */
+  #flushAll(): Promise<void> {
+    const rest = this.#pending;
+    this.#pending = new Uint8Array(0);
     this.#stop();
-    return this.#conn.closeWrite();
+    return rest.length > 0 ? this.#conn.writeAll(rest) : Promise.resolve();
+  }
+
+  /** Ends the direction of this side (half-close), behind everything that was written. */
+  async closeWrite(): Promise<void> {
+    await this.#flushAll();
+    await this.#conn.closeWrite();
   }
 
   /**
@@ -114,8 +139,8 @@ export class CompressedConn {
 
   /** Closes the connection, after everything was delivered. */
   close(): void {
-    this.#stop();
-    this.#conn.close();
+    // If it has failed, there is nothing to deliver.
+    this.#flushAll().catch(() => {}).finally(() => this.#conn.close());
   }
 
   /** Keeps the process alive. */
