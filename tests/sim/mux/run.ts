@@ -208,11 +208,9 @@ class World {
     }
     for (const pipe of this.#pipes) pipe.run(now);
     for (const end of this.#ends) {
-      const { buffered, options, acceptable, streams } = end.machine;
-      if (buffered > options.maxReceiveBuffer + OVERSHOOT) {
-        end.fail(
-          `${buffered} bytes of memory are in use, the limit is ${options.maxReceiveBuffer}`,
-        );
+      const { buffered, memoryLimit, options, acceptable, streams } = end.machine;
+      if (buffered > memoryLimit + OVERSHOOT) {
+        end.fail(`${buffered} bytes of memory are in use, the limit is ${memoryLimit}`);
       }
       if (acceptable > options.acceptBacklog) end.fail(`${acceptable} streams wait`);
       if (streams > options.maxIncomingStreams + end.plan.opens) end.fail(`${streams} streams`);

@@ -217,6 +217,18 @@ for (const version of [1, 2] as const) {
     assertEquals(machine.state, "closed");
   });
 
+  Deno.test(`end ${version}: a session that closes tells nothing of data behind an end`, () => {
+    const machine = machineOf({ version, client: false });
+    machine.input(concat([frame(version, 0, 3), frame(version, 2, 3, pattern(9))]), 0);
+    machine.input(frame(version, 1, 3), 0);
+    const stream = machine.accept()!;
+    stream.write(pattern(300_000));
+    machine.close();
+    assertEquals(take(machine, 5000).length, 5000);
+    machine.input(frame(version, 2, 3, pattern(1000)), 0);
+    assertEquals(names(drain(machine)).filter((name) => name.startsWith("UPD")), []);
+  });
+
   Deno.test(`end ${version}: an abort drops everything`, () => {
     const pair = new Pair({ version });
     const { stream, accepted } = opened(pair);

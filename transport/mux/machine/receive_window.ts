@@ -15,7 +15,7 @@ export interface WindowOwner {
 
 /** Version 2: what the peer may send on a stream. Positions are modulo 2^32. */
 export class ReceiveWindow {
-  /** Bytes. */
+  /** Bytes; 0 when the window is closed. */
   size: number;
   /** When it was told last, or the stream was opened, in ms. */
   toldAt: number;
@@ -53,6 +53,8 @@ export class ReceiveWindow {
    * Data was read. After the first time, and then after each half of the window, the peer is told.
    */
   consume(length: number, now: number): void {
+    // Behind the end, nothing is told.
+    if (this.size === 0) return;
     this.#consumed = (this.#consumed + length) | 0;
     const news = (this.#consumed - this.#told) | 0;
     if (this.#started && 2 * news < this.size) return;

@@ -1,12 +1,18 @@
 import { INITIAL_WINDOW } from "./frame.ts";
 import type { ReceiveWindow } from "./receive_window.ts";
 
-/** What all peers' senders may have unread together, as a multiple of the receive buffer. */
+/**
+ * What the windows of all streams may have beyond the smallest, as a multiple of the receive
+ * buffer; and up to which multiple they grow. The rest is for new streams.
+ */
 const OVERCOMMITMENT = 3;
+const GROWTH = 2;
 /** Largest window, as a part of the receive buffer, if the setting is not larger. */
 const LARGEST = 3 / 4;
-/** When little is left to grant, a new window gets at most this part of it. */
+/** When little is left to grant, a window that begins gets at most this part of it. */
 const PART_OF_REST = 1 / 4;
+/** Window in bytes from the first read on, if that part of the rest is not less. */
+const LARGE_START = 2 ** 20;
 /** Smallest window in bytes, if the setting is not smaller. */
 const SMALLEST = 1024;
 /** A window that was not moved for this time, in ms, and for this many round trips, is shrunk. */
@@ -21,8 +27,9 @@ const UNKNOWN_RTT = 100;
  * In version 2, a session that takes nothing from the connection below takes no window updates
  * either: two sides that wait for each other's updates would wait for ever. So what peers may send
  * must fit the memory. Every new sender assumes 262144 bytes. If that is too much for all together,
- * it is told less at once. All windows together stay below three times the receive buffer, as few
- * streams use theirs.
+ * it is told less at once. Apart from 1 KiB each, all windows together stay below three times the
+ * receive buffer, as few streams use theirs; and they grow up to twice the buffer, so that
+ * something is left for new streams.
  *
  * A window of which half was read within two round trips holds its sender back: it is doubled. (So
  * do QUIC implementations, after Chromium's flow controller.) If nothing is left to grant, windows
@@ -37,10 +44,11 @@ export class WindowPool {
   readonly #base: number;
   readonly #buffer: number;
   readonly #limit: number;
+  readonly #growthLimit: number;
   readonly #smallest: number;
   readonly #largest: number;
   readonly #autoTune: boolean;
-  /** Bytes of all windows. */
+  /** What all windows have beyond the smallest one, in bytes. */
   #granted = 0;
   /** Windows that can be shrunk. The one that was moved last is at the end. */
   readonly #shrinkable = new Set<ReceiveWindow>();
@@ -59,12 +67,13 @@ export class WindowPool {
     this.#base = base;
     this.#buffer = buffer;
     this.#limit = OVERCOMMITMENT * buffer;
+    this.#growthLimit = GROWTH * buffer;
     this.#smallest = Math.min(base, SMALLEST);
     this.#largest = Math.max(base, Math.floor(LARGEST * buffer));
     this.#autoTune = autoTune;
   }
 
-  /** Bytes of all windows. */
+  /** What all windows have beyond the smallest one, in bytes. */
   get granted(): number {
     return this.#granted;
   }
@@ -79,14 +88,16 @@ export class WindowPool {
       ? INITIAL_WINDOW
       : this.#clamp(Math.min(this.#base, PART_OF_REST * (this.#limit - this.#granted)));
     if (size > this.#smallest) this.#shrinkable.add(window);
-    this.#granted += size;
+    this.#granted += size - this.#smallest;
     return size;
   }
 
   /** Removes a window: it has no size any more. */
   close(window: ReceiveWindow): void {
+    if (window.size === 0) return;
     this.#calm(window);
-    this.#set(window, 0);
+    this.#set(window, this.#smallest);
+    window.size = 0;
   }
 
   /**
@@ -100,16 +111,19 @@ export class WindowPool {
     let wanted = size;
     if (!this.#autoTune) wanted = this.#base;
     else if (this.used > this.#buffer) wanted = this.#clamp(size / 2);
-    else if (elapsed < 0) wanted = Math.max(size, this.#base, INITIAL_WINDOW);
+    else if (elapsed < 0) wanted = Math.max(size, this.#base, INITIAL_WINDOW, this.#start());
     else if (elapsed <= 2 * (this.rtt || UNKNOWN_RTT)) wanted = Math.max(size, 2 * size);
     wanted = Math.min(wanted, this.#largest);
+    if (this.#hungry.size > 0) wanted = Math.min(wanted, this.#shareOf(window));
     if (wanted > size) this.#grow(window, wanted, now);
     else this.#set(window, wanted);
-    if (this.#hungry.has(window) ? this.#hungry.size > 1 : this.#hungry.size > 0) {
-      this.#share(window);
-    }
     if (window.size <= this.#base && !this.#hungry.has(window)) this.#calm(window);
     if (this.#shrinkable.delete(window)) this.#shrinkable.add(window);
+  }
+
+  /** Window of a stream that begins to be read: it should not hold its sender's start back. */
+  #start(): number {
+    return Math.min(LARGE_START, Math.floor(PART_OF_REST * (this.#growthLimit - this.#granted)));
   }
 
   #grow(window: ReceiveWindow, wanted: number, now: number): void {
@@ -118,23 +132,27 @@ export class WindowPool {
       this.#busyBytes += window.size;
     }
     this.#takeFromIdle(wanted - window.size, now);
-    const left = this.#limit - this.#granted;
+    const left = this.#growthLimit - this.#granted;
     if (left > 0) this.#set(window, Math.min(wanted, window.size + left));
     if (window.size < wanted) this.#hungry.add(window);
   }
 
-  /** Takes half of a window, if it is more than an equal share of what the busy ones may have. */
-  #share(window: ReceiveWindow): void {
-    const all = this.#limit - this.#granted + this.#busyBytes;
-    const fair = Math.max(this.#base, Math.floor(all / this.#busy.size));
-    if (window.size > fair) this.#set(window, Math.max(fair, window.size >>> 1));
+  /**
+   * What a window may have while others want more: an equal share of what it and the busy ones may
+   * have. If it has more, it loses half, or what is above the share.
+   */
+  #shareOf(window: ReceiveWindow): number {
+    const other = this.#busy.has(window) ? 0 : 1;
+    const all = this.#growthLimit - this.#granted + this.#busyBytes + other * window.size;
+    const fair = this.#clamp(all / (this.#busy.size + other));
+    return Math.max(fair, window.size >>> 1);
   }
 
   /** Shrinks windows that nobody uses, until so many bytes are left to grant. */
   #takeFromIdle(needed: number, now: number): void {
     const idle = now - Math.max(IDLE_TIME, IDLE_ROUNDS * this.rtt);
     for (const window of this.#shrinkable) {
-      if (this.#limit - this.#granted >= needed || window.toldAt >= idle) return;
+      if (this.#growthLimit - this.#granted >= needed || window.toldAt >= idle) return;
       this.#set(window, window.size > this.#base ? this.#base : this.#smallest);
       window.tellLater(now);
       this.#calm(window);
