@@ -21,6 +21,7 @@ import {
   SN,
   TS,
   UNA,
+  WND,
 } from "./segment.ts";
 import type { Sender } from "./sender.ts";
 
@@ -93,8 +94,10 @@ export class PacketOrigin {
    */
   judge(start: number, end: number, recovered: boolean): boolean {
     this.rival = false;
-    // The `una` of every segment is the same.
-    this.foreign = this.#sender.contradicts(this.#arena.view.getInt32(start + UNA, true));
+    // Every segment has the same `una` and window.
+    const { view } = this.#arena;
+    const wnd = view.getUint16(start + WND, true);
+    this.foreign = this.#sender.contradicts(view.getInt32(start + UNA, true), wnd);
     const linked = this.#echoRequired
       ? !this.foreign && this.#isUsual(start, end) || this.#tell(start, end, recovered)
       : !this.foreign;

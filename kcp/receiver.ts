@@ -389,7 +389,11 @@ export class Receiver {
     const segments = Math.min(MAX_WINDOW, capacity - buffer.queued);
     if (segments <= 0) return 0;
     const largest = Math.max(this.#largest, this.#options.mtu - OVERHEAD);
-    if (buffer.lacking >= 0) return Math.min(segments, buffer.room(largest));
+    // Closed, while memory is lacking for what has arrived. An `una` beside an open window says that the
+    // segment has not arrived: see Sender.contradicts.
+    if (buffer.lacking >= 0) {
+      return buffer.has(buffer.nxt) ? 0 : Math.min(segments, buffer.room(largest));
+    }
     if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
     const room = Math.max(0, this.#budget - buffer.bytes);
     let least = 0;

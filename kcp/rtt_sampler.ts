@@ -1,4 +1,4 @@
-import { distance, timestamp } from "./segment.ts";
+import { distance, MAX_ECHO_LEAD, timestamp } from "./segment.ts";
 import type { SendBuffer } from "./send_buffer.ts";
 
 /**
@@ -33,6 +33,8 @@ export class RttSampler {
       send.noteArrived(sn, now);
       return now - sentAt;
     }
+    // A repeated acknowledgment that could not add all the time since its segment arrived.
+    if (send.wasSentAt(sn, (ts - MAX_ECHO_LEAD) | 0)) return -1;
     const rtt = distance(timestamp(now), ts);
     if (rtt < 0 || rtt > now - send.firstSentAt(sn) + 1) return -1;
     send.noteEarlierArrived(sn, ts, rtt, now);

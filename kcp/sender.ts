@@ -599,13 +599,17 @@ export class Sender implements PacketSink {
   }
 
   /**
-   * Whether `una` says that the peer lacks a segment that has been acknowledged. Then another incarnation
+   * Whether a packet says that the peer lacks a segment that has been acknowledged. Then another incarnation
    * of the peer has acknowledged it. A peer that has got this segment, and all before it, tells a later
-   * `una` from then on: no order in which packets arrive can show this one afterwards.
+   * `una` from then on, unless its receive queue is full: its window is 0 then. No order in which packets
+   * arrive can show this `una` afterwards.
+   *
+   * @param una The `una` of the packet.
+   * @param wnd Its window.
    */
-  contradicts(una: number): boolean {
+  contradicts(una: number, wnd: number): boolean {
     const { buffer } = this;
-    return una !== buffer.una && distance(una, buffer.una) > 0 && una !== buffer.nxt &&
+    return una !== buffer.una && distance(una, buffer.una) > 0 && una !== buffer.nxt && wnd > 0 &&
       buffer.isAcked(una);
   }
 

@@ -339,7 +339,8 @@ Deno.test("memory: acknowledged early segments that can't be moved are read once
   assertEquals(b.segments(1).map(({ sn }) => sn), [4, 3, 2]);
   const restore = exhaust(b.kcp.arena);
   b.input(2, { sn: 1, data: pattern(100) });
-  b.segments(2);
+  // An open window beside this una would say that segment 2 is lacking.
+  assertEquals(b.segments(2).map(({ una, wnd }) => [una, wnd]), [[2, 0]]);
   assertEquals([b.recv(), b.kcp.rcvNxt], [pattern(100), 2]);
   restore();
   // The peer sends nothing more: it has every acknowledgment.

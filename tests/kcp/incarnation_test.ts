@@ -855,3 +855,13 @@ Deno.test("incarnation: a peer without a clock that lacks what was acknowledged 
     assertEquals([a.kcp.sndUna, a.kcp.stats.inFlight], [1, 1]);
   }
 });
+
+Deno.test("incarnation: a peer whose receive queue is full has got the segment that its una names", () => {
+  const a = opened({ extensions: true, resend: 0 });
+  queue(a, 5);
+  const { ts } = a.segments(0)[0];
+  a.input(11, ...[0, 2, 3, 4].map((sn) => ({ cmd: ACK, sn, ts, una: 1, wnd: 1 })));
+  // Segment 1 has filled the queue. The others wait beside it.
+  a.input(20, { cmd: ACK, sn: 1, ts, una: 2, wnd: 0 });
+  assertEquals([a.kcp.sndUna, a.kcp.stats.inFlight], [5, 0]);
+});

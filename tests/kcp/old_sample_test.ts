@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { RtoEstimator } from "../../kcp/rto.ts";
-import { ACK, encode, opened, pattern, PUSH, queue } from "./harness.ts";
+import { ACK, encode, End, opened, pattern, PUSH, queue, sent } from "./harness.ts";
 
 Deno.test("rto: the first sample after a long time moves the estimate, and widens the timeout", () => {
   const estimator = new RtoEstimator();
@@ -60,4 +60,18 @@ Deno.test("endsEmpty: the empty last fragment of a message is no empty message",
   assertEquals(a.kcp.endsEmpty, false);
   a.kcp.read(new Uint8Array(100));
   assertEquals(a.kcp.endsEmpty, false);
+});
+
+Deno.test("rtt: a repeated acknowledgment of what arrived long ago tells no round trip, and the rest leaves at once", () => {
+  const a = new End({ nodelay: 1, nc: true, deadLinkTime: Infinity });
+  queue(a, 3);
+  assertEquals(sent(a.segments(0)), [0, 1, 2]);
+  let now = 0;
+  // The first transmission of segment 0 has arrived; then the path is down.
+  for (; a.kcp.deadline < 25_000; now = a.kcp.deadline) a.segments(now);
+  const sentAt = now;
+  assert(sentAt > 13_000 && a.kcp.deadline > 25_000, "the next timeout is far away");
+  a.input(25_000, { cmd: ACK, sn: 0, ts: 10_000, una: 1 });
+  assertEquals(a.kcp.srtt, -1);
+  assertEquals(sent(a.segments(25_000)), [1, 2]);
 });

@@ -14,6 +14,11 @@ export interface Carrier {
   readonly localAddr: MuxAddress | null;
   /** The address of the peer; null if it is unknown. */
   readonly remoteAddr: MuxAddress | null;
+  /**
+   * Whether everything that was written, and the end, was given to a connection below that does not
+   * tell what becomes of it. Only the end of the peer is missing then.
+   */
+  readonly outputEnded: boolean;
   /** The time in ms. */
   now(): number;
   /** Calls `run` after `delay` ms. Returns a function that cancels the call. */

@@ -27,6 +27,8 @@ let scratch: Uint8Array<ArrayBuffer> | null = null;
  */
 export class ConnectionCarrier implements Carrier {
   readonly closed: Promise<void>;
+  /** The connection tells what was delivered. */
+  readonly outputEnded: boolean = false;
   readonly #connection: Connection;
   readonly #driver: Driver;
   #machine!: MuxMachine;

@@ -10,6 +10,7 @@ import {
   ConnChannel,
   StreamsChannel,
 } from "./byte_channel.ts";
+import { ConnectionError } from "../session/errors.ts";
 import type { Carrier, MuxAddress } from "./carrier.ts";
 import { ChannelCarrier } from "./channel_carrier.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
@@ -408,11 +409,14 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    */
   async readDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     const connection = this.#below();
-    let datagram: Uint8Array<ArrayBuffer> | null;
+    let datagram: Uint8Array<ArrayBuffer> | null = null;
     try {
       datagram = await connection.receiveDatagram({ timeout: Infinity, ...options });
     } catch (error) {
-      throw this.#over ? this.#endError() : error;
+      if (!(error instanceof ConnectionError)) throw error;
+      if (error.kind === "timeout") throw new MuxError("timeout", error.message);
+      // The mux learns of it in a moment.
+      if (!this.#over) await this.closed.catch(() => {});
     }
     if (datagram === null) throw this.#endError();
     return datagram;

@@ -130,6 +130,23 @@ Deno.test("windows: one that took much gives half to one that comes later", () =
   assert(Math.max(...sizes) <= 2 * Math.min(...sizes), `${sizes}`);
 });
 
+Deno.test("windows: when all of many streams are busy, all get an equal share", () => {
+  for (const autoTune of [true, false]) {
+    const pool = new WindowPool(BASE, 1 << 22, autoTune);
+    const all = Array.from({ length: 1000 }, () => windowOf(pool));
+    const fair = 3 * (1 << 22) / all.length;
+    for (let round = 0; round < 60; round++) {
+      for (const { window } of all) window.consume(window.size, round);
+    }
+    const sizes = all.map(({ window }) => window.size).sort((a, b) => a - b);
+    assert(
+      sizes[0] > fair / 3 && sizes[999] < 3 * fair,
+      `${sizes[0]} to ${sizes[999]}, not ${fair}`,
+    );
+    assert(pool.granted <= 3 * (1 << 22), `${pool.granted} bytes are granted`);
+  }
+});
+
 Deno.test("windows: while more than the buffer is unread, windows shrink", () => {
   const pool = new WindowPool(BASE, 1 << 20, true);
   const { window } = windowOf(pool);

@@ -3,7 +3,10 @@ import { MuxError } from "./errors.ts";
 import { ReceiveMemory } from "./memory.ts";
 import type { Notices } from "./notices.ts";
 import { memoryLimitOf, type ResolvedMuxMachineOptions } from "./options.ts";
+import { QueuePool } from "./queue_pool.ts";
+import { ReceiveQueue } from "./receive_queue.ts";
 import { Scheduler } from "./scheduler.ts";
+import { SendQueue } from "./send_queue.ts";
 import { newStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
 import { WindowPool } from "./window_pool.ts";
@@ -23,6 +26,8 @@ export class Core {
   readonly windows: WindowPool;
   readonly scheduler = new Scheduler();
   readonly control: ControlQueue;
+  readonly sendQueues: QueuePool<SendQueue> = new QueuePool(() => new SendQueue());
+  readonly receiveQueues: QueuePool<ReceiveQueue> = new QueuePool(() => new ReceiveQueue());
   readonly stats = newStats();
   /** Streams by id, as 32-bit integers. */
   readonly streams = new Map<number, Stream>();

@@ -29,8 +29,8 @@ export class StallGuard {
     const stalled: Stream[] = [];
     let [earliest, total, holders] = [Infinity, 0, 0];
     for (const stream of streams.values()) {
-      if (stream.held === 0) continue;
-      total += stream.held;
+      if (stream.readable === 0) continue;
+      total += stream.readable;
       holders++;
       if (stream.touched) {
         stream.touched = false;
@@ -41,9 +41,11 @@ export class StallGuard {
       else if (due < earliest) earliest = due;
     }
     const little = SMALL * total / holders;
-    stalled.sort((a, b) => b.held - a.held || a.id - b.id);
+    stalled.sort((a, b) => b.readable - a.readable || a.id - b.id);
     for (const stream of stalled) {
-      if (stream.held < little || memory.used <= ENOUGH * memory.limit && memory.room > 0) break;
+      if (stream.readable < little || memory.used <= ENOUGH * memory.limit && memory.room > 0) {
+        break;
+      }
       this.#cut(stream);
     }
     // If nobody is left, it looks as soon as the buffer is full again.

@@ -5,7 +5,7 @@ import { errorOfCode, MuxError } from "./errors.ts";
 import { FIRST_RESERVED_CODE } from "./note.ts";
 import { checkInteger } from "./options.ts";
 import type { FrameOwner, OutputBatch } from "./output_batch.ts";
-import { ReceiveQueue } from "./receive_queue.ts";
+import type { ReceiveQueue } from "./receive_queue.ts";
 import { ReceiveWindow, type WindowOwner } from "./receive_window.ts";
 import {
   DEFAULT_WEIGHT,
@@ -14,7 +14,7 @@ import {
   type SenderList,
   type SendLevel,
 } from "./scheduler.ts";
-import { SendQueue } from "./send_queue.ts";
+import type { SendQueue } from "./send_queue.ts";
 import { SendWindow } from "./send_window.ts";
 import type { MuxMachineStream, MuxStreamHandler } from "./stream_face.ts";
 
@@ -70,8 +70,9 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   untouchedSince = 0;
 
   readonly #core: Core;
-  readonly #queue = new SendQueue();
-  readonly #received = new ReceiveQueue();
+  /** Null while nothing waits. */
+  #queue: SendQueue | null = null;
+  #received: ReceiveQueue | null = null;
   /** Version 2 only. */
   readonly #sendWindow: SendWindow | null;
   readonly #receiveWindow: ReceiveWindow | null;
@@ -95,7 +96,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   // ——— What is sent ———
 
   get queued(): number {
-    return this.#queue.length;
+    return this.#queue === null ? 0 : this.#queue.length;
   }
 
   get credit(): number {
@@ -107,7 +108,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   }
 
   get sendable(): boolean {
-    return this.#queue.length > 0 && (this.#sendWindow === null || this.#sendWindow.room > 0);
+    return this.#queue !== null && (this.#sendWindow === null || this.#sendWindow.room > 0);
   }
 
   get sendOrder(): number {
@@ -151,13 +152,14 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
 
   #push(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
+    this.#queue ??= this.#core.sendQueues.take();
     this.#queue.push(bytes);
     if (this.sendable) this.#core.scheduler.ready(this);
   }
 
   withdraw(): number {
-    const { length } = this.#queue;
-    this.#queue.clear();
+    const length = this.queued;
+    this.#dropQueued();
     if (this.#sending === Way.Ending) this.#core.control.add(this, ControlFlag.Fin);
     this.#core.flush();
     return length;
@@ -166,19 +168,28 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   closeWrite(): void {
     if (this.#sending !== Way.Open) return;
     this.#sending = Way.Ending;
-    if (this.#queue.length === 0) this.#core.control.add(this, ControlFlag.Fin);
+    if (this.#queue === null) this.#core.control.add(this, ControlFlag.Fin);
     this.#core.flush();
   }
 
   /** Moves data into a frame, the header of which is in the batch. Returns how much. */
   moveTo(batch: OutputBatch, length: number): number {
-    const moved = this.#queue.moveTo(batch, length);
+    const queue = this.#queue!;
+    const moved = queue.moveTo(batch, length);
     this.#sendWindow?.send(moved);
     batch.setOwner(this, moved);
-    if (this.#queue.length === 0 && this.#sending === Way.Ending) {
-      this.#core.control.add(this, ControlFlag.Fin);
+    if (queue.length === 0) {
+      this.#dropQueued();
+      if (this.#sending === Way.Ending) this.#core.control.add(this, ControlFlag.Fin);
     }
     return moved;
+  }
+
+  #dropQueued(): void {
+    if (this.#queue === null) return;
+    this.#queue.clear();
+    this.#core.sendQueues.give(this.#queue);
+    this.#queue = null;
   }
 
   release(length: number): void {
@@ -196,11 +207,11 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   // ——— What is received ———
 
   get readable(): number {
-    return this.#received.length;
+    return this.#received === null ? 0 : this.#received.length;
   }
 
   get readEnded(): boolean {
-    return this.#receiving === Way.Ended && this.#received.length === 0;
+    return this.#receiving === Way.Ended && this.#received === null;
   }
 
   /** Whether the peer may still send. */
@@ -216,10 +227,11 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   read(target: Uint8Array, now: number = this.#core.now): number {
     checkBytes(target);
     const received = this.#received;
-    if (received.length === 0 || target.length === 0) return 0;
+    if (received === null || target.length === 0) return 0;
     const core = this.#core;
     this.touched = true;
     const count = received.take(core.memory.arena, target);
+    if (received.length === 0) this.#dropReceived();
     core.windows.used = core.memory.used;
     if (this.#receiving === Way.Open) this.#receiveWindow?.consume(count, now);
     this.#settle();
@@ -232,7 +244,8 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   arrive(at: number, length: number): boolean {
     if (this.#receiveWindow?.arrive(length) === false) return false;
     const { arena } = this.#core.memory;
-    if (this.#received.length === 0) {
+    if (this.#received === null) {
+      this.#received = this.#core.receiveQueues.take();
       this.touched = false;
       this.untouchedSince = this.#core.now;
     }
@@ -316,7 +329,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     const { core } = this;
     if (this.#receiving === Way.Broken) {
       // The session is dead, but what had arrived was kept.
-      this.#received.clear(core.memory.arena);
+      this.#dropReceived();
       return;
     }
     const tell = this.#receiving === Way.Open;
@@ -349,8 +362,8 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   die(error: MuxError, discard: boolean): void {
     this.control = 0;
     if (this.#sending !== Way.Ended) this.#breakSending(error);
-    const lost = discard && this.#received.length > 0;
-    if (lost) this.#received.clear(this.#core.memory.arena);
+    const lost = discard && this.#received !== null;
+    if (lost) this.#dropReceived();
     if (lost || this.#receiving === Way.Open) {
       this.#receiving = Way.Broken;
       this.readError ??= error;
@@ -368,8 +381,8 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   close(error: MuxError): void {
     if (this.#receiving === Way.Broken) return;
     const open = this.#receiving === Way.Open;
-    const dropped = this.#received.length;
-    this.#dropReceived(error);
+    const dropped = this.readable;
+    this.#failReading(error);
     if (open) this.#receiveWindow?.consume(dropped, this.#core.now);
     else this.#receiveWindow?.close();
   }
@@ -389,36 +402,38 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   #breakSending(error: MuxError): void {
     this.#sending = Way.Broken;
     this.writeError ??= error;
-    this.#queue.clear();
+    this.#dropQueued();
     this.#notify(WRITABLE);
   }
 
   #breakReceiving(error: MuxError): void {
-    this.#dropReceived(error);
+    this.#failReading(error);
     this.#receiveWindow?.close();
     this.#core.control.remove(this, ControlFlag.Upd);
   }
 
-  #dropReceived(error: MuxError): void {
+  #failReading(error: MuxError): void {
     this.#receiving = Way.Broken;
     this.readError ??= error;
-    this.#received.clear(this.#core.memory.arena);
+    this.#dropReceived();
     this.#notify(READABLE);
+  }
+
+  #dropReceived(): void {
+    if (this.#received === null) return;
+    this.#received.clear(this.#core.memory.arena);
+    this.#core.receiveQueues.give(this.#received);
+    this.#received = null;
   }
 
   get core(): Core {
     return this.#core;
   }
 
-  /** Bytes of data that wait to be read, for the stall guard. */
-  get held(): number {
-    return this.#received.length;
-  }
-
   /** Removes the stream from the session when nothing can happen to it any more. */
   #settle(): void {
     if (this.closed || this.#sending === Way.Open || this.#sending === Way.Ending) return;
-    if (this.#receiving === Way.Open || this.#received.length > 0 || this.control !== 0) return;
+    if (this.#receiving === Way.Open || this.#received !== null || this.control !== 0) return;
     this.closed = true;
     this.#core.scheduler.leave(this);
     this.#core.remove(this);

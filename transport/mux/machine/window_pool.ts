@@ -103,11 +103,9 @@ export class WindowPool {
     else if (elapsed < 0) wanted = Math.max(size, this.#base, INITIAL_WINDOW);
     else if (elapsed <= 2 * (this.rtt || UNKNOWN_RTT)) wanted = Math.max(size, 2 * size);
     wanted = Math.min(wanted, this.#largest);
+    if (this.#hungry.size > 0) wanted = Math.min(wanted, this.#shareOf(window));
     if (wanted > size) this.#grow(window, wanted, now);
     else this.#set(window, wanted);
-    if (this.#hungry.has(window) ? this.#hungry.size > 1 : this.#hungry.size > 0) {
-      this.#share(window);
-    }
     if (window.size <= this.#base && !this.#hungry.has(window)) this.#calm(window);
     if (this.#shrinkable.delete(window)) this.#shrinkable.add(window);
   }
@@ -123,11 +121,15 @@ export class WindowPool {
     if (window.size < wanted) this.#hungry.add(window);
   }
 
-  /** Takes half of a window, if it is more than an equal share of what the busy ones may have. */
-  #share(window: ReceiveWindow): void {
-    const all = this.#limit - this.#granted + this.#busyBytes;
-    const fair = Math.max(this.#base, Math.floor(all / this.#busy.size));
-    if (window.size > fair) this.#set(window, Math.max(fair, window.size >>> 1));
+  /**
+   * What a window may have while others want more: an equal share of what it and the busy ones may
+   * have. If it has more, it loses half, or what is above the share.
+   */
+  #shareOf(window: ReceiveWindow): number {
+    const other = this.#busy.has(window) ? 0 : 1;
+    const all = this.#limit - this.#granted + this.#busyBytes + other * window.size;
+    const fair = this.#clamp(all / (this.#busy.size + other));
+    return Math.max(fair, window.size >>> 1);
   }
 
   /** Shrinks windows that nobody uses, until so many bytes are left to grant. */
