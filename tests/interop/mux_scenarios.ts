@@ -357,7 +357,7 @@ const sessions: Scenario[] = [
       theirs: { keepAlive: 50, keepAliveTimeout: 500 },
     },
     run: async ({ ours, theirs }) => {
-      await sleep(1500);
+      await sleep(700);
       assertEquals((await theirs.look()).closed, false);
       const [{ results }] = await Promise.all([
         theirs.run(1, exchangePlan(SIZE)),
