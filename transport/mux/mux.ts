@@ -16,10 +16,13 @@ import { ChannelCarrier } from "./channel_carrier.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
 import { MuxDatagrams } from "./datagrams.ts";
 import { MuxError } from "./machine/errors.ts";
+import { FIRST_RESERVED_CODE } from "./machine/note.ts";
+import { checkInteger } from "./machine/options.ts";
 import type { MuxMachineStats } from "./machine/stats.ts";
 import { addStats } from "./mux_stats.ts";
 import { type MuxOverOptions, type ResolvedMux, splitMuxOptions } from "./mux_options.ts";
 import { abortError, type MuxStream, newStream } from "./mux_stream.ts";
+import { joinGroup, MuxSendGroup } from "./send_group.ts";
 import { type MuxCloseInfo, MuxSession, type SessionOwner } from "./session.ts";
 import { SessionSpread } from "./session_spread.ts";
 
@@ -44,9 +47,6 @@ export interface MuxStreamOptions {
   /** Rejects with the signal's reason when it is aborted before the stream is open. Default: none. */
   signal?: AbortSignal;
 }
-
-/** A name for a group of streams: {@linkcode Mux.createSendGroup} makes it. */
-export class MuxSendGroup {}
 
 /** How far a mux has come. */
 export type MuxState =
@@ -86,7 +86,10 @@ export let addConnection: (mux: Mux, connection: Connection) => void;
  */
 export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream> {
   static {
-    addConnection = (mux, connection) => mux.#add(new ConnectionCarrier(connection));
+    addConnection = (mux, connection) => {
+      if (mux.#state === "open") mux.#add(new ConnectionCarrier(connection));
+      else connection.close();
+    };
     showAs(Mux, "Mux", (mux) => {
       const { remoteAddr, state, stats } = mux;
       return { remoteAddr, state, streams: stats.streams };
@@ -252,6 +255,7 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     if (this.#failure) throw this.#failure;
     const session = this.#spread.sessionFor(settings.sendGroup);
     const stream = session.machine.open(settings);
+    if (settings.sendGroup instanceof MuxSendGroup) joinGroup(settings.sendGroup, stream);
     return newStream(stream, session, this.#sessions.indexOf(session));
   }
 
@@ -459,6 +463,7 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    */
   close(info: Partial<MuxCloseInfo> = {}): void {
     const { closeCode = 0, reason = "" } = info;
+    checkCode(closeCode);
     if (this.#state !== "open") return;
     for (const session of this.#sessions) session.close({ closeCode, reason });
     this.#drain();
@@ -468,14 +473,15 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   /**
    * Ends the mux at once. What waits to be sent is dropped. {@linkcode Mux.closed} rejects.
    *
-   * @param reason The message of the errors on this side, and the reason for the peer. An `Error` is
-   * their `cause`.
+   * @param reason The message of the error that {@linkcode Mux.closed} rejects with, and the reason for
+   * the peer. An `Error` is the `cause` of that.
    * @param closeCode A code for the peer, 0 to 2^32 - 257.
    * @throws {TypeError | RangeError} When the reason or the code has the wrong type, or the code is out
    * of its range.
    */
   abort(reason: string | Error = "", closeCode = 0): void {
     const error = abortError(reason, "The mux was aborted on this side");
+    checkCode(closeCode);
     const words = reason instanceof Error ? reason.message : reason;
     for (const session of this.#sessions) session.abort({ closeCode, reason: words }, error);
   }
@@ -550,6 +556,10 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     }
     this.#accepts.serve();
   }
+}
+
+function checkCode(code: number): void {
+  checkInteger("closeCode", code, 0, FIRST_RESERVED_CODE - 1);
 }
 
 /** Whether a close has told anything. */

@@ -206,3 +206,39 @@ Deno.test("bounds: a batch holds no more frames and pieces than it has room for"
   server.input(bytes, 0);
   for (let i = 0; i < 400; i++) assertEquals(readAll(server.accept()!), pattern(100));
 });
+
+for (const version of [1, 2] as const) {
+  Deno.test(`bounds ${version}: a flood that nobody reads takes no more memory, and stops no one`, () => {
+    const machine = machineOf({ version, client: false, acceptBacklog: 65_536 });
+    const data = pattern(60_000);
+    machine.input(frame(version, 0, 3), 0);
+    const honest = machine.accept()!;
+    let [sent, got, most, now, slowest, since] = [0, 0, 0, 0, 0, 0];
+    let rest: Uint8Array = new Uint8Array();
+    let sid = 5;
+    const target = new Uint8Array(1000);
+    while (sid < 10_000) {
+      if (rest.length === 0) {
+        // Each stream of the flood brings all that its window allows. One byte is the honest peer's.
+        const flood = Array.from({ length: 4 }, () => frame(version, 2, sid, data));
+        rest = concat([frame(version, 0, sid), ...flood, frame(version, 2, 3, [sent++ & 255])]);
+        sid += 2;
+      }
+      rest = rest.subarray(machine.input(rest, now));
+      const count = honest.read(target);
+      for (let i = 0; i < count; i++) assertEquals(target[i], got++ & 255);
+      if (count > 0) since = now;
+      slowest = Math.max(slowest, now - since);
+      drain(machine, now);
+      most = Math.max(most, machine.buffered);
+      if (!machine.receptive) {
+        now = Math.max(now, machine.deadline);
+        machine.tick(now);
+      }
+    }
+    assert(most <= machine.memoryLimit + 131_072, `${most} bytes of memory`);
+    assert(got > 4900 && honest.readError === null, `${got} bytes arrived`);
+    assert(slowest <= 5000, `the honest peer waited ${slowest} ms`);
+    assertEquals([machine.state, sent - got < 100], ["open", true]);
+  });
+}

@@ -2,7 +2,11 @@
 export interface MuxMachineOptions {
   /** Whether this side is the client, which opens streams of odd ids. The server's are even. */
   readonly client: boolean;
-  /** Version of smux's protocol. Both sides must use the same. Default: 2, which has credit. */
+  /**
+   * Version of smux's protocol. Both sides must use the same. Version 1 has no credit: a stream
+   * that is not read delays all others when the receive buffer is full, and an application that
+   * reads only what it has answered may stop the session. Default: 2.
+   */
   readonly version?: 1 | 2;
   /** Most payload bytes of a frame that is sent. 1 to 65535. Default: 32768, as smux. */
   readonly maxFrameSize?: number;

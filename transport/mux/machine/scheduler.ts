@@ -2,12 +2,19 @@
 export const DEFAULT_WEIGHT = 16;
 export const MAX_WEIGHT = 256;
 /**
- * Bytes that a sender of weight 1 may send before it is another's turn: so a turn of the default weight
- * is a frame of smux's largest default size.
+ * Bytes that a sender of weight 1 may send before it is another's turn: so a turn of the default
+ * weight is a frame of smux's largest default size.
  */
 const QUANTUM = 2048;
 /** Bytes that a group may send before it is another's turn. */
 const GROUP_QUANTUM = DEFAULT_WEIGHT * QUANTUM;
+
+/**
+ * So many bytes of senders that had nothing to send before go ahead of the others without a break.
+ * Then the others send one byte for this many.
+ */
+const FRESH_BURST = 131_072;
+const FRESH_RATIO = 4;
 
 /** A stream, as the scheduler sees it. Apart from `sendable`, only the scheduler changes it. */
 export interface Sender {
@@ -50,6 +57,8 @@ export class SendLevel {
   /** Senders that had nothing to send before. */
   readonly fresh = new SenderList();
   readonly old = new SenderList();
+  /** Bytes of fresh senders that went ahead of old ones, less what those have sent in return. */
+  ahead = 0;
   /** Senders that belong to it, also those that have nothing to send. */
   members = 0;
   active = false;
@@ -83,7 +92,8 @@ export class SendGroup {
  * Groups share the bytes equally. Within a group, a higher order always goes first. Senders of one
  * order share by deficit round robin (Shreedhar and Varghese, SIGCOMM 1995), in proportion to their
  * weights. As in RFC 8290 §4.2, a sender that had nothing to send goes before those that always
- * have, for one turn: so a short message need not wait for a turn of each bulk stream.
+ * have, for one turn: so a short message need not wait for a turn of each bulk stream. Where there
+ * are new ones without end, those that were there before still get a fifth.
  */
 export class Scheduler {
   readonly #groups = new Map<unknown, SendGroup>();
@@ -157,7 +167,8 @@ export class Scheduler {
       if (!group) return null;
       const level = group.active[group.active.length - 1];
       const { fresh, old } = level;
-      const list = fresh.first ? fresh : old;
+      const late = old.first !== null && level.ahead >= FRESH_BURST;
+      const list = fresh.first && !late ? fresh : old;
       const sender = list.first;
       if (!sender) {
         group.active.pop();
@@ -182,6 +193,8 @@ export class Scheduler {
   sent(sender: Sender, bytes: number): void {
     const level = sender.level!;
     if (this.#waiting.length > 1) level.group.deficit -= bytes;
+    if (sender.list === level.fresh && level.old.first) level.ahead += bytes;
+    else level.ahead = Math.max(0, level.ahead - FRESH_RATIO * bytes);
     // It owes nothing to anyone, but is not new any more.
     sender.deficit = this.#alone(level, sender) ? 0 : sender.deficit - bytes;
   }

@@ -4,30 +4,10 @@ import type { Core } from "./core.ts";
 import { errorOfCode, MuxError } from "./errors.ts";
 import { FIRST_RESERVED_CODE } from "./note.ts";
 import { checkInteger } from "./options.ts";
-import type { FrameOwner, OutputBatch } from "./output_batch.ts";
 import type { ReceiveQueue } from "./receive_queue.ts";
 import { ReceiveWindow, type WindowOwner } from "./receive_window.ts";
-import {
-  DEFAULT_WEIGHT,
-  MAX_WEIGHT,
-  type Sender,
-  type SenderList,
-  type SendLevel,
-} from "./scheduler.ts";
-import type { SendQueue } from "./send_queue.ts";
-import { SendWindow } from "./send_window.ts";
+import { SendingHalf, Way } from "./sending_half.ts";
 import type { MuxMachineStream, MuxStreamHandler } from "./stream_face.ts";
-
-/** What one direction of a stream may be. */
-const Way = {
-  Open: 0,
-  /** What waits is to be sent, and then the end. */
-  Ending: 1,
-  /** The end was sent, or has arrived. */
-  Ended: 2,
-  /** It ended before its end: reset, stopped, or dead with the session. */
-  Broken: 3,
-};
 
 /** Events for the handler, as bits. */
 const READABLE = 1;
@@ -35,23 +15,12 @@ const WRITABLE = 2;
 const CLOSED = 4;
 
 /** A stream of a session: see {@linkcode MuxMachineStream} for its face. */
-export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner {
+export class Stream extends SendingHalf implements MuxMachineStream, WindowOwner {
   readonly id: number;
   readonly incoming: boolean;
-  readonly sendGroup: unknown;
   handler: MuxStreamHandler | null = null;
   readError: MuxError | null = null;
-  writeError: MuxError | null = null;
-  sent = 0;
   closed = false;
-
-  /** For the scheduler. */
-  weight = DEFAULT_WEIGHT;
-  level: SendLevel | null = null;
-  list: SenderList | null = null;
-  previous: Sender | null = null;
-  next: Sender | null = null;
-  deficit = 0;
 
   /**
    * For the control queue: frames to send, as bits; whether it is in the queue; the next one there.
@@ -69,139 +38,28 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   touched = false;
   untouchedSince = 0;
 
-  readonly #core: Core;
   /** Null while nothing waits. */
-  #queue: SendQueue | null = null;
   #received: ReceiveQueue | null = null;
   /** Version 2 only. */
-  readonly #sendWindow: SendWindow | null;
-  readonly #receiveWindow: ReceiveWindow | null;
-  #order: number;
-  #sending = Way.Open;
+  readonly #window: ReceiveWindow | null;
   #receiving = Way.Open;
   #events = 0;
 
   constructor(core: Core, id: number, incoming: boolean, group: unknown, order: number) {
-    this.#core = core;
+    super(core, group, order);
     this.id = id;
     this.incoming = incoming;
-    this.sendGroup = group;
-    this.#order = order;
-    const credit = core.options.version === 2;
-    this.#sendWindow = credit ? new SendWindow() : null;
-    this.#receiveWindow = credit ? new ReceiveWindow(this, core.windows, core.now) : null;
-    core.scheduler.join(this, group, order);
+    this.#window = core.options.version === 2
+      ? new ReceiveWindow(this, core.windows, core.now)
+      : null;
   }
 
-  // ——— What is sent ———
-
-  get queued(): number {
-    return this.#queue === null ? 0 : this.#queue.length;
-  }
-
-  get credit(): number {
-    return this.#sendWindow ? this.#sendWindow.room : Infinity;
-  }
-
-  get writable(): boolean {
-    return this.#sending === Way.Open && !this.#core.closing;
-  }
-
-  get sendable(): boolean {
-    return this.#queue !== null && (this.#sendWindow === null || this.#sendWindow.room > 0);
-  }
-
-  get sendOrder(): number {
-    return this.#order;
-  }
-
-  set sendOrder(order: number) {
-    if (!Number.isFinite(order)) {
-      throw new RangeError(`Cannot set sendOrder to ${order}: it must be a finite number`);
-    }
-    this.#order = order;
-    this.#core.scheduler.setOrder(this, order);
-  }
-
-  setWeight(weight: number): void {
-    checkInteger("weight", weight, 1, MAX_WEIGHT);
-    this.weight = weight;
-  }
-
-  write(bytes: Uint8Array): void {
-    checkBytes(bytes);
-    this.#checkWritable();
-    this.#push(bytes);
-    this.#core.flush();
-  }
-
-  writev(pieces: readonly Uint8Array[]): void {
-    for (const piece of pieces) checkBytes(piece);
-    this.#checkWritable();
-    for (const piece of pieces) this.#push(piece);
-    this.#core.flush();
-  }
-
-  #checkWritable(): void {
-    if (this.writeError) throw this.writeError;
-    if (this.#sending !== Way.Open) {
-      throw new MuxError("closed", "Cannot write: the end of the stream was written");
-    }
-    if (this.#core.closing) throw new MuxError("closed", "Cannot write: the session is closing");
-  }
-
-  #push(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#queue ??= this.#core.sendQueues.take();
-    this.#queue.push(bytes);
-    if (this.sendable) this.#core.scheduler.ready(this);
-  }
-
-  withdraw(): number {
-    const length = this.queued;
-    this.#dropQueued();
-    if (this.#sending === Way.Ending) this.#core.control.add(this, ControlFlag.Fin);
-    this.#core.flush();
-    return length;
-  }
-
-  closeWrite(): void {
-    if (this.#sending !== Way.Open) return;
-    this.#sending = Way.Ending;
-    if (this.#queue === null) this.#core.control.add(this, ControlFlag.Fin);
-    this.#core.flush();
-  }
-
-  /** Moves data into a frame, the header of which is in the batch. Returns how much. */
-  moveTo(batch: OutputBatch, length: number): number {
-    const queue = this.#queue!;
-    const moved = queue.moveTo(batch, length);
-    this.#sendWindow?.send(moved);
-    batch.setOwner(this, moved);
-    if (queue.length === 0) {
-      this.#dropQueued();
-      if (this.#sending === Way.Ending) this.#core.control.add(this, ControlFlag.Fin);
-    }
-    return moved;
-  }
-
-  #dropQueued(): void {
-    if (this.#queue === null) return;
-    this.#queue.clear();
-    this.#core.sendQueues.give(this.#queue);
-    this.#queue = null;
-  }
-
-  release(length: number): void {
-    this.sent += length;
+  protected notifyWritable(): void {
     this.#notify(WRITABLE);
   }
 
-  /** Version 2: the peer has consumed bytes, and told its window. False if it cannot be so. */
-  update(consumed: number, size: number): boolean {
-    if (!this.#sendWindow!.update(consumed, size)) return false;
-    if (this.sendable) this.#core.scheduler.ready(this);
-    return true;
+  protected queueEnd(): void {
+    this.core.control.add(this, ControlFlag.Fin);
   }
 
   // ——— What is received ———
@@ -224,16 +82,16 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     return this.#receiving === Way.Ended;
   }
 
-  read(target: Uint8Array, now: number = this.#core.now): number {
+  read(target: Uint8Array, now: number = this.core.now): number {
     checkBytes(target);
     const received = this.#received;
     if (received === null || target.length === 0) return 0;
-    const core = this.#core;
+    const core = this.core;
     this.touched = true;
     const count = received.take(core.memory.arena, target);
     if (received.length === 0) this.#dropReceived();
     core.windows.used = core.memory.used;
-    if (this.#receiving === Way.Open) this.#receiveWindow?.consume(count, now);
+    if (this.#receiving === Way.Open) this.#window?.consume(count, now);
     this.#settle();
     core.afterRead();
     core.flush();
@@ -242,12 +100,12 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
 
   /** Data arrived: it is kept. False if it is more than the peer may send. */
   arrive(at: number, length: number): boolean {
-    if (this.#receiveWindow?.arrive(length) === false) return false;
-    const { arena } = this.#core.memory;
+    if (this.#window?.arrive(length) === false) return false;
+    const { arena } = this.core.memory;
     if (this.#received === null) {
-      this.#received = this.#core.receiveQueues.take();
+      this.#received = this.core.receiveQueues.take();
       this.touched = false;
-      this.untouchedSince = this.#core.now;
+      this.untouchedSince = this.core.now;
     }
     this.#received.append(arena, at, length);
     this.#notify(READABLE);
@@ -258,29 +116,29 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   arriveEnd(): void {
     if (this.#receiving !== Way.Open) return;
     this.#receiving = Way.Ended;
-    this.#receiveWindow?.close();
-    this.#core.control.remove(this, ControlFlag.Upd);
+    this.#window?.close();
+    this.core.control.remove(this, ControlFlag.Upd);
     this.#notify(READABLE);
     this.#settle();
   }
 
   requestUpdate(): void {
-    const wanted = this.#receiving === Way.Open || this.#core.closing;
-    if (wanted && !this.closed) this.#core.control.add(this, ControlFlag.Upd);
+    const wanted = this.#receiving === Way.Open || this.core.closing;
+    if (wanted && !this.closed) this.core.control.add(this, ControlFlag.Upd);
   }
 
   /** The fields of a window update that is sent now. */
   get consumed(): number {
-    return this.#receiveWindow!.consumed;
+    return this.#window!.consumed;
   }
 
   get windowSize(): number {
-    return this.#receiveWindow!.size;
+    return this.#window!.size;
   }
 
   /** A window update was sent. */
   updateSent(): void {
-    this.#receiveWindow!.told();
+    this.#window!.told();
   }
 
   // ——— The end ———
@@ -289,20 +147,20 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     checkCode(code);
     if (this.readEnded) return;
     this.breakReading(new MuxError("closed", "Cannot read: reading was stopped"), code);
-    this.#core.flush();
+    this.core.flush();
   }
 
   resetWrite(code = 0): void {
     checkCode(code);
     this.breakWriting(new MuxError("closed", "Cannot write: the stream was reset"), code);
-    this.#core.flush();
+    this.core.flush();
   }
 
   reset(code = 0): void {
     checkCode(code);
     const error = new MuxError("closed", "The stream was reset on this side");
     this.abandon(error, code);
-    this.#core.flush();
+    this.core.flush();
   }
 
   /** Ends both directions, and tells the peer. */
@@ -314,9 +172,9 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
 
   /** Ends the sending direction, and tells the peer. */
   breakWriting(error: MuxError, code: number): void {
-    if (this.#sending === Way.Ended || this.#sending === Way.Broken) return;
+    if (this.sendingOver) return;
     const { core } = this;
-    this.#breakSending(error);
+    this.breakSending(error);
     core.stats.resetsSent++;
     this.resetCode = code;
     core.control.remove(this, ControlFlag.Fin);
@@ -343,33 +201,33 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   /** The peer has reset its direction. */
   arriveReset(code: number): void {
     if (this.#receiving !== Way.Open) return;
-    this.#core.stats.resetsReceived++;
+    this.core.stats.resetsReceived++;
     this.#breakReceiving(errorOfCode(code, "reset the stream"));
     this.#settle();
-    this.#core.afterRead();
+    this.core.afterRead();
   }
 
   /** The peer reads no more. */
   arriveStop(code: number): void {
-    if (this.#sending === Way.Ended || this.#sending === Way.Broken) return;
-    this.#core.stats.resetsReceived++;
-    this.#breakSending(errorOfCode(code, "stopped reading the stream"));
-    this.#core.control.remove(this, ControlFlag.Fin);
+    if (this.sendingOver) return;
+    this.core.stats.resetsReceived++;
+    this.breakSending(errorOfCode(code, "stopped reading the stream"));
+    this.core.control.remove(this, ControlFlag.Fin);
     this.#settle();
   }
 
   /** The session is dead. What has arrived can still be read, unless `discard` is set. */
   die(error: MuxError, discard: boolean): void {
     this.control = 0;
-    if (this.#sending !== Way.Ended) this.#breakSending(error);
+    this.breakSending(error);
     const lost = discard && this.#received !== null;
     if (lost) this.#dropReceived();
     if (lost || this.#receiving === Way.Open) {
       this.#receiving = Way.Broken;
       this.readError ??= error;
     }
-    this.#receiveWindow?.close();
-    this.#core.scheduler.leave(this);
+    this.#window?.close();
+    this.core.scheduler.leave(this);
     this.closed = true;
     this.#notify(READABLE | WRITABLE | CLOSED);
   }
@@ -383,33 +241,20 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
     const open = this.#receiving === Way.Open;
     const dropped = this.readable;
     this.#failReading(error);
-    if (open) this.#receiveWindow?.consume(dropped, this.#core.now);
-    else this.#receiveWindow?.close();
+    if (open) this.#window?.consume(dropped, this.core.now);
+    else this.#window?.close();
   }
 
   /** Data arrived that is dropped. */
   discard(length: number): void {
-    if (!this.#core.closing || this.#receiveWindow === null) return;
-    if (this.#receiveWindow.arrive(length)) this.#receiveWindow.consume(length, this.#core.now);
-  }
-
-  /** The FIN, or the code that stands for it, was sent. */
-  endSent(): void {
-    if (this.#sending === Way.Ending) this.#sending = Way.Ended;
-    this.#notify(WRITABLE);
-  }
-
-  #breakSending(error: MuxError): void {
-    this.#sending = Way.Broken;
-    this.writeError ??= error;
-    this.#dropQueued();
-    this.#notify(WRITABLE);
+    if (!this.core.closing || this.#window === null) return;
+    if (this.#window.arrive(length)) this.#window.consume(length, this.core.now);
   }
 
   #breakReceiving(error: MuxError): void {
     this.#failReading(error);
-    this.#receiveWindow?.close();
-    this.#core.control.remove(this, ControlFlag.Upd);
+    this.#window?.close();
+    this.core.control.remove(this, ControlFlag.Upd);
   }
 
   #failReading(error: MuxError): void {
@@ -421,22 +266,18 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
 
   #dropReceived(): void {
     if (this.#received === null) return;
-    this.#received.clear(this.#core.memory.arena);
-    this.#core.receiveQueues.give(this.#received);
+    this.#received.clear(this.core.memory.arena);
+    this.core.receiveQueues.give(this.#received);
     this.#received = null;
-  }
-
-  get core(): Core {
-    return this.#core;
   }
 
   /** Removes the stream from the session when nothing can happen to it any more. */
   #settle(): void {
-    if (this.closed || this.#sending === Way.Open || this.#sending === Way.Ending) return;
+    if (this.closed || !this.sendingOver) return;
     if (this.#receiving === Way.Open || this.#received !== null || this.control !== 0) return;
     this.closed = true;
-    this.#core.scheduler.leave(this);
-    this.#core.remove(this);
+    this.core.scheduler.leave(this);
+    this.core.remove(this);
     this.#notify(CLOSED);
   }
 
@@ -446,7 +287,7 @@ export class Stream implements MuxMachineStream, Sender, FrameOwner, WindowOwner
   }
 
   #notify(event: number): void {
-    if (this.#events === 0) this.#core.notices.streams.push(this);
+    if (this.#events === 0) this.core.notices.streams.push(this);
     this.#events |= event;
   }
 

@@ -82,7 +82,11 @@ export interface MuxMachineStream {
   readonly queued: number;
   /** Bytes that the connection below has taken since the stream was opened. */
   readonly sent: number;
-  /** Bytes that the peer allows at present; `Infinity` in version 1, which has no credit. */
+  /**
+   * Bytes that the peer allows at present; `Infinity` in version 1, which has no credit. smux gives
+   * none for a stream that its application has closed, and sends nothing but FIN: a writer that has
+   * seen the end should not wait without a timeout.
+   */
   readonly credit: number;
   /** The reason why nothing more can be sent. */
   readonly writeError: MuxError | null;

@@ -5,8 +5,10 @@ import type { ReceiveWindow } from "./receive_window.ts";
 const OVERCOMMITMENT = 3;
 /** Largest window, as a part of the receive buffer, if the setting is not larger. */
 const LARGEST = 3 / 4;
-/** When little is left to grant, a new window gets at most this part of it. */
+/** When little is left to grant, a window that begins gets at most this part of it. */
 const PART_OF_REST = 1 / 4;
+/** Window in bytes from the first read on, if that part of the rest is not less. */
+const LARGE_START = 2 ** 20;
 /** Smallest window in bytes, if the setting is not smaller. */
 const SMALLEST = 1024;
 /** A window that was not moved for this time, in ms, and for this many round trips, is shrunk. */
@@ -100,7 +102,7 @@ export class WindowPool {
     let wanted = size;
     if (!this.#autoTune) wanted = this.#base;
     else if (this.used > this.#buffer) wanted = this.#clamp(size / 2);
-    else if (elapsed < 0) wanted = Math.max(size, this.#base, INITIAL_WINDOW);
+    else if (elapsed < 0) wanted = Math.max(size, this.#base, INITIAL_WINDOW, this.#start());
     else if (elapsed <= 2 * (this.rtt || UNKNOWN_RTT)) wanted = Math.max(size, 2 * size);
     wanted = Math.min(wanted, this.#largest);
     if (this.#hungry.size > 0) wanted = Math.min(wanted, this.#shareOf(window));
@@ -108,6 +110,11 @@ export class WindowPool {
     else this.#set(window, wanted);
     if (window.size <= this.#base && !this.#hungry.has(window)) this.#calm(window);
     if (this.#shrinkable.delete(window)) this.#shrinkable.add(window);
+  }
+
+  /** Window of a stream that begins to be read: it should not hold its sender's start back. */
+  #start(): number {
+    return Math.min(LARGE_START, Math.floor(PART_OF_REST * (this.#limit - this.#granted)));
   }
 
   #grow(window: ReceiveWindow, wanted: number, now: number): void {
