@@ -31,8 +31,7 @@ export interface MuxMachineOptions {
   readonly maxStreamBuffer?: number;
   /**
    * Whether receive windows grow with what is read in a round trip, to more than `maxStreamBuffer`:
-   * up to 3/4 of `maxReceiveBuffer` each, and 3 times as much as `maxReceiveBuffer` all together.
-   * Default: true.
+   * up to 3/4 of `maxReceiveBuffer` each, and twice `maxReceiveBuffer` all together. Default: true.
    */
   readonly autoTune?: boolean;
   /**

@@ -1,8 +1,12 @@
 import { INITIAL_WINDOW } from "./frame.ts";
 import type { ReceiveWindow } from "./receive_window.ts";
 
-/** What all peers' senders may have unread together, as a multiple of the receive buffer. */
+/**
+ * What the windows of all streams may have beyond the smallest, as a multiple of the receive
+ * buffer; and up to which multiple they grow. The rest is for new streams.
+ */
 const OVERCOMMITMENT = 3;
+const GROWTH = 2;
 /** Largest window, as a part of the receive buffer, if the setting is not larger. */
 const LARGEST = 3 / 4;
 /** When little is left to grant, a window that begins gets at most this part of it. */
@@ -23,8 +27,9 @@ const UNKNOWN_RTT = 100;
  * In version 2, a session that takes nothing from the connection below takes no window updates
  * either: two sides that wait for each other's updates would wait for ever. So what peers may send
  * must fit the memory. Every new sender assumes 262144 bytes. If that is too much for all together,
- * it is told less at once. All windows together stay below three times the receive buffer, as few
- * streams use theirs.
+ * it is told less at once. Apart from 1 KiB each, all windows together stay below three times the
+ * receive buffer, as few streams use theirs; and they grow up to twice the buffer, so that
+ * something is left for new streams.
  *
  * A window of which half was read within two round trips holds its sender back: it is doubled. (So
  * do QUIC implementations, after Chromium's flow controller.) If nothing is left to grant, windows
@@ -39,10 +44,11 @@ export class WindowPool {
   readonly #base: number;
   readonly #buffer: number;
   readonly #limit: number;
+  readonly #growthLimit: number;
   readonly #smallest: number;
   readonly #largest: number;
   readonly #autoTune: boolean;
-  /** Bytes of all windows. */
+  /** What all windows have beyond the smallest one, in bytes. */
   #granted = 0;
   /** Windows that can be shrunk. The one that was moved last is at the end. */
   readonly #shrinkable = new Set<ReceiveWindow>();
@@ -61,12 +67,13 @@ export class WindowPool {
     this.#base = base;
     this.#buffer = buffer;
     this.#limit = OVERCOMMITMENT * buffer;
+    this.#growthLimit = GROWTH * buffer;
     this.#smallest = Math.min(base, SMALLEST);
     this.#largest = Math.max(base, Math.floor(LARGEST * buffer));
     this.#autoTune = autoTune;
   }
 
-  /** Bytes of all windows. */
+  /** What all windows have beyond the smallest one, in bytes. */
   get granted(): number {
     return this.#granted;
   }
@@ -81,14 +88,16 @@ export class WindowPool {
       ? INITIAL_WINDOW
       : this.#clamp(Math.min(this.#base, PART_OF_REST * (this.#limit - this.#granted)));
     if (size > this.#smallest) this.#shrinkable.add(window);
-    this.#granted += size;
+    this.#granted += size - this.#smallest;
     return size;
   }
 
   /** Removes a window: it has no size any more. */
   close(window: ReceiveWindow): void {
+    if (window.size === 0) return;
     this.#calm(window);
-    this.#set(window, 0);
+    this.#set(window, this.#smallest);
+    window.size = 0;
   }
 
   /**
@@ -114,7 +123,7 @@ export class WindowPool {
 
   /** Window of a stream that begins to be read: it should not hold its sender's start back. */
   #start(): number {
-    return Math.min(LARGE_START, Math.floor(PART_OF_REST * (this.#limit - this.#granted)));
+    return Math.min(LARGE_START, Math.floor(PART_OF_REST * (this.#growthLimit - this.#granted)));
   }
 
   #grow(window: ReceiveWindow, wanted: number, now: number): void {
@@ -123,7 +132,7 @@ export class WindowPool {
       this.#busyBytes += window.size;
     }
     this.#takeFromIdle(wanted - window.size, now);
-    const left = this.#limit - this.#granted;
+    const left = this.#growthLimit - this.#granted;
     if (left > 0) this.#set(window, Math.min(wanted, window.size + left));
     if (window.size < wanted) this.#hungry.add(window);
   }
@@ -134,7 +143,7 @@ export class WindowPool {
    */
   #shareOf(window: ReceiveWindow): number {
     const other = this.#busy.has(window) ? 0 : 1;
-    const all = this.#limit - this.#granted + this.#busyBytes + other * window.size;
+    const all = this.#growthLimit - this.#granted + this.#busyBytes + other * window.size;
     const fair = this.#clamp(all / (this.#busy.size + other));
     return Math.max(fair, window.size >>> 1);
   }
@@ -143,7 +152,7 @@ export class WindowPool {
   #takeFromIdle(needed: number, now: number): void {
     const idle = now - Math.max(IDLE_TIME, IDLE_ROUNDS * this.rtt);
     for (const window of this.#shrinkable) {
-      if (this.#limit - this.#granted >= needed || window.toldAt >= idle) return;
+      if (this.#growthLimit - this.#granted >= needed || window.toldAt >= idle) return;
       this.#set(window, window.size > this.#base ? this.#base : this.#smallest);
       window.tellLater(now);
       this.#calm(window);
