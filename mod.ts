@@ -9,6 +9,7 @@
  *
  * - `/crypt`: the ciphers for the option `crypt`;
  * - `/node`: `listen` and `connect` for Node.js;
+ * - `/mux`: many streams over one connection;
  * - `/linux`: the faster UDP sockets for Deno on Linux, which `deno run -A` uses by itself;
  * - `/simulated`: a simulated network, to test applications;
  * - `/deno`: the UDP socket of Deno, and a proxy that makes a real network worse;
@@ -44,6 +45,7 @@ export { Connection } from "./transport/mod.ts";
 export { Listener } from "./transport/mod.ts";
 export { RateLimit } from "./transport/mod.ts";
 export { processTotals } from "./transport/mod.ts";
+export { snmp } from "./transport/mod.ts";
 export { ConnectionError } from "./transport/mod.ts";
 export type { ConnectionErrorKind } from "./transport/mod.ts";
 export type { ListenerCloseOptions } from "./transport/mod.ts";
@@ -74,6 +76,9 @@ export type { BindOptions } from "./transport/deno.ts";
 export type { SessionStats } from "./transport/mod.ts";
 export type { ConnectionTotals } from "./transport/mod.ts";
 export type { Totals } from "./transport/mod.ts";
+export type { EndTotals } from "./transport/mod.ts";
+export type { SocketTotals } from "./transport/mod.ts";
+export type { Snmp } from "./transport/mod.ts";
 export type { EndpointStats } from "./transport/mod.ts";
 export type { KcpStats } from "./kcp/mod.ts";
 export type { FecStats } from "./transport/mod.ts";

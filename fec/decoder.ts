@@ -28,8 +28,12 @@ export interface FecDecoderStats {
    * group is restored only if other parity shards agree.
    */
   failures: number;
+  /** Groups of which all data shards arrived. */
+  complete: number;
   /** Groups that left the decoder's memory while a data shard was missing. */
   incomplete: number;
+  /** Groups in the decoder's memory at present, of which a data shard is missing. */
+  groups: number;
 }
 
 /**
@@ -96,7 +100,14 @@ export class FecDecoder {
   #lastData = -1;
   /** Bytes of the longest data shard so far, or of a usual one if that is more. */
   #longest = USUAL_LENGTH;
-  readonly #stats = { dataIn: 0, parityIn: 0, recovered: 0, failures: 0, incomplete: 0 };
+  readonly #stats = {
+    dataIn: 0,
+    parityIn: 0,
+    recovered: 0,
+    failures: 0,
+    complete: 0,
+    incomplete: 0,
+  };
 
   /**
    * Makes a decoder.
@@ -146,7 +157,9 @@ export class FecDecoder {
 
   /** A snapshot of the counters. */
   get stats(): FecDecoderStats {
-    return { ...this.#stats };
+    let groups = 0;
+    for (const { number, done } of this.#window?.groups ?? []) if (number >= 0 && !done) groups++;
+    return { ...this.#stats, groups };
   }
 
   /**
@@ -259,6 +272,7 @@ export class FecDecoder {
     if (group.done || group.blocks[index] !== MISSING) return;
     if (group.data === this.#dataShards - 1 && this.#evidence.trusted) {
       // All data shards have arrived, so the stored shards are of no use.
+      this.#stats.complete++;
       this.#finish(group);
       return;
     }
@@ -309,8 +323,12 @@ export class FecDecoder {
     if (group.data + group.parity < dataShards || group.number < 0 || group.done) return;
     const { trusted } = this.#evidence;
     if (group.data === dataShards) {
-      if (trusted) this.#finish(group);
-      else this.#verifyComplete(group);
+      if (trusted) {
+        this.#stats.complete++;
+        this.#finish(group);
+      } else {
+        this.#verifyComplete(group);
+      }
       return;
     }
     const checked = !trusted;
@@ -369,6 +387,7 @@ export class FecDecoder {
   #verify(group: ShardGroup, shard: ParityShard): void {
     if (!this.#solver!.agrees(group, shard)) return;
     const { number } = group;
+    this.#stats.complete++;
     this.#finish(group);
     this.#noteVerified(number);
   }
@@ -392,8 +411,9 @@ export class FecDecoder {
   /** Frees the shards of a group that leaves the window. */
   #release(group: ShardGroup): void {
     // A complete group may have waited for its parity.
-    if (group.number >= 0 && !group.done && group.data < this.#dataShards) {
-      this.#stats.incomplete++;
+    if (group.number >= 0 && !group.done) {
+      if (group.data < this.#dataShards) this.#stats.incomplete++;
+      else this.#stats.complete++;
     }
     this.#store.free(group, this.#dataShards);
   }

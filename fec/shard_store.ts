@@ -89,7 +89,7 @@ export class ShardStore {
     const block = arena.alloc(length);
     if (block < 0) return -1;
     this.#bytes += length;
-    arena.bytes.copyWithin(block, start, end);
+    arena.copy(block, start, length);
     return block;
   }
 

@@ -158,13 +158,12 @@ export class ByteRing {
   /** Appends `length` bytes that were placed at `position`, at or ahead of `end`. */
   admit(position: number, length: number): void {
     const mask = this.#capacity - 1;
-    const bytes = this.#arena.bytes;
     if (position !== this.end) {
       for (let done = 0; done < length;) {
         const from = (position + done) & mask;
         const to = (this.end + done) & mask;
         const piece = Math.min(length - done, mask + 1 - Math.max(from, to));
-        bytes.copyWithin(this.#block + to, this.#block + from, this.#block + from + piece);
+        this.#arena.copy(this.#block + to, this.#block + from, piece);
         done += piece;
       }
     }
@@ -175,12 +174,12 @@ export class ByteRing {
   #copyTo(position: number, offset: number, length: number): void {
     const at = position & (this.#capacity - 1);
     const first = this.#capacity - at;
-    const bytes = this.#arena.bytes;
+    const arena = this.#arena;
     if (length <= first) {
-      bytes.copyWithin(this.#block + at, offset, offset + length);
+      arena.copy(this.#block + at, offset, length);
     } else {
-      bytes.copyWithin(this.#block + at, offset, offset + first);
-      bytes.copyWithin(this.#block, offset + first, offset + length);
+      arena.copy(this.#block + at, offset, first);
+      arena.copy(this.#block, offset + first, length - first);
     }
   }
 
@@ -194,12 +193,12 @@ export class ByteRing {
     const at = position & (this.#capacity - 1);
     const first = this.#capacity - at;
     const from = this.#block + at;
-    const bytes = this.#arena.bytes;
+    const arena = this.#arena;
     if (length <= first) {
-      bytes.copyWithin(offset, from, from + length);
+      arena.copy(offset, from, length);
     } else {
-      bytes.copyWithin(offset, from, from + first);
-      bytes.copyWithin(offset + first, this.#block, this.#block + length - first);
+      arena.copy(offset, from, first);
+      arena.copy(offset + first, this.#block, length - first);
     }
   }
 

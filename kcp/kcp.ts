@@ -468,7 +468,7 @@ export class Kcp {
       inputErrors: { ...this.#errors },
       srtt,
       rttvar,
-      minRtt: min,
+      minRtt: min === Infinity ? -1 : min,
       rto,
       congestion: sender.congestion,
       sndWnd,
@@ -588,7 +588,7 @@ export class Kcp {
   input(packet: Uint8Array, now: number, recovered = false): boolean {
     const start = this.#scratch.lay(packet);
     if (start < 0) {
-      this.#receiver.counters.refused++;
+      this.#receiver.counters.noMemory++;
       return false;
     }
     return this.inputAt(start, start + packet.length, now, recovered);

@@ -45,16 +45,19 @@ export function findFault(
   for (let at = start; end - at >= OVERHEAD;) {
     const cmd = view.getUint8(at + CMD);
     if (view.getUint32(at + CONV, true) !== conv) return "conv";
-    if (!isCommand(cmd)) return "cmd";
+    const data = cmd === CMD_PUSH;
+    if (!data && !isCommand(cmd)) return "cmd";
     const length = view.getUint32(at + LEN, true);
     if (length > end - at - OVERHEAD) return "length";
     if (distance(view.getInt32(at + UNA, true), sndNxt) > 0) return "una";
-    if (cmd === CMD_ACK && distance(view.getInt32(at + SN, true), sndNxt) >= 0) return "ack";
-    if (cmd === CMD_SACK && (length > MAX_SACK || distance(sackEnd(view, at), sndNxt) > 0)) {
+    at += OVERHEAD + length;
+    if (data) continue;
+    const from = at - length - OVERHEAD;
+    if (cmd === CMD_ACK && distance(view.getInt32(from + SN, true), sndNxt) >= 0) return "ack";
+    if (cmd === CMD_SACK && (length > MAX_SACK || distance(sackEnd(view, from), sndNxt) > 0)) {
       return "ack";
     }
-    if (cmd === CMD_PIECE && !isPieceValid(view, at + OVERHEAD, length)) return "piece";
-    at += OVERHEAD + length;
+    if (cmd === CMD_PIECE && !isPieceValid(view, at - length, length)) return "piece";
   }
   return null;
 }

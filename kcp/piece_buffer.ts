@@ -95,11 +95,7 @@ export class PieceBuffer {
     const block = this.#arena.alloc(total);
     if (block >= 0) {
       for (const piece of assembly.pieces) {
-        this.#arena.bytes.copyWithin(
-          block + piece.offset,
-          piece.block,
-          piece.block + piece.length,
-        );
+        this.#arena.copy(block + piece.offset, piece.block, piece.length);
       }
     }
     this.drop(sn);
@@ -116,7 +112,7 @@ export class PieceBuffer {
     if (before && before.offset + before.length >= end) return;
     const block = this.#arena.alloc(length);
     if (block < 0) return;
-    this.#arena.bytes.copyWithin(block, at, at + length);
+    this.#arena.copy(block, at, length);
     pieces.splice(index, 0, { offset, length, block });
     assembly.bytes += length;
     this.#bytes += length;

@@ -25,8 +25,10 @@ const MIN_AHEAD = 65_536;
 export const STORED = 0;
 /** The segment had been stored before. */
 export const DUPLICATE = 1;
-/** The segment is beyond the window, or no memory is left. It must not be acknowledged. */
+/** The segment is beyond the window. It must not be acknowledged. */
 export const REFUSED = 2;
+/** No memory is left for the segment. It must not be acknowledged. */
+export const NO_MEMORY = 3;
 
 /**
  * Segments from the first unread one to the end of the receive window, at `sn & mask` of a typed
@@ -132,7 +134,8 @@ export class ReceiveBuffer {
    * @param window Segments that may be held, counted from the first unread one.
    * @param budget Bytes that may be held. Early segments do not count when `sn` is the next in
    * order: they must not keep it out.
-   * @returns {@linkcode STORED}, {@linkcode DUPLICATE} or {@linkcode REFUSED}.
+   * @returns {@linkcode STORED}, {@linkcode DUPLICATE}, {@linkcode REFUSED} or
+   * {@linkcode NO_MEMORY}.
    */
   store(
     sn: number,
@@ -150,7 +153,7 @@ export class ReceiveBuffer {
     const at = (sn & this.#mask) * STRIDE;
     if (this.#table[at + STATE] !== EMPTY) return DUPLICATE;
     if (sn !== this.nxt) {
-      if (!this.#storeEarly(sn, at, offset, length)) return REFUSED;
+      if (!this.#storeEarly(sn, at, offset, length)) return NO_MEMORY;
       this.early++;
       this.#earlyBytes += length;
     } else {
@@ -170,7 +173,7 @@ export class ReceiveBuffer {
 
   #refuse(length: number): number {
     this.lacking = length;
-    return REFUSED;
+    return NO_MEMORY;
   }
 
   /** Segments of `length` bytes that can be stored in order at present. */
@@ -225,7 +228,7 @@ export class ReceiveBuffer {
       // Early segments must not keep out those before them: nothing can be read without those.
       block = this.#arena.scarce ? -1 : this.#arena.alloc(length);
       if (block < 0) return false;
-      this.#arena.bytes.copyWithin(block, offset, offset + length);
+      this.#arena.copy(block, offset, length);
     }
     table[at + STATE] = EARLY;
     table[at + PLACE] = block;

@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 import { Incarnation } from "./incarnation.ts";
 import { checkBytes, type ResolvedKcpOptions } from "./options.ts";
 import type { PacketWriter } from "./packet_writer.ts";
-import { DUPLICATE, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
+import { DUPLICATE, NO_MEMORY, ReceiveBuffer, REFUSED } from "./receive_buffer.ts";
 import { PIECE_HEADER, pieceOffset, pieceTotal } from "./piece.ts";
 import { CONTRADICTION, PieceBuffer } from "./piece_buffer.ts";
 import {
@@ -73,7 +73,7 @@ export class Receiver {
   /** Whether one has arrived. */
   quotable = false;
   readonly pieces: PieceBuffer;
-  readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, foreign: 0 };
+  readonly counters = { payloadIn: 0, duplicates: 0, refused: 0, noMemory: 0, foreign: 0 };
   /** The incarnation of the peer that is heard. */
   readonly incarnation = new Incarnation();
   readonly #arena: Arena;
@@ -174,9 +174,13 @@ export class Receiver {
       if (!recovered) counters.duplicates++;
     } else {
       if (length > this.#largest) this.#largest = length;
-      const result = buffer.store(sn, frg, offset, length, this.capacity, this.#budget);
-      if (result === REFUSED) {
-        counters.refused++;
+      const { headFragments } = buffer;
+      const capacity = Math.max(this.#options.rcvWnd, headFragments);
+      const budget = this.#budgetOf(capacity, headFragments);
+      const result = buffer.store(sn, frg, offset, length, capacity, budget);
+      if (result === REFUSED || result === NO_MEMORY) {
+        if (result === REFUSED) counters.refused++;
+        else counters.noMemory++;
         // The peer must not take us for dead, and learns the window that we keep.
         this.announceWindow ||= this.started;
         return;
@@ -370,14 +374,20 @@ export class Receiver {
     return Math.max(this.#options.rcvWnd, this.buffer.headFragments);
   }
 
-  /** Payload bytes that may be held for the application. */
-  get #budget(): number {
-    const { buffer } = this;
-    const usual = this.capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT);
-    const fragments = buffer.headFragments;
-    // A message that has larger fragments than the window counts could otherwise never be read.
-    const message = fragments > 1 ? Math.min(USUAL_MESSAGE, fragments * buffer.headLength) : 0;
-    return Math.min(this.limit, Math.max(usual, message));
+  /**
+   * Payload bytes that may be held for the application.
+   *
+   * @param capacity {@linkcode Receiver.capacity}.
+   * @param fragments Unread fragments of the first message.
+   */
+  #budgetOf(capacity: number, fragments: number): number {
+    const { limit } = this;
+    let most = capacity * Math.max(this.#options.mtu - OVERHEAD, USUAL_SEGMENT);
+    if (fragments > 1) {
+      // A message that has larger fragments than the window counts could otherwise never be read.
+      most = Math.max(most, Math.min(USUAL_MESSAGE, fragments * this.buffer.headLength));
+    }
+    return limit < most ? limit : most;
   }
 
   /**
@@ -395,7 +405,7 @@ export class Receiver {
       return buffer.has(buffer.nxt) ? 0 : Math.min(segments, buffer.room(largest));
     }
     if (largest <= USUAL_SEGMENT && this.limit === Infinity) return segments;
-    const room = Math.max(0, this.#budget - buffer.bytes);
+    const room = Math.max(0, this.#budgetOf(capacity, buffer.headFragments) - buffer.bytes);
     let least = 0;
     const missing = buffer.headFragments - buffer.queued;
     if (buffer.bytes === 0) {

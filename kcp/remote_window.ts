@@ -34,7 +34,7 @@ export class RemoteWindow {
    *
    * @param recovered Whether error correction restored it. Its window may be old then and is
    * ignored.
-   * @param longest Longest wait before a probe, in ms.
+   * @param longest Longest wait before a probe, in ms. It matters only for a window of 0.
    */
   update(una: number, wnd: number, now: number, recovered: boolean, longest: number): void {
     if (distance(una, this.una) < 0) return;

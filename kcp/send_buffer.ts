@@ -301,7 +301,8 @@ export class SendBuffer {
       if (distance(ts, timestamp(detector.firstSentAt(slot))) !== 0) this.#noteLoss();
       certain = distance(ts, timestamp(this.rates.sentAt(slot))) === 0;
     }
-    this.oldestAt = Math.min(this.oldestAt, detector.firstSentAt(slot));
+    const firstSentAt = detector.firstSentAt(slot);
+    if (firstSentAt < this.oldestAt) this.oldestAt = firstSentAt;
     this.rates.acknowledge(slot, detector.isWaiting(slot), certain, now);
     detector.acknowledge(slot);
     this.acknowledged++;
@@ -345,7 +346,9 @@ export class SendBuffer {
     const slot = sn & this.#mask;
     const sentAt = detector.sentAt(slot);
     const repeated = detector.wasRepeated(slot);
+    let firstSentAt = sentAt;
     if (repeated) {
+      firstSentAt = detector.firstSentAt(slot);
       const again = detector.wasResent(slot);
       const last = !again || sentAt <= now - (minRtt < Infinity ? minRtt : 0);
       // Only the last segment of a packet is named. Its `ts` is that of the others, too.
@@ -353,11 +356,11 @@ export class SendBuffer {
       if (again && last || copied) this.#noteLoss();
       // The path may have become shorter.
       else if (again && sentAt > now - CERTAIN * minRtt) detector.noteNeedless(slot, now);
-      this.notePacketArrived(sn, last ? sentAt : detector.firstSentAt(slot));
+      this.notePacketArrived(sn, last ? sentAt : firstSentAt);
     } else {
       this.notePacketArrived(sn, sentAt);
     }
-    this.oldestAt = Math.min(this.oldestAt, detector.firstSentAt(slot));
+    if (firstSentAt < this.oldestAt) this.oldestAt = firstSentAt;
     this.rates.acknowledge(slot, detector.isWaiting(slot), !repeated, now);
     detector.acknowledge(slot);
     this.inFlight--;

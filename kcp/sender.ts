@@ -218,7 +218,13 @@ export class Sender implements PacketSink {
     const { inFlight } = this.buffer.rates;
     const mss = this.path.mtu;
     const cwnd = Math.min(segmentWindow * mss, window);
-    return { ...state, cwnd, ssthresh, pacingRate, inFlight };
+    return {
+      ...state,
+      cwnd: finite(cwnd),
+      ssthresh: finite(ssthresh),
+      pacingRate: finite(pacingRate),
+      inFlight,
+    };
   }
 
   /** Creates the controller that the settings ask for. */
@@ -301,9 +307,13 @@ export class Sender implements PacketSink {
       );
     }
     this.shortage = 0;
-    // On a path with a smaller MTU, a fragment may be larger than a packet. It is sent in pieces.
-    const mss = Math.max(Math.min(this.mss, most), Math.ceil(size / this.#mostFragments(size)));
-    const fragments = Math.max(1, Math.ceil(size / mss));
+    let mss = Math.min(this.mss, most);
+    let fragments = 1;
+    if (size > mss) {
+      // On a path with a smaller MTU, a fragment may be larger than a packet. It is sent in pieces.
+      mss = Math.max(mss, Math.ceil(size / this.#mostFragments(size)));
+      fragments = Math.ceil(size / mss);
+    }
     if (this.#liveness.dead || fragments > this.queueRoom) return false;
     if (size > 0 && !buffer.store(message, size)) {
       this.shortage = buffer.blockFor(size);
@@ -625,7 +635,8 @@ export class Sender implements PacketSink {
   /** Handles the `una` and `wnd` of a segment of any kind. */
   handleHeader(una: number, wnd: number, recovered: boolean): void {
     if (distance(una, this.#una) > 0) this.#una = una;
-    this.remote.update(una, wnd, this.#clock.now, recovered, this.#longestProbeWait);
+    const wait = wnd > 0 ? 0 : this.#longestProbeWait;
+    this.remote.update(una, wnd, this.#clock.now, recovered, wait);
     if (this.buffer.detector.parked) this.buffer.unpark(this.#edge);
   }
 
@@ -1157,4 +1168,9 @@ export class Sender implements PacketSink {
     // An acknowledgment does not show that the large packet has arrived.
     buffer.setPacketSize(firstSn, this.#pieces.packetSize);
   }
+}
+
+/** What statistics tell of a limit: JSON has no `Infinity`. */
+function finite(limit: number): number | null {
+  return limit === Infinity ? null : limit;
 }

@@ -26,12 +26,12 @@ export interface InputErrors {
  * that measures the path then; without any limit, `algorithm` is `none`.
  */
 export interface CongestionStats extends CongestionState {
-  /** Bytes that may be in flight: the congestion window. `Infinity` for no limit. */
-  cwnd: number;
-  /** Slow start threshold in bytes. `Infinity` if the controller has none. */
-  ssthresh: number;
-  /** Bytes per second at which segments may leave. `Infinity` for no limit. */
-  pacingRate: number;
+  /** Bytes that may be in flight: the congestion window. `null` for no limit. */
+  cwnd: number | null;
+  /** Slow start threshold in bytes. `null` if the controller has none. */
+  ssthresh: number | null;
+  /** Bytes per second at which segments may leave. `null` for no limit. */
+  pacingRate: number | null;
   /** Bytes in flight: sent, not acknowledged, and not counted as lost. */
   inFlight: number;
 }
@@ -97,8 +97,10 @@ export interface KcpStats {
   pathMtuReductions: number;
   /** Data segments that arrived more than once. */
   duplicates: number;
-  /** Data segments that were dropped: beyond the receive window, or no memory was left. */
+  /** Data segments that were dropped because they were beyond the receive window. */
   refused: number;
+  /** Data segments that were dropped because no memory was left. */
+  noMemory: number;
   /** Data segments of another incarnation of the peer, which had restarted. */
   foreign: number;
   /** Invalid packets that were dropped, by their first error. */
@@ -107,7 +109,7 @@ export interface KcpStats {
   srtt: number;
   /** Variation of the round-trip time. */
   rttvar: number;
-  /** Shortest round-trip time seen, `Infinity` before the first sample. */
+  /** Shortest round-trip time seen, -1 before the first sample. */
   minRtt: number;
   /** Retransmission timeout. */
   rto: number;

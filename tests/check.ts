@@ -1,7 +1,7 @@
 /**
  * All checks of `deno task check`: format, lint, types (also of code blocks in JSDoc and in the
- * README), doc lint, the WebAssembly kernels, and the publish dry run. It runs every check, also
- * after one has failed. The exit code is 1 if a check failed.
+ * README), doc lint, an example of each member, the WebAssembly kernels, and the publish dry run. It
+ * runs every check, also after one has failed. The exit code is 1 if a check failed.
  *
  * The arguments are the flags that tests/std/flags.ts prints. No flags mean that JSR answers.
  *
@@ -27,6 +27,7 @@ await step("fmt", ["fmt", "--check"]);
 await step("lint", ["lint"], jsr ? undefined : noJsr);
 await step("types", ["check", "--doc", ...flags, ".", "README.md"]);
 await step("doc lint", ["doc", "--lint", ...flags, ...Object.values(config.exports)]);
+await step("examples", ["run", ...flags, "--allow-run", "tests/doc_examples.ts", ...flags]);
 await step("kernels", [
   "run",
   ...flags,

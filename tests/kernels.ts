@@ -12,7 +12,7 @@
  */
 import asc from "assemblyscript/asc";
 
-const FOLDERS = ["crypt", "fec"];
+const FOLDERS = ["crypt", "fec", "kcp", "examples/kcptun/snappy"];
 const OPTIONS = [
   "--optimizeLevel=3",
   "--shrinkLevel=0",

@@ -11,7 +11,7 @@ import { codeOf } from "./module_source.ts";
 const MACHINES = ["kcp", "fec", "crypt", "transport/session", "transport/mux/machine"];
 
 /** Rooms that run machines. All their modules but the adapters are free of a runtime. */
-const AROUND = ["transport/connection", "transport/link"];
+const AROUND = ["transport/connection", "transport/link", "transport/mux"];
 
 /** Modules that touch a runtime: the adapters, their clock, and what chooses a socket. */
 const ADAPTERS = [
@@ -21,6 +21,7 @@ const ADAPTERS = [
   "transport/connection/system_clock.ts",
   "transport/connection/udp.ts",
   "transport/link/delayed_sender.ts",
+  "transport/link/fake_timers.ts",
   "transport/link/proxy.ts",
   "transport/link/simulated_network.ts",
   "transport/link/virtual_time.ts",

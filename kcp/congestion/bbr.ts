@@ -54,6 +54,12 @@ const TRIM = 0.5;
 const SHARED_TRIM = 0.15;
 /** The queue is drained in about this many round trips. */
 const TRIM_ROUNDS = 2;
+/** After so many rounds, a queue shows a full pipe whatever limits the flow. */
+const LIMITED_ROUNDS = 8;
+/** A path that loses less than this part has no losses of its own. */
+const LOSSLESS = 0.02;
+/** The path's own loss rate is known well if at least this part of it is sure. */
+const SURE = 0.25;
 /** A queue that has grown by this part of the shortest round trip is congestion. */
 const DELAY_PART = 0.25;
 
@@ -72,6 +78,8 @@ const DELAY_PART = 0.25;
  * - A probe builds a queue of at most 10 ms, unless the delivery rate grows.
  * - Between probes, the flow slows down if a queue grows.
  * - A flow that the application limits needs no ProbeRTT. See {@linkcode MinRtt}.
+ * - A path that becomes longer is found within a round trip or a few. See {@linkcode PathStep}.
+ * - On a path that holds many more segments, Startup begins faster. See {@linkcode FastStart}.
  */
 export class BbrController implements CongestionController {
   /** Always `Infinity`: the limit counts bytes. */
@@ -184,11 +192,12 @@ export class BbrController implements CongestionController {
     }
     if (this.#rounds.begins) this.#limits.onRound();
     this.#rounds.finish(appLimited);
-    this.#limits.update(this.#phase, this.#gain, this.#pipeFilled, sample.acked);
+    this.#limits.update(now, this.#phase, this.#gain, this.#pipeFilled, sample.acked);
   }
 
   /** Reads a round-trip sample. */
-  #noteRtt({ now, rtt, appLimited, txInFlight }: RateSample, measured: boolean): void {
+  #noteRtt(sample: RateSample, measured: boolean): void {
+    const { now, rtt, appLimited, txInFlight } = sample;
     const path = this.#path;
     const { minRtt, standing } = path;
     const idle = measured && appLimited;
@@ -198,9 +207,22 @@ export class BbrController implements CongestionController {
     if (!isProbing(this.#phase) && this.#phase !== PROBE_RTT && path.queue < path.residual) {
       path.residual = path.queue;
     }
+    if (this.#pipeFilled && !appLimited) {
+      const longer = this.#probeRtt.onRtt(now, rtt, sample.acked);
+      if (longer >= 0) this.#lengthen(sample, longer);
+    }
     const { queued } = path;
     this.#probing.onQueue(queued);
     path.loss.onAck(now, now - rtt, queued, standing.smoothed, path.mss);
+  }
+
+  /** The path has become longer. What was in flight is too little for it. */
+  #lengthen({ now, priorInFlight, totalDelivered }: RateSample, rtt: number): void {
+    this.#path.lengthen(now, rtt);
+    this.#limits.lengthen();
+    this.#limitedUntil = totalDelivered + priorInFlight + 1;
+    this.#startDown(now, false);
+    this.#enter(now, CRUISE);
   }
 
   /** Reads a rate sample. Returns whether it shows less than the path can do. */
@@ -225,7 +247,10 @@ export class BbrController implements CongestionController {
       if (this.#rate > 0 && (this.#rate >= bandwidth.value || !appLimited)) {
         bandwidth.update(this.#rate);
       }
-      if (rounds.begins) this.#probeRtt.longer.onRound();
+      if (rounds.begins) {
+        const longer = this.#probeRtt.onRound();
+        if (longer >= 0) this.#lengthen(sample, longer);
+      }
       this.#probeRtt.longer.onSample(sample.rtt, sample.txInFlight);
     }
     bounds.onSample(this.#rate, this.#volume);
@@ -233,7 +258,12 @@ export class BbrController implements CongestionController {
     path.aggregation.onAck(sample.now, sample.acked, path.bw, this.#limits.window);
     if (rounds.begins) {
       path.aggregation.onRound(!this.#pipeFilled);
-      if (!rounds.appLimited) this.#pipe.onRound(bounds.latestBandwidth, path.queued);
+      // After many rounds, the window of the peer may limit a flow that fills the pipe.
+      const limited = rounds.count > LIMITED_ROUNDS && path.queued && sample.txInFlight > path.held;
+      if (!rounds.appLimited || limited) {
+        const lost = sample.lost / (sample.lost + sample.delivered);
+        this.#pipe.onRound(bounds.latestBandwidth, lost, path.queued);
+      }
     }
     return appLimited;
   }
@@ -244,11 +274,35 @@ export class BbrController implements CongestionController {
     const rounds = this.#lossRounds;
     if (!rounds.onAck(sample)) return;
     const limit = Math.max(DELAY_PART * path.minRtt.value, path.queueThreshold);
+    this.#sumLosses(sample);
+    const lost = rounds.congested;
     if (!path.shared && path.queue - path.residual > limit) rounds.congested = true;
     if (!rounds.congested || this.#phase === STARTUP || isProbing(this.#phase)) return;
+    this.#lowerBounds(lost);
+  }
+
+  /** Beside others on a path without losses of its own, the losses of several rounds count, too. */
+  #sumLosses(sample: RateSample): void {
+    const path = this.#path;
+    const rounds = this.#lossRounds;
+    if (isProbing(this.#phase)) return;
+    rounds.add(sample, path.mss);
+    if (!path.shared || path.loss.rate >= LOSSLESS) return;
+    if (path.isExcess(rounds.sumLost, rounds.sumSent, path.loss.sure)) rounds.onSum();
+  }
+
+  /** @param lost Whether losses have shown the congestion. */
+  #lowerBounds(lost: boolean): void {
+    const path = this.#path;
+    const { bounds, loss, sureShare } = path;
     // As long as no queue is seen, and the path is known to lose, one step has to do.
-    const once = !this.#probing.queuedSince && 2 * path.loss.sure > path.loss.rate;
-    path.bounds.lower(path.bandwidth.value, this.#limits.window, path.sureShare, once);
+    const once = !this.#probing.queuedSince && 2 * loss.sure > loss.rate;
+    if (once && bounds.bandwidth < Infinity) return;
+    // The highest samples of all flows are more than the path has: then, the last one is the limit.
+    const exact = lost && (path.shared || loss.rate === 0 || loss.sure < SURE * loss.rate);
+    const rate = exact ? this.#rate : bounds.latestBandwidth;
+    const volume = exact ? this.#volume : bounds.latestInFlight;
+    bounds.lower(path.bandwidth.value, this.#limits.window, rate * sureShare, volume * sureShare);
   }
 
   #enter(now: number, phase: Phase): void {
@@ -273,7 +327,10 @@ export class BbrController implements CongestionController {
       this.#pipeFilled = true;
       bounds.longTerm = Math.max(path.held, bounds.latestInFlight);
     }
-    if (this.#pipeFilled) this.#enter(now, DRAIN);
+    if (this.#pipeFilled) {
+      this.#probing.endStartup();
+      this.#enter(now, DRAIN);
+    }
   }
 
   /** Draft §5.3.2. */
@@ -330,8 +387,8 @@ export class BbrController implements CongestionController {
     return Math.min(shared ? SHARED_TRIM : TRIM, grown / (TRIM_ROUNDS * standing.smoothed));
   }
 
-  #startDown(now: number): void {
-    this.#probing.end(now, this.#phase === UP);
+  #startDown(now: number, probed = this.#phase === UP): void {
+    this.#probing.end(now, probed);
     this.#path.residual = this.#path.queue;
     this.#lossRounds.congested = false;
     this.#enter(now, DOWN);

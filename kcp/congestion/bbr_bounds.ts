@@ -62,15 +62,14 @@ export class Bounds {
    *
    * @param bandwidth What is known of the bandwidth, in bytes per ms.
    * @param window The window in bytes.
-   * @param share The part of what was measured in the round that is sure.
-   * @param once Whether this is done once only until the next probe.
+   * @param rate What was delivered in the round, in bytes per ms: not less is left.
+   * @param volume What was delivered in a round-trip time, in bytes: not less is left.
    */
-  lower(bandwidth: number, window: number, share: number, once: boolean): void {
-    if (once && this.bandwidth < Infinity) return;
+  lower(bandwidth: number, window: number, rate: number, volume: number): void {
     if (this.bandwidth === Infinity) this.bandwidth = bandwidth;
     if (this.inFlight === Infinity) this.inFlight = window;
-    this.bandwidth = Math.max(this.#latestBandwidth * share, BETA * this.bandwidth);
-    this.inFlight = Math.max(this.#latestInFlight * share, BETA * this.inFlight);
+    this.bandwidth = Math.max(rate, BETA * this.bandwidth);
+    this.inFlight = Math.max(volume, BETA * this.inFlight);
   }
 
   /** Forgets the short-term bounds. */

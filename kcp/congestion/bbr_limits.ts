@@ -1,3 +1,4 @@
+import { FAST_FACTOR, FastStart } from "./bbr_fast_start.ts";
 import type { Path } from "./bbr_path.ts";
 import {
   CRUISE,
@@ -16,6 +17,11 @@ import type { Rounds } from "./bbr_rounds.ts";
 
 /** Draft §2.5: DefaultCwndGain. */
 const WINDOW_GAIN = 2;
+/**
+ * The pacing gain of Startup as long as {@linkcode FastStart} lets the window grow by more than a factor of
+ * two in a round trip. For a factor of g, it is `ln(g) * g² / (g - 1)`: 2.77 for 2, as in draft §2.4.
+ */
+const FAST_GAIN = 7.39;
 /** Draft §2.4: PacingMarginPercent is 1. */
 const PACING_MARGIN = 0.99;
 /**
@@ -43,6 +49,9 @@ export class Limits {
   /** The window before a timeout, a probe of the round trip, or losses. */
   #prior = 0;
   #timedOut = false;
+  readonly #start = new FastStart();
+  /** Bytes by which the window may grow for each one that is acknowledged, in Startup. */
+  #growth = 0;
 
   /**
    * @param initialWindow Bytes that may be in flight at first.
@@ -106,6 +115,12 @@ export class Limits {
     this.window = Math.max(this.window, this.#path.held);
   }
 
+  /** The path has become longer: pacing keeps the window from leaving at once. */
+  lengthen(): void {
+    this.#timedOut = false;
+    this.window = Math.max(this.window, this.#mostInFlight(CRUISE));
+  }
+
   /** Segments have another size. */
   onMtu(): void {
     this.window = Math.max(this.window, this.least);
@@ -139,14 +154,22 @@ export class Limits {
   }
 
   /** Sets the limits after an acknowledgment. */
-  update(phase: Phase, gain: number, filled: boolean, acked: number): void {
+  update(now: number, phase: Phase, gain: number, filled: boolean, acked: number): void {
     const { smoothed } = this.#path.standing;
     if (this.#rounds.count <= 1 && !filled && smoothed > 0) {
       // Draft §5.6.2: the first sample corrects the assumption of 1 ms.
       this.pacing = PHASES[STARTUP].gain * this.window / smoothed;
+      this.#start.onAck(now, acked, this.#path.mss);
     }
-    this.pace(phase, gain, filled);
+    this.#growth = phase === STARTUP ? this.#safeGrowth : 0;
+    this.pace(phase, this.#growth > 1 ? FAST_GAIN : gain, filled);
     this.#setWindow(phase, filled, acked);
+  }
+
+  /** See {@linkcode FastStart.growth}. A queue and losses show that the path takes no more. */
+  get #safeGrowth(): number {
+    const { minRtt, queued, loss, mss } = this.#path;
+    return queued || loss.rate > 0 ? 0 : this.#start.growth(this.window, minRtt.value, mss);
   }
 
   /** Bytes that may be in flight according to the model. Draft §5.6.4.2. */
@@ -156,8 +179,10 @@ export class Limits {
     switch (phase) {
       case UP:
         return this.#probing.window;
-      case STARTUP:
-        return path.product(WINDOW_GAIN) + WINDOW_GAIN * burst;
+      case STARTUP: {
+        const gain = this.#growth > 1 ? FAST_FACTOR : WINDOW_GAIN;
+        return path.product(gain) + gain * burst;
+      }
       case DRAIN:
       case DOWN:
         return path.held;
@@ -184,6 +209,7 @@ export class Limits {
     const path = this.#path;
     const most = Math.max(this.#mostInFlight(phase), path.quantum);
     if (filled) this.window = Math.min(this.window + acked, most);
+    else if (this.#growth > 0) this.window += this.#growth * acked;
     else if (this.window < most || this.#rounds.delivered < this.#initialWindow) {
       this.window += acked;
     }

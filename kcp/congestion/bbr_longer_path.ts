@@ -33,6 +33,23 @@ export class LongerPath {
     this.#flight = 0;
   }
 
+  /** The shortest round trip of the last round in ms. 0 without a sample. */
+  get shortest(): number {
+    return this.#lastRtt;
+  }
+
+  /**
+   * The longest round trip in ms that what was in flight explains.
+   *
+   * @param minRtt Shortest round trip so far in ms.
+   * @param burst Bytes that are acknowledged at once.
+   * @param bandwidth Bytes per ms.
+   */
+  explained(minRtt: number, burst: number, bandwidth: number): number {
+    const flight = Math.max(this.#lastFlight, this.#flight);
+    return Math.max(minRtt, (flight + burst) / bandwidth);
+  }
+
   /**
    * Whether the round that has just ended shows another path.
    *

@@ -5,6 +5,8 @@ import type { RateSample } from "./controller.ts";
  * full all the time.
  */
 const EXCESS_ROUNDS = 2;
+/** Losses of several rounds are counted together up to about this many segments. */
+const SUM_SEGMENTS = 512;
 
 /**
  * Says of each round trip whether it has shown congestion.
@@ -16,6 +18,9 @@ export class LossRounds {
   begins = false;
   /** Whether this round has shown congestion. */
   congested = false;
+  /** Bytes that were sent in the last rounds, and what was lost of them. */
+  sumSent = 0;
+  sumLost = 0;
   /** The round ends when this many bytes are delivered. */
   #end = 0;
   /** Whether more was lost in this round than the path loses itself, and in how many before. */
@@ -27,6 +32,19 @@ export class LossRounds {
     this.begins = sample.delivered > 0 && sample.priorDelivered >= this.#end;
     if (this.begins) this.#end = sample.totalDelivered;
     return this.begins;
+  }
+
+  /** Adds a round to the last ones: a few segments in flight show no loss rate of a few per cent. */
+  add(sample: RateSample, mss: number): void {
+    if (this.sumSent > SUM_SEGMENTS * mss) this.sumSent = this.sumLost = 0;
+    this.sumSent += sample.lost + sample.delivered;
+    this.sumLost += sample.lost;
+  }
+
+  /** The last rounds have shown congestion. */
+  onSum(): void {
+    this.congested = true;
+    this.sumSent = this.sumLost = 0;
   }
 
   /**

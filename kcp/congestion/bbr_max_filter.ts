@@ -34,6 +34,13 @@ export class MaxFilter {
     for (let i = 0; i < slots.length; i++) if (slots[i] > this.#max) this.#max = slots[i];
   }
 
+  /** Multiplies all values by a factor. */
+  scale(factor: number): void {
+    const slots = this.#slots;
+    for (let i = 0; i < slots.length; i++) slots[i] *= factor;
+    this.#max *= factor;
+  }
+
   /** Forgets everything but one value. */
   reset(value: number): void {
     this.#slots.fill(0);

@@ -96,6 +96,17 @@ export class Path {
     return gain * bw * minRtt * (1 + LATE_LOSS * this.loss.rate);
   }
 
+  /** The path has become longer: round trips take `rtt` ms, and its bandwidth is the same. */
+  lengthen(now: number, rtt: number): void {
+    const { bounds, minRtt, standing } = this;
+    // What timed out since then was only late.
+    bounds.resetShortTerm();
+    bounds.longTerm = Infinity;
+    minRtt.reset(now, rtt);
+    standing.reset();
+    this.residual = 0;
+  }
+
   /** Bytes that are in flight without a queue, those that are acknowledged late included. */
   get held(): number {
     return this.product(1) + this.aggregation.burst;
@@ -110,6 +121,26 @@ export class Path {
   get quantum(): number {
     const burst = Math.max(this.burst, QUANTUM * this.mss);
     return Math.max(this.least, Math.min(burst, QUANTUM_MS * this.bw));
+  }
+
+  /** A probe is over: see {@linkcode PathLoss.onProbe}. */
+  onProbe(queued: boolean, excess: boolean): void {
+    const before = this.loss.rate;
+    this.loss.onProbe(queued, excess);
+    this.#discount(before);
+  }
+
+  /** The flow has found the bandwidth for the first time: see {@linkcode PathLoss.onStartup}. */
+  onStartup(queued: boolean): void {
+    const before = this.loss.rate;
+    this.loss.onStartup(queued);
+    this.#discount(before);
+  }
+
+  /** The bandwidth has counted losses as the path's own that are not believed in any more. */
+  #discount(before: number): void {
+    const { rate } = this.loss;
+    if (rate < before) this.bandwidth.scale((1 - before) / (1 - rate));
   }
 
   /**

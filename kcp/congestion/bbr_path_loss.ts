@@ -14,8 +14,10 @@ const BATCH_WEIGHT = 1 / 16;
 const DOUBT = 0.1;
 /** A window of fewer segments takes less. */
 const DOUBT_SEGMENTS = 64;
-/** What a probe without a queue leaves of the trust in the estimate. */
+/** What a probe without a queue leaves of the trust in the estimate, and of the belief in it. */
 const DISTRUST = 0.5;
+/** Probes use a loss rate up to this in any case: it makes a flow send little more. */
+const DOUBTFUL = 0.05;
 /** Loss rate above the path's own that counts as congestion. Draft §2.6: LossThresh is 2 %. */
 const LOSS_THRESH = 0.02;
 
@@ -40,7 +42,10 @@ export type Sending = typeof SLOWER | typeof EQUAL | typeof FASTER | typeof GROW
  *
  * To tell an empty queue from one that is full all the time, the estimate is not sure before a queue was
  * seen to grow, and gets less sure with each probe that does not lead to a queue. Probes use it anyway:
- * otherwise they would never fill a path that loses a third of what is sent.
+ * otherwise they would never fill a path that loses a third of what is sent. A probe that leads neither to
+ * a queue nor to more losses makes probes use less of it. Where many flows keep a queue full, each of them
+ * gets more when it sends more, and loses as much as before. If all of them believed in these losses, all
+ * of them would send what is lost in addition, and the losses would stay.
  */
 export class PathLoss {
   /** Loss rate, 0 to 1, if the queue is not full all the time. */
@@ -66,6 +71,8 @@ export class PathLoss {
   #batchSquares = 0;
   /** 0 until a queue was seen to come and go. */
   #trust = 0;
+  /** The part of the estimate that probes use. */
+  #belief = 1;
 
   /** @param limit Highest loss rate that may be the path's own. */
   constructor(limit: number) {
@@ -175,7 +182,7 @@ export class PathLoss {
     const lost = this.#lost[place];
     const sending = this.#sending[place];
     if (sent === 0 || sending === FASTER) return;
-    const expected = this.rate * sent;
+    const expected = this.#estimate * sent;
     if (lost < expected - 3 * Math.sqrt(expected * this.#together(mss))) {
       // The path does not always lose as much: the rest was congestion.
       this.#sumSent = sent;
@@ -207,19 +214,42 @@ export class PathLoss {
     }
   }
 
+  /** The loss rate of the windows that count. */
+  get #estimate(): number {
+    return this.#sumSent === 0 ? 0 : Math.min(this.#limit, this.#sumLost / this.#sumSent);
+  }
+
   #rate(): void {
-    const rate = this.#sumSent === 0 ? 0 : this.#sumLost / this.#sumSent;
-    this.rate = Math.min(this.#limit, rate);
+    this.rate = this.#estimate * this.#belief;
   }
 
   /**
    * A probe is over.
    *
    * @param queued Whether it led to a queue. Otherwise the queue may be full all the time.
+   * @param excess Whether it led to more losses than the path's own.
    */
-  onProbe(queued: boolean): void {
-    if (queued) return;
-    this.#trust *= DISTRUST;
+  onProbe(queued: boolean, excess: boolean): void {
+    if (queued) this.#belief = 1;
+    else {
+      this.#trust *= DISTRUST;
+      if (!excess && this.rate > DOUBTFUL) this.#belief *= DISTRUST;
+    }
+    this.#rate();
+  }
+
+  /**
+   * The flow has found the bandwidth for the first time. It is known to be all that the path has if it led
+   * to a queue. If not, others may keep the queue full, and no window so far shows anything.
+   */
+  onStartup(queued: boolean): void {
+    if (!queued) {
+      this.#sumSent = this.#sumLost = 0;
+      this.#unsettled = this.#present;
+      const present = this.#present % WINDOWS;
+      this.#sent[present] = this.#lost[present] = 0;
+    }
+    this.onProbe(queued, false);
   }
 
   /** Place of the window in which something was sent. -1 if it is no longer known. */

@@ -1,5 +1,6 @@
 import { LONGER_GAIN, LongerPath } from "./bbr_longer_path.ts";
 import type { Path } from "./bbr_path.ts";
+import { PathStep } from "./bbr_path_step.ts";
 import type { Rounds } from "./bbr_rounds.ts";
 import type { RateSample } from "./controller.ts";
 
@@ -7,6 +8,12 @@ import type { RateSample } from "./controller.ts";
 export const PROBE_RTT_GAIN = 0.5;
 /** Draft §2.14: ProbeRTTDuration, in ms. */
 const DURATION = 200;
+/**
+ * A path that has become longer may do so once more: the ways there and back change one after the other.
+ * So many rounds show it, if all round trips of one are longer by this part.
+ */
+const STEP_ROUNDS = 3;
+const STEP_PART = 1 / 4;
 
 /**
  * Drains the path to measure its shortest round trip: when that was not measured for some time, or when
@@ -16,6 +23,9 @@ const DURATION = 200;
  */
 export class ProbeRtt {
   readonly longer = new LongerPath();
+  readonly #step = new PathStep();
+  /** The last round that may show a second step. */
+  #stepUntil = 0;
   readonly #path: Path;
   readonly #rounds: Rounds;
   /** Whether the path seems to be another one, and what it delivered before. */
@@ -35,6 +45,29 @@ export class ProbeRtt {
     if (!this.#rounds.begins) return false;
     const { minRtt, aggregation, bandwidth } = this.#path;
     return this.longer.isLonger(minRtt.value, aggregation.burst, bandwidth.value);
+  }
+
+  /**
+   * Reads a round-trip sample. Returns the new round trip in ms if the path has become longer at once, else
+   * -1.
+   *
+   * @param acked Bytes that were acknowledged with it.
+   */
+  onRtt(now: number, rtt: number, acked: number): number {
+    const { minRtt, aggregation, bandwidth, mss } = this.#path;
+    const rate = bandwidth.value;
+    const explained = this.longer.explained(minRtt.value, aggregation.burst, rate);
+    const longer = this.#step.onSample(now, rtt, acked, explained, rate, mss);
+    if (longer >= 0) this.#stepUntil = this.#rounds.count + STEP_ROUNDS;
+    return longer;
+  }
+
+  /** A round begins. Returns the round trip in ms if the last one showed a second step, else -1. */
+  onRound(): number {
+    const { longer } = this;
+    longer.onRound();
+    const least = this.#path.minRtt.value * (1 + STEP_PART);
+    return this.#rounds.count <= this.#stepUntil && longer.shortest > least ? longer.shortest : -1;
   }
 
   /** Begins a probe. */

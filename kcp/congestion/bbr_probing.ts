@@ -119,15 +119,22 @@ export class Probing {
    * @param probed Whether there was a probe.
    */
   end(now: number, probed: boolean): void {
-    const { loss, bounds } = this.#path;
+    const path = this.#path;
     // A probe that the long-term bound limits is too small for a queue.
-    if (probed) loss.onProbe(this.#queued || this.#bounded && !this.#tooHigh);
-    bounds.beginRound(0, 0);
+    const queued = this.#queued || this.#bounded && !this.#tooHigh;
+    // A probe that went too far judges no more.
+    if (probed) path.onProbe(queued, !this.judges);
+    path.bounds.beginRound(0, 0);
     this.queuedSince = false;
     this.#cycleRound = this.#rounds.count - (this.#draws.next() < 0.5 ? 0 : 1);
     this.#wait = WAIT + WAIT_RANDOM * this.#draws.next();
     this.#cycleStart = now;
     this.stop();
+  }
+
+  /** The flow has found the bandwidth for the first time. */
+  endStartup(): void {
+    this.#path.onStartup(this.#queued);
   }
 
   /** No more is probed for now. */

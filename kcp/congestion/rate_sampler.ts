@@ -18,6 +18,8 @@ const LOST = 5;
 const TX_IN_FLIGHT = 6;
 /** What limited the rate then: 1 for the application, 0 for the path. */
 const APP_LIMITED = 7;
+/** No place in the table. */
+const NONE = -1;
 
 /**
  * Counts what is in flight, delivered and lost, in bytes of segments, and makes rate samples of it for
@@ -49,11 +51,13 @@ export class RateSampler {
   #deliveredBefore = 0;
   #inFlightBefore = 0;
   #count = 0;
-  /** The sampled segment: see {@linkcode RateSampler.acknowledge}. */
-  #sampled = false;
+  /**
+   * The place of the sampled segment in the table, NONE before there is one; what was delivered before it
+   * was sent, and when that was. See {@linkcode RateSampler.acknowledge}.
+   */
+  #sampled = NONE;
+  #priorDelivered = 0;
   #sentAt = 0;
-  #sampleFirstSentAt = 0;
-  #sampleDeliveredAt = 0;
   readonly #sample: RateSample = {
     now: 0,
     acked: 0,
@@ -169,7 +173,7 @@ export class RateSampler {
     this.#deliveredBefore = this.#delivered;
     this.#inFlightBefore = this.inFlight;
     this.#count = 0;
-    this.#sampled = false;
+    this.#sampled = NONE;
   }
 
   /**
@@ -195,20 +199,14 @@ export class RateSampler {
     if (!certain) return;
     // The segment that was sent last gives the sample.
     const sentAt = segments[at + SENT_AT];
-    const sample = this.#sample;
     const before = segments[at + DELIVERED];
-    if (this.#sampled) {
-      if (before < sample.priorDelivered) return;
-      if (before === sample.priorDelivered && sentAt < this.#sentAt) return;
+    if (this.#sampled !== NONE) {
+      if (before < this.#priorDelivered) return;
+      if (before === this.#priorDelivered && sentAt < this.#sentAt) return;
     }
-    this.#sampled = true;
+    this.#sampled = slot;
+    this.#priorDelivered = before;
     this.#sentAt = sentAt;
-    this.#sampleFirstSentAt = segments[at + FIRST_SENT_AT];
-    this.#sampleDeliveredAt = segments[at + DELIVERED_AT];
-    sample.priorDelivered = before;
-    sample.txInFlight = segments[at + TX_IN_FLIGHT];
-    sample.lost = segments[at + LOST];
-    sample.appLimited = segments[at + APP_LIMITED] === 1;
   }
 
   /**
@@ -242,8 +240,14 @@ export class RateSampler {
     if (this.#appLimitedUntil !== 0 && this.#delivered > this.#appLimitedUntil) {
       this.#appLimitedUntil = 0;
     }
-    if (this.#sampled) {
-      sample.lost = this.#lost - sample.lost;
+    if (this.#sampled !== NONE) {
+      // Nothing was sent since the segment was acknowledged, so its place in the table still has its fields.
+      const segments = this.#segments;
+      const at = this.#sampled * STRIDE;
+      sample.priorDelivered = this.#priorDelivered;
+      sample.txInFlight = segments[at + TX_IN_FLIGHT];
+      sample.lost = this.#lost - segments[at + LOST];
+      sample.appLimited = segments[at + APP_LIMITED] === 1;
       this.#firstSentAt = this.#sentAt;
       if (sample.priorDelivered >= this.#roundEnds) {
         this.#roundEnds = this.#delivered;
@@ -251,8 +255,8 @@ export class RateSampler {
         this.#limitedBefore = this.#limitedNow;
         this.#limitedNow = false;
       }
-      const sendTime = this.#sentAt - this.#sampleFirstSentAt;
-      const interval = Math.max(sendTime, now - this.#sampleDeliveredAt);
+      const sendTime = this.#sentAt - segments[at + FIRST_SENT_AT];
+      const interval = Math.max(sendTime, now - segments[at + DELIVERED_AT]);
       if (!recovered && interval >= minRtt && interval > 0) {
         sample.interval = interval;
         sample.delivered = this.#delivered - sample.priorDelivered;
@@ -272,10 +276,15 @@ export class RateSampler {
   grow(una: number, end: number, oldMask: number, mask: number): void {
     const old = this.#segments;
     const segments = new Float64Array((mask + 1) * STRIDE);
-    for (let sn = una; sn !== end; sn = (sn + 1) | 0) {
-      const from = (sn & oldMask) * STRIDE;
-      const to = (sn & mask) * STRIDE;
-      for (let i = 0; i < STRIDE; i++) segments[to + i] = old[from + i];
+    const move = (from: number, to: number) => {
+      for (let i = 0; i < STRIDE; i++) segments[to * STRIDE + i] = old[from * STRIDE + i];
+    };
+    for (let sn = una; sn !== end; sn = (sn + 1) | 0) move(sn & oldMask, sn & mask);
+    if (this.#sampled !== NONE) {
+      // It is acknowledged, and before `una` or between the others. No segment has the place before `una`.
+      const free = (una - 1) & mask;
+      move(this.#sampled, free);
+      this.#sampled = free;
     }
     this.#segments = segments;
   }

@@ -23,6 +23,7 @@ import {
   runOpen,
   runSeal,
 } from "./packets.ts";
+import { muxBenchmarks } from "./mux.ts";
 import { prepareNode, UDX } from "./node.ts";
 import {
   KcpGo,
@@ -49,7 +50,7 @@ interface Result {
 /** One benchmark. */
 interface Benchmark {
   name: string;
-  unit: "segments/s" | "packets/s" | "B/s";
+  unit: "segments/s" | "packets/s" | "streams/s" | "B/s" | "B" | "ms";
   run(): number | Promise<number>;
   /** The same measurement of kcp-go. */
   peer?: PeerJob;
@@ -217,6 +218,7 @@ const benchmarks: Benchmark[] = [
   packets({ mode: "echo", size: 64 << 10 }),
   node({ mode: "sink", size: 64 << 10 }),
   ...[4, 64].map((size) => node({ mode: "echo", size: size << 10 })),
+  ...muxBenchmarks(flags),
 ];
 
 const isChosen = ({ name }: Benchmark) =>
@@ -231,7 +233,7 @@ if (chosen.length === 0) {
 }
 
 const needed = chosen.some(({ peer }) => peer);
-if (!hasGo && (needed || chosen.some(({ name }) => name.startsWith("defaults/")))) {
+if (!hasGo && (needed || chosen.some(({ name }) => /^(defaults|mux)\//.test(name)))) {
   console.error("kcp-go is not measured: there is no Go on the PATH");
 }
 const kcpGo = needed && hasGo ? new KcpGo(await buildPeer()) : null;
@@ -241,7 +243,7 @@ const theirs = chosen.map((): number[] => []);
 for (let i = -1; i < runs; i++) {
   for (const [n, { name, run, peer, rival, unit }] of chosen.entries()) {
     // A benchmark with processes of its own contains its warm-up.
-    const alone = rival || /^(linux|deno|defaults)\//.test(name);
+    const alone = rival || /^(linux|deno|defaults|mux)\//.test(name);
     if (i < 0 && (alone || unit !== "B/s" && runs === 1)) continue;
     const value = await run();
     if (i < 0) continue;
@@ -292,10 +294,12 @@ for (const [n, { name, unit, rival }] of chosen.entries()) {
     console.log(JSON.stringify(result));
     continue;
   }
-  const figure = (value: number) =>
-    unit === "B/s"
-      ? `${(value / 1e6).toFixed(0).padStart(6)} MB/s`
-      : `${(value / 1e6).toFixed(2).padStart(6)} M ${unit}`;
+  const figure = (value: number) => {
+    if (unit === "B/s") return `${(value / 1e6).toFixed(0).padStart(6)} MB/s`;
+    if (unit === "ms") return `${value.toFixed(1).padStart(6)} ms`;
+    if (unit === "B" || unit === "streams/s") return `${value.toFixed(0).padStart(6)} ${unit}`;
+    return `${(value / 1e6).toFixed(2).padStart(6)} M ${unit}`;
+  };
   const { peer, peerValue, ratio } = result;
   const beside = peerValue === undefined
     ? ""

@@ -321,9 +321,25 @@ Deno.test("decoder: stats are a snapshot of the counters", () => {
     parityIn: 3,
     recovered: 2,
     failures: 0,
+    complete: 0,
     incomplete: 0,
+    groups: 0,
   });
   assertEquals(before.dataIn, 0);
+});
+
+Deno.test("decoder: stats count groups that are complete, incomplete, and that wait", () => {
+  const ratio = ratioOf(3, 2);
+  const peer = new Peer(ratio);
+  const b = new Receiver(ratio);
+  const first = peer.group();
+  b.input(first[2], first[0]);
+  assertEquals([b.decoder.stats.complete, b.decoder.stats.groups], [0, 1]);
+  b.input(first[1], first[3]);
+  assertEquals([b.decoder.stats.complete, b.decoder.stats.groups], [1, 0]);
+  b.input(peer.group()[0]);
+  for (let i = 0; i < 100; i++) b.input(...peer.group().slice(0, 3));
+  assertEquals([b.decoder.stats.complete, b.decoder.stats.incomplete], [101, 1]);
 });
 
 Deno.test("decoder: a ratio out of range throws", () => {

@@ -4,24 +4,10 @@
  * @module
  */
 import { AssertionError } from "@std/assert";
+import { buildGo } from "./go_program.ts";
+import { LineProcess } from "./line_process.ts";
 
-/** With this value, a missing Go fails the tests. Without it, the tests are ignored. */
-const required = Deno.env.get("KCP_INTEROP") === "required";
-/** Whether there is a Go on the PATH. */
-export const hasGo = await findGo();
-
-async function findGo(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("go", { args: ["version"], stdout: "null" }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-if (!hasGo && !required) {
-  console.error("The tests against kcp-go are ignored: there is no Go on the PATH");
-}
+export { hasGo, interopTest } from "./go_program.ts";
 
 /** A version of kcp-go: its name, and the Go module file in `tests/interop/peer` that selects it. */
 export interface PeerVersion {
@@ -41,42 +27,13 @@ async function readVersion(module: string): Promise<PeerVersion> {
   return { name, module };
 }
 
-/** A test that needs kcp-go. */
-export function interopTest(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
-  Deno.test({ name: `interop: ${name}`, ignore: !hasGo && !required, fn });
-}
-
-const built = new Map<PeerVersion, Promise<string>>();
-
 /**
  * Builds the peer, once for each version.
  *
  * @returns The path of the program.
  */
 export function buildPeer(version: PeerVersion = KCP_GO): Promise<string> {
-  const program = built.get(version) ?? build(version);
-  built.set(version, program);
-  return program;
-}
-
-async function build({ name, module }: PeerVersion): Promise<string> {
-  if (!hasGo) {
-    throw new AssertionError(
-      'Cannot build the peer: KCP_INTEROP is "required", and no Go is on the PATH',
-    );
-  }
-  const directory = await Deno.makeTempDir({ prefix: "kcp-interop-" });
-  globalThis.addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
-  const program = `${directory}/peer${Deno.build.os === "windows" ? ".exe" : ""}`;
-  const { success, stderr } = await new Deno.Command("go", {
-    args: ["build", `-modfile=${module}`, "-o", program, "."],
-    cwd: new URL("peer", import.meta.url),
-  }).output();
-  if (!success) {
-    const reason = new TextDecoder().decode(stderr);
-    throw new AssertionError(`Cannot build the peer with kcp-go ${name}: ${reason}`);
-  }
-  return program;
+  return buildGo("peer", version.module);
 }
 
 /** Settings of a session of kcp-go. */
@@ -161,75 +118,14 @@ export interface PeerReport {
   close(): Promise<void>;
 }
 
-/** A process of the peer. Requests and answers are lines of JSON. */
-class PeerProcess implements AsyncDisposable {
-  readonly #process: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
-  readonly #ended: Promise<void>;
-  #id = 0;
-
-  protected constructor(process: Deno.ChildProcess) {
-    this.#process = process;
-    this.#input = process.stdin.getWriter();
-    this.#ended = this.#receive();
-    this.#ended.catch(() => {});
-  }
-
-  protected static async spawn(mode: string, version: PeerVersion): Promise<Deno.ChildProcess> {
-    const program = await buildPeer(version);
-    return new Deno.Command(program, { args: [mode], stdin: "piped", stdout: "piped" }).spawn();
-  }
-
-  /** The answer with this id. The answer to the first line of a server has the id 0. */
-  protected answer(id: number): Promise<unknown> {
-    const waiting = Promise.withResolvers<unknown>();
-    this.#waiting.set(id, waiting);
-    return waiting.promise;
-  }
-
-  protected send(line: unknown): Promise<void> {
-    return this.#input.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
-  }
-
-  protected nextId(): number {
-    return ++this.#id;
-  }
-
-  async #receive(): Promise<void> {
-    let text = "";
-    for await (const piece of this.#process.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (text + piece).split("\n");
-      text = lines.pop()!;
-      for (const line of lines) {
-        const answer = JSON.parse(line);
-        const id = answer.id ?? 0;
-        this.#waiting.get(id)?.resolve(answer);
-        this.#waiting.delete(id);
-      }
-    }
-    for (const { reject } of this.#waiting.values()) {
-      reject(new AssertionError("The peer ended before it answered"));
-    }
-  }
-
-  /** Closes stdin, and waits until the process ends. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#input.close().catch(() => {});
-    await this.#ended;
-    const { code } = await this.#process.status;
-    if (code !== 0) throw new AssertionError(`The peer ended with exit code ${code}`);
-  }
-}
-
 /** A process with listeners of kcp-go. */
-export class PeerServer extends PeerProcess {
+export class PeerServer extends LineProcess {
   /** The port of each listener. */
   readonly ports: number[] = [];
 
   /** Starts a process with these listeners. */
   static async start(listeners: PeerListener[], version = KCP_GO): Promise<PeerServer> {
-    const server = new PeerServer(await PeerProcess.spawn("serve", version));
+    const server = new PeerServer(await buildPeer(version), "serve");
     const started = server.answer(0);
     await server.send(listeners);
     const { addresses } = await started as { addresses: string[] };
@@ -258,10 +154,10 @@ export class PeerServer extends PeerProcess {
 }
 
 /** A process with clients of kcp-go. */
-export class PeerDialer extends PeerProcess {
+export class PeerDialer extends LineProcess {
   /** Starts a process. */
   static async start(version = KCP_GO): Promise<PeerDialer> {
-    return new PeerDialer(await PeerProcess.spawn("dial", version));
+    return new PeerDialer(await buildPeer(version), "dial");
   }
 
   /**

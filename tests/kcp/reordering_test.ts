@@ -133,15 +133,15 @@ Deno.test("undo: when all that counted as lost was only late, the window comes b
 Deno.test("undo: on the wire, a late segment leaves the window as it was", () => {
   const windows = [100, 130].map((late) => {
     const a = sender({ nc: false, resend: 1 });
-    const before = a.kcp.stats.congestion.cwnd;
+    const before = a.kcp.stats.congestion.cwnd!;
     queue(a, 2);
     a.segments(at(0));
     a.input(at(100), { cmd: ACK, sn: 21, ts: at(0), una: 20 });
     a.segments(at(100));
-    assertLess(a.kcp.stats.congestion.cwnd, before);
+    assertLess(a.kcp.stats.congestion.cwnd!, before);
     // The first transmission has arrived, or only the second one.
     a.input(at(late + 1), { cmd: ACK, sn: 20, ts: late === 100 ? at(0) : at(100), una: 22 });
-    return [before, a.kcp.stats.congestion.cwnd];
+    return [before, a.kcp.stats.congestion.cwnd!];
   });
   assertEquals(windows[0][0] <= windows[0][1], true);
   assertEquals(windows[1][0] > windows[1][1], true);

@@ -25,6 +25,8 @@ import type {
 import { type LinkOptions, SimulatedNetwork } from "../../transport/simulated.ts";
 import { resolveLinkOptions } from "../../transport/link/link_options.ts";
 import { resolveLinuxOptions } from "../../transport/linux/linux_options.ts";
+import { resolveMuxOptions } from "../../transport/mux/machine/options.ts";
+import { splitMuxOptions } from "../../transport/mux/mux_options.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", root));
@@ -68,6 +70,7 @@ Deno.test("readme: the root exports what the README says, by name", async () => 
       "normal",
       "processTotals",
       "reference",
+      "snmp",
       "turbo",
     ],
   );
@@ -245,6 +248,18 @@ Deno.test("readme: the table of link options has every option and its default", 
   );
 });
 
+Deno.test("readme: the table of settings of streams has every setting and its default", () => {
+  const { machine, linger } = splitMuxOptions({})[1];
+  const { client: _client, firstId: _firstId, ...defaults } = resolveMuxOptions({
+    ...machine,
+    client: true,
+  });
+  const listed = rows("Streams").slice(1).map(([name, value]) => `${name}: ${value}`);
+  const own = [`linger: ${linger}`, "sessions: 1", "ownSockets: false"];
+  const all = Object.entries(defaults).map(([name, value]) => `${name}: ${value}`).concat(own);
+  assertEquals(listed.sort(), all.sort());
+});
+
 Deno.test("readme: the table of options of linux has every option and its default", () => {
   const defaults = resolveLinuxOptions({});
   const listed = rows("Faster on Linux").filter(([name]) => name in defaults);
@@ -282,7 +297,7 @@ Deno.test("readme: the members of connections and listeners that the tables name
 
 Deno.test("readme: the sums that the table of kcp-go's counters names exist", () => {
   const totals = entry.processTotals();
-  const [, text] = readme.split("Of its counters, `Snmp`");
+  const [, text] = readme.split("the 30 counters of kcp-go's `Snmp`");
   const [table] = text.split("\n## ");
   let seen = 0;
   for (const [, path] of table.matchAll(/`((?:connections|present|sockets)\.[\w.]+)`/g)) {

@@ -138,7 +138,10 @@ export async function fill(conn: Connection): Promise<number> {
 }
 
 /** Reads exactly `length` bytes. Fails if the stream ends before. */
-export async function readExactly(conn: Connection, length: number): Promise<Uint8Array> {
+export async function readExactly(
+  conn: Pick<Connection, "read">,
+  length: number,
+): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   for (let done = 0; done < length;) {
     const count = await conn.read(bytes.subarray(done));

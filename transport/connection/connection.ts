@@ -3,18 +3,24 @@
  *
  * @module
  */
-import { ConnectionError } from "../session/errors.ts";
-import { ABORTED, MAX_CODE } from "../session/reset.ts";
 import type { Session, SessionStats } from "../session/session.ts";
 import type { ResolvedSessionOptions, SessionLiveOptions } from "../session/session_options.ts";
 import { deferred } from "./deferred.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { showAs } from "./inspect.ts";
+import {
+  abortHere,
+  abortWritable,
+  closeHere,
+  waitUntilDrained,
+  waitUntilOpened,
+} from "./lifecycle.ts";
 import { iterate } from "./messages.ts";
-import type { OperationOptions } from "./operation_queue.ts";
-import { type OperationRules, Operations, VOID } from "./operations.ts";
+import type { OperationOptions, PartOptions } from "./operation_queue.ts";
+import { type OperationRules, Operations } from "./operations.ts";
 import { ping } from "./ping.ts";
-import { ReadableNotice, Reading } from "./reading.ts";
+import { DATAGRAM_NEWS, Notice, STREAM_NEWS } from "./notice.ts";
+import { Reading } from "./reading.ts";
 import { type UdpAddress, udpAddress } from "./udp_address.ts";
 import { readableStream, writableStream } from "./web_streams.ts";
 import { Writing } from "./writing.ts";
@@ -43,7 +49,12 @@ export let newConnection: (session: Session, driver: Driver, ownsSocket: boolean
  * Waits until the peer of a connection has answered: {@linkcode Connection.opened} with a time limit.
  * If it fails, the connection is aborted.
  */
-export let waitUntilOpen: (connection: Connection, options: OperationOptions) => Promise<void>;
+export let waitUntilOpen: (connection: Connection, options: PartOptions) => Promise<void>;
+
+/** What a connection is made of: for what runs over it and needs its clock and its socket. */
+export let partsOf: (
+  connection: Connection,
+) => { readonly session: Session; readonly driver: Driver; readonly ownsSocket: boolean };
 
 /**
  * A reliable, ordered connection over UDP. It has the methods of `Deno.Conn`.
@@ -80,6 +91,11 @@ export class Connection implements AsyncDisposable, Disposable {
         throw error;
       }
     };
+    partsOf = (connection) => ({
+      session: connection.#session,
+      driver: connection.#driver,
+      ownsSocket: connection.#ownsSocket,
+    });
     showAs(Connection, "Connection", (connection) => {
       const { localAddr, remoteAddr, state, rtt } = connection;
       return { localAddr, remoteAddr, state, rtt };
@@ -91,15 +107,57 @@ export class Connection implements AsyncDisposable, Disposable {
    * their streams, or this end was closed. What has arrived can be read later. Otherwise it rejects
    * with the reason. After that, the socket of the side that called `connect` may stay open for a
    * second: the peer may have missed the last acknowledgments. It does not keep the process alive.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.closed.then(
+   *   () => console.log("delivered"),
+   *   (error) => console.error(`${error.kind}: ${error.message}`),
+   * );
+   * ```
    */
   readonly closed: Promise<void>;
-  /** How long (ms) a read may wait, 0 to `Infinity`. Default: Infinity. */
+  /**
+   * How long (ms) a read may wait, 0 to `Infinity`. Default: Infinity.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.readTimeout = 10_000;
+   * await conn.read(new Uint8Array(1024)); // rejects after 10 s of silence
+   * ```
+   */
   readTimeout: number = Infinity;
-  /** How long (ms) a write may wait, 0 to `Infinity`. Default: Infinity. */
+  /**
+   * How long (ms) a write may wait, 0 to `Infinity`. Default: Infinity.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.writeTimeout = 10_000;
+   * await conn.write(new TextEncoder().encode("hello"));
+   * ```
+   */
   writeTimeout: number = Infinity;
   /**
    * Called when the peer has moved to another address, with the address before. {@linkcode
    * Connection.remoteAddr} is the new one. It happens only with the listener's option `migrate`.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", migrate: true });
+   * const conn = await listener.accept();
+   * conn.onMigrate = (from) => console.log(`${from.hostname} is now ${conn.remoteAddr.hostname}`);
+   * ```
    */
   onMigrate: ((from: UdpAddress) => void) | null = null;
   readonly #session: Session;
@@ -107,7 +165,8 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #operations: Operations;
   readonly #reading: Reading;
   readonly #writing: Writing;
-  readonly #notice: ReadableNotice;
+  readonly #streamNotice: Notice;
+  readonly #datagramNotice: Notice;
   #opened: Promise<void> | null = null;
   readonly #ended = deferred<void>();
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
@@ -120,7 +179,8 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#operations = new Operations(session, driver);
     this.#reading = new Reading(this.#operations);
     this.#writing = new Writing(this.#operations);
-    this.#notice = new ReadableNotice(session);
+    this.#streamNotice = new Notice(session, STREAM_NEWS);
+    this.#datagramNotice = new Notice(session, DATAGRAM_NEWS);
     session.onChange = () => this.#progress();
     session.onMove = (from) => this.onMigrate?.(udpAddress(from));
     if (ownsSocket) driver.closeWhenIdle();
@@ -171,35 +231,71 @@ export class Connection implements AsyncDisposable, Disposable {
    * await conn.open({ timeout: 3000 });
    * ```
    */
-  async open(options: OperationOptions = {}): Promise<void> {
-    const operations = this.#operations;
-    const session = operations.timely;
-    session.ask();
-    await operations.run(operations.opens, { ...options, defaultTimeout: Infinity }, () => {
-      if (session.opened) return VOID;
-      if (session.error) throw session.error;
-      return undefined;
-    });
+  open(options: OperationOptions = {}): Promise<void> {
+    return waitUntilOpened(this.#operations, { ...options, defaultTimeout: Infinity });
   }
 
-  /** How far the connection has come. */
+  /**
+   * How far the connection has come.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * console.log(conn.state); // connecting
+   * await conn.opened;
+   * console.log(conn.state); // open
+   * ```
+   */
   get state(): ConnectionState {
     const { state, opened } = this.#session;
     if (state !== "open") return state;
     return opened ? "open" : "connecting";
   }
 
-  /** How long ago (ms) the last valid packet of the peer arrived; `Infinity` if none did. */
+  /**
+   * How long ago (ms) the last valid packet of the peer arrived; `Infinity` if none did.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.opened;
+   * if (conn.lastHeard > 20_000) console.log("the peer may be gone");
+   * ```
+   */
   get lastHeard(): number {
     return Math.max(0, this.#driver.now() - this.#session.heardAt);
   }
 
-  /** The conversation id, 0 to 4294967295. */
+  /**
+   * The conversation id, 0 to 4294967295.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * console.log(`conversation ${conn.conv}`);
+   * ```
+   */
   get conv(): number {
     return this.#session.conv;
   }
 
-  /** The address of the socket on this side. */
+  /**
+   * The address of the socket on this side.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * console.log(`sends from port ${conn.localAddr.port}`);
+   * ```
+   */
   get localAddr(): UdpAddress {
     return udpAddress(this.#driver.socket.address);
   }
@@ -207,6 +303,14 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * The kind of socket that carries the packets: `deno`, `linux`, `node`, `simulated`, or `own` for a
    * socket of the application.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * console.log(conn.adapter); // linux, for example
+   * ```
    */
   get adapter(): string {
     return adapterOf(this.#driver.socket);
@@ -234,7 +338,18 @@ export class Connection implements AsyncDisposable, Disposable {
     return this.#driver.socket;
   }
 
-  /** The address of the peer. */
+  /**
+   * The address of the peer.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * const conn = await listener.accept();
+   * console.log(`${conn.remoteAddr.hostname} port ${conn.remoteAddr.port}`);
+   * ```
+   */
   get remoteAddr(): UdpAddress {
     return udpAddress(this.#session.peer);
   }
@@ -243,18 +358,50 @@ export class Connection implements AsyncDisposable, Disposable {
    * Round-trip time in ms; -1 before the first sample. It is smoothed (`stats.srtt`), but a sample that
    * comes after 4 s without one counts alone. `stats.rttAge` tells how old the last sample is; {@linkcode
    * Connection.ping} takes a new one.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.opened;
+   * console.log(`${conn.rtt.toFixed(1)} ms`);
+   * ```
    */
   get rtt(): number {
     return this.#session.kcp.rtt;
   }
 
-  /** Counters and the current state of the connection: a snapshot. */
+  /**
+   * Counters and the current state of the connection: a snapshot.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const { payloadOut, bytesOut, lost, acknowledged } = conn.stats;
+   * console.log(`${bytesOut} bytes for ${payloadOut}; ${lost} of ${acknowledged} segments were lost`);
+   * ```
+   */
   get stats(): SessionStats {
-    const rttAge = this.#driver.now() - this.#session.kcp.sampledAt;
-    return { ...this.#session.stats, rttAge: Math.max(0, rttAge) };
+    // The session may have been idle, so that it knows only an earlier time.
+    const { sampledAt } = this.#session.kcp;
+    const rttAge = sampledAt === -Infinity ? -1 : Math.max(0, this.#driver.now() - sampledAt);
+    return { ...this.#session.stats, rttAge };
   }
 
-  /** The options in force. */
+  /**
+   * The options in force.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * console.log(conn.options.mtu, conn.options.keepAlive); // 1400 15000
+   * ```
+   */
   get options(): ResolvedSessionOptions {
     return this.#session.options;
   }
@@ -327,6 +474,17 @@ export class Connection implements AsyncDisposable, Disposable {
    * 0 only if `p` is empty.
    * @throws {ConnectionError} When the connection has failed or was closed on this side, or the
    * timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const buffer = new Uint8Array(65_536);
+   * for (let count; (count = await conn.read(buffer, { timeout: 10_000 })) !== null;) {
+   *   console.log(buffer.subarray(0, count));
+   * }
+   * ```
    */
   read(p: Uint8Array, options: OperationOptions = {}): Promise<number | null> {
     return this.#reading.read(p, this.#readRules(options));
@@ -360,14 +518,24 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * Called when {@linkcode Connection.tryRead} may give something new: bytes have arrived, or the end
    * of the stream, or the connection has failed. It is called soon after it is set if something is
-   * there already, and not again for what it was called for. Several packets may share a call.
+   * there already, and not again for what it was called for. Several packets may share a call. An error
+   * of the ended connection that it lets through is ignored: {@linkcode Connection.closed} tells it.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const buffer = new Uint8Array(65_536);
+   * conn.onReadable = () => console.log(conn.tryRead(buffer));
+   * ```
    */
   get onReadable(): (() => void) | null {
-    return this.#notice.callback;
+    return this.#streamNotice.callback;
   }
 
   set onReadable(callback: (() => void) | null) {
-    this.#notice.callback = callback;
+    this.#streamNotice.callback = callback;
   }
 
   /**
@@ -377,6 +545,15 @@ export class Connection implements AsyncDisposable, Disposable {
    * @returns The number of bytes that were taken from the start of `p`: at least 1 unless `p` is
    * empty, but maybe not all. {@linkcode Connection.writeAll} takes all.
    * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const bytes = new TextEncoder().encode("hello");
+   * for (let done = 0; done < bytes.length;) done += await conn.write(bytes.subarray(done));
+   * ```
    */
   write(p: Uint8Array, options: OperationOptions = {}): Promise<number> {
     return this.#writing.write(p, this.#writeRules(options));
@@ -504,7 +681,18 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#writing.notice.callback = callback;
   }
 
-  /** Bytes that were written, and have not been sent for the first time. */
+  /**
+   * Bytes that were written, and have not been sent for the first time.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.writeAll(new Uint8Array(1_000_000));
+   * console.log(`${conn.unsentBytes} bytes wait`);
+   * ```
+   */
   get unsentBytes(): number {
     return this.#session.unsentBytes;
   }
@@ -513,6 +701,16 @@ export class Connection implements AsyncDisposable, Disposable {
    * Bytes that should be written now, so that {@linkcode Connection.unsentBytes} reaches the mark
    * {@linkcode Connection.unsentLowWater}; 0 if it has, or if nothing can be taken. More may be
    * written, up to the length of the send queue.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const file = new Uint8Array(1_000_000);
+   * const taken = conn.tryWrite(file.subarray(0, conn.desiredSize));
+   * console.log(`${taken} bytes leave at once`);
+   * ```
    */
   get desiredSize(): number {
     return this.#writing.notice.desiredSize;
@@ -525,6 +723,15 @@ export class Connection implements AsyncDisposable, Disposable {
    * queue is as short as it can be while the path is in full use.
    *
    * @throws {TypeError | RangeError} When it is set to another value.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.unsentLowWater = 100_000; // bytes
+   * conn.onWritable = () => console.log(conn.unsentBytes < 100_000); // true
+   * ```
    */
   get unsentLowWater(): number | "auto" {
     return this.#writing.notice.lowWater;
@@ -542,6 +749,14 @@ export class Connection implements AsyncDisposable, Disposable {
    * before the promise settles.
    * @throws {RangeError} When the message is empty or too large.
    * @throws {ConnectionError} When the connection has ended, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.sendMessage(new TextEncoder().encode("move left"), { timeout: 5000 });
+   * ```
    */
   sendMessage(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
     return this.#writing.sendMessage(message, this.#writeRules(options));
@@ -568,7 +783,17 @@ export class Connection implements AsyncDisposable, Disposable {
     return this.#writing.trySendMessage(message);
   }
 
-  /** Largest message in bytes that {@linkcode Connection.sendMessage} takes: 255 segments. */
+  /**
+   * Largest message in bytes that {@linkcode Connection.sendMessage} takes: 255 segments.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * console.log(conn.maxMessageSize); // 350880
+   * ```
+   */
   get maxMessageSize(): number {
     return this.#session.kcp.maxMessageSize;
   }
@@ -579,6 +804,16 @@ export class Connection implements AsyncDisposable, Disposable {
    * @returns The message; null at the end of the peer's stream.
    * @throws {ConnectionError} When the connection has failed or was closed on this side, or the
    * timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const message = await conn.receiveMessage({ timeout: 5000 });
+   * if (message) console.log(new TextDecoder().decode(message));
+   * else console.log("the peer has ended its stream");
+   * ```
    */
   receiveMessage(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.#reading.receiveMessage(this.#readRules(options));
@@ -642,6 +877,15 @@ export class Connection implements AsyncDisposable, Disposable {
    * @returns True if the datagram will be sent; false if it was dropped, because the queue is full or
    * the connection has ended or was closed.
    * @throws {RangeError} When the payload is too large.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const sent = conn.sendDatagram(new TextEncoder().encode("position 3, 4"));
+   * if (!sent) console.log("it was dropped");
+   * ```
    */
   sendDatagram(payload: Uint8Array): boolean {
     return this.#operations.timely.sendDatagram(payload);
@@ -650,6 +894,15 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * Largest datagram in bytes that {@linkcode Connection.sendDatagram} takes. It depends on the
    * MTU.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const payload = new Uint8Array(conn.maxDatagramSize);
+   * conn.sendDatagram(payload);
+   * ```
    */
   get maxDatagramSize(): number {
     return this.#session.maxDatagramSize;
@@ -662,9 +915,63 @@ export class Connection implements AsyncDisposable, Disposable {
    * follow.
    * @throws {ConnectionError} When the connection has failed or was closed on this side, or the
    * timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const datagram = await conn.receiveDatagram({ timeout: 5000 });
+   * if (datagram) console.log(new TextDecoder().decode(datagram));
+   * ```
    */
   receiveDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.#reading.receiveDatagram(this.#readRules(options));
+  }
+
+  /**
+   * Receives the next datagram, without waiting and without a promise. {@linkcode
+   * Connection.onDatagram} tells when to call it.
+   *
+   * @returns The datagram; undefined when none is there now, or when earlier calls wait for one; null
+   * when none can follow, as {@linkcode Connection.receiveDatagram} does.
+   * @throws {ConnectionError} When the connection has failed or was closed on this side.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * let newest: Uint8Array | undefined;
+   * for (let next; (next = conn.tryReceiveDatagram());) newest = next; // once in each frame
+   * console.log(newest);
+   * ```
+   */
+  tryReceiveDatagram(): Uint8Array<ArrayBuffer> | null | undefined {
+    return this.#reading.tryReceiveDatagram();
+  }
+
+  /**
+   * Called when {@linkcode Connection.tryReceiveDatagram} may give something new: a datagram has
+   * arrived, or none can follow, or the connection has failed. It is called as {@linkcode
+   * Connection.onReadable} is. kcp-go has it as `SetOOBHandler`.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.onDatagram = () => {
+   *   for (let next; (next = conn.tryReceiveDatagram());) console.log(next);
+   * };
+   * ```
+   */
+  get onDatagram(): (() => void) | null {
+    return this.#datagramNotice.callback;
+  }
+
+  set onDatagram(callback: (() => void) | null) {
+    this.#datagramNotice.callback = callback;
   }
 
   /**
@@ -693,18 +1000,19 @@ export class Connection implements AsyncDisposable, Disposable {
    * {@linkcode Connection.closeWrite} was called.
    *
    * @throws {ConnectionError} When the connection has failed, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.writeAll(new TextEncoder().encode("hello"));
+   * await conn.drained({ timeout: 5000 });
+   * console.log("the peer has it");
+   * ```
    */
-  async drained(options: OperationOptions = {}): Promise<void> {
-    const operations = this.#operations;
-    const session = this.#session;
-    await operations.run(
-      operations.drains,
-      { ...this.#writeRules(options), afterClose: true },
-      () => {
-        if (session.error) throw session.error;
-        return session.delivered || session.state === "closed" ? VOID : undefined;
-      },
-    );
+  drained(options: OperationOptions = {}): Promise<void> {
+    return waitUntilDrained(this.#operations, this.#writeRules(options));
   }
 
   /**
@@ -712,6 +1020,15 @@ export class Connection implements AsyncDisposable, Disposable {
    * bytes that are not read stay where they are, and the peer's writes wait when its window is full.
    * If {@linkcode Connection.closeWrite} was called or is called later, nothing is open any more, and
    * the connection is closed.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.closeWrite();
+   * for await (const chunk of conn.readable) console.log(chunk.length);
+   * ```
    */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#readable ??= readableStream((p) => this.read(p), () => this.#cancelRead());
@@ -721,17 +1038,23 @@ export class Connection implements AsyncDisposable, Disposable {
    * The bytes to send, as a stream. Closing it ends the stream to the peer ({@linkcode
    * Connection.closeWrite}). Aborting it ends the whole connection at once ({@linkcode
    * Connection.abort}): the peer could not tell the end of a part from the end of everything.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * const source = new Blob(["hello"]).stream();
+   * await source.pipeTo(conn.writable); // ends the stream to the peer
+   * ```
    */
   get writable(): WritableStream<Uint8Array> {
     return this.#writable ??= writableStream(
       (p) => this.writeAll(p),
       () => this.closeWrite(),
       (message, cause) => {
-        // A pipe that can't read any more since the connection is closed aborts what it writes to. The
-        // close goes on to deliver what is queued.
-        const isClose = cause instanceof ConnectionError && cause.kind === "closed";
-        if (isClose && this.#operations.closedHere) return;
-        this.#abort(message, message, 0, cause);
+        abortWritable(this.#operations, message, cause);
+        this.#progress();
       },
     );
   }
@@ -764,12 +1087,19 @@ export class Connection implements AsyncDisposable, Disposable {
    * Closes the connection. Pending reads and writes reject. Data that was written before is still
    * delivered, for up to the time of the `linger` option. {@linkcode Connection.closed} settles
    * with the result.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * const conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.writeAll(new TextEncoder().encode("hello"));
+   * conn.close();
+   * await conn.closed; // everything was delivered
+   * ```
    */
   close(): void {
-    const operations = this.#operations;
-    if (operations.closedHere) return;
-    operations.closedHere = true;
-    operations.timely.close();
+    closeHere(this.#operations);
     this.#progress();
   }
 
@@ -797,26 +1127,7 @@ export class Connection implements AsyncDisposable, Disposable {
    * ```
    */
   abort(reason: string | Error = "", closeCode = 0): void {
-    checkCloseCode(closeCode);
-    if (reason instanceof Error) {
-      this.#abort(reason.message, reason.message, closeCode, reason);
-    } else if (typeof reason === "string") {
-      this.#abort(reason, reason, closeCode);
-    } else {
-      throw new TypeError(
-        `Cannot abort with the reason ${String(reason)}: it must be a string or an Error`,
-      );
-    }
-  }
-
-  #abort(message: string, toPeer: string, closeCode: number, cause?: unknown): void {
-    this.#operations.closedHere = true;
-    const details = cause === undefined ? {} : { cause };
-    const error = new ConnectionError("closed", message || "The connection was aborted", details);
-    const session = this.#operations.timely;
-    if (session.state === "closed") session.abort(error);
-    else session.reset(error, ABORTED, closeCode, toPeer);
-    session.close();
+    abortHere(this.#operations, reason, closeCode);
     this.#progress();
   }
 
@@ -825,7 +1136,18 @@ export class Connection implements AsyncDisposable, Disposable {
     if (this.#session.writeEnded) this.close();
   }
 
-  /** Keeps the process alive while the connection is open. This is the initial state. */
+  /**
+   * Keeps the process alive while the connection is open. This is the initial state.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.unref();
+   * conn.ref(); // the process waits again
+   * ```
+   */
   ref(): void {
     this.#driver.ref();
   }
@@ -833,24 +1155,60 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * Lets the process end while the connection is open. All connections of one listener share one
    * socket, so this changes all of them.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * conn.unref(); // the process may end while the connection is idle
+   * ```
    */
   unref(): void {
     this.#driver.unref();
   }
 
-  /** Calls {@linkcode Connection.close}. */
+  /**
+   * Calls {@linkcode Connection.close}.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * {
+   *   using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   *   await conn.writeAll(new TextEncoder().encode("hello"));
+   * } // closes it
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
   /**
    * Calls {@linkcode Connection.close}, then waits until the connection has ended, with or without
-   * an error. On the side that called `connect`, it also waits until the socket is closed.
+   * an error. On the side that called `connect`, it also waits until the socket is closed: three
+   * retransmission timeouts, in which a peer that missed the last acknowledgment is answered, and up
+   * to a second if the peer has not ended its stream.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@lowlatency/kcp";
+   *
+   * {
+   *   await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   *   await conn.writeAll(new TextEncoder().encode("hello"));
+   * } // closes it, and waits until everything is delivered
+   * ```
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    if (this.#ownsSocket) this.#session.shortenTimeWait(Infinity);
     await this.closed.catch(() => {});
-    if (this.#ownsSocket) await this.#driver.closed;
+    if (!this.#ownsSocket) return;
+    // The process must not end while it waits.
+    this.#driver.ref();
+    await this.#driver.closed;
   }
 
   #readRules(options: OperationOptions): OperationRules {
@@ -865,20 +1223,11 @@ export class Connection implements AsyncDisposable, Disposable {
   #progress(): void {
     const session = this.#session;
     this.#operations.serve();
-    this.#notice.update();
+    this.#streamNotice.update();
+    this.#datagramNotice.update();
     if (session.state !== "closed") return;
-    if (this.#ownsSocket) this.#driver.unref();
+    if (this.#ownsSocket && !this.#driver.busy) this.#driver.unref();
     if (session.error) this.#ended.reject(session.error);
     else this.#ended.resolve();
-  }
-}
-
-/** Checks the code of an abort. */
-function checkCloseCode(code: number): void {
-  if (typeof code !== "number") {
-    throw new TypeError(`Cannot abort with the code ${String(code)}: it must be a number`);
-  }
-  if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
-    throw new RangeError(`Cannot abort with the code ${code}: allowed are 0 to ${MAX_CODE}`);
   }
 }

@@ -87,8 +87,7 @@ export class DenoSocket implements DatagramSocket {
   readonly adapter = "deno";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  /** The socket of Deno. Who receives from it takes packets away from the connections. */
-  readonly conn: Deno.DatagramConn;
+  readonly #conn: Deno.DatagramConn;
   readonly #addresses: AddressBook;
   readonly #errorPause = new ErrorPause();
   readonly #lent: boolean;
@@ -108,7 +107,24 @@ export class DenoSocket implements DatagramSocket {
     const { hostname, port } = conn.addr as Deno.NetAddr;
     this.address = formatAddress(hostname, port);
     this.#addresses = new AddressBook(hostname);
-    this.conn = conn;
+    this.#conn = conn;
+  }
+
+  /**
+   * The socket of Deno. Who receives from it takes packets away from the connections.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { deno, DenoSocket } from "@lowlatency/kcp/deno";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: deno() });
+   * const { socket } = listener;
+   * if (socket instanceof DenoSocket) console.log(socket.conn.addr);
+   * ```
+   */
+  get conn(): Deno.DatagramConn {
+    return this.#conn;
   }
 
   /**
@@ -126,6 +142,23 @@ export class DenoSocket implements DatagramSocket {
     return formatAddress(hostname, port);
   }
 
+  /**
+   * Reads that have failed so far. The socket goes on after most errors.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { deno, DenoSocket } from "@lowlatency/kcp/deno";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: deno() });
+   * const { socket } = listener;
+   * if (socket instanceof DenoSocket) console.log(socket.readErrors); // 0
+   * ```
+   */
+  get readErrors(): number {
+    return this.#errorPause.count;
+  }
+
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
     this.#receive(receiver);
@@ -139,7 +172,7 @@ export class DenoSocket implements DatagramSocket {
     while (!this.#closed) {
       let packet: Uint8Array, from: Deno.Addr;
       try {
-        this.#receiving = this.#takeUnfinished() ?? this.conn.receive(buffer);
+        this.#receiving = this.#takeUnfinished() ?? this.#conn.receive(buffer);
         [packet, from] = await this.#receiving;
       } catch (error) {
         if (this.#closed) return;
@@ -168,8 +201,8 @@ export class DenoSocket implements DatagramSocket {
   /** The reception that was in progress when the socket was given back. */
   #takeUnfinished(): Promise<[Uint8Array, Deno.Addr]> | undefined {
     if (!this.#lent) return undefined;
-    const receiving = unfinished.get(this.conn);
-    unfinished.delete(this.conn);
+    const receiving = unfinished.get(this.#conn);
+    unfinished.delete(this.#conn);
     return receiving;
   }
 
@@ -178,7 +211,7 @@ export class DenoSocket implements DatagramSocket {
     // Deno may reorder sends that wait for the socket at the same time.
     for (let i = 0; i < batch.count && !this.#closed; i++) {
       try {
-        await this.conn.send(batch.packet(i), this.#addresses.get(batch.to[i]));
+        await this.#conn.send(batch.packet(i), this.#addresses.get(batch.to[i]));
       } catch (error) {
         if (isClosed(error) && !this.#closed) throw error;
       }
@@ -189,7 +222,7 @@ export class DenoSocket implements DatagramSocket {
   sendNow(batch: PacketBatch): void {
     for (let i = 0; i < batch.count; i++) {
       // The first attempt is made before the call returns.
-      this.conn.send(batch.packet(i), this.#addresses.get(batch.to[i])).catch(() => {});
+      this.#conn.send(batch.packet(i), this.#addresses.get(batch.to[i])).catch(() => {});
     }
   }
 
@@ -199,12 +232,12 @@ export class DenoSocket implements DatagramSocket {
     this.#closed = true;
     this.#errorPause.end();
     if (this.#lent) {
-      if (this.#receiving) unfinished.set(this.conn, this.#receiving);
+      if (this.#receiving) unfinished.set(this.#conn, this.#receiving);
       this.ref();
       return;
     }
     try {
-      this.conn.close();
+      this.#conn.close();
     } catch {
       // Other code has closed it before.
     }
@@ -213,13 +246,13 @@ export class DenoSocket implements DatagramSocket {
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
     this.#errorPause.ref();
-    (this.conn as Partial<RefCounted>).ref?.();
+    (this.#conn as Partial<RefCounted>).ref?.();
   }
 
   /** Lets the process end while the socket is open. */
   unref(): void {
     this.#errorPause.unref();
-    (this.conn as Partial<RefCounted>).unref?.();
+    (this.#conn as Partial<RefCounted>).unref?.();
   }
 }
 

@@ -19,8 +19,12 @@ import { queueOf, type RateLimit, type RateQueue, type RateWaiter } from "./rate
 export interface DatagramReceiver {
   /** The memory of the endpoint. A socket may receive packets into it. */
   readonly arena: Arena;
-  /** Takes a packet that arrived. The bytes are not kept. A packet from port 0 is dropped. */
-  packet(bytes: Uint8Array, from: string): void;
+  /**
+   * Takes a packet that arrived. The bytes are not kept. A packet from port 0 is dropped.
+   *
+   * @param held Whether the reply waits for `settled()`, as those to `packets()` do. Default: false.
+   */
+  packet(bytes: Uint8Array, from: string, held?: boolean): void;
   /**
    * Takes several packets that arrived. They lie one after the other in the arena, from offset
    * `start` to before `end`. The bytes are decrypted in place. Replies (acknowledgments) are sent
@@ -31,9 +35,9 @@ export interface DatagramReceiver {
    */
   packets(start: number, end: number, size: number, from: string): void;
   /**
-   * Sends the replies to the packets of earlier `packets()` calls. A socket that calls `packets()`
-   * must call this after the application had time to answer: the acknowledgments then travel with
-   * the answer.
+   * Sends the replies to the packets of earlier `packets()` calls, and of those that are held. A
+   * socket must call this after the application had time to answer: the acknowledgments then travel
+   * with the answer.
    */
   settled(): void;
   /**
@@ -51,6 +55,8 @@ export interface DatagramSocket {
   readonly address: string;
   /** The batch size that suits the socket. Default: the defaults of `PacketBatch`. */
   readonly batch?: PacketBatchOptions;
+  /** Reads that have failed so far, for the statistics. Default: 0. */
+  readonly readErrors?: number;
   /**
    * The address under which the socket delivers the packets of a peer. Default: `10.0.0.1:80` or
    * `[::1]:80`, made of the two parts.
@@ -167,7 +173,7 @@ export class Driver {
   constructor(endpoint: Endpoint, socket: DatagramSocket, clock: Clock, rateLimit?: RateLimit) {
     this.endpoint = endpoint;
     this.socket = socket;
-    this.ledger = new Ledger(endpoint);
+    this.ledger = new Ledger(endpoint, socket);
     this.rateLimit = rateLimit;
     this.#turns = rateLimit ? queueOf(rateLimit) : null;
     this.#clock = clock;
@@ -189,11 +195,11 @@ export class Driver {
         endpoint.inputRun(start, end, size, clock.now(), from);
       },
       settled: () => this.schedule(),
-      packet: (bytes, from) => {
+      packet: (bytes, from, held = false) => {
         // Nobody can be answered at port 0: the packet is forged.
         if (this.#isClosed || isPortZero(from)) return;
         endpoint.input(bytes, clock.now(), from);
-        this.schedule();
+        if (!held) this.schedule();
       },
       failed: (error) => this.#fail(error),
     });
@@ -202,6 +208,12 @@ export class Driver {
   /** The time of the clock, in ms. */
   now(): number {
     return this.#clock.now();
+  }
+
+  /** Whether a connection of the socket has not ended. */
+  get busy(): boolean {
+    for (const { state } of this.endpoint.sessions) if (state !== "closed") return true;
+    return false;
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */

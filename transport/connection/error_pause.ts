@@ -13,9 +13,12 @@ export class ErrorPause {
   #next = 0;
   #end: (() => void) | null = null;
   #ended = false;
+  /** Errors so far. */
+  count = 0;
 
   /** Waits. One caller at a time. */
   async wait(): Promise<void> {
+    this.count++;
     if (this.#ended) return;
     const pause = this.#next;
     this.#next = Math.min(MAX_PAUSE, Math.max(1, 2 * pause));

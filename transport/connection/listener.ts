@@ -32,6 +32,9 @@ export let dialOver: (
   options: SessionOptions & RateLimitOptions,
 ) => Connection;
 
+/** Makes calls at later times, by the timer of a listener: see {@linkcode Driver.after}. */
+export let afterOn: (listener: Listener) => (delay: number, run: () => void) => () => void;
+
 /** What {@linkcode Listener.close} does with the connections of the listener. */
 export interface ListenerCloseOptions {
   /**
@@ -44,6 +47,13 @@ export interface ListenerCloseOptions {
   connections?: "wait" | "close" | "abort";
   /** Connections that are still open after this time (ms) are aborted. Default: `Infinity`. */
   timeout?: number;
+  /**
+   * How long (ms) the socket stays open at most when the last connection has ended, 0 to `Infinity`. A
+   * peer that has missed the last acknowledgment, or a reset, is answered in this time. With 0 the
+   * port is free at once. Default: three retransmission timeouts, and up to a second if the peer has
+   * not ended its stream.
+   */
+  timeWait?: number;
 }
 
 /** The reason that peers get when the listener aborts their connections. */
@@ -67,10 +77,20 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   static {
     newListener = (driver, options) => new Listener(driver, options);
     dialOver = (listener, peer, conv, options) => listener.#dial(peer, conv, options);
+    afterOn = (listener) => (delay, run) => listener.#driver.after(delay, run);
   }
 
   /**
    * Settles when the listener is closed, its last connection has ended, and its socket is closed.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1" });
+   * listener.close();
+   * await listener.closed; // the port is free
+   * ```
    */
   readonly closed: Promise<void>;
   readonly #driver: Driver;
@@ -97,7 +117,17 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     });
   }
 
-  /** The address that the listener is bound to. */
+  /**
+   * The address that the listener is bound to.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * console.log(`listening on port ${listener.addr.port}`);
+   * ```
+   */
   get addr(): UdpAddress {
     return udpAddress(this.#driver.socket.address);
   }
@@ -105,6 +135,14 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   /**
    * The kind of socket that carries the packets: `deno`, `linux`, `node`, `simulated`, or `own` for a
    * socket of the application.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * console.log(listener.adapter); // linux, for example
+   * ```
    */
   get adapter(): string {
     return adapterOf(this.#driver.socket);
@@ -130,7 +168,18 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     return this.#driver.socket;
   }
 
-  /** Counters, and the number of sessions: a snapshot. */
+  /**
+   * Counters, and the number of sessions: a snapshot.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * const { sessions, refused, forged } = listener.stats;
+   * console.log(`${sessions} sessions, ${refused} refused, ${forged} packets with another key`);
+   * ```
+   */
   get stats(): EndpointStats {
     return this.#driver.endpoint.stats;
   }
@@ -222,11 +271,11 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
    * ```
    */
   close(options: ListenerCloseOptions = {}): void {
-    const { connections = "wait", timeout = Infinity } = options;
-    checkClose(connections, timeout);
+    const { connections = "wait", timeout = Infinity, timeWait = Infinity } = options;
+    checkClose(connections, { timeout, timeWait });
     this.#end(new ConnectionError("closed", "The listener was closed"));
     for (const session of this.#waiting.splice(0)) this.#add(session).abort(ABORT_REASON);
-    this.#driver.endpoint.stopAccepting(this.#driver.now());
+    this.#driver.endpoint.stopAccepting(this.#driver.now(), timeWait);
     if (connections === "abort") this.#abortAll();
     else if (connections === "close") this.#forEach((connection) => connection.close());
     if (timeout !== Infinity) {
@@ -236,12 +285,33 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     this.#driver.closeWhenIdle();
   }
 
-  /** Keeps the process alive while the listener is open. This is the initial state. */
+  /**
+   * Keeps the process alive while the listener is open. This is the initial state.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * listener.unref();
+   * listener.ref(); // the process waits again
+   * ```
+   */
   ref(): void {
     this.#driver.ref();
   }
 
-  /** Lets the process end while the listener is open. */
+  /**
+   * Lets the process end while the listener is open.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * listener.unref(); // the process ends when nothing else is left to do
+   * ```
+   */
   unref(): void {
     this.#driver.unref();
   }
@@ -249,6 +319,17 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   /**
    * Iterates over the connections as they arrive. The iteration ends when the listener is closed.
    * Leaving the loop closes the listener, as with a `Deno.Listener`.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1" });
+   * for await (const conn of listener) {
+   *   console.log(conn.remoteAddr.hostname);
+   *   conn.close();
+   * }
+   * ```
    */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Connection> {
     try {
@@ -260,12 +341,36 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     }
   }
 
-  /** Calls {@linkcode Listener.close}. */
+  /**
+   * Calls {@linkcode Listener.close}.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * {
+   *   using listener = await listen({ hostname: "127.0.0.1" });
+   *   console.log(listener.addr.port);
+   * } // closes it
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Calls {@linkcode Listener.close}, then waits until the last connection has ended. */
+  /**
+   * Calls {@linkcode Listener.close}, then waits until the last connection has ended.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   *
+   * {
+   *   await using listener = await listen({ hostname: "127.0.0.1" });
+   *   console.log(listener.addr.port);
+   * } // closes it, and waits until its connections have ended
+   * ```
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.closed;
@@ -341,19 +446,19 @@ function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-function checkClose(connections: unknown, timeout: unknown): void {
+function checkClose(connections: unknown, times: Record<string, unknown>): void {
   if (connections !== "wait" && connections !== "close" && connections !== "abort") {
     throw new TypeError(
       `Cannot close with connections ${JSON.stringify(connections)}: ` +
         `allowed are "wait", "close" and "abort"`,
     );
   }
-  if (typeof timeout !== "number") {
-    throw new TypeError(`Cannot close with the timeout ${String(timeout)}: it must be a number`);
-  }
-  if (!(timeout >= 0)) {
-    throw new RangeError(
-      `Cannot close with a timeout of ${timeout}: allowed are 0 to Infinity`,
-    );
+  for (const [name, value] of Object.entries(times)) {
+    if (typeof value !== "number") {
+      throw new TypeError(`Cannot close with the ${name} ${String(value)}: it must be a number`);
+    }
+    if (!(value >= 0)) {
+      throw new RangeError(`Cannot close with a ${name} of ${value}: allowed are 0 to Infinity`);
+    }
   }
 }

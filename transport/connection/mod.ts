@@ -10,5 +10,12 @@ export type { OperationOptions } from "./operation_queue.ts";
 export { RateLimit, type RateLimitOptions } from "./rate_limit.ts";
 export { connectOn, connectVia, listenOn } from "./sockets.ts";
 export { SystemClock, systemEntropy } from "./system_clock.ts";
-export { type ConnectionTotals, processTotals, type Totals } from "./totals.ts";
+export { type Snmp, snmp } from "./snmp.ts";
+export {
+  type ConnectionTotals,
+  type EndTotals,
+  processTotals,
+  type SocketTotals,
+  type Totals,
+} from "./totals.ts";
 export type { UdpAddress } from "./udp_address.ts";

@@ -42,6 +42,16 @@ export interface NodeOptions {
 /** Size in bytes of the socket's receive and send buffers. */
 const BUFFER_SIZE = 4 << 20;
 
+/**
+ * Whether the runtime is Node.js. It sends packets in order, most of them before the call returns, and
+ * receives up to 32 packets before it runs immediates. Others that have `node:dgram` do neither.
+ */
+const IS_NODE: boolean = (() => {
+  const { process } = globalThis as { process?: { versions?: Record<string, string> } };
+  const versions = process?.versions;
+  return versions?.node !== undefined && versions.deno === undefined && versions.bun === undefined;
+})();
+
 function checkBuffers(options: NodeOptions): void {
   for (const name of ["receiveBuffer", "sendBuffer"] as const) {
     const value = options[name];
@@ -79,6 +89,16 @@ export function node(options: NodeOptions = {}): Bind {
  *
  * @throws {Error} When the address can't be bound.
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { listen } from "@lowlatency/kcp/node";
+ *
+ * const listener = await listen({ hostname: "127.0.0.1", port: 4000 });
+ * for await (const conn of listener) {
+ *   conn.readable.pipeTo(conn.writable).catch((error) => console.error(error.message));
+ * }
+ * ```
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {
   return listenUdp(options, node(), lookUp);
@@ -92,6 +112,15 @@ export function listen(options: ListenOptions = {}): Promise<Listener> {
  *
  * @throws {Error} When the name can't be resolved, or the local address can't be bound.
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@lowlatency/kcp/node";
+ *
+ * const conn = await connect({ hostname: "127.0.0.1", port: 4000, timeout: 3000 });
+ * await conn.writeAll(new TextEncoder().encode("hello"));
+ * conn.close();
+ * ```
  */
 export function connect(options: ConnectOptions): Promise<Connection> {
   return connectUdp(options, node(), lookUp);
@@ -144,13 +173,13 @@ export class NodeSocket implements DatagramSocket {
   readonly adapter = "node";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  /** The socket of Node.js: for its options, such as `setTTL`. */
-  readonly socket: Socket;
+  readonly #socket: Socket;
   readonly #addresses: AddressBook;
   readonly #lent: boolean;
   /** Takes the listeners off the socket. */
   #unlisten: () => void = () => {};
   #closed = false;
+  #errors = 0;
   /** Settles the promise of the `send` that is in progress. */
   #endSend: (() => void) | null = null;
 
@@ -165,7 +194,23 @@ export class NodeSocket implements DatagramSocket {
     const { address, port } = socket.address();
     this.address = formatAddress(address, port);
     this.#addresses = new AddressBook(address);
-    this.socket = socket;
+    this.#socket = socket;
+  }
+
+  /**
+   * The socket of Node.js: for its options, such as `setTTL`.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * if (socket instanceof NodeSocket) socket.socket.setTTL(32);
+   * ```
+   */
+  get socket(): Socket {
+    return this.#socket;
   }
 
   /**
@@ -185,12 +230,21 @@ export class NodeSocket implements DatagramSocket {
    * was asked for.
    *
    * @throws {Error} When the socket is closed.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * if (socket instanceof NodeSocket) console.log(socket.settings.receiveBuffer);
+   * ```
    */
   get settings(): Required<NodeOptions> {
     this.#checkOpen();
     return {
-      receiveBuffer: this.socket.getRecvBufferSize(),
-      sendBuffer: this.socket.getSendBufferSize(),
+      receiveBuffer: this.#socket.getRecvBufferSize(),
+      sendBuffer: this.#socket.getSendBufferSize(),
     };
   }
 
@@ -201,27 +255,61 @@ export class NodeSocket implements DatagramSocket {
    * @param change The options to change. Those that are not named keep their values.
    * @throws {RangeError} When an option is out of its range. No option is changed then.
    * @throws {Error} When the socket is closed.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * if (socket instanceof NodeSocket) socket.configure({ receiveBuffer: 16 << 20 });
+   * ```
    */
   configure(change: NodeOptions): void {
     checkBuffers(change);
     this.#checkOpen();
     const { receiveBuffer, sendBuffer } = change;
-    if (receiveBuffer !== undefined) this.socket.setRecvBufferSize(receiveBuffer);
-    if (sendBuffer !== undefined) this.socket.setSendBufferSize(sendBuffer);
+    if (receiveBuffer !== undefined) this.#socket.setRecvBufferSize(receiveBuffer);
+    if (sendBuffer !== undefined) this.#socket.setSendBufferSize(sendBuffer);
   }
 
   #checkOpen(): void {
     if (this.#closed) throw new Error(`The socket on ${this.address} is closed`);
   }
 
+  /**
+   * Errors of the socket so far. It goes on after most of them.
+   *
+   * @example
+   * ```ts
+   * import { listen, node, NodeSocket } from "@lowlatency/kcp/node";
+   *
+   * const listener = await listen({ hostname: "127.0.0.1", bind: node() });
+   * const { socket } = listener;
+   * console.log(socket.readErrors); // 0
+   * ```
+   */
+  get readErrors(): number {
+    return this.#errors;
+  }
+
   /** Starts to deliver packets. */
   open(receiver: DatagramReceiver): void {
-    const socket = this.socket;
+    const socket = this.#socket;
+    let settles = false;
+    const settle = () => {
+      settles = false;
+      receiver.settled();
+    };
     const onMessage = (packet: Uint8Array, { address, port }: RemoteInfo) => {
-      receiver.packet(packet, this.#addresses.peer(address, port));
+      receiver.packet(packet, this.#addresses.peer(address, port), IS_NODE);
+      if (!IS_NODE || settles) return;
+      settles = true;
+      setImmediate(settle);
     };
     // An error belongs to one packet, or it passes: Node.js goes on to receive.
     const onError = (error: Error) => {
+      this.#errors++;
       if (!this.#closed && isClosedCode(error)) receiver.failed(error);
     };
     const onClose = () => {
@@ -241,22 +329,50 @@ export class NodeSocket implements DatagramSocket {
     return new Promise((resolve, reject) => {
       // After a close, Node.js does not report every packet.
       this.#endSend = resolve;
-      let unsent = batch.count + 1;
-      const done = (error?: Error | null) => {
-        if (isClosedCode(error)) reject(error);
-        if (--unsent === 0) resolve();
-      };
-      for (let i = 0; i < batch.count && !this.#closed; i++) {
-        const { hostname, port } = this.#addresses.get(batch.to[i]);
-        try {
-          this.socket.send(batch.packet(i), port, hostname, done);
-        } catch {
-          // Node.js refuses some addresses with an exception. The other packets must leave.
-          done();
-        }
-      }
-      done();
+      if (IS_NODE) this.#sendInOrder(batch, resolve, reject);
+      else this.#sendEach(batch, resolve, reject);
     });
+  }
+
+  /** Sends packets of which each reports that it has left. */
+  #sendEach(batch: PacketBatch, resolve: () => void, reject: (reason: unknown) => void): void {
+    let unsent = batch.count + 1;
+    const done = (error?: Error | null) => {
+      if (isClosedCode(error)) reject(error);
+      if (--unsent === 0) resolve();
+    };
+    // A packet that Node.js refuses with an exception reports nothing.
+    for (let i = 0; i < batch.count; i++) if (!this.#sendPacket(batch, i, done)) done();
+    done();
+  }
+
+  /** Sends packets of which the last one reports that all have left: each report costs time. */
+  #sendInOrder(batch: PacketBatch, resolve: () => void, reject: (reason: unknown) => void): void {
+    const last = batch.count - 1;
+    for (let i = 0; i < last; i++) this.#sendPacket(batch, i);
+    const done = (error?: Error | null) => {
+      if (isClosedCode(error)) reject(error);
+      else this.#awaitQueue(resolve);
+    };
+    if (!this.#sendPacket(batch, last, done)) done();
+  }
+
+  /** Waits until the socket needs the bytes of no packet any more. */
+  #awaitQueue(resolve: () => void): void {
+    if (this.#closed || this.#socket.getSendQueueCount() === 0) resolve();
+    else setTimeout(() => this.#awaitQueue(resolve), 1);
+  }
+
+  /** Sends a packet. False when Node.js refuses it with an exception, as it does with some addresses. */
+  #sendPacket(batch: PacketBatch, i: number, done?: (error: Error | null) => void): boolean {
+    if (this.#closed) return false;
+    const { hostname, port } = this.#addresses.get(batch.to[i]);
+    try {
+      this.#socket.send(batch.packet(i), port, hostname, done);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Sends the packets of a batch, for the end of the process. */
@@ -270,21 +386,21 @@ export class NodeSocket implements DatagramSocket {
     this.#closed = true;
     this.#endSend?.();
     if (!this.#lent) {
-      this.socket.close();
+      this.#socket.close();
       return;
     }
     this.#unlisten();
-    this.socket.ref();
+    this.#socket.ref();
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */
   ref(): void {
-    this.socket.ref();
+    this.#socket.ref();
   }
 
   /** Lets the process end while the socket is open. */
   unref(): void {
-    this.socket.unref();
+    this.#socket.unref();
   }
 }
 

@@ -15,33 +15,99 @@ export interface OperationOptions {
   timeout?: number;
 }
 
+/** The limits of an operation that is a part of another one. */
+export interface PartOptions extends OperationOptions {
+  /** The time (ms) that the message of a timeout names: that of the whole. Default: `timeout`. */
+  readonly wholeTimeout?: number;
+}
+
+/** Calls `run` after `delay` ms. Returns a function that cancels the call. */
+type After = (delay: number, run: () => void) => () => void;
+
 /** An operation that waits for earlier operations, or until it is possible. */
-interface Waiter {
+class Waiter<T> {
+  readonly promise: Promise<T>;
+  readonly #attempt: () => T | undefined;
+  readonly #undo: (() => void) | undefined;
+  #resolve!: (value: T) => void;
+  #reject!: (reason: unknown) => void;
+  /** What ends the wait early; null if nothing does. */
+  #signal: AbortSignal | null = null;
+  #onAbort: (() => void) | null = null;
+  #cancelTimer: (() => void) | null = null;
+
+  constructor(attempt: () => T | undefined, undo: (() => void) | undefined) {
+    this.#attempt = attempt;
+    this.#undo = undo;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Calls `withdraw` when the signal is aborted. */
+  watch(signal: AbortSignal, withdraw: () => void): void {
+    this.#signal = signal;
+    this.#onAbort = withdraw;
+    signal.addEventListener("abort", withdraw);
+  }
+
+  /** Calls `withdraw` after a time. */
+  limit(timeout: number, after: After, withdraw: () => void): void {
+    this.#cancelTimer = after(timeout, withdraw);
+  }
+
   /** Tries the operation. True when it is done or has failed. */
-  attempt(): boolean;
-  reject(reason: unknown): void;
+  attempt(): boolean {
+    try {
+      const result = this.#attempt();
+      if (result === undefined) return false;
+      this.#stop();
+      this.#resolve(result);
+    } catch (error) {
+      this.reject(error);
+    }
+    return true;
+  }
+
+  reject(reason: unknown): void {
+    this.#stop();
+    this.#undo?.();
+    this.#reject(reason);
+  }
+
+  #stop(): void {
+    if (this.#onAbort) this.#signal!.removeEventListener("abort", this.#onAbort);
+    this.#cancelTimer?.();
+  }
 }
 
 /** Runs operations of one kind in order, each as soon as it is possible. */
 export class OperationQueue {
   readonly #name: string;
-  readonly #after: (delay: number, run: () => void) => () => void;
+  readonly #after: After;
   readonly #diagnosis: () => string;
-  readonly #waiting: Waiter[] = [];
+  readonly #timeoutError: (message: string) => Error;
+  /** The operations that wait, the first one first. */
+  readonly #waiting: Waiter<unknown>[] = [];
+  #serving = false;
 
   /**
    * @param name The name of an operation in error messages.
    * @param after Calls `run` after `delay` ms. Returns a function that cancels the call.
    * @param diagnosis Text to add to the message of a timeout.
+   * @param timeoutError Makes the error of a timeout.
    */
   constructor(
     name: string,
-    after: (delay: number, run: () => void) => () => void,
-    diagnosis: () => string = () => "",
+    after: After,
+    diagnosis: () => string = nothing,
+    timeoutError: (message: string) => Error = timeoutOfConnection,
   ) {
     this.#name = name;
     this.#after = after;
     this.#diagnosis = diagnosis;
+    this.#timeoutError = timeoutError;
   }
 
   /**
@@ -50,24 +116,24 @@ export class OperationQueue {
    * @param attempt Tries the operation. Gives the result, or undefined if the operation must wait. It
    * may do a part of its work each time.
    * @param progress Text for the message of a timeout: what the operation has done so far.
+   * @param undo Is called when the operation ends with an error while it waits.
    */
-  // deno-lint-ignore require-await -- an error that is thrown becomes a rejection
-  async run<T>(
+  run<T>(
     attempt: () => T | undefined,
-    { signal, timeout }: OperationOptions,
-    progress: () => string = () => "",
+    { signal, timeout, wholeTimeout }: PartOptions,
+    progress?: () => string,
+    undo?: () => void,
   ): Promise<T> {
-    signal?.throwIfAborted();
-    if (typeof timeout !== "number" || !(timeout >= 0)) {
-      throw new RangeError(
-        `Cannot ${this.#name} with a timeout of ${timeout}: allowed are 0 to Infinity`,
-      );
+    try {
+      const limit = checkLimits(this.#name, signal, timeout);
+      if (this.#waiting.length === 0) {
+        const result = attempt();
+        if (result !== undefined) return Promise.resolve(result);
+      }
+      return this.#wait(attempt, limit, wholeTimeout ?? limit, progress, undo, signal);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    if (this.#waiting.length === 0) {
-      const result = attempt();
-      if (result !== undefined) return result;
-    }
-    return this.#wait(attempt, timeout, progress, signal);
   }
 
   /** Whether an operation waits. */
@@ -78,56 +144,80 @@ export class OperationQueue {
   #wait<T>(
     attempt: () => T | undefined,
     timeout: number,
-    progress: () => string,
-    signal?: AbortSignal,
+    wholeTimeout: number,
+    progress: (() => string) | undefined,
+    undo: (() => void) | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const waiter: Waiter = {
-        attempt: () => {
-          try {
-            const result = attempt();
-            if (result === undefined) return false;
-            stop();
-            resolve(result);
-          } catch (error) {
-            waiter.reject(error);
-          }
-          return true;
-        },
-        reject: (reason) => {
-          stop();
-          reject(reason);
-        },
-      };
-      const withdraw = (reason: unknown) => {
-        const index = this.#waiting.indexOf(waiter);
-        if (index < 0) return;
-        this.#waiting.splice(index, 1);
-        waiter.reject(reason);
-        this.serve();
-      };
-      const onAbort = () => withdraw(signal!.reason);
-      signal?.addEventListener("abort", onAbort);
-      const cancel = this.#after(timeout, () => {
-        const tail = progress() + this.#diagnosis();
-        const message = `The ${this.#name} was not possible within ${timeout} ms${tail}`;
-        withdraw(new ConnectionError("timeout", message));
+    const waiter = new Waiter(attempt, undo);
+    if (signal) waiter.watch(signal, () => this.#withdraw(waiter, signal.reason));
+    if (timeout !== Infinity) {
+      waiter.limit(timeout, this.#after, () => {
+        const tail = (progress?.() ?? "") + this.#diagnosis();
+        const message = `The ${this.#name} was not possible within ${wholeTimeout} ms${tail}`;
+        this.#withdraw(waiter, this.#timeoutError(message));
       });
-      const stop = () => {
-        signal?.removeEventListener("abort", onAbort);
-        cancel();
-      };
-      this.#waiting.push(waiter);
-    });
+    }
+    this.#waiting.push(waiter as Waiter<unknown>);
+    return waiter.promise;
+  }
+
+  /** Ends the wait of an operation with an error. */
+  #withdraw<T>(waiter: Waiter<T>, reason: unknown): void {
+    const index = this.#waiting.indexOf(waiter as Waiter<unknown>);
+    if (index < 0) return;
+    this.#waiting.splice(index, 1);
+    waiter.reject(reason);
+    this.serve();
   }
 
   /** Completes the operations that are possible now. */
   serve(): void {
+    // An attempt may lead to this call. It must not be made twice.
+    if (this.#serving) return;
+    this.#serving = true;
     while (this.#waiting.length > 0 && this.#waiting[0].attempt()) this.#waiting.shift();
+    this.#serving = false;
   }
 
   /** Rejects all waiting operations. */
   fail(error: unknown): void {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
   }
+}
+
+/**
+ * Checks the time limit of an operation.
+ *
+ * @param name The name of the operation in the message.
+ */
+export function checkTimeout(name: string, timeout: unknown): asserts timeout is number {
+  if (typeof timeout === "number" && timeout >= 0) return;
+  throw new RangeError(`Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`);
+}
+
+/**
+ * Checks the limits of an operation.
+ *
+ * @param name The name of the operation in error messages.
+ * @returns The timeout.
+ * @throws The signal's reason, if it is aborted.
+ * @throws {RangeError} If the timeout is out of its range.
+ */
+export function checkLimits(
+  name: string,
+  signal: AbortSignal | undefined,
+  timeout: number | undefined,
+): number {
+  signal?.throwIfAborted();
+  checkTimeout(name, timeout);
+  return timeout;
+}
+
+function nothing(): string {
+  return "";
+}
+
+function timeoutOfConnection(message: string): ConnectionError {
+  return new ConnectionError("timeout", message);
 }

@@ -1,13 +1,13 @@
 import { ConnectionError } from "../session/errors.ts";
 import type { Session } from "../session/session.ts";
 import type { Driver } from "./driver.ts";
-import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
+import { OperationQueue, type PartOptions } from "./operation_queue.ts";
 
 /** The result of an operation that has none; undefined would mean that the operation must wait. */
 export const VOID = null;
 
 /** How an operation runs. */
-export interface OperationRules extends OperationOptions {
+export interface OperationRules extends PartOptions {
   /** How long (ms) it may wait if the application does not say it. */
   readonly defaultTimeout: number;
   /** Text for the message of its timeout: what it has done so far. */
@@ -50,7 +50,7 @@ export class Operations {
 
   /** Runs `attempt` as soon as it is possible, after all earlier operations of the same queue. */
   run<T>(queue: OperationQueue, rules: OperationRules, attempt: () => T | undefined): Promise<T> {
-    const { signal, timeout = rules.defaultTimeout, progress } = rules;
+    const { signal, timeout = rules.defaultTimeout, wholeTimeout, progress } = rules;
     return queue.run(
       () => {
         this.checkOpen(rules.afterClose);
@@ -59,7 +59,7 @@ export class Operations {
         if (result === undefined && this.session.error) throw this.session.error;
         return result;
       },
-      { signal, timeout },
+      { signal, timeout, wholeTimeout },
       progress,
     );
   }

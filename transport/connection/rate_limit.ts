@@ -130,6 +130,15 @@ export class RateLimit {
    * Bytes per second, 1 to `Infinity`. A change holds at once.
    *
    * @throws {TypeError | RangeError} When it has the wrong type or is out of its range.
+   *
+   * @example
+   * ```ts
+   * import { RateLimit } from "@lowlatency/kcp";
+   *
+   * const rateLimit = new RateLimit(1_000_000);
+   * rateLimit.bytesPerSecond /= 2;
+   * console.log(rateLimit.bytesPerSecond); // 500000
+   * ```
    */
   get bytesPerSecond(): number {
     return this.#queue.rate;

@@ -70,11 +70,19 @@ export class Reading {
   /** See {@linkcode Connection.receiveDatagram}. */
   receiveDatagram(rules: OperationRules): Promise<Bytes | null> {
     const { session, datagrams } = this.#operations;
-    return this.#operations.run(datagrams, rules, () => {
-      const datagram = session.receiveDatagram();
-      if (datagram) return datagram;
-      return session.state === "closed" && !session.error ? null : undefined;
-    });
+    return this.#operations.run(datagrams, rules, () => takeDatagram(session));
+  }
+
+  /** See {@linkcode Connection.tryReceiveDatagram}. */
+  tryReceiveDatagram(): Bytes | null | undefined {
+    const operations = this.#operations;
+    const { session } = operations;
+    operations.checkOpen();
+    // What is there belongs to the calls that wait.
+    if (operations.datagrams.busy) return undefined;
+    const datagram = takeDatagram(session);
+    if (datagram === undefined && session.error) throw session.error;
+    return datagram;
   }
 
   /** Reads nothing more: what arrives from now on stays where it is, so that the peer waits. */
@@ -97,50 +105,13 @@ function takeMessage(session: Session): Bytes | null | undefined {
   return message;
 }
 
-function cancelledError(): ConnectionError {
-  return new ConnectionError("closed", "Cannot read: the readable stream was cancelled");
+/** The next datagram; undefined if there is none, null if none can follow. */
+function takeDatagram(session: Session): Bytes | null | undefined {
+  const datagram = session.receiveDatagram();
+  if (datagram) return datagram;
+  return session.state === "closed" && !session.error ? null : undefined;
 }
 
-/** Tells an application when a read that does not wait may give something new. */
-export class ReadableNotice {
-  readonly #session: Session;
-  #callback: (() => void) | null = null;
-  /** What the application was told of: payload bytes that had arrived, and whether the end had. */
-  #toldBytes = -1;
-  #toldEnd = false;
-  #scheduled = false;
-
-  constructor(session: Session) {
-    this.#session = session;
-  }
-
-  get callback(): (() => void) | null {
-    return this.#callback;
-  }
-
-  set callback(callback: (() => void) | null) {
-    this.#callback = callback;
-    this.#toldBytes = -1;
-    this.#toldEnd = false;
-    this.update();
-  }
-
-  /** Calls the application soon if there is something new. Several packets may share a call. */
-  update(): void {
-    if (!this.#callback || this.#scheduled) return;
-    const session = this.#session;
-    const bytes = session.kcp.payloadIn;
-    const ended = session.remoteEnded || session.state !== "open";
-    if (ended === this.#toldEnd && (bytes === this.#toldBytes || !session.readable)) return;
-    this.#toldBytes = bytes;
-    this.#toldEnd = ended;
-    this.#scheduled = true;
-    // The application must not run in the middle of a batch of packets.
-    queueMicrotask(this.#call);
-  }
-
-  readonly #call = () => {
-    this.#scheduled = false;
-    this.#callback?.();
-  };
+function cancelledError(): ConnectionError {
+  return new ConnectionError("closed", "Cannot read: the readable stream was cancelled");
 }

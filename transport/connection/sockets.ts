@@ -5,8 +5,9 @@
  */
 import { isPortZero } from "../session/address.ts";
 import { Endpoint, type EndpointOptions } from "../session/endpoint.ts";
+import { ConnectionError } from "../session/errors.ts";
 import type { SessionOptions } from "../session/session_options.ts";
-import { type Connection, newConnection } from "./connection.ts";
+import { type Connection, newConnection, partsOf } from "./connection.ts";
 import { type Clock, type DatagramSocket, Driver } from "./driver.ts";
 import { dialOver, type Listener, newListener } from "./listener.ts";
 import { type RateLimitOptions, splitRateLimit } from "./rate_limit.ts";
@@ -56,6 +57,26 @@ export function connectOn(
   session.delayKeepAlive();
   driver.ledger.dialled++;
   return newConnection(session, driver, true);
+}
+
+/**
+ * Opens one more connection to the peer of a connection, over its socket and with its options. The
+ * socket is closed when the last connection has ended.
+ *
+ * @param connection A connection that this side has opened.
+ * @param conv The conversation id, 0 to 4294967295.
+ * @throws {ConnectionError} When the connection has ended.
+ * @throws {TypeError} When a connection of the socket has the same id.
+ */
+export function connectBeside(connection: Connection, conv: number): Connection {
+  const { session, driver, ownsSocket } = partsOf(connection);
+  if (session.state !== "open") {
+    throw session.error ?? new ConnectionError("closed", "The connection was closed");
+  }
+  const sibling = driver.endpoint.open(session.peer, conv, driver.now());
+  sibling.delayKeepAlive();
+  driver.ledger.dialled++;
+  return newConnection(sibling, driver, ownsSocket);
 }
 
 /**

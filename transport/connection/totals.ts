@@ -6,6 +6,7 @@
 import type { KcpStats } from "../../kcp/stats.ts";
 import type { DatagramStats } from "../session/datagram_queue.ts";
 import type { Endpoint, EndpointStats } from "../session/endpoint.ts";
+import type { ConnectionErrorKind } from "../session/errors.ts";
 import type { FecStats } from "../session/pipeline.ts";
 import type { Session } from "../session/session.ts";
 
@@ -37,6 +38,7 @@ export interface ConnectionTotals extends
     | "pathMtuReductions"
     | "duplicates"
     | "refused"
+    | "noMemory"
     | "foreign"
   > {
   /** Invalid packets that were dropped, by their first error. */
@@ -51,6 +53,7 @@ export interface ConnectionTotals extends
     | "recovered"
     | "recoveredInTime"
     | "failures"
+    | "complete"
     | "incomplete"
     | "parityBytesOut"
     | "fillersOut"
@@ -58,6 +61,12 @@ export interface ConnectionTotals extends
   >;
   /** Counters of datagrams. */
   datagrams: DatagramStats;
+}
+
+/** How many connections have ended, by the `kind` of the error that tells why. */
+export interface EndTotals extends Record<Exclude<ConnectionErrorKind, "timeout">, number> {
+  /** Connections that have ended without an error: everything was delivered. */
+  delivered: number;
 }
 
 /** Sums over all connections of a listener or of the process. Those that have ended stay in the sums. */
@@ -68,19 +77,33 @@ export interface Totals {
   accepted: number;
   /** Connections that are open at present, those that wait for `accept` among them. */
   open: number;
+  /** The largest number of connections that were open at one time. */
+  maxOpen: number;
+  /** How connections have ended: see `Connection.closed`. */
+  ended: EndTotals;
   /** What all connections have counted, since the listener or the process began. */
   connections: ConnectionTotals;
   /** What open connections hold at present, in segments and bytes. */
-  present: Pick<
-    KcpStats,
-    | "sndQueue"
-    | "inFlight"
-    | "rcvQueue"
-    | "rcvBuffer"
-    | "bytesHeld"
-  >;
+  present:
+    & Pick<
+      KcpStats,
+      | "sndQueue"
+      | "inFlight"
+      | "rcvQueue"
+      | "rcvBuffer"
+      | "bytesHeld"
+    >
+    & {
+      /** Groups of error correction of which a data shard is missing. */
+      fecGroups: number;
+    };
   /** What the sockets have counted: packets that no connection took are counted only here. */
-  sockets: Pick<
+  sockets: SocketTotals;
+}
+
+/** The sums of what sockets have counted: see `Listener.stats`. */
+export interface SocketTotals extends
+  Pick<
     EndpointStats,
     | "packetsIn"
     | "forged"
@@ -89,10 +112,13 @@ export interface Totals {
     | "unknown"
     | "afterEnd"
     | "refused"
+    | "noMemory"
     | "asked"
     | "accepted"
     | "migrated"
-  >;
+  > {
+  /** Reads that have failed. A socket goes on after most errors. */
+  readErrors: number;
 }
 
 function emptyTotals(): Totals {
@@ -100,6 +126,16 @@ function emptyTotals(): Totals {
     dialled: 0,
     accepted: 0,
     open: 0,
+    maxOpen: 0,
+    ended: {
+      delivered: 0,
+      unreachable: 0,
+      idle: 0,
+      unconfirmed: 0,
+      reset: 0,
+      closed: 0,
+      socket: 0,
+    },
     connections: {
       packetsOut: 0,
       packetsIn: 0,
@@ -125,6 +161,7 @@ function emptyTotals(): Totals {
       pathMtuReductions: 0,
       duplicates: 0,
       refused: 0,
+      noMemory: 0,
       foreign: 0,
       inputErrors: {
         short: 0,
@@ -143,6 +180,7 @@ function emptyTotals(): Totals {
         recovered: 0,
         recoveredInTime: 0,
         failures: 0,
+        complete: 0,
         incomplete: 0,
         parityBytesOut: 0,
         fillersOut: 0,
@@ -151,7 +189,8 @@ function emptyTotals(): Totals {
       datagrams: {
         sent: 0,
         received: 0,
-        dropped: 0,
+        droppedOut: 0,
+        droppedIn: 0,
       },
     },
     present: {
@@ -160,6 +199,7 @@ function emptyTotals(): Totals {
       rcvQueue: 0,
       rcvBuffer: 0,
       bytesHeld: 0,
+      fecGroups: 0,
     },
     sockets: {
       packetsIn: 0,
@@ -169,9 +209,11 @@ function emptyTotals(): Totals {
       unknown: 0,
       afterEnd: 0,
       refused: 0,
+      noMemory: 0,
       asked: 0,
       accepted: 0,
       migrated: 0,
+      readErrors: 0,
     },
   };
 }
@@ -193,18 +235,41 @@ const collected = new FinalizationRegistry<WeakRef<Ledger>>((reference) => {
   ledgers.delete(reference);
 });
 
+/** Connections of the process that are open, and the most at one time. */
+const openNow = { count: 0, most: 0 };
+
 /** Keeps the sums of one socket. */
 export class Ledger {
   /** Connections that this side has opened. */
   dialled = 0;
   readonly #endpoint: Endpoint;
+  readonly #socket: { readonly readErrors?: number };
+  readonly #open = { count: 0, most: 0 };
+  readonly #ends = emptyTotals().ended;
   /** The sums of the connections that have ended; null before the first one. */
   #ended: ConnectionTotals | null = null;
   readonly #reference = new WeakRef(this);
 
-  /** @param endpoint The endpoint of the socket. */
-  constructor(endpoint: Endpoint) {
+  /**
+   * @param endpoint The endpoint of the socket. It has no sessions yet.
+   * @param socket The socket.
+   */
+  constructor(endpoint: Endpoint, socket: { readonly readErrors?: number }) {
     this.#endpoint = endpoint;
+    this.#socket = socket;
+    endpoint.onBegin = () => {
+      for (const open of [this.#open, openNow]) {
+        open.count++;
+        if (open.count > open.most) open.most = open.count;
+      }
+    };
+    endpoint.onEnd = ({ error }) => {
+      this.#open.count--;
+      openNow.count--;
+      const kind = (error?.kind ?? "delivered") as keyof EndTotals;
+      this.#ends[kind]++;
+      ended.ended[kind]++;
+    };
     endpoint.onRemove = (session: Session) => {
       const { stats } = session;
       add<ConnectionTotals>(this.#ended ??= emptyTotals().connections, stats);
@@ -221,7 +286,7 @@ export class Ledger {
     const { stats } = this.#endpoint;
     ended.dialled += this.dialled;
     ended.accepted += stats.accepted;
-    add<Totals["sockets"]>(ended.sockets, stats);
+    add(ended.sockets, this.#sockets);
   }
 
   /** The sums of this socket. */
@@ -229,23 +294,28 @@ export class Ledger {
     const sum = emptyTotals();
     if (this.#ended) add(sum.connections, this.#ended);
     this.addTo(sum);
+    sum.maxOpen = this.#open.most;
+    add(sum.ended, this.#ends);
     return sum;
   }
 
   /** Adds what is not among the ended connections of the process. */
   addTo(sum: Totals): void {
     const endpoint = this.#endpoint;
-    const { stats } = endpoint;
     sum.dialled += this.dialled;
-    sum.accepted += stats.accepted;
-    add<Totals["sockets"]>(sum.sockets, stats);
+    sum.accepted += endpoint.stats.accepted;
+    add(sum.sockets, this.#sockets);
     for (const session of endpoint.sessions) {
       const { stats } = session;
       add<ConnectionTotals>(sum.connections, stats);
       if (session.state === "closed") continue;
       sum.open++;
-      add<Totals["present"]>(sum.present, stats);
+      add<Totals["present"]>(sum.present, { ...stats, fecGroups: stats.fec.groups });
     }
+  }
+
+  get #sockets(): SocketTotals {
+    return { ...this.#endpoint.stats, readErrors: this.#socket.readErrors ?? 0 };
   }
 }
 
@@ -265,6 +335,8 @@ export function processTotals(): Totals {
   const sum = emptyTotals();
   sum.dialled = ended.dialled;
   sum.accepted = ended.accepted;
+  sum.maxOpen = openNow.most;
+  add(sum.ended, ended.ended);
   add(sum.connections, ended.connections);
   add(sum.sockets, ended.sockets);
   for (const reference of ledgers) reference.deref()?.addTo(sum);

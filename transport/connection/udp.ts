@@ -22,6 +22,7 @@ import type { DatagramSocket } from "./driver.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
 import { happyEyeballs, interleaveFamilies } from "./happy_eyeballs.ts";
 import { Listener } from "./listener.ts";
+import { checkTimeout } from "./operation_queue.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import type { RateLimitOptions } from "./rate_limit.ts";
 import { connectOn, connectVia, listenOn, orClose } from "./sockets.ts";
@@ -177,6 +178,7 @@ export async function connectUdp(
   checkAddress({ hostname, port }, 1);
   if (via !== undefined) checkVia(via, options);
   if (localHostname !== undefined) checkHostname(localHostname);
+  if (timeout !== undefined) checkTimeout("connect", timeout);
   signal?.throwIfAborted();
   const hosts = (await resolve(hostname, lookUp)).map(canonical);
   const locals = localHostname === undefined
@@ -199,7 +201,7 @@ export async function connectUdp(
   const attempt = async (host: string, signal: AbortSignal) => {
     const connection = await dial(host);
     const left = Math.max(0, Math.ceil(endsAt - performance.now()));
-    await waitUntilOpen(connection, { timeout: left, signal });
+    await waitUntilOpen(connection, { timeout: left, wholeTimeout: timeout, signal });
     return connection;
   };
   try {

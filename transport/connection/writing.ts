@@ -163,6 +163,13 @@ export class WritableNotice {
 
   /** See {@linkcode Connection.desiredSize}. */
   get desiredSize(): number {
+    const size = this.#room();
+    // Who has seen that there is no room waits for it.
+    if (size === 0 && this.#callback) this.#armed = true;
+    return size;
+  }
+
+  #room(): number {
     const { session, writes } = this.#operations;
     if (!session.writable || writes.busy) return 0;
     if (this.#lowWater === "auto") return session.wantedBytes;
@@ -171,15 +178,11 @@ export class WritableNotice {
 
   /** Notes that the application has written, and whether all of it was taken. */
   wrote(all: boolean): void {
-    if (this.#callback && !this.#armed) this.#armed = !all || this.desiredSize === 0;
+    if (this.#callback && !this.#armed) this.#armed = !all || this.#room() === 0;
   }
 
   readonly #beforeOutput = (): void => {
-    if (this.desiredSize === 0) {
-      this.#armed = true;
-      return;
-    }
-    if (!this.#armed) return;
+    if (this.desiredSize === 0 || !this.#armed) return;
     this.#armed = false;
     try {
       this.#callback!();

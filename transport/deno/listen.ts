@@ -21,6 +21,16 @@ import { bindOwn, mayUseLinux } from "./own_socket.ts";
  * can't be bound. The system's error has the class that Deno gives it, such as
  * `Deno.errors.AddrInUse`.
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { listen } from "@lowlatency/kcp";
+ *
+ * const listener = await listen({ hostname: "127.0.0.1", port: 4000 });
+ * for await (const conn of listener) {
+ *   conn.readable.pipeTo(conn.writable).catch((error) => console.error(error.message));
+ * }
+ * ```
  */
 export async function listen(options: ListenOptions = {}): Promise<Listener> {
   if (!options.bind) checkRuntime("listen");
@@ -37,6 +47,15 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
  * be resolved, or the local address can't be bound. The system's error has the class that Deno
  * gives it, such as `Deno.errors.AddrInUse`.
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@lowlatency/kcp";
+ *
+ * const conn = await connect({ hostname: "127.0.0.1", port: 4000, timeout: 3000 });
+ * await conn.writeAll(new TextEncoder().encode("hello"));
+ * conn.close();
+ * ```
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   if (!options.bind && !options.via) checkRuntime("connect");

@@ -52,13 +52,14 @@ export function attachMachine(
   peer: string | undefined,
 ): Attachment {
   const batch = new PacketBatch({ arena: machine.arena });
+  let failed = false;
   const flush = () => {
     machine.tick(clock.now());
     for (batch.clear(); machine.output(batch) > 0; batch.clear()) {
       if (peer !== undefined) batch.to.fill(peer, 0, batch.count);
       socket.send(batch);
     }
-    clock.wake(machine.deadline, flush);
+    if (!failed) clock.wake(machine.deadline, flush);
   };
   socket.open({
     arena: machine.arena,
@@ -70,7 +71,10 @@ export function attachMachine(
     // The socket calls only `packet`.
     packets: () => {},
     settled: () => {},
-    failed: () => {},
+    failed: () => {
+      failed = true;
+      clock.stop();
+    },
   });
   return {
     flush,

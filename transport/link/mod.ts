@@ -5,6 +5,7 @@
  * @module
  */
 export type { Attachment, EndpointMachine, PeerMachine } from "./attachment.ts";
+export type { FakeTimers, FakeTimersOptions } from "./fake_timers.ts";
 export type { LinkControl } from "./link_control.ts";
 export {
   type BurstLoss,

@@ -127,11 +127,44 @@ type PacketHandler = (packet: Uint8Array, from: Deno.NetAddr) => void;
  * ```
  */
 export class LossyProxy implements AsyncDisposable, Disposable {
-  /** The address to which clients send. */
+  /**
+   * The address to which clients send.
+   *
+   * @example
+   * ```ts
+   * import { startProxy } from "@lowlatency/kcp/deno";
+   *
+   * const target = { hostname: "127.0.0.1", port: 4000 };
+   * await using proxy = await startProxy({ target, up: { loss: 0.1 }, down: { loss: 0.1 } });
+   * console.log(`clients send to port ${proxy.addr.port}`);
+   * ```
+   */
   readonly addr: Deno.NetAddr;
-  /** The links from the clients to the target, those of later clients included. */
+  /**
+   * The links from the clients to the target, those of later clients included.
+   *
+   * @example
+   * ```ts
+   * import { startProxy } from "@lowlatency/kcp/deno";
+   *
+   * const target = { hostname: "127.0.0.1", port: 4000 };
+   * await using proxy = await startProxy({ target, up: { loss: 0.1 }, down: { loss: 0.1 } });
+   * proxy.up.configure({ latency: 100 });
+   * ```
+   */
   readonly up: LinkControl;
-  /** The links from the target to the clients, those of later clients included. */
+  /**
+   * The links from the target to the clients, those of later clients included.
+   *
+   * @example
+   * ```ts
+   * import { startProxy } from "@lowlatency/kcp/deno";
+   *
+   * const target = { hostname: "127.0.0.1", port: 4000 };
+   * await using proxy = await startProxy({ target, up: { loss: 0.1 }, down: { loss: 0.1 } });
+   * proxy.down.down = true; // nothing comes back
+   * ```
+   */
   readonly down: LinkControl;
   #up: LinkGroup;
   #down: LinkGroup;
@@ -185,7 +218,18 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     this.#listen(this.#listener, (packet, from) => this.#fromClient(packet, from));
   }
 
-  /** What happened so far, computed at each call. */
+  /**
+   * What happened so far, computed at each call.
+   *
+   * @example
+   * ```ts
+   * import { startProxy } from "@lowlatency/kcp/deno";
+   *
+   * const target = { hostname: "127.0.0.1", port: 4000 };
+   * await using proxy = await startProxy({ target, up: { loss: 0.1 }, down: { loss: 0.1 } });
+   * console.log(proxy.stats.lost, proxy.stats.systemDropped);
+   * ```
+   */
   get stats(): ProxyStats {
     const sum = this.#up.stats;
     addLinkStats(sum, this.#down.stats);
@@ -206,6 +250,15 @@ export class LossyProxy implements AsyncDisposable, Disposable {
    *
    * @throws {TypeError} If the proxy is closed.
    * @throws {Error} If ports or file descriptors run out, as `Deno.listenDatagram` does.
+   *
+   * @example
+   * ```ts
+   * import { startProxy } from "@lowlatency/kcp/deno";
+   *
+   * const target = { hostname: "127.0.0.1", port: 4000 };
+   * await using proxy = await startProxy({ target, up: { loss: 0.1 }, down: { loss: 0.1 } });
+   * proxy.rebind(); // as when a NAT forgets its mappings
+   * ```
    */
   rebind(): void {
     if (this.#closed) throw new TypeError("Cannot rebind the clients: the proxy is closed");
@@ -220,17 +273,48 @@ export class LossyProxy implements AsyncDisposable, Disposable {
    * Stops the proxy, and drops delayed packets. Further calls return the same promise.
    *
    * @returns A promise that is fulfilled once every socket is closed and every send has ended.
+   *
+   * @example
+   * ```ts
+   * import { startProxy } from "@lowlatency/kcp/deno";
+   *
+   * const target = { hostname: "127.0.0.1", port: 4000 };
+   * const proxy = await startProxy({ target });
+   * await proxy.close();
+   * ```
    */
   close(): Promise<void> {
     return this.#closed ??= this.#shutDown();
   }
 
-  /** Closes the proxy, without waiting for sends to end. */
+  /**
+   * Closes the proxy, without waiting for sends to end.
+   *
+   * @example
+   * ```ts
+   * import { startProxy } from "@lowlatency/kcp/deno";
+   *
+   * const target = { hostname: "127.0.0.1", port: 4000 };
+   * using proxy = await startProxy({ target });
+   * console.log(proxy.addr.port);
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Closes the proxy, as {@linkcode close} does. */
+  /**
+   * Closes the proxy, as {@linkcode close} does.
+   *
+   * @example
+   * ```ts
+   * import { startProxy } from "@lowlatency/kcp/deno";
+   *
+   * const target = { hostname: "127.0.0.1", port: 4000 };
+   * await using proxy = await startProxy({ target, up: { loss: 0.1 }, down: { loss: 0.1 } });
+   * console.log(proxy.addr.port);
+   * ```
+   */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -361,6 +445,15 @@ export class LossyProxy implements AsyncDisposable, Disposable {
  * @throws {TypeError} If an option has the wrong type, or a link option is unknown.
  * @throws {RangeError} If an option is out of range.
  * @throws {Deno.errors.NotFound} If the name has no address.
+ *
+ * @example
+ * ```ts
+ * import { startProxy } from "@lowlatency/kcp/deno";
+ *
+ * const target = { hostname: "127.0.0.1", port: 4000 };
+ * await using proxy = await startProxy({ target, up: { loss: 0.1 }, down: { loss: 0.1 } });
+ * console.log(`clients send to port ${proxy.addr.port}`);
+ * ```
  */
 export async function startProxy(options: ProxyOptions): Promise<LossyProxy> {
   const { hostname, port } = options.target;

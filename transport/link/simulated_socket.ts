@@ -13,6 +13,7 @@ export class SimulatedSocket implements DatagramSocket {
   readonly adapter = "simulated";
   /** Gets the packets that arrive. It is `null` while the socket is not open. */
   receiver: DatagramReceiver | null = null;
+  #crashed = false;
 
   /**
    * Makes a socket that is not open yet.
@@ -24,7 +25,7 @@ export class SimulatedSocket implements DatagramSocket {
   constructor(
     public address: string,
     private readonly transmit: (packet: Uint8Array, from: string, to: string) => void,
-    private readonly unbind: (address: string) => void,
+    private readonly unbind: (socket: SimulatedSocket) => void,
   ) {}
 
   /** Starts to deliver packets. */
@@ -34,7 +35,7 @@ export class SimulatedSocket implements DatagramSocket {
 
   /** Sends every packet of the batch. */
   send(batch: PacketBatch): void {
-    for (let i = 0; i < batch.count; i++) {
+    for (let i = 0; i < batch.count && !this.#crashed; i++) {
       this.transmit(batch.packet(i), this.address, batch.to[i]);
     }
   }
@@ -42,7 +43,15 @@ export class SimulatedSocket implements DatagramSocket {
   /** Closes the socket. Later packets to its address are undeliverable. */
   close(): void {
     this.receiver = null;
-    this.unbind(this.address);
+    this.unbind(this);
+  }
+
+  /** Ends the socket as a crash of its process does: nothing leaves any more. */
+  crash(error: Error): void {
+    const { receiver } = this;
+    this.#crashed = true;
+    this.close();
+    receiver?.failed(error);
   }
 
   /** Does nothing: virtual time keeps no process alive. */

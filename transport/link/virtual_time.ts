@@ -27,22 +27,31 @@ export class VirtualTime {
     return this.#now;
   }
 
-  /** Makes a clock that shows this time and has a timer of its own. */
-  clock(): Clock {
+  /**
+   * Makes a clock that shows this time and has a timer of its own.
+   *
+   * @param frozenUntil Until when (ms) the process that has the clock is suspended. Its timer fires then,
+   * if it was due before.
+   */
+  clock(frozenUntil: () => number = () => -Infinity): Clock {
     let pending: ScheduledEvent | null = null;
     const stop = () => {
       if (pending) this.#events.remove(pending);
       pending = null;
     };
+    const wake = (at: number, callback: () => void) => {
+      pending = this.schedule(at, () => {
+        const until = frozenUntil();
+        pending = null;
+        if (until > this.#now) wake(until, callback);
+        else callback();
+      });
+    };
     return {
       now: () => this.#now,
       wake: (at, callback) => {
         stop();
-        if (at === Infinity) return;
-        pending = this.schedule(at, () => {
-          pending = null;
-          callback();
-        });
+        if (at !== Infinity) wake(at, callback);
       },
       stop,
       ref: () => {},
@@ -57,10 +66,32 @@ export class VirtualTime {
     return event;
   }
 
-  /** Returns a promise that is fulfilled after `ms` of virtual time. */
-  delay(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.schedule(this.#now + ms, resolve);
+  /** Takes an event back. It may have happened. */
+  cancel(event: ScheduledEvent): void {
+    this.#events.remove(event);
+  }
+
+  /** {@linkcode VirtualTime.schedule}, unless the signal is aborted before. */
+  scheduleUnless(at: number, action: () => void, signal: AbortSignal | undefined): void {
+    if (signal?.aborted) return;
+    const cancel = () => this.cancel(event);
+    const event = this.schedule(at, () => {
+      signal?.removeEventListener("abort", cancel);
+      action();
+    });
+    signal?.addEventListener("abort", cancel, { once: true });
+  }
+
+  /** Returns a promise that is fulfilled after `ms` of virtual time, unless the signal is aborted. */
+  delay(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const abort = () => reject(signal!.reason);
+      signal?.addEventListener("abort", abort, { once: true });
+      this.scheduleUnless(this.#now + ms, () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      }, signal);
     });
   }
 
@@ -99,7 +130,8 @@ export class VirtualTime {
       if (this.#events.size === 0) {
         throw new Error(
           `Nothing is left to happen at ${this.#now} ms, but the body still waits: ` +
-            `for a packet that was never sent, or for something outside the network`,
+            `for a packet that was never sent, or for something outside the network. ` +
+            `Timers of the application are outside until fakeTimers() is called`,
         );
       }
       if (this.#events.deadline > end) {
@@ -118,9 +150,11 @@ export class VirtualTime {
   }
 }
 
+/** It is taken before a test runner can replace it by one that never fires. */
+const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => unknown };
+
 /** Waits until every promise that can settle without a further event has settled. */
 function settlePromises(): Promise<void> {
-  const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => unknown };
   if (setImmediate) return new Promise((resolve) => setImmediate(resolve));
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();

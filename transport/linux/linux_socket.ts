@@ -78,6 +78,15 @@ const UNSPLIT: ReadonlySet<number> = new Set([EINVAL, EIO, EMSGSIZE]);
  *
  * @param options Options of the sockets.
  * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { listen } from "@lowlatency/kcp";
+ * import { linux } from "@lowlatency/kcp/linux";
+ *
+ * const bind = linux({ receiveBuffer: 16 << 20, dscp: 46, busyPoll: 1 });
+ * using listener = await listen({ hostname: "127.0.0.1", bind });
+ * ```
  */
 export function linux(options: LinuxOptions = {}): Bind {
   const resolved = resolveLinuxOptions(options);
@@ -85,7 +94,19 @@ export function linux(options: LinuxOptions = {}): Bind {
     new LinuxSocket(hostname, port, resolved, purpose === "listen");
 }
 
-/** A UDP socket of Linux that sends and receives in batches. */
+/**
+ * A UDP socket of Linux that sends and receives in batches.
+ *
+ * @example
+ * ```ts
+ * import { listen } from "@lowlatency/kcp";
+ * import { linux, LinuxSocket } from "@lowlatency/kcp/linux";
+ *
+ * using listener = await listen({ hostname: "127.0.0.1", bind: linux() });
+ * const socket = listener.socket as LinuxSocket;
+ * console.log(socket.batching, socket.segmentation, socket.settings);
+ * ```
+ */
 export class LinuxSocket implements DatagramSocket {
   /** The kind of socket. */
   readonly adapter = "linux";
@@ -180,12 +201,34 @@ export class LinuxSocket implements DatagramSocket {
   /**
    * Whether the kernel splits messages that are sent, and joins packets that are received. To some
    * destinations it may be unable to.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { linux, LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: linux() });
+   * const socket = listener.socket as LinuxSocket;
+   * console.log(socket.segmentation.send, socket.segmentation.receive); // true true
+   * ```
    */
   get segmentation(): { readonly send: boolean; readonly receive: boolean } {
     return { send: this.#gso, receive: this.#gro };
   }
 
-  /** Packets that were lost because they were larger than the MTU of a network device. */
+  /**
+   * Packets that were lost because they were larger than the MTU of a network device.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { linux, LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: linux() });
+   * const socket = listener.socket as LinuxSocket;
+   * console.log(socket.tooLarge); // 0
+   * ```
+   */
   get tooLarge(): number {
     return this.#tooLarge;
   }
@@ -193,6 +236,21 @@ export class LinuxSocket implements DatagramSocket {
   /**
    * The file descriptor, for system calls of the application: -1 after the socket was closed. Who
    * receives from it takes packets away from the connections.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { linux, LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: linux() });
+   * const socket = listener.socket as LinuxSocket;
+   * const libc = Deno.dlopen("libc.so.6", {
+   *   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+   * });
+   * const value = new Int32Array(1);
+   * libc.symbols.getsockopt(socket.fd, 1, 3, value, Int32Array.of(4)); // SOL_SOCKET, SO_TYPE
+   * console.log(value[0]); // 2: SOCK_DGRAM
+   * ```
    */
   get fd(): number {
     return this.#descriptorsAreClosed ? -1 : this.#fd;
@@ -202,6 +260,16 @@ export class LinuxSocket implements DatagramSocket {
    * Packets that arrived and that the kernel has dropped, most of them because the receive buffer was
    * full; null if the kernel does not tell, and after the socket was closed. Packets that the kernel has
    * joined (GRO) count as one.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { linux, LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: linux() });
+   * const socket = listener.socket as LinuxSocket;
+   * if (socket.dropped) console.log("raise receiveBuffer");
+   * ```
    */
   get dropped(): number | null {
     return this.#descriptorsAreClosed ? null : droppedPackets(this.#libc, this.#fd);
@@ -239,6 +307,16 @@ export class LinuxSocket implements DatagramSocket {
    * The settings in force. The buffers may be smaller than the options: the kernel has limits.
    *
    * @throws {Error} When the socket is closed.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { linux, LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: linux() });
+   * const socket = listener.socket as LinuxSocket;
+   * console.log(`the kernel gave ${socket.settings.receiveBuffer} bytes`);
+   * ```
    */
   get settings(): Required<LinuxLiveOptions> {
     this.#checkOpen();
@@ -254,7 +332,36 @@ export class LinuxSocket implements DatagramSocket {
     if (this.#closed) throw new Error(`The socket on ${this.address} is closed`);
   }
 
-  /** Whether one system call carries many messages. */
+  /**
+   * Reads that have failed so far. The socket goes on after most errors.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { linux, LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: linux() });
+   * const socket = listener.socket as LinuxSocket;
+   * console.log(socket.readErrors); // 0
+   * ```
+   */
+  get readErrors(): number {
+    return this.#receiveErrors.count;
+  }
+
+  /**
+   * Whether one system call carries many messages.
+   *
+   * @example
+   * ```ts
+   * import { listen } from "@lowlatency/kcp";
+   * import { linux, LinuxSocket } from "@lowlatency/kcp/linux";
+   *
+   * using listener = await listen({ hostname: "127.0.0.1", bind: linux() });
+   * const socket = listener.socket as LinuxSocket;
+   * console.log(socket.batching); // true
+   * ```
+   */
   get batching(): boolean {
     return this.#batching;
   }

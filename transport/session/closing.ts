@@ -47,6 +47,10 @@ export class Closing {
   #repeatsLeft = LAST_ACK_REPEATS;
   /** TIME-WAIT does not end before, in ms. */
   #graceEnds = -Infinity;
+  /** When TIME-WAIT began, in ms. */
+  #timeWaitSince = Infinity;
+  /** How long the session stays at most when it has ended, in ms; -1 before the socket is to close. */
+  limit = -1;
   /** After which silence an end that is not acknowledged is no longer sent, in ms. */
   #endPatience = END_PATIENCE;
 
@@ -189,15 +193,32 @@ export class Closing {
 
   /** The peer has nothing more to ask when it was silent until then. */
   get #timeWaitEndsAt(): number {
-    const since = Math.max(this.#endQueuedAt, this.#kcp.heardAt);
-    const least = this.#kcp.drained ? TIME_WAIT_RTOS * this.#kcp.rto : this.#endPatience;
-    return Math.max(since + Math.max(this.#timeWait, least), this.#graceEnds);
+    const { drained, heardAt, pendingAcks, rto } = this.#kcp;
+    const since = Math.max(this.#endQueuedAt, heardAt);
+    const rtos = TIME_WAIT_RTOS * rto;
+    // A peer that has ended its stream, too, asks for the last acknowledgment only.
+    const least = this.limit >= 0 && drained && this.#endArrived ? rtos : this.#timeWait;
+    const wait = Math.max(least, drained ? rtos : this.#endPatience);
+    const endsAt = Math.max(since + wait, this.#graceEnds);
+    if (this.limit < 0 || pendingAcks > 0) return endsAt;
+    return Math.min(endsAt, this.#timeWaitSince + this.limit);
   }
 
-  /** Makes TIME-WAIT as short as that of a dialled session. */
-  shortenTimeWait(): void {
+  /** Begins TIME-WAIT. */
+  startTimeWait(now: number): void {
+    this.#timeWaitSince = now;
+  }
+
+  /**
+   * Makes TIME-WAIT as short as that of a dialled session, or three RTOs if both ends have ended their
+   * streams: the socket is to be closed.
+   *
+   * @param limit How long it takes at most, in ms.
+   */
+  shortenTimeWait(limit: number): void {
     this.#timeWait = Math.min(this.#timeWait, DEFAULT_TIME_WAIT);
     this.#endPatience = DEFAULT_TIME_WAIT;
+    this.limit = limit;
   }
 
   /**

@@ -4,8 +4,10 @@ export interface DatagramStats {
   sent: number;
   /** Datagrams that arrived. */
   received: number;
-  /** Datagrams that were dropped: the application did not read them, or the send queue was full. */
-  dropped: number;
+  /** Datagrams that were not taken to be sent, since the send queue was full. */
+  droppedOut: number;
+  /** Datagrams that arrived and were dropped, since newer ones came before they were read. */
+  droppedIn: number;
 }
 
 /** Most datagrams in each direction. */
@@ -18,11 +20,21 @@ export class DatagramQueue {
   readonly #outgoing: Uint8Array[] = [];
   readonly #incoming: Uint8Array<ArrayBuffer>[] = [];
   #incomingBytes = 0;
-  readonly #stats: DatagramStats = { sent: 0, received: 0, dropped: 0 };
+  readonly #stats: DatagramStats = { sent: 0, received: 0, droppedOut: 0, droppedIn: 0 };
 
   /** The counters: a snapshot. */
   get stats(): DatagramStats {
     return { ...this.#stats };
+  }
+
+  /** Datagrams that have arrived. */
+  get received(): number {
+    return this.#stats.received;
+  }
+
+  /** Datagrams that wait to be read. */
+  get unread(): number {
+    return this.#incoming.length;
   }
 
   /** Whether a datagram was ever queued, or arrived. */
@@ -33,7 +45,7 @@ export class DatagramQueue {
   /** Queues a copy of a datagram to be sent; false when the queue is full. */
   queue(payload: Uint8Array): boolean {
     if (this.#outgoing.length === MAX_DATAGRAMS) {
-      this.#stats.dropped++;
+      this.#stats.droppedOut++;
       return false;
     }
     this.#outgoing.push(payload.slice());
@@ -75,7 +87,7 @@ export class DatagramQueue {
     while (incoming.length > MAX_DATAGRAMS || this.#incomingBytes > maxBytes) {
       // The oldest datagram is worth least.
       this.#incomingBytes -= incoming.shift()!.length;
-      this.#stats.dropped++;
+      this.#stats.droppedIn++;
     }
   }
 

@@ -73,6 +73,8 @@ export interface EndpointStats {
   afterEnd: number;
   /** Packets that could have opened a session, but a limit was reached. */
   refused: number;
+  /** Packets that were dropped because no memory was left. */
+  noMemory: number;
   /**
    * First packets that were answered with a request to prove the address, since too many sessions had
    * an address that was not confirmed.
@@ -112,6 +114,10 @@ export class Endpoint {
   onAccept: (() => void) | null = null;
   /** Called when a call of the application makes output due. */
   onWake: (() => void) | null = null;
+  /** Called when a session begins. */
+  onBegin: (() => void) | null = null;
+  /** Called when the outcome of a session is known. */
+  onEnd: ((session: Session) => void) | null = null;
   /** Called when a session is over and removed. */
   onRemove: ((session: Session) => void) | null = null;
   readonly #sessionOptions: SessionOptions;
@@ -127,6 +133,10 @@ export class Endpoint {
   /** The ready queue: sessions whose `tick` or `output` is due, from #readyHead on. */
   readonly #ready: Entry[] = [];
   #readyHead = 0;
+  /** Whether the packet that is being read is followed by others of its run. */
+  #more = false;
+  /** The session that the packet before it belonged to, if both are of one run. */
+  #untold: Session | null = null;
   readonly #timers = new TimerHeap<Entry>();
   #now = -Infinity;
   /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
@@ -140,6 +150,7 @@ export class Endpoint {
     unknown: 0,
     afterEnd: 0,
     refused: 0,
+    noMemory: 0,
     asked: 0,
     accepted: 0,
     migrated: 0,
@@ -264,11 +275,13 @@ export class Endpoint {
    * Lets peers open no more sessions, and ends those that were not accepted yet.
    *
    * @param now The time in ms. Default: that of the last call.
+   * @param timeWait How long (ms) each session stays at most when it has ended: see {@linkcode
+   * ListenerCloseOptions.timeWait}. Default: Infinity.
    */
-  stopAccepting(now: number = this.#now): void {
+  stopAccepting(now: number = this.#now, timeWait = Infinity): void {
     if (now > this.#now) this.#now = now;
     const waiting = this.#admission.stop();
-    for (const session of this.#table.sessions()) session.shortenTimeWait();
+    for (const session of this.#table.sessions()) session.shortenTimeWait(timeWait);
     for (const session of waiting) {
       session.advance(this.#now);
       session.reset(
@@ -311,7 +324,7 @@ export class Endpoint {
     const start = this.#scratch.lay(packet);
     if (start < 0) {
       this.#stats.packetsIn++;
-      this.#stats.refused++;
+      this.#stats.noMemory++;
       return false;
     }
     const { length } = packet;
@@ -341,6 +354,7 @@ export class Endpoint {
       const opened = protection?.openRun(this.arena.bytes, first, last, size);
       for (let at = first, k = 0; i < next; i++, k++, at += size) {
         const packetEnd = Math.min(at + size, end);
+        this.#more = i < count - 1;
         if (!opened) valid += Number(this.#dispatch(at, packetEnd, from));
         else if (opened[k] === 1) valid += Number(this.#inputOpened(at, packetEnd, from));
         else {
@@ -349,6 +363,7 @@ export class Endpoint {
         }
       }
     }
+    this.#tell();
     return valid;
   }
 
@@ -417,9 +432,18 @@ export class Endpoint {
     return next ? this.#give(next, start, end, type) : valid;
   }
 
+  /** Tells an application of the packets of the present run. It reads and answers them together. */
+  #tell(): void {
+    this.#untold?.tellChange();
+    this.#untold = null;
+  }
+
   /** Gives a packet to a session, and does what follows from it. */
   #give(entry: Entry, start: number, end: number, type: number): boolean {
-    const valid = entry.session.inputAt(start, end, this.#now);
+    const { session } = entry;
+    if (session !== this.#untold) this.#tell();
+    const valid = session.inputAt(start, end, this.#now, this.#more);
+    this.#untold = session;
     if (!valid) {
       this.#stats.invalid++;
       if (entry.embryonic) this.#refuseForeign(entry, start, end, type);
@@ -656,6 +680,7 @@ export class Endpoint {
 
   #add(session: Session): Entry {
     const entry = this.#table.add(session);
+    this.onBegin?.();
     session.onWake = () => {
       this.#enqueue(entry);
       this.onWake?.();
@@ -741,6 +766,10 @@ export class Endpoint {
     if (entry.unconfirmedHost !== null && (!session.unconfirmed || session.over)) {
       this.#admission.releaseUnconfirmed(session, entry.unconfirmedHost);
       entry.unconfirmedHost = null;
+    }
+    if (session.state === "closed" && !entry.ended) {
+      entry.ended = true;
+      this.onEnd?.(session);
     }
     if (session.over) this.#remove(entry);
     if (this.#trimAt === Infinity && this.arena.wasteful) this.#trimAt = this.#now + TRIM_AFTER;

@@ -59,7 +59,20 @@ export interface ConnectionErrorOptions extends ErrorOptions {
  * ```
  */
 export class ConnectionError extends Error {
-  /** The reason. */
+  /**
+   * The reason.
+   *
+   * @example
+   * ```ts
+   * import { connect, ConnectionError } from "@lowlatency/kcp";
+   *
+   * try {
+   *   await connect({ hostname: "127.0.0.1", port: 4000, timeout: 3000 });
+   * } catch (error) {
+   *   if (error instanceof ConnectionError && error.kind === "timeout") console.log("nobody is there");
+   * }
+   * ```
+   */
   readonly kind: ConnectionErrorKind;
   /**
    * The name that systems and Node.js have for such an error:
@@ -68,13 +81,55 @@ export class ConnectionError extends Error {
    * - `ECONNRESET` for `reset`, `ECONNREFUSED` if the listener accepts nothing more;
    * - `ECONNABORTED` for `closed`, `EPIPE` for a write after the end of the stream;
    * - for `socket`, that of the system's error, which is the `cause`; `EIO` if it has none.
+   *
+   * @example
+   * ```ts
+   * import { connect, ConnectionError } from "@lowlatency/kcp";
+   *
+   * try {
+   *   await connect({ hostname: "127.0.0.1", port: 4000, timeout: 3000 });
+   * } catch (error) {
+   *   if (error instanceof ConnectionError) console.log(error.code); // ETIMEDOUT
+   * }
+   * ```
    */
   readonly code: string;
-  /** The code that the peer gave to its `abort`, 0 to 65535. 0 if it gave none. */
+  /**
+   * The code that the peer gave to its `abort`, 0 to 65535. 0 if it gave none.
+   *
+   * @example
+   * ```ts
+   * import { connect, type ConnectionError } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.closed.catch((error: ConnectionError) => {
+   *   if (error.closeCode === 403) console.log("the server has refused us");
+   * });
+   * ```
+   */
   readonly closeCode: number;
-  /** The reason that the peer gave to its `abort`. Empty if it gave none. */
+  /**
+   * The reason that the peer gave to its `abort`. Empty if it gave none.
+   *
+   * @example
+   * ```ts
+   * import { connect, type ConnectionError } from "@lowlatency/kcp";
+   *
+   * await using conn = await connect({ hostname: "127.0.0.1", port: 4000 });
+   * await conn.closed.catch((error: ConnectionError) => console.log(error.reason));
+   * ```
+   */
   readonly reason: string;
-  /** The name of the class. */
+  /**
+   * The name of the class.
+   *
+   * @example
+   * ```ts
+   * import { ConnectionError } from "@lowlatency/kcp";
+   *
+   * console.log(new ConnectionError("closed", "The room is empty").name); // ConnectionError
+   * ```
+   */
   override readonly name: string = "ConnectionError";
 
   /**

@@ -291,7 +291,7 @@ export class Pipeline implements PacketLayer {
   /** Appends a packet without the header of error correction: it belongs to no group. */
   #appendPlain(batch: PacketBatch, start: number, end: number): void {
     const from = start + this.headroom;
-    batch.arena.bytes.copyWithin(from - DATA_HEADER, from, end - this.tailroom);
+    batch.arena.copy(from - DATA_HEADER, from, end - this.tailroom - from);
     this.#append(batch, end - DATA_HEADER, this.overhead - DATA_HEADER);
   }
 
@@ -491,8 +491,8 @@ export class Pipeline implements PacketLayer {
     if (this.#decoded) return;
     this.datagrams.clearOutgoing();
     this.trim();
-    const { peerRatio, dataIn, parityIn, recovered, failures, incomplete } = this.fecStats;
-    this.#decoded = { peerRatio, dataIn, parityIn, recovered, failures, incomplete };
+    const decoded = this.#decoder?.stats ?? NOTHING_DECODED;
+    this.#decoded = { ...decoded, peerRatio: this.#decoder?.ratio ?? null };
     this.#decoder = null;
   }
 }
@@ -514,5 +514,7 @@ const NOTHING_DECODED: FecDecoderStats = {
   parityIn: 0,
   recovered: 0,
   failures: 0,
+  complete: 0,
   incomplete: 0,
+  groups: 0,
 };

@@ -22,8 +22,10 @@ export class ResetSender {
   /** Bytes of the packet that is answered: no reset is longer. */
   #most = Infinity;
   #sentAt = -Infinity;
-  /** When the session is over, in ms. */
-  readonly endsAt: number;
+  readonly #startedAt: number;
+  readonly #endsAt: number;
+  /** How long resets are sent at most, in ms, once {@linkcode ResetSender.shorten} was called. */
+  #limit = -1;
 
   constructor(
     conv: number,
@@ -44,12 +46,29 @@ export class ResetSender {
     this.#wait = wait;
     this.#repeatsLeft = repeats;
     this.#nextAt = now;
-    this.endsAt = now + Math.max(MIN_TIME, RTOS * rto);
+    this.#startedAt = now;
+    this.#endsAt = now + Math.max(MIN_TIME, RTOS * rto);
+  }
+
+  /** When the session is over, in ms. */
+  get endsAt(): number {
+    if (this.#limit < 0 || this.#sentAt === -Infinity) return this.#endsAt;
+    if (this.#nextAt === Infinity) return this.#sentAt;
+    return Math.min(this.#endsAt, this.#startedAt + this.#limit);
   }
 
   /** When the next reset is due, or the session is over, in ms. */
   get deadline(): number {
     return Math.min(this.#nextAt, this.endsAt);
+  }
+
+  /**
+   * Ends the session when the resets that nobody has asked for have left: the socket is to be closed.
+   *
+   * @param limit For how long (ms) they are sent at most. One leaves in any case. -1: no limit.
+   */
+  shorten(limit: number): void {
+    this.#limit = limit;
   }
 
   /** Answers a packet of the peer, at most one in a quarter of an RTO. */

@@ -44,7 +44,7 @@ import { kcpOptions, wireOptions } from "./wire_options.ts";
 
 /** Counters and present state of a {@linkcode Session}. */
 export interface SessionStats extends KcpStats {
-  /** How long ago the last round-trip sample was taken, in ms; `Infinity` before the first one. */
+  /** How long ago the last round-trip sample was taken, in ms; -1 before the first one. */
   rttAge: number;
   /** Counters of error correction: what parity cost this end, and what that of the peer brought. */
   fec: FecStats;
@@ -88,6 +88,8 @@ export class Session {
   readonly kcp: Kcp;
   /** Called when the application may be able to read, write, or read the end of the stream. */
   onChange: (() => void) | null = null;
+  /** Whether a packet came of which the application was not told. */
+  #untold = false;
   /** Called when the session has moved to another address of the peer. */
   onMove: ((from: string, to: string) => void) | null = null;
   /**
@@ -443,7 +445,7 @@ export class Session {
     return {
       ...kcp,
       pathMtu: pathMtu + this.#pipeline.overhead,
-      rttAge: this.#now - this.kcp.sampledAt,
+      rttAge: this.kcp.sampledAt === -Infinity ? -1 : this.#now - this.kcp.sampledAt,
       fec: this.#pipeline.fecStats,
       datagrams: this.#pipeline.datagrams.stats,
     };
@@ -483,6 +485,16 @@ export class Session {
     if (this.kcp.initiator) this.ask();
     this.onWake?.(this);
     return true;
+  }
+
+  /** Datagrams that have arrived. */
+  get datagramsIn(): number {
+    return this.#pipeline.datagrams.received;
+  }
+
+  /** Whether a datagram waits to be read. */
+  get hasDatagram(): boolean {
+    return this.#pipeline.datagrams.unread > 0;
   }
 
   /** Takes the oldest datagram that has not been read; null if there is none. */
@@ -558,7 +570,10 @@ export class Session {
     // The peer never answers a reset, so the second one follows a round trip later.
     const rtt = kcp.srtt < 0 ? kcp.rto : kcp.srtt;
     const times = { rto: kcp.rto, wait: Math.min(kcp.rto, Math.max(MIN_REPEAT, rtt)) };
-    return new ResetSender(this.conv, cause, closeCode, sent, quote, times, repeats, this.#now);
+    const now = this.#now;
+    const resets = new ResetSender(this.conv, cause, closeCode, sent, quote, times, repeats, now);
+    resets.shorten(this.#closing.limit);
+    return resets;
   }
 
   /** Whether the application can read data, the end, or the start of an incomplete message. */
@@ -583,6 +598,7 @@ export class Session {
     this.#release();
     // TIME-WAIT is long: acknowledgments need next to no memory.
     this.#keepsUnread = unread && this.readable;
+    if (timeWait) this.#closing.startTimeWait(this.#now);
     if (timeWait) this.#trimTimeWait();
     else if (this.#keepsUnread) this.kcp.abandon();
     else this.kcp.close();
@@ -679,8 +695,12 @@ export class Session {
     return valid;
   }
 
-  /** {@linkcode Session.input} for a decrypted packet in the arena, `start` to before `end`. */
-  inputAt(start: number, end: number, now: number): boolean {
+  /**
+   * {@linkcode Session.input} for a decrypted packet in the arena, `start` to before `end`.
+   *
+   * @param more Whether more packets follow at once, and then {@linkcode Session.tellChange}.
+   */
+  inputAt(start: number, end: number, now: number, more = false): boolean {
     if (this.#over) return true;
     if (now > this.#now) this.#now = now;
     const { view } = this.arena;
@@ -692,11 +712,18 @@ export class Session {
       return false;
     }
     if (result === DATAGRAM) this.#activity.receivedDatagram(this.#now);
-    this.#afterInput(end - start);
+    this.#afterInput(end - start, more);
     return true;
   }
 
-  #afterInput(bytes: number): void {
+  /** Calls `onChange` if a packet came since the last call. */
+  tellChange(): void {
+    if (!this.#untold) return;
+    this.#untold = false;
+    this.onChange?.();
+  }
+
+  #afterInput(bytes: number, more: boolean): void {
     this.#closing.dropDiscarded();
     if (this.#state === "closed") {
       // The limits on an unconfirmed address may hold the end of our stream back.
@@ -722,7 +749,9 @@ export class Session {
     if (!this.#confirmation.pending) this.#roundTrip.received(this.#now);
     if (this.kcp.rcvShortage > 0) this.#waitForMemory();
     this.#settle();
-    if (this.state === "open") this.onChange?.();
+    if (this.state !== "open") return;
+    this.#untold = true;
+    if (!more) this.tellChange();
   }
 
   /** Handles a reset. One that does not quote a packet of this session is forged, or late. */
@@ -811,9 +840,15 @@ export class Session {
     );
   }
 
-  /** Makes TIME-WAIT as short as that of a dialled session. */
-  shortenTimeWait(): void {
-    this.#closing.shortenTimeWait();
+  /**
+   * Ends TIME-WAIT sooner, now or later, and stops to answer after a reset: the socket is to be closed
+   * when the session is over.
+   *
+   * @param limit How long (ms) the session stays at most when it has ended.
+   */
+  shortenTimeWait(limit: number): void {
+    this.#closing.shortenTimeWait(limit);
+    this.#resets?.shorten(limit);
     this.onWake?.(this);
   }
 

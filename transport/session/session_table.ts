@@ -23,6 +23,8 @@ export interface Entry {
   /** The number of its last data shard among those of all sessions: the largest is the newest. */
   lastShard: number;
   removed: boolean;
+  /** Whether its outcome is known. */
+  ended: boolean;
   /** Finds out whether the peer has moved; null before it may have. */
   validation: PathValidation | null;
 }
@@ -139,6 +141,7 @@ export class SessionTable {
       movedAt: -Infinity,
       lastShard: 0,
       removed: false,
+      ended: false,
       validation: null,
     };
     this.#entries.set(session, entry);

@@ -6,6 +6,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Aggregation } from "../../../kcp/congestion/bbr_aggregation.ts";
 import { Bounds } from "../../../kcp/congestion/bbr_bounds.ts";
+import { FastStart } from "../../../kcp/congestion/bbr_fast_start.ts";
 import { FullPipe } from "../../../kcp/congestion/bbr_full_pipe.ts";
 import { LongerPath } from "../../../kcp/congestion/bbr_longer_path.ts";
 import { MaxFilter } from "../../../kcp/congestion/bbr_max_filter.ts";
@@ -21,6 +22,7 @@ import {
 import { Draws } from "../../../kcp/congestion/bbr_draws.ts";
 import { LossRounds } from "../../../kcp/congestion/bbr_loss_rounds.ts";
 import { Path } from "../../../kcp/congestion/bbr_path.ts";
+import { PathStep } from "../../../kcp/congestion/bbr_path_step.ts";
 import { Rounds } from "../../../kcp/congestion/bbr_rounds.ts";
 import { StandingRtt } from "../../../kcp/congestion/bbr_standing_rtt.ts";
 import { Suspects } from "../../../kcp/congestion/bbr_suspects.ts";
@@ -54,6 +56,17 @@ Deno.test("a reset of the maximum forgets all slots but one value", () => {
   assertEquals(filter.value, 2);
   filter.advance();
   assertEquals(filter.value, 0);
+});
+
+Deno.test("a factor changes all slots of the maximum", () => {
+  const filter = new MaxFilter(2);
+  filter.update(8);
+  filter.advance();
+  filter.update(4);
+  filter.scale(0.5);
+  assertEquals(filter.value, 4);
+  filter.advance();
+  assertEquals(filter.value, 2);
 });
 
 Deno.test("the shortest round trip is forgotten after 7.5 to 10 s", () => {
@@ -113,22 +126,56 @@ Deno.test("a standing queue is in all samples of half a round trip, jitter is no
 Deno.test("the pipe is full after three rounds that grow by less than a quarter", () => {
   const pipe = new FullPipe();
   // Growth by 25 % and more resets the count: draft §5.3.1.2.
-  for (const rate of [100, 125, 157]) pipe.onRound(rate, false);
+  for (const rate of [100, 125, 157]) pipe.onRound(rate, 0, false);
   assertEquals(pipe.count, 0);
-  pipe.onRound(190, false);
-  pipe.onRound(195, false);
+  pipe.onRound(190, 0, false);
+  pipe.onRound(195, 0, false);
   assertEquals(pipe.full, false);
-  pipe.onRound(195, false);
+  pipe.onRound(195, 0, false);
   assertEquals(pipe.full, true);
 });
 
 Deno.test("the pipe is full after one round without growth in which a queue stands", () => {
   const pipe = new FullPipe();
-  pipe.onRound(100, true);
-  pipe.onRound(200, true);
+  pipe.onRound(100, 0, true);
+  pipe.onRound(200, 0, true);
   assertEquals(pipe.full, false, "it grows");
-  pipe.onRound(200, true);
+  pipe.onRound(200, 0, true);
   assertEquals(pipe.full, true);
+});
+
+Deno.test("the pipe is full after one round in which more is sent, and lost", () => {
+  const pipe = new FullPipe();
+  pipe.onRound(100, 0.2, false);
+  // 125 were sent, and now 150: the path itself may lose 0.2 of it.
+  pipe.onRound(120, 0.2, false);
+  assertEquals(pipe.full, false);
+  // 125 were sent, and now 200.
+  pipe.onRound(120, 0.4, false);
+  assertEquals(pipe.full, true);
+});
+
+Deno.test("the first flight shows how far the window may quadruple, and how far it may double", () => {
+  const start = new FastStart();
+  start.onAck(100, 1000, 1000);
+  assertEquals(start.growth(0, 400, 1000), 0, "one acknowledgment tells no rate");
+  start.onAck(101, 7000, 1000);
+  assertEquals(start.growth(0, 400, 1000), 0, "seven segments are too few");
+  // 16 segments in 2 ms: at 400 ms, the path holds 3200. Later ones that were held back change nothing.
+  start.onAck(102, 9000, 1000);
+  start.onAck(112, 15_000, 1000);
+  assertEquals(start.growth(399_000, 400, 1000), 3);
+  assertEquals(start.growth(401_000, 400, 1000), 1);
+  assertEquals(start.growth(1_599_000, 400, 1000), 1);
+  assertEquals(start.growth(1_601_000, 400, 1000), 0);
+  assertEquals(start.growth(0, 200, 1000), 0, "a shorter path is filled soon enough");
+});
+
+Deno.test("acknowledgments that come at once do not show an endless rate", () => {
+  const start = new FastStart();
+  for (const _ of [0, 1]) start.onAck(100, 16_000, 1000);
+  assertEquals(start.growth(399_000, 100, 1000), 3);
+  assertEquals(start.growth(401_000, 100, 1000), 1);
 });
 
 Deno.test("a path is longer when no sample of a round is explained by what was in flight", () => {
@@ -143,6 +190,86 @@ Deno.test("a path is longer when no sample of a round is explained by what was i
   assertEquals(round([31, 200]), true);
   assertEquals(round([200, 5]), false, "one sample is short");
   assertEquals(round([]), false, "nothing is known");
+});
+
+/** Feeds round trips in ms of 100 segments that leave each ms, until a step is found: it, or -1. */
+function findStep(rttOf: (sentAt: number) => number, each = 1, explained = 20): number {
+  const step = new PathStep();
+  let before = -Infinity;
+  for (let sentAt = 0; sentAt < 100; sentAt += each) {
+    const now = Math.max(sentAt + rttOf(sentAt), before);
+    const found = step.onSample(now, now - sentAt, 1000 * each, explained, 1000, 1000);
+    if (found >= 0) return found;
+    before = now;
+  }
+  return -1;
+}
+
+Deno.test("a path is longer at once when round trips make a step, and the rate stays", () => {
+  assertEquals(findStep((sentAt) => sentAt < 50 ? 20 : 36), 36);
+  assertEquals(findStep((sentAt) => sentAt < 50 ? 20 : 35), -1, "10 ms and a quarter are none");
+  assertEquals(findStep((sentAt) => sentAt < 50 ? 20 : 36, 1, 22), -1, "the flight explains more");
+  assertEquals(findStep(() => 36), -1, "nothing was shorter");
+  // Acknowledgments of four segments at once, and a way back that becomes longer later.
+  assertEquals(findStep((sentAt) => sentAt < 40 ? 20 : sentAt < 60 ? 60 : 100, 4), 60);
+  assertEquals(findStep((sentAt) => sentAt < 40 ? 20 : sentAt < 44 ? 60 : 100, 4), 100);
+});
+
+Deno.test("a second step after the first one may be half as high", () => {
+  const cases: [number, number[]][] = [[81, [60, 81]], [79, [60]]];
+  for (const [after, expected] of cases) {
+    const step = new PathStep();
+    const found: number[] = [];
+    let minRtt = 20;
+    for (let sentAt = 0; sentAt < 60; sentAt++) {
+      const rtt = sentAt < 20 ? 20 : sentAt < 40 ? 60 : after;
+      const longer = step.onSample(sentAt + rtt, rtt, 1000, minRtt, 1000, 1000);
+      if (longer < 0) continue;
+      found.push(longer);
+      minRtt = longer;
+    }
+    assertEquals(found, expected);
+  }
+});
+
+Deno.test("a path is not longer when a queue grows, or acknowledgments come more slowly", () => {
+  const from = (sentAt: number) => Math.max(0, sentAt - 50);
+  assertEquals(findStep((sentAt) => 20 + from(sentAt)), -1, "twice the rate arrives");
+  // The link is ten times slower, and segments are acknowledged one by one, or four at once.
+  assertEquals(findStep((sentAt) => 20 + 9 * from(sentAt)), -1);
+  assertEquals(findStep((sentAt) => 20 + 9 * from(sentAt), 4), -1);
+  // A step to a link of half the rate, whose queue grows no more.
+  assertEquals(findStep((sentAt) => sentAt < 50 ? 20 : 60, 1), 60);
+  const slow = (each: number) => {
+    const step = new PathStep();
+    step.onSample(20, 20, 1000, 20, 1000, 1000);
+    let found = -1;
+    for (let i = 1; i < 50; i++) {
+      found = Math.max(found, step.onSample(60 + i * each, 60, 1000, 20, 1000, 1000));
+    }
+    return found;
+  };
+  assertEquals(slow(1.3), 60, "three quarters of the rate are enough");
+  assertEquals(slow(2), -1);
+});
+
+Deno.test("an acknowledgment that was held back, or a pause, does not make the path longer", () => {
+  const step = new PathStep();
+  const note = (now: number, rtt: number) => step.onSample(now, rtt, 16_000, 20, 1000, 1000);
+  const found = [
+    [20, 20],
+    [36, 21],
+    [76, 60],
+    [84, 21],
+    [100, 20],
+    [116, 21],
+  ].map(([now, rtt]) => note(now, rtt));
+  assertEquals(found, found.map(() => -1));
+  // After a step, it does not hide it.
+  const after = [[220, 100], [242, 120], [246, 102], [262, 102]];
+  assertEquals(after.map(([now, rtt]) => note(now, rtt)), [-1, -1, -1, 102]);
+  // Nothing is acknowledged for 40 ms, and then all at once.
+  assertEquals(findStep((sentAt) => sentAt === 50 ? 60 : 20), -1, "a pause");
 });
 
 Deno.test("what is acknowledged above the bandwidth is counted over ten rounds", () => {
@@ -163,12 +290,10 @@ Deno.test("packets that acknowledge within half a ms are one burst", () => {
 
 Deno.test("a congested round lowers the bounds to what it delivered, by 0.7 at most", () => {
   const bounds = new Bounds();
-  bounds.onSample(80, 8_000);
-  bounds.lower(100, 20_000, 1, false);
+  bounds.lower(100, 20_000, 80, 8_000);
   assertEquals(bounds.bandwidth, 80);
   assertEquals(bounds.inFlight, 14_000);
-  bounds.beginRound(10, 1_000);
-  bounds.lower(100, 20_000, 1, false);
+  bounds.lower(100, 20_000, 10, 1_000);
   assertAlmostEquals(bounds.bandwidth, 56);
   assertAlmostEquals(bounds.inFlight, 9_800);
   bounds.resetShortTerm();
@@ -180,7 +305,7 @@ Deno.test("bounds come back when losses turn out to be none", () => {
   bounds.longTerm = 50_000;
   bounds.save();
   bounds.longTerm = 20_000;
-  bounds.lower(100, 20_000, 1, false);
+  bounds.lower(100, 20_000, 80, 8_000);
   bounds.undo();
   assertEquals(bounds.longTerm, 50_000);
   assertEquals(bounds.bandwidth, Infinity);
@@ -259,11 +384,35 @@ Deno.test("the loss rate is sure once a queue was seen, and less after probes wi
   const loss = windows.loss;
   assert(loss.sure > 0);
   assertEquals(loss.sure, loss.rate);
-  loss.onProbe(true);
+  loss.onProbe(true, false);
   assertEquals(loss.sure, loss.rate);
-  loss.onProbe(false);
-  loss.onProbe(false);
+  loss.onProbe(false, true);
+  loss.onProbe(false, true);
   assertAlmostEquals(loss.sure, loss.rate / 4);
+});
+
+Deno.test("probes that lead neither to a queue nor to more losses take from the loss rate", () => {
+  const loss = new Windows().send(EQUAL, 20).settle();
+  loss.onProbe(false, true);
+  assertAlmostEquals(loss.rate, 0.2);
+  loss.onProbe(false, false);
+  loss.onProbe(false, false);
+  assertAlmostEquals(loss.rate, 0.05);
+  loss.onProbe(false, false);
+  assertAlmostEquals(loss.rate, 0.05, 1e-9, "a low one stays");
+  loss.onProbe(true, false);
+  assertAlmostEquals(loss.rate, 0.2);
+});
+
+Deno.test("a start that finds no queue shows nothing of the path's own losses", () => {
+  const windows = new Windows().send(GROWING, 30).send(GROWING, 30);
+  windows.loss.onStartup(false);
+  assertEquals(windows.settle().rate, 0);
+  windows.send(EQUAL, 10).settle();
+  assertAlmostEquals(windows.loss.rate, 0.1, 1e-9, "what is seen later counts");
+  const other = new Windows().send(GROWING, 30);
+  other.loss.onStartup(true);
+  assertAlmostEquals(other.settle().rate, 0.3);
 });
 
 Deno.test("the path's own loss rate has a limit, and losses that were late do not count", () => {
@@ -360,6 +509,21 @@ Deno.test("losses of an earlier phase are no congestion in this one", () => {
   const rounds = new LossRounds();
   rounds.onExcess(false, true);
   assertEquals(rounds.congested, false);
+});
+
+Deno.test("losses of several rounds add up, until they have shown congestion or are many", () => {
+  const rounds = new LossRounds();
+  const round = sampleOf({ delivered: 27_000, lost: 3_000 });
+  for (let i = 0; i < 2; i++) rounds.add(round, 1000);
+  assertEquals(rounds.sumSent, 60_000);
+  assertEquals(rounds.sumLost, 6_000);
+  rounds.onSum();
+  assertEquals(rounds.congested, true);
+  rounds.add(round, 1000);
+  assertEquals(rounds.sumLost, 3_000);
+  // 18 rounds of 30 segments are more than 512.
+  for (let i = 0; i < 18; i++) rounds.add(round, 1000);
+  assertEquals(rounds.sumLost, 3_000);
 });
 
 Deno.test("an episode of losses is none when half of them were late", () => {

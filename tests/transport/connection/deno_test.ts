@@ -7,6 +7,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import {
+  type Bind,
   connect,
   Connection,
   ConnectionError,
@@ -16,6 +17,7 @@ import {
   type ListenOptions,
   turbo,
 } from "../../../mod.ts";
+import { deno } from "../../../transport/deno.ts";
 import { decode, encode, pattern, PUSH, WASK, WINS } from "../../kcp/harness.ts";
 import { readAll, readExactly } from "../harness.ts";
 
@@ -195,6 +197,17 @@ test("UDP: without a listener the error is unreachable, and the socket is closed
   await end(conn);
 });
 
+test("UDP: the error of connect names the timeout that was given", async () => {
+  // The socket takes a while to open, so that a part of the time is over.
+  const bind: Bind = async (...address) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return deno()(...address);
+  };
+  const dialling = connect({ hostname: V4, port: 9, bind, timeout: 60 });
+  const error = await assertRejects(() => dialling, ConnectionError, "within 60 ms");
+  assertEquals(error.kind, "timeout");
+});
+
 test("UDP: a read timeout works on the system's clock", async () => {
   const conn = await connect({ hostname: V4, port: 9, ...OPTIONS });
   const error = await assertRejects(
@@ -286,6 +299,9 @@ for (
     ["idleTimeout", 0],
     ["keepAlive", "x"],
     ["nodelay", 3],
+    ["timeout", -1],
+    ["timeout", NaN],
+    ["timeout", "5"],
   ] as const
 ) {
   test(`connect: ${name}: ${value} (a ${typeof value}) is refused, no socket stays open`, async () => {

@@ -52,6 +52,27 @@ Deno.test("one timer: a thousand sessions call the clock no more often than one"
   assertEquals(asked[1], asked[0]);
 });
 
+Deno.test("replies: those to held packets wait for settled, others leave by themselves", async () => {
+  const socket = new FakeSocket();
+  listenOn(socket, new FakeClock(), { ...QUIET, ackNoDelay: true });
+  const acks = () => {
+    const sent = socket.sent.splice(0).flatMap(({ packet }) => decode(packet));
+    return sent.filter(({ cmd }) => cmd === ACK).map(({ sn }) => sn);
+  };
+  socket.receiver!.packet(encode({ conv: 7, sn: 0, data: pattern(1) }), PEER);
+  await settle();
+  assertEquals(acks(), [0]);
+  for (const sn of [1, 2, 3]) {
+    socket.receiver!.packet(encode({ conv: 7, sn, data: pattern(1) }), PEER, true);
+    await settle();
+  }
+  assertEquals(acks(), []);
+  socket.receiver!.settled();
+  await settle();
+  // `una` acknowledges those before.
+  assertEquals(acks(), [3]);
+});
+
 Deno.test("idle: a thousand sessions need no wake-up for an hour", async () => {
   const { clock, socket, conns } = await accepted(1000);
   const { woken } = clock;

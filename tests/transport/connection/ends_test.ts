@@ -191,7 +191,8 @@ Deno.test("readable: cancel after closeWrite closes the connection, and the writ
     assertInstanceOf(writing.state, ConnectionError);
     assertEquals([writing.state.kind, writing.state.code], ["reset", "ECONNRESET"]);
     await client.closed;
-    assertLess(client.stats.payloadIn - payloadIn, 1_000_000, "it read on");
+    // What was in flight arrives: a window at most.
+    assertLess(client.stats.payloadIn - payloadIn, 2048 * 1376, "it read on");
   });
 });
 

@@ -83,7 +83,6 @@ Deno.test("Listener: after close, accepted connections continue", async () => {
     const late = await dial();
     await network.delay(50);
     const refusals = [waiting, late].map(({ closed }) => outcome(closed));
-    // A session that was not accepted answers its peer for a second.
     await network.delay(1000);
     for (const { state } of refusals) {
       assertInstanceOf(state, ConnectionError);
@@ -347,6 +346,8 @@ Deno.test("Listener: close refuses wrong options, and stays open then", async ()
       [{ timeout: -1 }, "-1"],
       [{ timeout: NaN }, "NaN"],
       [{ timeout: "1" }, "number"],
+      [{ timeWait: -1 }, "timeWait of -1"],
+      [{ timeWait: "1" }, "number"],
     ] as const
   ) {
     const error = assertThrows(() => listener.close(options as ListenerCloseOptions));

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { equals as equal } from "@std/bytes";
+import { concat, equals as equal } from "@std/bytes";
 import { type Connection, fast, normal, turbo } from "../../../mod.ts";
 import type { LinkOptions } from "../../../transport/link/mod.ts";
 import { Random } from "../../../transport/link/random.ts";
@@ -54,6 +54,53 @@ async function talk(
   await conn.closeWrite();
 }
 
+/** Does the same without a promise for each write, whenever there is room. */
+async function talkAtOnce(conn: Connection, bytes: Uint8Array, random: Random) {
+  let done = 0;
+  if (random.chance(0.5)) conn.unsentLowWater = integer(random, 1, 20_000);
+  const byDesire = random.chance(0.5);
+  await new Promise<void>((resolve) => {
+    conn.onWritable = () => {
+      while (done < bytes.length) {
+        const most = byDesire ? conn.desiredSize : integer(random, 1, 30_000);
+        if (most === 0) break;
+        const end = Math.min(bytes.length, done + most);
+        const middle = integer(random, done, end);
+        const pieces = [bytes.subarray(done, middle), bytes.subarray(middle, end)];
+        const all = end - done;
+        const count = random.chance(0.5)
+          ? conn.tryWritev(pieces)
+          : conn.tryWrite(bytes.subarray(done, end));
+        done += count;
+        // It is called again when there is room.
+        if (count < all) break;
+      }
+      if (done === bytes.length) resolve();
+    };
+    if (bytes.length === 0) resolve();
+  });
+  conn.onWritable = null;
+  await conn.closeWrite();
+}
+
+/** Reads to the end of the stream without a promise for each read. */
+function readAllAtOnce(conn: Connection): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  const buffer = new Uint8Array(5000);
+  return new Promise((resolve, reject) => {
+    conn.onReadable = () => {
+      try {
+        for (let count; (count = conn.tryRead(buffer)) !== 0;) {
+          if (count === null) return resolve(concat(pieces));
+          pieces.push(buffer.slice(0, count));
+        }
+      } catch (error) {
+        reject(error);
+      }
+    };
+  });
+}
+
 /** One run: both sides talk, listen to the end and close. */
 async function run(seed: number): Promise<SimulatedNetwork> {
   const random = new Random(`property ${seed}`);
@@ -86,9 +133,12 @@ async function run(seed: number): Promise<SimulatedNetwork> {
       const bytes = plans.bytes();
       ends.push(conn);
       said.set(`${conn.conv} from ${me}`, bytes);
-      tasks.push(talk(conn, bytes, random.fork(`${conn.conv} ${me}`), network));
+      const own = random.fork(`${conn.conv} ${me}`);
+      tasks.push(own.chance(0.5) ? talk(conn, bytes, own, network) : talkAtOnce(conn, bytes, own));
       tasks.push(
-        readAll(conn).then((bytes) => void heard.set(`${conn.conv} from ${you}`, bytes)),
+        (own.chance(0.5) ? readAll(conn) : readAllAtOnce(conn)).then((bytes) =>
+          void heard.set(`${conn.conv} from ${you}`, bytes)
+        ),
       );
     };
     const count = integer(random, 1, 3);

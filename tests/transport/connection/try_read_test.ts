@@ -105,3 +105,72 @@ Deno.test("onReadable: bytes that a waiting read takes are no news", async () =>
     assertEquals(calls, 0);
   });
 });
+
+Deno.test("tryReceiveDatagram: the datagrams that are there, then none, and null at the end", async () => {
+  await withPair(async (client, server, network) => {
+    assertEquals(server.tryReceiveDatagram(), undefined);
+    for (const size of [3, 0, 9]) client.sendDatagram(pattern(size));
+    await network.delay(100);
+    const sizes = [1, 2, 3].map(() => server.tryReceiveDatagram()?.length);
+    assertEquals([...sizes, server.tryReceiveDatagram()], [3, 0, 9, undefined]);
+    const waiting = server.receiveDatagram();
+    client.sendDatagram(pattern(1));
+    client.sendDatagram(pattern(2));
+    assertEquals(server.tryReceiveDatagram(), undefined, "it belongs to the call that waits");
+    await network.delay(100);
+    assertEquals([(await waiting)?.length, server.tryReceiveDatagram()?.length], [1, 2]);
+    await Promise.all([client.closeWrite(), server.closeWrite()]);
+    await network.delay(1000);
+    assertEquals(server.tryReceiveDatagram(), null);
+    client.close();
+    assertEquals(
+      assertThrows(() => client.tryReceiveDatagram(), ConnectionError).kind,
+      "closed",
+    );
+  });
+});
+
+Deno.test("onDatagram: it is called for datagrams and the end, not for bytes of the stream", async () => {
+  await withPair(async (client, server, network) => {
+    const seen: (number | string)[] = [];
+    server.onDatagram = () => {
+      try {
+        for (let next; (next = server.tryReceiveDatagram());) seen.push(next.length);
+      } catch (error) {
+        seen.push((error as ConnectionError).kind);
+      }
+    };
+    await client.write(pattern(1000));
+    await network.delay(100);
+    assertEquals(seen, []);
+    client.sendDatagram(pattern(3));
+    client.sendDatagram(pattern(4));
+    await network.delay(100);
+    assertEquals(seen, [3, 4]);
+    await network.delay(20_000);
+    client.abort();
+    await network.delay(100);
+    assertEquals(seen, [3, 4, "reset"]);
+  });
+});
+
+Deno.test("onReadable and onDatagram: the error of an ended connection may pass through them", async () => {
+  for (const end of ["here", "there"]) {
+    await withPair(async (client, server, network) => {
+      let calls = 0;
+      const buffer = new Uint8Array(10);
+      server.onReadable = () => {
+        calls++;
+        while (server.tryRead(buffer));
+      };
+      server.onDatagram = () => {
+        calls++;
+        while (server.tryReceiveDatagram());
+      };
+      if (end === "here") server.close();
+      else client.abort("enough");
+      await network.delay(1000);
+      assertEquals(calls, 2);
+    });
+  }
+});

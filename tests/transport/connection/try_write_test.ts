@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type Connection, ConnectionError, type EndpointOptions } from "../../../mod.ts";
+import { type Connection, ConnectionError, type EndpointOptions, turbo } from "../../../mod.ts";
 import type { LinkOptions } from "../../../transport/link/mod.ts";
-import type { SimulatedNetwork } from "../../../transport/simulated.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { pattern } from "../../kcp/harness.ts";
 import { outcome, readAll, readExactly, settle } from "../harness.ts";
 import { CLIENT, SERVER, withPair } from "./pair.ts";
@@ -345,4 +345,51 @@ Deno.test("desiredSize: 0 while the peer's window is closed, and onWritable wait
     assert(written > before, "the window opened");
     network.partition(SERVER, CLIENT);
   }, { rcvWnd: 256 });
+});
+
+Deno.test("onWritable: who has seen no room is called for the next, though the room went without a write", async () => {
+  // A seed with which the room vanishes between two calls, without a write.
+  const link = {
+    latency: 34.90835890173912,
+    bandwidth: 2823451.8822282553,
+    loss: 0.02607817294076085,
+  };
+  const network = new SimulatedNetwork({ seed: 11, link: { ...link, queueBytes: 515_417 } });
+  const at = { hostname: SERVER, port: 80 };
+  const listener = network.listen({ ...at, ...turbo });
+  await network.run(async () => {
+    const client = network.connect({ ...at, ...turbo });
+    await client.open();
+    const server = await listener.accept();
+    const buffer = new Uint8Array(65_536);
+    server.onReadable = () => {
+      while (server.tryRead(buffer));
+    };
+    const piece = pattern(491);
+    let waiting = false;
+    let written = () => {};
+    /** Writes the piece that waits, if there is room. */
+    const fill = () => {
+      if (!waiting || client.desiredSize === 0) return;
+      waiting = false;
+      client.tryWrite(piece);
+      written();
+    };
+    client.onWritable = fill;
+    for (let i = 0; i < 1500; i++) {
+      waiting = true;
+      const writing = new Promise<void>((resolve) => written = resolve);
+      fill();
+      if (waiting) {
+        await Promise.race([writing, network.delay(5000)]);
+        assertEquals(waiting, false, `no call for ${client.desiredSize} bytes of room, piece ${i}`);
+      } else {
+        await writing;
+      }
+      await null;
+    }
+    server.onReadable = client.onWritable = null;
+    client.abort();
+    server.abort();
+  });
 });

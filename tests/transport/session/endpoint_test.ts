@@ -484,3 +484,32 @@ for (
     assertStringIncludes(error.message, String(value));
   });
 }
+
+Deno.test("Endpoint: an application is told of a run once, when all packets of a run are there", () => {
+  const a = server();
+  const { machine } = a;
+  const sessions = [confirmed(a, 1), confirmed(a, 2)];
+  const told: string[] = [];
+  const buffer = new Uint8Array(100);
+  for (const session of sessions) {
+    drain(session);
+    session.onChange = () => told.push(`${session.conv}: ${session.read(buffer)} bytes`);
+  }
+  /** Packets of one length, as the kernel joins them. */
+  const run = (...packets: Uint8Array[]) => {
+    const { length } = packets[0];
+    const start = machine.arena.alloc(packets.length * length);
+    packets.forEach((packet, i) => machine.arena.bytes.set(packet, start + i * length));
+    machine.inputRun(start, start + packets.length * length, length, 1, A);
+    machine.arena.free(start, packets.length * length);
+    return told.splice(0);
+  };
+  const next = [1, 1];
+  const data = (conv: number) => first(conv, next[conv - 1]++);
+  assertEquals(run(data(1), data(1), data(1)), ["1: 30 bytes"]);
+  assertEquals(run(data(1)), ["1: 10 bytes"]);
+  // The last one is invalid, or belongs to another session.
+  const invalid = first(1).fill(0, 4);
+  assertEquals(run(data(1), data(1), invalid), ["1: 20 bytes"]);
+  assertEquals(run(data(1), data(1), data(2)), ["1: 20 bytes", "2: 10 bytes"]);
+});

@@ -1,0 +1,65 @@
+import type { Connection } from "@lowlatency/kcp";
+import { type ByteConn, Mux } from "@lowlatency/kcp/mux";
+import type { CommonSettings } from "../settings/settings.ts";
+import { CompressedConn } from "../snappy/compressed_conn.ts";
+import { muxOptions } from "./kcp_options.ts";
+import { AnswerWatch } from "./answer_watch.ts";
+import type { PooledSession } from "./session_pool.ts";
+import { SilenceWatch } from "./silence_watch.ts";
+
+/** Streams over one KCP connection, compressed or not. */
+export class TunnelSession implements PooledSession {
+  /** The streams. */
+  readonly mux: Mux;
+  /** The connection below. */
+  readonly connection: Connection;
+  readonly #packets = new SilenceWatch();
+  readonly #answers = new AnswerWatch();
+
+  /**
+   * @param connection The connection. It must be used for nothing else.
+   * @param settings The settings of the program.
+   * @param client Whether this side is the client.
+   */
+  constructor(connection: Connection, settings: CommonSettings, client: boolean) {
+    this.connection = connection;
+    const below = settings.nocomp ? connection : forStreams(new CompressedConn(connection));
+    this.mux = new Mux(below, { client, ...muxOptions(settings) });
+  }
+
+  get ended(): boolean {
+    return this.mux.state !== "open" || this.connection.state === "closed";
+  }
+
+  get silent(): boolean {
+    const now = performance.now();
+    const { lastHeard, rtt, stats: { inFlight } } = this.connection;
+    const { dataSent, bytesReceived } = this.mux.stats;
+    const packets = this.#packets.note(now, inFlight > 0, lastHeard, rtt);
+    return this.#answers.note(now, dataSent, bytesReceived) || packets;
+  }
+
+  get streams(): number {
+    return this.mux.stats.streams;
+  }
+
+  close(): void {
+    // A peer that was never heard is not waited for.
+    if (this.connection.lastHeard === Infinity) this.connection.abort();
+    else this.mux.close();
+  }
+}
+
+/** A compressed connection below streams. When they have ended, both of its directions have. */
+function forStreams(conn: CompressedConn): ByteConn {
+  return {
+    read: (p) => conn.read(p),
+    write: (p) => conn.write(p),
+    closeWrite: () => Promise.resolve(conn.finish()),
+    close: () => conn.close(),
+    ref: () => conn.ref(),
+    unref: () => conn.unref(),
+    localAddr: conn.localAddr,
+    remoteAddr: conn.remoteAddr,
+  };
+}

@@ -1,0 +1,3 @@
+module vectors/go_time
+
+go 1.24
