@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { processTotals } from "@lowlatency/kcp";
+import { processTotals, snmp } from "@lowlatency/kcp";
 import config from "../../deno.json" with { type: "json" };
 import { parseStreamAddress } from "./addresses.ts";
 import { answerMetrics, kcpMetrics } from "./counters/metrics.ts";
-import { OpenPeak, snmpView } from "./counters/snmp.ts";
+import { snmpView } from "./counters/snmp.ts";
 import { appendSnmpRow } from "./counters/snmp_log.ts";
 import { parseCommandLine } from "./settings/command_line.ts";
 import { completionScript, SHELLS } from "./settings/completion.ts";
@@ -67,11 +67,10 @@ export function settingLines(settings: object): string[] {
 }
 
 /** Appends to the table of counters from time to time. */
-function startSnmpLog({ snmplog, snmpperiod }: CommonSettings, peak: OpenPeak, log: Log): void {
+function startSnmpLog({ snmplog, snmpperiod }: CommonSettings, log: Log): void {
   if (snmplog === "" || snmpperiod === 0) return;
   setInterval(() => {
-    const totals = processTotals();
-    appendSnmpRow(snmplog, new Date(), totals, peak.note(totals))
+    appendSnmpRow(snmplog, new Date(), snmp())
       .catch((error) => log(`snmp logger: ${error.message}`));
   }, 1000 * snmpperiod);
 }
@@ -93,7 +92,7 @@ function startMetrics({ metrics }: CommonSettings, running: Running, log: Log): 
 }
 
 /** Handles the signals that the system has. */
-function listenToSignals(running: Running, peak: OpenPeak, log: Log): void {
+function listenToSignals(running: Running, log: Log): void {
   let ending = false;
   const end = async (signal: string) => {
     if (ending) Deno.exit(1);
@@ -106,10 +105,7 @@ function listenToSignals(running: Running, peak: OpenPeak, log: Log): void {
   Deno.addSignalListener("SIGINT", () => end("SIGINT"));
   if (Deno.build.os === "windows") return;
   Deno.addSignalListener("SIGTERM", () => end("SIGTERM"));
-  Deno.addSignalListener("SIGUSR1", () => {
-    const totals = processTotals();
-    log(snmpView(totals, peak.note(totals)));
-  });
+  Deno.addSignalListener("SIGUSR1", () => log(snmpView(snmp())));
 }
 
 /** The settings of the command line. Null, with the reasons on the standard error, if they are wrong. */
@@ -151,11 +147,9 @@ export async function run<S extends Side>(program: Program<S>, args: string[]): 
     log(`version: ${config.version}`);
     for (const line of settingLines(settings)) log(line);
     const running = await program.start(settings, log);
-    const peak = new OpenPeak();
-    setInterval(() => peak.note(processTotals()), 1000);
-    startSnmpLog(settings, peak, log);
+    startSnmpLog(settings, log);
     startMetrics(settings, running, log);
-    listenToSignals(running, peak, log);
+    listenToSignals(running, log);
   } catch (error) {
     console.error(`kcptun-${side}: ${(error as Error).message}`);
     Deno.exit(1);

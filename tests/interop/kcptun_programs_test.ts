@@ -5,9 +5,12 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { readRelayed, relayed } from "../../examples/kcptun/proxy/socks5.ts";
+import { openUdp, type UdpPort } from "../../examples/kcptun/proxy/udp.ts";
 import { KcptunProgram } from "./kcptun/programs.ts";
 import { freeUdpPort } from "./kcptun/tunnels.ts";
 import {
+  closeConn,
   dial,
   echo,
   exchange,
@@ -88,7 +91,7 @@ Deno.test("kcptun programs: signals, counters, metrics and the log file", async 
     await client.waitFor(/KCP SNMP:&\{BytesSent:[1-9]\d* BytesReceived:[1-9]\d* MaxConn:1 /);
 
     const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
-    assertMatch(text, /^kcp_sent_packets_total [1-9]\d*$/m);
+    assertMatch(text, /^kcp_connections_packets_out_total [1-9]\d*$/m);
     assertMatch(text, /^tunnel_upstream_bytes_total 200000$/m);
     assertMatch(text, /^tunnel_connections_total 1$/m);
 
@@ -123,45 +126,47 @@ Deno.test({
   fn: async () => {
     const place = await Deno.makeTempDir();
     try {
-      const [near, far] = [`${place}/near.sock`, `${place}/far.sock`];
-      const listener = Deno.listen({ transport: "unix", path: far });
-      const serving = (async () => {
-        for await (const conn of listener) conn.readable.pipeTo(conn.writable).catch(() => {});
-      })();
-      const udp = freeUdpPort();
-      const files = { client: `${place}/client.json`, server: `${place}/server.json` };
+      await using target = new Target(echo);
+      // Two tunnels, one behind the other: a Unix socket is between them.
+      const socket = `${place}/between.sock`;
+      const [udp1, udp2, tcp] = [freeUdpPort(), freeUdpPort(), freeTcpPort()];
       const common = { key: "k", crypt: "xtea", mode: "fast3", unknownkey: 1 };
-      await Deno.writeTextFile(
-        files.client,
-        JSON.stringify({ localaddr: near, remoteaddr: `127.0.0.1:${udp}`, ...common }),
-      );
-      await Deno.writeTextFile(
-        files.server,
-        JSON.stringify({ listen: `127.0.0.1:${udp}`, target: far, ...common }),
-      );
+      const write = async (name: string, settings: object) => {
+        await Deno.writeTextFile(`${place}/${name}`, JSON.stringify({ ...common, ...settings }));
+        return ["-c", `${place}/${name}`];
+      };
+      const files = {
+        client1: await write("client1.json", {
+          localaddr: `127.0.0.1:${tcp}`,
+          remoteaddr: `127.0.0.1:${udp1}`,
+        }),
+        server1: await write("server1.json", { listen: `127.0.0.1:${udp1}`, target: socket }),
+        client2: await write("client2.json", {
+          localaddr: socket,
+          remoteaddr: `127.0.0.1:${udp2}`,
+        }),
+        server2: await write("server2.json", {
+          listen: `127.0.0.1:${udp2}`,
+          target: `127.0.0.1:${target.port}`,
+        }),
+      };
       // A socket that a process has left behind is in nobody's way.
       {
-        await using crashed = await start("client", ["-c", files.client]);
+        await using crashed = await start("client", files.client2);
         crashed.kill("SIGKILL");
         await crashed.status;
-        assert((await Deno.stat(near)).isSocket);
+        assert((await Deno.stat(socket)).isSocket);
       }
-      {
-        await using server = await start("server", ["-c", files.server]);
-        await using client = await start("client", ["-c", files.client]);
-        assertMatch(client.log, /WARNING: "unknownkey" in .* is unknown/);
-        using conn = await Deno.connect({ transport: "unix", path: near });
-        await writeAll(conn, new TextEncoder().encode("hello"));
-        assertEquals(new TextDecoder().decode(await readExactly(conn, 5)), "hello");
-        client.kill("SIGINT");
-        assertEquals((await client.status).code, 0);
-        server.kill("SIGTERM");
-        assertEquals((await server.status).code, 0);
-      }
+      await using _server2 = await start("server", files.server2);
+      await using client2 = await start("client", files.client2);
+      await using _server1 = await start("server", files.server1);
+      await using client1 = await start("client", files.client1);
+      assertMatch(client1.log, /WARNING: "unknownkey" in .* is unknown/);
+      await exchange(tcp, 1, 100_000);
+      client2.kill("SIGINT");
+      assertEquals((await client2.status).code, 0);
       // It removes its socket.
-      assertEquals(await Deno.stat(near).then(() => true, () => false), false);
-      listener.close();
-      await serving.catch(() => {});
+      assertEquals(await Deno.stat(socket).then(() => true, () => false), false);
     } finally {
       await Deno.remove(place, { recursive: true });
     }
@@ -238,4 +243,56 @@ Deno.test({
     while (open > 0 && Date.now() - killed < 5000) await new Promise((r) => setTimeout(r, 10));
     assert(Date.now() - killed < 1000, `the web server noticed it after ${Date.now() - killed} ms`);
   },
+});
+
+Deno.test("kcptun programs: datagrams of SOCKS5 go through, and only to what is allowed", async () => {
+  const received: string[] = [];
+  const echoing: UdpPort = await openUdp("127.0.0.1", (data, hostname, port) => {
+    received.push(new TextDecoder().decode(data));
+    echoing.send(data, hostname, port);
+  });
+  const closed = await openUdp("127.0.0.1", () => received.push("closed"));
+  const answers: string[] = [];
+  let wake = () => {};
+  const app = await openUdp("127.0.0.1", (data) => {
+    const found = readRelayed(data)!;
+    answers.push(`${found.hostname}:${found.port} ${new TextDecoder().decode(found.payload)}`);
+    wake();
+  });
+  try {
+    const [udp, tcp] = [freeUdpPort(), freeTcpPort()];
+    await using server = await start("server", [
+      ...["-l", `127.0.0.1:${udp}`, "-t", "socks5", "--key", "k"],
+      ...["--allow", `127.0.0.1:${echoing.port}`],
+    ]);
+    await using _client = await start("client", [
+      ...["-l", `127.0.0.1:${tcp}`, "-r", `127.0.0.1:${udp}`, "--key", "k", "--socks5"],
+    ]);
+    using control = await dial(tcp);
+    await writeAll(control, Uint8Array.of(5, 1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0));
+    const reply = await readExactly(control, 12);
+    assertEquals([...reply.subarray(0, 10)], [5, 0, 5, 0, 0, 1, 127, 0, 0, 1]);
+    const relay = reply[10] << 8 | reply[11];
+    const send = (port: number, text: string) => {
+      const payload = new TextEncoder().encode(text);
+      app.send(relayed({ hostname: "127.0.0.1", port, payload }), "127.0.0.1", relay);
+    };
+    send(closed.port, "not allowed");
+    app.send(new Uint8Array(20), "127.0.0.1", relay);
+    send(echoing.port, "one");
+    while (answers.length < 1) await new Promise<void>((resolve) => wake = resolve);
+    send(echoing.port, "two");
+    while (answers.length < 2) await new Promise<void>((resolve) => wake = resolve);
+    assertEquals(answers, ["one", "two"].map((text) => `127.0.0.1:${echoing.port} ${text}`));
+    assertEquals(received, ["one", "two"]);
+
+    // The association ends with its connection.
+    closeConn(control);
+    await server.waitFor(/stream closed/, 3000);
+    send(echoing.port, "three");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assertEquals(received, ["one", "two"]);
+  } finally {
+    for (const port of [echoing, closed, app]) port.close();
+  }
 });

@@ -47,15 +47,19 @@ for (const pair of PAIRS) {
     for (const [i, crypt] of CIPHERS.entries()) {
       const flags = ["--crypt", crypt, "--smuxver", String(1 + i % 2)];
       if (i % 3 === 0) flags.push("--nocomp");
-      const shards = [["10", "3"], ["0", "0"], ["4", "2"], ["20", "1"]];
-      const [clientShards, serverShards] = [shards[i % 4], shards[(i >> 1) % 4]];
+      // kcp-go takes parity for that of its own ratio until it has learned the other one, and what it
+      // restores in this way is wrong. So ours sends parity of the same ratio, or none.
+      const theirs = [["10", "3"], ["0", "0"], ["4", "2"], ["20", "1"]][i % 4];
+      const ours = i % 3 === 1 ? ["0", "0"] : theirs;
+      const shards = { theirs, ours };
+      const [clientShards, serverShards] = [shards[pair.client], shards[pair.server]];
       await withTunnel({
         ...pair,
         target: target.port,
         flags: [...flags, "--mode", ["fast", "fast2", "fast3", "normal", "manual"][i % 5]],
         clientFlags: [
           ...["--ds", clientShards[0], "--ps", clientShards[1], "--conn", String(1 + i % 4)],
-          ...["--mtu", String(900 + 50 * (i % 10)), "--sndwnd", "256"],
+          ...["--mtu", String(900 + 50 * (i % 10)), "--sndwnd", "64"],
         ],
         serverFlags: [
           ...["--ds", serverShards[0], "--ps", serverShards[1]],

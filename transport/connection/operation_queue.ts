@@ -26,6 +26,8 @@ type After = (delay: number, run: () => void) => () => void;
 
 /** An operation that waits for earlier operations, or until it is possible. */
 class Waiter<T> {
+  /** The operation that waits behind it. */
+  next: Waiter<unknown> | null = null;
   readonly promise: Promise<T>;
   readonly #attempt: () => T | undefined;
   readonly #undo: (() => void) | undefined;
@@ -88,8 +90,9 @@ export class OperationQueue {
   readonly #after: After;
   readonly #diagnosis: () => string;
   readonly #timeoutError: (message: string) => Error;
-  /** The operations that wait, the first one first. */
-  readonly #waiting: Waiter<unknown>[] = [];
+  /** The operations that wait form a list. */
+  #first: Waiter<unknown> | null = null;
+  #last: Waiter<unknown> | null = null;
   #serving = false;
 
   /**
@@ -126,7 +129,7 @@ export class OperationQueue {
   ): Promise<T> {
     try {
       const limit = checkLimits(this.#name, signal, timeout);
-      if (this.#waiting.length === 0) {
+      if (this.#first === null) {
         const result = attempt();
         if (result !== undefined) return Promise.resolve(result);
       }
@@ -138,7 +141,7 @@ export class OperationQueue {
 
   /** Whether an operation waits. */
   get busy(): boolean {
-    return this.#waiting.length > 0;
+    return this.#first !== null;
   }
 
   #wait<T>(
@@ -158,16 +161,32 @@ export class OperationQueue {
         this.#withdraw(waiter, this.#timeoutError(message));
       });
     }
-    this.#waiting.push(waiter as Waiter<unknown>);
+    this.#append(waiter as Waiter<unknown>);
     return waiter.promise;
   }
 
-  /** Ends the wait of an operation with an error. */
+  #append(waiter: Waiter<unknown>): void {
+    if (this.#last === null) this.#first = waiter;
+    else this.#last.next = waiter;
+    this.#last = waiter;
+  }
+
+  /** Takes the first operation that waits. */
+  #shift(): void {
+    this.#first = this.#first!.next;
+    if (this.#first === null) this.#last = null;
+  }
+
+  /** Ends the wait of an operation with an error. Nothing happens if it does not wait any more. */
   #withdraw<T>(waiter: Waiter<T>, reason: unknown): void {
-    const index = this.#waiting.indexOf(waiter as Waiter<unknown>);
-    if (index < 0) return;
-    this.#waiting.splice(index, 1);
-    waiter.reject(reason);
+    let before: Waiter<unknown> | null = null;
+    let found = this.#first;
+    for (; found !== null && found !== waiter; found = found.next) before = found;
+    if (found === null) return;
+    if (before === null) this.#first = found.next;
+    else before.next = found.next;
+    if (this.#last === found) this.#last = before;
+    found.reject(reason);
     this.serve();
   }
 
@@ -176,13 +195,18 @@ export class OperationQueue {
     // An attempt may lead to this call. It must not be made twice.
     if (this.#serving) return;
     this.#serving = true;
-    while (this.#waiting.length > 0 && this.#waiting[0].attempt()) this.#waiting.shift();
+    for (let waiter; (waiter = this.#first) !== null && waiter.attempt();) {
+      // It may have been taken out meanwhile.
+      if (this.#first === waiter) this.#shift();
+    }
     this.#serving = false;
   }
 
   /** Rejects all waiting operations. */
   fail(error: unknown): void {
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
+    let waiter = this.#first;
+    this.#first = this.#last = null;
+    for (; waiter !== null; waiter = waiter.next) waiter.reject(error);
   }
 }
 

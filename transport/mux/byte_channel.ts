@@ -1,4 +1,7 @@
-/** A pair of streams of bytes, such as a `WebSocketStream`, a pipe of a process, or a TCP connection. */
+/**
+ * A pair of streams of bytes, such as a `WebSocketStream`, a pipe of a process, or a TCP
+ * connection.
+ */
 export interface ByteStreams {
   /** The bytes that arrive. */
   readonly readable: ReadableStream<Uint8Array>;

@@ -2,8 +2,8 @@ import type { MuxMachine } from "./machine/machine.ts";
 import { OutputBatch } from "./machine/output_batch.ts";
 
 /**
- * What a session of streams needs of the connection below: it moves bytes between a machine and that
- * connection, and knows the time.
+ * What a session of streams needs of the connection below: it moves bytes between a machine and
+ * that connection, and knows the time.
  */
 export interface Carrier {
   /** Settles when the connection below has ended; rejects with the reason if it has failed. */
@@ -14,6 +14,11 @@ export interface Carrier {
   readonly localAddr: MuxAddress | null;
   /** The address of the peer; null if it is unknown. */
   readonly remoteAddr: MuxAddress | null;
+  /**
+   * Whether everything that was written, and the end, was given to a connection below that does not
+   * tell what becomes of it. Only the end of the peer is missing then.
+   */
+  readonly outputEnded: boolean;
   /** The time in ms. */
   now(): number;
   /** Calls `run` after `delay` ms. Returns a function that cancels the call. */
@@ -32,6 +37,8 @@ export interface Carrier {
   finish(): void;
   /** Ends the connection at once. */
   abort(reason: Error): void;
+  /** Waits until nothing of the connection below is left, such as its socket. It must have ended. */
+  dispose(): Promise<void>;
   /** Keeps the process alive. */
   ref(): void;
   /** Lets the process end. */

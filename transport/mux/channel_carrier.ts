@@ -5,12 +5,15 @@ import { type Carrier, giveBatch, type MuxAddress, takeBatch } from "./carrier.t
 import type { MuxMachine } from "./machine/machine.ts";
 import { Timers } from "./timers.ts";
 
-/** Most bytes of a write below: an urgent frame waits for no more than that and the system's queue. */
+/**
+ * Most bytes of a write below: an urgent frame waits for no more than that and the system's queue.
+ */
 const MAX_ROOM = 65_536;
 
 /** Moves bytes between a machine and a connection whose reads and writes are awaited. */
 export class ChannelCarrier implements Carrier {
   readonly closed: Promise<void>;
+  outputEnded = false;
   readonly opened: Promise<void> = Promise.resolve();
   readonly #channel: ByteChannel;
   readonly #conn: Partial<ByteConn>;
@@ -22,7 +25,6 @@ export class ChannelCarrier implements Carrier {
   #writing = false;
   #finishing = false;
   #inputEnded = false;
-  #outputEnded = false;
   #isClosed = false;
   /** Lets the reading go on when the machine takes bytes again. */
   #resume: (() => void) | null = null;
@@ -76,7 +78,7 @@ export class ChannelCarrier implements Carrier {
     }
     this.#inputEnded = true;
     machine.inputEnd(this.now());
-    if (this.#outputEnded) this.#close();
+    if (this.outputEnded) this.#close();
   }
 
   resume(): void {
@@ -86,7 +88,7 @@ export class ChannelCarrier implements Carrier {
   }
 
   flush(): void {
-    if (this.#writing || this.#outputEnded || this.#isClosed) return;
+    if (this.#writing || this.outputEnded || this.#isClosed) return;
     this.#writing = true;
     this.#send().catch((error) => this.#fail(error));
   }
@@ -120,8 +122,8 @@ export class ChannelCarrier implements Carrier {
 
   /** Ends this side's direction, and waits for the end of the other one. */
   async #end(): Promise<void> {
-    this.#outputEnded = true;
     await this.#channel.end();
+    this.outputEnded = true;
     if (this.#inputEnded) this.#close();
     else this.after(this.#linger, () => this.#close());
   }
@@ -133,7 +135,7 @@ export class ChannelCarrier implements Carrier {
 
   abort(reason: Error): void {
     // What was written has left: only the end of the peer is missing.
-    if (this.#outputEnded) this.#close(reason);
+    if (this.outputEnded) this.#close(reason);
     else if (!this.#isClosed) this.#fail(reason);
   }
 
@@ -150,6 +152,10 @@ export class ChannelCarrier implements Carrier {
     this.resume();
     this.#channel.close(error);
     this.#ended.resolve();
+  }
+
+  async dispose(): Promise<void> {
+    await this.closed.catch(() => {});
   }
 
   ref(): void {

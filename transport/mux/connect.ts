@@ -10,14 +10,16 @@ export interface MuxSessionsOptions {
   /**
    * Over how many conversations the streams are spread, 1 to 256. Default: 1.
    *
-   * A lost packet delays the streams of its conversation only. Each conversation has its own congestion
-   * control and windows, so that several take a larger share of a bottleneck than one. They share the
-   * socket, its timer, the `memoryLimit`, and a `rateLimit`, which is what holds their sum down.
+   * A lost packet delays the streams of its conversation only. Each conversation has its own
+   * congestion control and windows, so that several take a larger share of a bottleneck than one.
+   * They share the socket, its timer, the `memoryLimit`, and a `rateLimit`, which is what holds
+   * their sum down.
    */
   sessions?: number;
   /**
-   * Whether each conversation has a socket of its own. A listener of kcp-go tells conversations apart by
-   * the address of their sender only, so it needs that. Default: false: they share one socket.
+   * Whether each conversation has a socket of its own. A listener of kcp-go tells conversations
+   * apart by the address of their sender only, so it needs that. Default: false: they share one
+   * socket.
    */
   ownSockets?: boolean;
 }

@@ -21,12 +21,14 @@ let scratch: Uint8Array<ArrayBuffer> | null = null;
 /**
  * Moves bytes between a machine and a KCP connection.
  *
- * The connection asks for bytes just before packets leave, and says how many the path takes. Only so
- * many are given to it. So what waits, waits in the streams, and the machine decides as late as
+ * The connection asks for bytes just before packets leave, and says how many the path takes. Only
+ * so many are given to it. So what waits, waits in the streams, and the machine decides as late as
  * possible which of them sends next.
  */
 export class ConnectionCarrier implements Carrier {
   readonly closed: Promise<void>;
+  /** The connection tells what was delivered. */
+  readonly outputEnded: boolean = false;
   readonly #connection: Connection;
   readonly #driver: Driver;
   #machine!: MuxMachine;
@@ -165,7 +167,9 @@ export class ConnectionCarrier implements Carrier {
     }
   }
 
-  /** Gives bytes to the machine. What it does not take is copied, and waits. True if it took all. */
+  /**
+   * Gives bytes to the machine. What it does not take is copied, and waits. True if it took all.
+   */
   #input(bytes: Uint8Array): boolean {
     const machine = this.#machine;
     let taken = machine.input(bytes, this.now());
@@ -185,6 +189,10 @@ export class ConnectionCarrier implements Carrier {
 
   abort(reason: Error): void {
     this.#connection.abort(reason);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#connection[Symbol.asyncDispose]();
   }
 
   ref(): void {

@@ -1,26 +1,25 @@
 import { Connection } from "../connection/connection.ts";
 import { deferred } from "../connection/deferred.ts";
+import type { Clock } from "../connection/driver.ts";
 import { showAs } from "../connection/inspect.ts";
-import { type OperationOptions, OperationQueue } from "../connection/operation_queue.ts";
+import type { OperationOptions } from "../connection/operation_queue.ts";
 import { SystemClock } from "../connection/system_clock.ts";
-import {
-  type ByteChannel,
-  type ByteConn,
-  type ByteStreams,
-  ConnChannel,
-  StreamsChannel,
-} from "./byte_channel.ts";
+import { type ByteConn, type ByteStreams, ConnChannel, StreamsChannel } from "./byte_channel.ts";
+import { ConnectionError } from "../session/errors.ts";
 import type { Carrier, MuxAddress } from "./carrier.ts";
 import { ChannelCarrier } from "./channel_carrier.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
 import { MuxDatagrams } from "./datagrams.ts";
 import { MuxError } from "./machine/errors.ts";
+import { FIRST_RESERVED_CODE } from "./machine/note.ts";
+import { checkInteger } from "./machine/options.ts";
 import type { MuxMachineStats } from "./machine/stats.ts";
-import { addStats } from "./mux_stats.ts";
+import type { MuxMachineStream } from "./machine/stream_face.ts";
+import { MuxCore, type MuxState } from "./mux_core.ts";
 import { type MuxOverOptions, type ResolvedMux, splitMuxOptions } from "./mux_options.ts";
 import { abortError, type MuxStream, newStream } from "./mux_stream.ts";
-import { type MuxCloseInfo, MuxSession, type SessionOwner } from "./session.ts";
-import { SessionSpread } from "./session_spread.ts";
+import { joinGroup, MuxSendGroup } from "./send_group.ts";
+import type { MuxCloseInfo, MuxSession } from "./session.ts";
 
 /** Settings of a stream that this side opens. */
 export interface MuxStreamOptions {
@@ -28,33 +27,23 @@ export interface MuxStreamOptions {
   sendOrder?: number;
   /**
    * Streams of one group have an order among themselves; groups share the bytes equally. Any value
-   * names a group, such as one of {@linkcode Mux.createSendGroup}. In a mux with several sessions, all
-   * streams of a group run over the same session. Default: the group of all streams that have none,
-   * which are spread over all sessions.
+   * names a group, such as one of {@linkcode Mux.createSendGroup}. In a mux with several sessions,
+   * all streams of a group run over the same session. Default: the group of all streams that have
+   * none, which are spread over all sessions.
    */
   sendGroup?: unknown;
   /** The share of the bytes: see {@linkcode MuxStream.weight}. 1 to 256. Default: 16. */
   weight?: number;
   /**
-   * Waits until the peer has answered, for the first time. smux limits no number of streams, so there
-   * is nothing else to wait for. Default: false.
+   * Waits until the peer has answered, for the first time. smux limits no number of streams, so
+   * there is nothing else to wait for. Default: false.
    */
   waitUntilAvailable?: boolean;
-  /** Rejects with the signal's reason when it is aborted before the stream is open. Default: none. */
+  /**
+   * Rejects with the signal's reason when it is aborted before the stream is open. Default: none.
+   */
   signal?: AbortSignal;
 }
-
-/** A name for a group of streams: {@linkcode Mux.createSendGroup} makes it. */
-export class MuxSendGroup {}
-
-/** How far a mux has come. */
-export type MuxState =
-  /** Streams can be opened. */
-  | "open"
-  /** It was closed on this side. What was written before is still being delivered. */
-  | "closing"
-  /** It has ended: {@linkcode Mux.closed} has settled. */
-  | "closed";
 
 /** Adds a session to a mux that has several. Only this folder needs it. */
 export let addConnection: (mux: Mux, connection: Connection) => void;
@@ -63,13 +52,13 @@ export let addConnection: (mux: Mux, connection: Connection) => void;
  * Many streams over one connection, on the wire of smux, versions 1 and 2. It has the members of
  * `Deno.QuicConn` and of `WebTransport`.
  *
- * The connection below may be a `Connection` of this library, a TCP connection (`Deno.Conn`), or any
- * pair of Web Streams. It belongs to the mux from then on.
+ * The connection below may be a `Connection` of this library, a TCP connection (`Deno.Conn`), or
+ * any pair of Web Streams. It belongs to the mux from then on.
  *
  * **The limit:** one ordered stream of bytes runs underneath. A packet that is lost delays all
- * streams, until its retransmission arrives: QUIC delays only the streams whose bytes it carried. The
- * option `sessions` of {@linkcode connectMux} spreads the streams over several conversations, so that a
- * loss delays only those that share one with it.
+ * streams, until its retransmission arrives: QUIC delays only the streams whose bytes it carried.
+ * The option `sessions` of {@linkcode connectMux} spreads the streams over several conversations,
+ * so that a loss delays only those that share one with it.
  *
  * smux has no streams of one direction: {@linkcode Mux.createUnidirectionalStream} rejects.
  *
@@ -85,7 +74,10 @@ export let addConnection: (mux: Mux, connection: Connection) => void;
  */
 export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream> {
   static {
-    addConnection = (mux, connection) => mux.#add(new ConnectionCarrier(connection));
+    addConnection = (mux, connection) => {
+      if (mux.state === "open") mux.#core.add(new ConnectionCarrier(connection));
+      else connection.close();
+    };
     showAs(Mux, "Mux", (mux) => {
       const { remoteAddr, state, stats } = mux;
       return { remoteAddr, state, streams: stats.streams };
@@ -93,34 +85,24 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   }
 
   /**
-   * Settles when the mux has ended. Resolves with the code and the reason of the side that has closed
-   * it. A peer that does not run this module tells neither: the code is 0 then. On the side that has
-   * closed it, what was written has been delivered then. It rejects with a {@linkcode MuxError} if the
-   * connection below has failed, or the peer has broken the protocol.
+   * Settles when the mux has ended. Resolves with the code and the reason of the side that has
+   * closed it. A peer that does not run this module tells neither: the code is 0 then. On the side
+   * that has closed it, what was written has been delivered then. It rejects with a {@linkcode
+   * MuxError} if the connection below has failed, or the peer has broken the protocol.
    */
   readonly closed: Promise<MuxCloseInfo>;
   /**
-   * Resolves when the mux is about to end, and no stream can be opened any more: it was closed on this
-   * side, or has ended.
+   * Resolves when the mux is about to end, and no stream can be opened any more: it was closed on
+   * this side, or has ended.
    */
   readonly draining: Promise<void>;
   /** The ALPN protocol of QUIC: there is none. */
   readonly protocol: undefined = undefined;
   /** The server name of QUIC: there is none. */
   readonly serverName: undefined = undefined;
-  readonly #client: boolean;
-  readonly #settings: ResolvedMux;
+  readonly #core: MuxCore;
   readonly #connection: Connection | null;
-  readonly #sessions: MuxSession[] = [];
-  readonly #spread = new SessionSpread(this.#sessions);
-  readonly #accepts: OperationQueue;
-  readonly #closed = deferred<MuxCloseInfo>();
-  readonly #draining = deferred<void>();
-  readonly #owner: SessionOwner;
-  #state: MuxState = "open";
   #ready: Promise<void> | null = null;
-  #failure: MuxError | null = null;
-  #nextAccept = 0;
   #incoming: ReadableStream<MuxStream> | null = null;
   #incomingUnidirectional: ReadableStream<never> | null = null;
   #datagrams: MuxDatagrams | null = null;
@@ -128,11 +110,12 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   /**
    * Runs streams over a connection.
    *
-   * @param below The connection: one of this library, an object with `read` and `write` as `Deno.Conn`
-   * has them, or a pair of Web Streams. It must be used for nothing else; datagrams may be used.
+   * @param below The connection: one of this library, an object with `read` and `write` as
+   * `Deno.Conn` has them, or a pair of Web Streams. It must be used for nothing else; datagrams may
+   * be used.
    * @param options Settings. `client` tells the two sides apart.
-   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range, or the
-   * connection is none.
+   * @throws {TypeError | RangeError} When a setting has the wrong type or is out of its range, or
+   * the connection is none.
    *
    * @example
    * ```ts
@@ -148,42 +131,18 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    */
   constructor(below: Connection | ByteConn | ByteStreams, options: MuxOverOptions) {
     const [{ client, clock }, settings] = splitMuxOptions(options);
-    this.#client = client;
-    this.#settings = settings;
     this.#connection = below instanceof Connection ? below : null;
-    this.closed = this.#closed.promise;
-    this.draining = this.#draining.promise;
+    this.#core = new MuxCore(carrierOf(below, settings, clock), client, settings);
+    this.closed = this.#core.closed.promise;
+    this.draining = this.#core.draining.promise;
     // An application that ignores it must not fail with an unhandled rejection.
     this.closed.catch(() => {});
-    this.#owner = {
-      incoming: () => this.#accepts.serve(),
-      ended: (session) => this.#ended(session),
-      settled: () => this.#settled(),
-    };
-    let carrier: Carrier;
-    if (below instanceof Connection) {
-      carrier = new ConnectionCarrier(below);
-    } else {
-      const [channel, conn] = channelOf(below);
-      carrier = new ChannelCarrier(channel, conn, clock ?? new SystemClock(), settings.linger);
-    }
-    this.#accepts = new OperationQueue(
-      "accept",
-      (delay, run) => carrier.after(delay, run),
-      () => "",
-      (message) => new MuxError("timeout", message),
-    );
-    this.#add(carrier);
-  }
-
-  #add(carrier: Carrier): void {
-    this.#sessions.push(new MuxSession(carrier, this.#client, this.#settings, this.#owner));
   }
 
   /** Settles when the peer has answered. Streams can be opened and written before. */
   get ready(): Promise<void> {
     if (!this.#ready) {
-      this.#ready = this.#sessions[0].carrier.opened;
+      this.#ready = this.#core.sessions[0].carrier.opened;
       this.#ready.catch(() => {});
     }
     return this.#ready;
@@ -196,32 +155,35 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
 
   /** How far the mux has come. */
   get state(): MuxState {
-    return this.#state;
+    return this.#core.state;
   }
 
-  /** The connection of this library below; the first one if there are several, null if it is another. */
+  /**
+   * The connection of this library below; the first one if there are several, null if it is
+   * another.
+   */
   get connection(): Connection | null {
     return this.#connection;
   }
 
   /** The number of conversations below. */
   get sessions(): number {
-    return this.#sessions.length;
+    return this.#core.sessions.length;
   }
 
   /** The address of this side of the connection below. Its port is 0 if it is unknown. */
   get localAddr(): MuxAddress {
-    return this.#sessions[0].carrier.localAddr ?? { transport: "tcp", hostname: "", port: 0 };
+    return this.#core.sessions[0].carrier.localAddr ?? { transport: "tcp", hostname: "", port: 0 };
   }
 
   /** The address of the peer of the connection below. Its port is 0 if it is unknown. */
   get remoteAddr(): MuxAddress {
-    return this.#sessions[0].carrier.remoteAddr ?? { transport: "tcp", hostname: "", port: 0 };
+    return this.#core.sessions[0].carrier.remoteAddr ?? { transport: "tcp", hostname: "", port: 0 };
   }
 
   /** Counters, summed up over all sessions, and the number of open streams: a snapshot. */
   get stats(): MuxMachineStats & { streams: number } {
-    return addStats(this.#sessions.map(({ machine }) => machine));
+    return this.#core.stats;
   }
 
   // ——— Streams ———
@@ -248,10 +210,16 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     const { waitUntilAvailable = false, signal, ...settings } = options;
     signal?.throwIfAborted();
     if (waitUntilAvailable) await orAborted(this.ready, signal);
-    if (this.#failure) throw this.#failure;
-    const session = this.#spread.sessionFor(settings.sendGroup);
+    const core = this.#core;
+    if (core.failure) throw core.failure;
+    const session = core.spread.sessionFor(settings.sendGroup);
     const stream = session.machine.open(settings);
-    return newStream(stream, session, this.#sessions.indexOf(session));
+    if (settings.sendGroup instanceof MuxSendGroup) joinGroup(settings.sendGroup, stream);
+    return this.#streamOf(stream, session);
+  }
+
+  #streamOf(stream: MuxMachineStream, session: MuxSession): MuxStream {
+    return newStream(stream, session, this.#core.sessions.indexOf(session));
   }
 
   /**
@@ -304,24 +272,13 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    */
   accept(options: OperationOptions = {}): Promise<MuxStream> {
     const { signal, timeout = Infinity } = options;
-    return this.#accepts.run(() => {
-      const stream = this.#nextIncoming();
-      if (stream) return stream;
-      if (this.#over) throw this.#endError();
+    const core = this.#core;
+    return core.accepts.run(() => {
+      const next = core.nextIncoming();
+      if (next) return this.#streamOf(...next);
+      if (core.over) throw core.endError;
       return undefined;
     }, { signal, timeout });
-  }
-
-  /** The next stream of the peer that waits. The sessions take turns. */
-  #nextIncoming(): MuxStream | null {
-    const { length } = this.#sessions;
-    for (let i = 0; i < length; i++) {
-      const number = this.#nextAccept++ % length;
-      const session = this.#sessions[number];
-      const stream = session.machine.accept();
-      if (stream) return newStream(stream, session, number);
-    }
-    return null;
   }
 
   /**
@@ -358,8 +315,8 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   }
 
   /**
-   * Iterates over the streams of the peer. The iteration ends when the mux is closed, and throws if the
-   * mux fails. Leaving the loop does not close the mux.
+   * Iterates over the streams of the peer. The iteration ends when the mux is closed, and throws if
+   * the mux fails. Leaving the loop does not close the mux.
    */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<MuxStream> {
     for (let stream; (stream = await this.#acceptOrEnd()) !== null;) yield stream;
@@ -370,7 +327,7 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     try {
       return await this.accept();
     } catch (error) {
-      if (this.#failure) throw error;
+      if (this.#core.failure) throw error;
       return null;
     }
   }
@@ -403,18 +360,21 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   /**
    * Receives the next datagram. The newest 256 wait.
    *
-   * @throws {MuxError} When the mux was closed or has ended, the timeout has passed, or the connection
-   * below has no datagrams.
+   * @throws {MuxError} When the mux was closed or has ended, the timeout has passed, or the
+   * connection below has no datagrams.
    */
   async readDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     const connection = this.#below();
-    let datagram: Uint8Array<ArrayBuffer> | null;
+    let datagram: Uint8Array<ArrayBuffer> | null = null;
     try {
       datagram = await connection.receiveDatagram({ timeout: Infinity, ...options });
     } catch (error) {
-      throw this.#over ? this.#endError() : error;
+      if (!(error instanceof ConnectionError)) throw error;
+      if (error.kind === "timeout") throw new MuxError("timeout", error.message);
+      // The mux learns of it in a moment.
+      if (!this.#core.over) await this.closed.catch(() => {});
     }
-    if (datagram === null) throw this.#endError();
+    if (datagram === null) throw this.#core.endError;
     return datagram;
   }
 
@@ -436,9 +396,9 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   // ——— The end ———
 
   /**
-   * Closes the mux. What was written on its streams is delivered, for up to the setting `linger`; what
-   * arrives is dropped. Pending operations reject. A peer that runs this module learns the code and the
-   * reason, another one learns that the connection below was closed.
+   * Closes the mux. What was written on its streams is delivered, for up to the setting `linger`;
+   * what arrives is dropped. Pending operations reject. A peer that runs this module learns the
+   * code and the reason, another one learns that the connection below was closed.
    *
    * @param info The code, 0 to 2^32 - 257, and the reason, of which 256 bytes are told. Default: 0,
    * and no reason.
@@ -455,35 +415,34 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    */
   close(info: Partial<MuxCloseInfo> = {}): void {
     const { closeCode = 0, reason = "" } = info;
-    if (this.#state !== "open") return;
-    for (const session of this.#sessions) session.close({ closeCode, reason });
-    this.#drain();
-    this.#accepts.serve();
+    checkCode(closeCode);
+    this.#core.close({ closeCode, reason });
   }
 
   /**
    * Ends the mux at once. What waits to be sent is dropped. {@linkcode Mux.closed} rejects.
    *
-   * @param reason The message of the errors on this side, and the reason for the peer. An `Error` is
-   * their `cause`.
+   * @param reason The message of the error that {@linkcode Mux.closed} rejects with, and the reason
+   * for the peer. An `Error` is the `cause` of that.
    * @param closeCode A code for the peer, 0 to 2^32 - 257.
-   * @throws {TypeError | RangeError} When the reason or the code has the wrong type, or the code is out
-   * of its range.
+   * @throws {TypeError | RangeError} When the reason or the code has the wrong type, or the code is
+   * out of its range.
    */
   abort(reason: string | Error = "", closeCode = 0): void {
     const error = abortError(reason, "The mux was aborted on this side");
+    checkCode(closeCode);
     const words = reason instanceof Error ? reason.message : reason;
-    for (const session of this.#sessions) session.abort({ closeCode, reason: words }, error);
+    this.#core.abort({ closeCode, reason: words }, error);
   }
 
   /** Keeps the process alive while the connection below is open. This is the initial state. */
   ref(): void {
-    for (const { carrier } of this.#sessions) carrier.ref();
+    for (const { carrier } of this.#core.sessions) carrier.ref();
   }
 
   /** Lets the process end while the connection below is open. */
   unref(): void {
-    for (const { carrier } of this.#sessions) carrier.unref();
+    for (const { carrier } of this.#core.sessions) carrier.unref();
   }
 
   /** Calls {@linkcode Mux.close}. */
@@ -494,71 +453,31 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   /** Calls {@linkcode Mux.close}, then waits until the connection below has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
-    await Promise.allSettled(this.#sessions.map(({ carrier }) => carrier.closed));
     await this.closed.catch(() => {});
-    await this.#connection?.[Symbol.asyncDispose]();
-  }
-
-  /** Whether no stream of the peer can come any more. */
-  get #over(): boolean {
-    return this.#state !== "open" ||
-      this.#sessions.every(({ machine }) => machine.state !== "open");
-  }
-
-  #endError(): MuxError {
-    return this.#failure ?? new MuxError("closed", "The mux was closed");
-  }
-
-  #drain(): void {
-    if (this.#state === "open") this.#state = "closing";
-    this.#draining.resolve();
-  }
-
-  /** A session takes no more streams. */
-  #ended(session: MuxSession): void {
-    const { error } = session.machine;
-    if (this.#over) this.#draining.resolve();
-    // If one conversation fails, the peer is not to be trusted with the others.
-    const failed = error !== null && error.kind !== "reset" && error.cause !== undefined;
-    if (failed || error?.kind === "protocol" || error?.kind === "unreachable") this.#fail(error!);
-    this.#accepts.serve();
-  }
-
-  #fail(error: MuxError): void {
-    this.#failure ??= error;
-    for (const session of this.#sessions) {
-      if (session.machine.state !== "closed") session.fail(error);
-    }
-  }
-
-  /** It is known how a session has ended. */
-  #settled(): void {
-    const outcomes = this.#sessions.map(({ outcome }) => outcome);
-    const failure = outcomes.find((outcome) => outcome instanceof MuxError);
-    if (!failure && outcomes.includes(null)) return;
-    this.#drain();
-    this.#state = "closed";
-    if (failure) {
-      this.#failure ??= failure;
-      this.#closed.reject(failure);
-    } else {
-      this.#closed.resolve(outcomes.find(isTold) ?? { closeCode: 0, reason: "" });
-    }
-    this.#accepts.serve();
+    const carriers = this.#core.sessions.map(({ carrier }) => carrier);
+    await Promise.allSettled(carriers.map(({ closed }) => closed));
+    await Promise.all(carriers.map((carrier) => carrier.dispose()));
   }
 }
 
-/** Whether a close has told anything. */
-function isTold(outcome: MuxCloseInfo | MuxError | null): outcome is MuxCloseInfo {
-  return outcome !== null && !(outcome instanceof MuxError) &&
-    (outcome.closeCode !== 0 || outcome.reason !== "");
+function checkCode(code: number): void {
+  checkInteger("closeCode", code, 0, FIRST_RESERVED_CODE - 1);
 }
 
-/** The channel of a connection that is none of this library, and its other members. */
-function channelOf(below: ByteConn | ByteStreams): [ByteChannel, Partial<ByteConn>] {
+/** Makes what moves the bytes between a session and a connection below. */
+function carrierOf(
+  below: Connection | ByteConn | ByteStreams,
+  { linger }: ResolvedMux,
+  clock: Clock = new SystemClock(),
+): Carrier {
+  if (below instanceof Connection) return new ConnectionCarrier(below);
   if (typeof below === "object" && below !== null) {
-    if ("read" in below && "write" in below) return [new ConnChannel(below), below];
-    if ("readable" in below && "writable" in below) return [new StreamsChannel(below), {}];
+    if ("read" in below && "write" in below) {
+      return new ChannelCarrier(new ConnChannel(below), below, clock, linger);
+    }
+    if ("readable" in below && "writable" in below) {
+      return new ChannelCarrier(new StreamsChannel(below), {}, clock, linger);
+    }
   }
   throw new TypeError(
     `Cannot run streams over ${String(below)}: it must be a connection or a pair of streams`,

@@ -1,4 +1,4 @@
-import type { Connection } from "../connection/connection.ts";
+import { type Connection, partsOf } from "../connection/connection.ts";
 import { afterOn, type Listener } from "../connection/listener.ts";
 import { type OperationOptions, OperationQueue } from "../connection/operation_queue.ts";
 import type { UdpAddress } from "../connection/udp_address.ts";
@@ -8,8 +8,8 @@ import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.t
 import type { MuxCloseInfo } from "./session.ts";
 
 /**
- * A connection that a peer has opened, and that nobody has accepted or refused yet. It has the members
- * of `Deno.QuicIncoming`.
+ * A connection that a peer has opened, and that nobody has accepted or refused yet. It has the
+ * members of `Deno.QuicIncoming`.
  *
  * @example
  * ```ts
@@ -82,8 +82,7 @@ class Group {
 
   /** Adds a conversation. */
   add(connection: Connection): void {
-    this.size++;
-    if (this.#refused) connection.abort(REFUSAL);
+    if (this.#refused || this.#mux?.state === "closed") connection.abort(REFUSAL);
     else if (this.#mux) addConnection(this.#mux, connection);
     else this.#others.push(connection);
   }
@@ -102,6 +101,20 @@ class Group {
 
 /** How many conversations may wait to be accepted: as many as the backlog of a listener has. */
 const MAX_WAITING = 128;
+
+/** How long (ms) a peer may take to show that it receives at its address. */
+const CONFIRMATION = 10_000;
+
+/** Waits until the peer of a connection has shown that it receives at its address; false if not. */
+async function isConfirmed(connection: Connection): Promise<boolean> {
+  const { session } = partsOf(connection);
+  try {
+    if (session.unconfirmed) await connection.ping({ timeout: CONFIRMATION });
+  } catch {
+    return false;
+  }
+  return !session.unconfirmed && session.state !== "closed";
+}
 
 /** What a peer is told whose connection nobody wants. */
 const REFUSAL = "The connection was refused";
@@ -134,8 +147,8 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
   readonly #muxes = new Set<Mux>();
 
   /**
-   * Runs streams over the connections that a listener accepts: for a listener of a simulated network,
-   * for example.
+   * Runs streams over the connections that a listener accepts: for a listener of a simulated
+   * network, for example.
    *
    * @param listener The listener. It must be used for nothing else.
    * @param options Settings of each mux; `sessions` as for {@linkcode listenMux}.
@@ -215,25 +228,37 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
   async #join(): Promise<void> {
     for (;;) {
       const connection = await this.#listener.accept();
-      const { hostname, port } = connection.remoteAddr;
-      const address = `${hostname} ${port}`;
-      const known = this.#groups.get(address);
-      if (known) known.add(connection);
-      const group = known ?? new Group(connection);
-      if (group.size === this.#sessions) this.#groups.delete(address);
-      if (known) continue;
-      this.#groups.set(address, group);
-      const forget = () => {
-        if (this.#groups.get(address) === group) this.#groups.delete(address);
-      };
-      connection.closed.then(forget, forget);
-      if (this.#waiting.length >= MAX_WAITING) {
-        group.refuse();
-        continue;
-      }
-      this.#waiting.push(group);
-      this.#accepts.serve();
+      this.#place(connection).catch((error) => connection.abort(error));
     }
+  }
+
+  /** Puts a conversation into the group of its address, or makes a new one. */
+  async #place(connection: Connection): Promise<void> {
+    const { hostname, port } = connection.remoteAddr;
+    const address = `${hostname} ${port}`;
+    for (let group; (group = this.#groups.get(address));) {
+      if (++group.size === this.#sessions) this.#groups.delete(address);
+      // Whoever forges an address must not get among the streams of another peer.
+      if (!await isConfirmed(group.first)) continue;
+      if (!await isConfirmed(connection)) throw new Error(REFUSAL);
+      group.add(connection);
+      return;
+    }
+    this.#begin(new Group(connection), address);
+  }
+
+  #begin(group: Group, address: string): void {
+    if (this.#error || this.#waiting.length >= MAX_WAITING) {
+      group.refuse();
+      return;
+    }
+    this.#groups.set(address, group);
+    const forget = () => {
+      if (this.#groups.get(address) === group) this.#groups.delete(address);
+    };
+    group.first.closed.then(forget, forget);
+    this.#waiting.push(group);
+    this.#accepts.serve();
   }
 
   /**

@@ -1,11 +1,13 @@
 import type { Clock } from "../connection/driver.ts";
 import { checkInteger, type MuxMachineOptions, resolveMuxOptions } from "./machine/options.ts";
 
-/** Settings of a {@linkcode Mux}. The peer needs the same `version`, and may have other settings. */
+/**
+ * Settings of a {@linkcode Mux}. The peer needs the same `version`, and may have other settings.
+ */
 export interface MuxOptions extends Omit<MuxMachineOptions, "client" | "firstId"> {
   /**
-   * How long (ms) a close may take to deliver what was written on the streams, 0 to `Infinity`. After
-   * that, {@linkcode Mux.closed} rejects. Default: 5000.
+   * How long (ms) a close may take to deliver what was written on the streams, 0 to `Infinity`.
+   * After that, {@linkcode Mux.closed} rejects. Default: 5000.
    */
   readonly linger?: number;
 }

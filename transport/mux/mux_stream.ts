@@ -21,14 +21,15 @@ export let newStream: (stream: MuxMachineStream, session: MuxSession, number: nu
 
 /**
  * A stream of a {@linkcode Mux}: two directions of bytes, each of which ends on its own. It has the
- * members of `Deno.QuicBidirectionalStream`, of `Deno.Conn`, and those of `Connection` that make sense
- * for a stream.
+ * members of `Deno.QuicBidirectionalStream`, of `Deno.Conn`, and those of `Connection` that make
+ * sense for a stream.
  *
- * Operations that wait reject with a {@linkcode MuxError} when the stream, the mux or the connection
- * below has ended. What has arrived before can still be read.
+ * Operations that wait reject with a {@linkcode MuxError} when the stream, the mux or the
+ * connection below has ended. What has arrived before can still be read.
  *
- * A stream that nobody reads holds no other one up. Under version 2, its peer waits when the window of
- * the stream is full. Version 1 has no window for a stream: see {@linkcode MuxOptions.stallGrace}.
+ * A stream that nobody reads holds no other one up. Under version 2, its peer waits when the window
+ * of the stream is full. Version 1 has no window for a stream: see {@linkcode
+ * MuxOptions.stallGrace}.
  *
  * @example
  * ```ts
@@ -66,7 +67,8 @@ export class MuxStream implements AsyncDisposable, Disposable {
 
   /**
    * The id of the stream, unique in its mux: odd if the client has opened it, else even. It is the
-   * id on the wire, plus 2^32 times the number of the session, which is 0 unless the mux has several.
+   * id on the wire, plus 2^32 times the number of the session, which is 0 unless the mux has
+   * several.
    */
   get id(): number {
     return this.#core.stream.id + this.#session * 2 ** 32;
@@ -80,9 +82,9 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Settles when nothing can happen to the stream any more. Resolves if both directions have ended and
-   * everything was read, or this side has closed it and everything was sent. Otherwise it rejects with
-   * the reason.
+   * Settles when nothing can happen to the stream any more. Resolves if both directions have ended
+   * and everything was read, or this side has closed it and everything was sent. Otherwise it
+   * rejects with the reason.
    */
   get closed(): Promise<void> {
     return this.#core.closed;
@@ -99,8 +101,9 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * The priority of what this side sends. As long as a stream of a higher order in the same group has
-   * something to send, this one sends nothing. Any finite number; a change holds at once. Default: 0.
+   * The priority of what this side sends. As long as a stream of a higher order in the same group
+   * has something to send, this one sends nothing. Any finite number; a change holds at once.
+   * Default: 0.
    *
    * @throws {RangeError} When it is set to another value.
    */
@@ -118,8 +121,8 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * The share of the bytes among streams of one group and order that have something to send: a stream
-   * of weight 32 sends twice as much as one of weight 16. 1 to 256. Default: 16.
+   * The share of the bytes among streams of one group and order that have something to send: a
+   * stream of weight 32 sends twice as much as one of weight 16. 1 to 256. Default: 16.
    *
    * @throws {RangeError} When it is set to another value.
    */
@@ -142,11 +145,12 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Reads bytes. Waits until at least one byte is there. Reads complete in the order of their calls.
+   * Reads bytes. Waits until at least one byte is there. Reads complete in the order of their
+   * calls.
    *
    * @param p The buffer for the bytes.
-   * @returns The number of bytes that were read, at least 1; null at the end of the peer's direction;
-   * 0 only if `p` is empty.
+   * @returns The number of bytes that were read, at least 1; null at the end of the peer's
+   * direction; 0 only if `p` is empty.
    * @throws {MuxError} When the stream has failed or was closed on this side, or the timeout has
    * passed.
    *
@@ -171,8 +175,8 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * MuxStream.onReadable} tells when to call it.
    *
    * @param p The buffer for the bytes.
-   * @returns The number of bytes that were read; 0 when none are there now, or when earlier reads wait
-   * for them; null at the end of the peer's direction.
+   * @returns The number of bytes that were read; 0 when none are there now, or when earlier reads
+   * wait for them; null at the end of the peer's direction.
    * @throws {MuxError} When the stream has failed or was closed on this side.
    *
    * @example
@@ -193,9 +197,9 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Called when {@linkcode MuxStream.tryRead} may give something new: bytes have arrived, or the end,
-   * or the stream has failed. It is called soon after it is set if something is there already. Several
-   * frames may share a call.
+   * Called when {@linkcode MuxStream.tryRead} may give something new: bytes have arrived, or the
+   * end, or the stream has failed. It is called soon after it is set if something is there already.
+   * Several frames may share a call.
    */
   get onReadable(): (() => void) | null {
     return this.#core.readableCallback;
@@ -206,8 +210,8 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Writes bytes. What the connection below takes at once is not copied. Up to 65,536 bytes that must
-   * wait are copied; beyond that, the write waits.
+   * Writes bytes. What the connection below takes at once is not copied. Up to 65,536 bytes that
+   * must wait are copied; beyond that, the write waits.
    *
    * @param p The bytes. They must not change before the promise settles.
    * @returns The number of bytes that were taken from the start of `p`: at least 1 unless `p` is
@@ -229,13 +233,13 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Writes all bytes. Nothing that is written meanwhile comes between them. More than 16,384 bytes are
-   * not copied: the promise settles when the connection below has taken them. Fewer are copied if they
-   * must wait and there is room, so that small writes share frames.
+   * Writes all bytes. Nothing that is written meanwhile comes between them. More than 16,384 bytes
+   * are not copied: the promise settles when the connection below has taken them. Fewer are copied
+   * if they must wait and there is room, so that small writes share frames.
    *
    * @param p The bytes. They must not change before the promise settles.
-   * @throws {MuxError} When the stream has ended, or the timeout for all of it has passed. The first
-   * part of the bytes may have been written then: the message of a timeout says how many.
+   * @throws {MuxError} When the stream has ended, or the timeout for all of it has passed. The
+   * first part of the bytes may have been written then: the message of a timeout says how many.
    *
    * @example
    * ```ts
@@ -251,8 +255,8 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Writes several pieces one after the other, as {@linkcode MuxStream.writeAll} does: for example a
-   * header and a body.
+   * Writes several pieces one after the other, as {@linkcode MuxStream.writeAll} does: for example
+   * a header and a body.
    *
    * @param pieces The pieces. They must not change before the promise settles.
    * @throws {MuxError} See {@linkcode MuxStream.writeAll}.
@@ -272,8 +276,8 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Writes bytes without waiting and without a promise. {@linkcode MuxStream.onWritable} tells when to
-   * call it again.
+   * Writes bytes without waiting and without a promise. {@linkcode MuxStream.onWritable} tells when
+   * to call it again.
    *
    * @param p The bytes. They are copied.
    * @returns The number of bytes that were taken from the start of `p`; fewer than all when 65,536
@@ -295,8 +299,8 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Called when there is room again, after {@linkcode MuxStream.tryWrite} was cut short. It is called
-   * soon after it is set if there is room already.
+   * Called when there is room again, after {@linkcode MuxStream.tryWrite} was cut short. It is
+   * called soon after it is set if there is room already.
    */
   get onWritable(): (() => void) | null {
     return this.#core.writableCallback;
@@ -314,15 +318,16 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * The bytes to send, as a stream, with a `sendOrder` that can be set. See {@linkcode MuxSendStream}.
+   * The bytes to send, as a stream, with a `sendOrder` that can be set. See {@linkcode
+   * MuxSendStream}.
    */
   get writable(): MuxSendStream {
     return this.#writable ??= new MuxSendStream(this.#core, BigInt(this.id));
   }
 
   /**
-   * Ends the direction of this side (half-close). The peer reads everything that was written, then the
-   * end. This side can still read. Writes that wait are done first.
+   * Ends the direction of this side (half-close). The peer reads everything that was written, then
+   * the end. This side can still read. Writes that wait are done first.
    *
    * @returns A promise that settles when the end is queued.
    * @throws {MuxError} When the stream has failed, or the timeout has passed while earlier writes
@@ -352,15 +357,15 @@ export class MuxStream implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Ends both directions at once. What waits is dropped. A peer that runs this module learns the code:
-   * its operations reject with a {@linkcode MuxError} of kind `reset`. For another peer it looks like
-   * the end of the direction.
+   * Ends both directions at once. What waits is dropped. A peer that runs this module learns the
+   * code: its operations reject with a {@linkcode MuxError} of kind `reset`. For another peer it
+   * looks like the end of the direction.
    *
    * @param reason The message of the errors on this side. An `Error` is their `cause`. smux has no
    * words for a peer.
    * @param code A code for the peer: {@linkcode MuxError.closeCode}. 0 to 2^32 - 257.
-   * @throws {TypeError | RangeError} When the reason or the code has the wrong type, or the code is out
-   * of its range.
+   * @throws {TypeError | RangeError} When the reason or the code has the wrong type, or the code is
+   * out of its range.
    *
    * @example
    * ```ts

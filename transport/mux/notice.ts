@@ -1,3 +1,6 @@
+import { MuxError } from "./machine/errors.ts";
+import type { MuxMachineStream } from "./machine/stream_face.ts";
+
 /** Calls an application soon, and once for several reasons. */
 export class Notice {
   /** The application's function; null after {@linkcode Notice.cancel}. */
@@ -5,8 +8,11 @@ export class Notice {
   #scheduled = false;
   #armed = false;
 
-  constructor(callback: () => void) {
+  readonly #stream: MuxMachineStream;
+
+  constructor(callback: () => void, stream: MuxMachineStream) {
     this.callback = callback;
+    this.#stream = stream;
   }
 
   /** Calls the application. It must not run in the middle of the work of a machine. */
@@ -15,7 +21,14 @@ export class Notice {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      this.callback?.();
+      try {
+        this.callback?.();
+      } catch (error) {
+        // The read or write that it made told it that the stream has ended. `closed` tells it, too.
+        const { readError, writeError } = this.#stream;
+        if (error instanceof MuxError && (readError ?? writeError)) return;
+        throw error;
+      }
     });
   }
 

@@ -142,11 +142,14 @@ export class MuxSession implements MuxMachineHandler {
   }
 
   #startLinger(): void {
-    this.#cancelLinger ??= this.carrier.after(this.#linger, () => {
+    const { carrier, machine } = this;
+    this.#cancelLinger ??= carrier.after(this.#linger, () => {
       const message = `What was written could not be delivered within ${this.#linger} ms`;
       const error = new MuxError("timeout", message);
-      this.abort(this.#info, error);
-      this.carrier.abort(error);
+      // Only the end of the peer may be missing, which says nothing about delivery.
+      const settles = machine.state !== "closed" || !carrier.outputEnded;
+      if (settles) this.abort(this.#info, error);
+      carrier.abort(error);
     });
   }
 

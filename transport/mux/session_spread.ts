@@ -12,8 +12,8 @@ export class SessionSpread {
   }
 
   /**
-   * The session for a new stream. Streams of one group share a session. Streams without a group get the
-   * session with the fewest streams.
+   * The session for a new stream. Streams of one group share a session. Streams without a group get
+   * the session with the fewest streams.
    */
   sessionFor(group: unknown): MuxSession {
     const sessions = this.#sessions;

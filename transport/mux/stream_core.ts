@@ -10,6 +10,7 @@ import { FIRST_RESERVED_CODE } from "./machine/note.ts";
 import { checkInteger } from "./machine/options.ts";
 import type { MuxMachineStream, MuxStreamHandler } from "./machine/stream_face.ts";
 import { Notice } from "./notice.ts";
+import { leaveGroup, MuxSendGroup } from "./send_group.ts";
 import type { MuxSession } from "./session.ts";
 
 /** Most bytes of a stream that are copied because they must wait; a write of more waits itself. */
@@ -29,14 +30,16 @@ export interface Ending {
 }
 
 /**
- * The operations of a stream. What a stream needs only while it is used is made when it is needed: an
- * idle stream is small.
+ * The operations of a stream. What a stream needs only while it is used is made when it is needed:
+ * an idle stream is small.
  */
 export class StreamCore implements MuxStreamHandler {
   readonly stream: MuxMachineStream;
   readonly session: MuxSession;
   /** Why the application has ended the stream; null if it has not. */
   closedHere: MuxError | null = null;
+  /** Bytes that were read. */
+  bytesRead = 0;
   /** The Web Streams, once they are in use. */
   readableEnding: Ending | null = null;
   writableEnding: Ending | null = null;
@@ -89,7 +92,11 @@ export class StreamCore implements MuxStreamHandler {
     if (this.#cancelled) throw new MuxError("closed", "Cannot read: the readable was cancelled");
     if (p.length === 0) return 0;
     const { stream } = this;
-    if (stream.readable > 0) return stream.read(p, this.session.carrier.now());
+    if (stream.readable > 0) {
+      const count = stream.read(p, this.session.carrier.now());
+      this.bytesRead += count;
+      return count;
+    }
     if (stream.readEnded) return null;
     if (stream.readError) throw stream.readError;
     return undefined;
@@ -256,7 +263,7 @@ export class StreamCore implements MuxStreamHandler {
 
   set readableCallback(callback: (() => void) | null) {
     this.#readable?.cancel();
-    this.#readable = callback && new Notice(callback);
+    this.#readable = callback && new Notice(callback, this.stream);
     const { readable, readEnded, readError } = this.stream;
     if (readable > 0 || readEnded || readError) this.#readable?.call();
   }
@@ -268,7 +275,7 @@ export class StreamCore implements MuxStreamHandler {
 
   set writableCallback(callback: (() => void) | null) {
     this.#writable?.cancel();
-    this.#writable = callback && new Notice(callback);
+    this.#writable = callback && new Notice(callback, this.stream);
     this.#writable?.arm();
     this.#noteRoom();
   }
@@ -300,6 +307,8 @@ export class StreamCore implements MuxStreamHandler {
   /** Nothing can happen to the stream any more. */
   onClosed(): void {
     this.session.load--;
+    const { sendGroup } = this.stream;
+    if (sendGroup instanceof MuxSendGroup) leaveGroup(sendGroup, this.stream);
     if (this.#closed) this.#settle(this.#closed);
   }
 

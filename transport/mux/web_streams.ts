@@ -5,15 +5,16 @@
  */
 import { MuxError } from "./machine/errors.ts";
 import { FIRST_RESERVED_CODE } from "./machine/note.ts";
+import { addSent, MuxSendGroup, type MuxSendStats, noneSent } from "./send_group.ts";
 import type { Ending, StreamCore } from "./stream_core.ts";
 
 /** Most bytes of a chunk of a readable stream. */
 const CHUNK = 65_536;
 
 /**
- * The bytes that arrive on a stream, as `Deno.QuicReceiveStream`. Cancelling it tells a peer that runs
- * this module to stop; the code is the `closeCode` or `streamErrorCode` of the reason, or the reason
- * itself if it is a number. Other peers wait when their window is used up.
+ * The bytes that arrive on a stream, as `Deno.QuicReceiveStream`. Cancelling it tells a peer that
+ * runs this module to stop; the code is the `closeCode` or `streamErrorCode` of the reason, or the
+ * reason itself if it is a number. Other peers wait when their window is used up.
  *
  * @example
  * ```ts
@@ -28,13 +29,30 @@ const CHUNK = 65_536;
 export class MuxReceiveStream extends ReadableStream<Uint8Array<ArrayBuffer>> {
   /** The id of the stream: see {@linkcode MuxStream.id}. */
   readonly id: bigint;
+  readonly #core: StreamCore;
 
   /** @ignore Streams make it. */
   constructor(core: StreamCore, id: bigint) {
     const source = new Source(core);
     super(source as unknown as UnderlyingSource<Uint8Array<ArrayBuffer>>);
     this.id = id;
+    this.#core = core;
   }
+
+  /** What has arrived on the stream. */
+  // deno-lint-ignore require-await -- as `WebTransportReceiveStream`
+  async getStats(): Promise<MuxReceiveStats> {
+    const { bytesRead, stream } = this.#core;
+    return { bytesReceived: bytesRead + stream.readable, bytesRead };
+  }
+}
+
+/** What has arrived on a stream, as `WebTransport` counts it. */
+export interface MuxReceiveStats {
+  /** Bytes that have arrived, and were read or wait to be read. */
+  bytesReceived: number;
+  /** Bytes that were read. */
+  bytesRead: number;
 }
 
 /** Gives a byte stream what arrives. */
@@ -91,10 +109,10 @@ class Source implements Ending {
 }
 
 /**
- * The bytes to send on a stream, as `Deno.QuicSendStream`. Closing it ends the direction of this side.
- * Aborting it drops what waits, and ends the direction: a peer that runs this module learns the code,
- * which is the `closeCode` or `streamErrorCode` of the reason, or the reason itself if it is a number;
- * for another peer it looks like the end.
+ * The bytes to send on a stream, as `Deno.QuicSendStream`. Closing it ends the direction of this
+ * side. Aborting it drops what waits, and ends the direction: a peer that runs this module learns
+ * the code, which is the `closeCode` or `streamErrorCode` of the reason, or the reason itself if it
+ * is a number; for another peer it looks like the end.
  *
  * @example
  * ```ts
@@ -129,9 +147,62 @@ export class MuxSendStream extends WritableStream<Uint8Array> {
     this.#core.stream.sendOrder = order;
   }
 
-  /** The group of the stream: see {@linkcode MuxStreamOptions.sendGroup}. */
-  get sendGroup(): unknown {
-    return this.#core.stream.sendGroup;
+  /** The group of the stream, if {@linkcode Mux.createSendGroup} has made it. */
+  get sendGroup(): MuxSendGroup | undefined {
+    const { sendGroup } = this.#core.stream;
+    return sendGroup instanceof MuxSendGroup ? sendGroup : undefined;
+  }
+
+  /** What was sent on the stream. */
+  // deno-lint-ignore require-await -- as `WebTransportSendStream`
+  async getStats(): Promise<MuxSendStats> {
+    const stats = noneSent();
+    addSent(stats, this.#core.stream);
+    return stats;
+  }
+
+  /** Locks the stream for a writer, which can also write all or nothing. */
+  override getWriter(): MuxWriter {
+    return new MuxWriter(this, this.#core);
+  }
+}
+
+/**
+ * Writes to a {@linkcode MuxSendStream}: `WebTransportWriter`.
+ *
+ * @example
+ * ```ts
+ * import { connectMux } from "@lowlatency/kcp/mux";
+ *
+ * await using mux = await connectMux({ port: 4000 });
+ * const { writable } = await mux.createBidirectionalStream();
+ * const writer = writable.getWriter();
+ * await writer.write(new TextEncoder().encode("hello"));
+ * await writer.atomicWrite(new TextEncoder().encode("all or nothing"));
+ * ```
+ */
+export class MuxWriter extends WritableStreamDefaultWriter<Uint8Array> {
+  readonly #core: StreamCore;
+
+  /** @ignore A stream makes it. */
+  constructor(stream: WritableStream<Uint8Array>, core: StreamCore) {
+    super(stream);
+    this.#core = core;
+  }
+
+  /**
+   * Writes bytes if the peer allows all of them now. Otherwise nothing is written, and the stream
+   * goes on. Under version 1, peers allow everything.
+   *
+   * @throws {DOMException} Of the name `AbortError`, if the bytes would have to wait for the peer,
+   * or earlier writes wait.
+   */
+  async atomicWrite(chunk: Uint8Array): Promise<undefined> {
+    const { credit, queued } = this.#core.stream;
+    if (this.desiredSize !== null && (this.desiredSize <= 0 || credit - queued < chunk.length)) {
+      throw new DOMException(`${chunk.length} bytes would have to wait`, "AbortError");
+    }
+    await this.write(chunk);
   }
 }
 

@@ -15,118 +15,33 @@ export interface Metric {
   readonly value: number;
 }
 
-/** The member of `Totals.connections.inputErrors` that each kind of error is. */
-const INPUT_ERRORS = ["short", "conv", "cmd", "length", "una", "ack", "piece"] as const;
+/** The members of the totals that go up and down. All others are sums. */
+const GAUGES = /^(?:open|maxOpen|present\..*)$/;
 
-/** A counter, as its name without `kcp_` and `_total`, its value, and what it counts. */
-type Row = readonly [name: string, value: number, help: string];
-
-function countersOf({ dialled, accepted, connections, sockets }: Totals): Row[] {
-  const { fec, datagrams } = connections;
-  return [
-    ["sessions_dialled", dialled, "Sessions that this program opened"],
-    ["sessions_accepted", accepted, "Sessions that peers opened"],
-    ["sent_packets", connections.packetsOut, "Packets sent"],
-    ["received_packets", connections.packetsIn, "Valid packets received"],
-    ["sent_bytes", connections.bytesOut, "Bytes of the packets sent"],
-    ["received_bytes", connections.bytesIn, "Bytes of the valid packets received"],
-    ["sent_segments", connections.segmentsOut, "Segments sent"],
-    ["received_segments", connections.segmentsIn, "Segments received"],
-    ["sent_payload_bytes", connections.payloadOut, "Payload sent, retransmissions not counted"],
-    ["received_payload_bytes", connections.payloadIn, "Payload received, duplicates not counted"],
-    ["timeout_retransmits", connections.timeoutRetransmits, "Segments sent again after a timeout"],
-    ["fast_retransmits", connections.fastRetransmits, "Segments sent again after acknowledgments"],
-    [
-      "early_retransmits",
-      connections.earlyRetransmits,
-      "Segments sent again after one acknowledgment",
-    ],
-    ["tail_probes", connections.tailProbes, "Segments sent again as a probe of the tail"],
-    [
-      "needless_retransmits",
-      connections.needlessRetransmits,
-      "Retransmissions that were not needed",
-    ],
-    ["copies", connections.copies, "Copies of retransmissions sent"],
-    ["copy_bytes", connections.copyBytes, "Bytes of these copies"],
-    ["copies_first", connections.copiesFirst, "Segments of which a copy arrived first"],
-    ["ride_alongs", connections.rideAlongs, "Segments that rode along with new data"],
-    ["ride_along_bytes", connections.rideAlongBytes, "Bytes of these segments"],
-    [
-      "ride_alongs_first",
-      connections.rideAlongsFirst,
-      "Segments that arrived first beside new data",
-    ],
-    ["acknowledged_segments", connections.acknowledged, "Segments acknowledged"],
-    ["lost_segments", connections.lost, "Segments whose first transmission was lost"],
-    [
-      "path_mtu_reductions",
-      connections.pathMtuReductions,
-      "Times that large packets were found to vanish",
-    ],
-    ["duplicate_segments", connections.duplicates, "Segments that arrived more than once"],
-    ["refused_segments", connections.refused, "Segments dropped since there was no room"],
-    ["foreign_segments", connections.foreign, "Segments of a peer before it restarted"],
-    ...INPUT_ERRORS.map((kind): Row => [
-      `input_errors_${kind}`,
-      connections.inputErrors[kind],
-      `Packets dropped for the error: ${kind}`,
-    ]),
-    ["fec_sent_data_shards", fec.dataOut, "Data shards sent"],
-    ["fec_sent_parity_shards", fec.parityOut, "Parity shards sent"],
-    ["fec_received_data_shards", fec.dataIn, "Data shards received"],
-    ["fec_received_parity_shards", fec.parityIn, "Parity shards received"],
-    ["fec_recovered_packets", fec.recovered, "Packets restored from parity"],
-    ["fec_recovered_in_time_packets", fec.recoveredInTime, "Packets restored before another copy"],
-    ["fec_failures", fec.failures, "Packets restored with a wrong content"],
-    ["fec_incomplete_groups", fec.incomplete, "Groups that stayed incomplete"],
-    ["fec_sent_parity_bytes", fec.parityBytesOut, "Bytes of the parity shards sent"],
-    ["fec_sent_fillers", fec.fillersOut, "Filler shards sent"],
-    ["fec_sent_filler_bytes", fec.fillerBytesOut, "Bytes of the filler shards sent"],
-    ["datagrams_sent", datagrams.sent, "Datagrams sent"],
-    ["datagrams_received", datagrams.received, "Datagrams received"],
-    ["datagrams_send_dropped", datagrams.droppedOut, "Datagrams for which the queue had no room"],
-    ["datagrams_receive_dropped", datagrams.droppedIn, "Datagrams that were not read in time"],
-    ["socket_received_packets", sockets.packetsIn, "Packets that the sockets received"],
-    ["socket_forged_packets", sockets.forged, "Packets with a wrong checksum or tag"],
-    ["socket_replayed_packets", sockets.replayed, "Packets that arrived again"],
-    ["socket_invalid_packets", sockets.invalid, "Packets that no session could read"],
-    ["socket_unknown_packets", sockets.unknown, "Packets of no known session"],
-    ["socket_late_packets", sockets.afterEnd, "Packets of sessions that have ended"],
-    ["socket_refused_packets", sockets.refused, "Packets of peers that were refused"],
-    ["socket_asked", sockets.asked, "Peers that were asked to prove their address"],
-    ["socket_accepted_sessions", sockets.accepted, "Sessions that the sockets accepted"],
-    ["socket_migrated_sessions", sockets.migrated, "Sessions that moved to another address"],
-  ];
+/** The numbers of a record and of those inside it, by their path. */
+function numbersOf(record: object, path = ""): [path: string, value: number][] {
+  return Object.entries(record).flatMap(([name, value]) =>
+    typeof value === "number"
+      ? [[path + name, value] as [string, number]]
+      : numbersOf(value, `${path}${name}.`)
+  );
 }
 
-function gaugesOf({ open, present }: Totals): Row[] {
-  return [
-    ["sessions_open", open, "Sessions that are open"],
-    ["send_queue_segments", present.sndQueue, "Segments that wait to be sent"],
-    ["in_flight_segments", present.inFlight, "Segments that wait for an acknowledgment"],
-    ["receive_queue_segments", present.rcvQueue, "Segments that wait to be read"],
-    ["receive_buffer_segments", present.rcvBuffer, "Segments that wait for an earlier one"],
-    ["held_bytes", present.bytesHeld, "Bytes that sessions hold"],
-  ];
-}
-
-/** The metrics of the library. */
+/**
+ * The totals of the library as metrics. Each has the path of its member as its name:
+ * `connections.bytesOut` is `kcp_connections_bytes_out_total`.
+ */
 export function kcpMetrics(totals: Totals): Metric[] {
-  return [
-    ...countersOf(totals).map(([name, value, help]): Metric => ({
-      name: `kcp_${name}_total`,
-      type: "counter",
-      help,
+  return numbersOf(totals).map(([path, value]) => {
+    const name = path.replaceAll(".", "_").replaceAll(/[A-Z]/g, (letter) => `_${letter}`);
+    const gauge = GAUGES.test(path);
+    return {
+      name: `kcp_${name.toLowerCase()}${gauge ? "" : "_total"}`,
+      type: gauge ? "gauge" : "counter",
+      help: `${path} of processTotals() of @lowlatency/kcp`,
       value,
-    })),
-    ...gaugesOf(totals).map(([name, value, help]): Metric => ({
-      name: `kcp_${name}`,
-      type: "gauge",
-      help,
-      value,
-    })),
-  ];
+    };
+  });
 }
 
 /** Media type of the text. */

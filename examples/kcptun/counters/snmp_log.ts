@@ -1,6 +1,6 @@
-import type { Totals } from "@lowlatency/kcp";
+import type { Snmp } from "@lowlatency/kcp";
 import { formatTime, localTime } from "./go_time.ts";
-import { SNMP_COLUMNS, snmpValues } from "./snmp.ts";
+import { snmpHead, snmpRow } from "./snmp.ts";
 
 /** The file of a path whose last part is a time layout of Go. Folders stay as they are. */
 export function snmpLogFile(path: string, date: Date): string {
@@ -17,14 +17,12 @@ export function snmpLogFile(path: string, date: Date): string {
 export async function appendSnmpRow(
   path: string,
   date: Date,
-  totals: Totals,
-  maxConn: number,
+  counters: Snmp,
 ): Promise<void> {
   using file = await Deno.open(snmpLogFile(path, date), { append: true, create: true });
   const { size } = await file.stat();
-  const head = size === 0 ? `${["Unix", ...SNMP_COLUMNS].join(",")}\n` : "";
-  const seconds = String(Math.floor(date.getTime() / 1000));
-  const text = `${head}${[seconds, ...snmpValues(totals, maxConn)].join(",")}\n`;
+  const head = size === 0 ? `${snmpHead().join(",")}\n` : "";
+  const text = `${head}${snmpRow(date, counters).join(",")}\n`;
   // One write, so that rows of several programs do not mix.
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));

@@ -38,6 +38,8 @@ export interface ProxyOptions {
   /** How long (ms) an attempt to connect may take. */
   readonly dialTimeout: number;
   readonly later: Later;
+  /** Begins an association for datagrams. Without it, such requests are refused. */
+  associate?(): PipeEnd;
 }
 
 /** What a client has asked for, carried out. */
@@ -141,7 +143,7 @@ async function reach(request: ProxyRequest, options: ProxyOptions): Promise<Dest
  * Serves the beginning of one connection to the proxy: up to the answer that the destination was
  * reached.
  *
- * @returns Null if the client asked for nothing that can be understood, or asks for datagrams.
+ * @returns Null if the client asked for nothing that can be understood, or carried out here.
  * @throws {Error} When the destination was not reached, or the client is gone. The client has its
  * answer, and is closed.
  */
@@ -163,8 +165,11 @@ export async function openDestination(
     return null;
   }
   if (request.command === "associate") {
-    handshake.refuse("not supported");
+    const end = options.associate?.();
+    if (end) handshake.accept("0.0.0.0", 0);
+    else handshake.refuse("not supported");
     await writeAll(client, handshake.takeOutput());
+    if (end) return { request, end };
     client.close();
     return null;
   }

@@ -75,6 +75,18 @@ function destinationBytes(hostname: string, port: number): Uint8Array {
   return Uint8Array.of(address.length === 4 ? IPV4 : IPV6, ...address, port >> 8, port & 255);
 }
 
+/** What a client sends for a request: a greeting without authentication, and the request. */
+export function requestBytes({ command, hostname, port }: ProxyRequest): Uint8Array {
+  const code = command === "connect" ? CONNECT : ASSOCIATE;
+  const greeting = [VERSION, 1, NO_AUTHENTICATION];
+  if (parseIP(hostname)) {
+    return Uint8Array.of(...greeting, VERSION, code, 0, ...destinationBytes(hostname, port));
+  }
+  const name = new TextEncoder().encode(hostname);
+  const head = [...greeting, VERSION, code, 0, NAME, name.length];
+  return Uint8Array.of(...head, ...name, port >> 8, port & 255);
+}
+
 /** The beginning of a SOCKS5 connection. It waits for at most 519 bytes. */
 export class Socks5Handshake implements Handshake {
   request: ProxyRequest | null = null;

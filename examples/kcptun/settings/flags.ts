@@ -374,6 +374,14 @@ export const FLAGS: readonly Flag[] = Object.freeze<Flag[]>([
     own: true,
   },
   {
+    name: "socks5",
+    type: SWITCH,
+    defaults: { client: false },
+    help: "the server has --target socks5: speak SOCKS5 here, which saves a round trip, " +
+      "and carry datagrams (UDP ASSOCIATE)",
+    own: true,
+  },
+  {
     name: "check",
     key: null,
     type: SWITCH,

@@ -70,6 +70,8 @@ export interface ClientSettings extends CommonSettings {
   autoexpire: number;
   /** Seconds that such a session lives on for its streams. */
   scavengettl: number;
+  /** Whether the target of the server is a proxy, so that the client speaks SOCKS5 itself. */
+  socks5: boolean;
   /** Whether to examine the way to the server, and end. */
   check: boolean;
 }

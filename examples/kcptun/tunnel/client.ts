@@ -1,5 +1,8 @@
 import { connect } from "@lowlatency/kcp";
+import type { MuxStream } from "@lowlatency/kcp/mux";
 import { drawPort, parsePortRange, parseStreamAddress, type PortRange } from "../addresses.ts";
+import { enterProxy } from "../proxy/enter.ts";
+import { openUdp } from "../proxy/udp.ts";
 import type { ClientSettings } from "../settings/settings.ts";
 import { ConnEnd, showAddress } from "./conn_end.ts";
 import { configureSocket, kcpOptions } from "./kcp_options.ts";
@@ -130,6 +133,18 @@ export class TunnelClient {
     }
   }
 
+  /** Begins a connection to a proxy: see {@linkcode enterProxy}. */
+  #enter(conn: Deno.Conn, end: ConnEnd, session: TunnelSession, stream: MuxStream) {
+    const hostOf = (address: Deno.Addr) => "hostname" in address ? plain(address.hostname) : "";
+    return enterProxy(end, stream, {
+      openUdp,
+      local: hostOf(conn.localAddr) || "127.0.0.1",
+      remote: hostOf(conn.remoteAddr) || "127.0.0.1",
+      id: stream.id,
+      hub: session.datagrams,
+    });
+  }
+
   /** Carries one connection. */
   async #carry(conn: Deno.Conn): Promise<void> {
     const { closewait, quiet } = this.#settings;
@@ -138,10 +153,20 @@ export class TunnelClient {
     const from = showAddress(conn.remoteAddr);
     traffic.opened++;
     traffic.open++;
+    let opened: MuxStream | null = null;
     try {
       const { session, stream } = await this.#openStream();
+      opened = stream;
       const to = `${showAddress(session.connection.remoteAddr)}(${stream.id})`;
       if (!quiet) this.#log(`stream opened in: ${from} out: ${to}`);
+      const leave = this.#settings.socks5
+        ? await this.#enter(conn, end, session, stream)
+        : () => {};
+      if (!leave) {
+        end.close();
+        stream.abort();
+        return;
+      }
       const { error } = await pipe(end, stream, {
         closeWait: 1000 * closewait,
         moved: (direction, count) => {
@@ -149,6 +174,7 @@ export class TunnelClient {
           else traffic.downstream += count;
         },
       });
+      leave();
       if (error !== null) traffic.failed++;
       const reason = error === null ? "" : `: ${(error as Error).message}`;
       if (!quiet) this.#log(`stream closed in: ${from} out: ${to}${reason}`);
@@ -156,8 +182,14 @@ export class TunnelClient {
       traffic.failed++;
       if (!quiet) this.#log(`no stream for ${from}: ${(error as Error).message}`);
       end.abort();
+      opened?.abort();
     } finally {
       traffic.open--;
     }
   }
+}
+
+/** An IPv4 address that is mapped into IPv6, as a listener on all addresses has it, without that. */
+function plain(hostname: string): string {
+  return hostname.replace(/^::ffff:(?=[\d.]+$)/i, "");
 }

@@ -8,6 +8,8 @@ import {
   type StreamAddress,
 } from "../addresses.ts";
 import { Access } from "../proxy/access.ts";
+import { Association } from "../proxy/association.ts";
+import { openUdp } from "../proxy/udp.ts";
 import { openDestination, type ProxyOptions } from "../proxy/serve.ts";
 import type { ServerSettings } from "../settings/settings.ts";
 import { ConnEnd, showAddress } from "./conn_end.ts";
@@ -22,6 +24,9 @@ import { Traffic } from "./traffic.ts";
 const REQUEST_TIMEOUT = 30_000;
 /** How long (ms) an attempt to reach a destination may take. */
 const DIAL_TIMEOUT = 10_000;
+
+/** Most associations of a session at one time. */
+const MAX_ASSOCIATIONS = 64;
 
 /** The server of a tunnel: it takes streams of clients, and carries them to the target. */
 export class TunnelServer {
@@ -107,7 +112,7 @@ export class TunnelServer {
     this.#log(`smux version: ${smuxver} on connection: ${from}`);
     if (this.#closed) session.close();
     try {
-      for await (const stream of session.mux) this.#carry(stream, `${from}(${stream.id})`);
+      for await (const stream of session.mux) this.#carry(stream, session, from);
       await session.mux.closed;
       this.#log(`session closed: ${from}`);
     } catch (error) {
@@ -118,9 +123,18 @@ export class TunnelServer {
   }
 
   /** Where a stream goes, connected. Null if its client asked a proxy for nothing. */
-  async #reach(stream: MuxStream): Promise<{ end: PipeEnd; name: string } | null> {
+  async #reach(
+    stream: MuxStream,
+    session: TunnelSession,
+  ): Promise<{ end: PipeEnd; name: string } | null> {
     if (this.#target === null) {
-      const opened = await openDestination(stream, this.#proxy);
+      const { access, lookUp } = this.#proxy;
+      const associate = () => {
+        const hub = session.datagrams;
+        if (hub.count >= MAX_ASSOCIATIONS) throw new Error("Too many associations");
+        return new Association(stream.id, hub, { access, lookUp, openUdp });
+      };
+      const opened = await openDestination(stream, { ...this.#proxy, associate });
       if (!opened) return null;
       const { hostname, port } = opened.request;
       return { end: opened.end, name: formatAddress(hostname, port) };
@@ -132,13 +146,14 @@ export class TunnelServer {
   }
 
   /** Carries one stream. */
-  async #carry(stream: MuxStream, from: string): Promise<void> {
+  async #carry(stream: MuxStream, session: TunnelSession, peer: string): Promise<void> {
+    const from = `${peer}(${stream.id})`;
     const { closewait, quiet } = this.#settings;
     const { traffic } = this;
     traffic.opened++;
     traffic.open++;
     try {
-      const reached = await this.#reach(stream);
+      const reached = await this.#reach(stream, session);
       if (!reached) return;
       const { end, name } = reached;
       if (!quiet) this.#log(`stream opened in: ${from} out: ${name}`);

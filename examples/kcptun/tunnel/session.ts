@@ -1,5 +1,6 @@
 import type { Connection } from "@lowlatency/kcp";
 import { type ByteConn, Mux } from "@lowlatency/kcp/mux";
+import { DatagramHub } from "../proxy/datagrams.ts";
 import type { CommonSettings } from "../settings/settings.ts";
 import { CompressedConn } from "../snappy/compressed_conn.ts";
 import { muxOptions } from "./kcp_options.ts";
@@ -13,6 +14,7 @@ export class TunnelSession implements PooledSession {
   readonly mux: Mux;
   /** The connection below. */
   readonly connection: Connection;
+  #datagrams: DatagramHub | null = null;
   readonly #packets = new SilenceWatch();
   readonly #answers = new AnswerWatch();
 
@@ -25,6 +27,11 @@ export class TunnelSession implements PooledSession {
     this.connection = connection;
     const below = settings.nocomp ? connection : forStreams(new CompressedConn(connection));
     this.mux = new Mux(below, { client, ...muxOptions(settings) });
+  }
+
+  /** The datagrams of associations. */
+  get datagrams(): DatagramHub {
+    return this.#datagrams ??= new DatagramHub(this.connection);
   }
 
   get ended(): boolean {

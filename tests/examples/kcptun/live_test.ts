@@ -257,3 +257,32 @@ Deno.test("tunnel: the proxy does not reach the machine of the server", async ()
   assertEquals([...all], [5, 0, 5, 2, 0, 1, 0, 0, 0, 0, 0, 0]);
   assertEquals(target.accepted, 0);
 });
+
+Deno.test("tunnel: a client that speaks SOCKS5 itself passes requests on", async () => {
+  await using target = new Target(echo);
+  await using tunnel = await Tunnel.start("socks5", [], {
+    client: ["--socks5"],
+    server: ["--allow", `127.0.0.1:${target.port}`],
+  });
+  // By address and by name, with data behind the request, and HTTP, which is passed on as it is.
+  const port = [target.port >> 8, target.port & 255];
+  const name = new TextEncoder().encode("127.0.0.1");
+  for (const request of [[1, 127, 0, 0, 1, ...port], [3, name.length, ...name, ...port]]) {
+    using conn = await dial(tunnel.port);
+    await writeAll(conn, Uint8Array.of(5, 1, 0));
+    assertEquals([...await readExactly(conn, 2)], [5, 0]);
+    await writeAll(conn, Uint8Array.of(5, 1, 0, ...request, 42));
+    assertEquals([...(await readExactly(conn, 10)).subarray(0, 4)], [5, 0, 0, 1]);
+    assertEquals((await readExactly(conn, 1))[0], 42);
+  }
+  using conn = await dial(tunnel.port);
+  await writeAll(
+    conn,
+    new TextEncoder().encode(`CONNECT 127.0.0.1:${target.port} HTTP/1.1\r\n\r\n`),
+  );
+  const head = new TextDecoder().decode(await readExactly(conn, 39));
+  assertEquals(head, "HTTP/1.1 200 Connection established\r\n\r\n");
+  using refused = await dial(tunnel.port);
+  await writeAll(refused, socksRequest(1));
+  assertEquals([...(await readToEnd(refused)).subarray(0, 4)], [5, 0, 5, 2]);
+});

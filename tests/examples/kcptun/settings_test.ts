@@ -69,6 +69,7 @@ const CLIENT: ClientSettings = {
   sndwnd: 128,
   rcvwnd: 512,
   closewait: 0,
+  socks5: false,
   check: false,
 };
 const SERVER: ServerSettings = {

@@ -156,3 +156,29 @@ Deno.test("mux: what is no connection is refused", () => {
   assertThrows(() => new Mux(streamPair()[0], wrongLinger), TypeError);
   assert(MuxError.prototype instanceof Error);
 });
+
+for (const reads of [true, false]) {
+  Deno.test(`mux over TCP: a close towards a peer that ends nothing, and reads: ${reads}`, async () => {
+    const [a, b] = await tcpPair();
+    const client = new Mux(a, { client: true, version: 1, linger: 200 });
+    const stream = await client.createBidirectionalStream();
+    // Without a reader, the system takes only a part of it.
+    const writing = errorOf(stream.writeAll(new Uint8Array(50_000_000)));
+    if (reads) stream.close();
+    else await new Promise((resolve) => setTimeout(resolve, 100));
+    let arrived = 0;
+    const reading = reads && (async () => {
+      for await (const chunk of b.readable) arrived += chunk.length;
+    })();
+    client.close();
+    if (reads) {
+      assertEquals(await client.closed, { closeCode: 0, reason: "" });
+      await reading;
+      assert(arrived > 0);
+    } else {
+      assertEquals((await errorOf(client.closed)).kind, "timeout");
+      b.close();
+    }
+    await writing;
+  });
+}

