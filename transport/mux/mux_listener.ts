@@ -32,17 +32,50 @@ export class MuxIncoming {
     this.#accept = accept;
   }
 
-  /** The address of the peer. */
+  /**
+   * The address of the peer.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const incoming = await listener.incoming();
+   * console.log(incoming.remoteAddr.hostname);
+   * ```
+   */
   get remoteAddr(): UdpAddress {
     return this.#group.first.remoteAddr;
   }
 
-  /** The IP address of the listener. */
+  /**
+   * The IP address of the listener.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const incoming = await listener.incoming();
+   * console.log(incoming.localIp);
+   * ```
+   */
   get localIp(): string {
     return this.#group.first.localAddr.hostname;
   }
 
-  /** Whether the peer has shown that it receives at its address. */
+  /**
+   * Whether the peer has shown that it receives at its address.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const incoming = await listener.incoming();
+   * if (!incoming.remoteAddressValidated) incoming.refuse();
+   * ```
+   */
   get remoteAddressValidated(): boolean {
     return this.#group.first.state === "open";
   }
@@ -51,18 +84,50 @@ export class MuxIncoming {
    * Runs streams over the connection.
    *
    * @param options Settings of this mux alone, instead of those of the listener.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const incoming = await listener.incoming();
+   * const mux = await incoming.accept({ maxReceiveBuffer: 16_777_216 });
+   * console.log(mux.remoteAddr);
+   * ```
    */
   // deno-lint-ignore require-await -- as `Deno.QuicIncoming`; an error becomes a rejection
   async accept(options: MuxOptions = {}): Promise<Mux> {
     return this.#accept(options);
   }
 
-  /** Refuses the connection: the peer is told, if it runs this library. */
+  /**
+   * Refuses the connection: the peer is told, if it runs this library.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const incoming = await listener.incoming();
+   * incoming.refuse();
+   * ```
+   */
   refuse(): void {
     this.#group.refuse();
   }
 
-  /** The same as {@linkcode MuxIncoming.refuse}: a peer of KCP has got its answer already. */
+  /**
+   * The same as {@linkcode MuxIncoming.refuse}: a peer of KCP has got its answer already.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const incoming = await listener.incoming();
+   * incoming.ignore();
+   * ```
+   */
   ignore(): void {
     this.refuse();
   }
@@ -184,17 +249,48 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
     });
   }
 
-  /** The address that the listener is bound to. */
+  /**
+   * The address that the listener is bound to.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * console.log(listener.addr.port);
+   * ```
+   */
   get addr(): UdpAddress {
     return this.#listener.addr;
   }
 
-  /** The listener below. */
+  /**
+   * The listener below.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * console.log(listener.listener.stats.accepted);
+   * ```
+   */
   get listener(): Listener {
     return this.#listener;
   }
 
-  /** Settles when the listener is closed, and its last connection has ended. */
+  /**
+   * Settles when the listener is closed, and its last connection has ended.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * listener.stop();
+   * await listener.closed;
+   * ```
+   */
   get closed(): Promise<void> {
     return this.#listener.closed;
   }
@@ -204,6 +300,15 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
    *
    * @param options How long to wait. Default: no limit.
    * @throws {ConnectionError} When the listener is closed, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const incoming = await listener.incoming({ timeout: 60_000 });
+   * console.log(incoming.remoteAddr);
+   * ```
    */
   incoming(options: OperationOptions = {}): Promise<MuxIncoming> {
     const { signal, timeout = Infinity } = options;
@@ -289,12 +394,33 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
     return mux;
   }
 
-  /** The muxes that are open. A snapshot. */
+  /**
+   * The muxes that are open. A snapshot.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * for (const mux of listener.muxes) console.log(mux.remoteAddr, mux.stats.streams);
+   * ```
+   */
   get muxes(): Mux[] {
     return [...this.#muxes];
   }
 
-  /** Accepts nothing more. Connections that were accepted continue. */
+  /**
+   * Accepts nothing more. Connections that were accepted continue.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * listener.stop();
+   * await listener.closed; // the last client has left
+   * ```
+   */
   stop(): void {
     this.#listener.close();
   }
@@ -321,6 +447,14 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
   /**
    * Iterates over the connections as they arrive. The iteration ends when the listener is closed.
    * Leaving the loop stops the listener.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * for await (const incoming of listener) console.log((await incoming.accept()).remoteAddr);
+   * ```
    */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<MuxIncoming> {
     try {
@@ -332,22 +466,65 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
     }
   }
 
-  /** Keeps the process alive while the listener is open. This is the initial state. */
+  /**
+   * Keeps the process alive while the listener is open. This is the initial state.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * listener.unref();
+   * listener.ref(); // the process waits again
+   * ```
+   */
   ref(): void {
     this.#listener.ref();
   }
 
-  /** Lets the process end while the listener is open. */
+  /**
+   * Lets the process end while the listener is open.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * listener.unref(); // the process may end while nothing happens
+   * ```
+   */
   unref(): void {
     this.#listener.unref();
   }
 
-  /** Calls {@linkcode MuxListener.close}. */
+  /**
+   * Calls {@linkcode MuxListener.close}.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * using sameListener = listener; // closes it at the end of the block
+   * console.log(sameListener.addr);
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Calls {@linkcode MuxListener.close}, then waits until the last connection has ended. */
+  /**
+   * Calls {@linkcode MuxListener.close}, then waits until the last connection has ended.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * await using sameListener = listener; // closes it at the end of the block, and waits
+   * console.log(sameListener.addr);
+   * ```
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.closed;
