@@ -1,6 +1,6 @@
 /**
- * Receives files from send_file.ts into a folder. It never overwrites a file. It keeps a file only
- * if its SHA-256 equals that of the sender.
+ * Receives files from send_file.ts into a folder, any number at once. It never overwrites a file. It
+ * keeps a file only if its SHA-256 equals that of the sender.
  *
  * The folder must exist. The default port is 4001:
  *
@@ -10,29 +10,23 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { type Connection, listen } from "@lowlatency/kcp";
+import { listenMux, type Mux, type MuxStream } from "@lowlatency/kcp/mux";
+import { StreamInput } from "./stream_input.ts";
 
-/** The first message of a sender, as JSON. */
+/** The first line of a stream, as JSON. */
 interface Header {
   name: string;
   size: number;
 }
 
-const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** How long (ms) to wait for the next message of a sender. */
+/** How long (ms) to wait for the next bytes of a sender. */
 const TIMEOUT = 15_000;
 
-async function receive(conn: Connection): Promise<Uint8Array<ArrayBuffer>> {
-  const message = await conn.receiveMessage({ timeout: TIMEOUT });
-  if (!message) throw new Error("the sender closed the connection before the end of the file");
-  return message;
-}
-
-/** Parses the first message. A file name from the network must not lead out of the folder. */
-function parseHeader(message: Uint8Array): Header {
-  const { name, size } = JSON.parse(decoder.decode(message)) as Partial<Header>;
+/** Parses the first line. A file name from the network must not lead out of the folder. */
+function parseHeader(line: string): Header {
+  const { name, size } = JSON.parse(line) as Partial<Header>;
   if (typeof name !== "string" || !/^[^/\\\0]+$/.test(name) || name === "." || name === "..") {
     throw new Error(`the file name ${JSON.stringify(name)} is not a plain name`);
   }
@@ -50,9 +44,14 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Receives one file. Returns its path. */
-async function receiveFile(conn: Connection, folder: string): Promise<string> {
-  const { name, size } = parseHeader(await receive(conn));
+function say(stream: MuxStream, line: string): Promise<void> {
+  return stream.writeAll(encoder.encode(`${line}\n`));
+}
+
+/** Receives one file. Returns its path. send_file.ts describes what a stream carries. */
+async function receiveFile(stream: MuxStream, folder: string): Promise<string> {
+  const input = new StreamInput(stream);
+  const { name, size } = parseHeader(await input.line());
   const path = `${folder}/${name}`;
   if (await exists(path)) throw new Error(`${name} exists already`);
   const part = `${path}.part`;
@@ -65,15 +64,14 @@ async function receiveFile(conn: Connection, folder: string): Promise<string> {
   });
   try {
     const hash = createHash("sha256");
-    await conn.sendMessage(encoder.encode("go"));
+    await say(stream, "go");
     for (let done = 0; done < size;) {
-      const chunk = await receive(conn);
+      const chunk = await input.bytes(size - done);
       hash.update(chunk);
       for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
       done += chunk.length;
-      if (done > size) throw new Error(`more than the announced ${size} bytes arrived`);
     }
-    const wanted = decoder.decode(await receive(conn));
+    const wanted = await input.line();
     const got = hash.digest("hex");
     if (got !== wanted) throw new Error(`the SHA-256 is ${got}, but the sender has ${wanted}`);
     await file.sync();
@@ -92,19 +90,26 @@ async function receiveFile(conn: Connection, folder: string): Promise<string> {
   return path;
 }
 
-async function serve(conn: Connection, folder: string): Promise<void> {
-  const { hostname, port } = conn.remoteAddr;
+/** Receives the file of a stream, and answers. */
+async function receive(stream: MuxStream, folder: string, from: string): Promise<void> {
+  stream.readTimeout = stream.writeTimeout = TIMEOUT;
   try {
-    const path = await receiveFile(conn, folder);
-    console.log(`${hostname}:${port}: received ${path}`);
-    await conn.sendMessage(encoder.encode("ok"));
+    const path = await receiveFile(stream, folder);
+    console.log(`${from}: received ${path}`);
+    await say(stream, "ok");
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    console.error(`${hostname}:${port}: ${reason}`);
+    console.error(`${from}: ${reason}`);
     // This fails if the sender has disconnected.
-    await conn.sendMessage(encoder.encode(`refused: ${reason}`)).catch(() => {});
+    await say(stream, `refused: ${reason.replaceAll("\n", " ")}`).catch(() => {});
   }
-  conn.close();
+  // The answer is still sent. What the sender still writes is dropped.
+  stream.close();
+}
+
+async function serve(mux: Mux, folder: string): Promise<void> {
+  const { hostname, port } = mux.remoteAddr;
+  for await (const stream of mux) receive(stream, folder, `${hostname}:${port}`);
 }
 
 const [folder, port = "4001"] = Deno.args;
@@ -118,6 +123,9 @@ try {
   console.error(`Cannot receive into ${folder}: ${error instanceof Error ? error.message : error}`);
   Deno.exit(1);
 }
-const listener = await listen({ port: Number(port) });
+const listener = await listenMux({ port: Number(port) });
 console.log(`receiving into ${folder} on UDP port ${listener.addr.port}`);
-for await (const conn of listener) serve(conn, folder);
+for await (const incoming of listener) {
+  // A sender that disconnects ends its mux with an error; its files have failed already.
+  serve(await incoming.accept(), folder).catch(() => {});
+}

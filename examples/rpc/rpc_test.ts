@@ -1,9 +1,11 @@
 /**
- * The RPC over streams in memory.
+ * The RPC over streams in memory, and over a mux.
  *
  * @module
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Mux, MuxListener } from "@lowlatency/kcp/mux";
+import { SimulatedNetwork } from "@lowlatency/kcp/simulated";
 import { connectRpc } from "./client.ts";
 import { encode, Kind, RpcError, type StreamConnection, type StreamPair } from "./messages.ts";
 import { type CallContext, type Handlers, serveRpc } from "./server.ts";
@@ -19,9 +21,8 @@ interface Api {
   first(numbers: AsyncIterable<number>): number;
 }
 
-/** Two ends, and what the server's methods have seen. */
-function open(maxCalls?: number) {
-  const { ends: [near, far], close } = pair();
+/** The methods, and what they have seen. */
+function service() {
   const seen = { aborted: 0, ended: 0, counted: 0 };
   const handlers: Handlers<Api> = {
     add: (_, a, b) => a + b,
@@ -60,6 +61,13 @@ function open(maxCalls?: number) {
       return -1;
     },
   };
+  return { handlers, seen };
+}
+
+/** Two ends, and what the server's methods have seen. */
+function open(maxCalls?: number) {
+  const { ends: [near, far], close } = pair();
+  const { handlers, seen } = service();
   const served = serveRpc<Api>(far, handlers, { maxCalls });
   return { api: connectRpc<Api>(near), near, seen, close, served };
 }
@@ -225,4 +233,41 @@ Deno.test("rpc: a connection that ends fails the calls", async () => {
   await settle();
   control.abort();
   await rejected;
+});
+
+Deno.test("rpc: the same over a mux, in a network that loses packets", async () => {
+  for (let seed = 0; seed < 5; seed++) {
+    const network = new SimulatedNetwork({ seed, link: { latency: 30, loss: 0.05 } });
+    await network.run(async () => {
+      const { handlers, seen } = service();
+      const listener = new MuxListener(network.listen({ hostname: "server", port: 1 }));
+      const mux = new Mux(network.connect({ hostname: "server", port: 1 }), { client: true });
+      const api = connectRpc<Api>(mux);
+      const served = listener.accept().then((accepted) => serveRpc<Api>(accepted, handlers));
+      const sums = await Promise.all([10, 1000, 1].map((to) => api.sum(numbers(0, to))));
+      assertEquals(sums, [45, 499_500, 0]);
+      assertEquals(await all(api.double(numbers(1, 4))), [2, 4, 6]);
+      await rejectsAs(() => api.fail("on purpose"), "failed");
+
+      // A loop that is left, and a call that is given up, end their methods at the other end.
+      for await (const n of api.count(0, 1e9)) if (n === 5) break;
+      const control = new AbortController();
+      const waiting = api.with({ signal: control.signal }).wait();
+      const rejected = rejectsAs(() => waiting, "cancelled");
+      await network.delay(500);
+      control.abort();
+      await rejected;
+      await network.delay(1000);
+      assertEquals([seen.ended, seen.aborted], [1, 1]);
+      assertEquals(mux.stats.streams, 0);
+
+      const last = api.wait();
+      const lost = rejectsAs(() => last, "disconnected");
+      mux.close();
+      await lost;
+      await mux.closed;
+      await served;
+      listener.close();
+    });
+  }
 });

@@ -13,6 +13,8 @@ import { type Start, startProgram, startScript } from "./process.ts";
 export interface MuxLoad {
   mode: MuxTask["mode"];
   streams: number;
+  /** Whether both ends of an idle stream wait for the next byte. */
+  waiting?: boolean;
   /** Length of a write, or of a request, in bytes. */
   size: number;
   /** The path between the ends. Default: none, the ends share the loopback. */
@@ -34,10 +36,15 @@ export interface MuxMeasure {
 /** kcptun's buffers. The other settings of smux and of kcp-go are those of the interop peer. */
 const SMUX = { version: 2, maxReceiveBuffer: 4 << 20, maxStreamBuffer: 2 << 20 };
 
-/** The mux of this library as `deno run -A` runs it, with nothing set but the version. */
-export function ourMux(flags: readonly string[]): MuxMeasure {
+/**
+ * The mux of this library as `deno run -A` runs it, with nothing set but the version.
+ *
+ * @param sessions Over how many conversations the streams are spread.
+ */
+export function ourMux(flags: readonly string[], sessions = 1): MuxMeasure {
   const all = ["-A", "--unstable-net", "--v8-flags=--expose-gc"];
-  return measureWith((task) => startScript("mux_end.ts", task, flags, all), { version: 2 }, flags);
+  const start: Start = (task) => startScript("mux_end.ts", task, flags, all);
+  return measureWith(start, { version: 2, sessions }, flags);
 }
 
 /** smux on kcp-go in its fastest mode, in stream mode. */
@@ -49,8 +56,8 @@ export async function theirMux(flags: readonly string[]): Promise<MuxMeasure> {
 
 function measureWith(start: Start, settings: object, flags: readonly string[]): MuxMeasure {
   const run = async <T>(load: MuxLoad, counts: "server" | "client" | "both"): Promise<T[]> => {
-    const { mode, streams, size, link, seconds = 2 } = load;
-    const task = { ...settings, mode, streams, size, pause: 10, warmup: 1, seconds };
+    const { mode, streams, waiting = false, size, link, seconds = 2 } = load;
+    const task = { ...settings, mode, streams, waiting, size, pause: 10, warmup: 1, seconds };
     const processes = [];
     try {
       const server = start({ ...task, role: "server", port: 0 });
@@ -113,12 +120,13 @@ export function muxBenchmarks(flags: readonly string[]): MuxBenchmark[] {
     name: string,
     unit: MuxBenchmark["unit"],
     measure: (it: MuxMeasure) => () => Promise<number>,
+    measured = ours,
   ): MuxBenchmark => {
     const run = async () => await measure(await theirs())();
     const rival = hasGo ? { name: "smux on kcp-go", run } : undefined;
-    return { name: `mux/${name}`, unit, run: measure(ours), rival };
+    return { name: `mux/${name}`, unit, run: measure(measured), rival };
   };
-  const requests = (name: string, link?: LinkOptions): MuxBenchmark[] => {
+  const requests = (name: string, link?: LinkOptions, measured = ours): MuxBenchmark[] => {
     const load: MuxLoad = { mode: "request", streams: 1, size: 1024, link, seconds: 5 };
     // Both percentiles are of one run, if both are wanted.
     const found = new Map<MuxMeasure, { p50?: MuxDelays; p99?: MuxDelays }>();
@@ -129,7 +137,7 @@ export function muxBenchmarks(flags: readonly string[]): MuxBenchmark[] {
       return delays[which];
     };
     return (["p50", "p99"] as const).map((which) =>
-      row(`request-${name}-${which}`, "ms", percentile(which))
+      row(`request-${name}-${which}`, "ms", percentile(which), measured)
     );
   };
   return [
@@ -140,11 +148,19 @@ export function muxBenchmarks(flags: readonly string[]): MuxBenchmark[] {
         (it) => () => it.rate({ mode: "sink", streams, size: 64 << 10 }),
       )
     ),
-    row("idle-stream", "B", (it) => () => it.memory({ mode: "idle", streams: 10_000, size: 1 })),
+    ...[false, true].map((waiting) =>
+      row(
+        waiting ? "idle-stream-waiting" : "idle-stream",
+        "B",
+        (it) => () => it.memory({ mode: "idle", streams: 10_000, waiting, size: 1 }),
+      )
+    ),
     row("opens", "streams/s", (it) => () => it.rate({ mode: "opens", streams: 100, size: 1 })),
     ...requests("loopback"),
     ...requests("50ms", FAR),
     ...requests("50ms-loss-5%", { ...FAR, loss: 0.05 }),
+    // The requests have a conversation of their own: the bulk stream's losses do not delay them.
+    ...requests("50ms-loss-5%-sessions-2", { ...FAR, loss: 0.05 }, ourMux(flags, 2)),
     // A path of 100 Mbit/s, whose queue holds 100 ms.
     ...requests("50ms-100Mbit", { ...FAR, bandwidth: 12.5e6, queueBytes: 1.25e6 }),
   ];

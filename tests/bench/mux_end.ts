@@ -14,6 +14,8 @@ export interface MuxTask {
   mode: "sink" | "request" | "idle" | "opens";
   port: number;
   streams: number;
+  /** Whether both ends of an idle stream wait for the next byte. */
+  waiting: boolean;
   /** Length of a write, or of a request, in bytes. */
   size: number;
   /** ms from one request to the next. */
@@ -23,6 +25,8 @@ export interface MuxTask {
   seconds: number;
   /** The version of the protocol. */
   version: 1 | 2;
+  /** Over how many conversations the streams are spread. Default: 1. */
+  sessions?: number;
 }
 
 /** How much was counted in how many seconds. */
@@ -79,7 +83,8 @@ async function memory(): Promise<number> {
 }
 
 async function serve(task: MuxTask): Promise<void> {
-  const listener = await listenMux({ hostname: HOST, port: task.port, version: task.version });
+  const { port, version, sessions } = task;
+  const listener = await listenMux({ hostname: HOST, port, version, sessions });
   print({ port: listener.addr.port });
   const mux = await listener.accept();
   const before = task.mode === "idle" ? await memory() : 0;
@@ -105,8 +110,13 @@ async function serveStream(
 ): Promise<void> {
   const first = new Uint8Array(1);
   if (await stream.read(first) === null) return;
-  state.opened++;
-  if (task.mode === "idle" || task.mode === "opens") {
+  if (task.mode === "idle") {
+    await stream.write(first);
+    state.opened++;
+    if (task.waiting) await stream.read(first);
+    return;
+  }
+  if (task.mode === "opens") {
     await stream.write(first);
     await stream.read(first);
     await stream.closeWrite();
@@ -120,8 +130,10 @@ async function serveStream(
   }
 }
 
-async function openStream(mux: Mux, kind: number, sendOrder = 0): Promise<MuxStream> {
-  const stream = await mux.createBidirectionalStream({ sendOrder });
+async function openStream(mux: Mux, kind: number, urgent = false): Promise<MuxStream> {
+  // Streams of a group share a conversation, and a new group takes the one with fewest streams.
+  const sendGroup = urgent && mux.sessions > 1 ? mux.createSendGroup() : null;
+  const stream = await mux.createBidirectionalStream({ sendOrder: urgent ? 1 : 0, sendGroup });
   await stream.writeAll(Uint8Array.of(kind));
   return stream;
 }
@@ -137,7 +149,8 @@ async function readFull(stream: MuxStream, buffer: Uint8Array): Promise<void> {
 
 async function dial(task: MuxTask): Promise<void> {
   const before = task.mode === "idle" ? await memory() : 0;
-  const mux = await connectMux({ hostname: HOST, port: task.port, version: task.version });
+  const { port, version, sessions } = task;
+  const mux = await connectMux({ hostname: HOST, port, version, sessions });
   let written = 0;
   const bulk = async (size: number) => {
     const stream = await openStream(mux, SINK);
@@ -169,7 +182,7 @@ async function dial(task: MuxTask): Promise<void> {
 
 /** Sends a request each `pause`. They go before the bulk stream, and the answers come in order. */
 async function request(task: MuxTask, mux: Mux, written: () => number): Promise<MuxDelays> {
-  const stream = await openStream(mux, ECHO, 1);
+  const stream = await openStream(mux, ECHO, true);
   const warm = performance.now() + task.warmup * 1000;
   const until = warm + task.seconds * 1000;
   const sent: number[] = [];
@@ -211,7 +224,7 @@ async function openIdle(task: MuxTask, mux: Mux): Promise<void> {
       const stream = await openStream(mux, ECHO);
       const answer = new Uint8Array(1);
       await readFull(stream, answer);
-      stream.read(answer).catch(() => {});
+      if (task.waiting) stream.read(answer).catch(() => {});
     }
   }));
 }

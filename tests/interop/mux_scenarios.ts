@@ -9,6 +9,7 @@ import { pattern } from "../vectors/pattern.ts";
 import type { Pair, PairOptions } from "./mux_pair.ts";
 import { checkResults } from "./mux_peer.ts";
 import {
+  echo,
   echoIn,
   echoOut,
   exchange,
@@ -351,13 +352,32 @@ const reports: Scenario[] = [
 /** The session as a whole. */
 const sessions: Scenario[] = [
   {
+    name: "streams beyond the accept queue are refused at once, and the others go on",
+    options: { ours: { acceptBacklog: 10 } },
+    run: async ({ ours, theirs }) => {
+      const opened = theirs.run(100, { bytes: 1000, seed: 1000, writes: [1000] });
+      // A stream that comes later is refused as well: so all of the others have come.
+      await sleep(300);
+      const [late] = (await theirs.run(1, {})).results;
+      assertEquals({ received: late.received, eof: late.eof }, { received: 0, eof: true });
+      const accepted: Promise<number>[] = [];
+      for (let n = 0; n < 10; n++) accepted.push(echo((await ours.accept())!));
+      assertEquals(await Promise.all(accepted), Array(10).fill(1000));
+      const { results } = await opened;
+      checkResults(results);
+      const counts = results.map(({ received }) => received).toSorted((a, b) => b - a);
+      assertEquals(counts, [...Array(10).fill(1000), ...Array(90).fill(0)]);
+      await echoIn(ours, theirs, { streams: 5, bytes: SIZE });
+    },
+  },
+  {
     name: "keep-alives of both ends hold an idle session",
     options: {
       ours: { keepAliveInterval: 50, keepAliveTimeout: 500 },
       theirs: { keepAlive: 50, keepAliveTimeout: 500 },
     },
     run: async ({ ours, theirs }) => {
-      await sleep(1500);
+      await sleep(700);
       assertEquals((await theirs.look()).closed, false);
       const [{ results }] = await Promise.all([
         theirs.run(1, exchangePlan(SIZE)),

@@ -29,11 +29,12 @@ type benchTask struct {
 	//	sink     the client writes on all streams, and the server counts the bytes that arrive
 	//	request  the client writes on one stream as fast as it can, and sends a request on another each Pause. It measures how
 	//	         long each answer took, which has the same length
-	//	idle     the client opens streams, sends one byte on each, and gets it back: both ends measure the memory of a stream.
-	//	         Each end waits for the next byte of each stream
+	//	idle     the client opens streams, sends one byte on each, and gets it back: both ends measure the memory of a stream
 	//	opens    Streams workers of the client open a stream, send one byte, get it back, and close the stream, again and again
 	Mode    string `json:"mode"`
 	Streams int    `json:"streams"`
+	// Waiting says that both ends of an idle stream wait for the next byte.
+	Waiting bool `json:"waiting"`
 	// Size is the length of a write, or of a request.
 	Size int `json:"size"`
 	// Pause is in ms.
@@ -147,6 +148,8 @@ func (task *benchTask) server(output *json.Encoder) (any, error) {
 		for opened.Load() < int64(task.Streams) {
 			time.Sleep(time.Millisecond)
 		}
+		// The last goroutines end.
+		time.Sleep(200 * time.Millisecond)
 		return &benchMemory{before, memory(), task.Streams}, nil
 	}
 	return nil, nil
@@ -154,13 +157,20 @@ func (task *benchTask) server(output *json.Encoder) (any, error) {
 
 // serve serves one stream.
 func (task *benchTask) serve(stream *smux.Stream, counted, opened *atomic.Int64) {
-	defer stream.Close()
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(stream, first); err != nil {
 		return
 	}
-	opened.Add(1)
-	if task.Mode == "idle" || task.Mode == "opens" {
+	if task.Mode == "idle" {
+		_, _ = stream.Write(first)
+		opened.Add(1)
+		if task.Waiting {
+			_, _ = stream.Read(first)
+		}
+		return
+	}
+	defer stream.Close()
+	if task.Mode == "opens" {
 		_, _ = stream.Write(first)
 		_, _ = stream.Read(first)
 		return
@@ -336,9 +346,13 @@ func (task *benchTask) idle(session *smux.Session, before int64) (any, error) {
 		if _, err := io.ReadFull(stream, answer); err != nil {
 			return err
 		}
-		go stream.Read(answer)
+		if task.Waiting {
+			go stream.Read(answer)
+		}
 		return nil
 	})
+	// The last goroutines end.
+	time.Sleep(200 * time.Millisecond)
 	return &benchMemory{before, memory(), task.Streams}, err
 }
 
@@ -371,12 +385,11 @@ func (task *benchTask) opens(session *smux.Session) (any, error) {
 	}
 }
 
-// memory returns the bytes that are in use on the heap after a garbage collection. The stacks of the goroutines, of which
-// each waiting reader has one, are not counted.
+// memory returns the bytes that are in use after a garbage collection: the heap and the stacks of the goroutines.
 func memory() int64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+	return int64(m.HeapAlloc + m.StackInuse)
 }

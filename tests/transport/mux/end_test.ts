@@ -5,7 +5,18 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { MuxError, MuxMachine } from "../../../transport/mux.ts";
-import { concat, drain, frame, machineOf, names, Pair, pattern, readAll, take } from "./harness.ts";
+import {
+  concat,
+  drain,
+  frame,
+  machineOf,
+  names,
+  Pair,
+  pattern,
+  readAll,
+  take,
+  update,
+} from "./harness.ts";
 
 /** A stream that both ends know. */
 function opened(pair: Pair) {
@@ -281,6 +292,23 @@ for (const version of [1, 2] as const) {
     assertThrows(() => machine.open(), MuxError, "socket is gone");
   });
 }
+
+Deno.test("end: a session that closes gives credit for what it drops, so that the peer goes on", () => {
+  const machine = machineOf({ client: false, autoTune: false, maxStreamBuffer: 1000 });
+  machine.input(concat([frame(2, 0, 3), frame(2, 2, 3, pattern(600))]), 0);
+  const stream = machine.accept()!;
+  stream.write(pattern(300_000));
+  drain(machine);
+  machine.close();
+  assertEquals(names(drain(machine)), ["UPD 3 600/1000"]);
+  machine.input(frame(2, 2, 3, pattern(700)), 0);
+  assertEquals(names(drain(machine)), ["UPD 3 1300/1000"]);
+  assertEquals([machine.state, machine.buffered], ["closing", 0]);
+  // The peer may read now, and give credit in its turn.
+  machine.input(frame(2, 4, 3, update(262_144, 262_144)), 0);
+  drain(machine);
+  assertEquals([machine.state, machine.error], ["closed", null]);
+});
 
 Deno.test("end: the reason of a close is cut after 256 bytes, and any text arrives", () => {
   for (const reason of ["", "a", "abcd", "Grüße, 世界", "x".repeat(300), "ü".repeat(200)]) {

@@ -127,3 +127,31 @@ Deno.test("mux: streams of many sizes go through a connection with a tiny MTU an
     );
   }, { kcp: { mtu: 100, sndWnd: 4, rcvWnd: 128, sndQueue: 255 } });
 });
+
+Deno.test("mux: what a connection without memory does not take is sent later, in order", async () => {
+  let cut = 0;
+  await withMuxes(async (ends) => {
+    // Counts what was cut.
+    const { client: below } = ends.below;
+    const write = below.tryWritev;
+    below.tryWritev = (pieces) => {
+      const taken = write.call(below, pieces);
+      if (taken < pieces.reduce((sum, { length }) => sum + length, 0)) cut++;
+      return taken;
+    };
+    await Promise.all(
+      [1, 2, 3, 4].map(async () => {
+        const [client, server] = await streamOf(ends);
+        const sent = pattern(1_000_000);
+        const writing = client.writeAll(sent).then(() => client.closeWrite());
+        assertEquals(await readAll(server), sent);
+        await writing;
+      }),
+    );
+  }, {
+    kcp: { memoryLimit: 1 << 20, nc: true, sndWnd: 8192, rcvWnd: 8192 },
+    link: { latency: 300 },
+    maxStreamBuffer: 1 << 20,
+  });
+  assert(cut > 0);
+});

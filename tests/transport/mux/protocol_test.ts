@@ -142,7 +142,9 @@ for (const version of [1, 2] as const) {
       note(7),
       // Of a stream that is not known, and with a reason that is too long.
       ...[0x03_50_43_4b, 99, 1].map(note),
-      ...[0x04_50_43_4b, 1, 257, 1, 1].map(note),
+      ...[0x04_50_43_4b, 1, 2 ** 32 - 1, 1, 1].map(note),
+      psh(""),
+      ...[0x04_50_43_4b, 1, 257, ...new Array(65).fill(0x61616161)].map(note),
       ...[0x05_50_43_4b, 3, 1].map(note),
     );
     const stream = machine.accept()!;

@@ -107,3 +107,29 @@ Deno.test("send queues: pieces leave in order, cut anywhere, and without a copy"
     assertEquals(queue.length, 0);
   }
 });
+
+Deno.test("receive memory: bytes are copied in smaller parts when only small pieces are free", () => {
+  const memory = new ReceiveMemory(100_000);
+  const { arena } = memory;
+  const blocks: number[] = [];
+  for (let block; (block = arena.alloc(256)) >= 0;) blocks.push(block);
+  blocks.forEach((block, i) => {
+    if (i % 2 === 0) arena.free(block, 256);
+  });
+  const bytes = Uint8Array.from({ length: 2000 }, (_, i) => i);
+  let parts = 0;
+  for (let at = 0; at < bytes.length; at = memory.copiedTo, parts++) {
+    const offset = memory.copied(bytes, at);
+    const count = memory.copiedTo - at;
+    assertEquals(arena.bytes.slice(offset, offset + count), bytes.slice(at, at + count));
+  }
+  assertEquals(parts, 8);
+  memory.endCopy();
+  // What is stored finds room, too.
+  const queue = new ReceiveQueue();
+  queue.append(arena, memory.copied(bytes.subarray(0, 200), 0), 200);
+  memory.endCopy();
+  const target = new Uint8Array(300);
+  assertEquals(queue.take(arena, target), 200);
+  assertEquals(target.subarray(0, 200), bytes.subarray(0, 200));
+});
