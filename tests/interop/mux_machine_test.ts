@@ -21,14 +21,15 @@ async function run(
 }
 
 for (const version of [1, 2] as const) {
-  for (const dialler of ["ours", "smux"] as const) {
-    const title = `machine, TCP, version ${version}, ${dialler} dials`;
-
-    for (const scenario of scenariosFor("tcp", version)) {
-      interopTest(`${title}: ${scenario.name}`, async () => {
+  // The client in one version, the server in the other.
+  const dialler = version === 1 ? "smux" : "ours";
+  for (const scenario of scenariosFor("tcp", version)) {
+    interopTest(
+      `machine, TCP, version ${version}, ${dialler} dials: ${scenario.name}`,
+      async () => {
         await using peer = await SmuxPeer.start();
         await run(peer, scenario, version, dialler);
-      });
-    }
+      },
+    );
   }
 }

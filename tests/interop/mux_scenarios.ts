@@ -53,6 +53,7 @@ const flows: Scenario[] = [
 /** The application reads, writes that, and reads on: if credit were stuck behind data, all would stop. */
 const echoes: Scenario[] = [[40, MIB], [200, 250_000]].map(([streams, bytes]) => ({
   name: `we echo ${bytes} bytes on ${streams} streams`,
+  over: streams > 100 ? "tcp" : undefined,
   run: ({ ours, theirs }) => echoIn(ours, theirs, { streams, bytes, writes: [65_536] }),
 }));
 

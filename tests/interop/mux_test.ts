@@ -36,7 +36,9 @@ for (const over of ["kcp", "tcp"] as const) {
     for (const dialler of DIALLERS) {
       const title = `mux, ${over.toUpperCase()}, version ${version}, ${dialler} dials`;
 
-      for (const scenario of scenariosFor(over, version)) {
+      // On TCP, it makes less of a difference who dials.
+      const few = over === "tcp" && dialler === "smux";
+      for (const scenario of few ? fewScenarios() : scenariosFor(over, version)) {
         interopTest(`${title}: ${scenario.name}`, async () => {
           await using peer = await SmuxPeer.start();
           await run(peer, { over }, scenario, version, dialler);
