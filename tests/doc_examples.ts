@@ -8,11 +8,20 @@
  */
 
 /** The entries that applications use. */
-const ENTRIES = ["mod.ts", "transport/deno.ts", "transport/linux.ts", "transport/node.ts"];
+const ENTRIES = [
+  "mod.ts",
+  "transport/deno.ts",
+  "transport/linux.ts",
+  "transport/mux.ts",
+  "transport/node.ts",
+];
 const SIMULATED = "transport/simulated.ts";
 
-/** Classes that the root exports for their types only: sockets and congestion controllers get them. */
-const INNER = new Set(["Arena", "PacketBatch"]);
+/**
+ * Classes that applications do not use themselves: sockets and congestion controllers get the first
+ * ones, and the others are machines without I/O.
+ */
+const INNER = new Set(["Arena", "PacketBatch", "MuxMachine", "OutputBatch"]);
 
 /** What the library calls on a socket, and the application does not. */
 const OF_SOCKETS = new Set([

@@ -37,7 +37,9 @@ export interface Carrier {
   finish(): void;
   /** Ends the connection at once. */
   abort(reason: Error): void;
-  /** Waits until nothing of the connection below is left, such as its socket. It must have ended. */
+  /**
+   * Waits until nothing of the connection below is left, such as its socket. It must have ended.
+   */
   dispose(): Promise<void>;
   /** Keeps the process alive. */
   ref(): void;

@@ -23,9 +23,30 @@ export interface DatagramEnd {
  * ```
  */
 export class MuxDatagrams {
-  /** The datagrams that arrive. It fails when the mux ends. */
+  /**
+   * The datagrams that arrive. It fails when the mux ends.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * for await (const datagram of mux.datagrams.readable) console.log(datagram);
+   * ```
+   */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** The datagrams to send. Closing it closes nothing else. */
+  /**
+   * The datagrams to send. Closing it closes nothing else.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const writer = mux.datagrams.writable.getWriter();
+   * await writer.write(new Uint8Array([1, 2, 3]));
+   * ```
+   */
   readonly writable: WritableStream<Uint8Array>;
   readonly #end: DatagramEnd;
 
@@ -38,7 +59,17 @@ export class MuxDatagrams {
     this.writable = new WritableStream({ write: (data) => end.sendDatagram(data) });
   }
 
-  /** Largest datagram in bytes; 0 if the connection below has none. */
+  /**
+   * Largest datagram in bytes; 0 if the connection below has none.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * console.log(mux.datagrams.maxDatagramSize);
+   * ```
+   */
   get maxDatagramSize(): number {
     return this.#end.maxDatagramSize;
   }

@@ -89,16 +89,55 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    * closed it. A peer that does not run this module tells neither: the code is 0 then. On the side
    * that has closed it, what was written has been delivered then. It rejects with a {@linkcode
    * MuxError} if the connection below has failed, or the peer has broken the protocol.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * mux.closed.then(
+   *   ({ closeCode, reason }) => console.log(closeCode, reason),
+   *   (error) => console.error(error.kind, error.cause),
+   * );
+   * ```
    */
   readonly closed: Promise<MuxCloseInfo>;
   /**
    * Resolves when the mux is about to end, and no stream can be opened any more: it was closed on
    * this side, or has ended.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * mux.draining.then(() => console.log("open no more streams"));
+   * ```
    */
   readonly draining: Promise<void>;
-  /** The ALPN protocol of QUIC: there is none. */
+  /**
+   * The ALPN protocol of QUIC: there is none.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * console.log(mux.protocol); // undefined
+   * ```
+   */
   readonly protocol: undefined = undefined;
-  /** The server name of QUIC: there is none. */
+  /**
+   * The server name of QUIC: there is none.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * console.log(mux.serverName); // undefined
+   * ```
+   */
   readonly serverName: undefined = undefined;
   readonly #core: MuxCore;
   readonly #connection: Connection | null;
@@ -139,7 +178,17 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     this.closed.catch(() => {});
   }
 
-  /** Settles when the peer has answered. Streams can be opened and written before. */
+  /**
+   * Settles when the peer has answered. Streams can be opened and written before.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * await mux.ready; // the listener has answered
+   * ```
+   */
   get ready(): Promise<void> {
     if (!this.#ready) {
       this.#ready = this.#core.sessions[0].carrier.opened;
@@ -148,12 +197,32 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     return this.#ready;
   }
 
-  /** The same as {@linkcode Mux.ready}: `Deno.QuicConn` has this name for it. */
+  /**
+   * The same as {@linkcode Mux.ready}: `Deno.QuicConn` has this name for it.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * await mux.handshake;
+   * ```
+   */
   get handshake(): Promise<void> {
     return this.ready;
   }
 
-  /** How far the mux has come. */
+  /**
+   * How far the mux has come.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * console.log(mux.state); // open
+   * ```
+   */
   get state(): MuxState {
     return this.#core.state;
   }
@@ -161,27 +230,76 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   /**
    * The connection of this library below; the first one if there are several, null if it is
    * another.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * console.log(mux.connection?.rtt, mux.connection?.stats.bytesOut);
+   * ```
    */
   get connection(): Connection | null {
     return this.#connection;
   }
 
-  /** The number of conversations below. */
+  /**
+   * The number of conversations below.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * console.log(mux.sessions); // 1
+   * ```
+   */
   get sessions(): number {
     return this.#core.sessions.length;
   }
 
-  /** The address of this side of the connection below. Its port is 0 if it is unknown. */
+  /**
+   * The address of this side of the connection below. Its port is 0 if it is unknown.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * console.log(mux.localAddr.port);
+   * ```
+   */
   get localAddr(): MuxAddress {
     return this.#core.sessions[0].carrier.localAddr ?? { transport: "tcp", hostname: "", port: 0 };
   }
 
-  /** The address of the peer of the connection below. Its port is 0 if it is unknown. */
+  /**
+   * The address of the peer of the connection below. Its port is 0 if it is unknown.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * console.log(mux.remoteAddr.hostname);
+   * ```
+   */
   get remoteAddr(): MuxAddress {
     return this.#core.sessions[0].carrier.remoteAddr ?? { transport: "tcp", hostname: "", port: 0 };
   }
 
-  /** Counters, summed up over all sessions, and the number of open streams: a snapshot. */
+  /**
+   * Counters, summed up over all sessions, and the number of open streams: a snapshot.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const { streams, framesSent } = mux.stats;
+   * console.log(`${streams} streams, ${framesSent} frames sent`);
+   * ```
+   */
   get stats(): MuxMachineStats & { streams: number } {
     return this.#core.stats;
   }
@@ -244,6 +362,17 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    * smux has no streams of one direction: use a stream of two, and end one of them.
    *
    * @throws {MuxError} Always, of kind `unsupported`.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * await mux.createUnidirectionalStream().catch((error) => console.log(error.kind)); // unsupported
+   * const { writable, readable } = await mux.createBidirectionalStream();
+   * await readable.cancel(); // this one has one direction
+   * await writable.close();
+   * ```
    */
   // deno-lint-ignore require-await -- the error becomes a rejection
   async createUnidirectionalStream(_options?: MuxStreamOptions): Promise<never> {
@@ -306,7 +435,18 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     }, { highWaterMark: 0 });
   }
 
-  /** It gives nothing, and ends with the mux: smux has no streams of one direction. */
+  /**
+   * It gives nothing, and ends with the mux: smux has no streams of one direction.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * for await (const _none of mux.incomingUnidirectionalStreams);
+   * console.log("the mux was closed");
+   * ```
+   */
   get incomingUnidirectionalStreams(): ReadableStream<never> {
     return this.#incomingUnidirectional ??= new ReadableStream({
       // A stream that was cancelled is not pulled any more, but it may be over before this one.
@@ -317,6 +457,14 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
   /**
    * Iterates over the streams of the peer. The iteration ends when the mux is closed, and throws if
    * the mux fails. Leaving the loop does not close the mux.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * for await (const stream of mux) stream.readable.pipeTo(stream.writable).catch(() => {});
+   * ```
    */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<MuxStream> {
     for (let stream; (stream = await this.#acceptOrEnd()) !== null;) yield stream;
@@ -362,6 +510,15 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    *
    * @throws {MuxError} When the mux was closed or has ended, the timeout has passed, or the
    * connection below has no datagrams.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const datagram = await mux.readDatagram({ timeout: 1000 });
+   * console.log(datagram.length);
+   * ```
    */
   async readDatagram(options: OperationOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     const connection = this.#below();
@@ -378,12 +535,32 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     return datagram;
   }
 
-  /** Largest datagram in bytes; 0 if the connection below has none. */
+  /**
+   * Largest datagram in bytes; 0 if the connection below has none.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * await mux.sendDatagram(new Uint8Array(mux.maxDatagramSize));
+   * ```
+   */
   get maxDatagramSize(): number {
     return this.#connection?.maxDatagramSize ?? 0;
   }
 
-  /** The datagrams as a pair of streams, as `WebTransport` has them. */
+  /**
+   * The datagrams as a pair of streams, as `WebTransport` has them.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * for await (const datagram of mux.datagrams.readable) console.log(datagram);
+   * ```
+   */
   get datagrams(): MuxDatagrams {
     return this.#datagrams ??= new MuxDatagrams(this);
   }
@@ -427,6 +604,14 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
    * @param closeCode A code for the peer, 0 to 2^32 - 257.
    * @throws {TypeError | RangeError} When the reason or the code has the wrong type, or the code is
    * out of its range.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * mux.abort(new Error("The user has left"), 7);
+   * ```
    */
   abort(reason: string | Error = "", closeCode = 0): void {
     const error = abortError(reason, "The mux was aborted on this side");
@@ -435,22 +620,64 @@ export class Mux implements AsyncDisposable, Disposable, AsyncIterable<MuxStream
     this.#core.abort({ closeCode, reason: words }, error);
   }
 
-  /** Keeps the process alive while the connection below is open. This is the initial state. */
+  /**
+   * Keeps the process alive while the connection below is open. This is the initial state.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * mux.unref();
+   * mux.ref(); // the process waits again
+   * ```
+   */
   ref(): void {
     for (const { carrier } of this.#core.sessions) carrier.ref();
   }
 
-  /** Lets the process end while the connection below is open. */
+  /**
+   * Lets the process end while the connection below is open.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * mux.unref(); // the process may end while nothing happens
+   * ```
+   */
   unref(): void {
     for (const { carrier } of this.#core.sessions) carrier.unref();
   }
 
-  /** Calls {@linkcode Mux.close}. */
+  /**
+   * Calls {@linkcode Mux.close}.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * using sameMux = mux; // closes it at the end of the block
+   * console.log(sameMux.state);
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Calls {@linkcode Mux.close}, then waits until the connection below has ended. */
+  /**
+   * Calls {@linkcode Mux.close}, then waits until the connection below has ended.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * console.log(mux.state); // it is closed at the end of the block, which waits for it
+   * ```
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.closed.catch(() => {});

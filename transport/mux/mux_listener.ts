@@ -1,123 +1,15 @@
-import { type Connection, partsOf } from "../connection/connection.ts";
+import type { Connection } from "../connection/connection.ts";
 import { afterOn, type Listener } from "../connection/listener.ts";
 import { type OperationOptions, OperationQueue } from "../connection/operation_queue.ts";
 import type { UdpAddress } from "../connection/udp_address.ts";
 import { ConnectionError } from "../session/errors.ts";
-import { addConnection, Mux } from "./mux.ts";
+import type { Mux } from "./mux.ts";
+import { Group, isConfirmed, MuxIncoming, REFUSAL } from "./mux_incoming.ts";
 import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.ts";
 import type { MuxCloseInfo } from "./session.ts";
 
-/**
- * A connection that a peer has opened, and that nobody has accepted or refused yet. It has the
- * members of `Deno.QuicIncoming`.
- *
- * @example
- * ```ts
- * import { listenMux } from "@lowlatency/kcp/mux";
- *
- * using listener = await listenMux({ port: 4000 });
- * for await (const incoming of listener) {
- *   if (incoming.remoteAddr.hostname === "192.0.2.1") incoming.refuse();
- *   else console.log(await incoming.accept());
- * }
- * ```
- */
-export class MuxIncoming {
-  readonly #group: Group;
-  readonly #accept: (options: MuxOptions) => Mux;
-
-  /** @ignore A listener makes it. */
-  constructor(group: Group, accept: (options: MuxOptions) => Mux) {
-    this.#group = group;
-    this.#accept = accept;
-  }
-
-  /** The address of the peer. */
-  get remoteAddr(): UdpAddress {
-    return this.#group.first.remoteAddr;
-  }
-
-  /** The IP address of the listener. */
-  get localIp(): string {
-    return this.#group.first.localAddr.hostname;
-  }
-
-  /** Whether the peer has shown that it receives at its address. */
-  get remoteAddressValidated(): boolean {
-    return this.#group.first.state === "open";
-  }
-
-  /**
-   * Runs streams over the connection.
-   *
-   * @param options Settings of this mux alone, instead of those of the listener.
-   */
-  // deno-lint-ignore require-await -- as `Deno.QuicIncoming`; an error becomes a rejection
-  async accept(options: MuxOptions = {}): Promise<Mux> {
-    return this.#accept(options);
-  }
-
-  /** Refuses the connection: the peer is told, if it runs this library. */
-  refuse(): void {
-    this.#group.refuse();
-  }
-
-  /** The same as {@linkcode MuxIncoming.refuse}: a peer of KCP has got its answer already. */
-  ignore(): void {
-    this.refuse();
-  }
-}
-
-/** The conversations of one address that become one mux. */
-class Group {
-  readonly first: Connection;
-  size = 1;
-  readonly #others: Connection[] = [];
-  #mux: Mux | null = null;
-  #refused = false;
-
-  constructor(first: Connection) {
-    this.first = first;
-  }
-
-  /** Adds a conversation. */
-  add(connection: Connection): void {
-    if (this.#refused || this.#mux?.state === "closed") connection.abort(REFUSAL);
-    else if (this.#mux) addConnection(this.#mux, connection);
-    else this.#others.push(connection);
-  }
-
-  accept(options: MuxOptions & { client: boolean }): Mux {
-    const mux = this.#mux ??= new Mux(this.first, options);
-    for (const connection of this.#others.splice(0)) addConnection(mux, connection);
-    return mux;
-  }
-
-  refuse(): void {
-    this.#refused = true;
-    for (const connection of [this.first, ...this.#others.splice(0)]) connection.abort(REFUSAL);
-  }
-}
-
 /** How many conversations may wait to be accepted: as many as the backlog of a listener has. */
 const MAX_WAITING = 128;
-
-/** How long (ms) a peer may take to show that it receives at its address. */
-const CONFIRMATION = 10_000;
-
-/** Waits until the peer of a connection has shown that it receives at its address; false if not. */
-async function isConfirmed(connection: Connection): Promise<boolean> {
-  const { session } = partsOf(connection);
-  try {
-    if (session.unconfirmed) await connection.ping({ timeout: CONFIRMATION });
-  } catch {
-    return false;
-  }
-  return !session.unconfirmed && session.state !== "closed";
-}
-
-/** What a peer is told whose connection nobody wants. */
-const REFUSAL = "The connection was refused";
 
 /**
  * Accepts connections, and runs streams over each. It has the members of `Deno.QuicListener`.
@@ -184,17 +76,48 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
     });
   }
 
-  /** The address that the listener is bound to. */
+  /**
+   * The address that the listener is bound to.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * console.log(listener.addr.port);
+   * ```
+   */
   get addr(): UdpAddress {
     return this.#listener.addr;
   }
 
-  /** The listener below. */
+  /**
+   * The listener below.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * console.log(listener.listener.stats.accepted);
+   * ```
+   */
   get listener(): Listener {
     return this.#listener;
   }
 
-  /** Settles when the listener is closed, and its last connection has ended. */
+  /**
+   * Settles when the listener is closed, and its last connection has ended.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * listener.stop();
+   * await listener.closed;
+   * ```
+   */
   get closed(): Promise<void> {
     return this.#listener.closed;
   }
@@ -204,6 +127,15 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
    *
    * @param options How long to wait. Default: no limit.
    * @throws {ConnectionError} When the listener is closed, or the timeout has passed.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * const incoming = await listener.incoming({ timeout: 60_000 });
+   * console.log(incoming.remoteAddr);
+   * ```
    */
   incoming(options: OperationOptions = {}): Promise<MuxIncoming> {
     const { signal, timeout = Infinity } = options;
@@ -289,12 +221,33 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
     return mux;
   }
 
-  /** The muxes that are open. A snapshot. */
+  /**
+   * The muxes that are open. A snapshot.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * for (const mux of listener.muxes) console.log(mux.remoteAddr, mux.stats.streams);
+   * ```
+   */
   get muxes(): Mux[] {
     return [...this.#muxes];
   }
 
-  /** Accepts nothing more. Connections that were accepted continue. */
+  /**
+   * Accepts nothing more. Connections that were accepted continue.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * listener.stop();
+   * await listener.closed; // the last client has left
+   * ```
+   */
   stop(): void {
     this.#listener.close();
   }
@@ -321,6 +274,14 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
   /**
    * Iterates over the connections as they arrive. The iteration ends when the listener is closed.
    * Leaving the loop stops the listener.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * for await (const incoming of listener) console.log((await incoming.accept()).remoteAddr);
+   * ```
    */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<MuxIncoming> {
     try {
@@ -332,22 +293,65 @@ export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<M
     }
   }
 
-  /** Keeps the process alive while the listener is open. This is the initial state. */
+  /**
+   * Keeps the process alive while the listener is open. This is the initial state.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * listener.unref();
+   * listener.ref(); // the process waits again
+   * ```
+   */
   ref(): void {
     this.#listener.ref();
   }
 
-  /** Lets the process end while the listener is open. */
+  /**
+   * Lets the process end while the listener is open.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * listener.unref(); // the process may end while nothing happens
+   * ```
+   */
   unref(): void {
     this.#listener.unref();
   }
 
-  /** Calls {@linkcode MuxListener.close}. */
+  /**
+   * Calls {@linkcode MuxListener.close}.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * using sameListener = listener; // closes it at the end of the block
+   * console.log(sameListener.addr);
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Calls {@linkcode MuxListener.close}, then waits until the last connection has ended. */
+  /**
+   * Calls {@linkcode MuxListener.close}, then waits until the last connection has ended.
+   *
+   * @example
+   * ```ts
+   * import { listenMux } from "@lowlatency/kcp/mux";
+   *
+   * using listener = await listenMux({ port: 4000 });
+   * await using sameListener = listener; // closes it at the end of the block, and waits
+   * console.log(sameListener.addr);
+   * ```
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.closed;

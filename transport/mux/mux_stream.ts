@@ -51,9 +51,33 @@ export class MuxStream implements AsyncDisposable, Disposable {
     });
   }
 
-  /** How long (ms) a read may wait, 0 to `Infinity`. Default: Infinity. */
+  /**
+   * How long (ms) a read may wait, 0 to `Infinity`. Default: Infinity.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * stream.readTimeout = 5000;
+   * await stream.read(new Uint8Array(10)); // is rejected after 5 s
+   * ```
+   */
   readTimeout: number = Infinity;
-  /** How long (ms) a write may wait, 0 to `Infinity`. Default: Infinity. */
+  /**
+   * How long (ms) a write may wait, 0 to `Infinity`. Default: Infinity.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * stream.writeTimeout = 5000;
+   * await stream.writeAll(new Uint8Array(1_000_000)); // is rejected after 5 s
+   * ```
+   */
   writeTimeout: number = Infinity;
   readonly #core: StreamCore;
   readonly #session: number;
@@ -69,12 +93,32 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * The id of the stream, unique in its mux: odd if the client has opened it, else even. It is the
    * id on the wire, plus 2^32 times the number of the session, which is 0 unless the mux has
    * several.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * console.log(stream.id); // 3
+   * ```
    */
   get id(): number {
     return this.#core.stream.id + this.#session * 2 ** 32;
   }
 
-  /** How far the stream has come. */
+  /**
+   * How far the stream has come.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * console.log(stream.state); // open
+   * ```
+   */
   get state(): MuxStreamState {
     const { stream, closedHere } = this.#core;
     if (stream.closed) return "closed";
@@ -85,17 +129,49 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * Settles when nothing can happen to the stream any more. Resolves if both directions have ended
    * and everything was read, or this side has closed it and everything was sent. Otherwise it
    * rejects with the reason.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * stream.close();
+   * await stream.closed;
+   * ```
    */
   get closed(): Promise<void> {
     return this.#core.closed;
   }
 
-  /** The address of this side of the connection below. */
+  /**
+   * The address of this side of the connection below.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * console.log(stream.localAddr.port);
+   * ```
+   */
   get localAddr(): MuxAddress {
     return this.#core.session.carrier.localAddr ?? UNKNOWN;
   }
 
-  /** The address of the peer of the connection below. */
+  /**
+   * The address of the peer of the connection below.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * console.log(stream.remoteAddr.hostname);
+   * ```
+   */
   get remoteAddr(): MuxAddress {
     return this.#core.session.carrier.remoteAddr ?? UNKNOWN;
   }
@@ -106,6 +182,15 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * Default: 0.
    *
    * @throws {RangeError} When it is set to another value.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * stream.sendOrder = 10; // before all streams of a lower order
+   * ```
    */
   get sendOrder(): number {
     return this.#core.stream.sendOrder;
@@ -115,7 +200,18 @@ export class MuxStream implements AsyncDisposable, Disposable {
     this.#core.stream.sendOrder = order;
   }
 
-  /** The group of the stream: see {@linkcode MuxStreamOptions.sendGroup}. */
+  /**
+   * The group of the stream: see {@linkcode MuxStreamOptions.sendGroup}.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * console.log(stream.sendGroup); // null
+   * ```
+   */
   get sendGroup(): unknown {
     return this.#core.stream.sendGroup;
   }
@@ -125,6 +221,15 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * stream of weight 32 sends twice as much as one of weight 16. 1 to 256. Default: 16.
    *
    * @throws {RangeError} When it is set to another value.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * stream.weight = 32; // twice as much as the others
+   * ```
    */
   get weight(): number {
     return this.#core.stream.weight;
@@ -134,12 +239,36 @@ export class MuxStream implements AsyncDisposable, Disposable {
     this.#core.stream.setWeight(weight);
   }
 
-  /** Bytes that were written, and have not been given to the connection below. */
+  /**
+   * Bytes that were written, and have not been given to the connection below.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * stream.tryWrite(new Uint8Array(10_000));
+   * console.log(stream.unsentBytes);
+   * ```
+   */
   get unsentBytes(): number {
     return this.#core.stream.queued;
   }
 
-  /** Bytes that can be read at once. */
+  /**
+   * Bytes that can be read at once.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * const bytes = new Uint8Array(stream.readableBytes);
+   * stream.tryRead(bytes);
+   * ```
+   */
   get readableBytes(): number {
     return this.#core.stream.readable;
   }
@@ -200,6 +329,15 @@ export class MuxStream implements AsyncDisposable, Disposable {
    * Called when {@linkcode MuxStream.tryRead} may give something new: bytes have arrived, or the
    * end, or the stream has failed. It is called soon after it is set if something is there already.
    * Several frames may share a call.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * stream.onReadable = () => console.log(stream.readableBytes);
+   * ```
    */
   get onReadable(): (() => void) | null {
     return this.#core.readableCallback;
@@ -301,6 +439,19 @@ export class MuxStream implements AsyncDisposable, Disposable {
   /**
    * Called when there is room again, after {@linkcode MuxStream.tryWrite} was cut short. It is
    * called soon after it is set if there is room already.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * const bytes = new Uint8Array(1_000_000);
+   * let done = 0;
+   * stream.onWritable = () => {
+   *   for (let count; (count = stream.tryWrite(bytes.subarray(done))) > 0;) done += count;
+   * };
+   * ```
    */
   get onWritable(): (() => void) | null {
     return this.#core.writableCallback;
@@ -312,6 +463,15 @@ export class MuxStream implements AsyncDisposable, Disposable {
 
   /**
    * The bytes that arrive, as a stream. See {@linkcode MuxReceiveStream}.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * for await (const chunk of stream.readable) console.log(chunk.length);
+   * ```
    */
   get readable(): MuxReceiveStream {
     return this.#readable ??= new MuxReceiveStream(this.#core, BigInt(this.id));
@@ -320,6 +480,16 @@ export class MuxStream implements AsyncDisposable, Disposable {
   /**
    * The bytes to send, as a stream, with a `sendOrder` that can be set. See {@linkcode
    * MuxSendStream}.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * const file = new Blob(["hello"]);
+   * await file.stream().pipeTo(stream.writable);
+   * ```
    */
   get writable(): MuxSendStream {
     return this.#writable ??= new MuxSendStream(this.#core, BigInt(this.id));
@@ -351,6 +521,16 @@ export class MuxStream implements AsyncDisposable, Disposable {
   /**
    * Closes the stream. Pending reads and writes reject. What was written before is still sent, and
    * then the end. What arrives is dropped; the writes of a peer that runs this module fail.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * await stream.write(new TextEncoder().encode("bye"));
+   * stream.close();
+   * ```
    */
   close(): void {
     this.#core.close(new MuxError("closed", "The stream was closed on this side"));
@@ -382,22 +562,69 @@ export class MuxStream implements AsyncDisposable, Disposable {
     this.#core.abort(abortError(reason, "The stream was aborted on this side"), code);
   }
 
-  /** Keeps the process alive while the connection below is open. This is the initial state. */
+  /**
+   * Keeps the process alive while the connection below is open. This is the initial state.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * stream.unref();
+   * stream.ref(); // the process waits again
+   * ```
+   */
   ref(): void {
     this.#core.session.carrier.ref();
   }
 
-  /** Lets the process end while the connection below is open: this holds for all its streams. */
+  /**
+   * Lets the process end while the connection below is open: this holds for all its streams.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * stream.unref(); // the process may end while nothing happens
+   * ```
+   */
   unref(): void {
     this.#core.session.carrier.unref();
   }
 
-  /** Calls {@linkcode MuxStream.close}. */
+  /**
+   * Calls {@linkcode MuxStream.close}.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * using sameStream = stream; // closes it at the end of the block
+   * await sameStream.write(new Uint8Array(10));
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Calls {@linkcode MuxStream.close}, then waits until everything was sent. */
+  /**
+   * Calls {@linkcode MuxStream.close}, then waits until everything was sent.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const stream = await mux.createBidirectionalStream();
+   * await using sameStream = stream; // waits at the end of the block until everything was sent
+   * await sameStream.write(new Uint8Array(10));
+   * ```
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.closed.catch(() => {});

@@ -25,7 +25,18 @@ export function noneSent(): MuxSendStats {
 export let joinGroup: (group: MuxSendGroup, stream: MuxMachineStream) => void;
 export let leaveGroup: (group: MuxSendGroup, stream: MuxMachineStream) => void;
 
-/** A name for a group of streams: {@linkcode Mux.createSendGroup} makes it. */
+/**
+ * A name for a group of streams: {@linkcode Mux.createSendGroup} makes it.
+ *
+ * @example
+ * ```ts
+ * import { connectMux } from "@lowlatency/kcp/mux";
+ *
+ * await using mux = await connectMux({ port: 4000 });
+ * const sendGroup = mux.createSendGroup();
+ * await mux.createBidirectionalStream({ sendGroup });
+ * ```
+ */
 export class MuxSendGroup {
   static {
     joinGroup = (group, stream) => group.#streams.add(stream);

@@ -27,7 +27,18 @@ const CHUNK = 65_536;
  * ```
  */
 export class MuxReceiveStream extends ReadableStream<Uint8Array<ArrayBuffer>> {
-  /** The id of the stream: see {@linkcode MuxStream.id}. */
+  /**
+   * The id of the stream: see {@linkcode MuxStream.id}.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const { readable } = await mux.createBidirectionalStream();
+   * console.log(readable.id); // 3n
+   * ```
+   */
   readonly id: bigint;
   readonly #core: StreamCore;
 
@@ -39,7 +50,18 @@ export class MuxReceiveStream extends ReadableStream<Uint8Array<ArrayBuffer>> {
     this.#core = core;
   }
 
-  /** What has arrived on the stream. */
+  /**
+   * What has arrived on the stream.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const { readable } = await mux.createBidirectionalStream();
+   * console.log((await readable.getStats()).bytesReceived);
+   * ```
+   */
   // deno-lint-ignore require-await -- as `WebTransportReceiveStream`
   async getStats(): Promise<MuxReceiveStats> {
     const { bytesRead, stream } = this.#core;
@@ -127,7 +149,18 @@ class Source implements Ending {
  * ```
  */
 export class MuxSendStream extends WritableStream<Uint8Array> {
-  /** The id of the stream: see {@linkcode MuxStream.id}. */
+  /**
+   * The id of the stream: see {@linkcode MuxStream.id}.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const { writable } = await mux.createBidirectionalStream();
+   * console.log(writable.id); // 3n
+   * ```
+   */
   readonly id: bigint;
   readonly #core: StreamCore;
 
@@ -138,7 +171,18 @@ export class MuxSendStream extends WritableStream<Uint8Array> {
     this.#core = core;
   }
 
-  /** The priority of the stream: see {@linkcode MuxStream.sendOrder}. */
+  /**
+   * The priority of the stream: see {@linkcode MuxStream.sendOrder}.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const { writable } = await mux.createBidirectionalStream();
+   * writable.sendOrder = 10;
+   * ```
+   */
   get sendOrder(): number {
     return this.#core.stream.sendOrder;
   }
@@ -147,13 +191,35 @@ export class MuxSendStream extends WritableStream<Uint8Array> {
     this.#core.stream.sendOrder = order;
   }
 
-  /** The group of the stream, if {@linkcode Mux.createSendGroup} has made it. */
+  /**
+   * The group of the stream, if {@linkcode Mux.createSendGroup} has made it.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const { writable } = await mux.createBidirectionalStream();
+   * console.log(writable.sendGroup); // undefined
+   * ```
+   */
   get sendGroup(): MuxSendGroup | undefined {
     const { sendGroup } = this.#core.stream;
     return sendGroup instanceof MuxSendGroup ? sendGroup : undefined;
   }
 
-  /** What was sent on the stream. */
+  /**
+   * What was sent on the stream.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const { writable } = await mux.createBidirectionalStream();
+   * console.log((await writable.getStats()).bytesSent);
+   * ```
+   */
   // deno-lint-ignore require-await -- as `WebTransportSendStream`
   async getStats(): Promise<MuxSendStats> {
     const stats = noneSent();
@@ -161,7 +227,19 @@ export class MuxSendStream extends WritableStream<Uint8Array> {
     return stats;
   }
 
-  /** Locks the stream for a writer, which can also write all or nothing. */
+  /**
+   * Locks the stream for a writer, which can also write all or nothing.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const { writable } = await mux.createBidirectionalStream();
+   * const writer = writable.getWriter();
+   * await writer.write(new TextEncoder().encode("hello"));
+   * ```
+   */
   override getWriter(): MuxWriter {
     return new MuxWriter(this, this.#core);
   }
@@ -196,6 +274,16 @@ export class MuxWriter extends WritableStreamDefaultWriter<Uint8Array> {
    *
    * @throws {DOMException} Of the name `AbortError`, if the bytes would have to wait for the peer,
    * or earlier writes wait.
+   *
+   * @example
+   * ```ts
+   * import { connectMux } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * const { writable } = await mux.createBidirectionalStream();
+   * const writer = writable.getWriter();
+   * await writer.atomicWrite(new TextEncoder().encode("all or nothing"));
+   * ```
    */
   async atomicWrite(chunk: Uint8Array): Promise<undefined> {
     const { credit, queued } = this.#core.stream;

@@ -50,17 +50,101 @@ export interface MuxErrorOptions extends ErrorOptions {
   reason?: string;
 }
 
-/** The error of streams, and of sessions of streams. */
+/**
+ * The error of streams, and of sessions of streams.
+ *
+ * @example
+ * ```ts
+ * import { connectMux, MuxError } from "@lowlatency/kcp/mux";
+ *
+ * await using mux = await connectMux({ port: 4000 });
+ * try {
+ *   await (await mux.accept({ timeout: 1000 })).read(new Uint8Array(1));
+ * } catch (error) {
+ *   if (error instanceof MuxError) console.log(error.kind, error.message);
+ * }
+ * ```
+ */
 export class MuxError extends Error {
-  /** The reason. */
+  /**
+   * The reason.
+   *
+   * @example
+   * ```ts
+   * import { connectMux, MuxError } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * try {
+   *   await (await mux.accept({ timeout: 1000 })).read(new Uint8Array(1));
+   * } catch (error) {
+   *   if (error instanceof MuxError) console.log(error.kind);
+   * }
+   * ```
+   */
   readonly kind: MuxErrorKind;
-  /** The name that systems and Node.js have for such an error, such as `ECONNRESET`. */
+  /**
+   * The name that systems and Node.js have for such an error, such as `ECONNRESET`.
+   *
+   * @example
+   * ```ts
+   * import { connectMux, MuxError } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * try {
+   *   await (await mux.accept({ timeout: 1000 })).read(new Uint8Array(1));
+   * } catch (error) {
+   *   if (error instanceof MuxError) console.log(error.code);
+   * }
+   * ```
+   */
   readonly code: string;
-  /** The code that the peer gave, 0 to 2^32 - 257. 0 if it gave none. */
+  /**
+   * The code that the peer gave, 0 to 2^32 - 257. 0 if it gave none.
+   *
+   * @example
+   * ```ts
+   * import { connectMux, MuxError } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * try {
+   *   await (await mux.accept({ timeout: 1000 })).read(new Uint8Array(1));
+   * } catch (error) {
+   *   if (error instanceof MuxError) console.log(error.closeCode);
+   * }
+   * ```
+   */
   readonly closeCode: number;
-  /** The reason that the peer gave when it closed the session. Empty if it gave none. */
+  /**
+   * The reason that the peer gave when it closed the session. Empty if it gave none.
+   *
+   * @example
+   * ```ts
+   * import { connectMux, MuxError } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * try {
+   *   await (await mux.accept({ timeout: 1000 })).read(new Uint8Array(1));
+   * } catch (error) {
+   *   if (error instanceof MuxError) console.log(error.reason);
+   * }
+   * ```
+   */
   readonly reason: string;
-  /** The name of the class. */
+  /**
+   * The name of the class.
+   *
+   * @example
+   * ```ts
+   * import { connectMux, MuxError } from "@lowlatency/kcp/mux";
+   *
+   * await using mux = await connectMux({ port: 4000 });
+   * try {
+   *   await (await mux.accept({ timeout: 1000 })).read(new Uint8Array(1));
+   * } catch (error) {
+   *   if (error instanceof MuxError) console.log(error.name);
+   * }
+   * ```
+   */
   override readonly name: string = "MuxError";
 
   /**
