@@ -150,6 +150,11 @@ func (p *plan) read(stream *smux.Stream, r *result, released <-chan struct{}) er
 		}
 		n, err := stream.Read(buffer)
 		if errors.Is(err, io.EOF) {
+			// If the last data and the end arrive while smux looks whether there is data, and then whether the stream has
+			// ended, it tells the end before the data. The data can still be read.
+			n, err = stream.Read(buffer)
+		}
+		if errors.Is(err, io.EOF) {
 			r.EOF = true
 			return nil
 		}
