@@ -1,6 +1,7 @@
 import type { Arena } from "./arena.ts";
 import type { Clock } from "./clock.ts";
 import { Pacer } from "./congestion/pacer.ts";
+import { Silence } from "./congestion/silence.ts";
 import {
   type Congestion,
   type CongestionController,
@@ -138,6 +139,7 @@ export class Sender implements PacketSink {
   /** The MTU that the segments in the queue are cut for, and the one that the controller knows of. */
   #cutFor: number;
   #controlledFor = 0;
+  readonly #silence = new Silence();
   /** The packets of a burst that the controller knows of. */
   #burst = 0;
   readonly #sampler: RttSampler;
@@ -259,7 +261,7 @@ export class Sender implements PacketSink {
       this.#controller.onBurst?.(size * this.path.mtu);
     }
     this.pacer.configure(size, pacingRate, mtu);
-    this.pacer.paceStream(this.#controller.pacingRate, mtu);
+    this.pacer.paceStream(Math.min(this.#controller.pacingRate, this.#silence.rate), mtu);
   }
 
   // --- from the application ---
@@ -713,6 +715,7 @@ export class Sender implements PacketSink {
     const acked = this.#inFlightBefore - buffer.inFlight;
     if (acked > 0) {
       this.#ackedAt = now;
+      this.#silence.end();
       this.answered ||= this.trusted;
       this.pacer.credit(acked);
       buffer.detector.allowTailProbe();
@@ -859,7 +862,10 @@ export class Sender implements PacketSink {
       if (buffer.detector.nextSkipped(now) <= now) this.#detectLoss();
       buffer.rates.span = distance(buffer.nxt, buffer.una);
       const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
-      if (count > 0) this.#controller.onTimeout(now, count, buffer.rates.inFlight);
+      if (count > 0) {
+        this.#controller.onTimeout(now, count, buffer.rates.inFlight);
+        this.#silence.onTimeout(now, this.rto.rto, buffer.inFlight * this.path.mtu, this.path.mtu);
+      }
       if (buffer.waiting === 0 && this.#tailProbeAt(this.#timeoutAt) <= now) {
         buffer.detector.probeTail();
       }

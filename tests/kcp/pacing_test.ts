@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Pacer } from "../../kcp/congestion/pacer.ts";
 import { Unlimited } from "../../kcp/congestion/unlimited.ts";
-import { ACK, End, opened, queue, sent } from "./harness.ts";
+import { ACK, End, opened, PUSH, queue, sent } from "./harness.ts";
 
 const patient = { deadLinkTime: Infinity } as const;
 
@@ -167,5 +167,32 @@ Deno.test("pacing: it works on clocks that start below zero, and far above", () 
     assert(a.kcp.deadline <= start, `data is due at once, not at ${a.kcp.deadline}`);
     const got = departures(a, start, start + 1000);
     assertAlmostEquals(got.length, 12, 1, `packets in the first second from ${start}`);
+  }
+});
+
+Deno.test("pacing: what is sent again is spread over time while nothing at all is acknowledged", () => {
+  for (const options of [{ nc: true }, { nc: false, congestion: "cubic" as const }, {}]) {
+    const a = opened({
+      nodelay: 1,
+      interval: 10,
+      resend: 2,
+      sndWnd: 200,
+      deadLinkTime: Infinity,
+      ...options,
+    });
+    for (let n = 0; n < 100; n++) a.kcp.send(new Uint8Array(1376));
+    const times: number[] = [];
+    for (let now = 0; now < 30_000; now = Math.max(now + 0.01, a.kcp.deadline)) {
+      for (const segment of a.segments(now)) if (segment.cmd === PUSH) times.push(now);
+    }
+    const late = times.filter((time) => time > 5000);
+    const most = Math.max(
+      ...late.map((time) => late.filter((t) => t >= time && t < time + 5).length),
+    );
+    assert(late.length > 20, `${late.length} were sent again`);
+    assert(most <= 16, `${most} left within 5 ms`);
+    // The first sign of life ends it: everything that has timed out is sent at once.
+    a.input(30_000, { cmd: ACK, sn: 0, ts: 0, una: 1 });
+    if (options.nc) assert(a.segments(30_000).length > 20, "after that, it is not slower");
   }
 });
