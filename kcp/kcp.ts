@@ -830,7 +830,7 @@ export class Kcp {
    * that knows that the network is back. kcp-go has it as `ResetRTO`.
    */
   resume(): void {
-    this.#sender.resume(true);
+    this.#sender.resumeNow();
     // Without data, a question opens the conversation.
     if (this.#origin.extensions && this.#sender.buffer.inFlight === 0) {
       this.#sender.askWindow = true;

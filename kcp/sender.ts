@@ -662,6 +662,12 @@ export class Sender implements PacketSink {
     if (remote.wnd === 0) remote.probeAt = Math.min(remote.probeAt, this.#clock.now);
   }
 
+  /** Retransmits at once all that has timed out: the application says that the path works again. */
+  resumeNow(): void {
+    this.#silence.end();
+    this.resume(true);
+  }
+
   /**
    * Handles the first packet after a silence of `silence` ms. After an outage the oldest segment is
    * sent at once, since its next timeout may be far away.
