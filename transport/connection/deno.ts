@@ -226,8 +226,11 @@ export class DenoSocket implements DatagramSocket {
     }
   }
 
-  /** Closes the socket, or gives it back if it is lent. */
-  close(): void {
+  /**
+   * Closes the socket, or gives it back if it is lent. The port is free when the promise resolves: until
+   * it has ended, a receive holds the socket.
+   */
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#errorPause.end();
@@ -241,6 +244,7 @@ export class DenoSocket implements DatagramSocket {
     } catch {
       // Other code has closed it before.
     }
+    await this.#receiving?.catch(() => {});
   }
 
   /** Keeps the process alive while the socket is open. This is the initial state. */

@@ -389,3 +389,12 @@ for (
     assert(message.includes("--unstable-net"), message);
   });
 }
+Deno.test("deno: the port is free when the listener has closed", async () => {
+  const first = await listen({ hostname: "127.0.0.1", bind: deno() });
+  const { port } = first.addr;
+  first.close();
+  await first.closed;
+  const second = await listen({ hostname: "127.0.0.1", port, bind: deno() });
+  second.close();
+  await second.closed;
+});
