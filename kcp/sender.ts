@@ -676,6 +676,7 @@ export class Sender implements PacketSink {
     const { buffer } = this;
     const { rto, srtt } = this.rto;
     if (silence < rto || buffer.inFlight === 0) return;
+    this.#silence.hear();
     // What vanishes is sent at long intervals. The answers to probes are no reason to send it again.
     if (this.path.vanishes(OVERHEAD + buffer.length(buffer.una)) && !this.path.understood) return;
     // What was sent at the end of the outage may be lost, too, or its answer is under way.

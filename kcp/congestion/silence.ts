@@ -16,14 +16,31 @@ const LEAST = 8;
 export class Silence {
   /** Bytes per second; `Infinity` as long as acknowledgments come. */
   rate = Infinity;
-  /** Rounds of timeouts since the last acknowledgment. */
+  /** Rounds of timeouts since the last acknowledgment, or since the peer was heard again. */
   #rounds = 0;
+  /** Whether the peer was heard again since the last acknowledgment. */
+  #heard = false;
   /** When the present round began, in ms, and from when on a timeout belongs to the next one. */
   #began = 0;
   #nextAt = -Infinity;
 
-  /** Something was acknowledged. */
+  /** Something was acknowledged, or the application says that the path works again. */
   end(): void {
+    this.#begin();
+    this.#heard = false;
+  }
+
+  /**
+   * The peer is heard again, which acknowledges nothing: an outage has ended. If what is sent at once then
+   * brings no acknowledgment, it was none.
+   */
+  hear(): void {
+    if (this.#heard) return;
+    this.#heard = this.#rounds > ROUNDS;
+    this.#begin();
+  }
+
+  #begin(): void {
     this.rate = Infinity;
     this.#rounds = 0;
     this.#nextAt = -Infinity;

@@ -112,6 +112,8 @@ export class AddressConfirmation {
     if (kcp.reported) kcp.rcvLimit = Infinity;
     // The peer is there, so the last probe or its answer was lost.
     if (now >= this.#lastProbeAt + HEARD_PACE * kcp.rto) this.#probe(now);
+    // It may have been lost before the path was back, and the peer may send nothing more.
+    else this.#nextProbeAt = Math.min(this.#nextProbeAt, this.#lastProbeAt + kcp.rto);
   }
 
   /**
