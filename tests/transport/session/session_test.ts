@@ -326,6 +326,17 @@ Deno.test("Session: an unconfirmed peer is probed again with what is heard, each
   assertEquals(at, Array.from({ length: 20 }, (_, i) => 50 * i));
 });
 
+Deno.test("Session: what is heard just after a probe leaves the next one an RTO to wait, whatever the backoff", () => {
+  const a = session({ deadLinkTime: 60_000 });
+  a.machine.confirm(false);
+  a.machine.input(encode({ sn: 0, data: pattern(9) }), 0);
+  const last = probes(a.idle(0, 2700)).at(-1)!;
+  assertEquals(last, 2637.5, "the next one is due after 1519 ms");
+  // The path is back; nothing more is heard.
+  a.machine.input(encode({ sn: 0, data: pattern(9) }), 2670);
+  assertEquals(probes(a.idle(2670, 4000))[0], last + 200);
+});
+
 Deno.test("Session: an answer to the probe confirms an address; data does not", () => {
   const a = session({});
   a.machine.confirm(false);
