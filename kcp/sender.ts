@@ -871,7 +871,9 @@ export class Sender implements PacketSink {
       const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
       if (count > 0) {
         this.#controller.onTimeout(now, count, buffer.rates.inFlight);
-        this.#silence.onTimeout(now, this.rto.rto, buffer.inFlight * this.path.mtu, this.path.mtu);
+        // A segment that was cut for a larger MTU leaves in pieces.
+        const size = Math.max(this.path.mtu, OVERHEAD + buffer.length(buffer.una));
+        this.#silence.onTimeout(now, this.rto.rto, buffer.inFlight * size, size);
       }
       if (buffer.waiting === 0 && this.#tailProbeAt(this.#timeoutAt) <= now) {
         buffer.detector.probeTail();

@@ -2,8 +2,10 @@
 const ROUNDS = 2;
 /** The part of the time between two rounds over which it is spread. */
 const PART = 1 / 2;
-/** Packets that the rate gives in this time at least: a single segment waits for nothing. */
+/** Segments that the rate gives in this time at least: a single one waits for nothing. */
 const LEAST = 8;
+/** The time between two rounds is taken for this in ms at most: the longest timeout. */
+const MOST_TIME = 60_000;
 
 /**
  * Slows down what is sent again while nothing at all is acknowledged.
@@ -51,13 +53,13 @@ export class Silence {
    *
    * @param rto The timeout of a first transmission in ms: segments of one round time out within it.
    * @param bytes Bytes that may have to be sent again.
-   * @param mtu Bytes of a full packet.
+   * @param size Bytes of a full segment.
    */
-  onTimeout(now: number, rto: number, bytes: number, mtu: number): void {
+  onTimeout(now: number, rto: number, bytes: number, size: number): void {
     if (now < this.#nextAt) return;
-    const time = now - this.#began;
+    const time = Math.min(now - this.#began, MOST_TIME);
     if (++this.#rounds > ROUNDS) {
-      this.rate = Math.max(bytes, LEAST * mtu) * 1000 / (PART * Math.max(rto, time));
+      this.rate = Math.max(bytes, LEAST * size) * 1000 / (PART * Math.max(rto, time));
     }
     this.#began = now;
     this.#nextAt = now + rto;
