@@ -87,7 +87,9 @@ export class AddressConfirmation {
   }
 
   get #silenceEnds(): number {
-    const ends = this.#heardAt + Math.min(MAX_SILENCE, this.#kcp.options.deadLinkTime);
+    // A peer that this side has called is not invented.
+    const most = this.#asks ? Infinity : MAX_SILENCE;
+    const ends = this.#heardAt + Math.min(most, this.#kcp.options.deadLinkTime);
     return Math.max(ends, this.#graceEnds);
   }
 

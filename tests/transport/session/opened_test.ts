@@ -117,15 +117,15 @@ Deno.test("opened: under a flood, the listener asks for a proof first; a greetin
   }
 });
 
-Deno.test("opened: without a peer it rejects as unreachable after the deadLinkTime, at most 30 s", async () => {
-  for (const [deadLinkTime, expected] of [[2000, 2000], [30_000, 30_000], [100_000, 30_000]]) {
+Deno.test("opened: without a peer it rejects as unreachable after the deadLinkTime", async () => {
+  for (const deadLinkTime of [2000, 30_000, 100_000]) {
     const net = network();
     await net.run(async () => {
       const client = net.connect({ ...SERVER, ...turbo, deadLinkTime });
       const error = await assertRejects(() => client.opened, ConnectionError);
       assertEquals(error.kind, "unreachable");
       assert(error.message.includes("10.0.0.1:80"), error.message);
-      assert(net.now >= expected && net.now < expected + 1000, `after ${net.now} ms`);
+      assert(net.now >= deadLinkTime && net.now < deadLinkTime + 1000, `after ${net.now} ms`);
       assertEquals((await assertRejects(() => client.closed, ConnectionError)).kind, "unreachable");
     });
   }
