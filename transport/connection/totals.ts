@@ -5,7 +5,7 @@
  */
 import type { KcpStats } from "../../kcp/stats.ts";
 import type { DatagramStats } from "../session/datagram_queue.ts";
-import type { Endpoint, EndpointStats } from "../session/endpoint.ts";
+import { emptyCounters, type Endpoint, type EndpointStats } from "../session/endpoint.ts";
 import type { ConnectionErrorKind } from "../session/errors.ts";
 import type { FecStats } from "../session/pipeline.ts";
 import type { Session } from "../session/session.ts";
@@ -201,20 +201,7 @@ function emptyTotals(): Totals {
       bytesHeld: 0,
       fecGroups: 0,
     },
-    sockets: {
-      packetsIn: 0,
-      forged: 0,
-      replayed: 0,
-      invalid: 0,
-      unknown: 0,
-      afterEnd: 0,
-      refused: 0,
-      noMemory: 0,
-      asked: 0,
-      accepted: 0,
-      migrated: 0,
-      readErrors: 0,
-    },
+    sockets: { ...emptyCounters(), readErrors: 0 },
   };
 }
 

@@ -94,6 +94,26 @@ export interface EndpointStats {
   memoryHeld: number;
 }
 
+/** The counters of an endpoint that has done nothing. */
+export function emptyCounters(): Omit<
+  EndpointStats,
+  "sessions" | "unconfirmed" | "memoryUsed" | "memoryHeld"
+> {
+  return {
+    packetsIn: 0,
+    forged: 0,
+    replayed: 0,
+    invalid: 0,
+    unknown: 0,
+    afterEnd: 0,
+    refused: 0,
+    noMemory: 0,
+    asked: 0,
+    accepted: 0,
+    migrated: 0,
+  };
+}
+
 /** Memory is given back to the runtime when most of it was unused for this time, in ms. */
 const TRIM_AFTER = 2_000;
 /** How long (ms) after a move packets from the old address are accepted without moving back. */
@@ -142,19 +162,7 @@ export class Endpoint {
   /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
   #trimAt = Infinity;
   readonly #scratch: Scratch;
-  readonly #stats = {
-    packetsIn: 0,
-    forged: 0,
-    replayed: 0,
-    invalid: 0,
-    unknown: 0,
-    afterEnd: 0,
-    refused: 0,
-    noMemory: 0,
-    asked: 0,
-    accepted: 0,
-    migrated: 0,
-  };
+  readonly #stats = emptyCounters();
 
   /**
    * Makes an endpoint without sessions.

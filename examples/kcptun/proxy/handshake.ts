@@ -47,8 +47,44 @@ export interface Handshake {
   refuse(reason: Refusal): void;
 }
 
+/** What the handshakes share: what the client has sent and nobody has read, and what is due to it. */
+export abstract class BufferedHandshake implements Handshake {
+  request: ProxyRequest | null = null;
+  failed = false;
+  /** Bytes of the client that were not read yet. */
+  protected held = new Uint8Array(0) as Uint8Array;
+  #output = new Uint8Array(0) as Uint8Array;
+
+  get rest(): Uint8Array {
+    return this.held;
+  }
+
+  takeOutput(): Uint8Array {
+    const output = this.#output;
+    this.#output = new Uint8Array(0);
+    return output;
+  }
+
+  input(bytes: Uint8Array): void {
+    if (this.failed) return;
+    this.held = joined(this.held, bytes);
+    if (!this.request) this.read();
+  }
+
+  abstract accept(hostname: string, port: number): void;
+  abstract refuse(reason: Refusal): void;
+
+  /** Reads what is held, up to the request. */
+  protected abstract read(): void;
+
+  /** Sends bytes to the client. */
+  protected send(bytes: Uint8Array): void {
+    this.#output = joined(this.#output, bytes);
+  }
+}
+
 /** Joins two pieces of bytes. */
-export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   if (a.length === 0) return b.slice();
   const both = new Uint8Array(a.length + b.length);
   both.set(a);

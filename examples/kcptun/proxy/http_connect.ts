@@ -3,13 +3,7 @@
  *
  * @module
  */
-import {
-  type Handshake,
-  isHostname,
-  joined,
-  type ProxyRequest,
-  type Refusal,
-} from "./handshake.ts";
+import { BufferedHandshake, isHostname, type Refusal } from "./handshake.ts";
 
 /** Most bytes of the head of a request. */
 const MAX_HEAD = 16_384;
@@ -40,48 +34,30 @@ function endOfHead(bytes: Uint8Array): number {
 }
 
 /** The beginning of a connection to an HTTP proxy. It waits for at most 16 KiB. */
-export class HttpHandshake implements Handshake {
-  request: ProxyRequest | null = null;
-  failed = false;
-  #held = new Uint8Array(0) as Uint8Array;
-  #output = new Uint8Array(0) as Uint8Array;
-
-  get rest(): Uint8Array {
-    return this.#held;
-  }
-
-  takeOutput(): Uint8Array {
-    const output = this.#output;
-    this.#output = new Uint8Array(0);
-    return output;
-  }
-
-  input(bytes: Uint8Array): void {
-    if (this.failed) return;
-    this.#held = joined(this.#held, bytes);
-    if (this.request) return;
-    const end = endOfHead(this.#held);
+export class HttpHandshake extends BufferedHandshake {
+  protected override read(): void {
+    const end = endOfHead(this.held);
     if (end < 0 || end > MAX_HEAD) {
-      if (this.#held.length >= MAX_HEAD) {
+      if (this.held.length >= MAX_HEAD) {
         this.#fail("431 Request Header Fields Too Large", "The head has more than 16 KiB");
       }
       return;
     }
-    const [line] = decoder.decode(this.#held.subarray(0, end)).split(/\r?\n/, 1);
-    this.#held = this.#held.slice(end);
-    this.#read(line);
+    const [line] = decoder.decode(this.held.subarray(0, end)).split(/\r?\n/, 1);
+    this.held = this.held.slice(end);
+    this.#readLine(line);
   }
 
-  accept(): void {
-    this.#send("HTTP/1.1 200 Connection established\r\n\r\n");
+  override accept(): void {
+    this.#sendText("HTTP/1.1 200 Connection established\r\n\r\n");
   }
 
-  refuse(reason: Refusal): void {
+  override refuse(reason: Refusal): void {
     this.#fail(STATUS[reason], `The destination was not reached: ${reason}`);
   }
 
   /** Reads the first line of a request. */
-  #read(line: string): void {
+  #readLine(line: string): void {
     const parts = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP\/1\.\d$/.exec(line);
     if (!parts) return this.#fail("400 Bad Request", "The first line is no request of HTTP/1");
     const [, method, target] = parts;
@@ -101,14 +77,14 @@ export class HttpHandshake implements Handshake {
     this.request = { command: "connect", hostname, port };
   }
 
-  #send(text: string): void {
-    this.#output = joined(this.#output, encoder.encode(text));
+  #sendText(text: string): void {
+    this.send(encoder.encode(text));
   }
 
   #fail(status: string, reason: string, headers = ""): void {
     this.failed = true;
     const body = `${reason}\n`;
-    this.#send(
+    this.#sendText(
       `HTTP/1.1 ${status}\r\n${headers}content-type: text/plain\r\n` +
         `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
     );

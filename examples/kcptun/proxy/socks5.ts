@@ -3,13 +3,7 @@
  *
  * @module
  */
-import {
-  type Handshake,
-  isHostname,
-  joined,
-  type ProxyRequest,
-  type Refusal,
-} from "./handshake.ts";
+import { BufferedHandshake, isHostname, type ProxyRequest, type Refusal } from "./handshake.ts";
 import { formatIP, parseIP } from "./ip.ts";
 
 const VERSION = 5;
@@ -88,74 +82,54 @@ export function requestBytes({ command, hostname, port }: ProxyRequest): Uint8Ar
 }
 
 /** The beginning of a SOCKS5 connection. It waits for at most 519 bytes. */
-export class Socks5Handshake implements Handshake {
-  request: ProxyRequest | null = null;
-  failed = false;
-  #held = new Uint8Array(0) as Uint8Array;
-  #output = new Uint8Array(0) as Uint8Array;
+export class Socks5Handshake extends BufferedHandshake {
   #greeted = false;
 
-  get rest(): Uint8Array {
-    return this.#held;
-  }
-
-  takeOutput(): Uint8Array {
-    const output = this.#output;
-    this.#output = new Uint8Array(0);
-    return output;
-  }
-
-  input(bytes: Uint8Array): void {
-    if (this.failed) return;
-    this.#held = joined(this.#held, bytes);
+  protected override read(): void {
     if (!this.#greeted) this.#greet();
-    if (this.#greeted && !this.request && !this.failed) this.#readRequest();
+    if (this.#greeted && !this.failed) this.#readRequest();
   }
 
-  accept(hostname: string, port: number): void {
+  override accept(hostname: string, port: number): void {
     this.#reply(SUCCEEDED, hostname, port);
   }
 
-  refuse(reason: Refusal): void {
+  override refuse(reason: Refusal): void {
     this.#fail(REPLIES[reason]);
   }
 
   /** Reads the methods of authentication that the client offers. */
   #greet(): void {
-    const [version, count] = this.#held;
+    const [version, count] = this.held;
     // A version that is not ours may have no methods at all: it is not waited for.
     if (version !== undefined && version !== VERSION) {
       this.failed = true;
       return;
     }
-    if (count === undefined || this.#held.length < 2 + count) return;
-    const methods = this.#held.subarray(2, 2 + count);
-    this.#held = this.#held.slice(2 + count);
+    if (count === undefined || this.held.length < 2 + count) return;
+    const methods = this.held.subarray(2, 2 + count);
+    this.held = this.held.slice(2 + count);
     this.#greeted = methods.includes(NO_AUTHENTICATION);
     this.failed = !this.#greeted;
-    this.#send(Uint8Array.of(VERSION, this.#greeted ? NO_AUTHENTICATION : NO_METHOD));
+    this.send(Uint8Array.of(VERSION, this.#greeted ? NO_AUTHENTICATION : NO_METHOD));
   }
 
   #readRequest(): void {
-    if (this.#held.length < 5) return;
-    const [version, command] = this.#held;
+    if (this.held.length < 5) return;
+    const [version, command] = this.held;
     if (version !== VERSION) return this.#fail(FAILURE);
-    const found = readDestination(this.#held.subarray(3));
+    const found = readDestination(this.held.subarray(3));
     if (found === "incomplete") return;
     if (found === "type") return this.#fail(UNKNOWN_ADDRESS_TYPE);
     if (found === "name") return this.#fail(FAILURE);
     if (command !== CONNECT && command !== ASSOCIATE) return this.#fail(UNKNOWN_COMMAND);
     const { hostname, port, length } = found;
     this.request = { command: command === CONNECT ? "connect" : "associate", hostname, port };
-    this.#held = this.#held.slice(3 + length);
-  }
-
-  #send(bytes: Uint8Array): void {
-    this.#output = joined(this.#output, bytes);
+    this.held = this.held.slice(3 + length);
   }
 
   #reply(code: number, hostname: string, port: number): void {
-    this.#send(Uint8Array.of(VERSION, code, 0, ...destinationBytes(hostname, port)));
+    this.send(Uint8Array.of(VERSION, code, 0, ...destinationBytes(hostname, port)));
   }
 
   #fail(code: number): void {

@@ -43,6 +43,20 @@ export interface TunnelEnd extends AsyncDisposable {
   readonly log: string;
 }
 
+/** Flags of both ends. */
+const SHARED = ["--key", "a secret", "--smuxver", "2"];
+
+/** An end in this process. */
+function endOf(port: number, lines: string[], tunnel: { close(): Promise<void> }): TunnelEnd {
+  return {
+    port,
+    get log() {
+      return lines.join("\n");
+    },
+    [Symbol.asyncDispose]: () => tunnel.close(),
+  };
+}
+
 /** Starts a server. */
 export async function startServer(
   player: Player,
@@ -51,17 +65,7 @@ export async function startServer(
   flags: readonly string[],
 ): Promise<TunnelEnd> {
   const to = typeof target === "number" ? `127.0.0.1:${target}` : target;
-  const args = [
-    "-l",
-    `127.0.0.1:${port}`,
-    "-t",
-    to,
-    "--key",
-    "a secret",
-    "--smuxver",
-    "2",
-    ...flags,
-  ];
+  const args = ["-l", `127.0.0.1:${port}`, "-t", to, ...SHARED, ...flags];
   if (player === "theirs") {
     // Where it has the flag, it would hold back the end of a connection for 30 s.
     const wait = hasFlag("server", "closewait") ? ["--closewait", "0"] : [];
@@ -69,13 +73,7 @@ export async function startServer(
   }
   const lines: string[] = [];
   const server = await TunnelServer.start(settingsOf("server", args), (line) => lines.push(line));
-  return {
-    port,
-    get log() {
-      return lines.join("\n");
-    },
-    [Symbol.asyncDispose]: () => server.close(),
-  };
+  return endOf(port, lines, server);
 }
 
 /** Starts a client. */
@@ -85,31 +83,13 @@ export async function startClient(
   flags: readonly string[],
 ): Promise<TunnelEnd> {
   const port = freeTcpPort();
-  const args = [
-    ...[
-      "-l",
-      `127.0.0.1:${port}`,
-      "-r",
-      `127.0.0.1:${server}`,
-      "--key",
-      "a secret",
-      "--smuxver",
-      "2",
-    ],
-    ...flags,
-  ];
+  const args = ["-l", `127.0.0.1:${port}`, "-r", `127.0.0.1:${server}`, ...SHARED, ...flags];
   if (player === "theirs") {
     return Object.assign(await KcptunProgram.start("client", args), { port });
   }
   const lines: string[] = [];
   const client = await TunnelClient.start(settingsOf("client", args), (line) => lines.push(line));
-  return {
-    port,
-    get log() {
-      return lines.join("\n");
-    },
-    [Symbol.asyncDispose]: () => client.close(),
-  };
+  return endOf(port, lines, client);
 }
 
 /** Runs a test with a tunnel. If it fails, the logs of both ends are shown. */
