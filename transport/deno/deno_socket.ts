@@ -4,10 +4,11 @@
  * @module
  */
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
+import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
+import { ErrorPause, isClosedCode } from "../connection/error_pause.ts";
+import type { LentSocketOptions } from "../connection/lent_socket.ts";
+import type { Bind } from "../connection/udp.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
-import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
-import { ErrorPause, isClosedCode } from "./error_pause.ts";
-import type { Bind } from "./udp.ts";
 
 /**
  * Returns a function that opens sockets of Deno, for the `bind` option of `listen` and `connect`. On
@@ -37,11 +38,10 @@ export function deno(): Bind {
  */
 export function checkDenoSockets(name: "connect" | "listen"): void {
   if (typeof Deno === "undefined") {
-    const { process } = globalThis as { process?: { versions?: { node?: string } } };
-    const instead = process?.versions?.node === undefined
-      ? `${name}On of "@lowlatency/kcp/transport" with a socket of your own`
-      : `import { ${name} } from "@lowlatency/kcp/node"`;
-    throw new Error(`Cannot open a UDP socket: this runtime is not Deno; use ${instead}`);
+    throw new Error(
+      `Cannot open a socket of Deno: this runtime is not Deno; import { ${name} } from ` +
+        '"@lowlatency/kcp", which opens a socket of the runtime',
+    );
   }
   if (typeof Deno.listenDatagram !== "function") {
     throw new Error(
@@ -49,14 +49,6 @@ export function checkDenoSockets(name: "connect" | "listen"): void {
         'or set "unstable": ["net"] in deno.json',
     );
   }
-}
-
-/** Options of a {@linkcode DenoSocket}, and of a socket of Node.js. */
-export interface LentSocketOptions {
-  /**
-   * Whether the socket belongs to the application: the library does not close it. Default: false.
-   */
-  lent?: boolean;
 }
 
 /**
