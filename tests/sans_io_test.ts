@@ -15,9 +15,8 @@ const AROUND = ["transport/connection", "transport/link", "transport/mux"];
 
 /** Modules that touch a runtime: the adapters, their clock, and what chooses a socket. */
 const ADAPTERS = [
-  "transport/connection/deno.ts",
+  "transport/connection/builtin_modules.ts",
   "transport/connection/exit.ts",
-  "transport/connection/node.ts",
   "transport/connection/system_clock.ts",
   "transport/connection/udp.ts",
   "transport/link/delayed_sender.ts",
