@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { kernelFiles } from "../../transport/kernels.ts";
 import { writeDeclarations } from "./declarations.ts";
 import { ENTRIES, manifest } from "./manifest.ts";
 import { installTools, runTool } from "./tools.ts";
@@ -13,6 +14,11 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Files that go into the package as they are. */
 const TEXTS = ["README.md", "CHANGELOG.md", "LICENSE"];
+
+/** What the import of a .wasm file gives, where a build compiles it. */
+const KERNEL_TYPES = `declare const module: WebAssembly.Module;
+export default module;
+`;
 
 /** The URL of the repository that a workflow of GitHub builds from; undefined elsewhere. */
 function repositoryOfWorkflow(): string | undefined {
@@ -37,6 +43,12 @@ export async function build(folder: string): Promise<void> {
     env: { ENTRIES: JSON.stringify(Object.fromEntries(modules)), FOLDER: folder },
   });
   await writeDeclarations(ROOT, files, folder);
+  const kernels = join(folder, "kernels");
+  await Deno.mkdir(kernels);
+  await Deno.writeTextFile(join(kernels, "module.d.ts"), KERNEL_TYPES);
+  for (const [name, bytes] of Object.entries(kernelFiles())) {
+    await Deno.writeFile(join(kernels, name), bytes);
+  }
   for (const text of TEXTS) await Deno.copyFile(join(ROOT, text), join(folder, text));
   const json = JSON.stringify(manifest(repositoryOfWorkflow()), null, 2);
   await Deno.writeTextFile(join(folder, "package.json"), json + "\n");

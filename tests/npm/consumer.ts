@@ -10,6 +10,12 @@ import { npm, pathOfTool, run, runTool, type TOOLS } from "./tools.ts";
 
 const PROGRAMS = new URL("consumer/", import.meta.url);
 
+/** A build that compiles kernels ahead imports their files. */
+const KERNEL = `
+import crc32 from "${config.name}/kernels/crc32.wasm";
+export const kernel: WebAssembly.Module = crc32;
+`;
+
 /** Every entry loads, and gives the same to `import` and to `require`, where that takes modules. */
 const LOADING = `
 import { createRequire } from "node:module";
@@ -80,7 +86,7 @@ export class Consumer {
     const all = neutral.map((subpath, i) =>
       `export * as n${i} from "${consumer.specifierOf(subpath)}";\n`
     );
-    await Deno.writeTextFile(join(folder, "all.ts"), all.join(""));
+    await Deno.writeTextFile(join(folder, "all.ts"), all.join("") + KERNEL);
     await Deno.writeTextFile(join(folder, "loading.js"), LOADING);
     await Deno.writeTextFile(join(folder, "timing.js"), TIMING);
     return consumer;

@@ -46,7 +46,11 @@ export function manifest(repository?: string): Record<string, unknown> {
     type: "module",
     sideEffects: false,
     engines: { node: "^20.16 || >=22.3" },
-    exports: { ...Object.fromEntries(exports), "./package.json": "./package.json" },
+    exports: {
+      ...Object.fromEntries(exports),
+      "./kernels/*.wasm": { types: "./kernels/module.d.ts", default: "./kernels/*.wasm" },
+      "./package.json": "./package.json",
+    },
     dependencies: DEPENDENCIES,
     publishConfig: { access: "public" },
   };

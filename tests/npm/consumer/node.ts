@@ -3,7 +3,13 @@
  *
  * @module
  */
+import { readFile } from "node:fs/promises";
+import { activeKernels, useKernels } from "@lowlatency/kcp/kernels";
 import { connect, listen } from "@lowlatency/kcp/node";
+
+const kernel = new URL(import.meta.resolve("@lowlatency/kcp/kernels/crc32.wasm"));
+useKernels({ crc32: await WebAssembly.compile(new Uint8Array(await readFile(kernel))) });
+if (activeKernels().crc32.path !== "precompiled") throw new Error("the kernel is not used");
 
 const listener = await listen({ hostname: "127.0.0.1" });
 const client = await connect({ port: listener.addr.port });
