@@ -5,10 +5,10 @@
  * @module
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { crc32 } from "../../crypt/crc32.ts";
-import { type CipherName, createCipher } from "../../crypt/mod.ts";
-import { ReedSolomon } from "../../fec/mod.ts";
-import { Arena } from "../../kcp/mod.ts";
+import { crc32 } from "../../../crypt/crc32.ts";
+import { type CipherName, createCipher } from "../../../crypt/mod.ts";
+import { ReedSolomon } from "../../../fec/mod.ts";
+import { Arena } from "../../../kcp/mod.ts";
 import {
   activeKernels,
   kernelBytes,
@@ -17,9 +17,9 @@ import {
   type KernelName,
   type KernelState,
   useKernels,
-} from "../../kernels/mod.ts";
-import { pattern } from "../vectors/pattern.ts";
-import { fromHex, readVectors } from "../vectors/vectors.ts";
+} from "../../../transport/kernels.ts";
+import { pattern } from "../../vectors/pattern.ts";
+import { fromHex, readVectors } from "../../vectors/vectors.ts";
 
 const NAMES: KernelName[] = ["aes", "chacha20Poly1305", "copy", "crc32", "galoisField", "salsa20"];
 const RELAXED: KernelName[] = ["aes", "chacha20Poly1305", "galoisField"];

@@ -25,10 +25,10 @@
  *
  * @module
  */
-export { activeKernels } from "./active_kernels.ts";
-export { kernelBytes } from "./kernel_files.ts";
-export { kernelFiles } from "./kernel_files.ts";
-export { useKernels } from "./use_kernels.ts";
-export type { KernelModules } from "./use_kernels.ts";
-export type { KernelName } from "./active_kernels.ts";
-export type { KernelState } from "./active_kernels.ts";
+export { activeKernels } from "./kernels/mod.ts";
+export { kernelBytes } from "./kernels/mod.ts";
+export { kernelFiles } from "./kernels/mod.ts";
+export { useKernels } from "./kernels/mod.ts";
+export type { KernelModules } from "./kernels/mod.ts";
+export type { KernelName } from "./kernels/mod.ts";
+export type { KernelState } from "./kernels/mod.ts";

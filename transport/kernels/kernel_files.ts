@@ -1,17 +1,17 @@
-import { RELAXED_WASM as AES_RELAXED, WASM as AES } from "../crypt/aes_wasm.ts";
+import { RELAXED_WASM as AES_RELAXED, WASM as AES } from "../../crypt/aes_wasm.ts";
 import {
   RELAXED_WASM as CHACHA20_POLY1305_RELAXED,
   WASM as CHACHA20_POLY1305,
-} from "../crypt/chacha20_poly1305_wasm.ts";
-import { WASM as CRC32 } from "../crypt/crc32_wasm.ts";
-import { WASM as SALSA20 } from "../crypt/salsa20_wasm.ts";
+} from "../../crypt/chacha20_poly1305_wasm.ts";
+import { WASM as CRC32 } from "../../crypt/crc32_wasm.ts";
+import { WASM as SALSA20 } from "../../crypt/salsa20_wasm.ts";
 import {
   RELAXED_WASM as GALOIS_FIELD_RELAXED,
   WASM as GALOIS_FIELD,
-} from "../fec/galois_field_wasm.ts";
-import { WASM as COPY } from "../kcp/copy_wasm.ts";
-import type { KernelName } from "../kcp/kernel_source.ts";
-import { decodeModule } from "../kcp/wasm_support.ts";
+} from "../../fec/galois_field_wasm.ts";
+import { WASM as COPY } from "../../kcp/copy_wasm.ts";
+import type { KernelName } from "../../kcp/kernel_source.ts";
+import { decodeModule } from "../../kcp/wasm_support.ts";
 
 /** The variants of a kernel in base64, and the name of its files. */
 interface Entry {

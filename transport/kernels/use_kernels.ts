@@ -1,4 +1,4 @@
-import { KERNEL_NAMES, type KernelName, kernelSource, labelOf } from "../kcp/kernel_source.ts";
+import { KERNEL_NAMES, type KernelName, kernelSource, labelOf } from "../../kcp/kernel_source.ts";
 
 /** Modules by the names of their kernels. */
 export type KernelModules = { readonly [name in KernelName]?: WebAssembly.Module | undefined };

@@ -3,7 +3,7 @@ import {
   type KernelName,
   kernelSource,
   type KernelState,
-} from "../kcp/kernel_source.ts";
+} from "../../kcp/kernel_source.ts";
 
 export type { KernelName, KernelState };
 
