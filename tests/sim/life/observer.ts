@@ -16,11 +16,14 @@ const MAX_ALL_STEPS = 3_000_000;
 
 /** What the processes of a run tell. */
 export class Observer implements Surroundings {
+  readonly world: World;
   #steps = 0;
   #stepsAt = -1;
   #allSteps = 0;
 
-  constructor(readonly world: World) {}
+  constructor(world: World) {
+    this.world = world;
+  }
 
   get network() {
     return this.world.network;
