@@ -53,7 +53,14 @@ const BELOW: Record<string, string[]> = {
 const PACKAGES: Record<string, string[]> = {
   "crypt": ["@noble/ciphers", "@noble/hashes"],
   "transport/connection": ["node:dgram", "node:dns/promises", "node:os"],
-  "transport/node": ["node:dgram", "node:dns/promises", "node:os"],
+  "transport/node": [
+    "node:buffer",
+    "node:dgram",
+    "node:dns/promises",
+    "node:os",
+    "node:stream",
+    "node:timers",
+  ],
 };
 
 /** Entry files of transport/. They export what the rooms hold, and hold nothing themselves. */

@@ -1,8 +1,9 @@
 /**
- * Connections over UDP sockets of `node:dgram`.
+ * Connections over UDP sockets of `node:dgram`, and streams of `node:stream` over connections.
  *
  * @module
  */
+export { ConnectionDuplex, toDuplex, type ToDuplexOptions } from "./duplex.ts";
 export {
   type Bind,
   type BindOptions,
@@ -14,3 +15,4 @@ export {
 } from "./listen.ts";
 export type { NodeOptions } from "./node_options.ts";
 export { NodeSocket } from "./node_socket.ts";
+export type { StreamAddress, StreamConnection } from "./stream_connection.ts";
