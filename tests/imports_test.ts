@@ -13,6 +13,7 @@ const BELOW: Record<string, string[]> = {
   "kcp": [],
   "fec": ["kcp"],
   "crypt": ["kcp"],
+  "transport/kernels": ["kcp", "fec", "crypt"],
   "transport/session": ["kcp", "fec", "crypt"],
   "transport/connection": ["kcp", "fec", "crypt", "transport/session"],
   "transport/linux": ["kcp", "fec", "crypt", "transport/session", "transport/connection"],
@@ -64,7 +65,15 @@ const PACKAGES: Record<string, string[]> = {
 };
 
 /** Entry files of transport/. They export what the rooms hold, and hold nothing themselves. */
-const ENTRIES = ["deno.ts", "linux.ts", "mod.ts", "mux.ts", "node.ts", "simulated.ts"];
+const ENTRIES = [
+  "deno.ts",
+  "kernels.ts",
+  "linux.ts",
+  "mod.ts",
+  "mux.ts",
+  "node.ts",
+  "simulated.ts",
+];
 
 /**
  * The entries that load on any runtime: nothing that they load, now or later, imports a built-in
@@ -75,6 +84,7 @@ const ANY_RUNTIME = [
   "./kcp",
   "./fec",
   "./crypt",
+  "./kernels",
   "./transport",
   "./deno",
   "./linux",

@@ -8,7 +8,14 @@ import { assert, assertEquals } from "@std/assert";
 import { codeOf } from "./module_source.ts";
 
 /** The rooms of the machines: here nothing is asynchronous either. */
-const MACHINES = ["kcp", "fec", "crypt", "transport/session", "transport/mux/machine"];
+const MACHINES = [
+  "kcp",
+  "fec",
+  "crypt",
+  "transport/kernels",
+  "transport/session",
+  "transport/mux/machine",
+];
 
 /** Rooms that run machines. All their modules but the adapters are free of a runtime. */
 const AROUND = ["transport/connection", "transport/link", "transport/mux"];

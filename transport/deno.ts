@@ -23,8 +23,10 @@
  *
  * @module
  */
+export type { DenoAddress, DenoDatagramConn } from "./connection/deno_datagram_conn.ts";
 export type { LentSocketOptions } from "./connection/lent_socket.ts";
 export type { Bind, BindOptions, ConnectOptions, ListenOptions } from "./connection/udp.ts";
+export type { UdpAddress } from "./connection/udp_address.ts";
 export { connect, deno, DenoSocket, listen } from "./deno/mod.ts";
 export type { LinkControl } from "./link/link_control.ts";
 export type { BurstLoss, LinkOptions, Reorder, ResolvedLinkOptions } from "./link/link_options.ts";

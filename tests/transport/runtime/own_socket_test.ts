@@ -133,3 +133,11 @@ Deno.test("runtime: Deno: nothing of Node.js is used for an address", async () =
   listener.close();
   await listener.closed;
 });
+
+Deno.test("runtime: Deno without --unstable-net: the error names the flag", async () => {
+  const globals = { Deno: { version: Deno.version } };
+  const opens: (() => Promise<unknown>)[] = [() => connect({ port: 1 }), () => listen()];
+  for (const open of opens) {
+    await assertRejects(() => under(globals, open), Error, "--unstable-net");
+  }
+});
