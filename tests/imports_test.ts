@@ -53,10 +53,16 @@ const BELOW: Record<string, string[]> = {
 /** The packages and built-in modules that each room may import. */
 const PACKAGES: Record<string, string[]> = {
   "crypt": ["@noble/ciphers", "@noble/hashes"],
-  "transport/connection": ["node:dgram", "node:dns/promises", "node:os"],
+  "transport/connection": [
+    "node:dgram",
+    "node:diagnostics_channel",
+    "node:dns/promises",
+    "node:os",
+  ],
   "transport/node": [
     "node:buffer",
     "node:dgram",
+    "node:diagnostics_channel",
     "node:dns/promises",
     "node:os",
     "node:stream",

@@ -35,6 +35,7 @@ export {
   connect,
   ConnectionDuplex,
   type ConnectOptions,
+  type DiagnosticsChannels,
   listen,
   type ListenOptions,
   node,

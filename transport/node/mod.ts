@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { DiagnosticsChannels } from "./diagnostics.ts";
 export { ConnectionDuplex, toDuplex, type ToDuplexOptions } from "./duplex.ts";
 export {
   type Bind,

@@ -4,10 +4,14 @@
  *
  * @module
  */
+import { assertEquals } from "@std/assert";
+import { subscribe } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { listen as listenOwn } from "../../../mod.ts";
 import { connect, listen, node } from "../../../transport/node.ts";
-import { scenarios as streams } from "../../transport/node/duplex_scenarios.ts";
+import { type Scenario, scenarios as streams } from "../../transport/node/duplex_scenarios.ts";
+import { scenarios as sockets } from "../../transport/node/socket_scenarios.ts";
 
 /** ms after which a scenario is given up. */
 const TIMEOUT = 20_000;
@@ -26,7 +30,23 @@ const stray: unknown[] = [];
 process.on("uncaughtException", (error) => stray.push(error));
 process.on("unhandledRejection", (error) => stray.push(error));
 
-for (const [name, scenario] of Object.entries(streams)) {
+/** It must run before anything of `/node`, which publishes by itself. */
+async function rootPublishes(): Promise<void> {
+  const seen: unknown[] = [];
+  subscribe("kcp:listener:open", (message) => seen.push(message));
+  const listener = await listenOwn({ hostname: "127.0.0.1" });
+  assertEquals(seen, [{ listener }]);
+  listener.close();
+  await listener.closed;
+}
+
+const scenarios: Record<string, Scenario> = {
+  "the root entry publishes on channels, too": rootPublishes,
+  ...streams,
+  ...sockets,
+};
+
+for (const [name, scenario] of Object.entries(scenarios)) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let error: string | undefined;
   try {
