@@ -173,7 +173,11 @@ class TimerTable {
   readonly #time: VirtualTime;
   readonly #timers = new Map<number, FakeTimer>();
   #nextId = FIRST_ID;
-  readonly #real = { clearTimeout, clearInterval };
+  /** Bound, because browsers refuse to call them on another object. */
+  readonly #real = {
+    clearTimeout: clearTimeout.bind(globalThis),
+    clearInterval: clearInterval.bind(globalThis),
+  };
   /** Whether the runtime gives objects for timers, as Node.js does. */
   readonly #objects: boolean;
 
