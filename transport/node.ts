@@ -38,12 +38,18 @@ export {
   /** The option that chooses the kind of socket. */
   type BindOptions,
   connect,
+  ConnectionDuplex,
   /** The listener to connect to, and options of the session. */
   type ConnectOptions,
+  type DiagnosticsChannels,
   listen,
   /** The address to listen on, and options of the endpoint and of its sessions. */
   type ListenOptions,
   node,
   type NodeOptions,
   NodeSocket,
+  type StreamAddress,
+  type StreamConnection,
+  toDuplex,
+  type ToDuplexOptions,
 } from "./node/mod.ts";
