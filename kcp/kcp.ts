@@ -11,6 +11,7 @@ import {
   checkUint32,
   type KcpLiveOptions,
   type KcpOptions,
+  MIN_MTU,
   type NodelayOptions,
   type ResolvedKcpOptions,
   resolveOptions,
@@ -164,6 +165,35 @@ export class Kcp {
     this.#liveness.configure(this.#options.deadLinkTime);
     this.#sender.configure(this.#options);
     this.#receiver.configure(this.#options);
+  }
+
+  /**
+   * Tells the machine the largest packet that its socket takes, where the socket knows it, as one over
+   * QUIC does. Smaller ones than the settings ask for are sent from now on. When the limit rises again,
+   * larger ones are. The settings stay as they are; {@linkcode Kcp.pathMtu} is what is used.
+   *
+   * @param size Bytes, 50 to `Infinity`; at first `Infinity`, for a socket that does not tell.
+   * @throws {TypeError | RangeError} When it is no number, or less than 50.
+   *
+   * @example
+   * ```ts
+   * import { Kcp } from "@lowlatency/kcp/kcp";
+   *
+   * const kcp = new Kcp(1);
+   * kcp.limitPath(1287);
+   * console.log(kcp.pathMtu, kcp.options.mtu); // 1287 1400
+   * ```
+   */
+  limitPath(size: number): void {
+    if (typeof size !== "number") {
+      throw new TypeError(`Cannot limit packets to ${String(size)} bytes: it must be a number`);
+    }
+    if (!(size >= MIN_MTU)) {
+      throw new RangeError(
+        `Cannot limit packets to ${size} bytes: allowed are ${MIN_MTU} to Infinity`,
+      );
+    }
+    this.#sender.limitPath(Math.floor(size));
   }
 
   /**

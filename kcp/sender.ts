@@ -253,6 +253,15 @@ export class Sender implements PacketSink {
     this.#configurePacer();
   }
 
+  /** See {@linkcode Kcp.limitPath}. */
+  limitPath(size: number): void {
+    const { path } = this;
+    const before = path.mtu;
+    path.limit(size);
+    // What is in flight in larger packets may have to come again in pieces, if the peer knows them.
+    if (path.mtu < before && this.buffer.inFlight > 0 && !path.understood) path.ask();
+  }
+
   #configurePacer(): void {
     const { pacingRate, mtu } = this.#options;
     const { size } = this.buffer.rates.burst;

@@ -1,7 +1,7 @@
 import type { Connection } from "../connection/connection.ts";
 import { connectBeside } from "../connection/sockets.ts";
 import type { ConnectOptions } from "../connection/udp.ts";
-import { connect } from "../deno/listen.ts";
+import { connect } from "../runtime/listen.ts";
 import { addConnection, Mux } from "./mux.ts";
 import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.ts";
 

@@ -159,6 +159,8 @@ export class Endpoint {
   #untold: Session | null = null;
   readonly #timers = new TimerHeap<Entry>();
   #now = -Infinity;
+  /** The largest packet that the socket takes, in bytes; Infinity if it does not tell. */
+  #pathLimit = Infinity;
   /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
   #trimAt = Infinity;
   readonly #scratch: Scratch;
@@ -272,6 +274,15 @@ export class Endpoint {
     const session = new Session(conv, peer, now, options, this.arena, this.#protection);
     session.kcp.requireEcho(true);
     return this.#add(session).session;
+  }
+
+  /**
+   * Tells every session, and those that begin later, the largest packet that the socket takes: see
+   * {@linkcode Session.limitPath}.
+   */
+  limitPath(size: number): void {
+    this.#pathLimit = size;
+    for (const session of this.#table.sessions()) session.limitPath(size);
   }
 
   /** Takes the oldest session that waits to be accepted; null if there is none. */
@@ -688,6 +699,7 @@ export class Endpoint {
 
   #add(session: Session): Entry {
     const entry = this.#table.add(session);
+    if (this.#pathLimit < Infinity) session.limitPath(this.#pathLimit);
     this.onBegin?.();
     session.onWake = () => {
       this.#enqueue(entry);

@@ -6,7 +6,7 @@
 import { Arena } from "../../kcp/arena.ts";
 import { Kcp } from "../../kcp/kcp.ts";
 import { LATE } from "../../kcp/liveness.ts";
-import { checkBytes, type KcpLiveOptions } from "../../kcp/options.ts";
+import { checkBytes, type KcpLiveOptions, MIN_MTU } from "../../kcp/options.ts";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { Scratch } from "../../kcp/scratch.ts";
 import type { KcpStats } from "../../kcp/stats.ts";
@@ -405,6 +405,17 @@ export class Session {
     this.#given = given;
     Object.assign(this.#times, times);
     this.onWake?.(this);
+  }
+
+  /**
+   * Tells the session the largest packet that the socket takes, with all layers: see {@linkcode
+   * Kcp.limitPath}.
+   *
+   * @param size Bytes. Less than the smallest `mtu` counts as that.
+   */
+  limitPath(size: number): void {
+    this.kcp.limitPath(Math.max(MIN_MTU, size - this.#pipeline.overhead));
+    if (this.kcp.unsentBytes > 0) this.onWake?.(this);
   }
 
   /**
