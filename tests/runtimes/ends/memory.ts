@@ -7,6 +7,7 @@ import { connectOn, listenOn, SystemClock, systemEntropy } from "../../../transp
 import { MemoryNetwork } from "../suite/memory_network.ts";
 import type { Face } from "../suite/mod.ts";
 
+export { useKernels } from "../../../transport/kernels.ts";
 export { runChecks, suite } from "../suite/mod.ts";
 
 /** The face of sockets in memory. */
@@ -14,6 +15,7 @@ export function face(kernels: Face["kernels"]): Face {
   const network = new MemoryNetwork();
   return {
     adapter: "memory",
+    rootAdapter: null,
     kernels,
     listen: async (options) =>
       await listenOn(network.bind(), new SystemClock(), { entropy: systemEntropy, ...options }),

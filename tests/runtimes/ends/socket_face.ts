@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ConnectOptions, ListenOptions } from "../../../transport/connection/udp.ts";
+import type { ConnectOptions, ListenOptions } from "../../../transport/node.ts";
 import type { Connection, Listener } from "../../../transport/mod.ts";
 import type { Face } from "../suite/mod.ts";
 
@@ -19,6 +19,7 @@ const HOSTNAME = "127.0.0.1";
 export function socketFace(adapter: string, { listen, connect }: SocketEntry): Face {
   return {
     adapter,
+    rootAdapter: adapter,
     kernels: "compiled",
     listen: (options) => listen({ ...options, hostname: HOSTNAME }),
     connect: ({ addr: { port } }, options) => connect({ ...options, hostname: HOSTNAME, port }),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { kernelFiles } from "../../../transport/kernels.ts";
 
 const FILES = new URL("../", import.meta.url);
 const ROOT = new URL("../../../", import.meta.url);
@@ -11,7 +12,7 @@ const ROOT = new URL("../../../", import.meta.url);
 export type Kind = "deno" | "node" | "memory";
 
 /**
- * Writes the bundles into a new folder, with the programs beside them.
+ * Writes the bundles into a new folder, with the programs and the WebAssembly kernels beside them.
  *
  * @param flags The flags that tests/std/flags.ts prints.
  */
@@ -23,6 +24,9 @@ export async function makeBundles(
   const programs = new URL("programs/", FILES);
   for await (const { name } of Deno.readDir(programs)) {
     await Deno.copyFile(new URL(name, programs), `${folder}/${name}`);
+  }
+  for (const [name, bytes] of Object.entries(kernelFiles())) {
+    await Deno.writeFile(`${folder}/${name}`, bytes);
   }
   await Promise.all(Array.from(kinds, (kind) => bundle(kind, folder, flags)));
   return folder;

@@ -37,7 +37,7 @@ export async function runInChromium(
   // Chrome/156.0.8078.108, or HeadlessChrome/…
   outcome.take({ version: String(product).split("/").at(-1)! });
   const page = await chromium.open(`http://127.0.0.1:${server.addr.port}/`);
-  const kernels = strict ? "none" : "compiled";
+  const kernels = strict ? "portable" : "compiled";
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`Not done after ${TIMEOUT} ms`)), TIMEOUT);

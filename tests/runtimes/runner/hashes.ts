@@ -31,21 +31,24 @@ function allValues(columns: readonly MatrixColumn[]): [name: string, value: stri
 }
 
 /**
- * Counts a failure for each value that differs from the recorded one.
+ * Makes a failure of each result whose value differs from the recorded one.
  *
  * @param recorded The recorded values; null to compare with those of the first column only.
  */
 export function compareHashes(columns: readonly MatrixColumn[], recorded: Hashes | null): void {
   const expected = recorded ?? Object.fromEntries(allValues(columns).toReversed());
-  const all = new Set(allValues(columns).map(([name, value]) => `${name}: ${value}`));
+  const seen = new Map<string, Set<string>>();
+  for (const [name, value] of allValues(columns)) {
+    seen.set(name, (seen.get(name) ?? new Set()).add(value));
+  }
   for (const { outcome } of columns) {
-    for (const { row, name, same } of [...outcome.results]) {
+    for (const result of [...outcome.results]) {
+      const { name, same } = result;
       if (same === undefined || same === expected[name]) continue;
-      const agree = [...all].filter((text) => text.startsWith(`${name}: `)).length === 1;
-      const hint = agree
-        ? "all runtimes agree: if the protocol was changed on purpose, --record writes it"
-        : "the runtimes do not agree";
-      outcome.fail(`${name}: got ${same}, expected ${expected[name] ?? "nothing"}; ${hint}`, row);
+      const hint = seen.get(name)!.size > 1
+        ? "the runtimes do not agree"
+        : "all runtimes agree: if the protocol was changed on purpose, record it with --record";
+      outcome.refute(result, `Got ${same}, expected ${expected[name] ?? "nothing"}; ${hint}`);
     }
   }
 }

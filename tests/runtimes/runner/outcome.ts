@@ -37,9 +37,14 @@ export class Outcome {
     return this.#done;
   }
 
-  /** Counts a failure of the run itself, or of a comparison. */
-  fail(message: string, row: string = WHOLE_RUN): void {
-    this.results.push({ row, name: row, ok: false, ms: 0, message });
+  /** Counts a failure of the run itself. */
+  fail(message: string): void {
+    this.results.push({ row: WHOLE_RUN, name: WHOLE_RUN, ok: false, ms: 0, message });
+  }
+
+  /** Turns a result into a failure. */
+  refute(result: Result, message: string): void {
+    this.results[this.results.indexOf(result)] = { ...result, ok: false, message };
   }
 
   /** The checks that have failed. */

@@ -15,10 +15,12 @@ export interface Face {
   /** The kind of socket, as `Connection.adapter` tells it. */
   readonly adapter: string;
   /**
-   * How WebAssembly kernels come: compiled while the program runs, compiled before, or not at all,
-   * because the runtime forbids it.
+   * How the work of WebAssembly kernels is done: by modules that were compiled while the program runs,
+   * or before, or without them, because the runtime forbids to compile them.
    */
-  readonly kernels: "compiled" | "precompiled" | "none";
+  readonly kernels: "compiled" | "precompiled" | "portable";
+  /** The kind of socket that the root entry finds. Null if the runtime has none. */
+  readonly rootAdapter: string | null;
   /** Listens on an address of its own. */
   listen(options?: EndpointOptions): Promise<Listener>;
   /** Opens a connection to a listener, which may be closed. It does not wait for an answer. */

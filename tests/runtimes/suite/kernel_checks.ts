@@ -5,6 +5,7 @@
  */
 import { createCipher } from "../../../crypt/mod.ts";
 import { ReedSolomon } from "../../../fec/mod.ts";
+import { activeKernels } from "../../../transport/kernels.ts";
 import { pattern } from "../../vectors/pattern.ts";
 import { assert, assertSame, type Check } from "./harness.ts";
 
@@ -63,12 +64,17 @@ function countInstances(run: () => void): number {
 export const kernelChecks: readonly Check[] = [
   {
     row: "WebAssembly kernels",
-    name: "they run where the runtime allows it, and nothing else is tried",
+    name: "they run where the runtime allows it, and activeKernels tells the truth",
     run: ({ kernels }) => {
       assertSame(mayCompile(), kernels === "compiled", "Whether modules may be compiled");
       const count = countInstances(useAll);
-      if (kernels === "none") assertSame(count, 0, "Kernels that were started");
+      if (kernels === "portable") assertSame(count, 0, "Kernels that were started");
       else assert(count >= KINDS, `Only ${count} kernels were started`);
+      for (const [name, { path, reason, used }] of Object.entries(activeKernels())) {
+        assertSame(path, kernels, `The path of the kernel ${name} (${reason})`);
+        // An arena that is small copies without a kernel.
+        if (name !== "copy") assertSame(used, true, `Whether the kernel ${name} is used`);
+      }
       return kernels;
     },
   },

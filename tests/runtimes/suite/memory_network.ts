@@ -23,7 +23,8 @@ function messagePort(take: (message: Message) => void): Port {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = ({ data }: MessageEvent<Message>) => take(data);
   return {
-    post: (message) => port2.postMessage(message, message.packets.map(({ buffer }) => buffer)),
+    // Ports of workerd take no list of buffers to transfer.
+    post: (message) => port2.postMessage(message),
     close: () => {
       port1.close();
       port2.close();

@@ -10,6 +10,7 @@ import type { Check } from "./harness.ts";
 import { kernelChecks } from "./kernel_checks.ts";
 import { messageChecks } from "./message_checks.ts";
 import { muxChecks } from "./mux_checks.ts";
+import { rootChecks } from "./root_checks.ts";
 import { simulationChecks } from "./simulation_checks.ts";
 import { streamChecks } from "./stream_checks.ts";
 
@@ -19,6 +20,7 @@ export { type Check, type Path, type Result, runChecks } from "./harness.ts";
 /** All checks, in the order in which they run. */
 export const suite: readonly Check[] = [
   ...kernelChecks,
+  ...rootChecks,
   ...streamChecks,
   ...endChecks,
   ...messageChecks,

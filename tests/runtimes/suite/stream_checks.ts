@@ -28,18 +28,24 @@ async function exchange(conn: Connection, sends: 1 | 2, takes: 1 | 2): Promise<v
   assertSame(await sha256(bytes), DIGESTS[takes], "The SHA-256 of what arrived");
 }
 
-/** Writes until nothing more is taken for a while, and returns the number of bytes. */
+/** More than all windows and queues of both ends can hold. */
+const TOO_MUCH = 4 << 20;
+
+/** Writes a pattern until nothing more is taken, and returns the number of bytes. */
 async function fill(conn: Connection): Promise<number> {
-  const block = new Uint8Array(65_536);
-  for (let written = 0;;) {
-    const from = pattern(3, written + block.length).subarray(written);
-    const count = await conn.write(from, { timeout: 300 }).catch((error) => {
+  const bytes = pattern(3, TOO_MUCH);
+  for (let written = 0; written < TOO_MUCH;) {
+    const next = bytes.subarray(written);
+    const count = await conn.write(next, { timeout: 300 }).catch((error) => {
       if (error.kind === "timeout") return 0;
       throw error;
     });
-    if (count === 0) return written;
-    written += count;
+    // On a busy machine, a queue that is not full may stand still for so long.
+    const more = count > 0 ? count : conn.tryWrite(next);
+    if (more === 0) return written;
+    written += more;
   }
+  throw new Error(`${TOO_MUCH} bytes were taken, and nobody has read`);
 }
 
 /** Checks of the bytes of a connection. */
@@ -144,9 +150,7 @@ export const streamChecks: readonly Check[] = [
     run: (face) =>
       withEnds(face, async ({ client, server }) => {
         const written = await fill(client);
-        // Windows and queues of both ends.
-        assert(written > 100_000 && written < 16 << 20, `${written} bytes without a reader`);
-        assertSame(client.tryWrite(new Uint8Array(10)), 0, "What a full queue takes");
+        assert(written > 100_000, `Only ${written} bytes were taken`);
         const writable = new Promise<void>((resolve) => client.onWritable = resolve);
         const bytes = await readExactly(server, written);
         assertBytes(bytes, pattern(3, written), "What was written");
