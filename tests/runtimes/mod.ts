@@ -85,7 +85,7 @@ try {
 }
 
 const matrix = chosen.map((column) => ran.get(column)!);
-compareHashes(matrix, values.record ? null : recordedHashes());
+compareHashes(matrix, values.record ? {} : recordedHashes());
 const results = matrix.flatMap(({ outcome }) => outcome.results);
 const failed = results.filter(({ ok }) => !ok).length;
 

@@ -11,7 +11,7 @@ const END = "<!-- the end of the table -->";
 
 /** The table between the marks of the README, as it stands there. */
 export function tableOf(readme: string): string {
-  const start = readme.indexOf(BEGIN), end = readme.indexOf(END);
+  const start = readme.indexOf(BEGIN), end = readme.indexOf(END, start);
   if (start < 0 || end < start) throw new Error(`The README has no ${BEGIN} … ${END}`);
   return readme.slice(start + BEGIN.length, end).trim();
 }

@@ -15,7 +15,10 @@ export interface Check {
   readonly name: string;
   /** Whether the code has two paths, and the check must hold on both. Default: false. */
   readonly onBothPaths?: boolean;
-  /** Whether the value of {@linkcode Check.run} must be the same everywhere. Default: false. */
+  /**
+   * Whether the value of {@linkcode Check.run} must be the same on all runtimes, and equal to the
+   * recorded one, if there is one. Default: false.
+   */
   readonly compared?: boolean;
   /** Longest time in ms. Default: 20,000. */
   readonly limit?: number;
