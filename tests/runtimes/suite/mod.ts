@@ -12,6 +12,7 @@ import { messageChecks } from "./message_checks.ts";
 import { muxChecks } from "./mux_checks.ts";
 import { peerChecks } from "./peer_checks.ts";
 import { rootChecks } from "./root_checks.ts";
+import { sessionChecks } from "./session_checks.ts";
 import { simulationChecks } from "./simulation_checks.ts";
 import { streamChecks } from "./stream_checks.ts";
 
@@ -30,5 +31,6 @@ export const suite: readonly Check[] = [
   ...peerChecks,
   ...cipherChecks,
   ...fecChecks,
+  ...sessionChecks,
   ...simulationChecks,
 ];

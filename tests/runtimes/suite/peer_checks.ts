@@ -6,7 +6,7 @@
 import { createCipher } from "../../../crypt/mod.ts";
 import type { Connection, EndpointOptions } from "../../../transport/mod.ts";
 import { pattern } from "../../vectors/pattern.ts";
-import { sha256 } from "./bytes.ts";
+import { sha256 } from "../../vectors/bytes.ts";
 import { readAll, readExactly } from "./ends.ts";
 import { assertBytes, assertSame, type Check } from "./harness.ts";
 import { DIGESTS, SIZE } from "./stream_checks.ts";

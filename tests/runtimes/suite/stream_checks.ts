@@ -7,7 +7,7 @@
 import { createCipher } from "../../../crypt/mod.ts";
 import type { Connection } from "../../../transport/mod.ts";
 import { pattern } from "../../vectors/pattern.ts";
-import { sha256 } from "./bytes.ts";
+import { sha256 } from "../../vectors/bytes.ts";
 import { readAll, readExactly, withEnds } from "./ends.ts";
 import { assert, assertBytes, assertSame, type Check } from "./harness.ts";
 
