@@ -32,6 +32,10 @@ export type { LentSocketOptions } from "./connection/lent_socket.ts";
 export {
   type Bind,
   type BindOptions,
+  bun,
+  BunSocket,
+  type BunUdpHandlers,
+  type BunUdpSocket,
   connect,
   ConnectionDuplex,
   type ConnectOptions,
