@@ -28,9 +28,14 @@
  *
  * @module
  */
-export type { LentSocketOptions } from "./connection/lent_socket.ts";
+export type {
+  /** Whether a socket that is wrapped belongs to the application. */
+  LentSocketOptions,
+} from "./connection/lent_socket.ts";
 export {
+  /** Opens a UDP socket at an IP address and port. */
   type Bind,
+  /** The option that chooses the kind of socket. */
   type BindOptions,
   bun,
   BunSocket,
@@ -38,9 +43,11 @@ export {
   type BunUdpSocket,
   connect,
   ConnectionDuplex,
+  /** The listener to connect to, and options of the session. */
   type ConnectOptions,
   type DiagnosticsChannels,
   listen,
+  /** The address to listen on, and options of the endpoint and of its sessions. */
   type ListenOptions,
   node,
   type NodeOptions,

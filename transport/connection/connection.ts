@@ -390,8 +390,9 @@ export class Connection implements AsyncDisposable, Disposable {
   get stats(): SessionStats {
     // The session may have been idle, so that it knows only an earlier time.
     const { sampledAt } = this.#session.kcp;
-    const rttAge = sampledAt === -Infinity ? -1 : Math.max(0, this.#driver.now() - sampledAt);
-    return { ...this.#session.stats, rttAge };
+    const { stats } = this.#session;
+    stats.rttAge = sampledAt === -Infinity ? -1 : Math.max(0, this.#driver.now() - sampledAt);
+    return stats;
   }
 
   /**

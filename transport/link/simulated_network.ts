@@ -158,8 +158,8 @@ export class SimulatedNetwork {
    * equal digests: 16 hexadecimal digits.
    *
    * One seed gives one digest on every runtime, as long as the application reads and writes with
-   * `read` and `write`. Web Streams, which `readable`, `writable` and the mux give, belong to the
-   * runtime: there it is certain for one version of one runtime.
+   * `read` and `write`. The Web Streams `readable` and `writable` are the runtime's own: with them,
+   * the digest is sure to be the same only on one version of one runtime.
    *
    * @example
    * ```ts
