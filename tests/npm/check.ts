@@ -72,19 +72,22 @@ async function main(scratch: string): Promise<void> {
   const consumer = await Consumer.install(tarball, application);
   for (const tool of ["tsc5", "tsc"] as const) {
     for (const resolution of ["bundler", "nodenext"] as const) {
-      const files = ["all.ts", "neutral.ts"];
+      const files = ["all.ts", "neutral.ts", "root.ts"];
       await proof(
         `${tool} ${resolution}`,
         () => consumer.compile(tool, resolution, [], ...files),
       );
     }
   }
-  await proof("run on Node.js, neutral", () => consumer.start("neutral"));
   await proof("tsc nodenext, node", () => consumer.compile("tsc", "nodenext", ["node"], "node.ts"));
-  await proof("run on Node.js, sockets", () => consumer.start("node"));
-  await proof("import", () => consumer.load(false, "node"));
+  for (const name of ["neutral", "root"]) {
+    await proof(`${name} on Node.js`, () => consumer.start(name, ["node"]));
+    await proof(`${name} on Deno`, () => consumer.start(name, [Deno.execPath(), "run", "-A"]));
+  }
+  await proof("node on Node.js", () => consumer.start("node", ["node"]));
+  await proof("import", () => consumer.load(false, ["node"]));
   const newer = ["npx", "--yes", "--prefer-offline", "-p", NEWER_NODE, "node"];
-  await proof("require", () => consumer.load(true, ...newer));
+  await proof("require", () => consumer.load(true, newer));
   await proof("sizes in the README", async () => checkSizes(await measureSizes(consumer)));
 }
 

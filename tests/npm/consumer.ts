@@ -135,9 +135,15 @@ export class Consumer {
     await runTool(tool, ["--project", "tsconfig.json"], { cwd: this.#folder });
   }
 
-  /** Runs a compiled program, and checks what it finds. */
-  async start(name: string): Promise<void> {
-    expectOk(name, await run("node", [join("out", `${name}.js`)], { cwd: this.#folder }));
+  /**
+   * Runs a compiled program, and checks what it finds.
+   *
+   * @param command The runtime and its arguments.
+   */
+  async start(name: string, command: readonly string[]): Promise<void> {
+    const [program, ...args] = command;
+    const script = [...args, join("out", `${name}.js`)];
+    expectOk(name, await run(program, script, { cwd: this.#folder }));
   }
 
   /**
@@ -146,7 +152,7 @@ export class Consumer {
    * @param require Whether `require` takes modules there.
    * @param command The program and its arguments.
    */
-  async load(require: boolean, ...command: string[]): Promise<void> {
+  async load(require: boolean, command: readonly string[]): Promise<void> {
     const names = JSON.stringify(Object.keys(ENTRIES).map(this.specifierOf));
     const [program, ...args] = command;
     const script = [...args, "loading.js", names, require ? "require" : ""];
