@@ -40,8 +40,8 @@ async function proof(name: string, prove: () => Promise<unknown>): Promise<void>
 }
 
 /**
- * Checks that no two modules of a package import each other, directly or through others: then each is
- * complete when another one uses it.
+ * Checks that no two modules of a package import each other, directly or through others: then each
+ * is complete when another one uses it.
  */
 async function checkOrder(folder: string): Promise<void> {
   const checked = new Set<string>();
