@@ -39,6 +39,8 @@ const IMPORTS: [names: string[], subpath: string, rooms: string[]][] = [
   [["connect", "listen"], ".", SOCKETS],
   [["connectMux", "listenMux"], "./mux", [...SOCKETS, "mux", "machine"]],
   [["createCipher"], "./crypt", ["kcp", "crypt"]],
+  [["chacha20Poly1305"], "./crypt", ["kcp", "crypt"]],
+  [["aesGcm"], "./crypt", ["kcp", "crypt"]],
   [["ReedSolomon"], "./fec", ["kcp", "fec"]],
 ];
 
