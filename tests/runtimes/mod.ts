@@ -4,13 +4,13 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { markdownTable, writeTable } from "../readme/marked_table.ts";
 import { type Kind, makeBundles } from "./runner/bundles.ts";
 import { type Column, columns } from "./runner/columns.ts";
 import { compareHashes, recordedHashes, recordHashes } from "./runner/hashes.ts";
-import { cells, markdown, type MatrixColumn } from "./runner/matrix.ts";
+import { cells, type MatrixColumn, README_COMMAND } from "./runner/matrix.ts";
 import { Outcome } from "./runner/outcome.ts";
 import { Missing } from "./runner/packages.ts";
-import { writeReadme } from "./runner/readme.ts";
 
 const HELP = `Runs one suite on every runtime, and shows what holds where.
 
@@ -98,7 +98,7 @@ if (values.json) {
     }
   }
 } else {
-  console.log(markdown(cells(matrix)));
+  console.log(markdownTable(cells(matrix)));
 }
 for (const { title, outcome } of matrix) {
   if (outcome.missing !== null) console.error(`\n${title} is missing: ${outcome.missing}`);
@@ -107,7 +107,7 @@ for (const { title, outcome } of matrix) {
   }
 }
 if (failed === 0 && values.record) recordHashes(matrix);
-if (failed === 0 && values.readme) await writeReadme(matrix);
+if (failed === 0 && values.readme) await writeTable(README_COMMAND, markdownTable(cells(matrix)));
 
 // The form of `deno test`: what adds up test runs can read it.
 const missing = matrix.filter(({ outcome }) => outcome.missing !== null).length;

@@ -4,12 +4,12 @@
  * @module
  */
 import { assertEquals, assertThrows } from "@std/assert";
+import { markdownTable, tableIn } from "../readme/marked_table.ts";
 import { face } from "./ends/memory.ts";
 import { columns } from "./runner/columns.ts";
 import { compareHashes } from "./runner/hashes.ts";
-import { cells, markdown, rowNames } from "./runner/matrix.ts";
+import { cells, README_COMMAND, rowNames } from "./runner/matrix.ts";
 import { Outcome } from "./runner/outcome.ts";
-import { tableOf } from "./runner/readme.ts";
 import { type Check, type Result, runChecks, suite } from "./suite/mod.ts";
 
 const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
@@ -116,7 +116,8 @@ Deno.test("runtimes: the matrix shows what holds, what fails, what is missing, a
 });
 
 Deno.test("runtimes: the README has a row for each check, and a column for each runtime", () => {
-  const [titles, , ...rows] = tableOf(readme).split("\n")
+  const table = tableIn(readme, README_COMMAND);
+  const [titles, , ...rows] = table.split("\n")
     .map((line) => line.split("|").slice(1, -1).map((text) => text.trim()));
   assertEquals(rows.map(([row]) => row), rowNames());
   const versions = titles.slice(1).map((title) => /^(.+) ([\d.]+)$/.exec(title)!);
@@ -125,9 +126,9 @@ Deno.test("runtimes: the README has a row for each check, and a column for each 
     const text = row.join(" | ");
     assertEquals(/fail|missing/.test(text), false, `The README shows a failure: ${text}`);
   }
-  assertEquals(markdown([titles, ...rows]), tableOf(readme), "It is as deno fmt writes it");
+  assertEquals(markdownTable([titles, ...rows]), table, "It is as deno fmt writes it");
 });
 
 Deno.test("runtimes: a README without the marks has no table", () => {
-  assertThrows(() => tableOf("# kcp"), Error, "The README has no");
+  assertThrows(() => tableIn("# kcp", README_COMMAND), Error, "The README has no");
 });

@@ -7,6 +7,9 @@ import { type Check, suite } from "../suite/mod.ts";
 import type { Outcome } from "./outcome.ts";
 import { WHOLE_RUN } from "./outcome.ts";
 
+/** What writes the table into the README. */
+export const README_COMMAND = "deno task runtimes --readme";
+
 /** A column, and what its runtime has reported. */
 export interface MatrixColumn {
   readonly title: string;
@@ -49,13 +52,4 @@ export function cells(columns: readonly MatrixColumn[]): string[][] {
     ["", ...titles],
     ...rows.map((row) => [row, ...columns.map(({ outcome }) => cell(outcome, row))]),
   ];
-}
-
-/** The table in Markdown, as `deno fmt` writes it. */
-export function markdown(table: readonly (readonly string[])[]): string {
-  const widths = table[0].map((_, i) => Math.max(3, ...table.map((row) => row[i].length)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((text, i) => text.padEnd(widths[i])).join(" | ")} |`;
-  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  return [line(table[0]), rule, ...table.slice(1).map(line)].join("\n");
 }
