@@ -175,7 +175,7 @@ async function buffers(): Promise<void> {
   listener.close();
   await listener.closed;
   assertThrows(() => socket.settings, Error, "is closed");
-  const whole = await listen(HERE);
+  const whole = await listen({ ...HERE, bind: node() });
   assert(whole.socket instanceof NodeSocket);
   // The system may give less than 4 MiB.
   assert(whole.socket.settings.receiveBuffer >= 65_536);
