@@ -1,5 +1,5 @@
 /**
- * The suite on Node.js and Bun, by `node:dgram`.
+ * The suite on Node.js and Bun: by `node:dgram`, and by the sockets of Bun.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { socketFace } from "./socket_face.ts";
 
 export { runChecks, suite } from "../suite/mod.ts";
 
-/** The face of the sockets of `node:dgram`. */
+/** The face of the sockets that the runtime has. */
 export function face() {
-  return socketFace("node", { listen, connect });
+  return socketFace("Bun" in globalThis ? "bun" : "node", { listen, connect });
 }
