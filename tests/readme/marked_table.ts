@@ -44,7 +44,7 @@ export async function writeTable(command: string, table: string): Promise<void> 
   await Deno.writeTextFile(README, text);
 }
 
-/** Rows of cells as a table in Markdown, formatted as `deno fmt` does. The first row is the head. */
+/** Rows of cells as a table in Markdown, as `deno fmt` writes it. The first row is the head. */
 export function markdownTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, i) => Math.max(3, ...rows.map((row) => row[i].length)));
   const lines = rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i])));

@@ -2,7 +2,8 @@
 export interface NodeOptions {
   /**
    * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. The system may give less.
-   * Default: 4,194,304 (4 MiB).
+   * Default: 4,194,304 (4 MiB); on Deno that of the system, because Deno takes memory of the size that
+   * is set for each packet that it receives.
    */
   receiveBuffer?: number;
   /**

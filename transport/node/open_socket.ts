@@ -27,7 +27,8 @@ export async function openNodeSocket(
   port: number,
   options: NodeOptions = {},
 ): Promise<NodeSocket> {
-  const { receiveBuffer = BUFFER_SIZE, sendBuffer = BUFFER_SIZE } = options;
+  // Deno takes memory of the size that is set for each packet that it receives.
+  const { receiveBuffer = isDeno() ? undefined : BUFFER_SIZE, sendBuffer = BUFFER_SIZE } = options;
   if (diagnosticsChannel) publishDiagnostics(diagnosticsChannel);
   const hostname = withSystemZone(host, os);
   const family = isIpv6(hostname) ? 6 : 4;
@@ -46,4 +47,9 @@ export async function openNodeSocket(
     });
   });
   return new NodeSocket(socket);
+}
+
+function isDeno(): boolean {
+  const { process } = globalThis as { process?: { versions?: { deno?: string } } };
+  return process?.versions?.deno !== undefined;
 }

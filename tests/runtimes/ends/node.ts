@@ -1,5 +1,5 @@
 /**
- * The suite on Node.js and Bun.
+ * The suite on Node.js and Bun: by `node:dgram`, and by the sockets of Bun.
  *
  * @module
  */
