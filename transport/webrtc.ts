@@ -22,17 +22,13 @@
  *
  * @module
  */
-export type {
-  PeerConnectOptions,
-  PeerListenOptions,
-  PeerNameOptions,
-} from "./connection/peer_transport.ts";
-export {
-  connect,
-  type ConnectOptions,
-  type DataChannelEvent,
-  type DataChannelLike,
-  DataChannelSocket,
-  listen,
-  type ListenOptions,
-} from "./webrtc/mod.ts";
+export { connect } from "./webrtc/mod.ts";
+export { listen } from "./webrtc/mod.ts";
+export { DataChannelSocket } from "./webrtc/mod.ts";
+export type { ConnectOptions } from "./webrtc/mod.ts";
+export type { DataChannelEvent } from "./webrtc/mod.ts";
+export type { DataChannelLike } from "./webrtc/mod.ts";
+export type { ListenOptions } from "./webrtc/mod.ts";
+export type { PeerConnectOptions } from "./connection/peer_transport.ts";
+export type { PeerListenOptions } from "./connection/peer_transport.ts";
+export type { PeerNameOptions } from "./connection/peer_transport.ts";

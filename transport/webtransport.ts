@@ -35,21 +35,17 @@
  *
  * @module
  */
-export type {
-  PeerConnectOptions,
-  PeerListenOptions,
-  PeerNameOptions,
-} from "./connection/peer_transport.ts";
-export {
-  connect,
-  type ConnectOptions,
-  type IncomingSession,
-  listen,
-  type ListenOptions,
-  type WebTransportDatagramsLike,
-  type WebTransportLike,
-  WebTransportServer,
-  type WebTransportServerOptions,
-  type WebTransportSettings,
-  WebTransportSocket,
-} from "./webtransport/mod.ts";
+export { connect } from "./webtransport/mod.ts";
+export { listen } from "./webtransport/mod.ts";
+export { WebTransportServer } from "./webtransport/mod.ts";
+export { WebTransportSocket } from "./webtransport/mod.ts";
+export type { ConnectOptions } from "./webtransport/mod.ts";
+export type { IncomingSession } from "./webtransport/mod.ts";
+export type { ListenOptions } from "./webtransport/mod.ts";
+export type { WebTransportDatagramsLike } from "./webtransport/mod.ts";
+export type { WebTransportLike } from "./webtransport/mod.ts";
+export type { WebTransportServerOptions } from "./webtransport/mod.ts";
+export type { WebTransportSettings } from "./webtransport/mod.ts";
+export type { PeerConnectOptions } from "./connection/peer_transport.ts";
+export type { PeerListenOptions } from "./connection/peer_transport.ts";
+export type { PeerNameOptions } from "./connection/peer_transport.ts";

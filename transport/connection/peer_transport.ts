@@ -7,7 +7,6 @@
 import type { PacketCipher } from "../../crypt/packet_cipher.ts";
 import { formatAddress } from "../session/address.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
-import { ConnectionError } from "../session/errors.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection, partsOf, waitUntilOpen } from "./connection.ts";
 import type { DatagramSocket, Driver } from "./driver.ts";
@@ -16,6 +15,7 @@ import { checkTimeout } from "./operation_queue.ts";
 import type { RateLimitOptions } from "./rate_limit.ts";
 import { connectOn, connectVia, DIALLED_KEEP_ALIVE, listenOn, orClose } from "./sockets.ts";
 import { SystemClock, systemEntropy } from "./system_clock.ts";
+import { inTime } from "./timed_wait.ts";
 
 /** The name of the other end of a transport. */
 export interface PeerNameOptions {
@@ -106,11 +106,12 @@ export class PeerTransports<T extends object> {
     const { timeout, signal, ...rest } = options;
     if (timeout !== undefined) checkTimeout("connect", timeout);
     signal?.throwIfAborted();
-    const endsAt = performance.now() + (timeout ?? Infinity);
-    await inTime(this.#kind.ready(transport), timeout, signal);
+    const clock = new SystemClock();
+    const endsAt = clock.now() + (timeout ?? Infinity);
+    await inTime(this.#kind.ready(transport), { timeout, signal });
     const connection = this.#dial(transport, rest);
     if (timeout === undefined && signal === undefined) return connection;
-    const left = Math.max(0, Math.ceil(endsAt - performance.now()));
+    const left = Math.max(0, Math.ceil(endsAt - clock.now()));
     await waitUntilOpen(connection, { timeout: left, wholeTimeout: timeout, signal });
     return connection;
   }
@@ -184,7 +185,9 @@ function dialBeside(
 }
 
 function randomConv(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0];
+  const bytes = new Uint8Array(4);
+  systemEntropy(bytes);
+  return new DataView(bytes.buffer).getUint32(0);
 }
 
 /** A copy without the members that are undefined: they must not hide a default. */
@@ -192,54 +195,4 @@ function withoutUndefined<O extends object>(options: O): O {
   return Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as O;
-}
-
-/** Waits for a promise, but no longer than the options of a `connect` allow. */
-async function inTime(
-  promise: Promise<void>,
-  timeout: number | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (timeout === undefined && signal === undefined) return await promise;
-  // It may fail after the wait.
-  promise.catch(() => {});
-  let stop = () => {};
-  const ended = new Promise<never>((_, reject) => {
-    const onAbort = () => reject(signal!.reason);
-    const timer = timeout === undefined || timeout > LONGEST_TIMER ? undefined : setTimeout(
-      () =>
-        reject(new ConnectionError("timeout", `The transport was not ready within ${timeout} ms`)),
-      timeout,
-    );
-    signal?.addEventListener("abort", onAbort);
-    stop = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    };
-  });
-  try {
-    await Promise.race([promise, ended]);
-  } finally {
-    stop();
-  }
-}
-
-/** The longest delay of a timer, in ms. A longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
-/**
- * Waits for a promise, but not longer than a time. It never rejects.
- *
- * @param limit The time in ms.
- * @returns Whether the promise has settled.
- */
-export function settlesWithin(promise: Promise<unknown>, limit: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, limit, false);
-    const settled = () => {
-      clearTimeout(timer);
-      resolve(true);
-    };
-    promise.then(settled, settled);
-  });
 }

@@ -1,6 +1,6 @@
 import type { PacketBatch, PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
-import { settlesWithin } from "../connection/peer_transport.ts";
+import { settlesWithin } from "../connection/timed_wait.ts";
 import { checkChannel, type DataChannelEvent, type DataChannelLike } from "./channel.ts";
 
 /** Most packets of a batch. */

@@ -1,6 +1,6 @@
 import type { PacketBatch, PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
-import { settlesWithin } from "../connection/peer_transport.ts";
+import { settlesWithin } from "../connection/timed_wait.ts";
 import type { WebTransportDatagramsLike, WebTransportLike } from "./transport.ts";
 
 /** Most packets of a batch, and most that the outgoing queue of the session holds. */

@@ -18,6 +18,9 @@ export interface Seen {
   /** The largest packet at the end, and how many packets parity has restored. */
   readonly pathMtu: number;
   readonly recovered: number;
+  /** Segments that were lost of those that this end has sent, and the round trip (ms) at the end. */
+  readonly lost: number;
+  readonly srtt: number;
 }
 
 /** Sends `size` random bytes, and reads those of the other end to the end of its stream. */
@@ -34,7 +37,7 @@ export async function exchange(conn: Connection, size: number): Promise<Seen> {
   await writing;
   const got = new Uint8Array(await new Blob(chunks).arrayBuffer());
   await conn.closed;
-  const { pathMtu, fec } = conn.stats;
+  const { pathMtu, fec, lost, srtt } = conn.stats;
   const { length } = got;
   return {
     sent: await sha256(bytes),
@@ -43,6 +46,8 @@ export async function exchange(conn: Connection, size: number): Promise<Seen> {
     ms,
     pathMtu,
     recovered: fec.recovered,
+    lost,
+    srtt,
   };
 }
 

@@ -5,7 +5,10 @@
  */
 import { ConnectionError, type SessionOptions } from "../../../transport/mod.ts";
 import { connect, type DataChannelLike, listen } from "../../../transport/webrtc.ts";
-import { connect as connectUrl } from "../../../transport/webtransport.ts";
+import {
+  connect as connectUrl,
+  type WebTransportSettings,
+} from "../../../transport/webtransport.ts";
 import { exchange, type Seen } from "./exchange.ts";
 
 /** The part of WebRTC that the page uses: Deno has no types for it. */
@@ -34,8 +37,10 @@ const page = {
     hash: readonly number[],
     options: SessionOptions,
     size: number,
+    quic: WebTransportSettings = {},
   ): Promise<Seen> {
-    const conn = await connectUrl(url, { ...options, ...settings(hash), timeout: 20_000 });
+    const webTransport = { ...settings(hash).webTransport, ...quic };
+    const conn = await connectUrl(url, { ...options, webTransport, timeout: 20_000 });
     return await exchange(conn, size);
   },
 
