@@ -35,4 +35,9 @@ export {
   createCipherFromPassword,
 } from "./create_cipher.ts";
 export { deriveKey } from "./derive_key.ts";
-export type { Entropy, PacketCipher } from "./packet_cipher.ts";
+export type {
+  /** A source of random bytes. */
+  Entropy,
+  /** Encrypts and decrypts whole packets in place. */
+  PacketCipher,
+} from "./packet_cipher.ts";

@@ -221,7 +221,10 @@ export class Sender implements PacketSink {
     const mss = this.path.mtu;
     const cwnd = Math.min(segmentWindow * mss, window);
     return {
-      ...state,
+      algorithm: state.algorithm,
+      phase: state.phase,
+      bandwidth: state.bandwidth,
+      minRtt: state.minRtt,
       cwnd: finite(cwnd),
       ssthresh: finite(ssthresh),
       pacingRate: finite(pacingRate),

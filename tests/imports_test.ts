@@ -55,8 +55,21 @@ const BELOW: Record<string, string[]> = {
 /** The packages and built-in modules that each room may import. */
 const PACKAGES: Record<string, string[]> = {
   "crypt": ["@noble/ciphers", "@noble/hashes"],
-  "transport/connection": ["node:dgram", "node:dns/promises", "node:os"],
-  "transport/node": ["node:dgram", "node:dns/promises", "node:os"],
+  "transport/connection": [
+    "node:dgram",
+    "node:diagnostics_channel",
+    "node:dns/promises",
+    "node:os",
+  ],
+  "transport/node": [
+    "node:buffer",
+    "node:dgram",
+    "node:diagnostics_channel",
+    "node:dns/promises",
+    "node:os",
+    "node:stream",
+    "node:timers",
+  ],
 };
 
 /** Entry files of transport/. They export what the rooms hold, and hold nothing themselves. */

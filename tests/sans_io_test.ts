@@ -28,6 +28,7 @@ const ADAPTERS = [
   "transport/connection/udp.ts",
   "transport/link/delayed_sender.ts",
   "transport/link/fake_timers.ts",
+  "transport/link/macrotask.ts",
   "transport/link/proxy.ts",
   "transport/link/simulated_network.ts",
   "transport/link/virtual_time.ts",

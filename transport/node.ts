@@ -28,15 +28,28 @@
  *
  * @module
  */
-export type { LentSocketOptions } from "./connection/lent_socket.ts";
+export type {
+  /** Whether a socket that is wrapped belongs to the application. */
+  LentSocketOptions,
+} from "./connection/lent_socket.ts";
 export {
+  /** Opens a UDP socket at an IP address and port. */
   type Bind,
+  /** The option that chooses the kind of socket. */
   type BindOptions,
   connect,
+  ConnectionDuplex,
+  /** The listener to connect to, and options of the session. */
   type ConnectOptions,
+  type DiagnosticsChannels,
   listen,
+  /** The address to listen on, and options of the endpoint and of its sessions. */
   type ListenOptions,
   node,
   type NodeOptions,
   NodeSocket,
+  type StreamAddress,
+  type StreamConnection,
+  toDuplex,
+  type ToDuplexOptions,
 } from "./node/mod.ts";

@@ -14,6 +14,8 @@ const TARGET = new Uint8Array(65_536);
 
 /** Two endpoints with one session, which the left one opens. */
 export class Flow {
+  readonly bell: Dumbbell;
+  readonly name: string;
   readonly fates = noFates();
   readonly left: Session;
   /** The session of the right end, once it is accepted. */
@@ -31,11 +33,14 @@ export class Flow {
    * @param access How much longer than the path the round trip is, in ms.
    */
   constructor(
-    readonly bell: Dumbbell,
-    readonly name: string,
+    bell: Dumbbell,
+    name: string,
     options: SessionOptions,
     access = 0,
   ) {
+    this.bell = bell;
+    this.name = name;
+
     const random = bell.random.fork(name);
     const settings: SessionOptions = {
       ...options,

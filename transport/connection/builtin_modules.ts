@@ -1,4 +1,5 @@
 import type * as dgram from "node:dgram";
+import type * as diagnosticsChannel from "node:diagnostics_channel";
 import type * as dns from "node:dns/promises";
 import type * as os from "node:os";
 
@@ -6,6 +7,8 @@ import type * as os from "node:os";
 export interface BuiltinModules {
   /** UDP sockets. */
   readonly "node:dgram": typeof dgram;
+  /** Channels for tools that watch a process. */
+  readonly "node:diagnostics_channel": typeof diagnosticsChannel;
   /** Addresses of names. */
   readonly "node:dns/promises": typeof dns;
   /** The networks of this host. */

@@ -4,6 +4,7 @@
  * @module
  */
 import * as dgram from "node:dgram";
+import * as diagnosticsChannel from "node:diagnostics_channel";
 import { lookup } from "node:dns/promises";
 import * as os from "node:os";
 import type { Connection } from "../connection/connection.ts";
@@ -15,10 +16,13 @@ import {
   type ListenOptions,
   listenUdp,
 } from "../connection/udp.ts";
+import { publishDiagnostics } from "./diagnostics.ts";
 import { checkBuffers, type NodeOptions } from "./node_options.ts";
-import { openNodeSocket } from "./open_socket.ts";
+import { openNodeSocket, type SocketModules } from "./open_socket.ts";
 
 export type { Bind, BindOptions, ConnectOptions, ListenOptions } from "../connection/udp.ts";
+
+const MODULES: SocketModules = { dgram, os, diagnosticsChannel };
 
 /**
  * Returns a function that opens sockets of `node:dgram`, for the `bind` option of `listen` and
@@ -37,7 +41,7 @@ export type { Bind, BindOptions, ConnectOptions, ListenOptions } from "../connec
  */
 export function node(options: NodeOptions = {}): Bind {
   checkBuffers(options);
-  return (hostname, port) => openNodeSocket({ dgram, os }, hostname, port, options);
+  return (hostname, port) => openNodeSocket(MODULES, hostname, port, options);
 }
 
 /**
@@ -57,6 +61,7 @@ export function node(options: NodeOptions = {}): Bind {
  * ```
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {
+  publishDiagnostics(diagnosticsChannel);
   return listenUdp(options, node(), lookUp);
 }
 
@@ -79,6 +84,7 @@ export function listen(options: ListenOptions = {}): Promise<Listener> {
  * ```
  */
 export function connect(options: ConnectOptions): Promise<Connection> {
+  publishDiagnostics(diagnosticsChannel);
   return connectUdp(options, node(), lookUp);
 }
 

@@ -1,8 +1,10 @@
 /**
- * Connections over UDP sockets of `node:dgram`.
+ * Connections over UDP sockets of `node:dgram`, and streams of `node:stream` over connections.
  *
  * @module
  */
+export type { DiagnosticsChannels } from "./diagnostics.ts";
+export { ConnectionDuplex, toDuplex, type ToDuplexOptions } from "./duplex.ts";
 export {
   type Bind,
   type BindOptions,
@@ -14,3 +16,4 @@ export {
 } from "./listen.ts";
 export type { NodeOptions } from "./node_options.ts";
 export { NodeSocket } from "./node_socket.ts";
+export type { StreamAddress, StreamConnection } from "./stream_connection.ts";

@@ -5,6 +5,7 @@ import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
 import { isClosedCode } from "../connection/error_pause.ts";
 import type { LentSocketOptions } from "../connection/lent_socket.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
+import { publishSocketError } from "./diagnostics.ts";
 import { checkBuffers, type NodeOptions } from "./node_options.ts";
 import { withSystemZone } from "./zone.ts";
 
@@ -181,6 +182,7 @@ export class NodeSocket implements DatagramSocket {
     // An error belongs to one packet, or it passes: Node.js goes on to receive.
     const onError = (error: Error) => {
       this.#errors++;
+      publishSocketError(this, error);
       if (!this.#closed && isClosedCode(error)) receiver.failed(error);
     };
     const onClose = () => {

@@ -1,5 +1,7 @@
 import type * as dgram from "node:dgram";
+import type * as diagnosticsChannel from "node:diagnostics_channel";
 import { isIpv6 } from "../session/address.ts";
+import { publishDiagnostics } from "./diagnostics.ts";
 import type { NodeOptions } from "./node_options.ts";
 import { NodeSocket } from "./node_socket.ts";
 import { type HostNetworks, withSystemZone } from "./zone.ts";
@@ -8,6 +10,8 @@ import { type HostNetworks, withSystemZone } from "./zone.ts";
 export interface SocketModules {
   /** The module `node:dgram`. */
   readonly dgram: Pick<typeof dgram, "createSocket">;
+  /** The module `node:diagnostics_channel`; undefined where the runtime has none. */
+  readonly diagnosticsChannel?: typeof diagnosticsChannel;
   /** The module `node:os`. */
   readonly os: HostNetworks;
 }
@@ -21,12 +25,13 @@ const BUFFER_SIZE = 4 << 20;
  * @throws {Error} When the address can't be bound.
  */
 export async function openNodeSocket(
-  { dgram, os }: SocketModules,
+  { dgram, diagnosticsChannel, os }: SocketModules,
   host: string,
   port: number,
   options: NodeOptions = {},
 ): Promise<NodeSocket> {
   const { receiveBuffer = BUFFER_SIZE, sendBuffer = BUFFER_SIZE } = options;
+  if (diagnosticsChannel) publishDiagnostics(diagnosticsChannel);
   const hostname = withSystemZone(host, os);
   const family = isIpv6(hostname) ? 6 : 4;
   const socket = dgram.createSocket({

@@ -67,5 +67,5 @@ function nodeModules(purpose: Purpose): SocketModules {
         `import { ${purpose} } from "@lowlatency/kcp/node"`,
     );
   }
-  return { dgram, os };
+  return { dgram, os, diagnosticsChannel: builtinModule("node:diagnostics_channel") };
 }

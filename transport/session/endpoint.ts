@@ -229,8 +229,20 @@ export class Endpoint {
 
   /** The counters and the present state: a snapshot. */
   get stats(): EndpointStats {
+    const { packetsIn, forged, replayed, invalid, unknown, afterEnd } = this.#stats;
+    const { refused, noMemory, asked, accepted, migrated } = this.#stats;
     return {
-      ...this.#stats,
+      packetsIn,
+      forged,
+      replayed,
+      invalid,
+      unknown,
+      afterEnd,
+      refused,
+      noMemory,
+      asked,
+      accepted,
+      migrated,
       sessions: this.#table.size,
       unconfirmed: this.#admission.unconfirmed,
       memoryUsed: this.arena.used,

@@ -452,14 +452,13 @@ export class Session {
 
   /** The counters and the present state: a snapshot. */
   get stats(): SessionStats {
-    const { pathMtu, ...kcp } = this.kcp.stats;
-    return {
-      ...kcp,
-      pathMtu: pathMtu + this.#pipeline.overhead,
-      rttAge: this.kcp.sampledAt === -Infinity ? -1 : this.#now - this.kcp.sampledAt,
-      fec: this.#pipeline.fecStats,
-      datagrams: this.#pipeline.datagrams.stats,
-    };
+    // The snapshot is this one's own. V8 would copy it with spread syntax much slower.
+    const stats = this.kcp.stats as SessionStats;
+    stats.pathMtu += this.#pipeline.overhead;
+    stats.rttAge = this.kcp.sampledAt === -Infinity ? -1 : this.#now - this.kcp.sampledAt;
+    stats.fec = this.#pipeline.fecStats;
+    stats.datagrams = this.#pipeline.datagrams.stats;
+    return stats;
   }
 
   /** Reconfigures the machine when parity takes another share of the packets. */

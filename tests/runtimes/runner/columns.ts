@@ -1,0 +1,91 @@
+/**
+ * The columns of the matrix: runtimes, and ways in which they run the suite.
+ *
+ * @module
+ */
+import type { Kind } from "./bundles.ts";
+import { runInChromium } from "./chromium_page.ts";
+import type { Outcome } from "./outcome.ts";
+import { install, Missing } from "./packages.ts";
+import { runProgram } from "./program.ts";
+
+/** A way to run the suite. */
+export interface Column {
+  /** The name on the command line. */
+  readonly name: string;
+  /** The title in the matrix, without the version. */
+  readonly title: string;
+  readonly kind: Kind;
+  /**
+   * Runs the suite.
+   *
+   * @param folder The folder with the bundles.
+   * @throws {Missing} When the runtime is not there.
+   */
+  run(folder: string, outcome: Outcome): Promise<void>;
+}
+
+function denoColumn(adapter: "deno" | "linux", permissions: readonly string[]): Column {
+  return {
+    name: adapter,
+    title: adapter === "deno" ? "Deno" : "Deno, sockets of Linux",
+    kind: "deno",
+    run: async (folder, outcome) => {
+      if (adapter === "linux" && Deno.build.os !== "linux") throw new Missing("this is not Linux");
+      const flags = ["--no-config", "--no-lock", "--unstable-net", `--allow-read=${folder}`];
+      const args = ["run", ...flags, ...permissions, "process.mjs", "./deno.mjs", adapter];
+      await runProgram({ path: Deno.execPath(), args, folder }, outcome);
+    },
+  };
+}
+
+function dgramColumn(runtime: "node" | "bun", version: string): Column {
+  const [major] = version.split(".");
+  return {
+    name: runtime === "node" ? `node-${major}` : runtime,
+    title: runtime === "node" ? "Node.js" : "Bun",
+    kind: "node",
+    run: async (folder, outcome) => {
+      const path = await install(runtime, version);
+      await runProgram({ path, args: ["process.mjs", "./node.mjs", "node"], folder }, outcome);
+    },
+  };
+}
+
+function workerdColumn(version: string, precompiled: boolean): Column {
+  const config = precompiled ? "precompiled_worker.capnp" : "worker.capnp";
+  return {
+    name: precompiled ? "workerd-kernels" : "workerd",
+    title: precompiled ? "workerd, precompiled kernels" : "workerd",
+    kind: "memory",
+    run: async (folder, outcome) => {
+      const path = await install("workerd", version);
+      outcome.take({ version });
+      await runProgram({ path, args: ["test", config], folder }, outcome);
+    },
+  };
+}
+
+function chromiumColumn(strict: boolean): Column {
+  return {
+    name: strict ? "chromium-csp" : "chromium",
+    title: strict ? "Chromium, strict CSP" : "Chromium",
+    kind: "memory",
+    run: (folder, outcome) => runInChromium({ folder, strict }, outcome),
+  };
+}
+
+/** All columns. The versions are those of the packages in npm. */
+export const columns: readonly Column[] = [
+  denoColumn("deno", ["--allow-net=127.0.0.1"]),
+  denoColumn("linux", ["--allow-net", "--allow-ffi"]),
+  dgramColumn("node", "20.20.2"),
+  dgramColumn("node", "22.23.3"),
+  dgramColumn("node", "24.21.0"),
+  dgramColumn("node", "26.12.1"),
+  dgramColumn("bun", "1.4.5"),
+  workerdColumn("1.20261117.1", false),
+  workerdColumn("1.20261117.1", true),
+  chromiumColumn(false),
+  chromiumColumn(true),
+];
