@@ -37,6 +37,10 @@ export {
   type Bind,
   /** The option that chooses the kind of socket. */
   type BindOptions,
+  bun,
+  BunSocket,
+  type BunUdpHandlers,
+  type BunUdpSocket,
   connect,
   ConnectionDuplex,
   /** The listener to connect to, and options of the session. */

@@ -1,4 +1,4 @@
-/** Options of the sockets that {@linkcode node} opens. */
+/** Options of the sockets that {@linkcode node} or {@linkcode bun} opens. */
 export interface NodeOptions {
   /**
    * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. The system may give less.
@@ -12,6 +12,9 @@ export interface NodeOptions {
    */
   sendBuffer?: number;
 }
+
+/** Size in bytes of the socket's receive and send buffers, unless the options say otherwise. */
+export const BUFFER_SIZE: number = 4 << 20;
 
 /**
  * Checks the options that are given.

@@ -2,7 +2,7 @@ import type * as dgram from "node:dgram";
 import type * as diagnosticsChannel from "node:diagnostics_channel";
 import { isIpv6 } from "../session/address.ts";
 import { publishDiagnostics } from "./diagnostics.ts";
-import type { NodeOptions } from "./node_options.ts";
+import { BUFFER_SIZE, type NodeOptions } from "./node_options.ts";
 import { NodeSocket } from "./node_socket.ts";
 import { type HostNetworks, withSystemZone } from "./zone.ts";
 
@@ -15,9 +15,6 @@ export interface SocketModules {
   /** The module `node:os`. */
   readonly os: HostNetworks;
 }
-
-/** Size in bytes of the socket's receive and send buffers. */
-const BUFFER_SIZE = 4 << 20;
 
 /**
  * Opens a UDP socket at an IP address and port.
