@@ -1,8 +1,8 @@
 /**
  * All checks of `deno task check`: format, lint, types (also of code blocks in JSDoc and in the
  * README), doc lint, an example of each member, what JSR counts as documented, the WebAssembly
- * kernels, the npm package, and the dry run of publishing to JSR. It runs every check, also after one
- * has failed. The exit code is 1 if a check failed.
+ * kernels, the npm package, and the dry run of publishing to JSR. It runs every check, also after
+ * one has failed. The exit code is 1 if a check failed.
  *
  * The arguments are the flags that tests/std/flags.ts prints. No flags mean that JSR answers.
  *

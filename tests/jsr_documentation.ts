@@ -3,9 +3,9 @@
  * documentation of its own with an example.
  *
  * JSR reads all entries together, in the order of deno.json. Where an entry exports what an earlier
- * one exports too, JSR keeps a reference. That counts as documented only if the export specifier has
- * a comment: `export { /** What it is. *\/ type Loss } from "./loss.ts"`. (The rules are those of
- * `percentage_of_symbols_with_docs` in jsr's api/src/analysis.rs.)
+ * one exports too, JSR keeps a reference. That counts as documented only if the export specifier
+ * has a comment: `export { /** What it is. *\/ type Loss } from "./loss.ts"`. (The rules are those
+ * of `percentage_of_symbols_with_docs` in jsr's api/src/analysis.rs.)
  *
  * The arguments are flags with which the packages are found.
  *

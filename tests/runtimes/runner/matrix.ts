@@ -3,9 +3,12 @@
  *
  * @module
  */
-import { type Check, suite } from "../suite/mod.ts";
+import { type Check, END_ROW, suite } from "../suite/mod.ts";
 import type { Outcome } from "./outcome.ts";
 import { WHOLE_RUN } from "./outcome.ts";
+
+/** What writes the table into the README. */
+export const README_COMMAND = "deno task runtimes --readme";
 
 /** A column, and what its runtime has reported. */
 export interface MatrixColumn {
@@ -19,13 +22,18 @@ const HOLDS = "✓";
 const NONE = "–";
 
 /** The names of all rows, in the order of the suite. */
-export function rowNames(checks: readonly Check[] = suite): string[] {
+export function rowNames(checks: readonly Check[]): string[] {
   const rows = new Set<string>();
   for (const { row, onBothPaths } of checks) {
     if (!onBothPaths) rows.add(row);
     else for (const path of ["kernels", "portable"]) rows.add(`${row}, ${path}`);
   }
   return [...rows];
+}
+
+/** All rows of the matrix: those of the suite, and what the peer sees when a process ends. */
+export function allRows(): string[] {
+  return [...rowNames(suite), END_ROW];
 }
 
 /** What stands where a row meets a column. */
@@ -41,7 +49,7 @@ function cell({ missing, results }: Outcome, row: string): string {
 /** The cells of the table, the titles first. */
 export function cells(columns: readonly MatrixColumn[]): string[][] {
   const titles = columns.map(({ title, outcome }) => `${title} ${outcome.version}`.trimEnd());
-  const rows = rowNames();
+  const rows = allRows();
   if (columns.some(({ outcome }) => outcome.results.some(({ row }) => row === WHOLE_RUN))) {
     rows.push(WHOLE_RUN);
   }
@@ -49,13 +57,4 @@ export function cells(columns: readonly MatrixColumn[]): string[][] {
     ["", ...titles],
     ...rows.map((row) => [row, ...columns.map(({ outcome }) => cell(outcome, row))]),
   ];
-}
-
-/** The table in Markdown, as `deno fmt` writes it. */
-export function markdown(table: readonly (readonly string[])[]): string {
-  const widths = table[0].map((_, i) => Math.max(3, ...table.map((row) => row[i].length)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((text, i) => text.padEnd(widths[i])).join(" | ")} |`;
-  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  return [line(table[0]), rule, ...table.slice(1).map(line)].join("\n");
 }
