@@ -37,6 +37,7 @@ class ChaCha20Poly1305Kernel extends PacketKernel {
 }
 
 const KERNEL = new KernelModule<Functions, ChaCha20Poly1305Kernel>(
+  "chacha20Poly1305",
   [RELAXED_WASM, WASM],
   (functions, memory) => new ChaCha20Poly1305Kernel(functions, memory),
 );

@@ -76,6 +76,7 @@ class ChecksumKernel {
 }
 
 const KERNEL = new KernelModule<Functions, ChecksumKernel>(
+  "crc32",
   [WASM],
   (functions, memory) => new ChecksumKernel(functions, memory),
 );

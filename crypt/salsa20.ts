@@ -49,6 +49,7 @@ class Salsa20Kernel extends PacketKernel {
 }
 
 const KERNEL = new KernelModule<PacketFunctions, Salsa20Kernel>(
+  "salsa20",
   [WASM],
   (functions, memory) => new Salsa20Kernel(functions, memory),
 );

@@ -305,7 +305,10 @@ export class Sender implements PacketSink, Sharer {
     const mss = this.path.mtu;
     const cwnd = Math.min(segmentWindow * mss, window);
     return {
-      ...state,
+      algorithm: state.algorithm,
+      phase: state.phase,
+      bandwidth: state.bandwidth,
+      minRtt: state.minRtt,
       cwnd: finite(cwnd),
       ssthresh: finite(ssthresh),
       pacingRate: finite(pacingRate),
@@ -337,6 +340,15 @@ export class Sender implements PacketSink, Sharer {
     this.pacer.configure(this.#flow.burst.size, options.pacingRate, mtu);
     this.#configurePacer();
     this.#wakeHolder();
+  }
+
+  /** See {@linkcode Kcp.limitPath}. */
+  limitPath(size: number): void {
+    const { path } = this;
+    const before = path.mtu;
+    path.limit(size);
+    // What is in flight in larger packets may have to come again in pieces, if the peer knows them.
+    if (path.mtu < before && this.buffer.inFlight > 0 && !path.understood) path.ask();
   }
 
   #configurePacer(): void {

@@ -36,6 +36,7 @@ await step("kernels", [
   "tests/kernels.ts",
   "--check",
 ]);
+await step("npm", ["run", "-A", "--no-lock", "tests/npm/check.ts"]);
 if (jsr) {
   await step("publish", ["publish", "--dry-run", "--allow-dirty"]);
 } else {

@@ -29,6 +29,7 @@ const OF_SOCKETS = new Set([
   "address",
   "batch",
   "close",
+  "maxPacketSize",
   "open",
   "peerAddress",
   "ref",

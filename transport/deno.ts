@@ -23,9 +23,11 @@
  *
  * @module
  */
-export { deno, DenoSocket, type LentSocketOptions } from "./connection/deno.ts";
+export type { DenoAddress, DenoDatagramConn } from "./connection/deno_datagram_conn.ts";
+export type { LentSocketOptions } from "./connection/lent_socket.ts";
 export type { Bind, BindOptions, ConnectOptions, ListenOptions } from "./connection/udp.ts";
-export { connect, listen } from "./deno/mod.ts";
+export type { UdpAddress } from "./connection/udp_address.ts";
+export { connect, deno, DenoSocket, listen } from "./deno/mod.ts";
 export type { LinkControl } from "./link/link_control.ts";
 export type { BurstLoss, LinkOptions, Reorder, ResolvedLinkOptions } from "./link/link_options.ts";
 export type { LinkStats } from "./link/link_stats.ts";

@@ -1,5 +1,9 @@
 /**
- * Connections over UDP on Node.js, by `node:dgram`.
+ * Connections over UDP on Node.js, by `node:dgram`, and options of its sockets.
+ *
+ * On Node.js and Bun, `listen` and `connect` of `@lowlatency/kcp` open the same sockets. They need
+ * Node.js 20.16, 22.3 or later. This entry imports `node:dgram`, so that it runs on earlier ones, but
+ * not in bundles for browsers.
  *
  * This entry also runs on Deno, but there the adapter of `@lowlatency/kcp/deno` is several times
  * faster.
@@ -24,15 +28,21 @@
  *
  * @module
  */
+export type { LentSocketOptions } from "./connection/lent_socket.ts";
 export {
   type Bind,
   type BindOptions,
   connect,
+  ConnectionDuplex,
   type ConnectOptions,
-  type LentSocketOptions,
+  type DiagnosticsChannels,
   listen,
   type ListenOptions,
   node,
   type NodeOptions,
   NodeSocket,
-} from "./connection/node.ts";
+  type StreamAddress,
+  type StreamConnection,
+  toDuplex,
+  type ToDuplexOptions,
+} from "./node/mod.ts";

@@ -86,6 +86,8 @@ export class Turns {
 
 /** The place of one sender among the {@linkcode Turns} of a macroflow. */
 export class Turn {
+  readonly turns: Turns;
+  readonly sharer: Sharer;
   /** Whether it wants to send. */
   waits = false;
   /** Bytes that it has sent, and those that it had no need to send. */
@@ -95,7 +97,10 @@ export class Turn {
   /** Bytes of a turn. */
   #quantum = 0;
 
-  constructor(readonly turns: Turns, readonly sharer: Sharer) {}
+  constructor(turns: Turns, sharer: Sharer) {
+    this.turns = turns;
+    this.sharer = sharer;
+  }
 
   /** Whether others want to send, too. */
   get contended(): boolean {

@@ -17,6 +17,8 @@ const TARGET = new Uint8Array(65_536);
  * control and pacing on the left.
  */
 export class Flow {
+  readonly bell: Dumbbell;
+  readonly name: string;
   readonly fates = noFates();
   readonly left: Session;
   /** All sessions of the left end. */
@@ -39,12 +41,15 @@ export class Flow {
    * @param sessions How many sessions it has.
    */
   constructor(
-    readonly bell: Dumbbell,
-    readonly name: string,
+    bell: Dumbbell,
+    name: string,
     options: SessionOptions,
     access = 0,
     sessions = 1,
   ) {
+    this.bell = bell;
+    this.name = name;
+
     const random = bell.random.fork(name);
     const settings: SessionOptions = {
       ...options,

@@ -6,6 +6,7 @@
 import type { Session, SessionStats } from "../session/session.ts";
 import type { ResolvedSessionOptions, SessionLiveOptions } from "../session/session_options.ts";
 import { deferred } from "./deferred.ts";
+import { diagnostics } from "./diagnostics.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { showAs } from "./inspect.ts";
 import {
@@ -169,6 +170,7 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #datagramNotice: Notice;
   #opened: Promise<void> | null = null;
   readonly #ended = deferred<void>();
+  #hasEnded = false;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
   readonly #ownsSocket: boolean;
@@ -182,12 +184,13 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#streamNotice = new Notice(session, STREAM_NEWS);
     this.#datagramNotice = new Notice(session, DATAGRAM_NEWS);
     session.onChange = () => this.#progress();
-    session.onMove = (from) => this.onMigrate?.(udpAddress(from));
+    session.onMove = (from) => this.#moved(udpAddress(from));
     if (ownsSocket) driver.closeWhenIdle();
     this.#ownsSocket = ownsSocket;
     this.closed = this.#ended.promise;
     // An application that ignores `closed` must not fail with an unhandled rejection.
     this.closed.catch(() => {});
+    diagnostics?.connectionOpened(this, session.kcp.initiator);
     this.#progress();
   }
 
@@ -387,8 +390,9 @@ export class Connection implements AsyncDisposable, Disposable {
   get stats(): SessionStats {
     // The session may have been idle, so that it knows only an earlier time.
     const { sampledAt } = this.#session.kcp;
-    const rttAge = sampledAt === -Infinity ? -1 : Math.max(0, this.#driver.now() - sampledAt);
-    return { ...this.#session.stats, rttAge };
+    const { stats } = this.#session;
+    stats.rttAge = sampledAt === -Infinity ? -1 : Math.max(0, this.#driver.now() - sampledAt);
+    return stats;
   }
 
   /**
@@ -1227,7 +1231,16 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#datagramNotice.update();
     if (session.state !== "closed") return;
     if (this.#ownsSocket && !this.#driver.busy) this.#driver.unref();
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     if (session.error) this.#ended.reject(session.error);
     else this.#ended.resolve();
+    // The application must not run in the middle of a batch of packets.
+    if (diagnostics) queueMicrotask(() => diagnostics?.connectionClosed(this, session.error));
+  }
+
+  #moved(from: UdpAddress): void {
+    diagnostics?.connectionMigrated(this, from);
+    this.onMigrate?.(from);
   }
 }

@@ -55,6 +55,12 @@ export interface DatagramSocket {
   readonly address: string;
   /** The batch size that suits the socket. Default: the defaults of `PacketBatch`. */
   readonly batch?: PacketBatchOptions;
+  /**
+   * The largest packet in bytes that the socket takes now. It may change at any time: the sessions
+   * follow before they make their next packets. Larger ones are lost. Default: `Infinity`, for a socket
+   * that does not know.
+   */
+  readonly maxPacketSize?: number;
   /** Reads that have failed so far, for the statistics. Default: 0. */
   readonly readErrors?: number;
   /**
@@ -162,6 +168,8 @@ export class Driver {
   readonly #resolveClosed: () => void;
   /** Forgets what is done when the process ends. */
   readonly #forgetExit: () => void;
+  /** What the socket has told of its packets last. */
+  #maxPacketSize = Infinity;
   #wakeAt = Infinity;
   #scheduled = false;
   #sending = false;
@@ -203,6 +211,7 @@ export class Driver {
       },
       failed: (error) => this.#fail(error),
     });
+    this.#limitPath();
   }
 
   /** The time of the clock, in ms. */
@@ -259,6 +268,7 @@ export class Driver {
     const batch = this.#batch;
     const now = this.#clock.now();
     for (let call; (call = this.#calls.popDue(now)) !== undefined;) call.run();
+    this.#limitPath();
     endpoint.tick(now);
     for (let round = 0;; round++) {
       batch.clear();
@@ -312,6 +322,14 @@ export class Driver {
     const most = this.endpoint.expensivePackets ? this.#batch.limit : this.#maxPackets;
     this.#batch.limit = Math.min(most, packets);
     return true;
+  }
+
+  /** Tells the endpoint the largest packet that the socket takes, if that has changed. */
+  #limitPath(): void {
+    const { maxPacketSize = Infinity } = this.socket;
+    if (maxPacketSize === this.#maxPacketSize) return;
+    this.#maxPacketSize = maxPacketSize;
+    this.endpoint.limitPath(maxPacketSize);
   }
 
   /** Re-arms the timer if it would fire too late. */

@@ -4,6 +4,7 @@ import { ConnectionError } from "../session/errors.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection } from "./connection.ts";
+import { diagnostics } from "./diagnostics.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
 import type { RateLimitOptions } from "./rate_limit.ts";
@@ -114,7 +115,9 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     this.closed = driver.closed;
     driver.closed.then(() => {
       this.#end(new ConnectionError("socket", "The listener's socket failed"));
+      diagnostics?.listenerClosed(this, this.#error!.kind === "socket" ? this.#error : null);
     });
+    diagnostics?.listenerOpened(this);
   }
 
   /**

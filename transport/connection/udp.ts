@@ -31,10 +31,10 @@ import { SystemClock, systemEntropy } from "./system_clock.ts";
 /** The option that chooses the kind of socket. */
 export interface BindOptions {
   /**
-   * Opens the socket: `linux()` of `@lowlatency/kcp/linux`, `deno()` of `@lowlatency/kcp/deno`, or a
-   * function of your own. Default: a socket of the runtime; on Deno for Linux, with both `--allow-ffi`
-   * and `--allow-net` granted without limits, one as `linux()` opens. `Connection.adapter` tells
-   * which one it is.
+   * Opens the socket: `linux()` of `@lowlatency/kcp/linux`, `deno()` of `@lowlatency/kcp/deno`,
+   * `node()` of `@lowlatency/kcp/node`, or a function of your own. Default: a socket of the runtime; on
+   * Deno for Linux, with both `--allow-ffi` and `--allow-net` granted without limits, one as `linux()`
+   * opens. `Connection.adapter` tells which one it is.
    */
   bind?: Bind;
 }

@@ -1,6 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectOptions } from "../connection/udp.ts";
-import { connect } from "../deno/listen.ts";
+import { connect } from "../runtime/listen.ts";
 import { openBeside } from "./conversations.ts";
 import { addConnection, Mux } from "./mux.ts";
 import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.ts";

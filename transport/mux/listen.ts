@@ -1,5 +1,5 @@
 import type { ListenOptions } from "../connection/udp.ts";
-import { listen } from "../deno/listen.ts";
+import { listen } from "../runtime/listen.ts";
 import { MuxListener } from "./mux_listener.ts";
 import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.ts";
 

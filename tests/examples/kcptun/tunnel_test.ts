@@ -135,10 +135,13 @@ Deno.test("silence: streams that give no byte for 5 s after data was sent are si
 
 /** A session that a test plays. */
 class Session implements PooledSession {
+  readonly id: number;
   ended = false;
   silent = false;
   streams = 1;
-  constructor(readonly id: number) {}
+  constructor(id: number) {
+    this.id = id;
+  }
   close(): void {
     this.ended = true;
   }

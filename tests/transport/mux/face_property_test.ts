@@ -23,9 +23,12 @@ function bytesOf(stream: number, from: number, length: number): Uint8Array<Array
 
 /** Checks what arrives on a stream. */
 class Receiver {
+  readonly stream: number;
   length = 0;
   ended = false;
-  constructor(readonly stream: number) {}
+  constructor(stream: number) {
+    this.stream = stream;
+  }
 
   take(bytes: Uint8Array): void {
     for (const byte of bytes) {
