@@ -270,10 +270,11 @@ export class Sender implements PacketSink, Sharer {
     if (this.#windowOpen && this.pacer.ready) turn.turns.holder!.sharer.wake();
   }
 
-  /** Whether it would send more than retransmissions that need no turn, if it could. */
+  /** Whether it would send data, if the path took it. */
   get #wantsTurn(): boolean {
     if (this.#waitsForPath || this.#limited) return false;
-    return this.buffer.due || this.#piecesWait || !this.held && this.#ownRoom > 0;
+    return this.buffer.due || this.#piecesWait || !this.held && this.#ownRoom > 0 ||
+      this.redundancy.dueAt <= this.#clock.now;
   }
 
   /**
@@ -282,10 +283,14 @@ export class Sender implements PacketSink, Sharer {
    */
   #turnAt(turn: Turn): number {
     const { now } = this.#clock;
-    if (!turn.isOthers) return this.#windowOpen ? Math.max(now, this.pacer.readyAt) : Infinity;
+    const { dueAt } = this.redundancy;
+    if (!turn.isOthers) {
+      const open = this.#windowOpen || dueAt <= now;
+      return open ? Math.max(now, this.pacer.readyAt) : dueAt;
+    }
     if (turn.waits) return Infinity;
     if (this.#wantsTurn) return now;
-    return this.held && this.buffer.waiting > 0 ? this.#heldUntil : Infinity;
+    return Math.min(dueAt, this.held && this.buffer.waiting > 0 ? this.#heldUntil : Infinity);
   }
 
   /** Enters the turns of those that share the path, or leaves them. True if it is its turn. */
@@ -329,7 +334,7 @@ export class Sender implements PacketSink, Sharer {
 
   configure(options: ResolvedKcpOptions): void {
     const { nodelay, resend, fastlimit, interval, minRto, mtu, maxMtu } = options;
-    this.redundancy.configure(options.copies, options.rideAlong);
+    this.redundancy.configure(options.copies, options.newCopies, options.rideAlong);
     const { nc, burst } = this.#options;
     this.#options = options;
     if (options.burst !== burst) this.#flow.burst.configure(options.burst, mtu);
@@ -955,7 +960,7 @@ export class Sender implements PacketSink, Sharer {
         buffer.detector.nextSkipped(now),
       );
       const { dueAt } = this.redundancy;
-      if (dueAt < deadline && !blocked) {
+      if (dueAt < deadline && !blocked && !turn?.waits) {
         deadline = Math.min(deadline, Math.max(dueAt, this.pacer.readyAt));
       }
     }
@@ -1081,9 +1086,9 @@ export class Sender implements PacketSink, Sharer {
   dataDue(room: number): boolean {
     const turn = this.#turn;
     const mine = turn === null || this.#takeTurn(turn);
-    if (this.#waitsForPath || !this.pacer.ready || this.#limited) return false;
-    if (this.redundancy.dueAt <= this.#clock.now) return true;
-    return mine && (this.buffer.due && this.#windowOpen || room > 0 || this.#piecesWait);
+    return mine && !this.#waitsForPath && this.pacer.ready && !this.#limited &&
+      (this.buffer.due && this.#windowOpen || room > 0 || this.#piecesWait ||
+        this.redundancy.dueAt <= this.#clock.now);
   }
 
   /**
@@ -1202,6 +1207,7 @@ export class Sender implements PacketSink, Sharer {
     if (this.#piecesWait) this.#writeFirstInPieces(writer, ts);
     const { redundancy } = this;
     const payloadBefore = counters.payloadOut;
+    const firstNew = buffer.nxt;
     // An address that is not proved gets nothing twice.
     const redundant = this.limit === Infinity;
     if (!redundant) redundancy.clear();
@@ -1276,6 +1282,7 @@ export class Sender implements PacketSink, Sharer {
       }
     }
     redundancy.allow(counters.payloadOut - payloadBefore);
+    if (redundant) redundancy.scheduleNew(buffer, firstNew, now);
     if (turn !== null && !this.#wantsTurn) turn.turns.leave(turn);
     if (path.mtu < this.#options.maxMtu) path.raiseIfDue(now);
     return room;
