@@ -157,7 +157,7 @@ export function startAesKernel(...modules: string[]): AesKernel | null {
   return kernel && new AesKernel(kernel);
 }
 
-const SHARED = new SharedKernel<Kernel, AesKernel>(
+const SHARED = /* @__PURE__ */ new SharedKernel<Kernel, AesKernel>(
   "aes",
   [RELAXED_WASM, WASM],
   (kernel) => new AesKernel(kernel),

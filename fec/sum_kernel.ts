@@ -67,7 +67,7 @@ export class SumKernel {
   }
 }
 
-const SHARED = new SharedKernel<Kernel, SumKernel>(
+const SHARED = /* @__PURE__ */ new SharedKernel<Kernel, SumKernel>(
   "galoisField",
   [RELAXED_WASM, WASM],
   (kernel) => new SumKernel(kernel),

@@ -53,8 +53,8 @@ const KNOWN: Readonly<Record<KernelName, { readonly plain: string; readonly rela
   DIGESTS;
 
 /** The names of all kernels. */
-export const KERNEL_NAMES: readonly KernelName[] = Object.freeze(
-  Object.keys(KNOWN) as KernelName[],
+export const KERNEL_NAMES: readonly KernelName[] = /* @__PURE__ */ Object.freeze(
+  /* @__PURE__ */ Object.keys(KNOWN) as KernelName[],
 );
 
 /**

@@ -179,7 +179,7 @@ export type Mode = Readonly<
 export const reference: Mode & Readonly<Required<Pick<KcpOptions, "congestion">>> & {
   readonly sndWnd: number;
   readonly rcvWnd: number;
-} = Object.freeze({
+} = /* @__PURE__ */ Object.freeze({
   nodelay: 0,
   interval: 100,
   resend: 0,
@@ -195,7 +195,7 @@ export const reference: Mode & Readonly<Required<Pick<KcpOptions, "congestion">>
  * `nodelay(0, 40, 0, 0)`: only a timeout retransmits. With congestion control. Source: the C
  * reference.
  */
-export const normal: Mode = Object.freeze({
+export const normal: Mode = /* @__PURE__ */ Object.freeze({
   nodelay: 0,
   interval: 40,
   resend: 0,
@@ -208,7 +208,7 @@ export const normal: Mode = Object.freeze({
  * `nodelay(0, 30, 2, 1)`: fast retransmit, without congestion control: see
  * {@linkcode NodelayOptions.nc}. Source: kcptun's mode `fast`.
  */
-export const fast: Mode = Object.freeze({
+export const fast: Mode = /* @__PURE__ */ Object.freeze({
   nodelay: 0,
   interval: 30,
   resend: 2,
@@ -222,7 +222,7 @@ export const fast: Mode = Object.freeze({
  * 1)` of the C reference, no limit on fast retransmits, as in kcp-go, and a copy of each
  * retransmission.
  */
-export const turbo: Mode = Object.freeze({
+export const turbo: Mode = /* @__PURE__ */ Object.freeze({
   nodelay: 1,
   interval: 10,
   resend: 2,

@@ -40,15 +40,15 @@ const { user, system } = process.cpuUsage(start);
 console.log((user + system) / 1000);
 `;
 
-/** Bundles a module. Built-in modules of the runtime stay imports. */
+/** Bundles and minifies a module. */
 const BUNDLING = [
   "--bundle",
   "--minify",
   "--format=esm",
-  "--platform=neutral",
   "--target=es2022",
-  "--external:node:*",
   "--log-level=warning",
+  "--outfile=bundle.js",
+  "--metafile=bundle.json",
 ];
 
 /** How the application finds the declarations of the package. */
@@ -57,6 +57,13 @@ export type Resolution = "nodenext" | "bundler";
 /** Fails unless a program of the application has found all right. */
 function expectOk(name: string, printed: string): void {
   if (printed !== "ok\n") throw new Error(`${name} printed ${JSON.stringify(printed)}`);
+}
+
+/** What a bundler has made of an application. */
+export interface Bundle {
+  readonly code: Uint8Array;
+  /** The files of the package that the code has parts of. */
+  readonly files: readonly string[];
 }
 
 /** An application in a folder. */
@@ -128,9 +135,15 @@ export class Consumer {
     await runTool(tool, ["--project", "tsconfig.json"], { cwd: this.#folder });
   }
 
-  /** Runs a compiled program, and checks what it finds. */
-  async start(name: string): Promise<void> {
-    expectOk(name, await run("node", [join("out", `${name}.js`)], { cwd: this.#folder }));
+  /**
+   * Runs a compiled program, and checks what it finds.
+   *
+   * @param command The runtime and its arguments.
+   */
+  async start(name: string, command: readonly string[]): Promise<void> {
+    const [program, ...args] = command;
+    const script = [...args, join("out", `${name}.js`)];
+    expectOk(name, await run(program, script, { cwd: this.#folder }));
   }
 
   /**
@@ -139,19 +152,32 @@ export class Consumer {
    * @param require Whether `require` takes modules there.
    * @param command The program and its arguments.
    */
-  async load(require: boolean, ...command: string[]): Promise<void> {
+  async load(require: boolean, command: readonly string[]): Promise<void> {
     const names = JSON.stringify(Object.keys(ENTRIES).map(this.specifierOf));
     const [program, ...args] = command;
     const script = [...args, "loading.js", names, require ? "require" : ""];
     expectOk(command.join(" "), await run(program, script, { cwd: this.#folder }));
   }
 
-  /** Bundles and minifies a module of the application. Returns the bundle. */
-  async bundle(source: string): Promise<Uint8Array> {
+  /**
+   * Bundles and minifies a module of the application.
+   *
+   * @param source The module.
+   * @param node Whether it may import built-in modules of Node.js. Otherwise it is for a browser.
+   * @throws {Error} If something that it imports is missing.
+   */
+  async bundle(source: string, node: boolean): Promise<Bundle> {
     await Deno.writeTextFile(join(this.#folder, "bundled.js"), source);
-    const args = ["bundled.js", ...BUNDLING, "--outfile=bundle.js"];
+    const platform = node ? ["--platform=neutral", "--external:node:*"] : ["--platform=browser"];
+    const args = ["bundled.js", ...BUNDLING, ...platform];
     await runTool("esbuild", args, { cwd: this.#folder });
-    return await Deno.readFile(join(this.#folder, "bundle.js"));
+    const meta = JSON.parse(await Deno.readTextFile(join(this.#folder, "bundle.json"))) as {
+      outputs: Record<string, { inputs: Record<string, { bytesInOutput: number }> }>;
+    };
+    const files = Object.entries(meta.outputs["bundle.js"].inputs)
+      .filter(([file, { bytesInOutput }]) => file.includes(config.name) && bytesInOutput > 0)
+      .map(([file]) => file.slice(file.indexOf(config.name) + config.name.length + 1));
+    return { code: await Deno.readFile(join(this.#folder, "bundle.js")), files };
   }
 
   /** Loads an entry in a new process of Node.js. Returns the processor time in ms. */

@@ -7,7 +7,7 @@ import { dirname, join, relative } from "node:path";
 import { importsOf } from "../module_source.ts";
 import { pathOfTool, run, runTool } from "./tools.ts";
 
-/** Names of TypeScript's library for `using`, which programs for ES2022 do not load by themselves. */
+/** Names of TypeScript's library for `using`, which programs for ES2022 do not load. */
 const DISPOSABLE = /\b(Async)?Disposable\b|\bSymbol\.(asyncD|d)ispose\b/;
 
 /**

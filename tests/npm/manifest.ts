@@ -25,8 +25,8 @@ const DEPENDENCIES = Object.fromEntries(
 /**
  * Returns the package.json.
  *
- * @param repository The URL of the repository, if it is known. npm's provenance compares it with the
- * repository that the package was built from.
+ * @param repository The URL of the repository, if it is known. npm's provenance compares it with
+ * the repository that the package was built from.
  */
 export function manifest(repository?: string): Record<string, unknown> {
   const exports = Object.entries(ENTRIES).map(([subpath, file]) => {

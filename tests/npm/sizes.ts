@@ -17,15 +17,31 @@ const TOLERANCE = 1.1;
 /** How often an entry is loaded. The fastest counts: other programs disturb the others. */
 const LOADS = 5;
 
-/** What applications import: exports, and their entry. */
-const IMPORTS: [names: string[], subpath: string][] = [
-  [["Kcp"], "./kcp"],
-  [["Session", "Endpoint"], "./transport"],
-  [["connectOn", "listenOn"], "./transport"],
-  [["connect", "listen"], "./node"],
-  [["connectMux", "listenMux"], "./mux"],
-  [["createCipher"], "./crypt"],
-  [["ReedSolomon"], "./fec"],
+/** The rooms of connections over UDP, whatever the runtime. */
+const SOCKETS = [
+  "kcp",
+  "fec",
+  "crypt",
+  "session",
+  "connection",
+  "runtime",
+  "deno",
+  "node",
+  "linux",
+];
+
+/** What applications import: exports, their entry, and the rooms that these need. */
+const IMPORTS: [names: string[], subpath: string, rooms: string[]][] = [
+  [["Kcp"], "./kcp", ["kcp"]],
+  [["Session", "Endpoint"], "./transport", ["kcp", "fec", "crypt", "session"]],
+  [["connectOn", "listenOn"], "./transport", ["kcp", "fec", "crypt", "session", "connection"]],
+  [["connect", "listen"], "./node", ["kcp", "fec", "crypt", "session", "connection", "node"]],
+  [["connect", "listen"], ".", SOCKETS],
+  [["connectMux", "listenMux"], "./mux", [...SOCKETS, "mux", "machine"]],
+  [["createCipher"], "./crypt", ["kcp", "crypt"]],
+  [["chacha20Poly1305"], "./crypt", ["kcp", "crypt"]],
+  [["aesGcm"], "./crypt", ["kcp", "crypt"]],
+  [["ReedSolomon"], "./fec", ["kcp", "fec"]],
 ];
 
 /** What is imported, minified, in bytes, and the same compressed by gzip. */
@@ -35,22 +51,39 @@ export interface Size {
   readonly gzip: number;
 }
 
-/** Bundles an application for each size. */
+/**
+ * Bundles an application for each size.
+ *
+ * @throws {Error} If an application carries a part of the package that it does not need, or one for
+ * browsers needs Node.js.
+ */
 export async function measureSizes(consumer: Consumer): Promise<Size[]> {
   const sizes: Size[] = [];
-  const measure = async (what: string, source: string) => {
-    const bundle = await consumer.bundle(source);
-    sizes.push({ what, minified: bundle.length, gzip: gzipSync(bundle, { level: 9 }).length });
+  const measure = async (what: string, source: string, node: boolean, rooms?: string[]) => {
+    const { code, files } = await consumer.bundle(source, node);
+    sizes.push({ what, minified: code.length, gzip: gzipSync(code, { level: 9 }).length });
+    // The chunks of a room have its name, and a number if there are several.
+    const others = files.filter((file) => {
+      const [, room] = /^chunks\/([a-z]+)\d*\.js$/.exec(file) ?? [];
+      return rooms && room && !rooms.includes(room);
+    });
+    if (others.length > 0) throw new Error(`An import of ${what} carries ${others.join(", ")}`);
   };
-  for (const [names, subpath] of IMPORTS) {
-    const what = `${names.map((name) => `\`${name}\``).join(" and ")} of \`${subpath.slice(1)}\``;
+  for (const [names, subpath, rooms] of IMPORTS) {
+    const entry = subpath === "." ? "the root" : `\`${subpath.slice(1)}\``;
+    const what = `${names.map((name) => `\`${name}\``).join(" and ")} of ${entry}`;
     const specifier = consumer.specifierOf(subpath);
-    await measure(what, `export { ${names.join(", ")} } from "${specifier}";`);
+    await measure(
+      what,
+      `export { ${names.join(", ")} } from "${specifier}";`,
+      subpath === "./node",
+      rooms,
+    );
   }
   const all = Object.keys(ENTRIES).map((subpath, i) =>
     `export * as entry${i} from "${consumer.specifierOf(subpath)}";`
   );
-  await measure("everything", all.join("\n"));
+  await measure("everything", all.join("\n"), true);
   return sizes;
 }
 

@@ -9,7 +9,10 @@ import { fileURLToPath } from "node:url";
 
 const FOLDER = new URL("tools/", import.meta.url);
 
-/** The files of the tools, by their paths in node_modules. */
+/**
+ * The files of the tools, by their paths in node_modules. `tsc5` is the oldest TypeScript that
+ * reads the declarations.
+ */
 export const TOOLS = {
   attw: "@arethetypeswrong/cli/dist/index.js",
   esbuild: "esbuild/bin/esbuild",

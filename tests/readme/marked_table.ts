@@ -22,10 +22,18 @@ function placeOf(readme: string, command: string): [start: number, end: number] 
   return [start, end];
 }
 
-/** The table that a command has written. */
-export async function readTable(command: string): Promise<string> {
-  const readme = await Deno.readTextFile(README);
+/**
+ * The table of a README that a command has written.
+ *
+ * @throws {Error} If the comments around it are missing.
+ */
+export function tableIn(readme: string, command: string): string {
   return readme.slice(...placeOf(readme, command)).trim();
+}
+
+/** The table of this README that a command has written. */
+export async function readTable(command: string): Promise<string> {
+  return tableIn(await Deno.readTextFile(README), command);
 }
 
 /** Puts a table into the README, in the place of that which the same command has written. */
@@ -36,7 +44,7 @@ export async function writeTable(command: string, table: string): Promise<void> 
   await Deno.writeTextFile(README, text);
 }
 
-/** Rows of cells as a table in Markdown, formatted as `deno fmt` does. The first row is the head. */
+/** Rows of cells as a table in Markdown, as `deno fmt` writes it. The first row is the head. */
 export function markdownTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, i) => Math.max(3, ...rows.map((row) => row[i].length)));
   const lines = rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i])));

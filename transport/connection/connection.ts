@@ -304,8 +304,8 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `simulated`, or `own` for a
-   * socket of the application.
+   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `bun`, `simulated`, or
+   * `own` for a socket of the application.
    *
    * @example
    * ```ts
@@ -322,8 +322,8 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * The socket that carries the packets; connections of one listener share it. kcp-go gives access to
    * it with `Control`. Its packets and its end belong to the library: use it for settings of the
-   * socket. The runtime's own object is `conn` of a `DenoSocket`, `socket` of a `NodeSocket`, and the
-   * file descriptor `fd` of a `LinuxSocket`.
+   * socket. The runtime's own object is `conn` of a `DenoSocket`, `socket` of a `NodeSocket` or
+   * `BunSocket`, and the file descriptor `fd` of a `LinuxSocket`.
    *
    * @example
    * ```ts

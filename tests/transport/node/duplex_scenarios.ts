@@ -9,6 +9,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import * as http from "node:http";
+import * as http2 from "node:http2";
 import { Readable, Transform, Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import * as tls from "node:tls";
@@ -433,6 +434,28 @@ async function httpUpgrade(runtime: Runtime): Promise<void> {
   });
 }
 
+async function http2Requests(runtime: Runtime): Promise<void> {
+  await withPair(runtime, async ({ client, server }) => {
+    const web = http2.createServer();
+    web.on("stream", (stream, headers) => {
+      stream.respond({ ":status": 200 });
+      stream.pipe(stream);
+      assertEquals(headers[":method"], "POST");
+    });
+    web.emit("connection", server);
+    const session = http2.connect("http://localhost", { createConnection: () => client });
+    const ask = async (size: number) => {
+      const request = session.request({ ":method": "POST" });
+      const sent = bytes(size);
+      request.end(sent);
+      assertEquals(sha256(await bytesOf(request)), sha256(sent));
+    };
+    await Promise.all([ask(1), ask(100_000), ask(1000)]);
+    session.close();
+    if (!client.closed) await once(client, "close");
+  });
+}
+
 async function secure(runtime: Runtime): Promise<void> {
   const { key, cert } = runtime;
   await withPair(runtime, async ({ client, server }) => {
@@ -520,6 +543,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "the members of net.Socket": face,
   "http.request through an http.Agent that keeps connections": httpRequests,
   "an upgraded HTTP connection": httpUpgrade,
+  "HTTP/2 with requests side by side": http2Requests,
   "TLS in both directions": secure,
   "TLS: the peer ends the connection in the handshake": secureFails,
   "streams of a mux": overMux,
