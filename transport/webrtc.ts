@@ -29,6 +29,11 @@ export type { ConnectOptions } from "./webrtc/mod.ts";
 export type { DataChannelEvent } from "./webrtc/mod.ts";
 export type { DataChannelLike } from "./webrtc/mod.ts";
 export type { ListenOptions } from "./webrtc/mod.ts";
-export type { PeerConnectOptions } from "./connection/peer_transport.ts";
-export type { PeerListenOptions } from "./connection/peer_transport.ts";
-export type { PeerNameOptions } from "./connection/peer_transport.ts";
+export {
+  /** Options of a connection over a transport that leads to one peer. */
+  type PeerConnectOptions,
+  /** Options of a listener on a transport that leads to one peer. */
+  type PeerListenOptions,
+  /** The name of the other end of a transport. */
+  type PeerNameOptions,
+} from "./connection/peer_transport.ts";

@@ -184,6 +184,24 @@ async function corked(runtime: Runtime): Promise<void> {
   });
 }
 
+async function memory(runtime: Runtime): Promise<void> {
+  await withPair(runtime, async ({ client, server }) => {
+    const chunks: Buffer[] = [];
+    server.on("data", (chunk) => chunks.push(chunk));
+    client.write("small");
+    while (chunks.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    client.end(bytes(2_000_000));
+    await once(server, "end");
+    assertEquals(chunks[0].toString(), "small", "no chunk is overwritten by a later one");
+    assert(chunks[0].buffer.byteLength <= Buffer.poolSize, "a small chunk keeps little memory");
+    for (const { buffer, length } of chunks) {
+      const kept = buffer.byteLength;
+      assert(kept <= Math.max(Buffer.poolSize, 2 * length), `${kept} bytes for ${length}`);
+    }
+    assertEquals(sha256(Buffer.concat(chunks.slice(1))), sha256(bytes(2_000_000)));
+  });
+}
+
 async function slowReader(runtime: Runtime): Promise<void> {
   await withPair(runtime, async ({ client, server }) => {
     const chunk = bytes(50_000);
@@ -531,6 +549,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "allowHalfOpen false: the stream ends when the peer's does": fullClose,
   "10 MB come back whole through a pipeline": large,
   "corked writes, empty and very large ones arrive in order": corked,
+  "a chunk keeps little more memory than it has bytes": memory,
   "a reader that stops stops the writer; what waits is bounded": slowReader,
   "destroy with an error aborts the connection, and the peer gets the reason": abort,
   "a pipeline that fails aborts the connection": pipelineFails,
