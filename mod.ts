@@ -4,13 +4,15 @@
  *
  * This entry holds what an application needs: {@linkcode listen}, {@linkcode connect}, and modes
  * other than the default: {@linkcode turbo}, {@linkcode fast}, {@linkcode normal} and
- * {@linkcode reference}. A {@linkcode Connection} is used like Deno's TCP connection. The other
- * entries hold the rest:
+ * {@linkcode reference}. A {@linkcode Connection} is used like Deno's TCP connection. The entry works
+ * on Deno, Node.js and Bun. Where there are no UDP sockets, as in a browser, `listen` and `connect`
+ * throw an error that says what to import. The other entries hold the rest:
  *
  * - `/crypt`: the ciphers for the option `crypt`;
- * - `/node`: `listen` and `connect` for Node.js;
+ * - `/node`: sockets of Node.js with options;
  * - `/mux`: many streams over one connection;
  * - `/linux`: the faster UDP sockets for Deno on Linux, which `deno run -A` uses by itself;
+ * - `/webtransport` and `/webrtc`: connections of pages in browsers;
  * - `/simulated`: a simulated network, to test applications;
  * - `/deno`: the UDP socket of Deno, and a proxy that makes a real network worse;
  * - `/kcp`: the protocol as a state machine without I/O, and the congestion controllers;
@@ -35,8 +37,8 @@
  *
  * @module
  */
-export { connect } from "./transport/deno.ts";
-export { listen } from "./transport/deno.ts";
+export { connect } from "./transport/runtime/mod.ts";
+export { listen } from "./transport/runtime/mod.ts";
 export { normal } from "./kcp/mod.ts";
 export { reference } from "./kcp/mod.ts";
 export { fast } from "./kcp/mod.ts";
@@ -54,8 +56,8 @@ export type { UdpAddress } from "./transport/mod.ts";
 export type { ConnectionState } from "./transport/mod.ts";
 
 // The options of `connect` and `listen`, and what they are made of.
-export type { ConnectOptions } from "./transport/deno.ts";
-export type { ListenOptions } from "./transport/deno.ts";
+export type { ConnectOptions } from "./transport/runtime/mod.ts";
+export type { ListenOptions } from "./transport/runtime/mod.ts";
 export type { SessionOptions } from "./transport/mod.ts";
 export type { SessionLiveOptions } from "./transport/mod.ts";
 export type { ResolvedSessionOptions } from "./transport/mod.ts";
@@ -69,8 +71,8 @@ export type { ProtectionOptions } from "./transport/mod.ts";
 export type { FecOptions } from "./transport/mod.ts";
 export type { FecRatio } from "./fec/mod.ts";
 export type { RateLimitOptions } from "./transport/mod.ts";
-export type { Bind } from "./transport/deno.ts";
-export type { BindOptions } from "./transport/deno.ts";
+export type { Bind } from "./transport/runtime/mod.ts";
+export type { BindOptions } from "./transport/runtime/mod.ts";
 
 // What `Connection.stats`, `Listener.stats` and the totals return.
 export type { SessionStats } from "./transport/mod.ts";

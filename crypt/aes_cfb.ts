@@ -2,6 +2,8 @@ import { Aes } from "./aes.ts";
 import { AesKernel, type ExpandedKey, sharedAesKernel } from "./aes_kernel.ts";
 import { Cfb } from "./cfb.ts";
 import { ChecksumCipher } from "./checksum_cipher.ts";
+import { checkedKey } from "./key.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /**
  * Packets encrypted with AES in CFB mode: `nonce 16 | checksum 4 | payload`, in the format of
@@ -81,4 +83,17 @@ export class AesCfbCipher extends ChecksumCipher {
       for (let i = first; i < last; i++) this.#portable.encrypt(bytes, starts[i], ends[i]);
     }
   }
+}
+
+/**
+ * Creates a cipher that encrypts packets with AES in CFB mode, and adds a checksum: `aes-128`,
+ * `aes-192` or `aes-256` of `createCipher`.
+ *
+ * @param key The key, 16, 24 or 32 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ */
+export function aesCfb(key: Uint8Array): PacketCipher {
+  const copy = checkedKey("aes", key, [16, 24, 32]);
+  return new AesCfbCipher(`aes-${8 * copy.length}`, copy);
 }

@@ -1,4 +1,4 @@
-import { type OwnMemory, startKernel } from "../kcp/kernel.ts";
+import { type OwnMemory, SharedKernel, startKernel } from "../kcp/kernel.ts";
 import { aesTables } from "./aes_tables.ts";
 import { RELAXED_WASM, WASM } from "./aes_wasm.ts";
 import { PACKET_IV } from "./cfb.ts";
@@ -157,11 +157,15 @@ export function startAesKernel(...modules: string[]): AesKernel | null {
   return kernel && new AesKernel(kernel);
 }
 
-let shared: AesKernel | null | undefined;
+const SHARED = /* @__PURE__ */ new SharedKernel<Kernel, AesKernel>(
+  "aes",
+  [RELAXED_WASM, WASM],
+  (kernel) => new AesKernel(kernel),
+);
 
 /**
  * The kernel that all ciphers share. It is started at first use. Null if the runtime cannot run it.
  */
 export function sharedAesKernel(): AesKernel | null {
-  return shared === undefined ? shared = startAesKernel(RELAXED_WASM, WASM) : shared;
+  return SHARED.get();
 }

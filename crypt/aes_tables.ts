@@ -9,34 +9,30 @@
  * Source: M. Hamburg, "Accelerating AES with Vector Permute Instructions", CHES 2009.
  */
 
+import { affine, fieldInverses, multiply } from "./aes_field.ts";
+
 /** Infinity. Its top bit is set, so the kernel's table lookup gives zero. */
 const INFINITE = 0x80;
 
-/** The product of two bytes in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (FIPS 197 §4.2). */
-function multiply(a: number, b: number): number {
-  let product = 0;
-  for (; b > 0; b >>= 1, a = a << 1 ^ (a >> 7) * 0x11b) if (b & 1) product ^= a;
-  return product;
+/** GF(2^8) as GF(16)[t], in the terms above. */
+interface Tower {
+  /** The inverse of each byte. 0 has the entry 0. */
+  readonly inverses: Uint8Array;
+  /**
+   * The 16 elements of GF(2^8) that are GF(16). The index of an element is its four bits in the
+   * kernel.
+   */
+  readonly small: readonly number[];
+  /** An element that is not in GF(16). */
+  readonly t: number;
+  /** The element of GF(16) for which t² = a·t + a. */
+  readonly a: number;
+  /** The kernel's form of each byte: the four bits of i, then the four bits of k. */
+  readonly entered: Uint8Array;
 }
 
-/** The inverse of each byte. 0 has the entry 0. */
-const INVERSES = Array.from({ length: 256 }, (_, a) => {
-  for (let b = 1; b < 256; b++) if (multiply(a, b) === 1) return b;
-  return 0;
-});
-
-/** The S-box (FIPS 197 §5.1.1) of a byte's inverse, without its constant. */
-function affine(inverse: number): number {
-  let out = inverse;
-  for (let n = 1; n <= 4; n++) out ^= (inverse << n | inverse >> 8 - n) & 0xff;
-  return out;
-}
-
-/**
- * The 16 elements of GF(2^8) that are GF(16). The index of an element is its four bits in the
- * kernel.
- */
-const SMALL = (() => {
+/** The elements of GF(16), each at the index of its four bits. */
+function smallField(): number[] {
   const cubes = (a: number) => multiply(a, multiply(a, a));
   const fifth = (a: number) => multiply(cubes(a), multiply(a, a));
   // The multiplicative group of GF(2^8) has 255 elements. Its elements of order 15 generate the
@@ -53,24 +49,22 @@ const SMALL = (() => {
     { length: 16 },
     (_, bits) => basis.reduce((sum, element, n) => bits >> n & 1 ? sum ^ element : sum, 0),
   );
-})();
+}
 
-/** An element t that is not in GF(16), and the element a of GF(16) for which t² = a·t + a. */
-const [T, A] = (() => {
-  for (let t = 2;; t++) {
-    const a = multiply(multiply(t, t), INVERSES[t ^ 1]);
-    if (!SMALL.includes(t) && SMALL.includes(a)) return [t, a];
+function buildTower(): Tower {
+  const inverses = fieldInverses();
+  const small = smallField();
+  let t = 2, a = 0;
+  for (;; t++) {
+    a = multiply(multiply(t, t), inverses[t ^ 1]);
+    if (!small.includes(t) && small.includes(a)) break;
   }
-})();
-
-/** The kernel's form of each byte: the four bits of i, then the four bits of k. */
-const ENTERED = (() => {
-  const entered = new Array<number>(256);
-  SMALL.forEach((i, high) =>
-    SMALL.forEach((k, low) => entered[multiply(i, T) ^ k] = high << 4 | low)
+  const entered = new Uint8Array(256);
+  small.forEach((i, high) =>
+    small.forEach((k, low) => entered[multiply(i, t) ^ k] = high << 4 | low)
   );
-  return entered;
-})();
+  return { inverses, small, t, a, entered };
+}
 
 /**
  * The index in a block from which ShiftRows (FIPS 197 §5.1.2), applied `times` times, takes the
@@ -90,15 +84,19 @@ function table(value: (index: number) => number): number[] {
  * A lookup table for one of the two terms, the one with u or the one with w, of a linear function
  * of the inverse. Its index is the four bits of u or w.
  */
-function addend(of: "u" | "w", linear: (inverse: number) => number): number[] {
-  const byA = INVERSES[A];
+function addend(
+  { inverses, small, t, a }: Tower,
+  of: "u" | "w",
+  linear: (inverse: number) => number,
+): number[] {
+  const byA = inverses[a];
   const byA2 = multiply(byA, byA);
   return table((index) => {
-    const inverse = INVERSES[SMALL[index]];
+    const inverse = inverses[small[index]];
     return linear(
       of === "u"
-        ? inverse ^ multiply(T, multiply(inverse, byA ^ byA2))
-        : multiply(T, multiply(inverse, byA2)),
+        ? inverse ^ multiply(t, multiply(inverse, byA ^ byA2))
+        : multiply(t, multiply(inverse, byA2)),
     );
   });
 }
@@ -108,25 +106,27 @@ function addend(of: "u" | "w", linear: (inverse: number) => number): number[] {
  * `aes.as.ts`.
  */
 export function aesTables(): Uint8Array {
-  const small = (element: number) => SMALL.indexOf(element);
-  const inverse = (bits: number) => bits === 0 ? INFINITE : small(INVERSES[SMALL[bits]]);
+  const tower = buildTower();
+  const { inverses, small, a, entered } = tower;
+  const bitsOf = (element: number) => small.indexOf(element);
+  const inverse = (bits: number) => bits === 0 ? INFINITE : bitsOf(inverses[small[bits]]);
   const double = (byte: number) => multiply(2, byte);
-  const inside = (byte: number) => ENTERED[byte];
+  const inside = (byte: number) => entered[byte];
   return Uint8Array.from([
     // INVERSE and SCALED_INVERSE: 1/x and a/x.
     table(inverse),
-    table((bits) => bits === 0 ? INFINITE : small(multiply(A, INVERSES[SMALL[bits]]))),
+    table((bits) => bits === 0 ? INFINITE : bitsOf(multiply(a, inverses[small[bits]]))),
     // ENTER_LOW and ENTER_HIGH: i and k of a byte.
-    table((low) => ENTERED[low]),
-    table((high) => ENTERED[high << 4]),
+    table((low) => entered[low]),
+    table((high) => entered[high << 4]),
     // SINGLE and DOUBLE: i and k of the S-box's output, and of twice the output.
-    addend("u", (byte) => inside(affine(byte))),
-    addend("w", (byte) => inside(affine(byte))),
-    addend("u", (byte) => inside(double(affine(byte)))),
-    addend("w", (byte) => inside(double(affine(byte)))),
+    addend(tower, "u", (byte) => inside(affine(byte))),
+    addend(tower, "w", (byte) => inside(affine(byte))),
+    addend(tower, "u", (byte) => inside(double(affine(byte)))),
+    addend(tower, "w", (byte) => inside(double(affine(byte)))),
     // LEAVE: the S-box's output as a byte.
-    addend("u", affine),
-    addend("w", affine),
+    addend(tower, "u", affine),
+    addend(tower, "w", affine),
     // ROW: ShiftRows when a vector holds one row of four blocks.
     ...[1, 2, 3].map((row) => table((place) => place & 12 | (place + row) & 3)),
     // TURN: exchanges rows and columns.

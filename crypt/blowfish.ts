@@ -1,4 +1,7 @@
 import type { BlockCipher } from "./block_cipher.ts";
+import { CfbCipher } from "./cfb.ts";
+import { checkedKey } from "./key.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 import { piWords } from "./pi_digits.ts";
 
 /** Most bytes of a key: 448 bits. Source: the paper. */
@@ -92,4 +95,16 @@ export class Blowfish implements BlockCipher {
     block[0] = right ^ state[P + 17];
     block[1] = left;
   }
+}
+
+/**
+ * Creates a cipher that encrypts packets with Blowfish in CFB mode, and adds a checksum: `blowfish`
+ * of `createCipher`.
+ *
+ * @param key The key, 1 to 56 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ */
+export function blowfishCfb(key: Uint8Array): PacketCipher {
+  return new CfbCipher("blowfish", new Blowfish(checkedKey("blowfish", key, { from: 1, to: 56 })));
 }

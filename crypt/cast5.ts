@@ -1,11 +1,14 @@
 import type { BlockCipher } from "./block_cipher.ts";
+import { CfbCipher } from "./cfb.ts";
+import { checkedKey } from "./key.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /** Bytes of a key. RFC 2144 also allows shorter keys, but kcp-go does not. */
 const KEY_SIZE = 16;
 const ROUNDS = 16;
 
 /** Where each S-box begins in {@linkcode Tables.boxes}. */
-const [S1, S2, S3, S4, S5, S6, S7, S8] = [0, 256, 512, 768, 1024, 1280, 1536, 1792];
+const S1 = 0, S2 = 256, S3 = 512, S4 = 768, S5 = 1024, S6 = 1280, S7 = 1536, S8 = 1792;
 
 /**
  * Offset of the bytes z0 to zF of the key schedule. Before them are x0 to xF, which begin as the
@@ -474,4 +477,16 @@ export class Cast5 implements BlockCipher {
       boxes[S3 + (t >>> 8 & 255)] + boxes[S4 + (t & 255)]);
     block[1] = right;
   }
+}
+
+/**
+ * Creates a cipher that encrypts packets with CAST5 in CFB mode, and adds a checksum: `cast5`
+ * of `createCipher`.
+ *
+ * @param key The key, 16 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ */
+export function cast5Cfb(key: Uint8Array): PacketCipher {
+  return new CfbCipher("cast5", new Cast5(checkedKey("cast5", key, [16])));
 }

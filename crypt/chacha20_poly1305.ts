@@ -2,8 +2,10 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { type KernelMemory, KernelModule } from "../kcp/kernel.ts";
 import { AeadCipher, NONCE_SIZE, OVERHEAD, TAG_SIZE } from "./aead_cipher.ts";
 import { RELAXED_WASM, WASM } from "./chacha20_poly1305_wasm.ts";
+import { checkedKey } from "./key.ts";
+import { keyWords, SIGMA } from "./key_words.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
-import { keyWords, SIGMA } from "./salsa20.ts";
 
 /** Address of the kernel's state, as in `memory.as.ts`. */
 const STATE = 0;
@@ -36,7 +38,8 @@ class ChaCha20Poly1305Kernel extends PacketKernel {
   }
 }
 
-const KERNEL = new KernelModule<Functions, ChaCha20Poly1305Kernel>(
+const KERNEL = /* @__PURE__ */ new KernelModule<Functions, ChaCha20Poly1305Kernel>(
+  "chacha20Poly1305",
   [RELAXED_WASM, WASM],
   (functions, memory) => new ChaCha20Poly1305Kernel(functions, memory),
 );
@@ -164,4 +167,25 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
       return false;
     }
   }
+}
+
+/**
+ * Creates a cipher that encrypts and authenticates packets with ChaCha20-Poly1305:
+ * `chacha20-poly1305` of `createCipher`, which says how many packets a key may seal.
+ *
+ * @param key The key, 32 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@lowlatency/kcp";
+ * import { chacha20Poly1305 } from "@lowlatency/kcp/crypt";
+ *
+ * const crypt = chacha20Poly1305(crypto.getRandomValues(new Uint8Array(32)));
+ * const conn = await connect({ hostname: "127.0.0.1", port: 4000, crypt });
+ * ```
+ */
+export function chacha20Poly1305(key: Uint8Array): PacketCipher {
+  return new ChaCha20Poly1305Cipher(checkedKey("chacha20-poly1305", key, [32]));
 }

@@ -75,7 +75,8 @@ class ChecksumKernel {
   }
 }
 
-const KERNEL = new KernelModule<Functions, ChecksumKernel>(
+const KERNEL = /* @__PURE__ */ new KernelModule<Functions, ChecksumKernel>(
+  "crc32",
   [WASM],
   (functions, memory) => new ChecksumKernel(functions, memory),
 );

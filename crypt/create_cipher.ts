@@ -1,20 +1,19 @@
-import { AesCfbCipher } from "./aes_cfb.ts";
-import type { BlockCipher } from "./block_cipher.ts";
-import { Blowfish } from "./blowfish.ts";
-import { Cast5 } from "./cast5.ts";
-import { CfbCipher } from "./cfb.ts";
-import { ChaCha20Poly1305Cipher } from "./chacha20_poly1305.ts";
+import { aesCfb } from "./aes_cfb.ts";
+import { blowfishCfb } from "./blowfish.ts";
+import { cast5Cfb } from "./cast5.ts";
+import { chacha20Poly1305 } from "./chacha20_poly1305.ts";
 import { deriveKey } from "./derive_key.ts";
-import { GcmCipher } from "./gcm.ts";
-import { NoneCipher } from "./none.ts";
+import { aesGcm } from "./gcm.ts";
+import { checkedKey } from "./key.ts";
+import { noEncryption } from "./none.ts";
 import type { PacketCipher } from "./packet_cipher.ts";
-import { Salsa20Cipher } from "./salsa20.ts";
-import { Sm4 } from "./sm4.ts";
-import { Tea } from "./tea.ts";
-import { TripleDes } from "./triple_des.ts";
-import { Twofish } from "./twofish.ts";
-import { XorCipher } from "./xor.ts";
-import { Xtea } from "./xtea.ts";
+import { salsa20 } from "./salsa20.ts";
+import { sm4Cfb } from "./sm4.ts";
+import { teaCfb } from "./tea.ts";
+import { tripleDesCfb } from "./triple_des.ts";
+import { twofishCfb } from "./twofish.ts";
+import { simpleXor } from "./xor.ts";
+import { xteaCfb } from "./xtea.ts";
 
 /** The name of a packet cipher. {@linkcode createCipher} describes the ciphers. */
 export type CipherName =
@@ -38,67 +37,36 @@ export type CipherName =
 
 /** What `createCipher` needs to know about a cipher. */
 interface Entry {
-  /** Allowed lengths of a key in bytes: a list, or a range. */
-  readonly keySizes: readonly number[] | { readonly from: number; readonly to: number };
   /** How many bytes of a derived key kcptun uses for the cipher. */
   readonly derived: 16 | 24 | 32;
+  /** The only allowed length of a key in bytes, if `create` allows more. */
+  readonly keySize?: number;
   create(key: Uint8Array): PacketCipher;
 }
 
-/** Rounds of TEA in kcp-go. The paper has 64. */
-const TEA_ROUNDS = 16;
-
-/** A block cipher in CFB mode. */
-function cfb(
-  name: CipherName,
-  keySizes: Entry["keySizes"],
-  derived: Entry["derived"],
-  block: (key: Uint8Array) => BlockCipher,
-): Entry {
-  return { keySizes, derived, create: (key) => new CfbCipher(name, block(key)) };
-}
-
-/** AES in CFB mode. */
-function aes(name: CipherName, keySize: 16 | 24 | 32): Entry {
-  return { keySizes: [keySize], derived: keySize, create: (key) => new AesCfbCipher(name, key) };
-}
-
-/** AES in Galois/Counter Mode. */
-function gcm(name: CipherName, keySize: 16 | 24 | 32): Entry {
-  return { keySizes: [keySize], derived: keySize, create: (key) => new GcmCipher(name, key) };
-}
-
 const CIPHERS: Readonly<Record<CipherName, Entry>> = {
-  "aes-128": aes("aes-128", 16),
-  "aes-192": aes("aes-192", 24),
-  "aes-256": aes("aes-256", 32),
-  "sm4": cfb("sm4", [16], 16, (key) => new Sm4(key)),
-  "twofish": cfb("twofish", [16, 24, 32], 32, (key) => new Twofish(key)),
-  "3des": cfb("3des", [24], 24, (key) => new TripleDes(key)),
-  "blowfish": cfb("blowfish", { from: 1, to: 56 }, 32, (key) => new Blowfish(key)),
-  "cast5": cfb("cast5", [16], 16, (key) => new Cast5(key)),
-  "tea": cfb("tea", [16], 16, (key) => new Tea(key, TEA_ROUNDS)),
-  "xtea": cfb("xtea", [16], 16, (key) => new Xtea(key)),
-  "salsa20": { keySizes: [32], derived: 32, create: (key) => new Salsa20Cipher(key) },
-  "xor": {
-    keySizes: { from: 1, to: Infinity },
-    derived: 32,
-    create: (key) => new XorCipher(key),
-  },
-  "none": { keySizes: { from: 0, to: Infinity }, derived: 32, create: () => new NoneCipher() },
-  "aes-128-gcm": gcm("aes-128-gcm", 16),
-  "aes-192-gcm": gcm("aes-192-gcm", 24),
-  "aes-256-gcm": gcm("aes-256-gcm", 32),
-  "chacha20-poly1305": {
-    keySizes: [32],
-    derived: 32,
-    create: (key) => new ChaCha20Poly1305Cipher(key),
-  },
+  "aes-128": { derived: 16, keySize: 16, create: aesCfb },
+  "aes-192": { derived: 24, keySize: 24, create: aesCfb },
+  "aes-256": { derived: 32, keySize: 32, create: aesCfb },
+  "sm4": { derived: 16, create: sm4Cfb },
+  "twofish": { derived: 32, create: twofishCfb },
+  "3des": { derived: 24, create: tripleDesCfb },
+  "blowfish": { derived: 32, create: blowfishCfb },
+  "cast5": { derived: 16, create: cast5Cfb },
+  "tea": { derived: 16, create: teaCfb },
+  "xtea": { derived: 16, create: xteaCfb },
+  "salsa20": { derived: 32, create: salsa20 },
+  "xor": { derived: 32, create: simpleXor },
+  "none": { derived: 32, create: noEncryption },
+  "aes-128-gcm": { derived: 16, keySize: 16, create: aesGcm },
+  "aes-192-gcm": { derived: 24, keySize: 24, create: aesGcm },
+  "aes-256-gcm": { derived: 32, keySize: 32, create: aesGcm },
+  "chacha20-poly1305": { derived: 32, create: chacha20Poly1305 },
 };
 
 /** The names of all ciphers. */
-export const CIPHER_NAMES: readonly CipherName[] = Object.freeze(
-  Object.keys(CIPHERS) as CipherName[],
+export const CIPHER_NAMES: readonly CipherName[] = /* @__PURE__ */ Object.freeze(
+  /* @__PURE__ */ Object.keys(CIPHERS) as CipherName[],
 );
 
 /** @throws {TypeError} If there is no such cipher. */
@@ -111,19 +79,12 @@ function entryOf(name: CipherName): Entry {
   return CIPHERS[name];
 }
 
-/** The allowed lengths as text, if the length is not allowed; else null. */
-function allowedSizes(keySizes: Entry["keySizes"], size: number): string | null {
-  if ("from" in keySizes) {
-    const { from, to } = keySizes;
-    if (size >= from && size <= to) return null;
-    return to === Infinity ? `${from} or more` : `${from} to ${to}`;
-  }
-  return keySizes.includes(size) ? null : keySizes.join(", ").replace(/, (?=\d+$)/, " or ");
-}
-
 /**
  * Creates a packet cipher. It encrypts and decrypts. Both ends must use the same cipher and the
  * same key.
+ *
+ * A bundle that has this function has every cipher. Each cipher also has a function of its own, such
+ * as {@linkcode chacha20Poly1305} or {@linkcode aesGcm}. A bundle with that one has no other cipher.
  *
  * | name | key, bytes | protection |
  * | --- | --- | --- |
@@ -178,20 +139,11 @@ function allowedSizes(keySizes: Entry["keySizes"], size: number): string | null 
  * ```
  */
 export function createCipher(name: CipherName, key?: Uint8Array): PacketCipher {
-  const { keySizes, create } = entryOf(name);
-  if (key === undefined && name === "none") return create(new Uint8Array());
-  if (!(key instanceof Uint8Array)) {
-    throw new TypeError(
-      `Cannot key ${name} with a value of type ${key === null ? "null" : typeof key}: ` +
-        "it must be a Uint8Array",
-    );
-  }
-  const allowed = allowedSizes(keySizes, key.length);
-  if (allowed !== null) {
-    throw new RangeError(`Cannot key ${name} with ${key.length} bytes: allowed are ${allowed}`);
-  }
-  // `slice` would not copy a Buffer of Node: it shares its memory with the result.
-  return create(new Uint8Array(key));
+  const { keySize, create } = entryOf(name);
+  if (keySize !== undefined) checkedKey(name, key, [keySize]);
+  // `none` takes no key, and says so for what is none.
+  if (name === "none" && key !== undefined) checkedKey(name, key, { from: 0, to: Infinity });
+  return create(key as Uint8Array);
 }
 
 /**

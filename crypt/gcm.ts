@@ -1,7 +1,9 @@
 import { AeadCipher, NONCE_SIZE, TAG_SIZE } from "./aead_cipher.ts";
 import { Aes, checkAesKey } from "./aes.ts";
 import { AesKernel, type ExpandedKey, sharedAesKernel } from "./aes_kernel.ts";
+import { checkedKey } from "./key.ts";
 import { MemoryView } from "./memory_view.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /** Reverses the bytes of a word. */
 function swap(word: number): number {
@@ -106,9 +108,9 @@ class Ghash {
 }
 
 /**
- * GCM without a kernel. The block function is from `@noble/ciphers`. The GCM of `@noble/ciphers` is
- * not used because it expands the key and builds the tables of GHASH for each message: with packets
- * of 1400 bytes it seals 31 MB/s, this class 95 MB/s.
+ * GCM without a kernel. The GCM of `@noble/ciphers` is not used because it expands the key and
+ * builds the tables of GHASH for each message: with packets of 1400 bytes it seals 43 MB/s on Deno,
+ * this class 172 MB/s.
  */
 class PortableGcm {
   readonly #aes: Aes;
@@ -242,4 +244,28 @@ export class GcmCipher extends AeadCipher {
     }
     return this.#withoutKernel().open(bytes, start, end);
   }
+}
+
+/**
+ * Creates a cipher that encrypts and authenticates packets with AES in Galois/Counter Mode:
+ * `aes-128-gcm`, `aes-192-gcm` or `aes-256-gcm` of `createCipher`, which says how many packets a key
+ * may seal.
+ *
+ * @param key The key, 16, 24 or 32 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ *
+ * @example
+ * ```ts
+ * import { listen } from "@lowlatency/kcp";
+ * import { aesGcm } from "@lowlatency/kcp/crypt";
+ *
+ * const crypt = aesGcm(crypto.getRandomValues(new Uint8Array(16)));
+ * const listener = await listen({ hostname: "127.0.0.1", crypt });
+ * listener.close();
+ * ```
+ */
+export function aesGcm(key: Uint8Array): PacketCipher {
+  const copy = checkedKey("aes-gcm", key, [16, 24, 32]);
+  return new GcmCipher(`aes-${8 * copy.length}-gcm`, copy);
 }

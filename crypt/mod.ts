@@ -3,7 +3,8 @@
  * sends, and opens (decrypts and checks) every packet that it receives. Both ends share one key in
  * advance.
  *
- * {@linkcode createCipher} describes the ciphers and says which one to choose.
+ * {@linkcode createCipher} describes the ciphers and says which one to choose. A bundle with one of
+ * the other functions, such as {@linkcode chacha20Poly1305}, has only that cipher.
  *
  * @example Seal a packet, open it, and reject a forged one
  * ```ts
@@ -28,6 +29,10 @@
  *
  * @module
  */
+export { aesCfb } from "./aes_cfb.ts";
+export { blowfishCfb } from "./blowfish.ts";
+export { cast5Cfb } from "./cast5.ts";
+export { chacha20Poly1305 } from "./chacha20_poly1305.ts";
 export {
   CIPHER_NAMES,
   type CipherName,
@@ -35,4 +40,18 @@ export {
   createCipherFromPassword,
 } from "./create_cipher.ts";
 export { deriveKey } from "./derive_key.ts";
-export type { Entropy, PacketCipher } from "./packet_cipher.ts";
+export { aesGcm } from "./gcm.ts";
+export { noEncryption } from "./none.ts";
+export type {
+  /** A source of random bytes. */
+  Entropy,
+  /** Encrypts and decrypts whole packets in place. */
+  PacketCipher,
+} from "./packet_cipher.ts";
+export { salsa20 } from "./salsa20.ts";
+export { sm4Cfb } from "./sm4.ts";
+export { teaCfb } from "./tea.ts";
+export { tripleDesCfb } from "./triple_des.ts";
+export { twofishCfb } from "./twofish.ts";
+export { simpleXor } from "./xor.ts";
+export { xteaCfb } from "./xtea.ts";

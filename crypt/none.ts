@@ -1,4 +1,5 @@
 import { ChecksumCipher } from "./checksum_cipher.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /** Nonce and checksum without encryption. Anyone can read the packets and forge them. */
 export class NoneCipher extends ChecksumCipher {
@@ -12,4 +13,9 @@ export class NoneCipher extends ChecksumCipher {
 
   /** Does nothing. */
   protected override decrypt(): void {}
+}
+
+/** Creates a cipher that adds a nonce and a checksum, and encrypts nothing: `none` of `createCipher`. */
+export function noEncryption(): PacketCipher {
+  return new NoneCipher();
 }

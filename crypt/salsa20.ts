@@ -1,28 +1,15 @@
-import { salsa20 } from "@noble/ciphers/salsa.js";
+import { salsa20 as xorKeyStream } from "@noble/ciphers/salsa.js";
 import { type KernelMemory, KernelModule } from "../kcp/kernel.ts";
 import { setChecksumTables } from "./crc32.ts";
 import { ChecksumCipher, HEADER_SIZE } from "./checksum_cipher.ts";
+import { checkedKey } from "./key.ts";
+import { keyWords, SIGMA } from "./key_words.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
 import { WASM } from "./salsa20_wasm.ts";
 
 /** Bytes of a packet that are not encrypted. They are the nonce of Salsa20. */
 const CLEAR = 8;
-/** The constants of the state: "expand 32-byte k". */
-export const SIGMA = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
-
-/**
- * The 8 little-endian words of a key of 32 bytes.
- *
- * @throws {RangeError} If the key has another length.
- */
-export function keyWords(name: string, key: Uint8Array): Uint32Array {
-  if (key.length !== 32) {
-    throw new RangeError(`Cannot key ${name} with ${key.length} bytes: allowed are 32`);
-  }
-  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-  return Uint32Array.from({ length: 8 }, (_, i) => view.getUint32(4 * i, true));
-}
-
 /** Address of the kernel's state, as in `memory.as.ts`. */
 const STATE = 19_456;
 /** Address of the kernel's list of packets. */
@@ -48,7 +35,8 @@ class Salsa20Kernel extends PacketKernel {
   }
 }
 
-const KERNEL = new KernelModule<PacketFunctions, Salsa20Kernel>(
+const KERNEL = /* @__PURE__ */ new KernelModule<PacketFunctions, Salsa20Kernel>(
+  "salsa20",
   [WASM],
   (functions, memory) => new Salsa20Kernel(functions, memory),
 );
@@ -154,11 +142,23 @@ export class Salsa20Cipher extends ChecksumCipher {
   protected override encrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     const first = start + CLEAR;
     const data = bytes.subarray(first, end);
-    salsa20(this.#key, bytes.subarray(start, first), data, data);
+    xorKeyStream(this.#key, bytes.subarray(start, first), data, data);
   }
 
   /** Decrypts a packet in place, without the kernel. */
   protected override decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     this.encrypt(bytes, start, end);
   }
+}
+
+/**
+ * Creates a cipher that encrypts packets with Salsa20, and adds a checksum: `salsa20` of
+ * `createCipher`.
+ *
+ * @param key The key, 32 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ */
+export function salsa20(key: Uint8Array): PacketCipher {
+  return new Salsa20Cipher(checkedKey("salsa20", key, [32]));
 }

@@ -1,4 +1,7 @@
 import type { BlockCipher } from "./block_cipher.ts";
+import { CfbCipher } from "./cfb.ts";
+import { checkedKey } from "./key.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /** The system parameter FK. It is XORed with the key. */
 const FK = [0xa3b1bac6, 0x56aa3350, 0x677d9197, 0xb27022dc];
@@ -142,4 +145,16 @@ export class Sm4 implements BlockCipher {
     block[2] = x1;
     block[3] = x0;
   }
+}
+
+/**
+ * Creates a cipher that encrypts packets with SM4 in CFB mode, and adds a checksum: `sm4`
+ * of `createCipher`.
+ *
+ * @param key The key, 16 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ */
+export function sm4Cfb(key: Uint8Array): PacketCipher {
+  return new CfbCipher("sm4", new Sm4(checkedKey("sm4", key, [16])));
 }

@@ -1,4 +1,7 @@
 import type { BlockCipher } from "./block_cipher.ts";
+import { CfbCipher } from "./cfb.ts";
+import { checkedKey } from "./key.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /** The key schedule constant, (√5 − 1) · 2^31. */
 const DELTA = 0x9e3779b9 | 0;
@@ -60,4 +63,19 @@ export class Tea implements BlockCipher {
     block[0] = v0;
     block[1] = v1;
   }
+}
+
+/** Rounds of TEA in kcp-go. The paper has 64. */
+const KCP_GO_ROUNDS = 16;
+
+/**
+ * Creates a cipher that encrypts packets with TEA in CFB mode, with 16 rounds, and adds a checksum: `tea`
+ * of `createCipher`.
+ *
+ * @param key The key, 16 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ */
+export function teaCfb(key: Uint8Array): PacketCipher {
+  return new CfbCipher("tea", new Tea(checkedKey("tea", key, [16]), KCP_GO_ROUNDS));
 }

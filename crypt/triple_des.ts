@@ -1,4 +1,7 @@
 import type { BlockCipher } from "./block_cipher.ts";
+import { CfbCipher } from "./cfb.ts";
+import { checkedKey } from "./key.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /**
  * Bytes of a key: three DES keys of 8 bytes. The low bit of each byte is a parity bit, which is
@@ -48,7 +51,7 @@ const PC2 = [
 const ROTATIONS = [1, 1, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1];
 
 /** Where each S-box begins in {@linkcode spBoxes}. */
-const [SP1, SP2, SP3, SP4, SP5, SP6, SP7, SP8] = [0, 64, 128, 192, 256, 320, 384, 448];
+const SP1 = 0, SP2 = 64, SP3 = 128, SP4 = 192, SP5 = 256, SP6 = 320, SP7 = 384, SP8 = 448;
 
 /** The result of {@linkcode buildSpBoxes}, computed at first use. */
 let spBoxes: Int32Array | undefined;
@@ -219,4 +222,16 @@ export class TripleDes implements BlockCipher {
     block[0] = left;
     block[1] = right;
   }
+}
+
+/**
+ * Creates a cipher that encrypts packets with triple DES in CFB mode, and adds a checksum: `3des`
+ * of `createCipher`.
+ *
+ * @param key The key, 24 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ */
+export function tripleDesCfb(key: Uint8Array): PacketCipher {
+  return new CfbCipher("3des", new TripleDes(checkedKey("3des", key, [24])));
 }

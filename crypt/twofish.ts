@@ -1,4 +1,7 @@
 import type { BlockCipher } from "./block_cipher.ts";
+import { CfbCipher } from "./cfb.ts";
+import { checkedKey } from "./key.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /** Modulus of the field of the MDS matrix: x^8 + x^6 + x^5 + x^3 + 1. */
 const MDS_POLYNOMIAL = 0x169;
@@ -204,4 +207,16 @@ export class Twofish implements BlockCipher {
     block[2] = a ^ k[6];
     block[3] = b ^ k[7];
   }
+}
+
+/**
+ * Creates a cipher that encrypts packets with Twofish in CFB mode, and adds a checksum: `twofish`
+ * of `createCipher`.
+ *
+ * @param key The key, 16, 24 or 32 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ */
+export function twofishCfb(key: Uint8Array): PacketCipher {
+  return new CfbCipher("twofish", new Twofish(checkedKey("twofish", key, [16, 24, 32])));
 }

@@ -2,6 +2,8 @@ import { sha1 } from "@noble/hashes/legacy.js";
 import { pbkdf2 } from "@noble/hashes/pbkdf2.js";
 import { MemoryView } from "./memory_view.ts";
 import { ChecksumCipher } from "./checksum_cipher.ts";
+import { checkedKey } from "./key.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /** The salt of PBKDF2. Source: kcp-go. */
 const SALT = "sH3CIVoF#rWLtJo6";
@@ -53,4 +55,16 @@ export class XorCipher extends ChecksumCipher {
   protected override decrypt(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     this.encrypt(bytes, start, end);
   }
+}
+
+/**
+ * Creates a cipher that XORs packets with a table, and adds a checksum: `xor` of `createCipher`. It
+ * protects nearly nothing.
+ *
+ * @param key The key, 1 byte or more. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it is empty.
+ */
+export function simpleXor(key: Uint8Array): PacketCipher {
+  return new XorCipher(checkedKey("xor", key, { from: 1, to: Infinity }));
 }

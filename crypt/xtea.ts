@@ -1,4 +1,7 @@
 import type { BlockCipher } from "./block_cipher.ts";
+import { CfbCipher } from "./cfb.ts";
+import { checkedKey } from "./key.ts";
+import type { PacketCipher } from "./packet_cipher.ts";
 
 /** The key schedule constant, (√5 − 1) · 2^31. */
 const DELTA = 0x9e3779b9 | 0;
@@ -55,4 +58,16 @@ export class Xtea implements BlockCipher {
     block[0] = v0;
     block[1] = v1;
   }
+}
+
+/**
+ * Creates a cipher that encrypts packets with XTEA in CFB mode, and adds a checksum: `xtea`
+ * of `createCipher`.
+ *
+ * @param key The key, 16 bytes. It is copied.
+ * @throws {TypeError} If the key is not a Uint8Array.
+ * @throws {RangeError} If it has another length.
+ */
+export function xteaCfb(key: Uint8Array): PacketCipher {
+  return new CfbCipher("xtea", new Xtea(checkedKey("xtea", key, [16])));
 }

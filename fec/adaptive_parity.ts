@@ -62,7 +62,7 @@ const FOREIGN_SIZE = 6;
 const QUIET = 3;
 
 /** Marks a packet without parity that contradicts the last ratio. */
-const CONTRADICTION: Guard = Object.freeze({ dataShards: 1, parityShards: 0 });
+const CONTRADICTION: Guard = /* @__PURE__ */ Object.freeze({ dataShards: 1, parityShards: 0 });
 
 /** What the sender knows of its peer. */
 export interface PeerState {

@@ -1,4 +1,4 @@
-import { type OwnMemory, startKernel } from "../kcp/kernel.ts";
+import { type OwnMemory, SharedKernel } from "../kcp/kernel.ts";
 import type { Coefficients } from "./coefficients.ts";
 import { RELAXED_WASM, WASM } from "./galois_field_wasm.ts";
 import type { ShardSum } from "./shard_sum.ts";
@@ -67,13 +67,13 @@ export class SumKernel {
   }
 }
 
-let kernel: SumKernel | null | undefined;
+const SHARED = /* @__PURE__ */ new SharedKernel<Kernel, SumKernel>(
+  "galoisField",
+  [RELAXED_WASM, WASM],
+  (kernel) => new SumKernel(kernel),
+);
 
 /** The kernel, started at first use. Null on a runtime without WebAssembly or SIMD. */
 export function sumKernel(): SumKernel | null {
-  if (kernel === undefined) {
-    const started = startKernel<Kernel>(RELAXED_WASM, WASM);
-    kernel = started && new SumKernel(started);
-  }
-  return kernel;
+  return SHARED.get();
 }

@@ -37,7 +37,7 @@ const NONE = -1;
 /** Copies `length` bytes of a memory from address `from` to address `to`. */
 type Copy = (to: number, from: number, length: number) => void;
 
-const COPY = new KernelModule([WASM], ({ copy }: { copy: Copy }) => copy);
+const COPY = new KernelModule("copy", [WASM], ({ copy }: { copy: Copy }) => copy);
 
 /**
  * One growable byte buffer, cut into blocks whose sizes are powers of two.

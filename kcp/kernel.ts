@@ -4,24 +4,16 @@
  * @module
  */
 
+import {
+  compileKernel,
+  type KernelName,
+  type KernelSource,
+  kernelSource,
+} from "./kernel_source.ts";
+
 /** The exports of a kernel that has a memory of its own. */
 export interface OwnMemory {
   readonly memory: WebAssembly.Memory;
-}
-
-/** Compiles the first module (in base64) that the runtime supports. Null if it supports none. */
-function compile(modules: readonly string[]): WebAssembly.Module | null {
-  if (typeof WebAssembly === "undefined") return null;
-  for (const base64 of modules) {
-    try {
-      return new WebAssembly.Module(
-        Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)),
-      );
-    } catch {
-      // The next module needs fewer features.
-    }
-  }
-  return null;
 }
 
 /**
@@ -33,8 +25,45 @@ function compile(modules: readonly string[]): WebAssembly.Module | null {
  * run time, as some edge runtimes do.
  */
 export function startKernel<T extends OwnMemory>(...modules: string[]): T | null {
-  const module = compile(modules);
-  return module && new WebAssembly.Instance(module).exports as unknown as T;
+  const module = compileKernel(modules);
+  return typeof module === "string" ? null : startModule<T>(module);
+}
+
+function startModule<T extends OwnMemory>(module: WebAssembly.Module): T {
+  return new WebAssembly.Instance(module).exports as unknown as T;
+}
+
+/** A kernel with a memory of its own, of which one instance does all the work. */
+export class SharedKernel<T extends OwnMemory, K> {
+  readonly #source: KernelSource;
+  readonly #modules: readonly string[];
+  readonly #start: (exports: T) => K;
+  #version: object | null = null;
+  #kernel: K | null = null;
+
+  /**
+   * @param name The name of the kernel.
+   * @param modules Variants of the module in base64. See {@linkcode startKernel}.
+   * @param start Prepares the kernel, after it was started.
+   */
+  constructor(name: KernelName, modules: readonly string[], start: (exports: T) => K) {
+    this.#source = kernelSource(name);
+    this.#modules = modules;
+    this.#start = start;
+  }
+
+  /** What `start` returned. The first call starts the kernel. Null if it can't be started. */
+  get(): K | null {
+    const { version } = this.#source;
+    if (this.#version !== version) {
+      this.#version = version;
+      this.#kernel = this.#source.start(
+        this.#modules,
+        (module) => this.#start(startModule<T>(module)),
+      );
+    }
+    return this.#kernel;
+  }
 }
 
 /** Bytes at the start of a {@linkcode KernelMemory} that kernels use. See `memory.as.ts`. */
@@ -53,14 +82,16 @@ const SHARED_SIZE = 65_536;
 export class KernelMemory {
   static readonly #byBuffer = new WeakMap<ArrayBufferLike, KernelMemory>();
   static #shared: KernelMemory | null | undefined;
+  /** Why the runtime refused the last memory that it refused. */
+  static problem = "there is no memory";
   /** The memory. It never grows. */
   readonly memory: WebAssembly.Memory;
   /** All bytes of the memory. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The part for data. */
   readonly data: Uint8Array<ArrayBuffer>;
-  /** What each module prepared for this memory. */
-  readonly kernels = new Map<unknown, unknown>();
+  /** What each version of a kernel prepared for this memory. */
+  readonly kernels = new Map<object, unknown>();
 
   private constructor(memory: WebAssembly.Memory, size: number) {
     const buffer = memory.buffer as ArrayBuffer;
@@ -72,12 +103,16 @@ export class KernelMemory {
 
   /** Creates a memory with `size` bytes for data. Null if the runtime refuses it. */
   static create(size: number): KernelMemory | null {
-    if (typeof WebAssembly === "undefined") return null;
+    if (typeof WebAssembly === "undefined") {
+      KernelMemory.problem = "no WebAssembly";
+      return null;
+    }
     const pages = Math.ceil((AREA + size + BEHIND) / PAGE);
     try {
       return new KernelMemory(new WebAssembly.Memory({ initial: pages, maximum: pages }), size);
-    } catch {
+    } catch (error) {
       // Runtimes limit the number of memories.
+      KernelMemory.problem = `the runtime gives no memory: ${error}`;
       return null;
     }
   }
@@ -117,15 +152,21 @@ export class KernelMemory {
  * A kernel without a memory of its own. One instance is started for each memory that it is used on.
  */
 export class KernelModule<T, K> {
+  readonly #source: KernelSource;
   readonly #modules: readonly string[];
   readonly #start: (exports: T, memory: KernelMemory) => K;
-  #compiled: WebAssembly.Module | null | undefined;
 
   /**
+   * @param name The name of the kernel.
    * @param modules Variants of the module in base64. See {@linkcode startKernel}.
    * @param start Prepares a memory once, after the kernel was started. The memory keeps its result.
    */
-  constructor(modules: readonly string[], start: (exports: T, memory: KernelMemory) => K) {
+  constructor(
+    name: KernelName,
+    modules: readonly string[],
+    start: (exports: T, memory: KernelMemory) => K,
+  ) {
+    this.#source = kernelSource(name);
     this.#modules = modules;
     this.#start = start;
   }
@@ -133,24 +174,21 @@ export class KernelModule<T, K> {
   /** The result of `start` for the memory of `bytes`. Null if the kernel can't be started. */
   for(bytes: Uint8Array): K | null {
     const memory = KernelMemory.for(bytes);
-    if (!memory) return null;
-    const kept = memory.kernels.get(this) as K | null | undefined;
+    if (!memory) {
+      this.#source.fail(KernelMemory.problem);
+      return null;
+    }
+    const kept = memory.kernels.get(this.#source.version) as K | null | undefined;
     return kept === undefined ? this.#startIn(memory) : kept;
   }
 
   #startIn(memory: KernelMemory): K | null {
-    if (this.#compiled === undefined) this.#compiled = compile(this.#modules);
-    let kept: K | null = null;
-    if (this.#compiled) {
-      const imports = { env: { memory: memory.memory } };
-      try {
-        const { exports } = new WebAssembly.Instance(this.#compiled, imports);
-        kept = this.#start(exports as unknown as T, memory);
-      } catch {
-        // The runtime refuses another instance.
-      }
-    }
-    memory.kernels.set(this, kept);
+    const imports = { env: { memory: memory.memory } };
+    const kept = this.#source.start(this.#modules, (module) => {
+      const { exports } = new WebAssembly.Instance(module, imports);
+      return this.#start(exports as unknown as T, memory);
+    });
+    memory.kernels.set(this.#source.version, kept);
     return kept;
   }
 }

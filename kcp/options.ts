@@ -99,6 +99,15 @@ export interface KcpLiveOptions extends NodelayOptions {
    */
   copies?: number;
   /**
+   * How many copies of new data are sent, 3 ms apart, or with the next packet that carries new data.
+   * So the loss of one packet costs 3 ms, not a round trip. 0 to 3. Default: 0. It is meant for
+   * messages that are too large for `rideAlong`.
+   *
+   * Copies are sent while no data waits to be sent, and at most 64 segments are in flight: a bulk
+   * transfer has none.
+   */
+  newCopies?: number;
+  /**
    * How many of the last unacknowledged segments a packet with new data carries again, if it has
    * room for them. 0 to 8. Default: 0. It is meant for small messages at a steady rate: it costs
    * bytes, but hardly any packets, and the loss of a packet costs no round trip.
@@ -170,7 +179,7 @@ export type Mode = Readonly<
 export const reference: Mode & Readonly<Required<Pick<KcpOptions, "congestion">>> & {
   readonly sndWnd: number;
   readonly rcvWnd: number;
-} = Object.freeze({
+} = /* @__PURE__ */ Object.freeze({
   nodelay: 0,
   interval: 100,
   resend: 0,
@@ -186,7 +195,7 @@ export const reference: Mode & Readonly<Required<Pick<KcpOptions, "congestion">>
  * `nodelay(0, 40, 0, 0)`: only a timeout retransmits. With congestion control. Source: the C
  * reference.
  */
-export const normal: Mode = Object.freeze({
+export const normal: Mode = /* @__PURE__ */ Object.freeze({
   nodelay: 0,
   interval: 40,
   resend: 0,
@@ -199,7 +208,7 @@ export const normal: Mode = Object.freeze({
  * `nodelay(0, 30, 2, 1)`: fast retransmit, without congestion control: see
  * {@linkcode NodelayOptions.nc}. Source: kcptun's mode `fast`.
  */
-export const fast: Mode = Object.freeze({
+export const fast: Mode = /* @__PURE__ */ Object.freeze({
   nodelay: 0,
   interval: 30,
   resend: 2,
@@ -213,7 +222,7 @@ export const fast: Mode = Object.freeze({
  * 1)` of the C reference, no limit on fast retransmits, as in kcp-go, and a copy of each
  * retransmission.
  */
-export const turbo: Mode = Object.freeze({
+export const turbo: Mode = /* @__PURE__ */ Object.freeze({
   nodelay: 1,
   interval: 10,
   resend: 2,
@@ -244,6 +253,7 @@ const DEFAULTS = {
   pacingRate: Infinity,
   burst: "auto",
   copies: 1,
+  newCopies: 0,
   rideAlong: 0,
   deadLinkTime: 30_000,
 } as const;
@@ -263,6 +273,7 @@ const RANGES: { readonly [name: string]: readonly [min: number, max: number] } =
   pacingRate: [OVERHEAD, Infinity],
   burst: [1, Infinity],
   copies: [0, 3],
+  newCopies: [0, 3],
   rideAlong: [0, 8],
   deadLinkTime: [1, Infinity],
 };

@@ -77,8 +77,12 @@ export class PathMtu {
   unheeded = 0;
   /** When the last round that was answered was sent, in ms. */
   answeredAt = -Infinity;
-  /** The configured MTU, and the largest that may be found. */
-  #base: number;
+  /** The settings: the MTU, and the largest that may be found. */
+  #setBase: number;
+  #setMax: number;
+  /** The largest packet that the socket takes, where it tells: see {@linkcode PathMtu.limit}. */
+  #limit = Infinity;
+  /** The largest MTU that may be found. */
   #max: number;
   readonly #arrivals = new Arrivals();
 
@@ -124,19 +128,46 @@ export class PathMtu {
   #holds = false;
 
   constructor(mtu: number, max: number) {
-    this.mtu = this.#base = mtu;
-    this.#max = max;
+    this.mtu = this.#setBase = mtu;
+    this.#max = this.#setMax = max;
     if (max > mtu) this.#raiseAt = -Infinity;
   }
 
   /** Takes over the settings. A change of the MTU ends what was found out. */
   configure(mtu: number, max: number): void {
-    if (mtu === this.#base && max === this.#max) return;
-    this.#base = this.mtu = mtu;
-    this.#max = max;
-    this.#bad = Infinity;
+    if (mtu === this.#setBase && max === this.#setMax) return;
+    this.#setBase = mtu;
+    this.#setMax = max;
+    this.#restart();
+  }
+
+  /**
+   * Takes over what the socket tells of its packets: none may be larger. Less holds at once, and more
+   * as well, since the socket has tried it: what was found out before is forgotten then.
+   *
+   * @param size Bytes; Infinity for a socket that does not tell.
+   */
+  limit(size: number): void {
+    const before = this.#limit;
+    if (size === before) return;
+    this.#limit = size;
+    if (size > before) {
+      this.#restart();
+      return;
+    }
+    this.#max = Math.min(this.#setMax, size);
+    if (this.#suspect > size || this.#high > size + 1) this.stop();
+    if (size < this.#setMax) this.#bad = Math.min(this.#bad, size + 1);
+    this.mtu = Math.min(this.mtu, size);
+  }
+
+  /** Forgets what was found out, and begins with what the settings and the socket allow. */
+  #restart(): void {
+    this.mtu = Math.min(this.#setBase, this.#limit);
+    this.#max = Math.min(this.#setMax, this.#limit);
+    this.#bad = this.#limit < this.#setMax ? this.#limit + 1 : Infinity;
     this.stop();
-    this.#raiseAt = max > mtu ? -Infinity : Infinity;
+    this.#raiseAt = this.#max > this.mtu ? -Infinity : Infinity;
   }
 
   /** Ends what is being tried. */
@@ -215,7 +246,9 @@ export class PathMtu {
   /** Notes that a packet arrived that was sent at `sentAt`. */
   arrived(size: number, sentAt: number, now: number): void {
     this.#arrivals.note(size, sentAt);
-    if (size >= this.#bad && sentAt >= this.#reducedAt) this.#bad = size + 1;
+    if (size >= this.#bad && sentAt >= this.#reducedAt) {
+      this.#bad = Math.min(size, this.#limit) + 1;
+    }
     if (this.#suspect > 0 && size >= this.#suspect && sentAt >= this.#suspectedAt) {
       this.#suspect = 0;
       if (this.#copied > 0) {

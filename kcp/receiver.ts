@@ -39,6 +39,8 @@ const MAX_FIRST_WINDOW = 1024;
  * more than what is sent again because an acknowledgment was lost.
  */
 const MIN_SACK = 16;
+/** Segments of the newest ones that a selective acknowledgment tells if it can't tell all. */
+const NEWEST = 512;
 /** The largest window that `wnd` (u16) can announce, in segments. */
 const MAX_WINDOW = 65_535;
 
@@ -90,8 +92,8 @@ export class Receiver {
   #sparse = false;
   /** It is not repeated before this time, in ms. */
   #repeatAt = -Infinity;
-  /** Whether the last selective acknowledgment told of the last segments, not of the first ones. */
-  #sackEnd = false;
+  /** The segment that arrived last far behind the newest one: it was sent again. */
+  #lateSn = 0;
   /** The largest probe of the path MTU with the newest `ts`. */
   #probeTs = 0;
   #probeSn = 0;
@@ -196,6 +198,7 @@ export class Receiver {
         if (!recovered) counters.duplicates++;
       } else {
         counters.payloadIn += length;
+        if (distance(buffer.end, sn) > NEWEST) this.#lateSn = sn;
         if (sn === this.#initialSn && !this.started) {
           incarnation.start(this.#arena.bytes, offset, length);
         }
@@ -539,20 +542,30 @@ export class Receiver {
     return true;
   }
 
-  /** Writes a selective acknowledgment behind the acknowledgments, if it fits there. */
+  /**
+   * Writes selective acknowledgments behind the acknowledgments, as far as they fit there. They tell what
+   * arrived recently, so that nothing is sent again if the packet before was lost: all behind the first gap
+   * if one bitmap holds it; otherwise the newest segments, and those around the last one that was sent
+   * again.
+   */
   #writeSack(writer: PacketWriter): void {
+    const { nxt, end } = this.buffer;
     const room = Math.min(MAX_SACK, writer.room - OVERHEAD);
     // One of a few bytes in the next packet is worth less than that packet.
     if (room <= 0) return;
-    const { buffer } = this;
-    let from = buffer.nxt;
-    const beyond = distance(buffer.end, from) - 8 * room;
-    if (beyond > 0) {
-      // In turns, the beginning, where gaps are filled, and the end, whose acknowledgments may be lost.
-      this.#sackEnd = !this.#sackEnd;
-      if (this.#sackEnd) from = (from + beyond) | 0;
-    }
-    const length = buffer.writeBitmap(from, writer.dataAt, room);
+    if (distance(end, nxt) <= 8 * room) return this.#writeBitmap(writer, nxt, room);
+    const newest = (end - Math.min(NEWEST, 8 * room)) | 0;
+    this.#writeBitmap(writer, newest, room);
+    const rest = Math.min(MAX_SACK, writer.room - OVERHEAD);
+    if (rest <= 0) return;
+    // The ones before it are told, too: what is sent again is sent in order.
+    const most = distance(newest, nxt) - 8 * rest;
+    const first = distance(this.#lateSn, nxt) - 8 * rest + 8;
+    this.#writeBitmap(writer, (nxt + Math.max(0, Math.min(most, first))) | 0, rest);
+  }
+
+  #writeBitmap(writer: PacketWriter, from: number, room: number): void {
+    const length = this.buffer.writeBitmap(from, writer.dataAt, room);
     writer.write(CMD_SACK, 0, this.#lastTs, from, length);
   }
 

@@ -60,9 +60,9 @@ export const CMD_PROBE_ANSWER = 87;
 export const CMD_RESET = 88;
 
 /**
- * `cmd` of a selective acknowledgment, which only this library knows. It tells all that has arrived
+ * `cmd` of a selective acknowledgment, which only this library knows. It tells what has arrived
  * beyond the first gap. So a packet of acknowledgments that is lost makes nobody send again what has
- * arrived. The data is a bitmap: bit n of it, from the lowest one of the first byte on, is set if the
+ * arrived. A packet may have two of them. The data is a bitmap: bit n of it, from the lowest one of the first byte on, is set if the
  * segment `sn` + n has arrived. A peer gets it only after it has shown {@linkcode EXTENDED}.
  */
 export const CMD_SACK = 89;

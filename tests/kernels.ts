@@ -3,6 +3,10 @@
  * That file holds the module as text, so that every runtime loads it without a file or a fetch.
  * With `--check` nothing is written, and the exit code is 1 if a file would change.
  *
+ * The modules of the library end with a custom section that says which kernel they are. It holds a
+ * digest of the rest. `kcp/kernel_digests.ts` lists the digests: so a module that an application
+ * compiled ahead is known again, and one of another version of the library is not taken.
+ *
  * A source may import other sources of its folder. A source that begins with `// Shared` is only
  * imported, and becomes no module. A source that reads `ASC_FEATURE_RELAXED_SIMD` is compiled
  * twice, with relaxed SIMD and without, because not every runtime supports it. A module imports its
@@ -12,7 +16,13 @@
  */
 import asc from "assemblyscript/asc";
 
-const FOLDERS = ["crypt", "fec", "kcp", "examples/kcptun/snappy"];
+/** The folders of the library, and those of programs. */
+const LIBRARY = ["crypt", "fec", "kcp"];
+const PROGRAMS = ["examples/kcptun/snappy"];
+/** The name of the custom section: see kcp/kernel_source.ts. */
+const SECTION = "kcp.kernel";
+/** Bytes of a digest, which are the first of a SHA-256. */
+const DIGEST_SIZE = 8;
 const OPTIONS = [
   "--optimizeLevel=3",
   "--shrinkLevel=0",
@@ -57,18 +67,44 @@ async function compile(
   return { binary, relaxes };
 }
 
-/** Returns a module as the lines of a TypeScript constant. */
+/** Returns a module as the lines of a TypeScript constant. A bundler drops it if nothing uses it. */
 function constant(name: string, doc: string, binary: Uint8Array): string[] {
-  return [
-    "",
-    `/** ${doc} */`,
-    `export const ${name}: string = [`,
-    ...binary.toBase64().match(/.{1,88}/g)!.map((line) => `  "${line}",`),
-    `].join("");`,
-  ];
+  const lines = binary.toBase64().match(/.{1,88}/g)!.map((line) => `  "${line}"`);
+  return ["", `/** ${doc} */`, `export const ${name}: string =`, `${lines.join(" +\n")};`];
 }
 
-for (const folder of FOLDERS) {
+/** Adds the custom section to a module, and its digest to the list. */
+async function label(kernel: string, variant: string, binary: Uint8Array): Promise<Uint8Array> {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", Uint8Array.from(binary)));
+  const digest = hash.subarray(0, DIGEST_SIZE).toHex();
+  (digests[kernel] ??= {})[variant] = digest;
+  const encoder = new TextEncoder();
+  const content = encoder.encode(`${kernel}/${variant}/${digest}`);
+  const size = 1 + SECTION.length + content.length;
+  // Lengths below 128 take one byte in LEB128.
+  if (size > 127) throw new Error(`The section of ${kernel} is too long: ${size} bytes`);
+  const name = encoder.encode(SECTION);
+  return Uint8Array.from([...binary, 0, size, name.length, ...name, ...content]);
+}
+
+/** Writes a generated file if it would change. With `--check` only says so. */
+async function put(path: string, source: string, lines: string[]): Promise<void> {
+  const target = new URL(path, root);
+  const text = `${lines.join("\n")}\n`;
+  if (await Deno.readTextFile(target).catch(() => "") === text) return;
+  if (check) {
+    console.error(`${path} is out of date with ${source}: run deno task kernels`);
+    different++;
+  } else {
+    await Deno.writeTextFile(target, text);
+    console.log(`${path}: written`);
+  }
+}
+
+/** The digests of each kernel's variants. */
+const digests: Record<string, Record<string, string>> = {};
+
+for (const folder of [...LIBRARY, ...PROGRAMS]) {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(new URL(folder, root))) {
     if (name.endsWith(".as.ts")) names.push(name.slice(0, -".as.ts".length));
@@ -77,30 +113,34 @@ for (const folder of FOLDERS) {
     const file = `${name}.as.ts`;
     const source = await Deno.readTextFile(new URL(`${folder}/${file}`, root));
     if (source.startsWith("// Shared")) continue;
+    const kernel = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    const ofLibrary = LIBRARY.includes(folder);
     const pages = /^\/\/ Pages: (\d+)/m.exec(source)?.[1];
     const options = pages ? [`--initialMemory=${pages}`] : ["--importMemory"];
-    const { binary: plain, relaxes } = await compile(folder, file, options);
+    const { binary, relaxes } = await compile(folder, file, options);
+    const plain = ofLibrary ? await label(kernel, "plain", binary) : binary;
     const lines = [
       `// Compiled from ${file} by \`deno task kernels\`. Do not edit.`,
       ...constant("WASM", "A WebAssembly module, in base64.", plain),
     ];
     if (relaxes) {
       const { binary } = await compile(folder, file, [...options, "--enable=relaxed-simd"]);
-      lines.push(...constant("RELAXED_WASM", "The same with relaxed SIMD.", binary));
+      const relaxed = ofLibrary ? await label(kernel, "relaxed", binary) : binary;
+      lines.push(...constant("RELAXED_WASM", "The same with relaxed SIMD.", relaxed));
     }
-    const module = `${lines.join("\n")}\n`;
-    const target = new URL(`${folder}/${name}_wasm.ts`, root);
-    const before = await Deno.readTextFile(target).catch(() => "");
-    if (before === module) continue;
-    if (check) {
-      console.error(
-        `${folder}/${name}_wasm.ts is out of date with ${file}: run deno task kernels`,
-      );
-      different++;
-    } else {
-      await Deno.writeTextFile(target, module);
-      console.log(`${folder}/${name}_wasm.ts: ${plain.length} bytes of WebAssembly`);
-    }
+    await put(`${folder}/${name}_wasm.ts`, file, lines);
   }
 }
+
+const sorted = Object.entries(digests).sort(([a], [b]) => a < b ? -1 : 1);
+await put("kcp/kernel_digests.ts", "the kernels", [
+  "// Computed by `deno task kernels`. Do not edit.",
+  "",
+  "/** The digests in the custom sections of the kernels: one for each variant. */",
+  "export const DIGESTS = {",
+  ...sorted.map(([name, { plain, relaxed }]) =>
+    `  ${name}: { plain: "${plain}"${relaxed ? `, relaxed: "${relaxed}"` : ""} },`
+  ),
+  "} as const;",
+]);
 if (different > 0) Deno.exit(1);

@@ -8,20 +8,27 @@ import { assert, assertEquals } from "@std/assert";
 import { codeOf } from "./module_source.ts";
 
 /** The rooms of the machines: here nothing is asynchronous either. */
-const MACHINES = ["kcp", "fec", "crypt", "transport/session", "transport/mux/machine"];
+const MACHINES = [
+  "kcp",
+  "fec",
+  "crypt",
+  "transport/kernels",
+  "transport/session",
+  "transport/mux/machine",
+];
 
 /** Rooms that run machines. All their modules but the adapters are free of a runtime. */
 const AROUND = ["transport/connection", "transport/link", "transport/mux"];
 
 /** Modules that touch a runtime: the adapters, their clock, and what chooses a socket. */
 const ADAPTERS = [
-  "transport/connection/deno.ts",
+  "transport/connection/builtin_modules.ts",
   "transport/connection/exit.ts",
-  "transport/connection/node.ts",
   "transport/connection/system_clock.ts",
   "transport/connection/udp.ts",
   "transport/link/delayed_sender.ts",
   "transport/link/fake_timers.ts",
+  "transport/link/macrotask.ts",
   "transport/link/proxy.ts",
   "transport/link/simulated_network.ts",
   "transport/link/virtual_time.ts",

@@ -23,9 +23,23 @@
  *
  * @module
  */
-export { deno, DenoSocket, type LentSocketOptions } from "./connection/deno.ts";
-export type { Bind, BindOptions, ConnectOptions, ListenOptions } from "./connection/udp.ts";
-export { connect, listen } from "./deno/mod.ts";
+export type { DenoAddress, DenoDatagramConn } from "./connection/deno_datagram_conn.ts";
+export type { LentSocketOptions } from "./connection/lent_socket.ts";
+export type {
+  /** Opens a UDP socket at an IP address and port. */
+  Bind,
+  /** The option that chooses the kind of socket. */
+  BindOptions,
+  /** The listener to connect to, and options of the session. */
+  ConnectOptions,
+  /** The address to listen on, and options of the endpoint and of its sessions. */
+  ListenOptions,
+} from "./connection/udp.ts";
+export type {
+  /** The UDP address of a connection or listener. */
+  UdpAddress,
+} from "./connection/udp_address.ts";
+export { connect, deno, DenoSocket, listen } from "./deno/mod.ts";
 export type { LinkControl } from "./link/link_control.ts";
 export type { BurstLoss, LinkOptions, Reorder, ResolvedLinkOptions } from "./link/link_options.ts";
 export type { LinkStats } from "./link/link_stats.ts";

@@ -25,3 +25,19 @@
  * @module
  */
 export * from "./link/mod.ts";
+
+// Earlier entries export these too. JSR wants a line for each where it finds them again.
+export type {
+  /** Loss in bursts, by the model of Gilbert and Elliott. */
+  BurstLoss,
+  /** Changes one direction of a path while it is in use, and shows what happened on it. */
+  LinkControl,
+  /** What a link does to packets. */
+  LinkOptions,
+  /** What happened on a link so far. */
+  LinkStats,
+  /** Reordering: some packets are held back, so that later packets overtake them. */
+  Reorder,
+  /** The options of a link with all defaults filled in. */
+  ResolvedLinkOptions,
+} from "./link/mod.ts";

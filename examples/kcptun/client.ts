@@ -1,7 +1,10 @@
 /**
- * A client for servers of kcptun, and for server.ts beside it. `--help` shows all flags:
+ * A client for servers of kcptun, and for server.ts beside it. `--help` shows all flags.
  *
- *     deno run -A examples/kcptun/client.ts --help
+ * @example Accept connections at port 12948, and carry them to the server
+ * ```sh
+ * deno run -A jsr:@lowlatency/kcp/kcptun/client -r server.example:29900 -l :12948 --key SECRET
+ * ```
  *
  * @module
  */

@@ -1,7 +1,10 @@
 /**
- * A server for clients of kcptun, and for client.ts beside it. `--help` shows all flags:
+ * A server for clients of kcptun, and for client.ts beside it. `--help` shows all flags.
  *
- *     deno run -A examples/kcptun/server.ts --help
+ * @example Carry the connections of clients to a program on this host
+ * ```sh
+ * deno run -A jsr:@lowlatency/kcp/kcptun/server -l :29900 -t 127.0.0.1:8388 --key SECRET
+ * ```
  *
  * @module
  */

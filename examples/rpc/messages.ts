@@ -73,10 +73,12 @@ export type RpcErrorCode =
 
 /** An error of a call. */
 export class RpcError extends Error {
+  readonly code: RpcErrorCode;
   override name = "RpcError";
 
-  constructor(readonly code: RpcErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: RpcErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
+    this.code = code;
   }
 }
 

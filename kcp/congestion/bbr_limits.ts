@@ -199,7 +199,7 @@ export class Limits {
     if (phase === PROBE_RTT) {
       bound = Math.min(this.#probeRtt.window(this.least), bounds.withHeadroom(path.mss));
     } else if (phase === CRUISE) {
-      bound = Math.max(bounds.withHeadroom(path.mss), path.product(1));
+      bound = Math.max(bounds.withHeadroom(path.mss), path.held);
     } else if (isCycling(phase)) bound = bounds.longTerm;
     return Math.min(bound, bounds.inFlight);
   }

@@ -20,6 +20,7 @@ interface Shard {
 
 /** A sender with a steady rate, and a model of what its peer acknowledges a round trip later. */
 class Link {
+  readonly fixed: FecRatio | null;
   readonly adaptive: AdaptiveParity;
   readonly encoder: FecEncoder;
   readonly shards: Shard[] = [];
@@ -36,7 +37,9 @@ class Link {
   readonly #late = new Map<string, number>();
   readonly #fates: { at: number; guard: Guard | null; lost: boolean }[] = [];
 
-  constructor(seed: string, readonly fixed: FecRatio | null = null) {
+  constructor(seed: string, fixed: FecRatio | null = null) {
+    this.fixed = fixed;
+
     this.#random = new Random(seed);
     this.encoder = new FecEncoder(fixed ?? ratioOf(1, 1));
     if (!fixed) this.encoder.restart(null);

@@ -195,11 +195,14 @@ export function numberOf(packet: Uint8Array): number {
 
 /** A peer that sends groups. It does not use the encoder. */
 export class Peer {
+  ratio: FecRatio;
   seqid: number;
   /** The number of the next packet. */
   next: number;
 
-  constructor(public ratio: FecRatio, seqid = 0, next = 0) {
+  constructor(ratio: FecRatio, seqid = 0, next = 0) {
+    this.ratio = ratio;
+
     this.seqid = seqid;
     this.next = next;
   }

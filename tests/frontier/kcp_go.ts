@@ -67,7 +67,11 @@ export async function buildReal(): Promise<string> {
 
 /** kcp-go, built to run in virtual time. */
 export class VirtualKcpGo {
-  private constructor(readonly program: string) {}
+  readonly program: string;
+
+  private constructor(program: string) {
+    this.program = program;
+  }
 
   /**
    * Builds the program.

@@ -51,6 +51,7 @@ function disturbance({ late, stall }: Point): string {
 
 /** What was measured so far. */
 export class Report {
+  readonly sessionSeconds: number;
   readonly lines: Line[] = [];
   /** How many sessions did not finish. */
   failures = 0;
@@ -58,7 +59,9 @@ export class Report {
   pairs = 0;
 
   /** @param sessionSeconds For how long each session sends. */
-  constructor(readonly sessionSeconds: number) {}
+  constructor(sessionSeconds: number) {
+    this.sessionSeconds = sessionSeconds;
+  }
 
   /** Prints the heading of a cell. */
   begin({ application, way, roundTrip, trouble }: Cell, floor: Floor): void {

@@ -62,6 +62,11 @@ const STRIDE = 1000;
 
 /** Sends messages at their times through a session. */
 class Sender {
+  readonly network: SimulatedNetwork;
+  readonly job: SessionJob;
+  readonly session: Session;
+  readonly attachment: Attachment;
+  readonly start: number;
   #sent = 0;
   #due = 0;
   readonly #message: Uint8Array;
@@ -71,12 +76,18 @@ class Sender {
    * @param start When the first message is due, in ms.
    */
   constructor(
-    readonly network: SimulatedNetwork,
-    readonly job: SessionJob,
-    readonly session: Session,
-    readonly attachment: Attachment,
-    readonly start: number,
+    network: SimulatedNetwork,
+    job: SessionJob,
+    session: Session,
+    attachment: Attachment,
+    start: number,
   ) {
+    this.network = network;
+    this.job = job;
+    this.session = session;
+    this.attachment = attachment;
+    this.start = start;
+
     this.#message = new Uint8Array(job.size);
     this.#view = new DataView(this.#message.buffer);
     this.#schedule();

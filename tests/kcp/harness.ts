@@ -209,6 +209,8 @@ export class End {
 
 /** Two machines, the link from each to the other, and one virtual clock. */
 export class Network {
+  readonly a: End;
+  readonly b: End;
   /** The time, on a clock that starts at 0. */
   now = 0;
   /** Called after every event, when both ends have done what was due. */
@@ -219,7 +221,10 @@ export class Network {
   recovered: () => boolean = () => false;
   readonly #wire = new TimerHeap<Timed & { action(): void }>();
 
-  constructor(readonly a: End, readonly b: End, aToB: Link, bToA: Link) {
+  constructor(a: End, b: End, aToB: Link, bToA: Link) {
+    this.a = a;
+    this.b = b;
+
     this.#connect(a, b, aToB);
     this.#connect(b, a, bToA);
   }

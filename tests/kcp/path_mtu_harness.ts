@@ -22,6 +22,7 @@ export interface Traffic {
 
 /** One end that sends, one that reads and checks every byte, and both links. */
 export class Path {
+  readonly traffic: Traffic;
   readonly a: End;
   readonly b: End;
   readonly there: Link;
@@ -37,12 +38,14 @@ export class Path {
   #queued = 0;
 
   constructor(
-    readonly traffic: Traffic,
+    traffic: Traffic,
     options: KcpOptions = {},
     link: LinkOptions = {},
     seed = 1,
     peer: KcpOptions = options,
   ) {
+    this.traffic = traffic;
+
     const random = new Random(seed);
     this.a = new End(options);
     this.b = new End(peer);

@@ -6,11 +6,16 @@ import { pattern } from "./harness.ts";
 
 /** A receive buffer, and packets that arrive in its arena. */
 class Receiver {
+  readonly start: number;
+  readonly window: number;
   readonly arena = new Arena();
   readonly buffer: ReceiveBuffer;
   readonly #at = this.arena.alloc(8192);
 
-  constructor(readonly start = 0, readonly window = 1000) {
+  constructor(start = 0, window = 1000) {
+    this.start = start;
+    this.window = window;
+
     this.buffer = new ReceiveBuffer(this.arena, start);
   }
 

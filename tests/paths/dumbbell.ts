@@ -33,6 +33,8 @@ export function noFates(): Fates {
 
 /** Measures the queue in front of the bandwidth of a link, at regular times. */
 export class QueueGauge {
+  readonly link: Link;
+  readonly interval: number;
   /** The time in ms that a packet would have waited: one value for each interval. */
   readonly waits: number[] = [];
   /** When the last byte of the last accepted packet leaves. */
@@ -42,7 +44,10 @@ export class QueueGauge {
    * @param link The link. Every packet must be sent through the gauge.
    * @param interval The time between two values in ms.
    */
-  constructor(readonly link: Link, readonly interval: number) {}
+  constructor(link: Link, interval: number) {
+    this.link = link;
+    this.interval = interval;
+  }
 
   /** Takes the values that are due before `now`. */
   advance(now: number): void {

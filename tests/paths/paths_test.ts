@@ -221,6 +221,7 @@ const MET: readonly (readonly [row: string, seconds: number])[] = [
   ["queue-1", 6],
   ["loss-1", 6],
   ["loss-5-there", 6],
+  ["loss-20", 20],
   ["loss-20-there", 6],
   ["10M-20ms", 20],
   ["10M-100ms", 10],

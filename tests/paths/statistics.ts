@@ -18,6 +18,8 @@ export function quantiles(values: readonly number[], shares: readonly number[]):
 
 /** Bytes that have arrived, at regular times. */
 export class Arrivals {
+  readonly start: number;
+  readonly interval: number;
   readonly totals: number[] = [0];
 
   /**
@@ -28,9 +30,12 @@ export class Arrivals {
   constructor(
     time: VirtualTime,
     arrived: () => number,
-    readonly start: number,
-    readonly interval: number,
+    start: number,
+    interval: number,
   ) {
+    this.start = start;
+    this.interval = interval;
+
     const note = () => {
       this.totals.push(arrived());
       time.schedule(start + this.totals.length * interval, note);

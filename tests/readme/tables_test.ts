@@ -131,6 +131,7 @@ Deno.test("readme: the tables of settings name every setting", () => {
     maxUnconfirmed: true,
     maxUnconfirmedPerHost: true,
     migrate: true,
+    signal: true,
   });
   const connect = namesOf<Omit<ConnectOptions, keyof SessionOptions>>({
     hostname: true,
@@ -355,4 +356,11 @@ Deno.test("readme: every relative link leads somewhere", async () => {
     }
   }
   assert(seen >= 10, `only ${seen} links were found`);
+});
+
+Deno.test("readme: JSR gets its images", () => {
+  const images = [...readme.matchAll(/!\[[^\]]*\]\(([^)\s]+)\)/g)].map(([, path]) => path);
+  assert(images.length > 0, "no image was found");
+  const published: string[] = config.publish.include;
+  for (const path of images) assert(published.includes(path), `${path} is not published`);
 });

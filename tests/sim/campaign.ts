@@ -93,6 +93,7 @@ function runInWorker(share: Share, report: (report: Report) => void): Promise<vo
 
 /** What a campaign has done so far. */
 class Progress {
+  readonly options: Arguments;
   readonly counts = new Map<string, number>();
   readonly failures: Failure[] = [];
   #runs = 0;
@@ -103,7 +104,9 @@ class Progress {
   #shown = 0;
   readonly #began = performance.now();
 
-  constructor(readonly options: Arguments) {}
+  constructor(options: Arguments) {
+    this.options = options;
+  }
 
   add(report: Report): void {
     this.#runs += report.runs;

@@ -61,6 +61,7 @@ function liveOptions(random: Random): KcpLiveOptions {
     burst: pick(random, [1, 2, 8, 64, 64, Infinity]),
     minRto: random.chance(0.7) ? undefined : logarithmic(random, 1, 300),
     copies: random.fork("copies").below(4),
+    newCopies: Math.max(0, random.fork("new copies").below(8) - 4),
     rideAlong: Math.max(0, random.fork("ride-along").below(16) - 7),
   };
 }
@@ -92,6 +93,13 @@ function linkOptions(random: Random, corrupt: boolean): LinkOptions {
 
 /** One direction of the conversation: what one application sends and the other gets. */
 class Flow {
+  readonly from: End;
+  readonly to: End;
+  readonly mode: Mode;
+  readonly total: number;
+  readonly random: Random;
+  /** Whether contents can be trusted to arrive. */
+  readonly reliable: boolean;
   /** Bytes queued so far, and bytes taken out at the other end. */
   written = 0;
   taken = 0;
@@ -100,14 +108,20 @@ class Flow {
   readonly #buffer = new Uint8Array(255 * 1476);
 
   constructor(
-    readonly from: End,
-    readonly to: End,
-    readonly mode: Mode,
-    readonly total: number,
-    readonly random: Random,
-    /** Whether contents can be trusted to arrive. */
-    readonly reliable: boolean,
-  ) {}
+    from: End,
+    to: End,
+    mode: Mode,
+    total: number,
+    random: Random,
+    reliable: boolean,
+  ) {
+    this.from = from;
+    this.to = to;
+    this.mode = mode;
+    this.total = total;
+    this.random = random;
+    this.reliable = reliable;
+  }
 
   get done(): boolean {
     return this.written >= this.total;
@@ -182,13 +196,16 @@ class Flow {
 
 /** The largest values that any setting of an end has had. */
 class Bounds {
+  readonly end: End;
   mtu = 0;
   smallestMtu = Infinity;
   sndWnd = 0;
   rcvWnd = 0;
   sndQueue = 0;
 
-  constructor(readonly end: End) {
+  constructor(end: End) {
+    this.end = end;
+
     this.note();
   }
 
@@ -283,6 +300,7 @@ export function simulate(seed: number, log?: (line: string) => void): Result {
 
 /** All that belongs to one run. */
 class Simulation {
+  readonly log: ((line: string) => void) | undefined;
   readonly result: Result;
   readonly #random: Random;
   readonly #network: Network;
@@ -297,9 +315,11 @@ class Simulation {
 
   constructor(
     seed: number,
-    readonly log: ((line: string) => void) | undefined,
+    log: ((line: string) => void) | undefined,
     made: (network: Network) => void,
   ) {
+    this.log = log;
+
     const random = this.#random = new Random(seed);
     const settings = random.fork("settings");
     const corrupt = settings.chance(0.1);

@@ -25,9 +25,12 @@ export interface Sent {
 
 /** A session or an endpoint, with a batch for its packets. */
 export class Runner<M extends Session | Endpoint> {
+  readonly machine: M;
   readonly batch: PacketBatch;
 
-  constructor(readonly machine: M) {
+  constructor(machine: M) {
+    this.machine = machine;
+
     this.batch = new PacketBatch({ arena: machine.arena });
   }
 
@@ -246,6 +249,7 @@ export class FakeClock implements Clock {
 
 /** A socket that keeps the packets that are sent. */
 export class FakeSocket implements DatagramSocket {
+  readonly address: string;
   receiver: DatagramReceiver | null = null;
   closed = false;
   readonly sent: { to: string; packet: Uint8Array<ArrayBuffer> }[] = [];
@@ -253,7 +257,9 @@ export class FakeSocket implements DatagramSocket {
   /** Called by `send` after it has kept the packets. */
   onSend: () => void | Promise<void> = () => {};
 
-  constructor(readonly address = "10.0.0.9:9") {}
+  constructor(address = "10.0.0.9:9") {
+    this.address = address;
+  }
 
   open(receiver: DatagramReceiver): void {
     this.receiver = receiver;

@@ -6,6 +6,7 @@
 import type { Session, SessionStats } from "../session/session.ts";
 import type { ResolvedSessionOptions, SessionLiveOptions } from "../session/session_options.ts";
 import { deferred } from "./deferred.ts";
+import { diagnostics } from "./diagnostics.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { showAs } from "./inspect.ts";
 import {
@@ -169,6 +170,7 @@ export class Connection implements AsyncDisposable, Disposable {
   readonly #datagramNotice: Notice;
   #opened: Promise<void> | null = null;
   readonly #ended = deferred<void>();
+  #hasEnded = false;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
   readonly #ownsSocket: boolean;
@@ -182,12 +184,13 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#streamNotice = new Notice(session, STREAM_NEWS);
     this.#datagramNotice = new Notice(session, DATAGRAM_NEWS);
     session.onChange = () => this.#progress();
-    session.onMove = (from) => this.onMigrate?.(udpAddress(from));
+    session.onMove = (from) => this.#moved(udpAddress(from));
     if (ownsSocket) driver.closeWhenIdle();
     this.#ownsSocket = ownsSocket;
     this.closed = this.#ended.promise;
     // An application that ignores `closed` must not fail with an unhandled rejection.
     this.closed.catch(() => {});
+    diagnostics?.connectionOpened(this, session.kcp.initiator);
     this.#progress();
   }
 
@@ -301,8 +304,8 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `simulated`, or `own` for a
-   * socket of the application.
+   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `bun`, `webtransport`,
+   * `webrtc`, `simulated`, or `own` for a socket of the application.
    *
    * @example
    * ```ts
@@ -319,8 +322,8 @@ export class Connection implements AsyncDisposable, Disposable {
   /**
    * The socket that carries the packets; connections of one listener share it. kcp-go gives access to
    * it with `Control`. Its packets and its end belong to the library: use it for settings of the
-   * socket. The runtime's own object is `conn` of a `DenoSocket`, `socket` of a `NodeSocket`, and the
-   * file descriptor `fd` of a `LinuxSocket`.
+   * socket. The runtime's own object is `conn` of a `DenoSocket`, `socket` of a `NodeSocket` or
+   * `BunSocket`, and the file descriptor `fd` of a `LinuxSocket`.
    *
    * @example
    * ```ts
@@ -387,8 +390,9 @@ export class Connection implements AsyncDisposable, Disposable {
   get stats(): SessionStats {
     // The session may have been idle, so that it knows only an earlier time.
     const { sampledAt } = this.#session.kcp;
-    const rttAge = sampledAt === -Infinity ? -1 : Math.max(0, this.#driver.now() - sampledAt);
-    return { ...this.#session.stats, rttAge };
+    const { stats } = this.#session;
+    stats.rttAge = sampledAt === -Infinity ? -1 : Math.max(0, this.#driver.now() - sampledAt);
+    return stats;
   }
 
   /**
@@ -1189,7 +1193,8 @@ export class Connection implements AsyncDisposable, Disposable {
    * Calls {@linkcode Connection.close}, then waits until the connection has ended, with or without
    * an error. On the side that called `connect`, it also waits until the socket is closed: three
    * retransmission timeouts, in which a peer that missed the last acknowledgment is answered, and up
-   * to a second if the peer has not ended its stream.
+   * to a second if the peer has not ended its stream. If other connections use the socket, it stays open
+   * for them.
    *
    * @example
    * ```ts
@@ -1208,7 +1213,7 @@ export class Connection implements AsyncDisposable, Disposable {
     if (!this.#ownsSocket) return;
     // The process must not end while it waits.
     this.#driver.ref();
-    await this.#driver.closed;
+    await this.#driver.over(this.#session);
   }
 
   #readRules(options: OperationOptions): OperationRules {
@@ -1227,7 +1232,16 @@ export class Connection implements AsyncDisposable, Disposable {
     this.#datagramNotice.update();
     if (session.state !== "closed") return;
     if (this.#ownsSocket && !this.#driver.busy) this.#driver.unref();
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     if (session.error) this.#ended.reject(session.error);
     else this.#ended.resolve();
+    // The application must not run in the middle of a batch of packets.
+    if (diagnostics) queueMicrotask(() => diagnostics?.connectionClosed(this, session.error));
+  }
+
+  #moved(from: UdpAddress): void {
+    diagnostics?.connectionMigrated(this, from);
+    this.onMigrate?.(from);
   }
 }

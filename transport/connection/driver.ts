@@ -7,6 +7,7 @@ import type { Arena } from "../../kcp/arena.ts";
 import { PacketBatch, type PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import { isPortZero } from "../session/address.ts";
 import type { Endpoint } from "../session/endpoint.ts";
+import type { Session } from "../session/session.ts";
 import { ConnectionError } from "../session/errors.ts";
 import { EXITED } from "../session/reset.ts";
 import { type Timed, TimerHeap } from "../session/timer_heap.ts";
@@ -55,6 +56,12 @@ export interface DatagramSocket {
   readonly address: string;
   /** The batch size that suits the socket. Default: the defaults of `PacketBatch`. */
   readonly batch?: PacketBatchOptions;
+  /**
+   * The largest packet in bytes that the socket takes now. It may change at any time: the sessions
+   * follow before they make their next packets. Larger ones are lost. Default: `Infinity`, for a socket
+   * that does not know.
+   */
+  readonly maxPacketSize?: number;
   /** Reads that have failed so far, for the statistics. Default: 0. */
   readonly readErrors?: number;
   /**
@@ -162,6 +169,8 @@ export class Driver {
   readonly #resolveClosed: () => void;
   /** Forgets what is done when the process ends. */
   readonly #forgetExit: () => void;
+  /** What the socket has told of its packets last. */
+  #maxPacketSize = Infinity;
   #wakeAt = Infinity;
   #scheduled = false;
   #sending = false;
@@ -169,6 +178,8 @@ export class Driver {
   #isClosed = false;
   /** Whether to close the socket when the last session has ended. */
   #closesWhenIdle = false;
+  /** What waits for the end of a session: called after each run. */
+  #waitsForOver: (() => void)[] = [];
 
   constructor(endpoint: Endpoint, socket: DatagramSocket, clock: Clock, rateLimit?: RateLimit) {
     this.endpoint = endpoint;
@@ -203,6 +214,7 @@ export class Driver {
       },
       failed: (error) => this.#fail(error),
     });
+    this.#limitPath();
   }
 
   /** The time of the clock, in ms. */
@@ -226,6 +238,17 @@ export class Driver {
   unref(): void {
     this.socket.unref();
     this.#clock.unref();
+  }
+
+  /**
+   * Waits until a session neither sends nor answers anything more. After the last one, waits until the
+   * socket is closed, if it is to be.
+   */
+  async over(session: Session): Promise<void> {
+    while (!session.over && !this.#isClosed) {
+      await new Promise<void>((resolve) => this.#waitsForOver.push(resolve));
+    }
+    if (this.#closesWhenIdle && this.endpoint.size === 0) await this.closed;
   }
 
   /** Closes the socket when the last session has ended. */
@@ -259,6 +282,7 @@ export class Driver {
     const batch = this.#batch;
     const now = this.#clock.now();
     for (let call; (call = this.#calls.popDue(now)) !== undefined;) call.run();
+    this.#limitPath();
     endpoint.tick(now);
     for (let round = 0;; round++) {
       batch.clear();
@@ -295,6 +319,11 @@ export class Driver {
     }
     if (this.#closesWhenIdle && endpoint.size === 0) this.#close();
     else this.#arm();
+    if (this.#waitsForOver.length > 0) this.#tellOver();
+  }
+
+  #tellOver(): void {
+    for (const resolve of this.#waitsForOver.splice(0)) resolve();
   }
 
   /**
@@ -312,6 +341,14 @@ export class Driver {
     const most = this.endpoint.expensivePackets ? this.#batch.limit : this.#maxPackets;
     this.#batch.limit = Math.min(most, packets);
     return true;
+  }
+
+  /** Tells the endpoint the largest packet that the socket takes, if that has changed. */
+  #limitPath(): void {
+    const { maxPacketSize = Infinity } = this.socket;
+    if (maxPacketSize === this.#maxPacketSize) return;
+    this.#maxPacketSize = maxPacketSize;
+    this.endpoint.limitPath(maxPacketSize);
   }
 
   /** Re-arms the timer if it would fire too late. */
@@ -360,6 +397,7 @@ export class Driver {
     this.#calls.clear();
     this.#turns?.leave(this.#waiter);
     this.ledger.close();
+    this.#tellOver();
     const closing = this.socket.close();
     if (closing) closing.then(this.#resolveClosed);
     else this.#resolveClosed();

@@ -4,6 +4,7 @@ import { ConnectionError } from "../session/errors.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection } from "./connection.ts";
+import { diagnostics } from "./diagnostics.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
 import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
 import type { RateLimitOptions } from "./rate_limit.ts";
@@ -114,7 +115,9 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     this.closed = driver.closed;
     driver.closed.then(() => {
       this.#end(new ConnectionError("socket", "The listener's socket failed"));
+      diagnostics?.listenerClosed(this, this.#error!.kind === "socket" ? this.#error : null);
     });
+    diagnostics?.listenerOpened(this);
   }
 
   /**
@@ -133,8 +136,8 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   }
 
   /**
-   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `simulated`, or `own` for a
-   * socket of the application.
+   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `bun`, `webtransport`,
+   * `webrtc`, `simulated`, or `own` for a socket of the application.
    *
    * @example
    * ```ts
@@ -151,8 +154,8 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   /**
    * The socket that carries the packets. kcp-go gives access to it with `Control`. Its packets and
    * its end belong to the listener: use it for settings of the socket only. The runtime's own object
-   * is `conn` of a `DenoSocket`, `socket` of a `NodeSocket`, and the file descriptor `fd` of a
-   * `LinuxSocket`.
+   * is `conn` of a `DenoSocket`, `socket` of a `NodeSocket` or `BunSocket`, and the file descriptor
+   * `fd` of a `LinuxSocket`.
    *
    * @example
    * ```ts

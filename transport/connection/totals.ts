@@ -297,12 +297,20 @@ export class Ledger {
       add<ConnectionTotals>(sum.connections, stats);
       if (session.state === "closed") continue;
       sum.open++;
-      add<Totals["present"]>(sum.present, { ...stats, fecGroups: stats.fec.groups });
+      const { present } = sum;
+      present.sndQueue += stats.sndQueue;
+      present.inFlight += stats.inFlight;
+      present.rcvQueue += stats.rcvQueue;
+      present.rcvBuffer += stats.rcvBuffer;
+      present.bytesHeld += stats.bytesHeld;
+      present.fecGroups += stats.fec.groups;
     }
   }
 
   get #sockets(): SocketTotals {
-    return { ...this.#endpoint.stats, readErrors: this.#socket.readErrors ?? 0 };
+    const stats = this.#endpoint.stats as EndpointStats & SocketTotals;
+    stats.readErrors = this.#socket.readErrors ?? 0;
+    return stats;
   }
 }
 

@@ -1,10 +1,10 @@
 /**
- * Chooses the kind of socket where the options have no `bind`.
+ * Chooses the kind of socket on Deno where the options have no `bind`.
  *
  * @module
  */
-import { deno } from "../connection/deno.ts";
 import type { DatagramSocket } from "../connection/driver.ts";
+import { checkDenoSockets, deno } from "./deno_socket.ts";
 
 /** What the choice depends on: a part of `Deno`. Imitations of `Deno` may lack it. */
 export interface Granting {
@@ -28,6 +28,16 @@ export function mayUseLinux({ build, permissions }: Granting): boolean {
     return status?.state === "granted" && !status.partial;
   };
   return build?.os === "linux" && whole("ffi") && whole("net");
+}
+
+/**
+ * Checks that one of the two kinds can be had.
+ *
+ * @param name The function that needs a socket.
+ * @throws {Error} When neither can. The message says what to use instead.
+ */
+export function checkOwnSockets(name: "connect" | "listen"): void {
+  if (typeof Deno === "undefined" || !mayUseLinux(Deno)) checkDenoSockets(name);
 }
 
 /**

@@ -6,16 +6,32 @@
 
 import { type Timed, TimerHeap } from "../session/timer_heap.ts";
 
+/** The UDP address of a destination: a `Deno.NetAddr`. */
+export interface Destination {
+  /** Always `udp`. */
+  readonly transport: "udp";
+  /** An IP address. */
+  readonly hostname: string;
+  /** The port, 1 to 65535. */
+  readonly port: number;
+}
+
+/** What sends the packets of a route: a `Deno.DatagramConn`. */
+export interface PacketSender {
+  /** Sends a packet. Resolves when the operating system has it. */
+  send(packet: Uint8Array, to: Destination): Promise<number>;
+}
+
 /**
  * A socket and a destination. Packets on one route keep their order: each send starts when the send
  * before it has ended. Concurrent sends would be only slightly faster, and Deno does not keep their
  * order: sends that wait until a new socket becomes writable end in reverse order.
  */
-export interface Route {
+export interface Route<Socket extends PacketSender = PacketSender> {
   /** The socket that sends. The caller may replace it while packets wait. */
-  socket: Deno.DatagramConn;
+  socket: Socket;
   /** The destination. */
-  readonly address: Deno.NetAddr;
+  readonly address: Destination;
   /** The packets that are due and not sent yet. */
   readonly due: Uint8Array[];
   /** Whether a packet is being sent. */

@@ -48,19 +48,28 @@ let installed = false;
 
 /** A timer that waits, and what Node.js gives for one. */
 class FakeTimer {
+  readonly id: number;
+  readonly delay: number;
+  readonly run: () => void;
+  readonly repeats: boolean;
   event: ReturnType<VirtualTime["schedule"]> | null = null;
   readonly #start: (timer: FakeTimer) => void;
   readonly #stop: (timer: FakeTimer) => void;
   #referenced = true;
 
   constructor(
-    readonly id: number,
-    readonly delay: number,
-    readonly run: () => void,
-    readonly repeats: boolean,
+    id: number,
+    delay: number,
+    run: () => void,
+    repeats: boolean,
     start: (timer: FakeTimer) => void,
     stop: (timer: FakeTimer) => void,
   ) {
+    this.id = id;
+    this.delay = delay;
+    this.run = run;
+    this.repeats = repeats;
+
     this.#start = start;
     this.#stop = stop;
   }
@@ -164,7 +173,11 @@ class TimerTable {
   readonly #time: VirtualTime;
   readonly #timers = new Map<number, FakeTimer>();
   #nextId = FIRST_ID;
-  readonly #real = { clearTimeout, clearInterval };
+  /** Bound, because browsers refuse to call them on another object. */
+  readonly #real = {
+    clearTimeout: clearTimeout.bind(globalThis),
+    clearInterval: clearInterval.bind(globalThis),
+  };
   /** Whether the runtime gives objects for timers, as Node.js does. */
   readonly #objects: boolean;
 

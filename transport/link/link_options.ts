@@ -218,7 +218,7 @@ export interface LinkProfile {
  */
 export const linkProfiles: Readonly<
   Record<"fiber" | "cable" | "dsl" | "mobile3g" | "mobile3gSlow" | "edge", LinkProfile>
-> = Object.freeze({
+> = /* @__PURE__ */ Object.freeze({
   fiber: profile(20_000, 5_000, 4),
   cable: profile(5_000, 1_000, 28),
   dsl: profile(1_500, 384, 50),

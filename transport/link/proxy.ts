@@ -5,7 +5,9 @@
  * @module
  */
 
+import type { DenoAddress, DenoDatagramConn } from "../connection/deno_datagram_conn.ts";
 import { ErrorPause } from "../connection/error_pause.ts";
+import type { UdpAddress } from "../connection/udp_address.ts";
 import { canonical, isAddress, localFor } from "../session/address.ts";
 import { DelayedSender, type Route } from "./delayed_sender.ts";
 import type { Link } from "./link.ts";
@@ -87,7 +89,7 @@ interface Client {
   readonly up: Link;
   readonly down: Link;
   /** The route to the target. The target sees the address of its socket as this client. */
-  readonly route: Route;
+  readonly route: Route<DenoDatagramConn>;
   /** Sends a packet to the target at a given time. A field, so that no packet needs a closure. */
   readonly toTarget: (packet: Uint8Array, at: number) => void;
   /** Sends a packet to the client at a given time. */
@@ -99,12 +101,12 @@ interface Client {
 /** Watches the sockets of the proxy: `KernelSockets` of the room of Linux. */
 interface SocketWatch {
   readonly dropped: number | "unknown";
-  add(socket: Deno.DatagramConn): void;
-  remove(socket: Deno.DatagramConn): void;
+  add(socket: DenoDatagramConn): void;
+  remove(socket: DenoDatagramConn): void;
   close(): void;
 }
 
-type PacketHandler = (packet: Uint8Array, from: Deno.NetAddr) => void;
+type PacketHandler = (packet: Uint8Array, from: UdpAddress) => void;
 
 /**
  * A UDP proxy that loses, delays, reorders, duplicates and corrupts packets. The target sees each
@@ -139,7 +141,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
    * console.log(`clients send to port ${proxy.addr.port}`);
    * ```
    */
-  readonly addr: Deno.NetAddr;
+  readonly addr: UdpAddress;
   /**
    * The links from the clients to the target, those of later clients included.
    *
@@ -168,8 +170,8 @@ export class LossyProxy implements AsyncDisposable, Disposable {
   readonly down: LinkControl;
   #up: LinkGroup;
   #down: LinkGroup;
-  #listener: Deno.DatagramConn;
-  #target: Deno.NetAddr;
+  #listener: DenoDatagramConn;
+  #target: UdpAddress;
   #maxClients: number;
   #idleTimeout: number;
   #sender: DelayedSender;
@@ -214,7 +216,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
       listen.hostname ?? local,
       checkRange("listen.port", listen.port ?? 0, 0, 65_535),
     );
-    this.addr = this.#listener.addr as Deno.NetAddr;
+    this.addr = this.#listener.addr as UdpAddress;
     this.#listen(this.#listener, (packet, from) => this.#fromClient(packet, from));
   }
 
@@ -327,16 +329,16 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     await Promise.all([this.#sender.close(), ...this.#loops]);
   }
 
-  #listen(socket: Deno.DatagramConn, onPacket: PacketHandler): void {
+  #listen(socket: DenoDatagramConn, onPacket: PacketHandler): void {
     const loop = this.#receive(socket, onPacket).finally(() => this.#loops.delete(loop));
     this.#loops.add(loop);
   }
 
-  async #receive(socket: Deno.DatagramConn, onPacket: PacketHandler): Promise<void> {
+  async #receive(socket: DenoDatagramConn, onPacket: PacketHandler): Promise<void> {
     const buffer = new Uint8Array(65_536);
     const errorPause = new ErrorPause();
     for (;;) {
-      let received: [Uint8Array, Deno.Addr];
+      let received: [Uint8Array, DenoAddress];
       try {
         received = await socket.receive(buffer);
       } catch (error) {
@@ -349,12 +351,12 @@ export class LossyProxy implements AsyncDisposable, Disposable {
       errorPause.reset();
       if (this.#closed) return;
       // Nobody can be answered at port 0.
-      if ((received[1] as Deno.NetAddr).port === 0) continue;
-      onPacket(received[0], received[1] as Deno.NetAddr);
+      if ((received[1] as UdpAddress).port === 0) continue;
+      onPacket(received[0], received[1] as UdpAddress);
     }
   }
 
-  #fromClient(packet: Uint8Array, from: Deno.NetAddr): void {
+  #fromClient(packet: Uint8Array, from: UdpAddress): void {
     const key = `${from.hostname} ${from.port}`;
     const now = performance.now();
     const client = this.#clients.get(key) ?? this.#admit(key, from, now);
@@ -367,7 +369,7 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     this.#sender.run(now);
   }
 
-  #fromTarget(client: Client, packet: Uint8Array, from: Deno.NetAddr): void {
+  #fromTarget(client: Client, packet: Uint8Array, from: UdpAddress): void {
     if (from.port !== this.#target.port || from.hostname !== this.#target.hostname) {
       this.#refused++;
       return;
@@ -378,16 +380,21 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     this.#sender.run(now);
   }
 
-  #admit(key: string, address: Deno.NetAddr, now: number): Client | undefined {
+  #admit(key: string, address: UdpAddress, now: number): Client | undefined {
     if (this.#clients.size >= this.#maxClients && !this.#evict(now)) return undefined;
-    let socket: Deno.DatagramConn;
+    let socket: DenoDatagramConn;
     try {
       socket = this.#openUpstream(() => client);
     } catch {
       return undefined; // No port or file descriptor is left: the proxy is full.
     }
     const label = String(this.#admitted++);
-    const toTarget: Route = { socket, address: this.#target, due: [], sending: false };
+    const toTarget: Route<DenoDatagramConn> = {
+      socket,
+      address: this.#target,
+      due: [],
+      sending: false,
+    };
     const toClient: Route = { socket: this.#listener, address, due: [], sending: false };
     const client: Client = {
       up: this.#up.open(label),
@@ -418,19 +425,19 @@ export class LossyProxy implements AsyncDisposable, Disposable {
     this.#down.remove(client.down);
   }
 
-  #openUpstream(client: () => Client): Deno.DatagramConn {
+  #openUpstream(client: () => Client): DenoDatagramConn {
     const socket = this.#open(localFor(this.#target.hostname), 0);
     this.#listen(socket, (packet, from) => this.#fromTarget(client(), packet, from));
     return socket;
   }
 
-  #open(hostname: string, port: number): Deno.DatagramConn {
+  #open(hostname: string, port: number): DenoDatagramConn {
     const socket = open(hostname, port);
     this.#watch?.add(socket);
     return socket;
   }
 
-  #close(socket: Deno.DatagramConn): void {
+  #close(socket: DenoDatagramConn): void {
     this.#watch?.remove(socket);
     socket.close();
   }
@@ -474,7 +481,7 @@ async function resolve(name: string): Promise<string> {
   }
 }
 
-function open(hostname: string, port: number): Deno.DatagramConn {
+function open(hostname: string, port: number): DenoDatagramConn {
   if (typeof Deno.listenDatagram !== "function") {
     throw new TypeError("Cannot open a UDP socket: run Deno with --unstable-net");
   }

@@ -157,6 +157,10 @@ export class SimulatedNetwork {
    * A digest of every packet that was sent, lost or arrived, and of the times. Equal runs have
    * equal digests: 16 hexadecimal digits.
    *
+   * One seed gives one digest on every runtime, as long as the application reads and writes with
+   * `read` and `write`. The Web Streams `readable` and `writable` are the runtime's own: with them,
+   * the digest is sure to be the same only on one version of one runtime.
+   *
    * @example
    * ```ts
    * import { SimulatedNetwork } from "@lowlatency/kcp/simulated";

@@ -6,6 +6,7 @@
 
 import type { Clock } from "../connection/driver.ts";
 import { type Timed, TimerHeap } from "../session/timer_heap.ts";
+import { macrotask } from "./macrotask.ts";
 
 /** Something that happens at a given time. */
 interface ScheduledEvent extends Timed {
@@ -105,10 +106,10 @@ export class VirtualTime {
   /** Lets `ms` pass. After each event, code that waits for promises gets its turn. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
-    await settlePromises();
+    await macrotask();
     while (this.#events.deadline <= end) {
       this.#step();
-      await settlePromises();
+      await macrotask();
     }
     this.#now = end;
   }
@@ -126,7 +127,7 @@ export class VirtualTime {
     const result = (async () => await body())().finally(() => done = true);
     // Without this, a rejection while time passes would count as unhandled.
     result.catch(() => {});
-    for (await settlePromises(); !done; await settlePromises()) {
+    for (await macrotask(); !done; await macrotask()) {
       if (this.#events.size === 0) {
         throw new Error(
           `Nothing is left to happen at ${this.#now} ms, but the body still waits: ` +
@@ -148,20 +149,4 @@ export class VirtualTime {
     if (at > this.#now) this.#now = at;
     this.#events.pop()!.action();
   }
-}
-
-/** It is taken before a test runner can replace it by one that never fires. */
-const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => unknown };
-
-/** Waits until every promise that can settle without a further event has settled. */
-function settlePromises(): Promise<void> {
-  if (setImmediate) return new Promise((resolve) => setImmediate(resolve));
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { DenoDatagramConn } from "../connection/deno_datagram_conn.ts";
+import type { UdpAddress } from "../connection/udp_address.ts";
 import { Libc, SO_TYPE, SOCK_DGRAM, SOL_SOCKET } from "./libc.ts";
 import { decodeSockaddr, SOCKADDR_SIZE } from "./sockaddr.ts";
 import { droppedPackets, getOption, setBuffer } from "./socket_settings.ts";
@@ -19,15 +21,15 @@ export class KernelSockets {
   /** libc; null without the permission for FFI, or where there is none. Undefined before its use. */
   #libc: Libc | null | undefined;
   /** The descriptor of each socket; -1 if it was not found. */
-  readonly #descriptors = new Map<Deno.DatagramConn, number>();
+  readonly #descriptors = new Map<DenoDatagramConn, number>();
   /** Packets that were dropped at sockets that are closed. */
   #past = 0;
   #unknown = false;
 
   /** Gives a socket large buffers, where it can be done, and watches it. */
-  add(socket: Deno.DatagramConn): void {
+  add(socket: DenoDatagramConn): void {
     const libc = this.#libc === undefined ? this.#libc = acquireLibc() : this.#libc;
-    const fd = libc ? findDescriptor(libc, socket.addr as Deno.NetAddr) : -1;
+    const fd = libc ? findDescriptor(libc, socket.addr as UdpAddress) : -1;
     this.#descriptors.set(socket, fd);
     if (!libc || fd < 0) return;
     setBuffer(libc, fd, "receive", BUFFER_SIZE);
@@ -35,7 +37,7 @@ export class KernelSockets {
   }
 
   /** Takes the count of a socket that will be closed next. */
-  remove(socket: Deno.DatagramConn): void {
+  remove(socket: DenoDatagramConn): void {
     const count = this.#droppedAt(socket, null);
     this.#descriptors.delete(socket);
     if (count === null) this.#unknown = true;
@@ -61,10 +63,10 @@ export class KernelSockets {
     this.#libc = null;
   }
 
-  #droppedAt(socket: Deno.DatagramConn, table: Map<string, number> | null): number | null {
+  #droppedAt(socket: DenoDatagramConn, table: Map<string, number> | null): number | null {
     const fd = this.#descriptors.get(socket)!;
     if (this.#libc && fd >= 0) return droppedPackets(this.#libc, fd);
-    const { hostname, port } = socket.addr as Deno.NetAddr;
+    const { hostname, port } = socket.addr as UdpAddress;
     return (table ?? readTable())?.get(tableKey(hostname, port)) ?? null;
   }
 }
@@ -81,7 +83,7 @@ function acquireLibc(): Libc | null {
 }
 
 /** The descriptor of the UDP socket of this process that is bound to an address; -1 if none is. */
-function findDescriptor(libc: Libc, { hostname, port }: Deno.NetAddr): number {
+function findDescriptor(libc: Libc, { hostname, port }: UdpAddress): number {
   const own = new Uint8Array(SOCKADDR_SIZE);
   const view = new DataView(own.buffer);
   for (let fd = 0; fd < MAX_DESCRIPTORS; fd++) {

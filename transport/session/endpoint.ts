@@ -159,6 +159,8 @@ export class Endpoint {
   #untold: Session | null = null;
   readonly #timers = new TimerHeap<Entry>();
   #now = -Infinity;
+  /** The largest packet that the socket takes, in bytes; Infinity if it does not tell. */
+  #pathLimit = Infinity;
   /** When the arena is trimmed, in ms; Infinity while most of it is in use. */
   #trimAt = Infinity;
   readonly #scratch: Scratch;
@@ -227,8 +229,20 @@ export class Endpoint {
 
   /** The counters and the present state: a snapshot. */
   get stats(): EndpointStats {
+    const { packetsIn, forged, replayed, invalid, unknown, afterEnd } = this.#stats;
+    const { refused, noMemory, asked, accepted, migrated } = this.#stats;
     return {
-      ...this.#stats,
+      packetsIn,
+      forged,
+      replayed,
+      invalid,
+      unknown,
+      afterEnd,
+      refused,
+      noMemory,
+      asked,
+      accepted,
+      migrated,
       sessions: this.#table.size,
       unconfirmed: this.#admission.unconfirmed,
       memoryUsed: this.arena.used,
@@ -272,6 +286,15 @@ export class Endpoint {
     const session = new Session(conv, peer, now, options, this.arena, this.#protection);
     session.kcp.requireEcho(true);
     return this.#add(session).session;
+  }
+
+  /**
+   * Tells every session, and those that begin later, the largest packet that the socket takes: see
+   * {@linkcode Session.limitPath}.
+   */
+  limitPath(size: number): void {
+    this.#pathLimit = size;
+    for (const session of this.#table.sessions()) session.limitPath(size);
   }
 
   /** Takes the oldest session that waits to be accepted; null if there is none. */
@@ -688,6 +711,7 @@ export class Endpoint {
 
   #add(session: Session): Entry {
     const entry = this.#table.add(session);
+    if (this.#pathLimit < Infinity) session.limitPath(this.#pathLimit);
     this.onBegin?.();
     session.onWake = () => {
       this.#enqueue(entry);

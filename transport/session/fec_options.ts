@@ -16,7 +16,7 @@ export interface ResolvedFec extends Required<FecOptions> {
 }
 
 /** `"auto"` begins without groups. The ratio stands for the largest overhead. */
-const AUTO: ResolvedFec = Object.freeze({
+const AUTO: ResolvedFec = /* @__PURE__ */ Object.freeze({
   dataShards: 1,
   parityShards: 1,
   adaptive: true,

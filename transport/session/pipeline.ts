@@ -466,11 +466,20 @@ export class Pipeline implements PacketLayer {
 
   /** The counters of error correction: a snapshot. */
   get fecStats(): FecStats {
+    const { dataOut, parityOut } = this.#encoder?.stats ?? NOTHING_ENCODED;
+    const decoded = this.#decoded ?? this.#decoder?.stats ?? NOTHING_DECODED;
+    const ratio = this.#decoded ? this.#decoded.peerRatio : this.#decoder?.ratio;
     return {
-      ...(this.#encoder?.stats ?? { dataOut: 0, parityOut: 0 }),
-      ...(this.#decoder?.stats ?? NOTHING_DECODED),
-      peerRatio: this.#decoder?.ratio ?? null,
-      ...this.#decoded,
+      dataOut,
+      parityOut,
+      dataIn: decoded.dataIn,
+      parityIn: decoded.parityIn,
+      recovered: decoded.recovered,
+      failures: decoded.failures,
+      complete: decoded.complete,
+      incomplete: decoded.incomplete,
+      groups: decoded.groups,
+      peerRatio: ratio ?? null,
       groupSize: this.#encoder?.ratio?.dataShards ?? 0,
       parityLevel: this.#parityLevel,
       parityBytesOut: this.#parityBytesOut,
@@ -508,6 +517,8 @@ function isPacketOf(packet: Uint8Array, conv: number): boolean {
   }
   return at > 0 && at === packet.length;
 }
+
+const NOTHING_ENCODED: FecEncoderStats = { dataOut: 0, parityOut: 0 };
 
 const NOTHING_DECODED: FecDecoderStats = {
   dataIn: 0,

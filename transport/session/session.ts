@@ -6,7 +6,7 @@
 import { Arena } from "../../kcp/arena.ts";
 import { Kcp } from "../../kcp/kcp.ts";
 import { LATE } from "../../kcp/liveness.ts";
-import { checkBytes, type KcpLiveOptions } from "../../kcp/options.ts";
+import { checkBytes, type KcpLiveOptions, MIN_MTU } from "../../kcp/options.ts";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import { Scratch } from "../../kcp/scratch.ts";
 import type { KcpStats } from "../../kcp/stats.ts";
@@ -246,6 +246,17 @@ export class Session {
     this.onWake?.(this);
   }
 
+  /**
+   * Shares congestion control and pacing with another session of the same endpoint and peer: see {@linkcode
+   * Kcp.share}.
+   *
+   * @throws {TypeError} When this session has sent data, or shares with others already.
+   */
+  share(other: Session): void {
+    this.kcp.share(other.kcp);
+    for (const session of [this, other]) session.kcp.onTurn = () => session.onWake?.(session);
+  }
+
   /** When the session was created, in ms. */
   get createdAt(): number {
     return this.#createdAt;
@@ -408,6 +419,17 @@ export class Session {
   }
 
   /**
+   * Tells the session the largest packet that the socket takes, with all layers: see {@linkcode
+   * Kcp.limitPath}.
+   *
+   * @param size Bytes. Less than the smallest `mtu` counts as that.
+   */
+  limitPath(size: number): void {
+    this.kcp.limitPath(Math.max(MIN_MTU, size - this.#pipeline.overhead));
+    if (this.kcp.unsentBytes > 0) this.onWake?.(this);
+  }
+
+  /**
    * Asks the peer for an answer, and goes on until it comes: see {@linkcode Session.roundTripSince}.
    *
    * @returns The time of the call.
@@ -441,14 +463,13 @@ export class Session {
 
   /** The counters and the present state: a snapshot. */
   get stats(): SessionStats {
-    const { pathMtu, ...kcp } = this.kcp.stats;
-    return {
-      ...kcp,
-      pathMtu: pathMtu + this.#pipeline.overhead,
-      rttAge: this.kcp.sampledAt === -Infinity ? -1 : this.#now - this.kcp.sampledAt,
-      fec: this.#pipeline.fecStats,
-      datagrams: this.#pipeline.datagrams.stats,
-    };
+    // The snapshot is this one's own. V8 would copy it with spread syntax much slower.
+    const stats = this.kcp.stats as SessionStats;
+    stats.pathMtu += this.#pipeline.overhead;
+    stats.rttAge = this.kcp.sampledAt === -Infinity ? -1 : this.#now - this.kcp.sampledAt;
+    stats.fec = this.#pipeline.fecStats;
+    stats.datagrams = this.#pipeline.datagrams.stats;
+    return stats;
   }
 
   /** Reconfigures the machine when parity takes another share of the packets. */
@@ -596,6 +617,7 @@ export class Session {
     this.#payloadAtEnd = this.kcp.payloadIn;
     this.#memory?.update(0, false);
     this.#release();
+    this.kcp.stopSharing();
     // TIME-WAIT is long: acknowledgments need next to no memory.
     this.#keepsUnread = unread && this.readable;
     if (timeWait) this.#closing.startTimeWait(this.#now);

@@ -53,8 +53,11 @@ const MAX_ADDRESSES = 8;
 
 /** A request that was not carried out, with the answer for it. */
 class RefusedError extends Error {
-  constructor(readonly refusal: Refusal, message: string) {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal, message: string) {
     super(message);
+    this.refusal = refusal;
   }
 }
 

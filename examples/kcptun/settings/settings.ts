@@ -96,10 +96,12 @@ export type SettingsOf<S extends Side> = S extends "client" ? ClientSettings : S
 
 /** Flags, keys or values that are wrong. The message has a line for each of them. */
 export class SettingsError extends Error {
+  readonly problems: readonly string[];
   override readonly name = "SettingsError";
 
   /** @param problems What is wrong, one sentence each. */
-  constructor(readonly problems: readonly string[]) {
+  constructor(problems: readonly string[]) {
     super(problems.join("\n"));
+    this.problems = problems;
   }
 }

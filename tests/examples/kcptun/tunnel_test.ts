@@ -136,13 +136,16 @@ Deno.test("silence: streams that give no byte for 5 s after data was sent are si
 
 /** A session that a test plays. */
 class Session implements PooledSession {
+  readonly id: number;
   ended = false;
   silence: Silence | null = null;
   heard = true;
   streams = 1;
   asked = 0;
   aborted = "";
-  constructor(readonly id: number) {}
+  constructor(id: number) {
+    this.id = id;
+  }
   ask(): void {
     this.asked++;
   }

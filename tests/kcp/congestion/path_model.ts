@@ -77,6 +77,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A sender with its receiver, and what came of it. */
 export class Flow {
+  readonly model: PathModel;
+  readonly options: FlowOptions;
   readonly controller: CongestionController;
   readonly mss: number;
   /** Bytes that were sent, and those of different segments that arrived, from `measureFrom` on. */
@@ -116,7 +118,10 @@ export class Flow {
   #sample: Mutable<RateSample>;
   #loss: Mutable<Loss>;
 
-  constructor(readonly model: PathModel, readonly options: FlowOptions) {
+  constructor(model: PathModel, options: FlowOptions) {
+    this.model = model;
+    this.options = options;
+
     this.mss = options.mss ?? 1400;
     const initialWindow = (options.initial ?? 32) * this.mss;
     this.controller = options.create({ mss: this.mss, resend: 2, initialWindow });

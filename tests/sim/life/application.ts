@@ -47,6 +47,9 @@ const NEVER = new Promise<never>(() => {});
 
 /** One application on one connection. */
 export class Application {
+  readonly stage: Stage;
+  readonly end: End;
+  readonly program: Program;
   /** Datagrams that arrived. */
   received = 0;
   /** What came of the datagrams that were sent; null before the last one. */
@@ -54,7 +57,11 @@ export class Application {
   #readDone = false;
   #waiting: { ready: () => boolean; resolve: () => void }[] = [];
 
-  constructor(readonly stage: Stage, readonly end: End, readonly program: Program) {}
+  constructor(stage: Stage, end: End, program: Program) {
+    this.stage = stage;
+    this.end = end;
+    this.program = program;
+  }
 
   /** Does all that the program says; settles when the connection is over or forgotten. */
   async run(): Promise<void> {

@@ -24,6 +24,9 @@ const LEARNED_IN_FLOOD = 200;
 
 /** What one client sends with error correction of a fixed ratio, and without encryption. */
 export class Correction {
+  readonly from: Process;
+  readonly address: string;
+  readonly ratio: FecRatio;
   /** The number of the newest shard that was sent. */
   newest = 0;
   readonly #groups = new Map<number, Group>();
@@ -41,11 +44,15 @@ export class Correction {
 
   /** @param guess The ratio that the receiver assumes. */
   constructor(
-    readonly from: Process,
-    readonly address: string,
-    readonly ratio: FecRatio,
+    from: Process,
+    address: string,
+    ratio: FecRatio,
     guess: FecRatio | undefined,
   ) {
+    this.from = from;
+    this.address = address;
+    this.ratio = ratio;
+
     this.#total = ratio.dataShards + ratio.parityShards;
     this.#student = new FecDecoder(this.#arena, () => {}, guess, guess !== undefined);
   }

@@ -29,7 +29,11 @@ const PATH_MTUS = [576, 1200, 1200, 1280];
 
 /** Draws the faults of a family, and now and then some of another. */
 export class FaultDraw {
-  constructor(readonly random: Random) {}
+  readonly random: Random;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
 
   draw(family: Family): Fault[] {
     const { random } = this;

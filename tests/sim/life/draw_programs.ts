@@ -23,11 +23,19 @@ type Apps = Pick<Scenario, "app" | "messages" | "clientProgram" | "serverProgram
 
 /** Draws the programs of both ends. */
 export class ProgramDraw {
+  readonly random: Random;
+  readonly family: Family;
+  readonly settings: Settings;
+
   constructor(
-    readonly random: Random,
-    readonly family: Family,
-    readonly settings: Settings,
-  ) {}
+    random: Random,
+    family: Family,
+    settings: Settings,
+  ) {
+    this.random = random;
+    this.family = family;
+    this.settings = settings;
+  }
 
   draw(): Apps {
     const { random, family } = this;

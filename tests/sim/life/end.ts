@@ -33,6 +33,10 @@ export interface Outcome {
 
 /** One end of one connection. */
 export class End {
+  readonly name: EndName;
+  readonly process: Process;
+  readonly connection: Connection;
+  readonly conv: number;
   readonly out: Outgoing;
   readonly in: Incoming = new Incoming(this);
   /** When it was made, in ms of the network and by the clock of its process. */
@@ -68,14 +72,19 @@ export class End {
   readonly pending = new Set<Operation>();
 
   constructor(
-    readonly name: EndName,
-    readonly process: Process,
-    readonly connection: Connection,
-    readonly conv: number,
+    name: EndName,
+    process: Process,
+    connection: Connection,
+    conv: number,
     key: number,
     peerProcess: Process | null,
     now: number,
   ) {
+    this.name = name;
+    this.process = process;
+    this.connection = connection;
+    this.conv = conv;
+
     this.out = new Outgoing(key, this);
     this.peerProcess = peerProcess;
     this.createdAt = now;

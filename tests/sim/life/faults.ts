@@ -26,13 +26,18 @@ type Cut = Extract<Fault, { kind: "cut" }>;
 
 /** The faults of one run. */
 export class Faults {
+  readonly world: World;
+  readonly random: Random;
   readonly #waiting = new Map<MomentName, (() => void)[]>();
   readonly #cuts: { readonly fault: Cut; seen: number }[] = [];
   readonly #down = { up: 0, down: 0 };
   /** Packets of the client that are still copied. */
   #copiesLeft = 0;
 
-  constructor(readonly world: World, readonly random: Random) {
+  constructor(world: World, random: Random) {
+    this.world = world;
+    this.random = random;
+
     for (const fault of world.scenario.faults) {
       if (fault.kind === "cut") this.#cuts.push({ fault, seen: 0 });
       else this.#plan(fault.when, () => this.#start(fault));

@@ -153,6 +153,8 @@ const MOST_LOST = 4;
 const FIRST_BURST = 64;
 /** Large packets that leave first, with their parity, at most. */
 const FIRST_PACKETS = 20;
+/** The timeout before a round trip is measured, in ms. */
+const FIRST_RTO = 200;
 /** Segments that a sender may send before the peer has told its window. */
 const FIRST_WINDOW = 128;
 
@@ -187,8 +189,12 @@ export function checkEfficiency(end: End, facts: Facts): void {
     (overflows ? window * Math.log2(2 + paused / 30) : 0);
   // Nothing is acknowledged before the first segment of a conversation: a burst may have followed it. If
   // that of the client is lost, both ends have the same timeout: the burst of the server comes too
-  // early once more.
-  const bursts = Math.min(history.lost, 2) + (end.name === "server" && history.lost > 0 ? 1 : 0);
+  // early once more. A server that has measured a short round trip has shorter timeouts, which double.
+  let bursts = Math.min(history.lost, 2);
+  if (end.name === "server" && history.lost > 0) {
+    const shorter = Math.log2((FIRST_RTO + facts.interval(peer)) / roundTrip);
+    bursts += history.firstLost ? Math.max(1, Math.ceil(shorter)) : 1;
+  }
   const losses = (8 + Math.min(window, FIRST_BURST)) * bursts;
   // The copy of an acknowledgment that arrives sooner shows a round trip that is too short. When the copies
   // end, what is in flight is sent again once.

@@ -12,6 +12,9 @@ export class History {
   /** When a packet was last lost by the path, and how many were. */
   lostAt = -Infinity;
   lost = 0;
+  /** Whether the first packet of the client was lost. */
+  firstLost = false;
+  #clientSpoke = false;
   /** Disturbances that are no lost packets. */
   others = 0;
   /** Packets that vanished because they were longer than the path's MTU. */
@@ -32,6 +35,12 @@ export class History {
     this.others++;
     this.firstAt = Math.min(this.firstAt, now);
     this.lastAt = Math.max(this.lastAt, now);
+  }
+
+  /** Notes a packet of the client, and whether it was lost. */
+  clientSends(lost: boolean): void {
+    if (!this.#clientSpoke) this.firstLost = lost;
+    this.#clientSpoke = true;
   }
 
   lose(now: number): void {

@@ -16,11 +16,14 @@ const MAX_ALL_STEPS = 3_000_000;
 
 /** What the processes of a run tell. */
 export class Observer implements Surroundings {
+  readonly world: World;
   #steps = 0;
   #stepsAt = -1;
   #allSteps = 0;
 
-  constructor(readonly world: World) {}
+  constructor(world: World) {
+    this.world = world;
+  }
 
   get network() {
     return this.world.network;
@@ -44,6 +47,7 @@ export class Observer implements Surroundings {
     if (!server) world.faults.seen(packet);
     if (!world.faults.cuts(server ? "server" : "client", packet.length)) return true;
     history?.lose(world.now);
+    if (!server) history?.clientSends(true);
     world.count("packets cut");
     world.log?.(`${world.now} cut: ${packet.length} bytes ${from.address} to ${to}`);
     return false;
@@ -55,6 +59,7 @@ export class Observer implements Surroundings {
     if (world.log) this.#logPacket(from.address, to, packet, lost);
     const { server, history } = this.#path(from, to);
     if (!history) return;
+    if (!server) history.clientSends(lost);
     if (!lost) {
       // The server learns of the new address only from a packet that arrives.
       if (!server && history.movedAt > history.spokeAt) {

@@ -38,10 +38,12 @@ import type { Scenario } from "./scenario.ts";
 
 /** A rule was broken. */
 export class Broken extends Error {
+  readonly rule: string;
   override readonly name = "Broken";
 
-  constructor(readonly rule: string, what: string) {
+  constructor(rule: string, what: string) {
     super(`${rule}: ${what}`);
+    this.rule = rule;
   }
 }
 

@@ -34,8 +34,13 @@ export interface LifeResult {
 
 /** A run broke a rule. */
 export class LifeFailure extends Error {
-  constructor(readonly seed: number, readonly rule: string, message: string, cause: unknown) {
+  readonly seed: number;
+  readonly rule: string;
+
+  constructor(seed: number, rule: string, message: string, cause: unknown) {
     super(message, { cause });
+    this.seed = seed;
+    this.rule = rule;
   }
 }
 

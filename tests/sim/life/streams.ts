@@ -44,6 +44,8 @@ export function findDifference(bytes: Uint8Array, key: number, from: number): nu
 
 /** What one incarnation of an application writes. */
 export class Outgoing {
+  readonly key: number;
+  readonly end: End;
   /** Bytes that the connection took. */
   written = 0;
   /** Sizes of the messages that it took, in message mode. */
@@ -66,7 +68,10 @@ export class Outgoing {
   readonly #counts: number[] = [];
   readonly #times: number[] = [];
 
-  constructor(readonly key: number, readonly end: End) {}
+  constructor(key: number, end: End) {
+    this.key = key;
+    this.end = end;
+  }
 
   /** `count` bytes were taken. */
   wrote(count: number, now: number): void {
@@ -96,6 +101,7 @@ export class Outgoing {
 
 /** What one incarnation of an application has read. */
 export class Incoming {
+  readonly end: End;
   got = 0;
   messages = 0;
   /** Whose bytes they are; null before the first. */
@@ -105,5 +111,7 @@ export class Incoming {
   /** The application stopped to read of its own will. */
   left = false;
 
-  constructor(readonly end: End) {}
+  constructor(end: End) {
+    this.end = end;
+  }
 }

@@ -76,6 +76,8 @@ type LinkOfNetwork = ReturnType<SimulatedNetwork["link"]>;
 
 /** One run. */
 export class World implements Stage, Facts {
+  readonly scenario: Scenario;
+  readonly log?: (line: string) => void;
   readonly network: SimulatedNetwork;
   readonly ends: End[] = [];
   readonly applications: Application[] = [];
@@ -115,7 +117,10 @@ export class World implements Stage, Facts {
   /** Rejects when a rule is broken. */
   readonly broken: Promise<never>;
 
-  constructor(readonly scenario: Scenario, readonly log?: (line: string) => void) {
+  constructor(scenario: Scenario, log?: (line: string) => void) {
+    this.scenario = scenario;
+    this.log = log;
+
     const { seed, up, down, client, server, calmAt } = scenario;
     this.network = new SimulatedNetwork({ seed });
     this.#random = new Random(seed).fork("world");

@@ -31,6 +31,9 @@ export interface EndPlan {
 
 /** What one end knows of a stream. */
 export class StreamRecord {
+  readonly stream: MuxMachineStream;
+  readonly reading: Reading;
+  readonly total: number;
   written = 0;
   /** Bytes from this place on may be changed only when they were sent: places where writes end. */
   readonly pending: { readonly end: number; readonly bytes: Uint8Array }[] = [];
@@ -46,14 +49,24 @@ export class StreamRecord {
   toldReadable = 0;
 
   constructor(
-    readonly stream: MuxMachineStream,
-    readonly reading: Reading,
-    readonly total: number,
-  ) {}
+    stream: MuxMachineStream,
+    reading: Reading,
+    total: number,
+  ) {
+    this.stream = stream;
+    this.reading = reading;
+    this.total = total;
+  }
 }
 
 /** An application on one machine. */
 export class End {
+  readonly name: string;
+  readonly machine: MuxMachine;
+  readonly client: boolean;
+  readonly plan: EndPlan;
+  readonly random: Random;
+  readonly log: (text: string) => void;
   readonly records = new Map<number, StreamRecord>();
   /** Whether no stream is opened or broken any more: what is open comes to its end. */
   finishing = false;
@@ -68,13 +81,20 @@ export class End {
   now = 0;
 
   constructor(
-    readonly name: string,
-    readonly machine: MuxMachine,
-    readonly client: boolean,
-    readonly plan: EndPlan,
-    readonly random: Random,
-    readonly log: (text: string) => void,
+    name: string,
+    machine: MuxMachine,
+    client: boolean,
+    plan: EndPlan,
+    random: Random,
+    log: (text: string) => void,
   ) {
+    this.name = name;
+    this.machine = machine;
+    this.client = client;
+    this.plan = plan;
+    this.random = random;
+    this.log = log;
+
     machine.handler = {
       onIncoming: () => this.#accept(),
       onEnd: () => this.told++,

@@ -57,6 +57,7 @@ export function fuzzMux(
 
 /** What is known of a stream. */
 class Known {
+  readonly stream: MuxMachineStream;
   /** Bytes that must be readable, and that have been read. */
   readonly bytes: number[] = [];
   /** Whether the peer has ended its direction. */
@@ -65,7 +66,9 @@ class Known {
   consumed = 0;
   window = 262_144;
 
-  constructor(readonly stream: MuxMachineStream) {}
+  constructor(stream: MuxMachineStream) {
+    this.stream = stream;
+  }
 }
 
 class Round {

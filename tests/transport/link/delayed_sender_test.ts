@@ -7,7 +7,7 @@ interface Sent {
   readonly done: PromiseWithResolvers<number>;
 }
 
-const address: Deno.NetAddr = { transport: "udp", hostname: "127.0.0.1", port: 9 };
+const address = { transport: "udp", hostname: "127.0.0.1", port: 9 } as const;
 
 /** A route whose socket records packets. With `hold`, the test decides when a send ends. */
 function recordingRoute({ hold = false } = {}): { route: Route; sent: Sent[] } {

@@ -114,6 +114,30 @@ Deno.test("fakeTimers: what is restored is the runtime's, and fake timers never 
   using _again = network.fakeTimers();
 });
 
+Deno.test("fakeTimers: the runtime's functions are not called on another object, as browsers demand", async () => {
+  const { clearTimeout, clearInterval } = globalThis;
+  const strict = (clear: (id?: number) => void) =>
+    function (this: unknown, id?: number): void {
+      if (this !== undefined && this !== globalThis) throw new TypeError("Illegal invocation");
+      clear(id);
+    };
+  Object.assign(globalThis, {
+    clearTimeout: strict(clearTimeout),
+    clearInterval: strict(clearInterval),
+  });
+  try {
+    const real = setTimeout(() => {}, 60_000);
+    const network = new SimulatedNetwork();
+    using _timers = network.fakeTimers();
+    globalThis.clearTimeout(real);
+    globalThis.clearInterval(real);
+    await network.run(() => new Promise((resolve) => setTimeout(resolve, 5)));
+    assertEquals(network.now, 5);
+  } finally {
+    Object.assign(globalThis, { clearTimeout, clearInterval });
+  }
+});
+
 Deno.test("fakeTimers: a wrong date is refused, and nothing is replaced then", () => {
   const network = new SimulatedNetwork();
   for (const date of [NaN, Infinity, new Date("never")]) {

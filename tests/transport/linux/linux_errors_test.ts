@@ -83,11 +83,14 @@ function messagesOf(block: Uint8Array<ArrayBuffer>, count: number): Message[] {
 
 /** `sendmmsg` of a kernel that refuses some messages. All others count as sent. */
 class FakeKernel {
+  refuse: (message: Message) => number;
   readonly sent: Message[] = [];
   calls = 0;
 
   /** @param refuse Gives the error of a message; 0 to send it. */
-  constructor(public refuse: (message: Message) => number) {}
+  constructor(refuse: (message: Message) => number) {
+    this.refuse = refuse;
+  }
 
   readonly sendmmsg: Call = (block, count) => {
     // Opening a socket asks whether the call exists.

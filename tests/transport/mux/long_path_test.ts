@@ -13,9 +13,14 @@ const LATENCY = 50;
 
 /** One direction of the path: in each ms, it takes what a ms carries. */
 class Line {
+  readonly from: MuxMachine;
+  readonly to: MuxMachine;
   readonly #under: Uint8Array[] = [];
 
-  constructor(readonly from: MuxMachine, readonly to: MuxMachine) {}
+  constructor(from: MuxMachine, to: MuxMachine) {
+    this.from = from;
+    this.to = to;
+  }
 
   step(now: number): void {
     this.#under.push(take(this.from, RATE, now));

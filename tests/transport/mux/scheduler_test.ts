@@ -5,6 +5,9 @@ import { drain, machineOf, names, pattern, take } from "./harness.ts";
 
 /** A sender that has so many bytes to send. */
 class Flow implements Sender {
+  readonly name: string;
+  weight: number;
+  waiting: number;
   level = null;
   list = null;
   previous = null;
@@ -12,7 +15,11 @@ class Flow implements Sender {
   deficit = 0;
   sent = 0;
 
-  constructor(readonly name: string, public weight = 16, public waiting = Infinity) {}
+  constructor(name: string, weight = 16, waiting = Infinity) {
+    this.name = name;
+    this.weight = weight;
+    this.waiting = waiting;
+  }
 
   get sendable(): boolean {
     return this.waiting > 0;

@@ -42,10 +42,13 @@ const PUSH = 81;
 
 /** A sender whose packets have one segment each. */
 class Sender {
+  readonly firstSn: number;
   readonly notes = new Notes();
   readonly fates = new PacketFates(this.notes);
 
-  constructor(readonly firstSn = 0) {}
+  constructor(firstSn = 0) {
+    this.firstSn = firstSn;
+  }
 
   send(now: number, ...sns: number[]): void {
     for (const sn of sns) this.sendPacket(now, sn);

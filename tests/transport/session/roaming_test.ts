@@ -14,6 +14,7 @@ const crypt = () => createCipher("chacha20-poly1305", key);
 
 /** A listener that echoes, behind a socket that an attacker sees. */
 class Server {
+  readonly network: SimulatedNetwork;
   readonly socket: DatagramSocket;
   readonly connections: Connection[] = [];
   readonly moves: string[] = [];
@@ -23,7 +24,9 @@ class Server {
   forwards = false;
   readonly sentTo = new Map<string, number>();
 
-  constructor(readonly network: SimulatedNetwork) {
+  constructor(network: SimulatedNetwork) {
+    this.network = network;
+
     const raw = network.socket("10.0.0.1", 80);
     this.socket = {
       address: raw.address,

@@ -6,8 +6,11 @@ import { encode, pattern } from "../../kcp/harness.ts";
 import { drain, Runner } from "../harness.ts";
 
 class Item implements Timed {
+  readonly id: number;
   place = -1;
-  constructor(readonly id: number) {}
+  constructor(id: number) {
+    this.id = id;
+  }
 }
 
 const items = (count: number) => Array.from({ length: count }, (_, id) => new Item(id));

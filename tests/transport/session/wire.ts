@@ -158,9 +158,12 @@ export const handChaCha = (salt = 0): HandCipher => aead("chacha20-poly1305", ke
 
 /** Encrypts packets with nonces that never repeat. */
 export class Sealer {
+  readonly cipher: HandCipher;
   #count: number;
 
-  constructor(readonly cipher: HandCipher, first = 0x5eed0000) {
+  constructor(cipher: HandCipher, first = 0x5eed0000) {
+    this.cipher = cipher;
+
     this.#count = first;
   }
 
@@ -332,9 +335,12 @@ export interface RawPacket {
 
 /** A session or an endpoint, with a batch of any size for its packets. */
 export class Outlet<M extends Session | Endpoint> {
+  readonly machine: M;
   readonly batch: PacketBatch;
 
-  constructor(readonly machine: M, options: Omit<PacketBatchOptions, "arena"> = {}) {
+  constructor(machine: M, options: Omit<PacketBatchOptions, "arena"> = {}) {
+    this.machine = machine;
+
     this.batch = new PacketBatch({ ...options, arena: machine.arena as Arena });
   }
 

@@ -54,6 +54,8 @@ export class SenderList {
 
 /** The senders of one order in one group. */
 export class SendLevel {
+  readonly group: SendGroup;
+  readonly order: number;
   /** Senders that had nothing to send before. */
   readonly fresh = new SenderList();
   readonly old = new SenderList();
@@ -63,18 +65,24 @@ export class SendLevel {
   members = 0;
   active = false;
 
-  constructor(readonly group: SendGroup, readonly order: number) {}
+  constructor(group: SendGroup, order: number) {
+    this.group = group;
+    this.order = order;
+  }
 }
 
 /** The senders of one group. */
 export class SendGroup {
+  readonly key: unknown;
   readonly levels = new Map<number, SendLevel>();
   /** Levels where a sender waits, by rising order. */
   readonly active: SendLevel[] = [];
   waiting = false;
   deficit = 0;
 
-  constructor(readonly key: unknown) {}
+  constructor(key: unknown) {
+    this.key = key;
+  }
 
   activate(level: SendLevel): void {
     level.active = true;

@@ -350,45 +350,6 @@ Deno.test("Connection and Listener: their constructors are private", async () =>
   await listener.closed;
 });
 
-/** Calls `body` while globals have other values, and returns the message of its rejection. */
-async function messageWith(
-  globals: { Deno?: unknown; process?: unknown },
-  body: () => Promise<unknown>,
-): Promise<string> {
-  const names = ["Deno", "process"] as const;
-  const { defineProperty, getOwnPropertyDescriptor } = Object;
-  const saved = names.map((name) => getOwnPropertyDescriptor(globalThis, name)!);
-  for (const name of names) {
-    defineProperty(globalThis, name, { value: globals[name], configurable: true });
-  }
-  try {
-    return await body().then(() => "it resolved", (error: Error) => error.message);
-  } finally {
-    names.forEach((name, i) => defineProperty(globalThis, name, saved[i]));
-  }
-}
-
-for (
-  const [name, open] of [
-    ["connect", () => connect({ hostname: "a.name.that.must.not.be.looked.up", port: 9 })],
-    ["listen", () => listen({ hostname: V4 })],
-  ] as const
-) {
-  Deno.test(`${name} of the root entry: on Node.js the error names the /node entry`, async () => {
-    const message = await messageWith({ process: { versions: { node: "20.0.0" } } }, open);
-    assert(message.includes(`import { ${name} } from "@lowlatency/kcp/node"`), message);
-  });
-
-  Deno.test(`${name} of the root entry: in a browser the error names ${name}On`, async () => {
-    const message = await messageWith({}, open);
-    assert(message.includes(`${name}On of "@lowlatency/kcp/transport"`), message);
-  });
-
-  Deno.test(`${name} of the root entry: without --unstable-net the error names the flag`, async () => {
-    const message = await messageWith({ Deno: { version: Deno.version } }, open);
-    assert(message.includes("--unstable-net"), message);
-  });
-}
 Deno.test("deno: the port is free when the listener has closed", async () => {
   const first = await listen({ hostname: "127.0.0.1", bind: deno() });
   const { port } = first.addr;

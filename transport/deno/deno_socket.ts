@@ -4,10 +4,13 @@
  * @module
  */
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
+import type { DenoAddress, DenoDatagramConn } from "../connection/deno_datagram_conn.ts";
+import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
+import { ErrorPause, isClosedCode } from "../connection/error_pause.ts";
+import type { LentSocketOptions } from "../connection/lent_socket.ts";
+import type { Bind } from "../connection/udp.ts";
+import type { UdpAddress } from "../connection/udp_address.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
-import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
-import { ErrorPause, isClosedCode } from "./error_pause.ts";
-import type { Bind } from "./udp.ts";
 
 /**
  * Returns a function that opens sockets of Deno, for the `bind` option of `listen` and `connect`. On
@@ -37,11 +40,10 @@ export function deno(): Bind {
  */
 export function checkDenoSockets(name: "connect" | "listen"): void {
   if (typeof Deno === "undefined") {
-    const { process } = globalThis as { process?: { versions?: { node?: string } } };
-    const instead = process?.versions?.node === undefined
-      ? `${name}On of "@lowlatency/kcp/transport" with a socket of your own`
-      : `import { ${name} } from "@lowlatency/kcp/node"`;
-    throw new Error(`Cannot open a UDP socket: this runtime is not Deno; use ${instead}`);
+    throw new Error(
+      `Cannot open a socket of Deno: this runtime is not Deno; import { ${name} } from ` +
+        '"@lowlatency/kcp", which opens a socket of the runtime',
+    );
   }
   if (typeof Deno.listenDatagram !== "function") {
     throw new Error(
@@ -51,19 +53,11 @@ export function checkDenoSockets(name: "connect" | "listen"): void {
   }
 }
 
-/** Options of a {@linkcode DenoSocket}, and of a socket of Node.js. */
-export interface LentSocketOptions {
-  /**
-   * Whether the socket belongs to the application: the library does not close it. Default: false.
-   */
-  lent?: boolean;
-}
-
 /**
  * The receptions that were in progress when lent sockets were given back. Deno can't cancel them: they
  * belong to whoever borrows the socket next.
  */
-const unfinished = new WeakMap<Deno.DatagramConn, Promise<[Uint8Array, Deno.Addr]>>();
+const unfinished = new WeakMap<DenoDatagramConn, Promise<[Uint8Array, DenoAddress]>>();
 
 /**
  * Sends and receives packets on a `Deno.DatagramConn`, for `listenOn`, `connectOn`, and the option
@@ -87,12 +81,12 @@ export class DenoSocket implements DatagramSocket {
   readonly adapter = "deno";
   /** The address that the socket is bound to, such as `127.0.0.1:4000`. */
   readonly address: string;
-  readonly #conn: Deno.DatagramConn;
+  readonly #conn: DenoDatagramConn;
   readonly #addresses: AddressBook;
   readonly #errorPause = new ErrorPause();
   readonly #lent: boolean;
   /** The reception in progress. */
-  #receiving: Promise<[Uint8Array, Deno.Addr]> | null = null;
+  #receiving: Promise<[Uint8Array, DenoAddress]> | null = null;
   #closed = false;
 
   /**
@@ -102,9 +96,9 @@ export class DenoSocket implements DatagramSocket {
    * @param options Whether the socket is lent. When the library has given a lent socket back, the next
    * packet goes to the next `DenoSocket` on it. The application itself does not receive that packet.
    */
-  constructor(conn: Deno.DatagramConn, options: LentSocketOptions = {}) {
+  constructor(conn: DenoDatagramConn, options: LentSocketOptions = {}) {
     this.#lent = options.lent ?? false;
-    const { hostname, port } = conn.addr as Deno.NetAddr;
+    const { hostname, port } = conn.addr as UdpAddress;
     this.address = formatAddress(hostname, port);
     this.#addresses = new AddressBook(hostname);
     this.#conn = conn;
@@ -123,7 +117,7 @@ export class DenoSocket implements DatagramSocket {
    * if (socket instanceof DenoSocket) console.log(socket.conn.addr);
    * ```
    */
-  get conn(): Deno.DatagramConn {
+  get conn(): DenoDatagramConn {
     return this.#conn;
   }
 
@@ -170,7 +164,7 @@ export class DenoSocket implements DatagramSocket {
     // Most packets come from the sender of the packet before.
     let lastHostname = "", lastPort = 0, address = "";
     while (!this.#closed) {
-      let packet: Uint8Array, from: Deno.Addr;
+      let packet: Uint8Array, from: DenoAddress;
       try {
         this.#receiving = this.#takeUnfinished() ?? this.#conn.receive(buffer);
         [packet, from] = await this.#receiving;
@@ -188,7 +182,7 @@ export class DenoSocket implements DatagramSocket {
       // A lent socket may have been given back meanwhile.
       if (this.#closed) return;
       this.#errorPause.reset();
-      const { hostname, port } = from as Deno.NetAddr;
+      const { hostname, port } = from as UdpAddress;
       if (port !== lastPort || hostname !== lastHostname) {
         lastHostname = hostname;
         lastPort = port;
@@ -199,7 +193,7 @@ export class DenoSocket implements DatagramSocket {
   }
 
   /** The reception that was in progress when the socket was given back. */
-  #takeUnfinished(): Promise<[Uint8Array, Deno.Addr]> | undefined {
+  #takeUnfinished(): Promise<[Uint8Array, DenoAddress]> | undefined {
     if (!this.#lent) return undefined;
     const receiving = unfinished.get(this.#conn);
     unfinished.delete(this.#conn);

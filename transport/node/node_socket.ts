@@ -1,153 +1,19 @@
-/**
- * The adapter for `node:dgram`.
- *
- * @module
- */
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
-import { networkInterfaces, platform } from "node:os";
+import type { RemoteInfo, Socket } from "node:dgram";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
+import { builtinModule } from "../connection/builtin_modules.ts";
+import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
+import { isClosedCode } from "../connection/error_pause.ts";
+import type { LentSocketOptions } from "../connection/lent_socket.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
-import type { Connection } from "./connection.ts";
-import type { LentSocketOptions } from "./deno.ts";
-import type { DatagramReceiver, DatagramSocket } from "./driver.ts";
-import { isClosedCode } from "./error_pause.ts";
-import type { Listener } from "./listener.ts";
-import {
-  type Bind,
-  type BindOptions,
-  type ConnectOptions,
-  connectUdp,
-  type ListenOptions,
-  listenUdp,
-} from "./udp.ts";
+import { publishSocketError } from "./diagnostics.ts";
+import { checkBuffers, type NodeOptions } from "./node_options.ts";
+import { withSystemZone } from "./zone.ts";
 
-export type { Bind, BindOptions, ConnectOptions, LentSocketOptions, ListenOptions };
-
-/** Options of the sockets that {@linkcode node} opens. */
-export interface NodeOptions {
-  /**
-   * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. The system may give less.
-   * Default: 4,194,304 (4 MiB).
-   */
-  receiveBuffer?: number;
-  /**
-   * Size of the socket's send buffer in bytes, 4096 to 1,073,741,824. The system may give less.
-   * Default: 4,194,304 (4 MiB).
-   */
-  sendBuffer?: number;
-}
-
-/** Size in bytes of the socket's receive and send buffers. */
-const BUFFER_SIZE = 4 << 20;
-
-/**
- * Whether the runtime is Node.js. It sends packets in order, most of them before the call returns, and
- * receives up to 32 packets before it runs immediates. Others that have `node:dgram` do neither.
- */
-const IS_NODE: boolean = (() => {
+/** Whether the runtime is Node.js itself. Others have `node:dgram`, too. */
+function isNode(): boolean {
   const { process } = globalThis as { process?: { versions?: Record<string, string> } };
   const versions = process?.versions;
   return versions?.node !== undefined && versions.deno === undefined && versions.bun === undefined;
-})();
-
-function checkBuffers(options: NodeOptions): void {
-  for (const name of ["receiveBuffer", "sendBuffer"] as const) {
-    const value = options[name];
-    if (value === undefined) continue;
-    if (!Number.isInteger(value) || value < 4096 || value > 1 << 30) {
-      throw new RangeError(
-        `Cannot set ${name} to ${value}: allowed are whole numbers 4096 to ${1 << 30}`,
-      );
-    }
-  }
-}
-
-/**
- * Returns a function that opens sockets of `node:dgram`, for the `bind` option of `listen` and
- * `connect`. Without it, they open such sockets with the default options.
- *
- * @param options Options of the sockets.
- * @throws {RangeError} When an option is out of its range.
- *
- * @example
- * ```ts
- * import { listen, node } from "@lowlatency/kcp/node";
- *
- * const listener = await listen({ hostname: "127.0.0.1", bind: node({ receiveBuffer: 1 << 20 }) });
- * listener.close();
- * ```
- */
-export function node(options: NodeOptions = {}): Bind {
-  checkBuffers(options);
-  return (hostname, port) => open(hostname, port, options);
-}
-
-/**
- * Listens for connections on a UDP port.
- *
- * @throws {Error} When the address can't be bound.
- * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
- *
- * @example
- * ```ts
- * import { listen } from "@lowlatency/kcp/node";
- *
- * const listener = await listen({ hostname: "127.0.0.1", port: 4000 });
- * for await (const conn of listener) {
- *   conn.readable.pipeTo(conn.writable).catch((error) => console.error(error.message));
- * }
- * ```
- */
-export function listen(options: ListenOptions = {}): Promise<Listener> {
-  return listenUdp(options, node(), lookUp);
-}
-
-/**
- * Opens a connection to a listener.
- *
- * KCP has no handshake. The promise resolves when the socket is open. The listener accepts the
- * connection when the first written bytes arrive.
- *
- * @throws {Error} When the name can't be resolved, or the local address can't be bound.
- * @throws {TypeError | RangeError} When an option has the wrong type or is out of its range.
- *
- * @example
- * ```ts
- * import { connect } from "@lowlatency/kcp/node";
- *
- * const conn = await connect({ hostname: "127.0.0.1", port: 4000, timeout: 3000 });
- * await conn.writeAll(new TextEncoder().encode("hello"));
- * conn.close();
- * ```
- */
-export function connect(options: ConnectOptions): Promise<Connection> {
-  return connectUdp(options, node(), lookUp);
-}
-
-async function lookUp(name: string): Promise<string[]> {
-  return (await lookup(name, { all: true })).map(({ address }) => address);
-}
-
-async function open(host: string, port: number, options: NodeOptions): Promise<NodeSocket> {
-  const { receiveBuffer = BUFFER_SIZE, sendBuffer = BUFFER_SIZE } = options;
-  const hostname = withSystemZone(host);
-  const socket = createSocket({
-    type: isIP(hostname) === 6 ? "udp6" : "udp4",
-    // Every hostname is an IP address. Node.js would look it up for each packet, and send it later.
-    lookup: (address, _options, done) => done(null, address, isIP(address)),
-    recvBufferSize: receiveBuffer,
-    sendBufferSize: sendBuffer,
-  });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("error", reject);
-    socket.bind(port, hostname, () => {
-      socket.off("error", reject);
-      resolve();
-    });
-  });
-  return new NodeSocket(socket);
 }
 
 /**
@@ -176,6 +42,11 @@ export class NodeSocket implements DatagramSocket {
   readonly #socket: Socket;
   readonly #addresses: AddressBook;
   readonly #lent: boolean;
+  /**
+   * Whether packets are sent in order, most of them before the call returns, and up to 32 arrive
+   * before immediates run: so does Node.js, and no other runtime.
+   */
+  readonly #isNode = isNode();
   /** Takes the listeners off the socket. */
   #unlisten: () => void = () => {};
   #closed = false;
@@ -219,7 +90,8 @@ export class NodeSocket implements DatagramSocket {
    * @throws {TypeError} When the zone of the address is not a network of this host.
    */
   peerAddress(hostname: string, port: number): string {
-    const host = withSystemZone(hostname);
+    const os = builtinModule("node:os");
+    const host = os ? withSystemZone(hostname, os) : hostname;
     // Node.js tells the zone of a packet. Deno, when it runs this adapter, does not.
     this.#addresses.zone = zoneOf(host);
     return formatAddress(host, port);
@@ -302,14 +174,15 @@ export class NodeSocket implements DatagramSocket {
       receiver.settled();
     };
     const onMessage = (packet: Uint8Array, { address, port }: RemoteInfo) => {
-      receiver.packet(packet, this.#addresses.peer(address, port), IS_NODE);
-      if (!IS_NODE || settles) return;
+      receiver.packet(packet, this.#addresses.peer(address, port), this.#isNode);
+      if (!this.#isNode || settles) return;
       settles = true;
       setImmediate(settle);
     };
     // An error belongs to one packet, or it passes: Node.js goes on to receive.
     const onError = (error: Error) => {
       this.#errors++;
+      publishSocketError(this, error);
       if (!this.#closed && isClosedCode(error)) receiver.failed(error);
     };
     const onClose = () => {
@@ -329,7 +202,7 @@ export class NodeSocket implements DatagramSocket {
     return new Promise((resolve, reject) => {
       // After a close, Node.js does not report every packet.
       this.#endSend = resolve;
-      if (IS_NODE) this.#sendInOrder(batch, resolve, reject);
+      if (this.#isNode) this.#sendInOrder(batch, resolve, reject);
       else this.#sendEach(batch, resolve, reject);
     });
   }
@@ -402,28 +275,4 @@ export class NodeSocket implements DatagramSocket {
   unref(): void {
     this.#socket.unref();
   }
-}
-
-/**
- * An address with its zone in the form that Node.js uses: a name, on Windows a number.
- *
- * @throws {TypeError} When this host has no such network.
- */
-function withSystemZone(hostname: string): string {
-  const zone = zoneOf(hostname);
-  if (zone === "") return hostname;
-  let networks: ReturnType<typeof networkInterfaces>;
-  try {
-    networks = networkInterfaces();
-  } catch {
-    // Deno may forbid it. It takes both forms.
-    return hostname;
-  }
-  for (const [name, addresses = []] of Object.entries(networks)) {
-    const index = addresses.find(({ scopeid }) => scopeid)?.scopeid;
-    if (name !== zone && String(index) !== zone) continue;
-    const own = platform() === "win32" ? String(index) : name;
-    return hostname.replace(`%${zone}`, `%${own}`);
-  }
-  throw new TypeError(`Cannot use the hostname ${hostname}: there is no network ${zone}`);
 }
