@@ -6,11 +6,12 @@
 import { parseArgs } from "node:util";
 import { markdownTable, writeTable } from "../readme/marked_table.ts";
 import { type Kind, makeBundles } from "./runner/bundles.ts";
-import { type Column, columns } from "./runner/columns.ts";
+import { type Column, columns, type Context } from "./runner/columns.ts";
 import { compareHashes, recordedHashes, recordHashes } from "./runner/hashes.ts";
 import { cells, type MatrixColumn, README_COMMAND } from "./runner/matrix.ts";
 import { Outcome } from "./runner/outcome.ts";
 import { Missing } from "./runner/packages.ts";
+import { Peer } from "./runner/peer.ts";
 
 const HELP = `Runs one suite on every runtime, and shows what holds where.
 
@@ -56,10 +57,10 @@ const chosen = columns.filter(({ name }) => positionals.length === 0 || position
 const required = Deno.env.get("KCP_INTEROP") === "required";
 
 /** Runs a column, and gives what it has reported. */
-async function runColumn(column: Column, folder: string): Promise<Outcome> {
+async function runColumn(column: Column, context: Context): Promise<Outcome> {
   const outcome = new Outcome();
   try {
-    await column.run(folder, outcome);
+    await column.run(context, outcome);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof Missing && !required) outcome.missing = message;
@@ -73,10 +74,11 @@ const flags = values.flags.split(" ").filter((flag) => flag !== "");
 const folder = await makeBundles(flags, new Set(chosen.map(({ kind }): Kind => kind)));
 const ran = new Map<Column, MatrixColumn>();
 try {
+  await using peer = await Peer.start();
   const queue = chosen.values();
   await Promise.all(Array.from({ length: jobs }, async () => {
     for (const column of queue) {
-      const outcome = await runColumn(column, folder);
+      const outcome = await runColumn(column, { folder, peer });
       ran.set(column, { title: column.title, outcome });
     }
   }));

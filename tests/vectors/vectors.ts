@@ -21,6 +21,8 @@
  * @module
  */
 
+export { fromBase64, fromHex, sha256 } from "./bytes.ts";
+
 /** Packets that a cipher of kcp-go sealed. */
 export interface CipherVector {
   cipher: string;
@@ -168,19 +170,4 @@ export interface VectorFiles {
 /** Reads a file of vectors. */
 export function readVectors<N extends keyof VectorFiles>(name: N): VectorFiles[N] {
   return JSON.parse(Deno.readTextFileSync(new URL(name, import.meta.url)));
-}
-
-/** Bytes from base64. */
-export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.fromBase64(text);
-}
-
-/** Bytes from hexadecimal. */
-export function fromHex(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.fromHex(text);
-}
-
-/** SHA-256 in hexadecimal. */
-export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }

@@ -6,17 +6,17 @@
 import { connect, deno, listen } from "../../../transport/deno.ts";
 import { linux } from "../../../transport/linux.ts";
 import type { Bind } from "../../../transport/deno.ts";
-import { socketFace } from "./socket_face.ts";
+import { type PeerPorts, socketFace } from "./socket_face.ts";
 
 const BINDS: Readonly<Record<string, Bind>> = { deno: deno(), linux: linux() };
 
-export { runChecks, suite } from "../suite/mod.ts";
+export { leave, peerOptions, runChecks, suite } from "../suite/mod.ts";
 
 /** The face of the sockets of an adapter. */
-export function face(adapter: string) {
+export function face(adapter: string, ports: PeerPorts) {
   const bind = BINDS[adapter];
   return socketFace(adapter, {
     listen: (options) => listen({ ...options, bind }),
     connect: (options) => connect({ ...options, bind }),
-  });
+  }, ports);
 }

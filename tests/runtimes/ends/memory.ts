@@ -17,6 +17,7 @@ export function face(kernels: Face["kernels"]): Face {
     adapter: "memory",
     rootAdapter: null,
     kernels,
+    dial: null,
     listen: async (options) =>
       await listenOn(network.bind(), new SystemClock(), { entropy: systemEntropy, ...options }),
     connect: async (listener, options) => {

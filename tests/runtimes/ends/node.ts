@@ -4,11 +4,11 @@
  * @module
  */
 import { connect, listen } from "../../../transport/node.ts";
-import { socketFace } from "./socket_face.ts";
+import { type PeerPorts, socketFace } from "./socket_face.ts";
 
-export { runChecks, suite } from "../suite/mod.ts";
+export { leave, peerOptions, runChecks, suite } from "../suite/mod.ts";
 
 /** The face of the sockets of `node:dgram`. */
-export function face() {
-  return socketFace("node", { listen, connect });
+export function face(_adapter: string, ports: PeerPorts) {
+  return socketFace("node", { listen, connect }, ports);
 }

@@ -13,14 +13,25 @@ export interface SocketEntry {
   connect(options: ConnectOptions): Promise<Connection>;
 }
 
+/** The ports of the listeners of another process. */
+export interface PeerPorts {
+  readonly echo: number;
+  readonly end: number;
+}
+
 const HOSTNAME = "127.0.0.1";
 
 /** The face of an entry. */
-export function socketFace(adapter: string, { listen, connect }: SocketEntry): Face {
+export function socketFace(
+  adapter: string,
+  { listen, connect }: SocketEntry,
+  ports: PeerPorts,
+): Face {
   return {
     adapter,
     rootAdapter: adapter,
     kernels: "compiled",
+    dial: (name, options) => connect({ ...options, hostname: HOSTNAME, port: ports[name] }),
     listen: (options) => listen({ ...options, hostname: HOSTNAME }),
     connect: ({ addr: { port } }, options) => connect({ ...options, hostname: HOSTNAME, port }),
   };

@@ -5,7 +5,9 @@
  */
 import type { Kind } from "./bundles.ts";
 import { runInChromium } from "./chromium_page.ts";
+import { END_ROW } from "../suite/mod.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Peer } from "./peer.ts";
 import { install, Missing } from "./packages.ts";
 import { runProgram } from "./program.ts";
 
@@ -19,10 +21,41 @@ export interface Column {
   /**
    * Runs the suite.
    *
-   * @param folder The folder with the bundles.
    * @throws {Missing} When the runtime is not there.
    */
-  run(folder: string, outcome: Outcome): Promise<void>;
+  run(context: Context, outcome: Outcome): Promise<void>;
+}
+
+/** What all columns share. */
+export interface Context {
+  /** The folder with the bundles. */
+  readonly folder: string;
+  /** The process that others talk to. */
+  readonly peer: Peer;
+}
+
+/** Runs the suite in a process, and looks how its peer sees the end of it. */
+async function runProcess(
+  { folder, peer }: Context,
+  { path, flags = [], name, bundle, adapter }: {
+    readonly path: string;
+    readonly flags?: readonly string[];
+    readonly name: string;
+    readonly bundle: string;
+    readonly adapter: string;
+  },
+  outcome: Outcome,
+): Promise<void> {
+  const args = [...flags, "process.mjs", `./${bundle}`, adapter, name, peer.ports];
+  await runProgram({ path, args, folder }, outcome);
+  const end = await peer.end(name);
+  outcome.take({
+    row: END_ROW,
+    name: "the peer is told, though the connection was left open",
+    ok: end === "reset",
+    ms: 0,
+    ...(end === "reset" ? {} : { message: `The connection of the peer ended with ${end}` }),
+  });
 }
 
 function denoColumn(adapter: "deno" | "linux", permissions: readonly string[]): Column {
@@ -30,24 +63,27 @@ function denoColumn(adapter: "deno" | "linux", permissions: readonly string[]): 
     name: adapter,
     title: adapter === "deno" ? "Deno" : "Deno, sockets of Linux",
     kind: "deno",
-    run: async (folder, outcome) => {
+    run: async (context, outcome) => {
       if (adapter === "linux" && Deno.build.os !== "linux") throw new Missing("this is not Linux");
-      const flags = ["--no-config", "--no-lock", "--unstable-net", `--allow-read=${folder}`];
-      const args = ["run", ...flags, ...permissions, "process.mjs", "./deno.mjs", adapter];
-      await runProgram({ path: Deno.execPath(), args, folder }, outcome);
+      const flags = ["run", "--no-config", "--no-lock", "--unstable-net", ...permissions];
+      flags.push(`--allow-read=${context.folder}`);
+      const path = Deno.execPath();
+      const program = { path, flags, name: adapter, bundle: "deno.mjs", adapter };
+      await runProcess(context, program, outcome);
     },
   };
 }
 
 function dgramColumn(runtime: "node" | "bun", version: string): Column {
   const [major] = version.split(".");
+  const name = runtime === "node" ? `node-${major}` : runtime;
   return {
-    name: runtime === "node" ? `node-${major}` : runtime,
+    name,
     title: runtime === "node" ? "Node.js" : "Bun",
     kind: "node",
-    run: async (folder, outcome) => {
+    run: async (context, outcome) => {
       const path = await install(runtime, version);
-      await runProgram({ path, args: ["process.mjs", "./node.mjs", "node"], folder }, outcome);
+      await runProcess(context, { path, name, bundle: "node.mjs", adapter: "node" }, outcome);
     },
   };
 }
@@ -58,7 +94,7 @@ function workerdColumn(version: string, precompiled: boolean): Column {
     name: precompiled ? "workerd-kernels" : "workerd",
     title: precompiled ? "workerd, precompiled kernels" : "workerd",
     kind: "memory",
-    run: async (folder, outcome) => {
+    run: async ({ folder }, outcome) => {
       const path = await install("workerd", version);
       outcome.take({ version });
       await runProgram({ path, args: ["test", config], folder }, outcome);
@@ -71,7 +107,7 @@ function chromiumColumn(strict: boolean): Column {
     name: strict ? "chromium-csp" : "chromium",
     title: strict ? "Chromium, strict CSP" : "Chromium",
     kind: "memory",
-    run: (folder, outcome) => runInChromium({ folder, strict }, outcome),
+    run: ({ folder }, outcome) => runInChromium({ folder, strict }, outcome),
   };
 }
 

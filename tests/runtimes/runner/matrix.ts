@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Check, suite } from "../suite/mod.ts";
+import { type Check, END_ROW, suite } from "../suite/mod.ts";
 import type { Outcome } from "./outcome.ts";
 import { WHOLE_RUN } from "./outcome.ts";
 
@@ -22,13 +22,18 @@ const HOLDS = "✓";
 const NONE = "–";
 
 /** The names of all rows, in the order of the suite. */
-export function rowNames(checks: readonly Check[] = suite): string[] {
+export function rowNames(checks: readonly Check[]): string[] {
   const rows = new Set<string>();
   for (const { row, onBothPaths } of checks) {
     if (!onBothPaths) rows.add(row);
     else for (const path of ["kernels", "portable"]) rows.add(`${row}, ${path}`);
   }
   return [...rows];
+}
+
+/** All rows of the matrix: those of the suite, and what the peer sees when a process ends. */
+export function allRows(): string[] {
+  return [...rowNames(suite), END_ROW];
 }
 
 /** What stands where a row meets a column. */
@@ -44,7 +49,7 @@ function cell({ missing, results }: Outcome, row: string): string {
 /** The cells of the table, the titles first. */
 export function cells(columns: readonly MatrixColumn[]): string[][] {
   const titles = columns.map(({ title, outcome }) => `${title} ${outcome.version}`.trimEnd());
-  const rows = rowNames();
+  const rows = allRows();
   if (columns.some(({ outcome }) => outcome.results.some(({ row }) => row === WHOLE_RUN))) {
     rows.push(WHOLE_RUN);
   }

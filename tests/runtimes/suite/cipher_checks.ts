@@ -10,7 +10,7 @@ import checksumVectors from "../../vectors/checksums.json" with { type: "json" }
 import cipherVectors from "../../vectors/ciphers.json" with { type: "json" };
 import keyVectors from "../../vectors/derive_key.json" with { type: "json" };
 import { pattern } from "../../vectors/pattern.ts";
-import { fromHex, toHex } from "./bytes.ts";
+import { fromHex, toHex } from "../../vectors/bytes.ts";
 import { assert, assertBytes, assertSame, type Check } from "./harness.ts";
 
 type Packet = (typeof cipherVectors)[number]["packets"][number];

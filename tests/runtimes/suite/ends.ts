@@ -4,7 +4,7 @@
  * @module
  */
 import type { Connection, EndpointOptions, Listener } from "../../../transport/mod.ts";
-import { joined } from "./bytes.ts";
+import { joined } from "../../vectors/bytes.ts";
 import type { Face } from "./face.ts";
 import { assertSame } from "./harness.ts";
 

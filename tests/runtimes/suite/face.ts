@@ -21,6 +21,11 @@ export interface Face {
   readonly kernels: "compiled" | "precompiled" | "portable";
   /** The kind of socket that the root entry finds. Null if the runtime has none. */
   readonly rootAdapter: string | null;
+  /**
+   * Opens a connection to a listener of another process, on Deno: to one that sends back what it gets,
+   * or to one that waits until this process ends. Null where there are no sockets.
+   */
+  readonly dial: ((name: "echo" | "end", options: SessionOptions) => Promise<Connection>) | null;
   /** Listens on an address of its own. */
   listen(options?: EndpointOptions): Promise<Listener>;
   /** Opens a connection to a listener, which may be closed. It does not wait for an answer. */

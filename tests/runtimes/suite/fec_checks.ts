@@ -9,7 +9,7 @@ import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import recordings from "../../vectors/fec.json" with { type: "json" };
 import codeVectors from "../../vectors/reed_solomon.json" with { type: "json" };
 import { pattern } from "../../vectors/pattern.ts";
-import { fromBase64, toHex } from "./bytes.ts";
+import { fromBase64, toHex } from "../../vectors/bytes.ts";
 import { readAll } from "./ends.ts";
 import { assert, assertBytes, assertSame, type Check } from "./harness.ts";
 

@@ -15,6 +15,8 @@ export interface Check {
   readonly name: string;
   /** Whether the code has two paths, and the check must hold on both. Default: false. */
   readonly onBothPaths?: boolean;
+  /** Whether it needs another process to talk to. Default: false. */
+  readonly needsPeer?: boolean;
   /**
    * Whether the value of {@linkcode Check.run} must be the same on all runtimes, and equal to the
    * recorded one, if there is one. Default: false.
@@ -63,6 +65,7 @@ export async function runChecks(
 ): Promise<void> {
   for (const check of checks) {
     if (again && !check.onBothPaths) continue;
+    if (check.needsPeer && !face.dial) continue;
     const row = check.onBothPaths ? `${check.row}, ${path}` : check.row;
     await report({ row, name: check.name, ...await attempt(check, face) });
   }

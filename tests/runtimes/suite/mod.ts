@@ -10,11 +10,14 @@ import type { Check } from "./harness.ts";
 import { kernelChecks } from "./kernel_checks.ts";
 import { messageChecks } from "./message_checks.ts";
 import { muxChecks } from "./mux_checks.ts";
+import { peerChecks } from "./peer_checks.ts";
 import { rootChecks } from "./root_checks.ts";
+import { sessionChecks } from "./session_checks.ts";
 import { simulationChecks } from "./simulation_checks.ts";
 import { streamChecks } from "./stream_checks.ts";
 
 export type { Face } from "./face.ts";
+export { END_ROW, leave, peerOptions } from "./peer_checks.ts";
 export { type Check, type Path, type Result, runChecks } from "./harness.ts";
 
 /** All checks, in the order in which they run. */
@@ -25,7 +28,9 @@ export const suite: readonly Check[] = [
   ...endChecks,
   ...messageChecks,
   ...muxChecks,
+  ...peerChecks,
   ...cipherChecks,
   ...fecChecks,
+  ...sessionChecks,
   ...simulationChecks,
 ];

@@ -7,13 +7,14 @@
 import { createCipher } from "../../../crypt/mod.ts";
 import type { Connection } from "../../../transport/mod.ts";
 import { pattern } from "../../vectors/pattern.ts";
-import { sha256 } from "./bytes.ts";
+import { sha256 } from "../../vectors/bytes.ts";
 import { readAll, readExactly, withEnds } from "./ends.ts";
 import { assert, assertBytes, assertSame, type Check } from "./harness.ts";
 
-/** 4 MiB: the first bytes of the pattern with a seed, and the SHA-256 that another program told. */
-const SIZE = 4 << 20;
-const DIGESTS = {
+/** 4 MiB. */
+export const SIZE = 4 << 20;
+/** The SHA-256 of so many bytes of the pattern with a seed, which another program told. */
+export const DIGESTS = {
   1: "59916d1d9dcdd3cc738649f3bdbe4e3f1619aaf0ed443bb0645fc54787470bc2",
   2: "ceba713960d326bcb81e1a5bfb7b0dbb2fb6fca3f8959540a84feb3a90b9a239",
 } as const;
