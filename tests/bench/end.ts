@@ -12,6 +12,7 @@ import { deno } from "../../transport/deno.ts";
 import { linux } from "../../transport/linux.ts";
 import { connect as connectNode, listen as listenNode } from "../../transport/node.ts";
 import { Counter } from "./counter.ts";
+import { dialStream, serveStream } from "./node_stream.ts";
 
 /** The task of an end. */
 export interface EndTask {
@@ -24,9 +25,9 @@ export interface EndTask {
   mode: "sink" | "echo" | "pipelined-echo";
   /**
    * What `listen` chooses by itself, Deno's own sockets, those of the Linux transport, those of
-   * Node.js, or, for a sink, a stream of Deno's QUIC.
+   * Node.js, the same under a stream of `node:stream`, or, for a sink, a stream of Deno's QUIC.
    */
-  sockets: "automatic" | "deno" | "linux" | "node" | "quic";
+  sockets: "automatic" | "deno" | "linux" | "node" | "node-stream" | "quic";
   /** Whether nothing but the cipher and the error correction is set. */
   defaults?: boolean;
   port: number;
@@ -44,10 +45,7 @@ export interface EndTask {
 }
 
 function settingsOf({ sockets, defaults, burst, cipher, key, fec }: EndTask) {
-  const bind =
-    { deno: deno(), linux: linux(), automatic: undefined, node: undefined, quic: undefined }[
-      sockets
-    ];
+  const bind = sockets === "deno" ? deno() : sockets === "linux" ? linux() : undefined;
   const crypt = cipher && createCipher(cipher, Uint8Array.fromHex(key ?? ""));
   const tuned = { ...turbo, sndWnd: 1024, rcvWnd: 1024, mtu: 1400, burst };
   return { ...defaults ? {} : tuned, bind, crypt, fec };
@@ -144,7 +142,8 @@ async function dialQuic({ port, size }: EndTask): Promise<void> {
 
 const task: EndTask = JSON.parse(process.argv.at(-1)!);
 const server = task.role === "server";
-if (task.sockets === "quic") await (server ? serveQuic(task) : dialQuic(task));
+if (task.sockets === "node-stream") await (server ? serveStream(task) : dialStream(task));
+else if (task.sockets === "quic") await (server ? serveQuic(task) : dialQuic(task));
 else await (server ? serve(task) : dial(task));
 // The measurement ends both processes. If one ended by itself, the other would print an error.
 setTimeout(() => process.exit(), 10_000);

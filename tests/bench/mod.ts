@@ -128,14 +128,18 @@ function packets(load: Load): Benchmark {
 
 const onNode = (name: string) => name.startsWith("node/");
 
-/** On Node.js with nothing set, beside another library of streams over UDP. */
-function node(load: Load): Benchmark {
-  return {
-    name: `node/${nameOf(load)}`,
+/**
+ * On Node.js with nothing set, beside another library of streams over UDP: our connections, and our
+ * streams of `node:stream`, which the other one has, too.
+ */
+function node(load: Load): Benchmark[] {
+  const ours = (name: string, sockets: "node" | "node-stream"): Benchmark => ({
+    name: `${name}/${nameOf(load)}`,
     unit: "B/s",
-    run: () => measureProgram(load, commands!.ours),
+    run: () => measureProgram(load, commands!.ours, sockets),
     rival: { name: UDX, run: () => measureProgram(load, commands!.udx) },
-  };
+  });
+  return [ours("node", "node"), ours("node/stream", "node-stream")];
 }
 
 const benchmarks: Benchmark[] = [
@@ -216,8 +220,8 @@ const benchmarks: Benchmark[] = [
   ...[4, 64].map((size) => defaults({ mode: "echo", size: size << 10 })),
   packets({ mode: "sink", size: 64 << 10 }),
   packets({ mode: "echo", size: 64 << 10 }),
-  node({ mode: "sink", size: 64 << 10 }),
-  ...[4, 64].map((size) => node({ mode: "echo", size: size << 10 })),
+  ...node({ mode: "sink", size: 64 << 10 }),
+  ...[4, 64].flatMap((size) => node({ mode: "echo", size: size << 10 })),
   ...muxBenchmarks(flags),
 ];
 

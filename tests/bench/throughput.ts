@@ -98,10 +98,15 @@ export async function measureBare({ mode, size }: Load, flags: readonly string[]
  * Measures a program that takes the same tasks, with nothing set.
  *
  * @param command The program and its arguments.
+ * @param sockets What our own program uses.
  * @returns Bytes per second, counted where they arrive.
  */
-export async function measureProgram(load: Load, command: readonly string[]): Promise<number> {
-  const defaults = { ...load, sockets: "node", defaults: true } as Load;
+export async function measureProgram(
+  load: Load,
+  command: readonly string[],
+  sockets: EndTask["sockets"] = "node",
+): Promise<number> {
+  const defaults = { ...load, sockets, defaults: true } as Load;
   return rate(await measurePair((task) => startProgram(command, task), defaults));
 }
 

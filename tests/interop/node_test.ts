@@ -9,7 +9,7 @@ for (const { name, program } of await nodeRuntimes()) {
   const ignore = typeof program !== "string";
   const reason = ignore ? ` (ignored: ${program.missing})` : "";
   Deno.test({
-    name: `${name}: streams over connections${reason}`,
+    name: `${name}: streams, channels, signals and sockets${reason}`,
     ignore,
     async fn(context) {
       const output = await runModule(program as string, PROGRAM, [KEYS]);

@@ -131,6 +131,7 @@ Deno.test("readme: the tables of settings name every setting", () => {
     maxUnconfirmed: true,
     maxUnconfirmedPerHost: true,
     migrate: true,
+    signal: true,
   });
   const connect = namesOf<Omit<ConnectOptions, keyof SessionOptions>>({
     hostname: true,

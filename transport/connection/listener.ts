@@ -136,8 +136,8 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   }
 
   /**
-   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `simulated`, or `own` for a
-   * socket of the application.
+   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `bun`, `webtransport`,
+   * `webrtc`, `simulated`, or `own` for a socket of the application.
    *
    * @example
    * ```ts
@@ -154,8 +154,8 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   /**
    * The socket that carries the packets. kcp-go gives access to it with `Control`. Its packets and
    * its end belong to the listener: use it for settings of the socket only. The runtime's own object
-   * is `conn` of a `DenoSocket`, `socket` of a `NodeSocket`, and the file descriptor `fd` of a
-   * `LinuxSocket`.
+   * is `conn` of a `DenoSocket`, `socket` of a `NodeSocket` or `BunSocket`, and the file descriptor
+   * `fd` of a `LinuxSocket`.
    *
    * @example
    * ```ts

@@ -54,6 +54,12 @@ export interface ListenOptions extends EndpointOptions, BindOptions, RateLimitOp
    * address.
    */
   hostname?: string;
+  /**
+   * Calls {@linkcode Listener.close} when it is aborted: connections that were accepted continue. When
+   * it is aborted before the socket is open, the promise rejects with the signal's reason. Default: no
+   * signal.
+   */
+  signal?: AbortSignal;
 }
 
 /** The listener to connect to, and options of the session. */
@@ -142,14 +148,26 @@ export async function listenUdp(
   own: Bind,
   lookUp: LookUp,
 ): Promise<Listener> {
-  const { port = 0, hostname = "0.0.0.0", bind = own, ...endpoint } = options;
+  const { port = 0, hostname = "0.0.0.0", bind = own, signal, ...endpoint } = options;
   checkAddress({ hostname, port }, 0);
+  signal?.throwIfAborted();
   const hosts = (await resolve(hostname, lookUp)).map(normalize);
   const socket = await firstOf(hosts, (host) => {
     if (isLinkLocal(host) && zoneOf(host) === "") throw withoutZone(host);
     return bind(host, port, "listen");
   });
-  return orClose(socket, () => listenOn(socket, new SystemClock(), withEntropy(endpoint)));
+  return orClose(socket, () => {
+    signal?.throwIfAborted();
+    const listener = listenOn(socket, new SystemClock(), withEntropy(endpoint));
+    if (signal) closeOnAbort(listener, signal);
+    return listener;
+  });
+}
+
+function closeOnAbort(listener: Listener, signal: AbortSignal): void {
+  const close = () => listener.close();
+  signal.addEventListener("abort", close);
+  listener.closed.then(() => signal.removeEventListener("abort", close));
 }
 
 /**

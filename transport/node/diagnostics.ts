@@ -9,6 +9,7 @@ import { diagnostics, setDiagnostics } from "../connection/diagnostics.ts";
 import type { Listener } from "../connection/listener.ts";
 import type { UdpAddress } from "../connection/udp_address.ts";
 import type { ConnectionError } from "../session/errors.ts";
+import type { BunSocket } from "./bun_socket.ts";
 import type { NodeSocket } from "./node_socket.ts";
 
 /**
@@ -65,10 +66,10 @@ export interface DiagnosticsChannels {
     /** Why its socket has failed; null if it has not. */
     readonly error: ConnectionError | null;
   };
-  /** A socket of Node.js has reported an error. It goes on after most of them. */
+  /** A socket of Node.js or Bun has reported an error. It goes on after most of them. */
   "kcp:socket:error": {
     /** The socket. */
-    readonly socket: NodeSocket;
+    readonly socket: NodeSocket | BunSocket;
     /** The error of the system. */
     readonly error: Error;
   };
@@ -81,7 +82,7 @@ interface Channel<Message> {
 }
 
 /** Tells of the errors of a socket, if somebody listens. */
-export let publishSocketError: (socket: NodeSocket, error: Error) => void = () => {};
+export let publishSocketError: (socket: NodeSocket | BunSocket, error: Error) => void = () => {};
 
 /** Publishes from now on. Later calls change nothing. */
 export function publishDiagnostics({ channel }: Pick<typeof diagnosticsChannel, "channel">): void {

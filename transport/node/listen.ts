@@ -8,6 +8,7 @@ import * as diagnosticsChannel from "node:diagnostics_channel";
 import { lookup } from "node:dns/promises";
 import * as os from "node:os";
 import type { Connection } from "../connection/connection.ts";
+import type { DatagramSocket } from "../connection/driver.ts";
 import type { Listener } from "../connection/listener.ts";
 import {
   type Bind,
@@ -16,9 +17,13 @@ import {
   type ListenOptions,
   listenUdp,
 } from "../connection/udp.ts";
+import { openBunSocket } from "./bun_socket.ts";
+import { bunRuntime } from "./bun_udp.ts";
 import { publishDiagnostics } from "./diagnostics.ts";
 import { checkBuffers, type NodeOptions } from "./node_options.ts";
+import { openDefaultSocket } from "./default_socket.ts";
 import { openNodeSocket, type SocketModules } from "./open_socket.ts";
+import { withSystemZone } from "./zone.ts";
 
 export type { Bind, BindOptions, ConnectOptions, ListenOptions } from "../connection/udp.ts";
 
@@ -26,7 +31,7 @@ const MODULES: SocketModules = { dgram, os, diagnosticsChannel };
 
 /**
  * Returns a function that opens sockets of `node:dgram`, for the `bind` option of `listen` and
- * `connect`. Without it, they open such sockets with the default options.
+ * `connect`. On Node.js, they open such sockets without it, with the default options.
  *
  * @param options Options of the sockets.
  * @throws {RangeError} When an option is out of its range.
@@ -42,6 +47,35 @@ const MODULES: SocketModules = { dgram, os, diagnosticsChannel };
 export function node(options: NodeOptions = {}): Bind {
   checkBuffers(options);
   return (hostname, port) => openNodeSocket(MODULES, hostname, port, options);
+}
+
+/**
+ * Returns a function that opens UDP sockets of Bun, for the `bind` option of `listen` and `connect`.
+ * On Bun, they open such sockets without it, with the default options.
+ *
+ * @param options Options of the sockets. The sizes of the buffers can be set on Linux and macOS.
+ * @throws {RangeError} When an option is out of its range.
+ * @throws {Error} When the runtime is not Bun, or a version of Bun without such sockets.
+ *
+ * @example
+ * ```ts
+ * import { bun, listen } from "@lowlatency/kcp/node";
+ *
+ * const listener = await listen({ hostname: "127.0.0.1", bind: bun({ receiveBuffer: 1 << 20 }) });
+ * listener.close();
+ * ```
+ */
+export function bun(options: NodeOptions = {}): Bind {
+  checkBuffers(options);
+  if (!bunRuntime()) {
+    throw new Error("Cannot open sockets of Bun: this runtime has none; use node() instead");
+  }
+  publishDiagnostics(diagnosticsChannel);
+  return (hostname, port) => openBunSocket(withSystemZone(hostname, os), port, options);
+}
+
+function openOwn(hostname: string, port: number): Promise<DatagramSocket> {
+  return openDefaultSocket(MODULES, hostname, port);
 }
 
 /**
@@ -62,7 +96,7 @@ export function node(options: NodeOptions = {}): Bind {
  */
 export function listen(options: ListenOptions = {}): Promise<Listener> {
   publishDiagnostics(diagnosticsChannel);
-  return listenUdp(options, node(), lookUp);
+  return listenUdp(options, openOwn, lookUp);
 }
 
 /**
@@ -85,7 +119,7 @@ export function listen(options: ListenOptions = {}): Promise<Listener> {
  */
 export function connect(options: ConnectOptions): Promise<Connection> {
   publishDiagnostics(diagnosticsChannel);
-  return connectUdp(options, node(), lookUp);
+  return connectUdp(options, openOwn, lookUp);
 }
 
 async function lookUp(name: string): Promise<string[]> {

@@ -3,11 +3,14 @@
  *
  * @module
  */
+export { BunSocket } from "./bun_socket.ts";
+export type { BunUdpHandlers, BunUdpSocket } from "./bun_udp.ts";
 export type { DiagnosticsChannels } from "./diagnostics.ts";
 export { ConnectionDuplex, toDuplex, type ToDuplexOptions } from "./duplex.ts";
 export {
   type Bind,
   type BindOptions,
+  bun,
   connect,
   type ConnectOptions,
   listen,

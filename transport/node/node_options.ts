@@ -1,8 +1,9 @@
-/** Options of the sockets that {@linkcode node} opens. */
+/** Options of the sockets that {@linkcode node} or {@linkcode bun} opens. */
 export interface NodeOptions {
   /**
    * Size of the socket's receive buffer in bytes, 4096 to 1,073,741,824. The system may give less.
-   * Default: 4,194,304 (4 MiB).
+   * Default: 4,194,304 (4 MiB); on Deno that of the system, because Deno takes memory of the size that
+   * is set for each packet that it receives.
    */
   receiveBuffer?: number;
   /**
@@ -11,6 +12,9 @@ export interface NodeOptions {
    */
   sendBuffer?: number;
 }
+
+/** Size in bytes of the socket's receive and send buffers, unless the options say otherwise. */
+export const BUFFER_SIZE: number = 4 << 20;
 
 /**
  * Checks the options that are given.

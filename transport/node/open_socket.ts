@@ -2,7 +2,7 @@ import type * as dgram from "node:dgram";
 import type * as diagnosticsChannel from "node:diagnostics_channel";
 import { isIpv6 } from "../session/address.ts";
 import { publishDiagnostics } from "./diagnostics.ts";
-import type { NodeOptions } from "./node_options.ts";
+import { BUFFER_SIZE, type NodeOptions } from "./node_options.ts";
 import { NodeSocket } from "./node_socket.ts";
 import { type HostNetworks, withSystemZone } from "./zone.ts";
 
@@ -16,9 +16,6 @@ export interface SocketModules {
   readonly os: HostNetworks;
 }
 
-/** Size in bytes of the socket's receive and send buffers. */
-const BUFFER_SIZE = 4 << 20;
-
 /**
  * Opens a UDP socket at an IP address and port.
  *
@@ -30,7 +27,8 @@ export async function openNodeSocket(
   port: number,
   options: NodeOptions = {},
 ): Promise<NodeSocket> {
-  const { receiveBuffer = BUFFER_SIZE, sendBuffer = BUFFER_SIZE } = options;
+  // Deno takes memory of the size that is set for each packet that it receives.
+  const { receiveBuffer = isDeno() ? undefined : BUFFER_SIZE, sendBuffer = BUFFER_SIZE } = options;
   if (diagnosticsChannel) publishDiagnostics(diagnosticsChannel);
   const hostname = withSystemZone(host, os);
   const family = isIpv6(hostname) ? 6 : 4;
@@ -49,4 +47,9 @@ export async function openNodeSocket(
     });
   });
   return new NodeSocket(socket);
+}
+
+function isDeno(): boolean {
+  const { process } = globalThis as { process?: { versions?: { deno?: string } } };
+  return process?.versions?.deno !== undefined;
 }

@@ -6,7 +6,8 @@
 import { builtinModule } from "../connection/builtin_modules.ts";
 import type { DatagramSocket } from "../connection/driver.ts";
 import { bindOwn, checkOwnSockets } from "../deno/own_socket.ts";
-import { openNodeSocket, type SocketModules } from "../node/open_socket.ts";
+import { openDefaultSocket } from "../node/default_socket.ts";
+import type { SocketModules } from "../node/open_socket.ts";
 
 /** What tells the runtimes apart. `process` may be an imitation, in a browser, too. */
 interface RuntimeGlobals {
@@ -29,14 +30,14 @@ export function checkSockets(purpose: Purpose): void {
   else nodeModules(purpose);
 }
 
-/** Opens a socket of Deno, of Linux, or of Node.js. */
+/** Opens a socket of Deno, of Linux, of Node.js, or of Bun. */
 export function openOwnSocket(
   hostname: string,
   port: number,
   purpose: Purpose = "listen",
 ): Promise<DatagramSocket> {
   if (isDeno()) return bindOwn(hostname, port, purpose);
-  return openNodeSocket(nodeModules(purpose), hostname, port);
+  return openDefaultSocket(nodeModules(purpose), hostname, port);
 }
 
 function isDeno(): boolean {

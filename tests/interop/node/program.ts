@@ -11,6 +11,7 @@ import process from "node:process";
 import { listen as listenOwn } from "../../../mod.ts";
 import { connect, listen, node } from "../../../transport/node.ts";
 import { type Scenario, scenarios as streams } from "../../transport/node/duplex_scenarios.ts";
+import { scenarios as bun } from "../../transport/node/bun_scenarios.ts";
 import { scenarios as sockets } from "../../transport/node/socket_scenarios.ts";
 
 /** ms after which a scenario is given up. */
@@ -44,6 +45,7 @@ const scenarios: Record<string, Scenario> = {
   "the root entry publishes on channels, too": rootPublishes,
   ...streams,
   ...sockets,
+  ..."Bun" in globalThis ? bun : {},
 };
 
 for (const [name, scenario] of Object.entries(scenarios)) {

@@ -15,7 +15,7 @@ export { leave, peerOptions, runChecks, suite } from "../suite/mod.ts";
 /** The face of the sockets of an adapter. */
 export function face(adapter: string, ports: PeerPorts) {
   const bind = BINDS[adapter];
-  return socketFace(adapter, {
+  return socketFace(adapter, adapter, {
     listen: (options) => listen({ ...options, bind }),
     connect: (options) => connect({ ...options, bind }),
   }, ports);

@@ -21,15 +21,21 @@ export interface PeerPorts {
 
 const HOSTNAME = "127.0.0.1";
 
-/** The face of an entry. */
+/**
+ * The face of an entry.
+ *
+ * @param adapter The kind of its sockets.
+ * @param rootAdapter The kind of those that the root entry finds.
+ */
 export function socketFace(
   adapter: string,
+  rootAdapter: string,
   { listen, connect }: SocketEntry,
   ports: PeerPorts,
 ): Face {
   return {
     adapter,
-    rootAdapter: adapter,
+    rootAdapter,
     kernels: "compiled",
     dial: (name, options) => connect({ ...options, hostname: HOSTNAME, port: ports[name] }),
     listen: (options) => listen({ ...options, hostname: HOSTNAME }),

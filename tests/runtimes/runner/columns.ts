@@ -74,29 +74,41 @@ function denoColumn(adapter: "deno" | "linux", permissions: readonly string[]): 
   };
 }
 
-function dgramColumn(runtime: "node" | "bun", version: string): Column {
+function nodeColumn(version: string): Column {
   const [major] = version.split(".");
-  const name = runtime === "node" ? `node-${major}` : runtime;
+  return packagedColumn({ runtime: "node", version, name: `node-${major}`, title: "Node.js" });
+}
+
+/** A runtime from npm, with its own sockets or those of `node:dgram`. */
+function packagedColumn(
+  { runtime, version, name, title, adapter = runtime }: {
+    readonly runtime: "node" | "bun";
+    readonly version: string;
+    readonly name: string;
+    readonly title: string;
+    readonly adapter?: "node" | "bun";
+  },
+): Column {
   return {
     name,
-    title: runtime === "node" ? "Node.js" : "Bun",
+    title,
     kind: "node",
     run: async (context, outcome) => {
       const path = await install(runtime, version);
-      await runProcess(context, { path, name, bundle: "node.mjs", adapter: "node" }, outcome);
+      await runProcess(context, { path, name, bundle: "node.mjs", adapter }, outcome);
     },
   };
 }
 
-function workerdColumn(version: string, precompiled: boolean): Column {
+function workerdColumn(precompiled: boolean): Column {
   const config = precompiled ? "precompiled_worker.capnp" : "worker.capnp";
   return {
     name: precompiled ? "workerd-kernels" : "workerd",
     title: precompiled ? "workerd, precompiled kernels" : "workerd",
     kind: "memory",
     run: async ({ folder }, outcome) => {
-      const path = await install("workerd", version);
-      outcome.take({ version });
+      const path = await install("workerd", WORKERD);
+      outcome.take({ version: WORKERD });
       await runProgram({ path, args: ["test", config], folder }, outcome);
     },
   };
@@ -111,17 +123,27 @@ function chromiumColumn(strict: boolean): Column {
   };
 }
 
-/** All columns. The versions are those of the packages in npm. */
+/** Versions of packages in npm. */
+const BUN = "1.4.5", WORKERD = "1.20261117.1";
+
+/** All columns. */
 export const columns: readonly Column[] = [
   denoColumn("deno", ["--allow-net=127.0.0.1"]),
   denoColumn("linux", ["--allow-net", "--allow-ffi"]),
-  dgramColumn("node", "20.20.2"),
-  dgramColumn("node", "22.23.3"),
-  dgramColumn("node", "24.21.0"),
-  dgramColumn("node", "26.12.1"),
-  dgramColumn("bun", "1.4.5"),
-  workerdColumn("1.20261117.1", false),
-  workerdColumn("1.20261117.1", true),
+  nodeColumn("20.20.2"),
+  nodeColumn("22.23.3"),
+  nodeColumn("24.21.0"),
+  nodeColumn("26.12.1"),
+  packagedColumn({ runtime: "bun", version: BUN, name: "bun", title: "Bun" }),
+  packagedColumn({
+    runtime: "bun",
+    version: BUN,
+    name: "bun-dgram",
+    title: "Bun, node:dgram",
+    adapter: "node",
+  }),
+  workerdColumn(false),
+  workerdColumn(true),
   chromiumColumn(false),
   chromiumColumn(true),
 ];

@@ -9,6 +9,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import * as http from "node:http";
+import * as http2 from "node:http2";
 import { Readable, Transform, Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import * as tls from "node:tls";
@@ -180,6 +181,24 @@ async function corked(runtime: Runtime): Promise<void> {
     assertEquals(sha256(got.subarray(head.length, -3)), sha256(bytes(3_000_000)));
     assertEquals(got.subarray(-3).toString(), "end");
     assertEquals(client.bytesWritten, got.length);
+  });
+}
+
+async function memory(runtime: Runtime): Promise<void> {
+  await withPair(runtime, async ({ client, server }) => {
+    const chunks: Buffer[] = [];
+    server.on("data", (chunk) => chunks.push(chunk));
+    client.write("small");
+    while (chunks.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    client.end(bytes(2_000_000));
+    await once(server, "end");
+    assertEquals(chunks[0].toString(), "small", "no chunk is overwritten by a later one");
+    assert(chunks[0].buffer.byteLength <= Buffer.poolSize, "a small chunk keeps little memory");
+    for (const { buffer, length } of chunks) {
+      const kept = buffer.byteLength;
+      assert(kept <= Math.max(Buffer.poolSize, 2 * length), `${kept} bytes for ${length}`);
+    }
+    assertEquals(sha256(Buffer.concat(chunks.slice(1))), sha256(bytes(2_000_000)));
   });
 }
 
@@ -433,6 +452,28 @@ async function httpUpgrade(runtime: Runtime): Promise<void> {
   });
 }
 
+async function http2Requests(runtime: Runtime): Promise<void> {
+  await withPair(runtime, async ({ client, server }) => {
+    const web = http2.createServer();
+    web.on("stream", (stream, headers) => {
+      stream.respond({ ":status": 200 });
+      stream.pipe(stream);
+      assertEquals(headers[":method"], "POST");
+    });
+    web.emit("connection", server);
+    const session = http2.connect("http://localhost", { createConnection: () => client });
+    const ask = async (size: number) => {
+      const request = session.request({ ":method": "POST" });
+      const sent = bytes(size);
+      request.end(sent);
+      assertEquals(sha256(await bytesOf(request)), sha256(sent));
+    };
+    await Promise.all([ask(1), ask(100_000), ask(1000)]);
+    session.close();
+    if (!client.closed) await once(client, "close");
+  });
+}
+
 async function secure(runtime: Runtime): Promise<void> {
   const { key, cert } = runtime;
   await withPair(runtime, async ({ client, server }) => {
@@ -508,6 +549,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "allowHalfOpen false: the stream ends when the peer's does": fullClose,
   "10 MB come back whole through a pipeline": large,
   "corked writes, empty and very large ones arrive in order": corked,
+  "a chunk keeps little more memory than it has bytes": memory,
   "a reader that stops stops the writer; what waits is bounded": slowReader,
   "destroy with an error aborts the connection, and the peer gets the reason": abort,
   "a pipeline that fails aborts the connection": pipelineFails,
@@ -520,6 +562,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "the members of net.Socket": face,
   "http.request through an http.Agent that keeps connections": httpRequests,
   "an upgraded HTTP connection": httpUpgrade,
+  "HTTP/2 with requests side by side": http2Requests,
   "TLS in both directions": secure,
   "TLS: the peer ends the connection in the handshake": secureFails,
   "streams of a mux": overMux,

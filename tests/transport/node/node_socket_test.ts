@@ -62,3 +62,13 @@ Deno.test("node:dgram: buffers have the sizes of the options, and can change", a
   assertThrows(() => socket.settings, Error, "is closed");
   assertThrows(() => socket.configure({}), Error, "is closed");
 });
+
+Deno.test("node:dgram: on Deno the receive buffer keeps its size: each packet takes so much memory", async () => {
+  const listener = await listen({ hostname: "127.0.0.1" });
+  const { socket } = listener;
+  assert(socket instanceof NodeSocket);
+  assert(socket.settings.receiveBuffer < 1 << 20, String(socket.settings.receiveBuffer));
+  assert(socket.settings.sendBuffer > 1 << 16, String(socket.settings.sendBuffer));
+  listener.close();
+  await listener.closed;
+});

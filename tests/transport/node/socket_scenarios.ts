@@ -138,6 +138,7 @@ async function signals(): Promise<void> {
     }
   };
   await isRejected((signal) => listener.accept({ signal }));
+  assertStrictEquals(await assertRejects(() => listen({ ...HERE, signal: aborted })), reason);
   const nobody = silent.address().port;
   await isRejected((signal) => connect({ ...HERE, port: nobody, signal }));
   silent.close();
@@ -161,6 +162,41 @@ async function signals(): Promise<void> {
   await listener.closed;
 }
 
+async function listenSignal(): Promise<void> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const listener = await listen({ ...HERE, signal });
+  const client = await connect({ ...HERE, port: listener.addr.port });
+  const [server] = await Promise.all([listener.accept(), client.opened]);
+  const waiting = assertRejects(() => listener.accept(), Error, "The listener was closed");
+  controller.abort();
+  await waiting;
+  // The connection goes on.
+  await client.write(new Uint8Array([1, 2, 3]));
+  assertEquals(await server.read(new Uint8Array(10)), 3);
+  for (const end of [client, server]) end.abort();
+  await listener.closed;
+  // Aborted while the socket is being opened: the socket does not stay.
+  const late = new AbortController();
+  let closed = false;
+  const opening = listen({
+    ...HERE,
+    signal: late.signal,
+    bind: async (hostname, port) => {
+      const socket = await node()(hostname, port);
+      late.abort(new Error("Too late"));
+      const close = socket.close.bind(socket);
+      socket.close = () => {
+        closed = true;
+        return close();
+      };
+      return socket;
+    },
+  });
+  await assertRejects(() => opening, Error, "Too late");
+  assert(closed);
+}
+
 async function buffers(): Promise<void> {
   const bind = node({ receiveBuffer: 65_536, sendBuffer: 32_768 });
   const listener = await listen({ ...HERE, bind });
@@ -175,7 +211,7 @@ async function buffers(): Promise<void> {
   listener.close();
   await listener.closed;
   assertThrows(() => socket.settings, Error, "is closed");
-  const whole = await listen(HERE);
+  const whole = await listen({ ...HERE, bind: node() });
   assert(whole.socket instanceof NodeSocket);
   // The system may give less than 4 MiB.
   assert(whole.socket.settings.receiveBuffer >= 65_536);
@@ -189,5 +225,6 @@ export const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   "channels: what is delivered ends without an error": delivered,
   "channels tell of errors of a socket": socketFails,
   "signals end waits of accept, connect, reads and writes": signals,
+  "a signal closes a listener, and its connections go on": listenSignal,
   "buffers have the sizes of the options": buffers,
 };
