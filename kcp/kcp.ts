@@ -717,6 +717,7 @@ export class Kcp {
       } else if (cmd === CMD_WINS) {
         const mark = view.getUint8(at + FRG);
         sender.handleWindowReport(mark, ts);
+        origin.noteKind();
         if (isMarked(mark)) {
           receiver.quote(0, sn);
           if (sender.peerOpening) receiver.noteOpening(sn);
@@ -865,6 +866,7 @@ export class Kcp {
     liveness.update(clock.now, this.#sender.buffer.inFlight > 0);
     liveness.checkSilence(clock.now);
     if (liveness.dead) {
+      this.#sender.stopSharing();
       this.#receiver.acks.clear();
       this.#receiver.answerProbe = this.#receiver.answerEcho = false;
     }
@@ -922,6 +924,40 @@ export class Kcp {
    */
   askEcho(): void {
     this.#sender.askEcho = true;
+  }
+
+  // --- other machines that send over the same path ---
+
+  /**
+   * Shares congestion control and pacing with another machine from now on, and with those that this one
+   * shares them with. They must send to one peer, over one path. Together they take as much of it as one
+   * conversation, in turns. {@linkcode Kcp.onTurn} must be set for each of them.
+   *
+   * The controller, `pacingRate` and `burst` are those of the other machine. A change of `nc`, `pacingRate`
+   * or `burst` holds for all.
+   *
+   * @param other A machine with which it may share the arena, but need not.
+   * @throws {TypeError} When this machine has sent data, or shares with others already.
+   */
+  share(other: Kcp): void {
+    this.#sender.share(other.#sender);
+  }
+
+  /** Waits for no turn any more: for a machine whose {@linkcode Kcp.tick} is not called in time. */
+  stopSharing(): void {
+    this.#sender.stopSharing();
+  }
+
+  /**
+   * Called when data can be sent that waited for other machines: see {@linkcode Kcp.share}. Then {@linkcode
+   * Kcp.tick} and {@linkcode Kcp.output} are due. It may be called within a call of another machine.
+   */
+  get onTurn(): (() => void) | null {
+    return this.#sender.onTurn;
+  }
+
+  set onTurn(callback: (() => void) | null) {
+    this.#sender.onTurn = callback;
   }
 
   // --- packets of an outer layer that ask the peer, or quote it ---

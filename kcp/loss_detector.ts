@@ -365,7 +365,8 @@ export class LossDetector {
   }
 
   #noteCopy(slot: number): void {
-    if (this.wasResent(slot)) this.copiesFirst++;
+    // A segment that rides along does not restart the timeout.
+    if (this.wasResent(slot) || this.sentAt(slot) === this.copiedAt(slot)) this.copiesFirst++;
     else this.rideAlongsFirst++;
   }
 

@@ -99,6 +99,15 @@ export interface KcpLiveOptions extends NodelayOptions {
    */
   copies?: number;
   /**
+   * How many copies of new data are sent, 3 ms apart, or with the next packet that carries new data.
+   * So the loss of one packet costs 3 ms, not a round trip. 0 to 3. Default: 0. It is meant for
+   * messages that are too large for `rideAlong`.
+   *
+   * Copies are sent while no data waits to be sent, and at most 64 segments are in flight: a bulk
+   * transfer has none.
+   */
+  newCopies?: number;
+  /**
    * How many of the last unacknowledged segments a packet with new data carries again, if it has
    * room for them. 0 to 8. Default: 0. It is meant for small messages at a steady rate: it costs
    * bytes, but hardly any packets, and the loss of a packet costs no round trip.
@@ -244,6 +253,7 @@ const DEFAULTS = {
   pacingRate: Infinity,
   burst: "auto",
   copies: 1,
+  newCopies: 0,
   rideAlong: 0,
   deadLinkTime: 30_000,
 } as const;
@@ -263,6 +273,7 @@ const RANGES: { readonly [name: string]: readonly [min: number, max: number] } =
   pacingRate: [OVERHEAD, Infinity],
   burst: [1, Infinity],
   copies: [0, 3],
+  newCopies: [0, 3],
   rideAlong: [0, 8],
   deadLinkTime: [1, Infinity],
 };

@@ -10,6 +10,8 @@ import type { SendBuffer } from "./send_buffer.ts";
 const COPY_DELAY = 3;
 /** No copy is scheduled while more segments than this are in flight: it is a transfer, not a dialog. */
 const MAX_FLIGHT = 256;
+/** No copy of new data is scheduled while more segments than this are in flight. */
+const MAX_NEW_FLIGHT = 64;
 /** Copies that wait, at most: a power of two. */
 const SIZE = 64;
 /** Copies take at most this part of the bytes of first transmissions, and saved bytes of some packets. */
@@ -19,10 +21,11 @@ const SAVED_BYTES = 16 * 1024;
 /**
  * Sends segments more often than necessary, so that the loss of one packet costs no round trip.
  *
- * - Copies: what was lost once is sent twice. The loss of a retransmission is what makes the tail of
+ * - Copies of retransmissions: what was lost once is sent twice. The loss of a retransmission is what makes the tail of
  *   the latency (Meng et al., "Hairpin: Rethinking Packet Loss Recovery in Edge-based Interactive Video
  *   Streaming", NSDI 2024). A copy leaves with the next packet that carries new data, or alone after
  *   3 ms. It is sent while nothing waits to be sent, within a budget of bytes.
+ * - Copies of new data, in the same way: the loss of one of both packets costs no round trip.
  * - Ride-along: a packet with new data that has room carries the last segments before it again.
  *
  * Every KCP implementation drops the duplicates, and acknowledges a packet of them once.
@@ -30,6 +33,7 @@ const SAVED_BYTES = 16 * 1024;
 export class Redundancy {
   readonly counters = { copies: 0, copyBytes: 0, rideAlongs: 0, rideAlongBytes: 0 };
   #copies = 0;
+  #newCopies = 0;
   #rideAlong = 0;
   #budget = SAVED_BYTES;
   // A queue of copies, in the order in which they are due.
@@ -48,10 +52,11 @@ export class Redundancy {
   }
 
   /** Takes over settings. */
-  configure(copies: number, rideAlong: number): void {
+  configure(copies: number, newCopies: number, rideAlong: number): void {
     this.#copies = copies;
+    this.#newCopies = newCopies;
     this.#rideAlong = rideAlong;
-    if (copies === 0) this.clear();
+    if (copies === 0 && newCopies === 0) this.clear();
   }
 
   /** Whether it has anything to do with new data that leaves now. */
@@ -71,13 +76,30 @@ export class Redundancy {
 
   /** Notes that `bytes` of new payload left: copies may take a part of that. */
   allow(bytes: number): void {
-    if (this.#copies > 0) this.#budget = Math.min(SAVED_BYTES, this.#budget + BUDGET * bytes);
+    if (this.#copies === 0) return;
+    const budget = Math.min(SAVED_BYTES, this.#budget + BUDGET * bytes);
+    this.#budget = Math.max(this.#budget, budget);
   }
 
   /** Schedules the copies of a retransmission that leaves now. */
   schedule(buffer: SendBuffer, sn: number, now: number): void {
     if (this.#copies === 0 || buffer.waiting > 0 || buffer.inFlight > MAX_FLIGHT) return;
     this.#push(sn, this.#copies, now, now + COPY_DELAY);
+  }
+
+  /**
+   * Schedules the copies of new segments that leave now, unless they are part of a transfer.
+   *
+   * @param from The first of them; the last is the last one in flight.
+   */
+  scheduleNew(buffer: SendBuffer, from: number, now: number): void {
+    const copies = this.#newCopies;
+    if (copies === 0 || buffer.waiting > 0 || buffer.inFlight > MAX_NEW_FLIGHT) return;
+    for (let sn = from; sn !== buffer.nxt; sn = (sn + 1) | 0) {
+      const bytes = copies * (OVERHEAD + buffer.length(sn));
+      this.#budget = Math.min(2 * SAVED_BYTES, this.#budget + bytes);
+      this.#push(sn, copies, now, now + COPY_DELAY);
+    }
   }
 
   #push(sn: number, left: number, resentAt: number, dueAt: number): void {

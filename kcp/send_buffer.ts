@@ -436,8 +436,8 @@ export class SendBuffer {
   rewind(): void {
     const { detector, una } = this;
     this.lost += this.inFlight;
+    this.#dropInFlight();
     detector.clear();
-    this.rates.clear();
     for (let sn = una; sn !== this.nxt; sn = (sn + 1) | 0) detector.add(sn & this.#mask);
     this.inFlight = 0;
     this.nxt = una;
@@ -459,12 +459,21 @@ export class SendBuffer {
   clear(): void {
     this.#remember();
     this.#keptFrom = this.end;
+    this.#dropInFlight();
     this.una = this.nxt = this.end;
     this.inFlight = 0;
     this.detector.clear();
-    this.rates.clear();
     this.#ring.clear();
     this.release();
+  }
+
+  /** Nothing is in flight any more. */
+  #dropInFlight(): void {
+    for (let sn = this.una; sn !== this.nxt; sn = (sn + 1) | 0) {
+      const slot = sn & this.#mask;
+      if (this.detector.isWaiting(slot)) this.rates.drop(slot);
+    }
+    this.rates.clear();
   }
 
   /** Doubles the tables. Every segment moves to its new place. */

@@ -1,7 +1,8 @@
 import type { Arena } from "./arena.ts";
 import type { Clock } from "./clock.ts";
-import { Pacer } from "./congestion/pacer.ts";
-import { Silence } from "./congestion/silence.ts";
+import type { Macroflow } from "./congestion/macroflow.ts";
+import type { Pacer } from "./congestion/pacer.ts";
+import { type Sharer, type Turn, Turns } from "./congestion/turns.ts";
 import {
   type Congestion,
   type CongestionController,
@@ -65,7 +66,7 @@ const FIRST_PIECES = 512;
  * The sending half of a machine: it queues data, sends what windows, congestion control and pacing
  * allow, handles acknowledgments, retransmits, and probes a closed window.
  */
-export class Sender implements PacketSink {
+export class Sender implements PacketSink, Sharer {
   /** Bytes of data segments, headers included, that may still be sent. */
   limit: number = Infinity;
   /** Whether the peer is asked for its window at the next output. */
@@ -120,8 +121,8 @@ export class Sender implements PacketSink {
   readonly buffer: SendBuffer;
   readonly rto = new RtoEstimator();
   readonly remote: RemoteWindow;
-  #controller!: CongestionController;
-  readonly pacer: Pacer;
+  /** Decides when packets may leave. */
+  pacer: Pacer;
   readonly path: PathMtu;
   readonly counters = {
     payloadOut: 0,
@@ -139,9 +140,12 @@ export class Sender implements PacketSink {
   /** The MTU that the segments in the queue are cut for, and the one that the controller knows of. */
   #cutFor: number;
   #controlledFor = 0;
-  readonly #silence = new Silence();
-  /** The packets of a burst that the controller knows of. */
-  #burst = 0;
+  /** What congestion control and pacing know of the path. */
+  #flow: Macroflow;
+  /** The place among those that share the macroflow; null without others. */
+  #turn: Turn | null = null;
+  /** See {@linkcode Kcp.onTurn}. */
+  onTurn: (() => void) | null = null;
   readonly #sampler: RttSampler;
   readonly #liveness: Liveness;
   readonly #clock: Clock;
@@ -191,33 +195,118 @@ export class Sender implements PacketSink {
     extensions: boolean,
   ) {
     this.#asksFirst = extensions;
-    const { mtu, maxMtu, pacingRate } = options;
+    const { mtu, maxMtu } = options;
     this.path = new PathMtu(mtu, maxMtu);
     this.#cutFor = mtu;
     this.buffer = new SendBuffer(arena, initialSn);
+    this.#flow = this.buffer.rates.flow;
+    this.pacer = this.#flow.pacer;
     this.firstSn = initialSn | 0;
     this.#tsOffset = initialTs;
     this.remote = new RemoteWindow(this.buffer.una);
     this.#create = factoryOf(congestion);
-    this.pacer = new Pacer(this.buffer.rates.burst.size, pacingRate, mtu);
     this.#sampler = new RttSampler(this.buffer);
     this.#liveness = liveness;
     this.#clock = clock;
     this.#options = options;
-    this.buffer.rates.burst.configure(options.burst, mtu);
+    this.#flow.burst.configure(options.burst, mtu);
     this.#control();
     this.configure(options);
   }
 
   /** The congestion controller, or what is in its place while congestion control is off. */
   get controller(): CongestionController {
-    return this.#controller;
+    return this.#flow.controller;
+  }
+
+  // --- with others on the same path ---
+
+  /**
+   * Shares congestion control and pacing with another sender from now on: see {@linkcode Kcp.share}.
+   *
+   * @throws {TypeError} When this sender has sent data, or shares with others already.
+   */
+  share(other: Sender): void {
+    const shares = this.#turn !== null;
+    if (shares || !this.silent) {
+      const why = shares ? "it shares with others already" : "the conversation has sent data";
+      throw new TypeError(`Cannot share congestion control: ${why}`);
+    }
+    const flow = other.#flow;
+    flow.turns ??= new Turns();
+    other.#turn ??= flow.turns.add(other);
+    this.#flow = this.buffer.rates.flow = flow;
+    this.pacer = flow.pacer;
+    this.#turn = flow.turns.add(this);
+    this.#controlledFor = 0;
+  }
+
+  /** Waits for no turn any more, and gets none. What is in flight still counts. */
+  stopSharing(): void {
+    const turn = this.#turn;
+    if (turn === null) return;
+    turn.remove();
+    this.#wakeHolder();
+    this.#turn = null;
+  }
+
+  /** {@linkcode Sharer.outstanding}. */
+  get outstanding(): number {
+    const { inFlight } = this.buffer;
+    return inFlight === 0 ? 0 : inFlight * this.#fullSize;
+  }
+
+  /** {@linkcode Sharer.wake}. */
+  wake(): void {
+    this.onTurn?.();
+  }
+
+  /** Wakes the sender whose turn it is, if it can send now: this one may have made room for it. */
+  #wakeHolder(): void {
+    const turn = this.#turn;
+    if (turn === null || !turn.isOthers) return;
+    this.#configurePacer();
+    this.advancePacer();
+    if (this.#windowOpen && this.pacer.ready) turn.turns.holder!.sharer.wake();
+  }
+
+  /** Whether it would send data, if the path took it. */
+  get #wantsTurn(): boolean {
+    if (this.#waitsForPath || this.#limited) return false;
+    return this.buffer.due || this.#piecesWait || !this.held && this.#ownRoom > 0 ||
+      this.redundancy.dueAt <= this.#clock.now;
+  }
+
+  /**
+   * When its turn can be used, or has to be asked for, in ms. Who gives it the turn, or opens the window
+   * in its turn, wakes it.
+   */
+  #turnAt(turn: Turn): number {
+    const { now } = this.#clock;
+    const { dueAt } = this.redundancy;
+    if (!turn.isOthers) {
+      const open = this.#windowOpen || dueAt <= now;
+      return open ? Math.max(now, this.pacer.readyAt) : dueAt;
+    }
+    if (turn.waits) return Infinity;
+    if (this.#wantsTurn) return now;
+    return Math.min(dueAt, this.held && this.buffer.waiting > 0 ? this.#heldUntil : Infinity);
+  }
+
+  /** Enters the turns of those that share the path, or leaves them. True if it is its turn. */
+  #takeTurn(turn: Turn): boolean {
+    if (!this.#wantsTurn) {
+      turn.turns.leave(turn);
+      return false;
+    }
+    turn.turns.enter(turn);
+    return !turn.isOthers;
   }
 
   /** What the statistics tell of congestion control. */
   get congestion(): CongestionStats {
-    const { window, segmentWindow, ssthresh, pacingRate, state } = this.#controller;
-    const { inFlight } = this.buffer.rates;
+    const { window, segmentWindow, ssthresh, pacingRate, state } = this.controller;
+    const { inFlight } = this.#flow;
     const mss = this.path.mtu;
     const cwnd = Math.min(segmentWindow * mss, window);
     return {
@@ -236,24 +325,26 @@ export class Sender implements PacketSink {
   #control(): void {
     const { nc, resend } = this.#options;
     const mss = this.path.mtu;
-    this.#burst = this.buffer.rates.burst.size;
-    const context = { mss, resend, initialWindow: this.#burst * mss };
-    this.#controller = (nc ? uncontrolled : this.#create)(context);
-    this.buffer.rates.controller = this.#controller;
+    const flow = this.#flow;
+    flow.burstTold = flow.burst.size;
+    const context = { mss, resend, initialWindow: flow.burstTold * mss };
+    flow.controller = (nc ? uncontrolled : this.#create)(context);
     this.#controlledFor = mss;
   }
 
   configure(options: ResolvedKcpOptions): void {
     const { nodelay, resend, fastlimit, interval, minRto, mtu, maxMtu } = options;
-    this.redundancy.configure(options.copies, options.rideAlong);
+    this.redundancy.configure(options.copies, options.newCopies, options.rideAlong);
     const { nc, burst } = this.#options;
     this.#options = options;
-    if (options.burst !== burst) this.buffer.rates.burst.configure(options.burst, mtu);
+    if (options.burst !== burst) this.#flow.burst.configure(options.burst, mtu);
     if (options.nc !== nc || options.nc && options.burst !== burst) this.#control();
     this.path.configure(mtu, maxMtu);
     this.buffer.detector.configure(nodelay, resend, fastlimit);
     this.rto.bound(interval, minRto);
+    this.pacer.configure(this.#flow.burst.size, options.pacingRate, mtu);
     this.#configurePacer();
+    this.#wakeHolder();
   }
 
   /** See {@linkcode Kcp.limitPath}. */
@@ -266,14 +357,16 @@ export class Sender implements PacketSink {
   }
 
   #configurePacer(): void {
-    const { pacingRate, mtu } = this.#options;
-    const { size } = this.buffer.rates.burst;
-    if (size !== this.#burst) {
-      this.#burst = size;
-      this.#controller.onBurst?.(size * this.path.mtu);
+    const { mtu } = this.#options;
+    const { burst, burstTold, controller, pacer, silence } = this.#flow;
+    if (burst.size !== burstTold) {
+      this.#flow.burstTold = burst.size;
+      controller.onBurst?.(burst.size * this.path.mtu);
+      pacer.configureBurst(burst.size);
     }
-    this.pacer.configure(size, pacingRate, mtu);
-    this.pacer.paceStream(Math.min(this.#controller.pacingRate, this.#silence.rate), mtu);
+    const rate = Math.min(controller.pacingRate, silence.rate);
+    pacer.paceStream(rate, mtu);
+    if (this.#turn !== null) this.#turn.configure(Math.min(rate, this.#options.pacingRate), mtu);
   }
 
   // --- from the application ---
@@ -294,12 +387,13 @@ export class Sender implements PacketSink {
     if (this.#liveness.dead || this.queueRoom === 0) return 0;
     this.advancePacer();
     const { mtu } = this.path;
-    const { window, segmentWindow } = this.#controller;
+    const { window, segmentWindow } = this.controller;
     const segments = Math.min(
       Math.min(this.#options.sndWnd, segmentWindow) - distance(buffer.nxt, buffer.una),
       remote.wnd - distance(buffer.nxt, remote.una),
     );
-    const bytes = Math.min(window - buffer.rates.inFlight, this.pacer.streamRoom(mtu));
+    let bytes = Math.min(window - this.#flow.inFlight, this.pacer.streamRoom(mtu));
+    if (this.#turn !== null) bytes = Math.min(bytes, this.#turn.left);
     // One segment more than can leave: the queue must not become empty before the next output.
     const ofSegments = (Math.max(0, segments) + 1 - buffer.waiting) * mss;
     const onWire = Math.max(0, bytes) + mtu - buffer.unsentBytes - buffer.waiting * OVERHEAD;
@@ -398,7 +492,12 @@ export class Sender implements PacketSink {
     const { buffer } = this;
     if (buffer.waiting > 0) return;
     this.#heldUntil = this.#clock.nextFlush;
-    if (!buffer.due && this.#windowOpen) buffer.rates.limitByApplication();
+    if (!buffer.due && this.#windowOpen) this.#limitByApplication();
+  }
+
+  /** Others that share the path and wait to send use what this one leaves. */
+  #limitByApplication(): void {
+    if (this.#turn === null || !this.#turn.contended) this.buffer.rates.limitByApplication();
   }
 
   // --- from the network ---
@@ -676,7 +775,7 @@ export class Sender implements PacketSink {
 
   /** Retransmits at once all that has timed out: the application says that the path works again. */
   resumeNow(): void {
-    this.#silence.end();
+    this.#flow.silence.end();
     this.resume(true);
   }
 
@@ -688,7 +787,7 @@ export class Sender implements PacketSink {
     const { buffer } = this;
     const { rto, srtt } = this.rto;
     if (silence < rto || buffer.inFlight === 0) return;
-    this.#silence.hear();
+    this.#flow.silence.hear();
     // What vanishes is sent at long intervals. The answers to probes are no reason to send it again.
     if (this.path.vanishes(OVERHEAD + buffer.length(buffer.una)) && !this.path.understood) return;
     // What was sent at the end of the outage may be lost, too, or its answer is under way.
@@ -734,7 +833,7 @@ export class Sender implements PacketSink {
     const acked = this.#inFlightBefore - buffer.inFlight;
     if (acked > 0) {
       this.#ackedAt = now;
-      this.#silence.end();
+      this.#flow.silence.end();
       this.answered ||= this.trusted;
       this.pacer.credit(acked);
       buffer.detector.allowTailProbe();
@@ -745,6 +844,7 @@ export class Sender implements PacketSink {
       buffer.rates.finish(now, rtt, this.rto.min, advanced, this.remote.wnd, recovered);
     }
     if (acked > 0) this.#noteNeedless();
+    if (acked > 0 && this.#turn !== null) this.#wakeHolder();
   }
 
   /**
@@ -803,7 +903,7 @@ export class Sender implements PacketSink {
     if (news === 0) return;
     this.#needlessBefore = needless + late;
     // A packet that was restored was lost.
-    if (!restores) this.#controller.onNeedlessLoss?.(this.#clock.now, news);
+    if (!restores) this.controller.onNeedlessLoss?.(this.#clock.now, news);
   }
 
   /** When the tail is probed, in ms: only if no data waits, and nothing times out before. */
@@ -818,6 +918,7 @@ export class Sender implements PacketSink {
   /** Drops all data that is queued or in flight. */
   abandon(): void {
     this.buffer.clear();
+    this.stopSharing();
     this.redundancy.clear();
     this.path.stop();
     this.#renumbering.stop();
@@ -831,7 +932,10 @@ export class Sender implements PacketSink {
     const { now } = this.#clock;
     let deadline = Infinity;
     const blocked = this.#limited || this.#waitsForPath;
-    if (blocked) {
+    const turn = this.#turn;
+    if (turn !== null && (turn.waits || turn.isOthers)) {
+      deadline = this.#turnAt(turn);
+    } else if (blocked) {
       // Nothing leaves until the limit is raised, or the path is probed.
     } else if (buffer.due && this.#windowOpen || this.#piecesWait) {
       deadline = Math.max(now, this.pacer.readyAt);
@@ -856,7 +960,7 @@ export class Sender implements PacketSink {
         buffer.detector.nextSkipped(now),
       );
       const { dueAt } = this.redundancy;
-      if (dueAt < deadline && !blocked) {
+      if (dueAt < deadline && !blocked && !turn?.waits) {
         deadline = Math.min(deadline, Math.max(dueAt, this.pacer.readyAt));
       }
     }
@@ -882,10 +986,10 @@ export class Sender implements PacketSink {
       buffer.rates.span = distance(buffer.nxt, buffer.una);
       const count = buffer.detector.collectTimeouts(now, this.rto.rto, liveness.longestWait);
       if (count > 0) {
-        this.#controller.onTimeout(now, count, buffer.rates.inFlight);
-        // A segment that was cut for a larger MTU leaves in pieces.
-        const size = Math.max(this.path.mtu, OVERHEAD + buffer.length(buffer.una));
-        this.#silence.onTimeout(now, this.rto.rto, buffer.inFlight * size, size);
+        const { controller, inFlight, silence, turns } = this.#flow;
+        controller.onTimeout(now, count, inFlight);
+        const bytes = turns === null ? this.outstanding : turns.outstanding;
+        silence.onTimeout(now, this.rto.rto, bytes, this.#fullSize);
       }
       if (buffer.waiting === 0 && this.#tailProbeAt(this.#timeoutAt) <= now) {
         buffer.detector.probeTail();
@@ -896,6 +1000,12 @@ export class Sender implements PacketSink {
       this.askWindow = true;
     }
     if (now >= liveness.askAt) this.askWindow = true;
+    if (this.#turn !== null) this.#wakeHolder();
+  }
+
+  /** Bytes of a full segment. One that was cut for a larger MTU leaves in pieces. */
+  get #fullSize(): number {
+    return Math.max(this.path.mtu, OVERHEAD + this.buffer.length(this.buffer.una));
   }
 
   /**
@@ -921,14 +1031,19 @@ export class Sender implements PacketSink {
 
   /** Whether the window of the congestion controller is open. */
   get #windowOpen(): boolean {
-    return this.buffer.rates.inFlight < this.#controller.window;
+    const { controller, inFlight } = this.#flow;
+    return inFlight < controller.window;
   }
 
   /** New segments that the windows allow now. */
   get room(): number {
+    return this.#windowOpen ? this.#ownRoom : 0;
+  }
+
+  /** New segments that the windows of this conversation allow now. */
+  get #ownRoom(): number {
     const { buffer, remote } = this;
-    if (!this.#windowOpen) return 0;
-    const window = Math.min(this.#options.sndWnd, this.#controller.segmentWindow);
+    const window = Math.min(this.#options.sndWnd, this.controller.segmentWindow);
     return Math.min(
       buffer.waiting,
       window - distance(buffer.nxt, buffer.una),
@@ -955,7 +1070,7 @@ export class Sender implements PacketSink {
     if (this.#cutFor !== this.path.mtu && !this.#waitsForPath) this.#recut();
     if (this.#controlledFor !== this.path.mtu) {
       this.#controlledFor = this.path.mtu;
-      this.#controller.onMtu?.(this.path.mtu);
+      this.controller.onMtu?.(this.path.mtu);
     }
     // The controller's rate may have changed since the last output.
     this.#configurePacer();
@@ -969,7 +1084,9 @@ export class Sender implements PacketSink {
 
   /** Whether data may be sent now, given the new segments that the windows allow. */
   dataDue(room: number): boolean {
-    return !this.#waitsForPath && this.pacer.ready && !this.#limited &&
+    const turn = this.#turn;
+    const mine = turn === null || this.#takeTurn(turn);
+    return mine && !this.#waitsForPath && this.pacer.ready && !this.#limited &&
       (this.buffer.due && this.#windowOpen || room > 0 || this.#piecesWait ||
         this.redundancy.dueAt <= this.#clock.now);
   }
@@ -1090,18 +1207,20 @@ export class Sender implements PacketSink {
     if (this.#piecesWait) this.#writeFirstInPieces(writer, ts);
     const { redundancy } = this;
     const payloadBefore = counters.payloadOut;
+    const firstNew = buffer.nxt;
     // An address that is not proved gets nothing twice.
     const redundant = this.limit === Infinity;
     if (!redundant) redundancy.clear();
-    const { rates } = buffer;
-    const { window } = this.#controller;
+    const flow = this.#flow;
+    const { window } = flow.controller;
+    const turn = this.#turn;
     while (true) {
       const again = buffer.due;
-      const waits = rates.inFlight >= window && (again || buffer.waiting > 0);
-      if (waits) rates.limitByWindow();
-      if (waits || !again && room <= 0) {
+      const waits = flow.inFlight >= window && (again || buffer.waiting > 0);
+      if (waits) buffer.rates.limitByWindow();
+      if (waits || !again && room <= 0 || turn !== null && !turn.goesOn()) {
         // What else holds the rest back is no property of the path.
-        if (!waits && buffer.waiting > 0) rates.limitByApplication();
+        if (!waits && buffer.waiting > 0) this.#limitByApplication();
         if (redundancy.dueAt <= now) {
           redundancy.writeDue(writer, this.pacer, buffer, edge, ts, now);
         }
@@ -1153,6 +1272,7 @@ export class Sender implements PacketSink {
       }
       buffer.transmit(sn, now);
       this.pacer.spendSegment(size);
+      if (turn !== null) turn.spend(size);
       this.#dataSentAt = now;
       if (now < this.#firstSentAt) this.#firstSentAt = now;
       if (again && sn === this.firstSn && this.#needsPieces(size)) {
@@ -1162,6 +1282,8 @@ export class Sender implements PacketSink {
       }
     }
     redundancy.allow(counters.payloadOut - payloadBefore);
+    if (redundant) redundancy.scheduleNew(buffer, firstNew, now);
+    if (turn !== null && !this.#wantsTurn) turn.turns.leave(turn);
     if (path.mtu < this.#options.maxMtu) path.raiseIfDue(now);
     return room;
   }

@@ -23,7 +23,8 @@ export interface InputErrors {
  *
  * If `inFlight` stays near `cwnd`, congestion control limits the sender. If it stays below, the
  * application does, or another window, or `pacingRate`. With `nc`, this is the state of the BBR
- * that measures the path then; without any limit, `algorithm` is `none`.
+ * that measures the path then; without any limit, `algorithm` is `none`. Conversations that share
+ * congestion control, such as those of one mux, all have the state of all of them together.
  */
 export interface CongestionStats extends CongestionState {
   /** Bytes that may be in flight: the congestion window. `null` for no limit. */

@@ -67,17 +67,21 @@ export class Pacer {
 
   /** Changes the limits. */
   configure(burst: number, rate: number, mtu: number): void {
-    if (burst !== this.#burst) {
-      this.#burst = burst;
-      this.#packetsPerMs = burst * REFILL;
-      this.#freePerMs = Math.max(BURST_REFILL, this.#packetsPerMs);
-      this.#packets = burst === Infinity ? Infinity : Math.min(this.#packets, burst);
-      this.#free = burst === Infinity ? Infinity : Math.min(this.#free, burst);
-    }
+    this.configureBurst(burst);
     if (rate !== this.#rate) {
       this.#rate = rate;
       this.#bytes = Math.min(this.#bytes, this.#depth(mtu));
     }
+  }
+
+  /** Changes how many packets may leave back to back. */
+  configureBurst(burst: number): void {
+    if (burst === this.#burst) return;
+    this.#burst = burst;
+    this.#packetsPerMs = burst * REFILL;
+    this.#freePerMs = Math.max(BURST_REFILL, this.#packetsPerMs);
+    this.#packets = burst === Infinity ? Infinity : Math.min(this.#packets, burst);
+    this.#free = burst === Infinity ? Infinity : Math.min(this.#free, burst);
   }
 
   /**
@@ -103,8 +107,9 @@ export class Pacer {
    */
   advance(now: number, mtu: number): void {
     const passed = now - this.#last;
-    this.#last = now;
+    // Those that share the pacer may know different times.
     if (!(passed > 0)) return;
+    this.#last = now;
     if (this.#burst !== Infinity) {
       this.#packets = Math.min(this.#burst, this.#packets + passed * this.#packetsPerMs);
       this.#free = Math.min(this.#burst, this.#free + passed * this.#freePerMs);

@@ -1,5 +1,5 @@
-import { Burst } from "./burst.ts";
-import type { CongestionController, Loss, RateSample } from "./controller.ts";
+import type { Loss, RateSample } from "./controller.ts";
+import { Macroflow } from "./macroflow.ts";
 
 // What is kept of the last transmission of each segment. Names as in draft-ietf-ccwg-bbr-06 §4.1.
 const STRIDE = 8;
@@ -23,29 +23,19 @@ const NONE = -1;
 
 /**
  * Counts what is in flight, delivered and lost, in bytes of segments, and makes rate samples of it for
- * the congestion controller. It knows a segment by its place in the table of the send buffer.
+ * the congestion controller. It knows a segment by its place in the table of the send buffer. The sums are
+ * those of its macroflow.
  *
  * Source: draft-ietf-ccwg-bbr-06 §4.1, "Delivery Rate Samples".
  */
 export class RateSampler {
-  /** Bytes in flight: sent, not acknowledged, and not counted as lost. */
-  inFlight = 0;
   /** Segments that counted as lost and were acknowledged before they were sent again. */
   late = 0;
-  /** How many packets may leave back to back. */
-  readonly burst = new Burst();
-  /** Whether the controller's window has held data back, in this round trip and in the last one. */
-  #limitedNow = false;
-  #limitedBefore = false;
+  /** What the sums are of, and whose controller takes the samples and the losses. */
+  flow: Macroflow = new Macroflow();
   #segments = new Float64Array(0);
-  #delivered = 0;
-  #deliveredAt = 0;
-  #firstSentAt = 0;
-  #lost = 0;
-  /** A segment that was sent after this many bytes were delivered starts the next round trip. */
-  #roundEnds = 0;
-  /** The rate is the application's until this many bytes are delivered. 0 if it is not. */
-  #appLimitedUntil = 0;
+  /** While the macroflow is shared: {@linkcode Macroflow.firstSent} when each segment was sent. */
+  #firstSent = new Float64Array(0);
 
   // The packet that is being read.
   #deliveredBefore = 0;
@@ -90,30 +80,59 @@ export class RateSampler {
     timedOut: false,
     again: false,
   };
-  /** Takes the losses. */
-  controller!: CongestionController;
   /** Segments from `snd_una` to before `snd_nxt`, when losses are looked for. */
   span = 0;
 
+  /** Bytes in flight of the macroflow. */
+  get inFlight(): number {
+    return this.flow.inFlight;
+  }
+
   /** Notes that a segment of `bytes` bytes is sent now. */
   send(slot: number, bytes: number, now: number): void {
-    if (this.inFlight === 0) {
-      if (this.#appLimitedUntil !== 0) this.controller.onIdleRestart?.(now);
-      this.#firstSentAt = this.#deliveredAt = now;
+    const { flow } = this;
+    if (flow.inFlight === 0) {
+      if (flow.appLimitedUntil !== 0) flow.controller.onIdleRestart?.(now);
+      flow.firstSentAt = flow.deliveredAt = now;
+      flow.firstSent = flow.delivered + flow.lost;
     }
-    if (this.burst.watches) this.burst.send(now, bytes, this.inFlight);
-    this.inFlight += bytes;
+    if (flow.burst.watches) flow.burst.send(now, bytes, flow.inFlight);
+    flow.inFlight += bytes;
     const segments = this.#segments;
     const at = slot * STRIDE;
     segments[at + BYTES] = bytes;
     segments[at + SENT_AT] = now;
-    segments[at + FIRST_SENT_AT] = this.#firstSentAt;
-    segments[at + DELIVERED] = this.#delivered;
-    segments[at + DELIVERED_AT] = this.#deliveredAt;
-    segments[at + LOST] = this.#lost;
-    segments[at + TX_IN_FLIGHT] = this.inFlight;
-    segments[at + APP_LIMITED] = this.#appLimitedUntil !== 0 ? 1 : 0;
-    this.controller.onSend(now, bytes, this.inFlight);
+    segments[at + FIRST_SENT_AT] = flow.firstSentAt;
+    segments[at + DELIVERED] = flow.delivered;
+    segments[at + DELIVERED_AT] = flow.deliveredAt;
+    segments[at + LOST] = flow.lost;
+    segments[at + TX_IN_FLIGHT] = flow.inFlight;
+    segments[at + APP_LIMITED] = flow.appLimitedUntil !== 0 ? 1 : 0;
+    if (flow.turns !== null) this.#noteFirstSent(slot);
+    flow.controller.onSend(now, bytes, flow.inFlight);
+  }
+
+  #noteFirstSent(slot: number): void {
+    const size = this.#segments.length / STRIDE;
+    if (this.#firstSent.length !== size) this.#firstSent = new Float64Array(size);
+    this.#firstSent[slot] = this.flow.firstSent;
+  }
+
+  /** Bytes that were sent since the beginning, this segment included. */
+  #sent(slot: number): number {
+    const segments = this.#segments;
+    const at = slot * STRIDE;
+    return segments[at + DELIVERED] + segments[at + LOST] + segments[at + TX_IN_FLIGHT];
+  }
+
+  /**
+   * Bytes that were sent in the time of a sample, if others share the macroflow. They are what the path
+   * delivered in it at most. More may have been acknowledged: the peer holds acknowledgments back, for each
+   * conversation by itself.
+   */
+  #sentInSample(slot: number): number {
+    const shared = this.flow.turns !== null && slot < this.#firstSent.length;
+    return shared ? this.#sent(slot) - this.#firstSent[slot] : Infinity;
   }
 
   /** When a segment was last sent, in ms, not counting copies. */
@@ -123,10 +142,11 @@ export class RateSampler {
 
   /** Notes that a segment is in flight no more, and that nothing is known of why. */
   remove(slot: number): void {
+    const { flow } = this;
     const at = slot * STRIDE;
     const bytes = this.#segments[at + BYTES];
-    this.inFlight -= bytes;
-    this.burst.arrive(this.#segments[at + SENT_AT], bytes, this.#segments[at + TX_IN_FLIGHT]);
+    flow.inFlight -= bytes;
+    flow.burst.arrive(this.#segments[at + SENT_AT], bytes, this.#segments[at + TX_IN_FLIGHT]);
   }
 
   /**
@@ -135,24 +155,25 @@ export class RateSampler {
    * @param again Whether it had counted as lost before.
    */
   lose(slot: number, timedOut: boolean, again: boolean, now: number): void {
+    const { flow } = this;
     const segments = this.#segments;
     const at = slot * STRIDE;
     const bytes = segments[at + BYTES];
-    this.inFlight -= bytes;
-    this.#lost += bytes;
+    flow.inFlight -= bytes;
+    flow.lost += bytes;
     const loss = this.#loss;
     loss.now = now;
     loss.bytes = bytes;
     loss.sentAt = segments[at + SENT_AT];
-    loss.lost = this.#lost - segments[at + LOST];
+    loss.lost = flow.lost - segments[at + LOST];
     loss.txInFlight = segments[at + TX_IN_FLIGHT];
-    loss.inFlight = this.inFlight;
+    loss.inFlight = flow.inFlight;
     loss.span = this.span;
     loss.appLimited = segments[at + APP_LIMITED] === 1;
     loss.timedOut = timedOut;
     loss.again = again;
-    this.burst.lose(loss.sentAt, bytes);
-    this.controller.onLoss(loss);
+    flow.burst.lose(loss.sentAt, bytes);
+    flow.controller.onLoss(loss);
   }
 
   /**
@@ -160,18 +181,19 @@ export class RateSampler {
    * until all of this is delivered shows less than the path can do.
    */
   limitByApplication(): void {
-    this.#appLimitedUntil = this.#delivered + this.inFlight || 1;
+    const { flow } = this;
+    flow.appLimitedUntil = flow.delivered + flow.inFlight || 1;
   }
 
   /** Notes that the window of the controller holds data back. */
   limitByWindow(): void {
-    this.#limitedNow = true;
+    this.flow.limitedNow = true;
   }
 
   /** Starts on a packet of the peer. */
   startPacket(): void {
-    this.#deliveredBefore = this.#delivered;
-    this.#inFlightBefore = this.inFlight;
+    this.#deliveredBefore = this.flow.delivered;
+    this.#inFlightBefore = this.flow.inFlight;
     this.#count = 0;
     this.#sampled = NONE;
   }
@@ -184,17 +206,18 @@ export class RateSampler {
    * the time of an earlier one is not known.
    */
   acknowledge(slot: number, wasInFlight: boolean, certain: boolean, now: number): void {
+    const { flow } = this;
     const segments = this.#segments;
     const at = slot * STRIDE;
     const bytes = segments[at + BYTES];
     if (wasInFlight) {
-      this.inFlight -= bytes;
-      this.burst.arrive(segments[at + SENT_AT], bytes, segments[at + TX_IN_FLIGHT]);
+      flow.inFlight -= bytes;
+      flow.burst.arrive(segments[at + SENT_AT], bytes, segments[at + TX_IN_FLIGHT]);
     } else {
       this.late++;
     }
-    this.#delivered += bytes;
-    this.#deliveredAt = now;
+    flow.delivered += bytes;
+    if (flow.turns === null) flow.deliveredAt = now;
     this.#count++;
     if (!certain) return;
     // The segment that was sent last gives the sample.
@@ -225,20 +248,21 @@ export class RateSampler {
     remoteWindow: number,
     recovered: boolean,
   ): void {
+    const { flow } = this;
     const sample = this.#sample;
     sample.now = now;
-    sample.acked = this.#delivered - this.#deliveredBefore;
+    sample.acked = flow.delivered - this.#deliveredBefore;
     sample.segments = this.#count;
     sample.advanced = advanced;
     sample.rtt = rtt;
     sample.priorInFlight = this.#inFlightBefore;
-    sample.inFlight = this.inFlight;
-    sample.totalDelivered = this.#delivered;
+    sample.inFlight = flow.inFlight;
+    sample.totalDelivered = flow.delivered;
     sample.remoteWindow = remoteWindow;
     sample.deliveryRate = sample.delivered = sample.interval = 0;
     sample.roundStart = false;
-    if (this.#appLimitedUntil !== 0 && this.#delivered > this.#appLimitedUntil) {
-      this.#appLimitedUntil = 0;
+    if (flow.appLimitedUntil !== 0 && flow.delivered > flow.appLimitedUntil) {
+      flow.appLimitedUntil = 0;
     }
     if (this.#sampled !== NONE) {
       // Nothing was sent since the segment was acknowledged, so its place in the table still has its fields.
@@ -246,38 +270,51 @@ export class RateSampler {
       const at = this.#sampled * STRIDE;
       sample.priorDelivered = this.#priorDelivered;
       sample.txInFlight = segments[at + TX_IN_FLIGHT];
-      sample.lost = this.#lost - segments[at + LOST];
+      sample.lost = flow.lost - segments[at + LOST];
       sample.appLimited = segments[at + APP_LIMITED] === 1;
-      this.#firstSentAt = this.#sentAt;
-      if (sample.priorDelivered >= this.#roundEnds) {
-        this.#roundEnds = this.#delivered;
+      // Acknowledgments of several conversations arrive in another order than segments leave.
+      if (flow.turns === null) {
+        flow.firstSentAt = this.#sentAt;
+      } else if (this.#sentAt > flow.firstSentAt) {
+        flow.firstSentAt = this.#sentAt;
+        flow.firstSent = this.#sent(this.#sampled);
+        flow.deliveredAt = now;
+      }
+      if (sample.priorDelivered >= flow.roundEnds) {
+        flow.roundEnds = flow.delivered;
         sample.roundStart = true;
-        this.#limitedBefore = this.#limitedNow;
-        this.#limitedNow = false;
+        flow.limitedBefore = flow.limitedNow;
+        flow.limitedNow = false;
       }
       const sendTime = this.#sentAt - segments[at + FIRST_SENT_AT];
       const interval = Math.max(sendTime, now - segments[at + DELIVERED_AT]);
       if (!recovered && interval >= minRtt && interval > 0) {
         sample.interval = interval;
-        sample.delivered = this.#delivered - sample.priorDelivered;
+        sample.delivered = Math.min(
+          flow.delivered - sample.priorDelivered,
+          this.#sentInSample(this.#sampled),
+        );
         sample.deliveryRate = sample.delivered * 1000 / interval;
       }
     } else {
       sample.lost = 0;
-      sample.priorDelivered = this.#delivered;
+      sample.priorDelivered = flow.delivered;
       sample.txInFlight = 0;
-      sample.appLimited = this.#appLimitedUntil !== 0;
+      sample.appLimited = flow.appLimitedUntil !== 0;
     }
-    sample.windowLimited = this.#limitedNow || this.#limitedBefore;
-    this.controller.onAck(sample);
+    sample.windowLimited = flow.limitedNow || flow.limitedBefore;
+    flow.controller.onAck(sample);
   }
 
-  /** Moves segments `una` to before `end` to a larger table. */
+  /** Moves segments `una` to before `end` to larger tables. */
   grow(una: number, end: number, oldMask: number, mask: number): void {
     const old = this.#segments;
     const segments = new Float64Array((mask + 1) * STRIDE);
+    const oldFirst = this.#firstSent;
+    const firstSent = new Float64Array(oldFirst.length === 0 ? 0 : mask + 1);
     const move = (from: number, to: number) => {
       for (let i = 0; i < STRIDE; i++) segments[to * STRIDE + i] = old[from * STRIDE + i];
+      if (firstSent.length > 0) firstSent[to] = oldFirst[from];
     };
     for (let sn = una; sn !== end; sn = (sn + 1) | 0) move(sn & oldMask, sn & mask);
     if (this.#sampled !== NONE) {
@@ -287,16 +324,21 @@ export class RateSampler {
       this.#sampled = free;
     }
     this.#segments = segments;
+    this.#firstSent = firstSent;
   }
 
-  /** Frees the table. Only valid while no segment is kept. */
+  /** Frees the tables. Only valid while no segment is kept. */
   release(): void {
-    this.#segments = new Float64Array(0);
+    this.#segments = this.#firstSent = new Float64Array(0);
   }
 
-  /** Notes that nothing is in flight any more. */
+  /** Notes that a segment in flight is given up. */
+  drop(slot: number): void {
+    this.flow.inFlight -= this.#segments[slot * STRIDE + BYTES];
+  }
+
+  /** Notes that all segments in flight were given up. */
   clear(): void {
-    this.inFlight = 0;
-    this.burst.clear();
+    this.flow.burst.clear();
   }
 }

@@ -40,11 +40,12 @@ const SMUX = { version: 2, maxReceiveBuffer: 4 << 20, maxStreamBuffer: 2 << 20 }
  * The mux of this library as `deno run -A` runs it, with nothing set but the version.
  *
  * @param sessions Over how many conversations the streams are spread.
+ * @param newCopies How many copies of new data are sent.
  */
-export function ourMux(flags: readonly string[], sessions = 1): MuxMeasure {
+export function ourMux(flags: readonly string[], sessions = 1, newCopies = 0): MuxMeasure {
   const all = ["-A", "--unstable-net", "--v8-flags=--expose-gc"];
   const start: Start = (task) => startScript("mux_end.ts", task, flags, all);
-  return measureWith(start, { version: 2, sessions }, flags);
+  return measureWith(start, { version: 2, sessions, newCopies }, flags);
 }
 
 /** smux on kcp-go in its fastest mode, in stream mode. */
@@ -161,6 +162,7 @@ export function muxBenchmarks(flags: readonly string[]): MuxBenchmark[] {
     ...requests("50ms-loss-5%", { ...FAR, loss: 0.05 }),
     // The requests have a conversation of their own: the bulk stream's losses do not delay them.
     ...requests("50ms-loss-5%-sessions-2", { ...FAR, loss: 0.05 }, ourMux(flags, 2)),
+    ...requests("50ms-loss-5%-sessions-2-copies", { ...FAR, loss: 0.05 }, ourMux(flags, 2, 2)),
     // A path of 100 Mbit/s, whose queue holds 100 ms.
     ...requests("50ms-100Mbit", { ...FAR, bandwidth: 12.5e6, queueBytes: 1.25e6 }),
   ];

@@ -27,6 +27,8 @@ export interface MuxTask {
   version: 1 | 2;
   /** Over how many conversations the streams are spread. Default: 1. */
   sessions?: number;
+  /** How many copies of new data are sent. Default: 0. */
+  newCopies?: number;
 }
 
 /** How much was counted in how many seconds. */
@@ -83,8 +85,8 @@ async function memory(): Promise<number> {
 }
 
 async function serve(task: MuxTask): Promise<void> {
-  const { port, version, sessions } = task;
-  const listener = await listenMux({ hostname: HOST, port, version, sessions });
+  const { port, version, sessions, newCopies } = task;
+  const listener = await listenMux({ hostname: HOST, port, version, sessions, newCopies });
   print({ port: listener.addr.port });
   const mux = await listener.accept();
   const before = task.mode === "idle" ? await memory() : 0;
@@ -149,8 +151,8 @@ async function readFull(stream: MuxStream, buffer: Uint8Array): Promise<void> {
 
 async function dial(task: MuxTask): Promise<void> {
   const before = task.mode === "idle" ? await memory() : 0;
-  const { port, version, sessions } = task;
-  const mux = await connectMux({ hostname: HOST, port, version, sessions });
+  const { port, version, sessions, newCopies } = task;
+  const mux = await connectMux({ hostname: HOST, port, version, sessions, newCopies });
   let written = 0;
   const bulk = async (size: number) => {
     const stream = await openStream(mux, SINK);

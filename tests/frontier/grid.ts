@@ -100,6 +100,7 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   { name: "auto", options: { fec: "auto" } },
   { name: "copies", options: { copies: 1 } },
   { name: "ride-along", options: { rideAlong: 2 } },
+  { name: "new-copies", options: { copies: 1, newCopies: 2 } },
   { name: "copies+ride-along", options: { copies: 1, rideAlong: 2 } },
   { name: "copies+auto", options: { copies: 1, fec: "auto" } },
 ];

@@ -21,6 +21,7 @@ Deno.test("options: the defaults are low latency with congestion control, and la
     pacingRate: Infinity,
     burst: "auto",
     copies: 1,
+    newCopies: 0,
     rideAlong: 0,
     deadLinkTime: 30_000,
   });

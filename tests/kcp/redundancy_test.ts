@@ -125,6 +125,66 @@ Deno.test("copies: an address that is not proved gets none", () => {
   assertEquals(a.kcp.stats.copies, 0);
 });
 
+Deno.test("new copies: new data is followed by copies, each segment of a message", () => {
+  for (const newCopies of [0, 1, 2, 3]) {
+    const a = sender({ newCopies, mtu: HEADER + 100 });
+    a.kcp.send(new Uint8Array(250));
+    const packets = run(a, at(0), at(20));
+    const expected = Array.from({ length: newCopies + 1 }, (_, n) => {
+      return [20, 21, 22].map((sn) => [at(n * COPY_DELAY), [sn]]);
+    }).flat();
+    // The last segment is short, but no packet has room for two.
+    assertEquals(packets, expected, `${newCopies} copies`);
+    assertEquals([a.kcp.stats.copies, a.kcp.stats.fastRetransmits], [3 * newCopies, 0]);
+  }
+});
+
+Deno.test("new copies: what arrives first is told by the ts that is echoed", () => {
+  for (const [echo, first] of [["original", 0], ["copy", 1]] as const) {
+    const a = sender({ newCopies: 1, copies: 0 });
+    queue(a, 1);
+    const [[sentAt], [copied]] = run(a, at(0), at(20));
+    const ts = echo === "copy" ? copied : sentAt;
+    a.input(ts + 100, { cmd: ACK, sn: 20, ts, una: 21 });
+    const { copiesFirst, rideAlongsFirst, needlessRetransmits, lost } = a.kcp.stats;
+    assertEquals([copiesFirst, rideAlongsFirst, needlessRetransmits, lost], [first, 0, 0, first]);
+    assertEquals(Math.round(a.kcp.srtt), 100);
+    // The acknowledgment of the other one changes nothing.
+    a.input(copied + 100, { cmd: ACK, sn: 20, ts: copied, una: 21 });
+    assertEquals([a.kcp.stats.lost, a.kcp.deadline], [first, Infinity]);
+  }
+});
+
+Deno.test("new copies: a timeout counts from the copy", () => {
+  const a = sender({ newCopies: 1, copies: 0 });
+  queue(a, 1);
+  const { rto } = a.kcp;
+  const [, [copied], [again]] = run(a, at(0), at(400));
+  assert(again >= copied + rto && again <= copied + rto + 1, `${copied}, ${rto}, ${again}`);
+});
+
+Deno.test("new copies: none of what was acknowledged, while data waits, or of a transfer", () => {
+  const acked = sender({ newCopies: 1 });
+  queue(acked, 1);
+  acked.segments(at(0));
+  acked.input(at(2), { cmd: ACK, sn: 20, ts: at(0), una: 21 });
+  assertEquals(run(acked, at(2), at(300)), []);
+  for (const [count, sndWnd, copies] of [[3, 1, 0], [64, 100, 64], [65, 100, 0]]) {
+    const a = sender({ newCopies: 1, sndWnd });
+    queue(a, count);
+    run(a, at(0), at(20));
+    assertEquals(a.kcp.stats.copies, copies, `${count} segments, window ${sndWnd}`);
+  }
+});
+
+Deno.test("new copies: an address that is not proved gets none", () => {
+  const a = sender({ newCopies: 1 });
+  a.kcp.sndLimit = 5_000;
+  queue(a, 1);
+  run(a, at(0), at(60));
+  assertEquals(a.kcp.stats.copies, 0);
+});
+
 Deno.test("ride-along: a packet with new data carries the last unacknowledged segments again", () => {
   for (const rideAlong of [0, 1, 2, 8]) {
     const a = sender({ rideAlong });

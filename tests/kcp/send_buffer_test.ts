@@ -12,7 +12,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
     const arena = new Arena();
     const buffer = new SendBuffer(arena, start);
     const sn = (n: number) => start + n | 0;
-    buffer.rates.controller = new ReferenceController({ mss: 1400, resend: 0 });
+    buffer.rates.flow.controller = new ReferenceController({ mss: 1400, resend: 0 });
     buffer.detector.configure(1, 1, 0);
     const add = (n: number) => {
       buffer.store(pattern(30, n), 30);
@@ -51,7 +51,7 @@ Deno.test("send buffer: it grows while segments wait, are in flight, due and ack
 
 Deno.test("send buffer: acknowledged segments are removed at once, from the middle too", () => {
   const buffer = new SendBuffer(new Arena(), 0);
-  buffer.rates.controller = new ReferenceController({ mss: 1400, resend: 0 });
+  buffer.rates.flow.controller = new ReferenceController({ mss: 1400, resend: 0 });
   buffer.detector.configure(0, 2, 5);
   for (let n = 0; n < 6; n++) {
     buffer.store(pattern(10), 10);
@@ -91,7 +91,7 @@ Deno.test("send buffer: lists, timeouts and skips are those of a plain model", (
     const fastlimit = random.below(4);
     const arena = new Arena();
     const buffer = new SendBuffer(arena, start);
-    buffer.rates.controller = new ReferenceController({ mss: 1400, resend: 0 });
+    buffer.rates.flow.controller = new ReferenceController({ mss: 1400, resend: 0 });
     buffer.detector.configure(nodelay, resend, fastlimit);
     const at = arena.alloc(2000);
     const model: Model[] = [];

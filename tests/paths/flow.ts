@@ -12,16 +12,23 @@ import { type Dumbbell, noFates } from "./dumbbell.ts";
 const CHUNK = new Uint8Array(65_536);
 const TARGET = new Uint8Array(65_536);
 
-/** Two endpoints with one session, which the left one opens. */
+/**
+ * Two endpoints with one session, which the left one opens, or with several that share congestion
+ * control and pacing on the left.
+ */
 export class Flow {
   readonly bell: Dumbbell;
   readonly name: string;
   readonly fates = noFates();
   readonly left: Session;
+  /** All sessions of the left end. */
+  readonly lefts: readonly Session[];
   /** The session of the right end, once it is accepted. */
   right: Session | null = null;
   /** Called when the right end can read. */
   onRight: (() => void) | null = null;
+  /** All sessions of the right end that are accepted. */
+  readonly rights: Session[] = [];
   readonly #leftSide: Attachment;
   readonly #rightSide: Attachment;
 
@@ -31,12 +38,14 @@ export class Flow {
    * @param name A name that no other flow has.
    * @param options Settings of both ends.
    * @param access How much longer than the path the round trip is, in ms.
+   * @param sessions How many sessions it has.
    */
   constructor(
     bell: Dumbbell,
     name: string,
     options: SessionOptions,
     access = 0,
+    sessions = 1,
   ) {
     this.bell = bell;
     this.name = name;
@@ -51,10 +60,17 @@ export class Flow {
     const sides = bell.connect(name, left, right, access, this.fates);
     this.#leftSide = sides.left;
     this.#rightSide = sides.right;
-    this.left = left.open(sides.rightAddress, random.fork("conv").uint32(), bell.now);
+    const conv = random.fork("conv").uint32();
+    this.lefts = Array.from({ length: sessions }, (_, i) => {
+      return left.open(sides.rightAddress, (conv + i) >>> 0, bell.now);
+    });
+    this.left = this.lefts[0];
+    for (const session of this.lefts.slice(1)) session.share(this.left);
     right.onAccept = () => {
-      this.right = right.accept()!;
-      this.right.onChange = () => this.onRight?.();
+      const session = right.accept()!;
+      this.rights.push(session);
+      this.right ??= session;
+      session.onChange = () => this.onRight?.();
       this.onRight?.();
     };
   }
@@ -71,7 +87,7 @@ export class Flow {
 
   /** Payload bytes that have arrived at the right end; those that arrived again do not count. */
   get arrived(): number {
-    return this.right?.kcp.payloadIn ?? 0;
+    return this.rights.reduce((sum, { kcp }) => sum + kcp.payloadIn, 0);
   }
 
   /** Reads all that the right end has, and forgets it. Returns how many bytes. */
@@ -83,21 +99,24 @@ export class Flow {
 
   /** Takes both ends off the path: nothing happens any more. */
   stop(): void {
-    this.left.onChange = null;
+    for (const session of this.lefts) session.onChange = null;
     this.onRight = null;
     this.#leftSide.detach();
     this.#rightSide.detach();
   }
 }
 
-/** Sends as much as it can, from now on. */
+/** Sends as much as it can over all sessions, from now on. */
 export function sendBulk(flow: Flow): void {
-  const fill = () => {
-    while (flow.left.write(CHUNK) === CHUNK.length);
+  for (const session of flow.lefts) {
+    session.onChange = () => {
+      while (session.write(CHUNK) === CHUNK.length);
+    };
+  }
+  flow.onRight = () => {
+    for (const session of flow.rights) flow.drain(session);
   };
-  flow.left.onChange = fill;
-  flow.onRight = () => void flow.drain(flow.right!);
-  fill();
+  for (const session of flow.lefts) session.onChange!();
   flow.flushLeft();
 }
 

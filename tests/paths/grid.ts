@@ -47,6 +47,8 @@ export interface FlowSpec {
   readonly start?: number;
   /** How much longer than the path its round trip is, in ms. Default: 0. */
   readonly access?: number;
+  /** Over how many sessions it sends, which share congestion control and pacing. Default: 1. */
+  readonly sessions?: number;
 }
 
 /** A change of the path. */
@@ -278,6 +280,12 @@ export const ROWS: readonly Row[] = [
   // Where no acknowledgments are lost, nothing needs to be sent again that has arrived.
   ...[0.05, 0.2].map((loss) => single(`loss-${percent(loss)}-there`, { loss, lossBack: 0 })),
 
+  // As many packets are lost as with one session, and the queue is as short.
+  ...[0, 0.05].map((loss) => ({
+    ...single(`4-sessions-loss-${percent(loss)}`, { loss }),
+    flows: [{ ...BULK, sessions: 4 }],
+  })),
+
   ...[1, 10, 100, 1000].flatMap((rate) =>
     [1, 20, 100, 600].map((roundTrip) => rates(rate, roundTrip))
   ),
@@ -321,6 +329,13 @@ export const ROWS: readonly Row[] = [
       { figure: "jain", least: 0.9 },
       FEW_LOST,
     ]),
+    // Four sessions take no more than one.
+    fairness(
+      `4-sessions-beside-one-${roundTrip}ms`,
+      roundTrip,
+      [{ ...BULK, sessions: 4 }, { ...BULK, start: 5 }],
+      HALVES,
+    ),
     ...["cubic", "reference"].map((other) =>
       fairness(
         `beside-${other}-${roundTrip}ms`,

@@ -91,9 +91,9 @@ class Traffic {
 
   /** @param from From when on messages count, in ms. */
   constructor(bell: Dumbbell, row: Row, configuration: Configuration, from: number) {
-    this.flows = row.flows.map(({ of, traffic, start = 0, access = 0 }, i) => {
+    this.flows = row.flows.map(({ of, traffic, start = 0, access = 0, sessions = 1 }, i) => {
       const own = of === undefined ? configuration : configurationOf(of)!;
-      const flow = new Flow(bell, `${i}`, settings(row, own), access);
+      const flow = new Flow(bell, `${i}`, settings(row, own), access, sessions);
       const oneWay = (row.path.roundTrip + access) / 2;
       // Flows in lockstep would find the queue full in the same order for ever.
       const phase = i === 0 ? 0 : bell.random.fork(`phase ${i}`).next() * row.path.roundTrip;

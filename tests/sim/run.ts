@@ -61,6 +61,7 @@ function liveOptions(random: Random): KcpLiveOptions {
     burst: pick(random, [1, 2, 8, 64, 64, Infinity]),
     minRto: random.chance(0.7) ? undefined : logarithmic(random, 1, 300),
     copies: random.fork("copies").below(4),
+    newCopies: Math.max(0, random.fork("new copies").below(8) - 4),
     rideAlong: Math.max(0, random.fork("ride-along").below(16) - 7),
   };
 }

@@ -1,7 +1,7 @@
 import type { Connection } from "../connection/connection.ts";
-import { connectBeside } from "../connection/sockets.ts";
 import type { ConnectOptions } from "../connection/udp.ts";
 import { connect } from "../runtime/listen.ts";
+import { openBeside } from "./conversations.ts";
 import { addConnection, Mux } from "./mux.ts";
 import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.ts";
 
@@ -10,15 +10,17 @@ export interface MuxSessionsOptions {
   /**
    * Over how many conversations the streams are spread, 1 to 256. Default: 1.
    *
-   * A lost packet delays the streams of its conversation only. Each conversation has its own
-   * congestion control and windows, so that several take a larger share of a bottleneck than one.
-   * They share the socket, its timer, the `memoryLimit`, and a `rateLimit`, which is what holds
-   * their sum down.
+   * A lost packet delays the streams of its conversation only. The conversations share congestion
+   * control and pacing, so that all of them together take as much of a bottleneck as one. Each gets
+   * the same share of that while all have something to send. They share the socket, its timer, and
+   * the `memoryLimit`, too. `pacingRate` and `burst` hold for all together. Each has its own
+   * retransmission timers, and windows of its own.
    */
   sessions?: number;
   /**
    * Whether each conversation has a socket of its own. A listener of kcp-go tells conversations
-   * apart by the address of their sender only, so it needs that. Default: false: they share one
+   * apart by the address of their sender only, so it needs that. Then each has its own congestion
+   * control, too: the network may send them over different paths. Default: false: they share one
    * socket.
    */
   ownSockets?: boolean;
@@ -62,7 +64,7 @@ export async function connectMux(options: MuxConnectOptions): Promise<Mux> {
   }
 
   async function another([first]: Connection[], i: number): Promise<Connection> {
-    if (!ownSockets) return connectBeside(first, (first.conv + i) >>> 0);
+    if (!ownSockets) return openBeside(first, i);
     const { conv: _conv, localPort: _port, ...others } = settings;
     return await connect({ ...others, hostname: first.remoteAddr.hostname });
   }

@@ -7,8 +7,9 @@ import { checkSessions, type MuxOptions, splitMuxOptions } from "./mux_options.t
 export interface MuxListenOptions extends ListenOptions, MuxOptions {
   /**
    * The most conversations from one address and port that become one mux, 1 to 256. They do if the
-   * peer was connected with the option `sessions`. Default: 1: each conversation is a mux of its
-   * own, and streams of the peer arrive all the same.
+   * peer was connected with the option `sessions`. They share congestion control and pacing, as on
+   * the side of the peer. Default: 1: each conversation is a mux of its own, with its own congestion
+   * control, and streams of the peer arrive all the same.
    */
   sessions?: number;
   /** How long (ms) a close may take to deliver what was written. Default: 5000. */

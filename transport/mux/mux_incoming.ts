@@ -1,5 +1,6 @@
 import { type Connection, partsOf } from "../connection/connection.ts";
 import type { UdpAddress } from "../connection/udp_address.ts";
+import { shareWith } from "./conversations.ts";
 import { addConnection, Mux } from "./mux.ts";
 import type { MuxOptions } from "./mux_options.ts";
 
@@ -132,7 +133,7 @@ export class MuxIncoming {
   }
 }
 
-/** The conversations of one address that become one mux. */
+/** The conversations of one address that become one mux. They share congestion control and pacing. */
 export class Group {
   readonly first: Connection;
   size = 1;
@@ -146,9 +147,12 @@ export class Group {
 
   /** Adds a conversation. */
   add(connection: Connection): void {
-    if (this.#refused || this.#mux?.state === "closed") connection.abort(REFUSAL);
-    else if (this.#mux) addConnection(this.#mux, connection);
-    else this.#others.push(connection);
+    if (this.#refused) connection.abort(REFUSAL);
+    else {
+      shareWith(this.first, connection);
+      if (this.#mux) addConnection(this.#mux, connection);
+      else this.#others.push(connection);
+    }
   }
 
   accept(options: MuxOptions & { client: boolean }): Mux {

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { addAbortSignal, Duplex, type DuplexOptions } from "node:stream";
-import { clearTimeout, setImmediate, setTimeout } from "node:timers";
+import { clearTimeout, setTimeout } from "node:timers";
 import { isIpv6 } from "../session/address.ts";
 import { lengthOf, upTo, without } from "./pieces.ts";
 import type { StreamConnection } from "./stream_connection.ts";
@@ -565,9 +565,7 @@ export class ConnectionDuplex<T extends StreamConnection = StreamConnection> ext
   /** Tells a write its error, which ends the stream. A reader that is at work gets its bytes before. */
   #failWrite(error: unknown, callback: Callback): void {
     this.#fail(error);
-    const reason = this.#failure ?? error as Error;
-    if (this.readableFlowing && !this.destroyed) setImmediate(() => callback(reason));
-    else callback(reason);
+    callback(this.#failure ?? error as Error);
   }
 
   #stopTimer(): void {

@@ -246,6 +246,17 @@ export class Session {
     this.onWake?.(this);
   }
 
+  /**
+   * Shares congestion control and pacing with another session of the same endpoint and peer: see {@linkcode
+   * Kcp.share}.
+   *
+   * @throws {TypeError} When this session has sent data, or shares with others already.
+   */
+  share(other: Session): void {
+    this.kcp.share(other.kcp);
+    for (const session of [this, other]) session.kcp.onTurn = () => session.onWake?.(session);
+  }
+
   /** When the session was created, in ms. */
   get createdAt(): number {
     return this.#createdAt;
@@ -606,6 +617,7 @@ export class Session {
     this.#payloadAtEnd = this.kcp.payloadIn;
     this.#memory?.update(0, false);
     this.#release();
+    this.kcp.stopSharing();
     // TIME-WAIT is long: acknowledgments need next to no memory.
     this.#keepsUnread = unread && this.readable;
     if (timeWait) this.#closing.startTimeWait(this.#now);

@@ -64,6 +64,7 @@ export function liveOptions(random: Random): KcpLiveOptions {
   const redundancy = random.fork("redundancy");
   if (redundancy.chance(0.3)) options.copies = redundancy.below(4);
   if (redundancy.chance(0.2)) options.rideAlong = 1 + redundancy.below(8);
+  if (redundancy.chance(0.2)) options.newCopies = 1 + redundancy.below(3);
   for (const name of Object.keys(options)) if (options[name] === undefined) delete options[name];
   return options;
 }

@@ -6,7 +6,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { EndpointOptions } from "../../../mod.ts";
 import type { LinkOptions } from "../../../transport/link/mod.ts";
-import { Mux, type MuxStream } from "../../../transport/mux.ts";
+import { Mux, MuxListener, type MuxStream } from "../../../transport/mux.ts";
+import { muxOver } from "../../../transport/mux/connect.ts";
+import { openBeside } from "../../../transport/mux/conversations.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { readExactly } from "../harness.ts";
 import { withMuxes } from "./face_pair.ts";
@@ -105,6 +107,61 @@ for (const bulks of [1, 20]) {
       const rate = (below.client.stats.payloadOut - before) / (network.now - start) * 1000;
       assert(rate >= 0.95e6, `${rate} bytes a second`);
     }, { kcp, link: { latency: 20 } });
+  });
+}
+
+for (const upward of [true, false]) {
+  const side = upward ? "client" : "server";
+  Deno.test(`mux: conversations share pacing, and take turns, at the ${side}`, async () => {
+    const network = new SimulatedNetwork({ seed: "sessions", link: { latency: 20 } });
+    const at = { hostname: "10.0.0.1", port: 80, pacingRate: 1e6 } as const;
+    const listener = new MuxListener(network.listen(at), { sessions: 4 });
+    await network.run(async () => {
+      const first = network.connect(at);
+      const beside = [1, 2, 3].map((i) => openBeside(first, i));
+      const ends = [muxOver([first, ...beside], { client: true }), await listener.accept()];
+      // The listener joins a conversation when its peer has shown that it has the address.
+      await network.delay(500);
+      assertEquals(ends.map(({ sessions }) => sessions), [4, 4]);
+      const [sender, receiver] = upward ? ends : ends.toReversed();
+      const got = [0, 0, 0];
+      for (let i = 0; i < 3; i++) {
+        const bulk = await sender.createBidirectionalStream({
+          sendGroup: sender.createSendGroup(),
+        });
+        bulk.writeAll(new Uint8Array(10_000_000)).catch(() => {});
+        const reading = await receiver.accept();
+        reading.onReadable = () => {
+          const buffer = new Uint8Array(65_536);
+          for (let count; (count = reading.tryRead(buffer));) got[i] += count;
+        };
+      }
+      const sendGroup = sender.createSendGroup();
+      const urgent = await sender.createBidirectionalStream({ sendGroup });
+      await urgent.writeAll(new Uint8Array(1));
+      const arriving = await receiver.accept();
+      await readExactly(arriving, 1);
+      await network.delay(1000);
+      const before = [...got], start = network.now;
+      let longest = 0;
+      for (let i = 0; i < 100; i++) {
+        await network.delay(13.7);
+        const sentAt = network.now;
+        urgent.writeAll(new Uint8Array(1024));
+        await readExactly(arriving, 1024);
+        longest = Math.max(longest, network.now - sentAt);
+      }
+      // The path takes 20 ms, the message about 1.1 ms, and a turn two segments of 1.4 ms.
+      assert(longest <= 20 + 1.1 + 2 * 1.4 + 1.4 + 0.6, `${longest} ms`);
+      const rates = got.map((bytes, i) => (bytes - before[i]) / (network.now - start) * 1000);
+      const sum = rates[0] + rates[1] + rates[2];
+      assert(sum > 0.9e6 && sum < 1e6, `${sum} bytes a second together`);
+      for (const rate of rates) assert(Math.abs(3 * rate / sum - 1) < 0.05, `${rates}`);
+      for (const end of ends) end.abort();
+      await Promise.allSettled(ends.map(({ closed }) => closed));
+      listener.stop();
+      await listener.closed;
+    }, 600_000);
   });
 }
 

@@ -7,7 +7,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { type EndpointOptions, turbo } from "../../../mod.ts";
 import { Random } from "../../../transport/link/random.ts";
-import { Mux, type MuxOptions, type MuxStream } from "../../../transport/mux.ts";
+import { MuxListener, type MuxOptions, type MuxStream } from "../../../transport/mux.ts";
+import { muxOver } from "../../../transport/mux/connect.ts";
+import { openBeside } from "../../../transport/mux/conversations.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 
 /** The bytes of a stream: they tell their place and their stream. */
@@ -140,13 +142,18 @@ async function run(seed: number): Promise<void> {
   const listener = network.listen({ ...at, ...kcp });
   await network.run(async () => {
     const below = network.connect({ ...at, ...kcp });
-    const client = new Mux(below, { ...mux, client: true });
-    const server = new Mux(await listener.accept(), { ...serverOptions, client: false });
+    const sessions = random.chance(0.5) ? 1 : 2 + random.below(4);
+    const beside = Array.from({ length: sessions - 1 }, (_, i) => openBeside(below, i + 1));
+    const client = muxOver([below, ...beside], { ...mux, client: true });
+    const muxes = new MuxListener(listener, { ...serverOptions, sessions });
+    const server = await muxes.accept();
+    const groups = [undefined, undefined, client.createSendGroup(), "files"];
     const count = 1 + random.below(12);
     const jobs: Promise<void>[] = [];
     for (let i = 0; i < count; i++) {
       const [opener, other] = random.chance(0.7) ? [client, server] : [server, client];
-      const near = await opener.createBidirectionalStream({ sendOrder: random.below(3) });
+      const settings = { sendOrder: random.below(3), sendGroup: groups[random.below(4)] };
+      const near = await opener.createBidirectionalStream(settings);
       const far = await other.accept();
       for (const [from, to, name] of [[near, far, 2 * i], [far, near, 2 * i + 1]] as const) {
         const length = random.chance(0.2) ? 0 : random.below(random.chance(0.2) ? 500_000 : 50_000);

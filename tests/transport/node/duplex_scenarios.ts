@@ -283,6 +283,23 @@ async function lastBytes(runtime: Runtime): Promise<void> {
   });
 }
 
+async function failedWrite(runtime: Runtime): Promise<void> {
+  await withPair(runtime, async ({ client, server }) => {
+    let got = "";
+    server.on("data", (chunk) => got += chunk);
+    server.pause();
+    client.write("read this first");
+    await client.connection.drained();
+    client.destroy(new Error("Gone"));
+    await assertRejects(() => server.connection.closed, Error, "Gone");
+    server.resume();
+    const failed = new Promise((resolve) => server.write("too late", resolve));
+    const [error] = await once(server, "error");
+    assertEquals([error.message.includes("Gone"), got], [true, "read this first"]);
+    assert(await failed instanceof Error);
+  });
+}
+
 async function nobodyReads(runtime: Runtime): Promise<void> {
   await withPair(runtime, async ({ client, server }) => {
     const { seen, closed } = eventsOf(server);
@@ -308,6 +325,8 @@ async function closedBelow(runtime: Runtime): Promise<void> {
 async function destroyDelivers(runtime: Runtime): Promise<void> {
   await withPair(runtime, async ({ client, server }) => {
     const reading = textOf(server);
+    let atClose = "";
+    client.on("close", () => atClose = client.connection.state);
     client.write("all of ");
     client.write("this");
     client.destroySoon();
@@ -316,6 +335,7 @@ async function destroyDelivers(runtime: Runtime): Promise<void> {
     await finished(server);
     // `close` means that everything is delivered.
     if (!client.closed) await once(client, "close");
+    assertEquals(atClose, "closed");
     await client.connection.closed;
   });
 }
@@ -554,6 +574,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "destroy with an error aborts the connection, and the peer gets the reason": abort,
   "a pipeline that fails aborts the connection": pipelineFails,
   "what arrived before the failure is read before its error": lastBytes,
+  "a failed write does not take what has arrived from a reader": failedWrite,
   "a failure is told to a stream that nobody reads": nobodyReads,
   "the connection is closed below the stream": closedBelow,
   "destroySoon and close: everything is delivered": destroyDelivers,
