@@ -12,6 +12,7 @@
  * - `/node`: sockets of Node.js with options;
  * - `/mux`: many streams over one connection;
  * - `/linux`: the faster UDP sockets for Deno on Linux, which `deno run -A` uses by itself;
+ * - `/webtransport` and `/webrtc`: connections of pages in browsers;
  * - `/simulated`: a simulated network, to test applications;
  * - `/deno`: the UDP socket of Deno, and a proxy that makes a real network worse;
  * - `/kcp`: the protocol as a state machine without I/O, and the congestion controllers;

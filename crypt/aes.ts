@@ -69,8 +69,8 @@ function expandKey(sbox: Uint8Array, key: Uint8Array): Int32Array {
 /**
  * The AES block cipher of FIPS 197: 16-byte blocks, keys of 16, 24 or 32 bytes.
  *
- * The one of `@noble/ciphers` is not used: its tables of 1 MiB take 5 ms at import, and it
- * encrypts packets no faster.
+ * The one of `@noble/ciphers` is not used: its tables of 1 MiB take 5 ms at import. In CFB mode it
+ * encrypts 190 MB/s on Deno, this class 275 MB/s.
  *
  * It looks bytes up in tables, so its time depends a little on key and data. An attacker who runs
  * code on the same CPU may learn the key from this.

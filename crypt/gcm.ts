@@ -109,8 +109,8 @@ class Ghash {
 
 /**
  * GCM without a kernel. The GCM of `@noble/ciphers` is not used because it expands the key and
- * builds the tables of GHASH for each message: with packets of 1400 bytes it seals 31 MB/s, this
- * class 95 MB/s or more.
+ * builds the tables of GHASH for each message: with packets of 1400 bytes it seals 43 MB/s on Deno,
+ * this class 172 MB/s.
  */
 class PortableGcm {
   readonly #aes: Aes;

@@ -717,6 +717,7 @@ export class Kcp {
       } else if (cmd === CMD_WINS) {
         const mark = view.getUint8(at + FRG);
         sender.handleWindowReport(mark, ts);
+        origin.noteKind();
         if (isMarked(mark)) {
           receiver.quote(0, sn);
           if (sender.peerOpening) receiver.noteOpening(sn);

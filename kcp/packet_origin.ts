@@ -61,6 +61,8 @@ export class PacketOrigin {
   #resumeAt = -Infinity;
   /** The peer is not asked for its clock again before this time, in ms. */
   #clockAskAt = -Infinity;
+  /** Whether the peer may have restarted, and is asked of what kind it is. */
+  #suspected = false;
 
   constructor(
     arena: Arena,
@@ -113,7 +115,16 @@ export class PacketOrigin {
     // While the kind of the peer is unknown, the packet may be a late one of the incarnation before. The
     // answer tells the kind, and the first segment comes again.
     sender.challenge();
+    // It does not if the `una` of this end has acknowledged it meanwhile.
+    this.#suspected = receiver.initiator;
     return receiver.peerRestarted;
+  }
+
+  /** Takes note of the answer that tells the kind of the peer. */
+  noteKind(): void {
+    if (!this.#suspected || this.#sender.extended === null) return;
+    this.#suspected = false;
+    if (!this.#sender.extended) this.#receiver.peerRestarted = true;
   }
 
   /**

@@ -173,7 +173,14 @@ export class Receiver {
       return;
     }
     if (ahead < 0) {
-      if (!recovered) counters.duplicates++;
+      if (!recovered) {
+        counters.duplicates++;
+        if (sn === this.#initialSn && this.#isOther(ts, offset, length)) {
+          // If the peer is asked, it sends the segment again beside its answer.
+          this.restartSign = true;
+          return;
+        }
+      }
     } else {
       if (length > this.#largest) this.#largest = length;
       const { headFragments } = buffer;
@@ -250,6 +257,15 @@ export class Receiver {
     } else {
       this.restartSign ||= !incarnation.known;
     }
+  }
+
+  /**
+   * Whether a copy of the first segment is of another incarnation, though the clock continues: one that
+   * starts at 0 continues that of an earlier incarnation for some time. Then the data tells them apart.
+   */
+  #isOther(ts: number, offset: number, length: number): boolean {
+    return this.initiator && !this.#partial &&
+      this.incarnation.differs(this.#arena.bytes, ts, offset, length, this.#clock.now);
   }
 
   /** Takes the clock of a peer that opens the conversation, before its first segment. */

@@ -14,6 +14,8 @@ const ENTRIES = [
   "transport/linux.ts",
   "transport/mux.ts",
   "transport/node.ts",
+  "transport/webrtc.ts",
+  "transport/webtransport.ts",
 ];
 const SIMULATED = "transport/simulated.ts";
 

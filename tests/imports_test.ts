@@ -42,6 +42,8 @@ const BELOW: Record<string, string[]> = {
     "transport/linux",
   ],
   "transport/node": ["kcp", "transport/session", "transport/connection"],
+  "transport/webtransport": ["kcp", "transport/session", "transport/connection"],
+  "transport/webrtc": ["kcp", "transport/session", "transport/connection"],
   "transport/runtime": [
     "transport/session",
     "transport/connection",
@@ -79,6 +81,8 @@ const ENTRIES = [
   "mux.ts",
   "node.ts",
   "simulated.ts",
+  "webrtc.ts",
+  "webtransport.ts",
 ];
 
 /**
@@ -96,6 +100,8 @@ const ANY_RUNTIME = [
   "./linux",
   "./mux",
   "./simulated",
+  "./webtransport",
+  "./webrtc",
 ];
 
 /** The modules of transport/link/ that know of links alone, not of connections. */

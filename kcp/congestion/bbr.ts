@@ -320,7 +320,7 @@ export class BbrController implements CongestionController {
     const { bounds, loss, mss } = path;
     if (this.#pipe.full) this.#pipeFilled = true;
     else if (
-      (this.#rounds.begins || path.queued && this.#rounds.count > 1) &&
+      (this.#rounds.begins || path.queue > path.minRtt.value && this.#rounds.count > 1) &&
       this.#lossRounds.congested && (path.queued || loss.isKnown(mss)) &&
       path.isExcess(sample.lost, sample.txInFlight, loss.lowest)
     ) {

@@ -19,6 +19,12 @@ const QUEUE_MAX = 5;
 const QUEUE_PART = 1 / 16;
 /** A queue is longer than the noise of the round trips by this factor. */
 const QUEUE_NOISE = 3;
+/** The factor where the queue stayed though the flow has slowed down: the noise is jitter of the path. */
+const JITTER_NOISE = 4;
+/** The flow has slowed down below this part of the bandwidth. */
+const SLOWED = 0.9;
+/** Less noise than this is no jitter, in ms. */
+const LEAST_JITTER = 1;
 /** Losses are found up to this part of a round trip late. So long they stay in flight. */
 const LATE_LOSS = 0.5;
 
@@ -67,16 +73,32 @@ export class Path {
 
   /** How long a queue has stood, in ms. */
   get queue(): number {
-    const queue = this.standing.value - this.minRtt.value;
+    const { longValue, value } = this.standing;
+    const queue = (this.#jitters ? longValue : value) - this.minRtt.value;
     return queue > 0 && queue < Infinity ? queue : 0;
   }
 
   /** A queue of this many ms is one. */
   get queueThreshold(): number {
+    return this.#threshold(this.#jitters ? JITTER_NOISE : QUEUE_NOISE);
+  }
+
+  #threshold(noiseFactor: number): number {
     const part = Math.min(QUEUE_MAX, this.minRtt.value * QUEUE_PART);
     const bw = this.bandwidth.value;
-    const noise = QUEUE_NOISE * this.standing.noise;
+    const noise = noiseFactor * this.standing.noise;
     return Math.max(QUEUE_MIN, part, noise, bw > 0 ? 2 * this.mss / bw : 0);
+  }
+
+  /**
+   * Whether what looks like a queue may be jitter: round trips differ, and the flow has slowed down. Then
+   * only what stands for two round trips is a queue. Otherwise all losses on such a path would seem to be
+   * congestion. Where others keep a queue, theirs stands for longer.
+   */
+  get #jitters(): boolean {
+    return this.standing.noise > LEAST_JITTER &&
+      this.bounds.bandwidth < SLOWED * this.bandwidth.value &&
+      this.residual <= this.#threshold(QUEUE_NOISE);
   }
 
   /** Whether a queue stands. */

@@ -2,6 +2,8 @@
 const SLOT = 1 / 4;
 /** Shortest slot in ms: acknowledgments arrive in bunches. */
 const MIN_SLOT = 1;
+/** Slots of {@linkcode StandingRtt.longValue}: two round trips. */
+const SLOTS = 8;
 /** Weight of a sample in the smoothed round-trip time. RFC 6298 §2: 1/8. */
 const WEIGHT = 1 / 8;
 /** Weight of a difference in the noise. */
@@ -21,8 +23,11 @@ export class StandingRtt {
   #sampleNoise = 0;
   #slotNoise = 0;
   #before = -1;
+  /** The smallest sample of the present slot and of those before it, in ms. */
   #slot = Infinity;
-  #last = Infinity;
+  readonly #slots = new Float64Array(SLOTS).fill(Infinity);
+  #at = 0;
+  #leastOfSlots = Infinity;
   #slotEnds = -Infinity;
 
   /** Notes a sample in ms. */
@@ -32,19 +37,27 @@ export class StandingRtt {
       this.#sampleNoise += (Math.abs(rtt - this.#before) - this.#sampleNoise) * NOISE_WEIGHT;
     }
     this.#before = rtt;
-    if (now >= this.#slotEnds) {
-      const change = Math.abs(this.#slot - this.#last);
-      if (change < Infinity) this.#slotNoise += (change - this.#slotNoise) * NOISE_WEIGHT;
-      this.#last = this.#slot;
-      this.#slot = Infinity;
-      this.#slotEnds = now + Math.max(MIN_SLOT, this.smoothed * SLOT);
-    }
+    if (now >= this.#slotEnds) this.#endSlot(now);
     if (rtt < this.#slot) this.#slot = rtt;
+  }
+
+  #endSlot(now: number): void {
+    const slots = this.#slots;
+    const change = Math.abs(this.#slot - slots[this.#at]);
+    if (change < Infinity) this.#slotNoise += (change - this.#slotNoise) * NOISE_WEIGHT;
+    this.#at = (this.#at + 1) % SLOTS;
+    slots[this.#at] = this.#slot;
+    let least = Infinity;
+    for (let i = 0; i < SLOTS; i++) if (slots[i] < least) least = slots[i];
+    this.#leastOfSlots = least;
+    this.#slot = Infinity;
+    this.#slotEnds = now + Math.max(MIN_SLOT, this.smoothed * SLOT);
   }
 
   /** Forgets the samples: the path has become another one. */
   reset(): void {
-    this.#slot = this.#last = Infinity;
+    this.#slot = this.#leastOfSlots = Infinity;
+    this.#slots.fill(Infinity);
   }
 
   /** By how many ms round trips differ for no reason. */
@@ -54,6 +67,11 @@ export class StandingRtt {
 
   /** The smallest recent sample in ms. Infinity before the first one. */
   get value(): number {
-    return Math.min(this.#slot, this.#last);
+    return Math.min(this.#slot, this.#slots[this.#at]);
+  }
+
+  /** The smallest sample of two round trips in ms: jitter of tens of ms raises all samples of a shorter time. */
+  get longValue(): number {
+    return Math.min(this.#slot, this.#leastOfSlots);
   }
 }

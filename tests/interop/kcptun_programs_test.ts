@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readRelayed, relayed } from "../../examples/kcptun/proxy/socks5.ts";
 import { openUdp, type UdpPort } from "../../examples/kcptun/proxy/udp.ts";
-import { KcptunProgram } from "./kcptun/programs.ts";
+import { ourCommand, startOurs as start } from "./kcptun/programs.ts";
 import { freeUdpPort } from "./kcptun/tunnels.ts";
 import {
   closeConn,
@@ -21,24 +21,10 @@ import {
   writeAll,
 } from "../examples/kcptun/tcp.ts";
 
-const folder = new URL("../../examples/kcptun/", import.meta.url);
-const map = new URL("../std/import_map.json", import.meta.url);
-
-/** The arguments of `deno` that run a program, and those of the program. */
-function command(side: "client" | "server", args: readonly string[]): string[] {
-  const file = new URL(`${side}.ts`, folder).pathname;
-  return ["run", "-A", "--no-check", `--import-map=${map.pathname}`, file, ...args];
-}
-
-/** Starts a program, and waits until it listens. */
-async function start(side: "client" | "server", args: readonly string[]): Promise<KcptunProgram> {
-  return await KcptunProgram.run(Deno.execPath(), command(side, args), /listening on: .*\n/);
-}
-
 /** Runs a program to its end. */
 async function output(side: "client" | "server", args: readonly string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: command(side, args),
+    args: ourCommand(side, args),
     env: { NO_COLOR: "1" },
   }).output();
   const decoder = new TextDecoder();

@@ -551,6 +551,27 @@ Deno.test("incarnation: an end that opened tells a late first segment from a res
   }
 });
 
+Deno.test("incarnation: a peer that restarts and starts its clock at 0 is noticed by its first data", () => {
+  for (const kind of ["known", "asked", "own"] as const) {
+    const { a, ts } = dialled();
+    if (kind === "known") a.input(10, { cmd: WINS });
+    a.input(10, { cmd: ACK, sn: 0, ts, una: 1 }, { sn: 0, ts: 1000, una: 1, data: pattern(9) });
+    // The same segment again, as after a lost acknowledgment.
+    a.input(20, { sn: 0, ts: 1000, una: 1, data: pattern(9) });
+    a.segments(20);
+    assert(!a.kcp.peerRestarted);
+    // The clock of a young process continues that of the process before it.
+    a.input(30, { sn: 0, ts: 40, una: 1, data: pattern(10) });
+    assertEquals(a.kcp.peerRestarted, kind === "known", kind);
+    assertEquals(acked(a, 40), [], "the segment is acknowledged");
+    if (kind === "known") continue;
+    // It does not come again: the una of this end has acknowledged it.
+    const mark = kind === "own" ? { frg: EXTENDED, sn: 1020, ts } : {};
+    a.input(50, { cmd: WINS, una: 1, ...mark });
+    assertEquals(a.kcp.peerRestarted, kind === "asked", kind);
+  }
+});
+
 Deno.test("incarnation: a second incarnation that has heard this end gets no una of the first", () => {
   for (const restarted of [true, false]) {
     const { a, ts } = dialled();

@@ -36,6 +36,8 @@ interface Message {
 
 /** A call that waits for its answer. */
 interface Call {
+  /** The session of the page that is called. */
+  readonly session: string | undefined;
   resolve(result: Record<string, unknown>): void;
   reject(error: Error): void;
 }
@@ -130,7 +132,7 @@ export class Chromium implements AsyncDisposable {
   ): Promise<Record<string, unknown>> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#calls.set(id, { resolve, reject });
+      this.#calls.set(id, { session: sessionId, resolve, reject });
       this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
     });
   }
@@ -138,12 +140,23 @@ export class Chromium implements AsyncDisposable {
   #take({ id, method, sessionId, params, result, error }: Message): void {
     if (id === undefined) {
       if (sessionId !== undefined) this.#pages.get(sessionId)?.tell(method!, params ?? {});
+      else if (method === "Target.detachedFromTarget") this.#forget(params!.sessionId as string);
       return;
     }
     const call = this.#calls.get(id);
     this.#calls.delete(id);
     if (error) call?.reject(new Error(`Chromium refuses: ${error.message}`));
     else call?.resolve(result ?? {});
+  }
+
+  /** A page has been closed, or its process has died. Its calls get no answer. */
+  #forget(session: string): void {
+    this.#pages.delete(session);
+    for (const [id, call] of this.#calls) {
+      if (call.session !== session) continue;
+      this.#calls.delete(id);
+      call.reject(new Error("The page is closed"));
+    }
   }
 
   /** Ends Chromium, waits for it, and removes its profile. */

@@ -304,8 +304,8 @@ export class Connection implements AsyncDisposable, Disposable {
   }
 
   /**
-   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `bun`, `simulated`, or
-   * `own` for a socket of the application.
+   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `bun`, `webtransport`,
+   * `webrtc`, `simulated`, or `own` for a socket of the application.
    *
    * @example
    * ```ts
@@ -1193,7 +1193,8 @@ export class Connection implements AsyncDisposable, Disposable {
    * Calls {@linkcode Connection.close}, then waits until the connection has ended, with or without
    * an error. On the side that called `connect`, it also waits until the socket is closed: three
    * retransmission timeouts, in which a peer that missed the last acknowledgment is answered, and up
-   * to a second if the peer has not ended its stream.
+   * to a second if the peer has not ended its stream. If other connections use the socket, it stays open
+   * for them.
    *
    * @example
    * ```ts
@@ -1212,7 +1213,7 @@ export class Connection implements AsyncDisposable, Disposable {
     if (!this.#ownsSocket) return;
     // The process must not end while it waits.
     this.#driver.ref();
-    await this.#driver.closed;
+    await this.#driver.over(this.#session);
   }
 
   #readRules(options: OperationOptions): OperationRules {

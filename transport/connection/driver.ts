@@ -7,6 +7,7 @@ import type { Arena } from "../../kcp/arena.ts";
 import { PacketBatch, type PacketBatchOptions } from "../../kcp/packet_batch.ts";
 import { isPortZero } from "../session/address.ts";
 import type { Endpoint } from "../session/endpoint.ts";
+import type { Session } from "../session/session.ts";
 import { ConnectionError } from "../session/errors.ts";
 import { EXITED } from "../session/reset.ts";
 import { type Timed, TimerHeap } from "../session/timer_heap.ts";
@@ -181,6 +182,8 @@ export class Driver {
   #isClosed = false;
   /** Whether to close the socket when the last session has ended. */
   #closesWhenIdle = false;
+  /** What waits for the end of a session: called after each run. */
+  #waitsForOver: (() => void)[] = [];
 
   constructor(endpoint: Endpoint, socket: DatagramSocket, clock: Clock, rateLimit?: RateLimit) {
     this.endpoint = endpoint;
@@ -244,6 +247,17 @@ export class Driver {
   unref(): void {
     this.socket.unref();
     this.#clock.unref();
+  }
+
+  /**
+   * Waits until a session neither sends nor answers anything more. After the last one, waits until the
+   * socket is closed, if it is to be.
+   */
+  async over(session: Session): Promise<void> {
+    while (!session.over && !this.#isClosed) {
+      await new Promise<void>((resolve) => this.#waitsForOver.push(resolve));
+    }
+    if (this.#closesWhenIdle && this.endpoint.size === 0) await this.closed;
   }
 
   /** Closes the socket when the last session has ended. */
@@ -322,6 +336,11 @@ export class Driver {
     }
     if (this.#closesWhenIdle && endpoint.size === 0) this.#close();
     else this.#arm();
+    if (this.#waitsForOver.length > 0) this.#tellOver();
+  }
+
+  #tellOver(): void {
+    for (const resolve of this.#waitsForOver.splice(0)) resolve();
   }
 
   /**
@@ -395,6 +414,7 @@ export class Driver {
     this.#calls.clear();
     this.#turns?.leave(this.#waiter);
     this.ledger.close();
+    this.#tellOver();
     const closing = this.socket.close();
     if (closing) closing.then(this.#resolveClosed);
     else this.#resolveClosed();

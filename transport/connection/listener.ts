@@ -136,8 +136,8 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
   }
 
   /**
-   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `bun`, `simulated`, or
-   * `own` for a socket of the application.
+   * The kind of socket that carries the packets: `deno`, `linux`, `node`, `bun`, `webtransport`,
+   * `webrtc`, `simulated`, or `own` for a socket of the application.
    *
    * @example
    * ```ts

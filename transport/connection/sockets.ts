@@ -30,7 +30,7 @@ export function listenOn(
 }
 
 /** The default of `keepAlive` for connections that this side opens, in ms. */
-const DIALLED_KEEP_ALIVE = 15_000;
+export const DIALLED_KEEP_ALIVE = 15_000;
 
 /**
  * Opens a connection on a socket of any kind. It sends nothing before the first write.

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { addAbortSignal, Duplex, type DuplexOptions } from "node:stream";
-import { clearTimeout, setImmediate, setTimeout } from "node:timers";
+import { clearTimeout, setTimeout } from "node:timers";
 import { isIpv6 } from "../session/address.ts";
 import { lengthOf, upTo, without } from "./pieces.ts";
 import type { StreamConnection } from "./stream_connection.ts";
@@ -36,10 +36,8 @@ export interface ToDuplexOptions extends
   signal?: AbortSignal;
 }
 
-/** Bytes of the memory that many chunks share, and the largest chunk. */
-const SLAB = 65_536;
-/** A slab with less room than this is not filled further: chunks would become small. */
-const MIN_CHUNK = 4096;
+/** Bytes of the largest chunk. */
+const MAX_CHUNK = 65_536;
 /** Bytes that are written between two looks at the idle time. */
 const MAX_WRITE = 262_144;
 const NOTHING = new Uint8Array(0);
@@ -123,9 +121,6 @@ export class ConnectionDuplex<T extends StreamConnection = StreamConnection> ext
    * ```
    */
   readonly connecting: boolean = false;
-  #slab: Buffer | null = null;
-  /** Bytes of the slab that are in use. */
-  #used = 0;
   /** Whether the stream has room for more chunks. */
   #wanted = false;
   #pulling = false;
@@ -470,7 +465,6 @@ export class ConnectionDuplex<T extends StreamConnection = StreamConnection> ext
     this.#stopTimer();
     const { connection } = this;
     connection.onReadable = null;
-    this.#slab = null;
     // A connection that has failed by itself is not aborted: the peer would get a wrong reason.
     if (error && error !== this.#failure) {
       connection.abort(error instanceof Error ? error : String(error));
@@ -498,11 +492,7 @@ export class ConnectionDuplex<T extends StreamConnection = StreamConnection> ext
 
   /** Moves one chunk. False if nothing more can be moved now. */
   #take(): boolean {
-    if (this.#slab === null || SLAB - this.#used < MIN_CHUNK) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB);
-      this.#used = 0;
-    }
-    const room = this.#slab.subarray(this.#used);
+    room ??= Buffer.allocUnsafeSlow(MAX_CHUNK);
     let count: number | null;
     try {
       count = this.connection.tryRead(room);
@@ -513,14 +503,12 @@ export class ConnectionDuplex<T extends StreamConnection = StreamConnection> ext
     if (count === 0) return false;
     if (count === null) {
       this.#inputEnded = true;
-      this.#slab = null;
       this.push(null);
       return false;
     }
-    this.#used += count;
     this.bytesRead += count;
     this.#idleTimer?.refresh();
-    this.#wanted = this.push(room.subarray(0, count));
+    this.#wanted = this.push(chunkOf(room, count));
     return true;
   }
 
@@ -577,15 +565,26 @@ export class ConnectionDuplex<T extends StreamConnection = StreamConnection> ext
   /** Tells a write its error, which ends the stream. A reader that is at work gets its bytes before. */
   #failWrite(error: unknown, callback: Callback): void {
     this.#fail(error);
-    const reason = this.#failure ?? error as Error;
-    if (this.readableFlowing && !this.destroyed) setImmediate(() => callback(reason));
-    else callback(reason);
+    callback(this.#failure ?? error as Error);
   }
 
   #stopTimer(): void {
     if (this.#idleTimer) clearTimeout(this.#idleTimer);
     this.#idleTimer = null;
   }
+}
+
+/** Where all streams read into; null if it was given away. */
+let room: Buffer | null = null;
+
+/**
+ * The first bytes of the room. If they fill most of it, they are not copied: the room is given away.
+ * So a chunk keeps little more memory than it has bytes, and an idle stream keeps none.
+ */
+function chunkOf(full: Buffer, count: number): Buffer {
+  if (count < MAX_CHUNK / 2) return Buffer.from(full.subarray(0, count));
+  room = null;
+  return full.subarray(0, count);
 }
 
 /** Is called with the error of an operation, or without one when it is done. */

@@ -1,17 +1,16 @@
 // Pages: 4
 //
-// Snappy blocks and CRC-32C in AssemblyScript, for WebAssembly with SIMD.
+// Snappy blocks in AssemblyScript, for WebAssembly with SIMD. Their checksum is in crc32c.as.ts.
 //
 // Sources: the descriptions of the Snappy format and of the Snappy framing format, which come with
-// the reference implementation; G. Castagnoli, S. Bräuer, M. Herrmann, "Optimization of Cyclic
-// Redundancy-Check Codes with 24 and 32 Parity Bits", 1993, for the polynomial of CRC-32C.
+// the reference implementation.
 //
-// The memory holds the tables of the checksum, the hash table, the input and the output. Copies go
-// in steps of 8 or 16 bytes, so they may write up to 15 bytes behind their end. Both areas have room
-// for that.
+// The memory holds the tables and the last bytes of the checksum, the hash table, the input and the
+// output. Copies go in steps of 8 or 16 bytes, so they may write up to 15 bytes behind their end.
+// Both areas have room for that. Both are work areas of the checksum, too: zeros are before them.
 
-/** 16 tables of 256 entries. Table k is for a byte with k bytes after it. */
-const TABLES: usize = 0;
+import { crc32c, fillTables } from "./crc32c.as";
+
 /** 2^14 entries of 16 bits: the last position of each hash. */
 const HASHES: usize = 16_384;
 /** The input: at most 76,494 bytes, the longest chunk. */
@@ -30,43 +29,14 @@ const CORRUPT: i32 = -1;
 /** The block is valid, but its checksum is another one. */
 const WRONG_CHECKSUM: i32 = -2;
 
-// @ts-ignore: decorator
-@inline
-function entry(k: usize, word: u64, j: i32): u32 {
-  return load<u32>(TABLES + 1024 * k + ((<usize> (word >> (8 * j)) & 255) << 2));
-}
-
-/** Fills the tables of the checksum. It is called once. */
+/** Prepares the memory. It is called once. */
 export function begin(): void {
-  for (let byte: u32 = 0; byte < 256; byte++) {
-    let remainder = byte;
-    for (let bit = 0; bit < 8; bit++) {
-      remainder = remainder >> 1 ^ (remainder & 1 ? 0x82f63b78 : 0);
-    }
-    store<u32>(TABLES + (byte << 2), remainder);
-  }
-  for (let i: usize = 1024; i < 16_384; i += 4) {
-    const before = load<u32>(TABLES + i - 1024);
-    store<u32>(TABLES + i, before >> 8 ^ load<u32>(TABLES + ((before & 255) << 2)));
-  }
+  fillTables();
 }
 
 /** The masked CRC-32C of `length` bytes: rotated by 15 bits, plus a constant. */
-function checksum(at: usize, length: u32): u32 {
-  let crc: u32 = 0xffffffff;
-  const end = at + length;
-  for (; at + 16 <= end; at += 16) {
-    const a = load<u64>(at) ^ <u64> crc;
-    const b = load<u64>(at, 8);
-    crc = entry(15, a, 0) ^ entry(14, a, 1) ^ entry(13, a, 2) ^ entry(12, a, 3) ^
-      entry(11, a, 4) ^ entry(10, a, 5) ^ entry(9, a, 6) ^ entry(8, a, 7) ^
-      entry(7, b, 0) ^ entry(6, b, 1) ^ entry(5, b, 2) ^ entry(4, b, 3) ^
-      entry(3, b, 4) ^ entry(2, b, 5) ^ entry(1, b, 6) ^ entry(0, b, 7);
-  }
-  for (; at < end; at++) {
-    crc = crc >> 8 ^ load<u32>(TABLES + (((crc ^ load<u8>(at)) & 255) << 2));
-  }
-  return rotr(~crc, 15) + 0xa282ead8;
+function checksum(at: usize, length: u32, work: usize): u32 {
+  return rotr(crc32c(at, length, work), 15) + 0xa282ead8;
 }
 
 /** Copies bytes in steps of 16. The areas must not overlap within 16 bytes. */
@@ -196,7 +166,8 @@ export function encode(length: u32): u32 {
     size = length;
   }
   store<u32>(OUTPUT, (plain ? 1 : 0) | (size + 4) << 8);
-  store<u32>(OUTPUT, checksum(INPUT, length), 4);
+  // The input is needed no more.
+  store<u32>(OUTPUT, checksum(INPUT, length, INPUT), 4);
   return size + 8;
 }
 
@@ -206,7 +177,8 @@ export function encode(length: u32): u32 {
  * @returns The number of bytes behind the checksum, or an error.
  */
 export function check(length: u32): i32 {
-  return checksum(INPUT + 4, length - 4) === load<u32>(INPUT) ? length - 4 : WRONG_CHECKSUM;
+  const wanted = load<u32>(INPUT);
+  return checksum(INPUT + 4, length - 4, OUTPUT) === wanted ? length - 4 : WRONG_CHECKSUM;
 }
 
 /**
@@ -272,5 +244,6 @@ export function decode(length: u32): i32 {
     to = after;
   }
   if (to !== last) return CORRUPT;
-  return checksum(OUTPUT, size) === load<u32>(INPUT) ? <i32> size : WRONG_CHECKSUM;
+  const wanted = load<u32>(INPUT);
+  return checksum(OUTPUT, size, INPUT) === wanted ? <i32> size : WRONG_CHECKSUM;
 }

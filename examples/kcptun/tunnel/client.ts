@@ -54,7 +54,7 @@ export class TunnelClient {
       now: () => performance.now(),
       log,
     });
-    this.#ticker = setInterval(() => this.#tick(), TICK);
+    this.#ticker = setInterval(() => this.#pool.tick(), TICK);
     this.#accepting = acceptAll(listener, (conn) => this.#carry(conn), log);
   }
 
@@ -107,11 +107,6 @@ export class TunnelClient {
       (error) => this.#log(`session ended: ${from} -> ${to}: ${error.message}`),
     );
     return session;
-  }
-
-  #tick(): void {
-    for (const session of this.#pool.sessions) void session.silent;
-    this.#pool.tick();
   }
 
   /** A stream to the server. It waits as long as there is no session. */

@@ -5,7 +5,7 @@ import type { CommonSettings } from "../settings/settings.ts";
 import { CompressedConn } from "../snappy/compressed_conn.ts";
 import { muxOptions } from "./kcp_options.ts";
 import { AnswerWatch } from "./answer_watch.ts";
-import type { PooledSession } from "./session_pool.ts";
+import type { PooledSession, Silence } from "./session_pool.ts";
 import { SilenceWatch } from "./silence_watch.ts";
 
 /** Streams over one KCP connection, compressed or not. */
@@ -38,16 +38,31 @@ export class TunnelSession implements PooledSession {
     return this.mux.state !== "open" || this.connection.state === "closed";
   }
 
-  get silent(): boolean {
+  get silence(): Silence | null {
     const now = performance.now();
     const { lastHeard, rtt, stats: { inFlight } } = this.connection;
     const { dataSent, bytesReceived } = this.mux.stats;
-    const packets = this.#packets.note(now, inFlight > 0, lastHeard, rtt);
-    return this.#answers.note(now, dataSent, bytesReceived) || packets;
+    const answers = this.#answers.note(now, dataSent, bytesReceived);
+    if (this.#packets.note(now, inFlight > 0, lastHeard, rtt)) return "packets";
+    return answers ? "streams" : null;
+  }
+
+  get heard(): boolean {
+    return this.connection.lastHeard !== Infinity;
   }
 
   get streams(): number {
     return this.mux.stats.streams;
+  }
+
+  ask(): void {
+    // A session that was never heard asks, one that waits for acknowledgments sends again at once.
+    this.connection.opened.catch(() => {});
+    this.connection.resume();
+  }
+
+  abort(reason: string): void {
+    this.connection.abort(reason);
   }
 
   close(): void {

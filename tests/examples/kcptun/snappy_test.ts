@@ -2,7 +2,12 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { crc32 } from "../../../crypt/crc32.ts";
 import { SnappyDecoder, SnappyError } from "../../../examples/kcptun/snappy/decoder.ts";
 import { SnappyEncoder, STREAM_IDENTIFIER } from "../../../examples/kcptun/snappy/encoder.ts";
-import { decodeChunk, MAX_BLOCK, MAX_BODY } from "../../../examples/kcptun/snappy/kernel.ts";
+import {
+  decodeChunk,
+  encodeChunk,
+  MAX_BLOCK,
+  MAX_BODY,
+} from "../../../examples/kcptun/snappy/kernel.ts";
 import { Random } from "../../../transport/link/random.ts";
 import { fromBase64, fromHex, readVectors, type SnappyVectors } from "../../vectors/vectors.ts";
 
@@ -91,6 +96,21 @@ for (const { name, writes, bytes } of streams) {
     assert(stream.length <= 1.05 * reference, `${stream.length} bytes, Go has ${reference}`);
   });
 }
+
+Deno.test("snappy: the checksum of every length is right, where the method changes, too", () => {
+  const lengths = [[1, 70], [600, 900], [4090, 4110], [65_520, 65_536]].flatMap(([from, to]) =>
+    Array.from({ length: to - from + 1 }, (_, i) => from + i)
+  );
+  const random = new Random(3);
+  const bytes = Uint8Array.from({ length: MAX_BLOCK }, () => random.below(256));
+  for (const length of lengths) {
+    const data = bytes.subarray(0, length);
+    const expected = maskedCrc(data);
+    // A writer and a reader have work areas of their own.
+    assertEquals(encodeChunk(data).slice(4, 8), expected, `written, ${length} bytes`);
+    assertEquals(decodeChunk(concat([expected, data]), false), data, `read, ${length} bytes`);
+  }
+});
 
 Deno.test("snappy: the kernel judges blocks as golang/snappy does", () => {
   let valid = 0;

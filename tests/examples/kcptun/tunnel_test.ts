@@ -5,6 +5,7 @@ import {
   type PooledSession,
   type PoolOptions,
   SessionPool,
+  type Silence,
 } from "../../../examples/kcptun/tunnel/session_pool.ts";
 import { AnswerWatch } from "../../../examples/kcptun/tunnel/answer_watch.ts";
 import { SilenceWatch } from "../../../examples/kcptun/tunnel/silence_watch.ts";
@@ -137,10 +138,20 @@ Deno.test("silence: streams that give no byte for 5 s after data was sent are si
 class Session implements PooledSession {
   readonly id: number;
   ended = false;
-  silent = false;
+  silence: Silence | null = null;
+  heard = true;
   streams = 1;
+  asked = 0;
+  aborted = "";
   constructor(id: number) {
     this.id = id;
+  }
+  ask(): void {
+    this.asked++;
+  }
+  abort(reason: string): void {
+    this.aborted = reason;
+    this.ended = true;
   }
   close(): void {
     this.ended = true;
@@ -192,18 +203,106 @@ Deno.test("sessions: one that has ended, or whose server is silent, is replaced"
   const pool = new Pool({ count: 2 });
   await pool.take(2);
   pool.opened[0].ended = true;
-  pool.opened[1].silent = true;
+  pool.opened[1].silence = "streams";
   assertEquals(await pool.take(3), [2, 3, 2]);
   assertEquals(pool.logged, [
     "session 1 is replaced: it has ended",
     "session 2 is replaced: the server is silent",
   ]);
-  // The streams of the silent one go on, for as long as the time to live is.
+  // The streams of the silent one go on.
+  pool.now += 1e9;
   pool.pool.tick();
   assert(!pool.opened[1].ended);
-  pool.now += 600_000;
+  pool.opened[1].streams = 0;
   pool.pool.tick();
   assert(pool.opened[1].ended);
+});
+
+Deno.test("sessions: one that is silent gets a successor at once, and no second one", async () => {
+  const pool = new Pool({ count: 2 });
+  await pool.take(2);
+  pool.opened[0].silence = "packets";
+  pool.opened[1].silence = "packets";
+  // Without streams, nobody waits for it.
+  pool.opened[1].streams = 0;
+  for (let i = 0; i < 3; i++) {
+    pool.pool.tick();
+    await settle();
+  }
+  // The old one is asked once more, since its successor is heard.
+  assertEquals(pool.opened.map(({ asked }) => asked), [1, 0, 1]);
+  assertEquals(pool.logged, ["session 1 is replaced: the server is silent"]);
+  assertEquals(await pool.take(2), [2, 3]);
+});
+
+/** A pool whose first session is silent in some way, and has a successor. */
+async function succeeded(silence: Silence): Promise<Pool> {
+  const pool = new Pool({});
+  await pool.take();
+  pool.opened[0].silence = silence;
+  pool.pool.tick();
+  await settle();
+  assertEquals(pool.opened.length, 2);
+  pool.opened[1].heard = false;
+  return pool;
+}
+
+/** Lets ticks of 1 s pass. */
+function pass(pool: Pool, seconds: number): void {
+  for (let i = 0; i < seconds; i++) {
+    pool.now += 1000;
+    pool.pool.tick();
+  }
+}
+
+Deno.test("sessions: the streams of one are let go when the server answers its successor only", async () => {
+  const pool = await succeeded("packets");
+  const [first, second] = pool.opened;
+  // The path may be at fault, for as long as nothing is heard.
+  pass(pool, 60);
+  assert(!first.ended);
+  second.heard = true;
+  pass(pool, 3);
+  // It was asked once more, and has some time to answer.
+  assertEquals([first.asked, first.aborted], [1, ""]);
+  pass(pool, 1);
+  assertEquals(first.aborted, "The server answers another session, but not this one");
+  assertEquals(pool.pool.sessions, [second]);
+});
+
+for (
+  const [what, change] of [
+    ["is heard again", ([first]: Session[]) => first.silence = null],
+    ["gets acknowledgments", ([first]: Session[]) => first.silence = "streams"],
+    ["has a successor that is silent, too", ([, second]: Session[]) => second.silence = "packets"],
+  ] as const
+) {
+  Deno.test(`sessions: one is not given up when it ${what}`, async () => {
+    const pool = await succeeded("packets");
+    const [first, second] = pool.opened;
+    second.heard = true;
+    second.streams = 0;
+    pass(pool, 2);
+    change(pool.opened);
+    pass(pool, 30);
+    assert(!first.ended && pool.opened.length === 2);
+  });
+}
+
+Deno.test("sessions: a successor that can't be opened is told, and the next stream opens one", async () => {
+  let attempts = 0;
+  const sessions = [new Session(0), new Session(1)];
+  const pool = new Pool({
+    open: () =>
+      ++attempts === 2 ? Promise.reject(new Error("no name")) : Promise.resolve(sessions.shift()!),
+  });
+  await pool.take();
+  const [first] = pool.pool.sessions;
+  first.silence = "packets";
+  pool.pool.tick();
+  await settle();
+  assertEquals(pool.logged.at(-1), "re-connecting: no name");
+  assertEquals(await pool.take(), [1]);
 });
 
 Deno.test("sessions: one that has expired takes no new streams, and lives on for a time", async () => {

@@ -12,7 +12,7 @@ const required = Deno.env.get("KCP_INTEROP") === "required";
 const folder = Deno.env.get("KCPTUN_PATH");
 
 /** The command of a program. */
-function commandOf(side: Side): string {
+export function commandOf(side: Side): string {
   return folder ? `${folder}/kcptun-${side}` : `kcptun-${side}`;
 }
 
@@ -28,8 +28,9 @@ async function helpOf(side: Side): Promise<string | null> {
 }
 
 const [clientHelp, serverHelp] = await Promise.all([helpOf("client"), helpOf("server")]);
-const found = clientHelp !== null && serverHelp !== null;
-if (!found && !required) {
+/** Whether the programs of kcptun are there. */
+export const hasKcptun = clientHelp !== null && serverHelp !== null;
+if (!hasKcptun && !required) {
   console.error("The tests against kcptun are ignored: install the package kcptun");
 }
 
@@ -51,7 +52,7 @@ export function kcptunTest(name: string, fn: () => Promise<void>): void {
     });
     await Promise.race([fn(), late]).finally(() => clearTimeout(timer));
   };
-  Deno.test({ name: `kcptun: ${name}`, ignore: !found && !required, fn: limited });
+  Deno.test({ name: `kcptun: ${name}`, ignore: !hasKcptun && !required, fn: limited });
 }
 
 /** How long (ms) a program may take to start. */
@@ -143,4 +144,18 @@ export class KcptunProgram implements AsyncDisposable {
     await this.#process.status;
     await this.#reading;
   }
+}
+
+const folderOfOurs = new URL("../../../examples/kcptun/", import.meta.url);
+const importMap = new URL("../../std/import_map.json", import.meta.url);
+
+/** The arguments of `deno` that run a program of this repository, and those of the program. */
+export function ourCommand(side: Side, args: readonly string[]): string[] {
+  const file = new URL(`${side}.ts`, folderOfOurs).pathname;
+  return ["run", "-A", "--no-check", `--import-map=${importMap.pathname}`, file, ...args];
+}
+
+/** Starts a program of this repository as a process, and waits until it listens. */
+export async function startOurs(side: Side, args: readonly string[]): Promise<KcptunProgram> {
+  return await KcptunProgram.run(Deno.execPath(), ourCommand(side, args), /listening on: .*\n/);
 }

@@ -1,18 +1,24 @@
 // Runs the suite in a page. Each result is a line of JSON on its console.
 const report = (line) => console.log(JSON.stringify(line));
 
-/** @param {"compiled" | "portable"} kernels How WebAssembly kernels come here. */
-export async function run(kernels) {
-  const first = await import("/memory.mjs");
+/**
+ * Runs the suite of a bundle.
+ *
+ * @param {string} bundle The path of the bundle.
+ * @param {"compiled" | "portable"} kernels How WebAssembly kernels come here.
+ * @param {object | null} server A WebTransport server that sends back what it gets.
+ */
+export async function run(bundle, kernels, server) {
+  const first = await import(bundle);
   const path = kernels === "portable" ? "portable" : "kernels";
-  await first.runChecks(first.suite, first.face(kernels), { path }, report);
+  await first.runChecks(first.suite, first.face(kernels, server), { path }, report);
   if (kernels === "compiled") {
     // A second copy of all modules, which has started no kernel.
     globalThis.WebAssembly = undefined;
-    const second = await import("/memory.mjs?portable");
+    const second = await import(`${bundle}?portable`);
     await second.runChecks(
       second.suite,
-      second.face("portable"),
+      second.face("portable", server),
       { path: "portable", again: true },
       report,
     );

@@ -9,7 +9,10 @@ const FILES = new URL("../", import.meta.url);
 const ROOT = new URL("../../../", import.meta.url);
 
 /** The kinds of runtimes: each has an entry of the suite in the folder `ends`. */
-export type Kind = "deno" | "node" | "memory";
+export type Kind = "deno" | "node" | "memory" | "webtransport" | "webrtc";
+
+/** The kinds that run in browsers, too. */
+const BROWSER: readonly Kind[] = ["memory", "webrtc"];
 
 /**
  * Writes the bundles into a new folder, with the programs and the WebAssembly kernels beside them.
@@ -39,7 +42,7 @@ async function bundle(kind: Kind, folder: string, flags: readonly string[]): Pro
       "bundle",
       "--quiet",
       ...flags,
-      `--platform=${kind === "memory" ? "browser" : "deno"}`,
+      `--platform=${BROWSER.includes(kind) ? "browser" : "deno"}`,
       `--output=${output}`,
       new URL(`ends/${kind}.ts`, FILES).pathname,
     ],

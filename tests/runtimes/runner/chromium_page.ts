@@ -4,6 +4,7 @@
  * @module
  */
 import { Chromium, findChromium } from "../chromium.ts";
+import type { EchoServer } from "../ends/memory.ts";
 import type { Outcome } from "./outcome.ts";
 import { Missing } from "./packages.ts";
 
@@ -19,11 +20,18 @@ const PAGE = "<!doctype html><meta charset=utf-8><title>runtimes</title>";
  * Runs the suite in a page.
  *
  * @param folder The folder with the bundles.
+ * @param bundle The name of the bundle.
  * @param strict Whether the page has a strict Content Security Policy.
+ * @param server A WebTransport server for the page; null for none.
  * @throws {Missing} When there is no Chromium.
  */
 export async function runInChromium(
-  { folder, strict }: { folder: string; strict: boolean },
+  { folder, bundle, strict, server: echo }: {
+    readonly folder: string;
+    readonly bundle: string;
+    readonly strict: boolean;
+    readonly server: EchoServer | null;
+  },
   outcome: Outcome,
 ): Promise<void> {
   const path = await findChromium();
@@ -37,13 +45,14 @@ export async function runInChromium(
   // Chrome/156.0.8078.108, or HeadlessChrome/…
   outcome.take({ version: String(product).split("/").at(-1)! });
   const page = await chromium.open(`http://127.0.0.1:${server.addr.port}/`);
-  const kernels = strict ? "portable" : "compiled";
+  const args = [`/${bundle}`, strict ? "portable" : "compiled", echo];
+  const call = `run(${args.map((arg) => JSON.stringify(arg)).join(", ")})`;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`Not done after ${TIMEOUT} ms`)), TIMEOUT);
   });
   try {
-    const run = page.evaluate(`import("/page.mjs").then(({ run }) => run("${kernels}"))`);
+    const run = page.evaluate(`import("/page.mjs").then(({ run }) => ${call})`);
     await Promise.race([run, late]);
   } catch (error) {
     outcome.fail(error instanceof Error ? error.message : String(error));

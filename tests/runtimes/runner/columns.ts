@@ -119,9 +119,34 @@ function chromiumColumn(strict: boolean): Column {
     name: strict ? "chromium-csp" : "chromium",
     title: strict ? "Chromium, strict CSP" : "Chromium",
     kind: "memory",
-    run: ({ folder }, outcome) => runInChromium({ folder, strict }, outcome),
+    run: async ({ folder, peer }, outcome) => {
+      // The strict policy lets a page connect to nobody.
+      const server = strict ? null : peer.webTransport;
+      await runInChromium({ folder, bundle: "memory.mjs", strict, server }, outcome);
+    },
   };
 }
+
+const webRtcColumn: Column = {
+  name: "webrtc",
+  title: "WebRTC in Chromium",
+  kind: "webrtc",
+  run: ({ folder }, outcome) =>
+    runInChromium({ folder, bundle: "webrtc.mjs", strict: false, server: null }, outcome),
+};
+
+const webTransportColumn: Column = {
+  name: "webtransport",
+  title: "WebTransport on Deno",
+  kind: "webtransport",
+  run: async ({ folder, peer }, outcome) => {
+    const { cert, key, hash } = peer.certificate;
+    const args = ["run", "--no-config", "--no-lock", "--unstable-net", "--allow-net=127.0.0.1"];
+    args.push(`--allow-read=${folder}`, "webtransport_process.mjs");
+    args.push(JSON.stringify({ cert, key, hash: [...hash] }));
+    await runProgram({ path: Deno.execPath(), args, folder }, outcome);
+  },
+};
 
 /** Versions of packages in npm. */
 const BUN = "1.4.5", WORKERD = "1.20261117.1";
@@ -146,4 +171,6 @@ export const columns: readonly Column[] = [
   workerdColumn(true),
   chromiumColumn(false),
   chromiumColumn(true),
+  webTransportColumn,
+  webRtcColumn,
 ];

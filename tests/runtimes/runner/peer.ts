@@ -1,10 +1,15 @@
 /**
- * The other process of the suite: listeners on Deno, in the process of the runner.
+ * The other process of the suite: listeners on Deno, in the process of the runner, over UDP and over
+ * WebTransport.
  *
  * @module
  */
 import { listen, type Listener } from "../../../mod.ts";
+import { listen as listenOver, WebTransportServer } from "../../../transport/webtransport.ts";
+import { type Certificate, makeCertificate } from "../../interop/browser/certificate.ts";
+import type { EchoServer } from "../ends/memory.ts";
 import { peerOptions } from "../suite/peer_checks.ts";
+import { Missing } from "./packages.ts";
 
 /** ms after which a process that has ended should have told it. */
 const TOLD = 5_000;
@@ -13,20 +18,26 @@ const TOLD = 5_000;
 export class Peer implements AsyncDisposable {
   readonly #echo: Listener;
   readonly #end: Listener;
+  readonly #certificate: Certificate | null;
+  readonly #server: WebTransportServer | null;
   /** How the connections of programs have ended, by their names. */
   readonly #ends = new Map<string, PromiseWithResolvers<string>>();
 
-  private constructor(echo: Listener, end: Listener) {
+  private constructor(echo: Listener, end: Listener, certificate: Certificate | null) {
     this.#echo = echo;
     this.#end = end;
-    this.#serve().catch(() => {});
+    this.#certificate = certificate;
+    this.#server = certificate &&
+      new WebTransportServer({ hostname: "127.0.0.1", ...certificate });
+    serve(echo).catch(() => {});
+    this.#serveSessions().catch(() => {});
     this.#watch().catch(() => {});
   }
 
   /** Opens the listeners. */
   static async start(): Promise<Peer> {
     const options = { hostname: "127.0.0.1", ...peerOptions() };
-    return new Peer(await listen(options), await listen(options));
+    return new Peer(await listen(options), await listen(options), await makeCertificate());
   }
 
   /** The ports for the argument of a program. */
@@ -34,8 +45,30 @@ export class Peer implements AsyncDisposable {
     return JSON.stringify({ echo: this.#echo.addr.port, end: this.#end.addr.port });
   }
 
-  async #serve(): Promise<void> {
-    for await (const conn of this.#echo) conn.readable.pipeTo(conn.writable).catch(() => {});
+  /**
+   * A certificate for 127.0.0.1.
+   *
+   * @throws {Missing} When this system can't make one.
+   */
+  get certificate(): Certificate {
+    if (!this.#certificate) throw new Missing("there is no OpenSSL");
+    return this.#certificate;
+  }
+
+  /**
+   * The WebTransport server that sends back what it gets.
+   *
+   * @throws {Missing} When this system can't make a certificate.
+   */
+  get webTransport(): EchoServer {
+    const { hash } = this.certificate;
+    return { url: `https://127.0.0.1:${this.#server!.addr.port}/`, hash: [...hash] };
+  }
+
+  async #serveSessions(): Promise<void> {
+    for await (const session of this.#server ?? []) {
+      listenOver(session, peerOptions()).then(serve).catch(() => {});
+    }
   }
 
   async #watch(): Promise<void> {
@@ -69,9 +102,15 @@ export class Peer implements AsyncDisposable {
 
   /** Closes the listeners. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#server?.close();
     for (const listener of [this.#echo, this.#end]) {
       listener.close({ connections: "abort" });
       await listener.closed;
     }
   }
+}
+
+/** Sends back what the connections of a listener bring. */
+async function serve(listener: Listener): Promise<void> {
+  for await (const conn of listener) conn.readable.pipeTo(conn.writable).catch(() => {});
 }

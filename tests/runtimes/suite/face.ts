@@ -23,11 +23,13 @@ export interface Face {
   readonly rootAdapter: string | null;
   /**
    * Opens a connection to a listener of another process, on Deno: to one that sends back what it gets,
-   * or to one that waits until this process ends. Null where there are no sockets.
+   * or to one that waits until this process ends. Null where nothing leads there.
    */
   readonly dial: ((name: "echo" | "end", options: SessionOptions) => Promise<Connection>) | null;
   /** Listens on an address of its own. */
   listen(options?: EndpointOptions): Promise<Listener>;
   /** Opens a connection to a listener, which may be closed. It does not wait for an answer. */
   connect(listener: Listener, options?: SessionOptions): Promise<Connection>;
+  /** Closes what it holds beside the listeners. */
+  close?(): void;
 }

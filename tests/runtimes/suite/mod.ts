@@ -20,14 +20,19 @@ export type { Face } from "./face.ts";
 export { END_ROW, leave, peerOptions } from "./peer_checks.ts";
 export { type Check, type Path, type Result, runChecks } from "./harness.ts";
 
-/** All checks, in the order in which they run. */
-export const suite: readonly Check[] = [
-  ...kernelChecks,
-  ...rootChecks,
+/** The checks of connections, for adapters that have nothing else of their own. */
+export const connectionSuite: readonly Check[] = [
   ...streamChecks,
   ...endChecks,
   ...messageChecks,
   ...muxChecks,
+];
+
+/** All checks, in the order in which they run. */
+export const suite: readonly Check[] = [
+  ...kernelChecks,
+  ...rootChecks,
+  ...connectionSuite,
   ...peerChecks,
   ...cipherChecks,
   ...fecChecks,

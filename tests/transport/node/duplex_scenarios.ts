@@ -184,6 +184,24 @@ async function corked(runtime: Runtime): Promise<void> {
   });
 }
 
+async function memory(runtime: Runtime): Promise<void> {
+  await withPair(runtime, async ({ client, server }) => {
+    const chunks: Buffer[] = [];
+    server.on("data", (chunk) => chunks.push(chunk));
+    client.write("small");
+    while (chunks.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    client.end(bytes(2_000_000));
+    await once(server, "end");
+    assertEquals(chunks[0].toString(), "small", "no chunk is overwritten by a later one");
+    assert(chunks[0].buffer.byteLength <= Buffer.poolSize, "a small chunk keeps little memory");
+    for (const { buffer, length } of chunks) {
+      const kept = buffer.byteLength;
+      assert(kept <= Math.max(Buffer.poolSize, 2 * length), `${kept} bytes for ${length}`);
+    }
+    assertEquals(sha256(Buffer.concat(chunks.slice(1))), sha256(bytes(2_000_000)));
+  });
+}
+
 async function slowReader(runtime: Runtime): Promise<void> {
   await withPair(runtime, async ({ client, server }) => {
     const chunk = bytes(50_000);
@@ -265,6 +283,23 @@ async function lastBytes(runtime: Runtime): Promise<void> {
   });
 }
 
+async function failedWrite(runtime: Runtime): Promise<void> {
+  await withPair(runtime, async ({ client, server }) => {
+    let got = "";
+    server.on("data", (chunk) => got += chunk);
+    server.pause();
+    client.write("read this first");
+    await client.connection.drained();
+    client.destroy(new Error("Gone"));
+    await assertRejects(() => server.connection.closed, Error, "Gone");
+    server.resume();
+    const failed = new Promise((resolve) => server.write("too late", resolve));
+    const [error] = await once(server, "error");
+    assertEquals([error.message.includes("Gone"), got], [true, "read this first"]);
+    assert(await failed instanceof Error);
+  });
+}
+
 async function nobodyReads(runtime: Runtime): Promise<void> {
   await withPair(runtime, async ({ client, server }) => {
     const { seen, closed } = eventsOf(server);
@@ -290,6 +325,8 @@ async function closedBelow(runtime: Runtime): Promise<void> {
 async function destroyDelivers(runtime: Runtime): Promise<void> {
   await withPair(runtime, async ({ client, server }) => {
     const reading = textOf(server);
+    let atClose = "";
+    client.on("close", () => atClose = client.connection.state);
     client.write("all of ");
     client.write("this");
     client.destroySoon();
@@ -298,6 +335,7 @@ async function destroyDelivers(runtime: Runtime): Promise<void> {
     await finished(server);
     // `close` means that everything is delivered.
     if (!client.closed) await once(client, "close");
+    assertEquals(atClose, "closed");
     await client.connection.closed;
   });
 }
@@ -531,10 +569,12 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "allowHalfOpen false: the stream ends when the peer's does": fullClose,
   "10 MB come back whole through a pipeline": large,
   "corked writes, empty and very large ones arrive in order": corked,
+  "a chunk keeps little more memory than it has bytes": memory,
   "a reader that stops stops the writer; what waits is bounded": slowReader,
   "destroy with an error aborts the connection, and the peer gets the reason": abort,
   "a pipeline that fails aborts the connection": pipelineFails,
   "what arrived before the failure is read before its error": lastBytes,
+  "a failed write does not take what has arrived from a reader": failedWrite,
   "a failure is told to a stream that nobody reads": nobodyReads,
   "the connection is closed below the stream": closedBelow,
   "destroySoon and close: everything is delivered": destroyDelivers,
