@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { turbo } from "../../kcp/mod.ts";
+import { PathMtu } from "../../kcp/path_mtu.ts";
 import { Random } from "../../transport/link/random.ts";
 import { End, pattern } from "./harness.ts";
 import { Path, type Traffic } from "./path_mtu_harness.ts";
@@ -50,6 +51,30 @@ Deno.test("path limit: without data, it sends nothing", () => {
   assertEquals(end.packets(0), []);
   end.kcp.limitPath(1000);
   assertEquals(end.packets(1), []);
+});
+
+Deno.test("path limit: while larger packets are in flight, the peer is asked whether it knows pieces", () => {
+  const end = new End(FULL);
+  end.kcp.write(pattern(10 * 1428));
+  assert(end.packets(0).length >= 10);
+  assertEquals(end.packets(1), []);
+  end.kcp.limitPath(1287);
+  const sizes = end.packets(2).map(({ length }) => length);
+  assert(sizes.length > 0 && Math.max(...sizes) < 100, `${sizes}`);
+});
+
+Deno.test("path limit: what is larger is known to vanish, until the limit rises", () => {
+  const path = new PathMtu(1452, 1452);
+  assertEquals(path.vanishes(1452), false);
+  path.limit(1287);
+  assertEquals([path.vanishes(1287), path.vanishes(1288), path.isSmall], [false, true, true]);
+  // It was sent before.
+  path.arrived(1452, 5, 6);
+  assertEquals([path.vanishes(1288), path.mtu], [true, 1287]);
+  path.limit(1413);
+  assertEquals([path.vanishes(1413), path.vanishes(1414)], [false, true]);
+  path.limit(2000);
+  assertEquals([path.mtu, path.isSmall], [1452, false]);
 });
 
 Deno.test("path limit: the search for larger packets ends at the limit", () => {

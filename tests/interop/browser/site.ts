@@ -84,7 +84,7 @@ export async function call<T>(page: Page, name: string, ...args: unknown[]): Pro
 }
 
 /** A module and all that it imports as one script. */
-async function bundle(module: URL): Promise<string> {
+export async function bundle(module: URL): Promise<string> {
   const root = new URL("../../../", import.meta.url).pathname;
   const args = ["bundle", "--quiet", "--no-check", "--no-lock", "--platform=browser"];
   args.push(`--config=${root}deno.json`, `--import-map=${root}tests/std/import_map.json`);

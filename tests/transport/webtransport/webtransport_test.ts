@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { createCipher } from "../../../crypt/mod.ts";
+import { PacketBatch } from "../../../kcp/mod.ts";
 import { type Connection, ConnectionError, RateLimit, turbo } from "../../../mod.ts";
 import {
   connect,
@@ -218,21 +219,62 @@ Deno.test("WebTransport: a session that is stuck does not stop time", async () =
   listener.close({ timeWait: 0 });
 });
 
-Deno.test("WebTransport: no memory of a batch is kept by the session", async () => {
-  const ends = await pair();
-  const { a, client, server } = ends;
+/** A batch of packets, each filled with its size. */
+function batchOf(sizes: readonly number[]): PacketBatch {
+  const batch = new PacketBatch();
+  for (const size of sizes) {
+    const at = batch.place(size);
+    batch.arena.bytes.fill(size, at, at + size);
+    batch.append(at + size);
+  }
+  return batch;
+}
+
+Deno.test("WebTransport: a full session makes the connections wait, a few packets do not", async () => {
+  const [a] = fakeSessions();
   let release = () => {};
   a.blocked = new Promise((resolve) => release = resolve);
-  const write = client.writeAll(pattern(20_000));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  const socket = new WebTransportSocket(a);
+  assertEquals(socket.send(batchOf([100, 1287, 3])), undefined);
+  let ready = false;
+  const sent = (socket.send(batchOf(new Array(20).fill(9))) as Promise<void>).then(() => {
+    ready = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(ready, false);
   a.blocked = null;
   release();
-  const got = new Uint8Array(20_000);
-  for (let at = 0; at < got.length;) at += (await server.read(got.subarray(at)))!;
-  await write;
-  assertEquals(got, pattern(20_000));
-  assertEquals(server.stats.inputErrors.conv + server.stats.inputErrors.cmd, 0);
-  await end(ends);
+  await sent;
+  assertEquals(a.sizes.length, 23);
+  await socket.close();
+});
+
+Deno.test("WebTransport: what a session does not take in time is lost", async () => {
+  const [a] = fakeSessions();
+  let release = () => {};
+  a.blocked = new Promise((resolve) => release = resolve);
+  const socket = new WebTransportSocket(a);
+  await socket.send(batchOf(new Array(20).fill(9)));
+  await socket.send(batchOf(new Array(20).fill(8)));
+  a.blocked = null;
+  release();
+  await socket.close();
+  assertEquals(a.sizes, new Array(20).fill(9));
+});
+
+Deno.test("WebTransport: no memory of a batch is kept by the session", async () => {
+  const [a, b] = fakeSessions();
+  const arrived: Uint8Array[] = [];
+  b.deliver = (datagram) => void arrived.push(datagram);
+  let release = () => {};
+  a.blocked = new Promise((resolve) => release = resolve);
+  const batch = batchOf([100, 1287, 3]);
+  const socket = new WebTransportSocket(a);
+  await socket.send(batch);
+  batch.arena.bytes.fill(0);
+  release();
+  await socket.close();
+  assertEquals(arrived, [100, 1287, 3].map((size) => new Uint8Array(size).fill(size)));
 });
 
 Deno.test("WebTransport: foreign datagrams are counted and dropped", async () => {
