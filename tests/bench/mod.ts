@@ -23,6 +23,7 @@ import {
   runOpen,
   runSeal,
 } from "./packets.ts";
+import { kcptunBenchmarks } from "./kcptun.ts";
 import { muxBenchmarks } from "./mux.ts";
 import { prepareNode, UDX } from "./node.ts";
 import {
@@ -50,7 +51,7 @@ interface Result {
 /** One benchmark. */
 interface Benchmark {
   name: string;
-  unit: "segments/s" | "packets/s" | "streams/s" | "B/s" | "B" | "ms";
+  unit: "segments/s" | "packets/s" | "streams/s" | "B/s" | "B" | "ms" | "s/GB";
   run(): number | Promise<number>;
   /** The same measurement of kcp-go. */
   peer?: PeerJob;
@@ -85,6 +86,7 @@ const CHACHA20_POLY1305 = {
 const SALSA20 = { cipher: "salsa20", key: keyOf("salsa20").toHex() } as const;
 /** Packets sent back to back. kcp-go has no limit; sockets with large buffers hold this many. */
 const WIDE = 1024;
+const MIB = 2 ** 20;
 
 function nameOf({ mode, size, cipher, fec }: Load): string {
   return `${mode}-${size >> 10}K${cipher ? `-${cipher}` : ""}${fec ? "-10/3" : ""}`;
@@ -223,6 +225,7 @@ const benchmarks: Benchmark[] = [
   ...node({ mode: "sink", size: 64 << 10 }),
   ...[4, 64].flatMap((size) => node({ mode: "echo", size: size << 10 })),
   ...muxBenchmarks(flags),
+  ...kcptunBenchmarks(flags),
 ];
 
 const isChosen = ({ name }: Benchmark) =>
@@ -301,6 +304,8 @@ for (const [n, { name, unit, rival }] of chosen.entries()) {
   const figure = (value: number) => {
     if (unit === "B/s") return `${(value / 1e6).toFixed(0).padStart(6)} MB/s`;
     if (unit === "ms") return `${value.toFixed(1).padStart(6)} ms`;
+    if (unit === "s/GB") return `${value.toFixed(2).padStart(6)} s/GB`;
+    if (unit === "B" && value >= MIB) return `${(value / MIB).toFixed(1).padStart(6)} MiB`;
     if (unit === "B" || unit === "streams/s") return `${value.toFixed(0).padStart(6)} ${unit}`;
     return `${(value / 1e6).toFixed(2).padStart(6)} M ${unit}`;
   };

@@ -77,3 +77,20 @@ export function startScript(
   const command = [Deno.execPath(), "run", "--no-lock", ...flags, ...permissions, script];
   return startProgram(command, task);
 }
+
+/** Ticks of a second in which Linux counts CPU time: the same on every architecture. */
+const TICKS = 100;
+
+/** CPU seconds that a process has taken, all of its threads together. Linux only. */
+export function cpuSeconds(pid: number): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  // The name of the program, in parentheses, may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/** Resident memory of a process in bytes. Linux only. */
+export function residentBytes(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return 1024 * Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]);
+}

@@ -17,27 +17,22 @@ const TOLERANCE = 1.1;
 /** How often an entry is loaded. The fastest counts: other programs disturb the others. */
 const LOADS = 5;
 
+/** The rooms of connections over datagrams of any kind. */
+const CONNECTIONS = ["kcp", "fec", "crypt", "session", "connection"];
+
 /** The rooms of connections over UDP, whatever the runtime. */
-const SOCKETS = [
-  "kcp",
-  "fec",
-  "crypt",
-  "session",
-  "connection",
-  "runtime",
-  "deno",
-  "node",
-  "linux",
-];
+const SOCKETS = [...CONNECTIONS, "runtime", "deno", "node", "linux"];
 
 /** What applications import: exports, their entry, and the rooms that these need. */
 const IMPORTS: [names: string[], subpath: string, rooms: string[]][] = [
   [["Kcp"], "./kcp", ["kcp"]],
   [["Session", "Endpoint"], "./transport", ["kcp", "fec", "crypt", "session"]],
-  [["connectOn", "listenOn"], "./transport", ["kcp", "fec", "crypt", "session", "connection"]],
-  [["connect", "listen"], "./node", ["kcp", "fec", "crypt", "session", "connection", "node"]],
+  [["connectOn", "listenOn"], "./transport", CONNECTIONS],
+  [["connect", "listen"], "./node", [...CONNECTIONS, "node"]],
   [["connect", "listen"], ".", SOCKETS],
   [["connectMux", "listenMux"], "./mux", [...SOCKETS, "mux", "machine"]],
+  [["connect", "listen"], "./webtransport", [...CONNECTIONS, "webtransport"]],
+  [["connect", "listen"], "./webrtc", [...CONNECTIONS, "webrtc"]],
   [["createCipher"], "./crypt", ["kcp", "crypt"]],
   [["chacha20Poly1305"], "./crypt", ["kcp", "crypt"]],
   [["aesGcm"], "./crypt", ["kcp", "crypt"]],

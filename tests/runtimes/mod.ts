@@ -10,16 +10,17 @@ import { type Column, columns, type Context } from "./runner/columns.ts";
 import { compareHashes, recordedHashes, recordHashes } from "./runner/hashes.ts";
 import { cells, type MatrixColumn, README_COMMAND } from "./runner/matrix.ts";
 import { Outcome } from "./runner/outcome.ts";
-import { Missing } from "./runner/packages.ts";
+import { Missing } from "./runner/missing.ts";
 import { Peer } from "./runner/peer.ts";
 
 const HELP = `Runs one suite on every runtime, and shows what holds where.
 
 deno task runtimes [names] [options]
 
-names      which runtimes: ${columns.map(({ name }) => name).join(", ")}. Default: all
+names      which runtimes. Default: all of
+           ${columns.map(({ name }) => name).join(" ")}
 --json     prints one JSON object for each result instead of the matrix
---readme   writes the matrix into README.md
+--readme   writes the matrix into README.md, if everything was run and holds
 --record   writes the hashes of the simulated network into tests/runtimes/hashes.json,
            if all runtimes agree
 --jobs=N   how many runtimes run at once. Default: 2
@@ -50,7 +51,9 @@ if (!Number.isInteger(jobs) || jobs < 1) {
 }
 for (const name of positionals) {
   if (columns.some((column) => column.name === name)) continue;
-  console.error(`There is no runtime ${name}: allowed are ${columns.map(({ name }) => name)}`);
+  console.error(
+    `There is no runtime ${name}: allowed are ${columns.map(({ name }) => name).join(", ")}`,
+  );
   Deno.exit(2);
 }
 const chosen = columns.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
@@ -109,13 +112,15 @@ for (const { title, outcome } of matrix) {
   }
 }
 if (failed === 0 && values.record) recordHashes(matrix);
-if (failed === 0 && values.readme) await writeTable(README_COMMAND, markdownTable(cells(matrix)));
+const missing = matrix.filter(({ outcome }) => outcome.missing !== null).length;
+const complete = failed === 0 && missing === 0 && chosen.length === columns.length;
+if (complete && values.readme) await writeTable(README_COMMAND, markdownTable(cells(matrix)));
 
 // The form of `deno test`: what adds up test runs can read it.
-const missing = matrix.filter(({ outcome }) => outcome.missing !== null).length;
 const seconds = Math.round((performance.now() - start) / 1000);
 const summary = `${results.length - failed} passed | ${failed} failed | ${missing} ignored`;
 const line = `${failed === 0 ? "ok" : "FAILED"} | ${summary} (${seconds}s)`;
 if (values.json) console.error(line);
 else console.log(`\n${line}`);
+if (values.readme && !complete) console.error("README.md stays as it is: the run is not complete");
 Deno.exitCode = failed === 0 ? 0 : 1;

@@ -174,6 +174,10 @@ export class Driver {
   #wakeAt = Infinity;
   #scheduled = false;
   #sending = false;
+  /** Whether the socket has delivered packets, and will call `settled`. */
+  #settles = false;
+  /** Whether everything waits for that call. */
+  #holds = false;
   /** Whether the socket is closed. */
   #isClosed = false;
   /** Whether to close the socket when the last session has ended. */
@@ -203,12 +207,17 @@ export class Driver {
       arena: endpoint.arena,
       packets: (start, end, size, from) => {
         if (this.#isClosed || isPortZero(from)) return;
+        this.#settles = true;
         endpoint.inputRun(start, end, size, clock.now(), from);
       },
-      settled: () => this.schedule(),
+      settled: () => {
+        this.#settles = this.#holds = false;
+        this.schedule();
+      },
       packet: (bytes, from, held = false) => {
         // Nobody can be answered at port 0: the packet is forged.
         if (this.#isClosed || isPortZero(from)) return;
+        if (held) this.#settles = true;
         endpoint.input(bytes, clock.now(), from);
         if (!held) this.schedule();
       },
@@ -266,13 +275,21 @@ export class Driver {
     return () => this.#calls.remove(call);
   }
 
+  /**
+   * Lets what the application sends wait until it had time to answer all packets that have arrived, if the
+   * socket tells when that is. Many small answers then share packets. A single one would only be later.
+   */
+  holdAnswers(): void {
+    this.#holds = this.#settles;
+  }
+
   /** Runs the endpoint soon. Several calls before that run it once. */
   schedule(): void {
-    if (this.#scheduled || this.#isClosed) return;
+    if (this.#scheduled || this.#holds || this.#isClosed) return;
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      this.#run();
+      if (!this.#holds) this.#run();
     });
   }
 

@@ -9,6 +9,9 @@ import type { OutputBatch } from "./machine/output_batch.ts";
 const CHUNK = 65_536;
 /** Most bytes of frames at a time. More has no use: the path takes them piece by piece. */
 const MAX_ROOM = 262_144;
+/** So many frames of so few bytes on average are answered together: see {@linkcode Driver.holdAnswers}. */
+const MANY_FRAMES = 4;
+const SMALL_FRAME = 1024;
 /** Every control frame fits in so many bytes. */
 const MIN_ROOM = 1100;
 
@@ -152,6 +155,7 @@ export class ConnectionCarrier implements Carrier {
     const machine = this.#machine;
     const { rtt } = connection;
     if (rtt > 0) machine.rtt = rtt;
+    const { framesReceived, bytesReceived } = machine.stats;
     if (this.#unread && !this.#input(this.#unread)) return;
     const buffer = scratch ?? new Uint8Array(CHUNK);
     scratch = null;
@@ -164,6 +168,9 @@ export class ConnectionCarrier implements Carrier {
       }
     } finally {
       scratch = buffer;
+      const frames = machine.stats.framesReceived - framesReceived;
+      const bytes = machine.stats.bytesReceived - bytesReceived;
+      if (frames >= MANY_FRAMES && bytes < frames * SMALL_FRAME) this.#driver.holdAnswers();
     }
   }
 

@@ -32,8 +32,7 @@ export default {
     codeSplitting: {
       // A room imports only from rooms below it, so chunks do not need each other in a circle.
       includeDependenciesRecursively: false,
-      // Each file costs time to load: small chunks join the next one of their room.
-      groups: [{ name: roomOf, entriesAware: true, entriesAwareMergeThreshold: 8192 }],
+      groups: [{ name: roomOf, entriesAware: true }],
     },
     comments: { jsdoc: false, annotation: true, legal: true },
   },

@@ -6,7 +6,7 @@
 import { Chromium, findChromium } from "../chromium.ts";
 import type { EchoServer } from "../ends/memory.ts";
 import type { Outcome } from "./outcome.ts";
-import { Missing } from "./packages.ts";
+import { Missing } from "./missing.ts";
 
 /** ms after which a page has failed. */
 const TIMEOUT = 120_000;

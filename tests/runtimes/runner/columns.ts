@@ -8,7 +8,8 @@ import { runInChromium } from "./chromium_page.ts";
 import { END_ROW } from "../suite/mod.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Peer } from "./peer.ts";
-import { install, Missing } from "./packages.ts";
+import { Missing } from "./missing.ts";
+import { install } from "./packages.ts";
 import { runProgram } from "./program.ts";
 
 /** A way to run the suite. */

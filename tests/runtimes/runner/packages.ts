@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { Missing } from "./missing.ts";
+import { output } from "./program.ts";
 
 /** The runtimes that npm has a package of. */
 export type PackagedRuntime = "node" | "bun" | "workerd";
@@ -34,13 +36,8 @@ const PACKAGES: Readonly<Record<PackagedRuntime, Readonly<Record<string, string>
 /** Where the packages are kept from one run to the next. Git and Deno ignore a folder of this name. */
 const FOLDER = new URL("../node_modules/", import.meta.url);
 
-/** ms after which an installation is given up: the registry may never answer. */
-const TIMEOUT = 120_000;
-
-/** Why a runtime is not there. */
-export class Missing extends Error {
-  override readonly name = "Missing";
-}
+/** Installations that are done or under way, by runtime and version. Two columns may need one. */
+const installing = new Map<string, Promise<string>>();
 
 /**
  * Installs a runtime if it is not there.
@@ -49,23 +46,30 @@ export class Missing extends Error {
  * @returns The path of the program.
  * @throws {Missing} When there is no package for this system, no npm, or the registry does not give it.
  */
-export async function install(runtime: PackagedRuntime, version: string): Promise<string> {
+export function install(runtime: PackagedRuntime, version: string): Promise<string> {
+  const key = `${runtime}-${version}`;
+  const path = installing.get(key) ?? installInto(key, runtime, version);
+  installing.set(key, path);
+  return path;
+}
+
+async function installInto(
+  key: string,
+  runtime: PackagedRuntime,
+  version: string,
+): Promise<string> {
   const system = `${Deno.build.os}-${Deno.build.arch}`;
   const name = PACKAGES[runtime][system];
   if (!name) throw new Missing(`there is no package of ${runtime} for ${system}`);
-  const folder = new URL(`${runtime}-${version}/`, FOLDER).pathname;
+  const folder = new URL(`${key}/`, FOLDER).pathname;
   const program = `${folder}node_modules/${name}/bin/${runtime}`;
   if (await exists(program)) return program;
   // `--prefix` needs the folder, or npm takes the one above.
   await Deno.mkdir(folder, { recursive: true });
   const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"];
   args.push("--loglevel=error", `--prefix=${folder}`, `${name}@${version}`);
-  const signal = AbortSignal.timeout(TIMEOUT);
-  const { success, stderr } = await new Deno.Command("npm", { args, cwd: folder, signal }).output()
-    .catch((error) => {
-      throw error instanceof Deno.errors.NotFound ? new Missing("there is no npm") : error;
-    });
-  if (!success) throw new Missing(`npm: ${new TextDecoder().decode(stderr).trim()}`);
+  const { success, stderr } = await output("npm", args, folder);
+  if (!success) throw new Missing(`npm: ${stderr.trim()}`);
   if (!await exists(program)) throw new Error(`${name}@${version} has no ${program}`);
   return program;
 }

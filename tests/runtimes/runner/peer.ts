@@ -9,7 +9,7 @@ import { listen as listenOver, WebTransportServer } from "../../../transport/web
 import { type Certificate, makeCertificate } from "../../interop/browser/certificate.ts";
 import type { EchoServer } from "../ends/memory.ts";
 import { peerOptions } from "../suite/peer_checks.ts";
-import { Missing } from "./packages.ts";
+import { Missing } from "./missing.ts";
 
 /** ms after which a process that has ended should have told it. */
 const TOLD = 5_000;

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { Missing } from "./packages.ts";
+import { Missing } from "./missing.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** ms after which a runtime has failed. */
+/** ms after which a program has failed: a registry may never answer. */
 const TIMEOUT = 120_000;
 /** Most characters of what a program prints beside its results that are shown. */
 const SHOWN = 4000;
