@@ -31,8 +31,11 @@ export interface PipeOptions {
   readonly later?: Later;
 }
 
-/** Buffers begin small, so that idle connections cost little, and grow while they are filled. */
-const MIN_BUFFER = 2048;
+/**
+ * Buffers begin small, so that idle connections cost little, and grow while they are filled. They are
+ * small again when little comes.
+ */
+const MIN_BUFFER = 512;
 const MAX_BUFFER = 65_536;
 
 const timer: Later = (delay, run) => {
@@ -68,6 +71,7 @@ export async function pipe(
       for (let at = 0; at < count;) at += await to.write(buffer.subarray(at, count));
       moved(direction, count);
       if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(2 * count);
+      else if (count < MIN_BUFFER && buffer.length > MIN_BUFFER) buffer = new Uint8Array(MIN_BUFFER);
     }
     await to.closeWrite();
     // The direction that ends first leaves the other one some time.

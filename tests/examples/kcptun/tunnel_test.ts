@@ -92,11 +92,28 @@ Deno.test("pipe: buffers are small at first, and grow with what is read", async 
   const [a, b] = [new End(), new End()];
   const piping = pipe(a, b, { closeWait: 0 });
   await settle();
-  assertEquals([a.largest, b.largest], [2048, 2048]);
+  assertEquals([a.largest, b.largest], [512, 512]);
   a.push(bytes(1000), bytes(1_000_000), null);
   b.push(bytes(2000), null);
   await piping;
   assertEquals([a.largest, b.largest], [65_536, 2048]);
+});
+
+Deno.test("pipe: buffers are small again when little comes", async () => {
+  const [a, b] = [new End(), new End()];
+  const piping = pipe(a, b, { closeWait: 0 });
+  a.push(bytes(200_000));
+  await settle();
+  assertEquals(a.largest, 65_536);
+  a.push(bytes(511));
+  await settle();
+  a.largest = 0;
+  a.push(bytes(5));
+  await settle();
+  assertEquals([a.largest, b.written.length], [512, 200_516]);
+  a.push(null);
+  b.push(null);
+  await piping;
 });
 
 Deno.test("silence: a peer that owes an answer for 3 s, or for four round trips, is silent", () => {
