@@ -59,11 +59,14 @@ export class Chromium implements AsyncDisposable {
   readonly #calls = new Map<number, Call>();
   readonly #pages = new Map<string, Page>();
   #lastId = 0;
+  /** Ends Chromium together with this process, which may end early. */
+  readonly #onUnload = () => this.#process.kill("SIGKILL");
 
   private constructor(process: Deno.ChildProcess, profile: string, socket: WebSocket) {
     this.#process = process;
     this.#profile = profile;
     this.#socket = socket;
+    globalThis.addEventListener("unload", this.#onUnload);
     socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
     socket.onclose = () => {
       for (const call of this.#calls.values()) call.reject(new Error("Chromium has ended"));
@@ -167,6 +170,7 @@ export class Chromium implements AsyncDisposable {
       await closed;
     }
     await end(this.#process, this.#profile);
+    globalThis.removeEventListener("unload", this.#onUnload);
   }
 }
 

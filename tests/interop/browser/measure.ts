@@ -101,4 +101,3 @@ for (const [mode, options] of Object.entries(MODES)) {
   show(`WebRTC, loopback, ${mode}`, sender, receiver);
   await Promise.all([a.close(), b.close()]);
 }
-Deno.exit();

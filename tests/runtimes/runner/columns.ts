@@ -159,7 +159,7 @@ export const columns: readonly Column[] = [
   nodeColumn("20.20.2"),
   nodeColumn("22.23.3"),
   nodeColumn("24.21.0"),
-  nodeColumn("26.12.1"),
+  nodeColumn("26.10.0"),
   packagedColumn({ runtime: "bun", version: BUN, name: "bun", title: "Bun" }),
   packagedColumn({
     runtime: "bun",

