@@ -71,7 +71,9 @@ export async function pipe(
       for (let at = 0; at < count;) at += await to.write(buffer.subarray(at, count));
       moved(direction, count);
       if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(2 * count);
-      else if (count < MIN_BUFFER && buffer.length > MIN_BUFFER) buffer = new Uint8Array(MIN_BUFFER);
+      else if (count < MIN_BUFFER && buffer.length > MIN_BUFFER) {
+        buffer = new Uint8Array(MIN_BUFFER);
+      }
     }
     await to.closeWrite();
     // The direction that ends first leaves the other one some time.
