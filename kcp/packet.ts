@@ -54,12 +54,19 @@ export function findFault(
     if (data) continue;
     const from = at - length - OVERHEAD;
     if (cmd === CMD_ACK && distance(view.getInt32(from + SN, true), sndNxt) >= 0) return "ack";
-    if (cmd === CMD_SACK && (length > MAX_SACK || distance(sackEnd(view, from), sndNxt) > 0)) {
-      return "ack";
-    }
+    if (cmd === CMD_SACK && !isSackValid(view, from, length, sndNxt)) return "ack";
     if (cmd === CMD_PIECE && !isPieceValid(view, at - length, length)) return "piece";
   }
   return null;
+}
+
+/**
+ * Whether a selective acknowledgment names sent segments only. Of one that begins far ahead, the end may
+ * lie behind: half of all numbers are.
+ */
+function isSackValid(view: DataView, at: number, length: number, sndNxt: number): boolean {
+  return length <= MAX_SACK && distance(view.getInt32(at + SN, true), sndNxt) <= 0 &&
+    distance(sackEnd(view, at), sndNxt) <= 0;
 }
 
 /** The sequence number after the last one that a selective acknowledgment names. */

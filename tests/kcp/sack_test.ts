@@ -155,3 +155,22 @@ Deno.test("sack: one that names what was never sent, or is too long, has no effe
   a.kcp.input(encode({ cmd: SACK, sn: 0, data: new Uint8Array() }), 10);
   assertEquals([a.kcp.stats.inputErrors.ack, a.kcp.stats.acknowledged], [3, 2]);
 });
+
+Deno.test("sack: one that begins half of all numbers ahead, and ends half behind, has no effect", () => {
+  for (const una of [0, 15]) {
+    const a = flight();
+    if (una > 0) a.input(5, { cmd: ACK, sn: una - 1, ts: 0, una, wnd: 100 });
+    const { inFlight } = a.kcp.stats;
+    for (let n = 1; n < 24; n++) {
+      a.input(10, {
+        cmd: SACK,
+        sn: (una + 2 ** 31 - n) | 0,
+        una,
+        data: new Uint8Array(3).fill(255),
+      });
+    }
+    assertEquals(a.kcp.stats.inputErrors.ack, 23);
+    assertEquals(a.kcp.stats.inFlight, inFlight);
+    assertEquals(a.kcp.sndUna, una);
+  }
+});
