@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { type Connection, ConnectionError, turbo } from "../../../mod.ts";
+import { ConnectionError, turbo } from "../../../mod.ts";
 import {
   connect,
   type DataChannelEvent,
@@ -8,6 +8,7 @@ import {
   listen,
 } from "../../../transport/webrtc.ts";
 import { pattern } from "../../kcp/harness.ts";
+import { carry, end, errorOf } from "../carried_pair.ts";
 
 const OPTIONS = { ...turbo, timeWait: 0 };
 
@@ -93,27 +94,6 @@ async function pair(options = {}) {
   const client = await connect(a, { ...OPTIONS, ...options, timeout: 5_000 });
   const server = await listener.accept();
   return { a, b, listener, client, server };
-}
-
-async function carry(from: Connection, to: Connection, size: number): Promise<void> {
-  const sent = pattern(size);
-  const write = from.writeAll(sent);
-  const got = new Uint8Array(size);
-  for (let at = 0; at < size;) at += (await to.read(got.subarray(at)))!;
-  await write;
-  assertEquals(got, sent);
-}
-
-function end({ client, server, listener }: Awaited<ReturnType<typeof pair>>): Promise<void> {
-  client.abort();
-  server.abort();
-  listener.close({ timeWait: 0 });
-  return listener.closed;
-}
-
-/** What a promise rejects with; null if it resolves. */
-function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(() => null, (error) => error);
 }
 
 Deno.test("WebRTC: bytes both ways, in messages that are one packet of SCTP", async () => {
@@ -256,7 +236,7 @@ Deno.test("WebRTC: both ends wait until the channel is open", async () => {
   const client = await connecting;
   const server = await listener.accept();
   await carry(client, server, 10_000);
-  await end({ a, b, listener, client, server });
+  await end({ listener, client, server });
 });
 
 Deno.test("WebRTC: connect tells why a channel does not open", async () => {

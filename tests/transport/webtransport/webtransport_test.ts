@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { createCipher } from "../../../crypt/mod.ts";
 import { PacketBatch } from "../../../kcp/mod.ts";
-import { type Connection, ConnectionError, RateLimit, turbo } from "../../../mod.ts";
+import { ConnectionError, RateLimit, turbo } from "../../../mod.ts";
 import {
   connect,
   listen,
@@ -10,15 +10,11 @@ import {
 } from "../../../transport/webtransport.ts";
 import { quicOf } from "../../../transport/webtransport/server.ts";
 import { pattern } from "../../kcp/harness.ts";
+import { carry, end, errorOf } from "../carried_pair.ts";
 import { readAll } from "../harness.ts";
 import { FakeSession, fakeSessions } from "./fake_session.ts";
 
 const OPTIONS = { ...turbo, timeWait: 0 };
-
-/** What a promise rejects with; null if it resolves. */
-function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(() => null, (error) => error);
-}
 
 /** A connection over a new session, from both sides. */
 async function pair() {
@@ -27,23 +23,6 @@ async function pair() {
   const client = await connect(a, { ...OPTIONS, timeout: 5_000 });
   const server = await listener.accept();
   return { a, b, listener, client, server };
-}
-
-/** Sends bytes from one end, and reads them at the other. */
-async function carry(from: Connection, to: Connection, size: number): Promise<void> {
-  const sent = pattern(size);
-  const write = from.writeAll(sent);
-  const got = new Uint8Array(size);
-  for (let at = 0; at < size;) at += (await to.read(got.subarray(at)))!;
-  await write;
-  assertEquals(got, sent);
-}
-
-function end({ client, server, listener }: Awaited<ReturnType<typeof pair>>): Promise<void> {
-  client.abort();
-  server.abort();
-  listener.close({ timeWait: 0 });
-  return listener.closed;
 }
 
 Deno.test("WebTransport: bytes, messages and datagrams both ways, and an end of the stream", async () => {
@@ -110,7 +89,7 @@ Deno.test("WebTransport: the mtu that is set is kept where the session takes mor
   const server = await listener.accept();
   await carry(client, server, 20_000);
   assertEquals(Math.max(...a.sizes), 1000);
-  await end({ a, b, client, server, listener });
+  await end({ client, server, listener });
 });
 
 Deno.test("WebTransport: queues of the session get room for bursts, where they can be set", async () => {
@@ -339,7 +318,7 @@ Deno.test("WebTransport: all connections of a session share cipher and rate limi
   await assertRejects(() => connect(a, { crypt, conv: client.conv }), TypeError, "exists already");
   const server = await listener.accept();
   await carry(client, server, 10_000);
-  await end({ a, b, client, server, listener });
+  await end({ client, server, listener });
 });
 
 Deno.test("WebTransport: undefined options hide no default, wrong ones throw and lock nothing", async () => {
@@ -351,7 +330,7 @@ Deno.test("WebTransport: undefined options hide no default, wrong ones throw and
   const client = await connect(a, { mtu: undefined, entropy: undefined, timeout: 5_000 });
   assertEquals(client.options.mtu, 1452);
   const server = await listener.accept();
-  await end({ a, b, client, server, listener });
+  await end({ client, server, listener });
 });
 
 Deno.test("WebTransport: the application may tell the address of the other end", async () => {
@@ -360,7 +339,7 @@ Deno.test("WebTransport: the application may tell the address of the other end",
   const client = await connect(a, { ...OPTIONS, timeout: 5_000 });
   const server = await listener.accept();
   assertEquals(server.remoteAddr, { transport: "udp", hostname: "fe80::1", port: 80 });
-  await end({ a, b, client, server, listener });
+  await end({ client, server, listener });
 });
 
 Deno.test("WebTransport: a URL needs a runtime that has it, and options for it need a URL", async () => {
