@@ -80,6 +80,7 @@ const DELAY_PART = 0.25;
  * - A flow that the application limits needs no ProbeRTT. See {@linkcode MinRtt}.
  * - A path that becomes longer is found within a round trip or a few. See {@linkcode PathStep}.
  * - On a path that holds many more segments, Startup begins faster. See {@linkcode FastStart}.
+ * - On one that holds fewer than the first flight, losses make no room for others in Startup.
  */
 export class BbrController implements CongestionController {
   /** Always `Infinity`: the limit counts bytes. */
@@ -192,7 +193,7 @@ export class BbrController implements CongestionController {
     }
     if (this.#rounds.begins) this.#limits.onRound();
     this.#rounds.finish(appLimited);
-    this.#limits.update(now, this.#phase, this.#gain, this.#pipeFilled, sample.acked);
+    this.#limits.update(sample, this.#phase, this.#gain, this.#pipeFilled, this.#lossRounds.excess);
   }
 
   /** Reads a round-trip sample. */
@@ -204,8 +205,8 @@ export class BbrController implements CongestionController {
     const empty = idle && txInFlight <= path.product(PROBE_RTT_GAIN);
     standing.onSample(now, rtt);
     minRtt.onSample(now, rtt, empty || idle && minRtt.isSimilar(rtt));
-    if (!isProbing(this.#phase) && this.#phase !== PROBE_RTT && path.queue < path.residual) {
-      path.residual = path.queue;
+    if (!isProbing(this.#phase) && this.#phase !== PROBE_RTT) {
+      path.residual = Math.min(path.residual, path.queue);
     }
     if (this.#pipeFilled && !appLimited) {
       const longer = this.#probeRtt.onRtt(now, rtt, sample.acked);
@@ -382,8 +383,8 @@ export class BbrController implements CongestionController {
 
   /** By which part the flow sends less than the bandwidth, since a queue has grown. */
   get #trim(): number {
-    const { queue, residual, queueThreshold, standing, shared } = this.#path;
-    const grown = queue - residual - queueThreshold / 2;
+    const { queue, others, queueThreshold, standing, shared } = this.#path;
+    const grown = queue - others - queueThreshold / 2;
     if (grown <= 0) return 0;
     return Math.min(shared ? SHARED_TRIM : TRIM, grown / (TRIM_ROUNDS * standing.smoothed));
   }
@@ -444,6 +445,7 @@ export class BbrController implements CongestionController {
     if (!path.isExcess(loss.lost, loss.txInFlight, own)) return;
     // What was sent in an earlier phase says nothing of this one.
     this.#lossRounds.onExcess(sentAt >= this.#phaseStart, path.queued);
+    if (this.#phase === STARTUP) this.#limits.onExcess(loss);
     if (!probing.judges) return;
     probing.onExcess(loss, this.#limits.window);
     if (this.#phase === UP) {

@@ -14,6 +14,7 @@ import {
 import type { ProbeRtt } from "./bbr_probe_rtt.ts";
 import type { Probing } from "./bbr_probing.ts";
 import type { Rounds } from "./bbr_rounds.ts";
+import type { Loss, RateSample } from "./controller.ts";
 
 /** Draft §2.5: DefaultCwndGain. */
 const WINDOW_GAIN = 2;
@@ -24,6 +25,8 @@ const WINDOW_GAIN = 2;
 const FAST_GAIN = 7.39;
 /** Draft §2.4: PacingMarginPercent is 1. */
 const PACING_MARGIN = 0.99;
+/** A path that has lost more than this part of a flight is overfilled, though no queue is seen yet. */
+const OVERFILLED = 1 / 2;
 /**
  * For low latency, the initial window may leave within a round trip, but not within less than this time
  * in ms. On a short path, the queue would overflow before it is seen.
@@ -49,6 +52,8 @@ export class Limits {
   /** The window before a timeout, a probe of the round trip, or losses. */
   #prior = 0;
   #timedOut = false;
+  /** The window holds until a segment is acknowledged that was sent when more than this was delivered. */
+  #holdsUntil = -1;
   readonly #start = new FastStart();
   /** Bytes by which the window may grow for each one that is acknowledged, in Startup. */
   #growth = 0;
@@ -88,9 +93,24 @@ export class Limits {
     this.#prior = more ? Math.max(this.#prior, this.window) : this.window;
   }
 
+  /**
+   * In Startup, more was lost than the path loses itself. If that shows a full queue, the room of what was lost
+   * stays free: as much would leave at once, and be lost, too. For a round trip, one segment leaves for each
+   * one that arrives. Source: RFC 6937 §3, the conservative reduction bound.
+   */
+  onExcess({ lost, txInFlight, inFlight }: Loss): void {
+    if (this.#path.queued || lost > OVERFILLED * txInFlight) this.#hold(inFlight);
+  }
+
+  #hold(inFlight: number): void {
+    this.window = Math.min(this.window, Math.max(inFlight, this.#path.held, this.least));
+    this.#holdsUntil = this.#rounds.delivered;
+  }
+
   /** Brings the window back. Draft §5.6.4.4, `RestoreCwnd`. */
   restore(): void {
     this.#timedOut = false;
+    this.#holdsUntil = -1;
     this.window = Math.max(this.window, this.#prior);
   }
 
@@ -134,9 +154,9 @@ export class Limits {
   /**
    * Sets the pacing rate. Draft §5.6.2.
    *
-   * @param filled Whether the pipe was ever full. Before, the rate only grows.
+   * @param known Whether the bandwidth is known. Before, the rate only grows.
    */
-  pace(phase: Phase, gain: number, filled: boolean): void {
+  pace(phase: Phase, gain: number, known: boolean): void {
     const { bw: bounded, bandwidth, loss, sureShare, standing, mss } = this.#path;
     let bw = bounded;
     if (phase === CRUISE) bw = Math.min(bw, bandwidth.value * sureShare);
@@ -150,11 +170,18 @@ export class Limits {
         : mss / standing.smoothed;
       rate = Math.max(rate, least);
     }
-    if (filled || rate > this.pacing) this.pacing = rate;
+    if (known || rate > this.pacing) this.pacing = rate;
   }
 
-  /** Sets the limits after an acknowledgment. */
-  update(now: number, phase: Phase, gain: number, filled: boolean, acked: number): void {
+  /**
+   * Sets the limits after an acknowledgment.
+   *
+   * @param filled Whether the pipe was ever full.
+   * @param excess Whether this round trip has lost more than the path loses itself.
+   */
+  update(sample: RateSample, phase: Phase, gain: number, filled: boolean, excess: boolean): void {
+    const { now, acked, priorDelivered } = sample;
+    if (priorDelivered > this.#holdsUntil) this.#holdsUntil = -1;
     const { smoothed } = this.#path.standing;
     if (this.#rounds.count <= 1 && !filled && smoothed > 0) {
       // Draft §5.6.2: the first sample corrects the assumption of 1 ms.
@@ -162,14 +189,24 @@ export class Limits {
       this.#start.onAck(now, acked, this.#path.mss);
     }
     this.#growth = phase === STARTUP ? this.#safeGrowth : 0;
-    this.pace(phase, this.#growth > 1 ? FAST_GAIN : gain, filled);
+    // The rate of the first flight was only assumed. What it has delivered through a queue is the bandwidth.
+    const { queued } = this.#path;
+    if (phase === STARTUP && excess && queued && !this.#holds) this.#hold(sample.inFlight);
+    const known = filled || this.#rounds.count > 1 && (queued || this.#holds);
+    this.pace(phase, this.#growth > 1 ? FAST_GAIN : gain, known);
     this.#setWindow(phase, filled, acked);
+  }
+
+  get #holds(): boolean {
+    return this.#holdsUntil >= 0;
   }
 
   /** See {@linkcode FastStart.growth}. A queue and losses show that the path takes no more. */
   get #safeGrowth(): number {
     const { minRtt, queued, loss, mss } = this.#path;
-    return queued || loss.rate > 0 ? 0 : this.#start.growth(this.window, minRtt.value, mss);
+    return queued || loss.rate > 0 || this.#holds
+      ? 0
+      : this.#start.growth(this.window, minRtt.value, mss);
   }
 
   /** Bytes that may be in flight according to the model. Draft §5.6.4.2. */
@@ -210,7 +247,7 @@ export class Limits {
     const most = Math.max(this.#mostInFlight(phase), path.quantum);
     if (filled) this.window = Math.min(this.window + acked, most);
     else if (this.#growth > 0) this.window += this.#growth * acked;
-    else if (this.window < most || this.#rounds.delivered < this.#initialWindow) {
+    else if (!this.#holds && (this.window < most || this.#rounds.delivered < this.#initialWindow)) {
       this.window += acked;
     }
     this.window = Math.max(Math.min(this.window, this.#bound(phase)), this.least);

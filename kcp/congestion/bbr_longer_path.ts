@@ -33,6 +33,17 @@ export class LongerPath {
     this.#flight = 0;
   }
 
+  /**
+   * Forgets the present round: with little in flight, the peer may hold each acknowledgment back, since it waits
+   * for more to acknowledge.
+   */
+  reset(): void {
+    this.#rtt = Infinity;
+    this.#flight = 0;
+    this.#lastRtt = 0;
+    this.#lastFlight = Infinity;
+  }
+
   /** The shortest round trip of the last round in ms. 0 without a sample. */
   get shortest(): number {
     return this.#lastRtt;

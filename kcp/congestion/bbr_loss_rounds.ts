@@ -23,8 +23,9 @@ export class LossRounds {
   sumLost = 0;
   /** The round ends when this many bytes are delivered. */
   #end = 0;
-  /** Whether more was lost in this round than the path loses itself, and in how many before. */
-  #excess = false;
+  /** Whether more was lost in this round than the path loses itself. */
+  excess = false;
+  /** In how many rounds before. */
   #rounds = 0;
 
   /** Reads an acknowledgment. Returns whether it begins a round. */
@@ -54,13 +55,13 @@ export class LossRounds {
    * @param queued Whether a queue stands.
    */
   onExcess(current: boolean, queued: boolean): void {
-    this.#excess ||= current;
-    if (this.#excess && (queued || this.#rounds >= EXCESS_ROUNDS)) this.congested = true;
+    this.excess ||= current;
+    if (this.excess && (queued || this.#rounds >= EXCESS_ROUNDS)) this.congested = true;
   }
 
   /** The acknowledgment that begins a round is handled. */
   finish(): void {
-    this.#rounds = this.#excess ? this.#rounds + 1 : 0;
-    this.congested = this.#excess = false;
+    this.#rounds = this.excess ? this.#rounds + 1 : 0;
+    this.congested = this.excess = false;
   }
 }

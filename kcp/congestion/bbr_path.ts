@@ -78,6 +78,16 @@ export class Path {
     return queue > 0 && queue < Infinity ? queue : 0;
   }
 
+  /**
+   * What of the {@linkcode residual} queue is others', in ms. The flow itself may have {@linkcode quantum} in
+   * flight after it has drained its own queue: on a short or slow path, that is more than the path holds.
+   */
+  get others(): number {
+    const { residual, bw } = this;
+    if (residual === 0 || bw === 0) return residual;
+    return Math.max(0, residual - Math.max(0, this.quantum - this.product(1)) / bw);
+  }
+
   /** A queue of this many ms is one. */
   get queueThreshold(): number {
     return this.#threshold(this.#jitters ? JITTER_NOISE : QUEUE_NOISE);
@@ -108,7 +118,7 @@ export class Path {
 
   /** Whether others keep a queue that stays when the flow has drained its own. */
   get shared(): boolean {
-    return this.residual > this.queueThreshold;
+    return this.others > this.queueThreshold;
   }
 
   /** Bytes in flight that the path holds without a queue, times a gain. */

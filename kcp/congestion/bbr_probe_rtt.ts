@@ -135,6 +135,7 @@ export class ProbeRtt {
       }
     }
     path.minRtt.onProbed(now);
+    this.longer.reset();
     return window;
   }
 }

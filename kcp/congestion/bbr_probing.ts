@@ -159,7 +159,7 @@ export class Probing {
   get window(): number {
     const path = this.#path;
     const step = Math.max(0, (this.gain - this.#firstGain) / UP_GAIN * path.held);
-    return path.held + path.bw * path.residual + this.#room + step;
+    return path.held + path.bw * path.others + this.#room + step;
   }
 
   /** Whether the probe is over. Draft §5.3.3.6, `IsTimeToGoDown`. */

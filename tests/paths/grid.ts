@@ -183,16 +183,37 @@ function roundsOf(path: Path): number {
   return Math.max(10, doublings + 3);
 }
 
+/** A pacer wakes up once a ms at most: timers of event loops are no finer. */
+const TICK = 1;
+/** A receiver acknowledges after so many packets at the latest, which wakes the sender, too. */
+const PACKETS_OF_AN_ACK = 16;
+
+/**
+ * The shortest queue, as a median, that a sender can keep on a path which it uses, in ms. Where a quarter of
+ * the product is less, this is the aim.
+ *
+ * - `packets` are in the queue. A sender with control needs two: one that is being sent, which counts by what
+ *   is left of it, and one that waits behind it. With fewer, the path idles when the next one is late. A
+ *   sender without control has its smallest window there, of four packets.
+ * - What a sender may send until it wakes up the next time leaves at once. While it drains, its median is half
+ *   of it, and half of the packet that is being sent.
+ */
+function shortestQueue(path: Path, packets: number): number {
+  const each = packetTime(path);
+  return Math.max(packets * each, (Math.min(TICK, PACKETS_OF_AN_ACK * each) + each) / 2);
+}
+
 /** What is expected of one flow on a path that does not change. */
 function aimsOfOne(path: Path): Aim[] {
   const product = productOf(path);
-  // Four packets are the smallest window of BBR: the queue of a shorter path cannot be smaller.
-  const queue = Math.max(0.25, 4 / product);
+  const queueOfPackets = (packets: number) =>
+    Math.max(0.25, shortestQueue(path, packets) / path.roundTrip);
   const aims: Aim[] = [
     { figure: "possible", least: path.queue < 0.5 ? 0.85 : 0.9 },
     { figure: "sent", most: 1.05 / (1 - path.loss), for: "controlled" },
     { figure: "sent", most: 1.15 / (1 - path.loss), for: "uncontrolled" },
-    { figure: "queueProducts", most: queue },
+    { figure: "queueProducts", most: queueOfPackets(2), for: "controlled" },
+    { figure: "queueProducts", most: queueOfPackets(4), for: "uncontrolled" },
   ];
   // With fewer packets, the rate of one round trip is chance.
   if (product >= PACKETS_OF_A_ROUND) aims.push({ figure: "rounds", most: roundsOf(path) });

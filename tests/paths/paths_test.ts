@@ -12,6 +12,7 @@ import {
   configurationOf,
   MTU,
   PACKET,
+  packetTime,
   PAYLOAD,
   type Row,
   ROWS,
@@ -238,5 +239,17 @@ Deno.test("paths: BBR fills a path without waste and without a queue, and spares
     for (const { figure, value, least, most, met } of verdicts) {
       assert(met, `${name}: ${figure} is ${value}, the aim is ${least ?? ""} to ${most ?? ""}`);
     }
+  }
+});
+
+Deno.test("paths: BBR does not flood a slow path at its start, and drains its queue on a short one", () => {
+  const bbr = configurationOf("bbr")!;
+  for (const name of ["1M-1ms", "1M-20ms", "1M-100ms", "10M-1ms"]) {
+    const row = ROWS.find((each) => each.name === name)!;
+    const { possible, sent, queue } = runRow(row, bbr, 1).figures;
+    assert(possible! > 0.95, `${name}: ${possible} of the path`);
+    // 1.017 are payload and headers.
+    assert(sent! < 1.05, `${name}: sent ${sent} times the useful bytes`);
+    assert(queue! < 2 * packetTime(row.path), `${name}: a queue of ${queue} ms`);
   }
 });

@@ -192,6 +192,21 @@ Deno.test("a path is longer when no sample of a round is explained by what was i
   assertEquals(round([]), false, "nothing is known");
 });
 
+Deno.test("a round before a probe of the round trip does not make the path longer after it", () => {
+  const longer = new LongerPath();
+  longer.onSample(200, 1000);
+  longer.onRound();
+  assert(longer.isLonger(5, 0, 100));
+  longer.onSample(200, 1000);
+  longer.reset();
+  assertEquals(longer.isLonger(5, 0, 100), false, "the last round is forgotten");
+  assertEquals(longer.explained(5, 0, 100), Infinity, "it is not known what was in flight");
+  longer.onSample(6, 1000);
+  longer.onRound();
+  assertEquals(longer.shortest, 6);
+  assertEquals(longer.isLonger(5, 0, 100), false);
+});
+
 /** Feeds round trips in ms of 100 segments that leave each ms, until a step is found: it, or -1. */
 function findStep(rttOf: (sentAt: number) => number, each = 1, explained = 20): number {
   const step = new PathStep();

@@ -339,6 +339,55 @@ Deno.test("the first round trip corrects the pacing rate", () => {
   assertAlmostEquals(controller.pacingRate, 2.77 * 10_000 / 0.05, 1);
 });
 
+/** A flight of 20 segments, of which the first came back after 50 ms, and those behind it ever later. */
+function throughQueue(): BbrController {
+  const controller = new BbrController({ ...CONTEXT, initialWindow: 20 * MSS });
+  for (let i = 1; i <= 20; i++) controller.onSend(0, MSS);
+  const ack = (now: number, rtt: number, i: number, priorDelivered: number) =>
+    controller.onAck(sampleOf({
+      now,
+      rtt,
+      priorDelivered,
+      delivered: i * MSS - priorDelivered,
+      totalDelivered: i * MSS,
+      deliveryRate: 1000 * (i * MSS - priorDelivered) / rtt,
+      inFlight: 20 * MSS,
+      txInFlight: 20 * MSS,
+    }));
+  for (let i = 1; i <= 10; i++) ack(50 + 10 * i, 50 + 10 * i, i, 0);
+  ack(160, 100, 11, 1 * MSS);
+  return controller;
+}
+
+Deno.test("losses in Startup leave no room while a queue stands, until what was sent before is known", () => {
+  const controller = throughQueue();
+  assert(controller.window > 30 * MSS, `${controller.window}`);
+  const lose = (lost: number) => {
+    const inFlight = (20 - lost) * MSS;
+    controller.onLoss(lossOf({ now: 170, lost: lost * MSS, txInFlight: 20 * MSS, inFlight }));
+  };
+  for (let lost = 1; lost <= 8; lost++) lose(lost);
+  assertEquals(controller.window, 12 * MSS, "what is in flight");
+  // 12 segments were acknowledged until then: the round trip goes on.
+  controller.onAck(sampleOf({
+    now: 180,
+    rtt: 110,
+    priorDelivered: 2 * MSS,
+    totalDelivered: 12 * MSS,
+    inFlight: 11 * MSS,
+    lost: 8 * MSS,
+  }));
+  assertEquals(controller.window, 12 * MSS);
+  controller.onNeedlessLoss(190, 8);
+  assert(controller.window > 30 * MSS, "they were only late");
+});
+
+Deno.test("a queue shows in Startup how fast the first flight really was", () => {
+  // Assumed: 20 segments and those acknowledged, in the smoothed round trip. Shown: ten in 100 ms.
+  const { pacingRate } = throughQueue();
+  assertAlmostEquals(pacingRate, 0.99 * 2.77 * 10 * MSS / 0.1, 1000);
+});
+
 /** A controller whose last acknowledgment came at 100 ms, after a round trip of 50 ms. */
 function afterOneAck(options?: BbrOptions): BbrController {
   const controller = new BbrController(CONTEXT, options);
