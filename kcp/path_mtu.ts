@@ -251,6 +251,8 @@ export class PathMtu {
     }
     if (this.#suspect > 0 && size >= this.#suspect && sentAt >= this.#suspectedAt) {
       this.#suspect = 0;
+      // Data need not wait for the round: it has nothing to show any more.
+      this.#holds = false;
       if (this.#copied > 0) {
         this.#patience = Math.min(MAX_PATIENCE, this.#patience + 1);
         this.#alarmAt = now;

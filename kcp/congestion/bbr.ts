@@ -79,6 +79,7 @@ const DELAY_PART = 0.25;
  * - Between probes, the flow slows down if a queue grows.
  * - A flow that the application limits needs no ProbeRTT. See {@linkcode MinRtt}.
  * - A path that becomes longer is found within a round trip or a few. See {@linkcode PathStep}.
+ *   Until it is known, a flow sends as on the longer path. See {@linkcode Pause}.
  * - On a path that holds many more segments, Startup begins faster. See {@linkcode FastStart}.
  * - On one that holds fewer than the first flight, losses make no room for others in Startup.
  */
@@ -211,6 +212,7 @@ export class BbrController implements CongestionController {
     if (this.#pipeFilled && !appLimited) {
       const longer = this.#probeRtt.onRtt(now, rtt, sample.acked);
       if (longer >= 0) this.#lengthen(sample, longer);
+      else if (this.#probeRtt.onPause(rtt, now - this.#lastAck)) this.#resume(sample);
     }
     const { queued } = path;
     this.#probing.onQueue(queued);
@@ -218,8 +220,18 @@ export class BbrController implements CongestionController {
   }
 
   /** The path has become longer. What was in flight is too little for it. */
-  #lengthen({ now, priorInFlight, totalDelivered }: RateSample, rtt: number): void {
-    this.#path.lengthen(now, rtt);
+  #lengthen(sample: RateSample, rtt: number): void {
+    this.#path.lengthen(sample.now, rtt);
+    this.#cruise(sample);
+  }
+
+  /** The path may have become longer. */
+  #resume(sample: RateSample): void {
+    this.#path.resume();
+    this.#cruise(sample);
+  }
+
+  #cruise({ now, priorInFlight, totalDelivered }: RateSample): void {
     this.#limits.lengthen();
     this.#limitedUntil = totalDelivered + priorInFlight + 1;
     this.#startDown(now, false);
@@ -409,6 +421,7 @@ export class BbrController implements CongestionController {
       const doubtful = this.#pipeFilled && this.#probeRtt.isDoubtful;
       // A probe that still raises the rate comes first.
       if (!doubtful && (!minRtt.isDue || isProbing(this.#phase))) return;
+      if (this.#path.pause.rtt > 0) return;
       if (this.#idleRestart) return minRtt.onProbed(now);
       this.#limits.save(this.#phase);
       this.#probeRtt.begin(doubtful);
@@ -456,7 +469,8 @@ export class BbrController implements CongestionController {
 
   /** Draft §5.6.4.4. A timeout while other segments arrive is a loss like others. */
   onTimeout(now: number, _segments: number, inFlight: number): void {
-    if (now - this.#lastAck <= this.#path.standing.smoothed) return;
+    const { standing, pause } = this.#path;
+    if (now - this.#lastAck <= Math.max(standing.smoothed, pause.rtt)) return;
     this.#limits.onTimeout(this.#phase, inFlight);
   }
 

@@ -233,6 +233,8 @@ export class Limits {
     const path = this.#path;
     const { bounds } = path;
     let bound = Infinity;
+    // What may be in flight on a path says nothing of a longer one.
+    if (path.pause.rtt > 0) return bound;
     if (phase === PROBE_RTT) {
       bound = Math.min(this.#probeRtt.window(this.least), bounds.withHeadroom(path.mss));
     } else if (phase === CRUISE) {

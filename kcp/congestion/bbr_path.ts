@@ -3,6 +3,7 @@ import { Bounds } from "./bbr_bounds.ts";
 import { MaxFilter } from "./bbr_max_filter.ts";
 import { MinRtt } from "./bbr_min_rtt.ts";
 import { PathLoss } from "./bbr_path_loss.ts";
+import { Pause } from "./bbr_pause.ts";
 import { StandingRtt } from "./bbr_standing_rtt.ts";
 
 /** Draft §2.10: MaxBwFilterLen, in cycles. */
@@ -41,6 +42,7 @@ export class Path {
   readonly bandwidth = new MaxFilter(BANDWIDTH_CYCLES);
   readonly bounds = new Bounds();
   readonly minRtt = new MinRtt();
+  readonly pause = new Pause();
   readonly standing = new StandingRtt();
   readonly aggregation = new Aggregation();
   readonly loss: PathLoss;
@@ -71,10 +73,15 @@ export class Path {
     return (1 - this.loss.rate) / (1 - this.loss.sure);
   }
 
+  /** The round trip of the empty path in ms. Infinity before the first sample. */
+  get roundTrip(): number {
+    return Math.max(this.minRtt.value, this.pause.rtt);
+  }
+
   /** How long a queue has stood, in ms. */
   get queue(): number {
     const { longValue, value } = this.standing;
-    const queue = (this.#jitters ? longValue : value) - this.minRtt.value;
+    const queue = (this.#jitters ? longValue : value) - this.roundTrip;
     return queue > 0 && queue < Infinity ? queue : 0;
   }
 
@@ -123,9 +130,9 @@ export class Path {
 
   /** Bytes in flight that the path holds without a queue, times a gain. */
   product(gain: number, bw: number = this.bw): number {
-    const minRtt = this.minRtt.value;
-    if (minRtt === Infinity) return this.#initialWindow;
-    return gain * bw * minRtt * (1 + LATE_LOSS * this.loss.rate);
+    const { roundTrip } = this;
+    if (roundTrip === Infinity) return this.#initialWindow;
+    return gain * bw * roundTrip * (1 + LATE_LOSS * this.loss.rate);
   }
 
   /** The path has become longer: round trips take `rtt` ms, and its bandwidth is the same. */
@@ -136,6 +143,14 @@ export class Path {
     bounds.longTerm = Infinity;
     minRtt.reset(now, rtt);
     standing.reset();
+    this.pause.end();
+    this.residual = 0;
+  }
+
+  /** The path may have become longer: see {@linkcode Pause}. */
+  resume(): void {
+    this.bounds.resetShortTerm();
+    this.standing.reset();
     this.residual = 0;
   }
 

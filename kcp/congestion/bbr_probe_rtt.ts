@@ -42,8 +42,9 @@ export class ProbeRtt {
 
   /** Whether the round trip that has just ended shows another path: a longer, or a much slower one. */
   get isDoubtful(): boolean {
-    if (!this.#rounds.begins) return false;
-    const { minRtt, aggregation, bandwidth } = this.#path;
+    const { minRtt, aggregation, bandwidth, pause } = this.#path;
+    // A pause is judged by the round trips after it.
+    if (!this.#rounds.begins || pause.rtt > 0) return false;
     return this.longer.isLonger(minRtt.value, aggregation.burst, bandwidth.value);
   }
 
@@ -62,12 +63,29 @@ export class ProbeRtt {
     return longer;
   }
 
-  /** A round begins. Returns the round trip in ms if the last one showed a second step, else -1. */
+  /**
+   * Reads a round-trip sample. Returns whether the path may have become longer during a pause.
+   *
+   * @param waited The time in ms since the last acknowledgment.
+   */
+  onPause(rtt: number, waited: number): boolean {
+    const { minRtt, aggregation, bandwidth, pause } = this.#path;
+    const explained = this.longer.explained(minRtt.value, aggregation.burst, bandwidth.value);
+    if (!pause.onSample(rtt, waited, explained)) return false;
+    this.longer.reset();
+    return true;
+  }
+
+  /**
+   * A round begins. Returns the round trip in ms if the last one showed a second step, or that the path has
+   * become longer during a pause, else -1.
+   */
   onRound(): number {
     const { longer } = this;
     longer.onRound();
     const least = this.#path.minRtt.value * (1 + STEP_PART);
-    return this.#rounds.count <= this.#stepUntil && longer.shortest > least ? longer.shortest : -1;
+    const expected = this.#rounds.count <= this.#stepUntil || this.#path.pause.rtt > 0;
+    return expected && longer.shortest > least ? longer.shortest : -1;
   }
 
   /** Begins a probe. */

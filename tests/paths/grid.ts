@@ -320,7 +320,9 @@ export const ROWS: readonly Row[] = [
     seconds: 40,
     flows: [BULK],
     changes: [{ at: 5, roundTrip: 200 }],
-    aims: [],
+    // What was sent at the change is acknowledged half a round trip later at the earliest. What is sent then
+    // arrives another half later. From then on, the path can be full: in the second round trip.
+    aims: [{ figure: "recovery", most: 2 }],
   },
   {
     group: "changes",

@@ -253,3 +253,16 @@ Deno.test("paths: BBR does not flood a slow path at its start, and drains its qu
     assert(queue! < 2 * packetTime(row.path), `${name}: a queue of ${queue} ms`);
   }
 });
+
+Deno.test("paths: BBR fills a path that has become longer in its second round trip", () => {
+  const row = ROWS.find(({ name }) => name === "rtt-5-to-200")!;
+  // The path is changed at other moments of the cycle of probes, too.
+  for (const at of [5, 5.4, 6.2, 7.8]) {
+    const changed = { ...row, changes: [{ at, roundTrip: 200 }] };
+    for (const name of ["bbr", "turbo"]) {
+      const { recovery, sent } = runRow(changed, configurationOf(name)!, 1, at + 2).figures;
+      assertEquals(recovery, 2, `${name}, after ${at} s`);
+      assert(sent! < 1.05, `${name}, after ${at} s: sent ${sent} times the useful bytes`);
+    }
+  }
+});

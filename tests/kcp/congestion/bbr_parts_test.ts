@@ -22,6 +22,7 @@ import {
 import { Draws } from "../../../kcp/congestion/bbr_draws.ts";
 import { LossRounds } from "../../../kcp/congestion/bbr_loss_rounds.ts";
 import { Path } from "../../../kcp/congestion/bbr_path.ts";
+import { Pause } from "../../../kcp/congestion/bbr_pause.ts";
 import { PathStep } from "../../../kcp/congestion/bbr_path_step.ts";
 import { Rounds } from "../../../kcp/congestion/bbr_rounds.ts";
 import { StandingRtt } from "../../../kcp/congestion/bbr_standing_rtt.ts";
@@ -285,6 +286,24 @@ Deno.test("an acknowledgment that was held back, or a pause, does not make the p
   assertEquals(after.map(([now, rtt]) => note(now, rtt)), [-1, -1, -1, 102]);
   // Nothing is acknowledged for 40 ms, and then all at once.
   assertEquals(findStep((sentAt) => sentAt === 50 ? 60 : 20), -1, "a pause");
+});
+
+Deno.test("a pause shows a round trip that may be a longer path's, until the next ones tell", () => {
+  const pause = new Pause();
+  // 8 ms are explained: a quarter and 10 ms more are 20.
+  assertEquals(pause.onSample(19, 100, 8), false, "such a round trip is usual");
+  assertEquals(pause.onSample(100, 19, 8), false, "acknowledgments came all the time");
+  assertEquals(pause.onSample(49, 100, 8), false, "nothing was in flight for half of the time");
+  assertEquals(pause.rtt, 0);
+  assertEquals(pause.onSample(100, 100, 8), true);
+  assertEquals(pause.rtt, 100);
+  assertEquals(pause.onSample(125, 1, 8), false);
+  assertEquals(pause.onSample(50, 1, 8), false);
+  assertEquals(pause.rtt, 100, "as long as before, with a queue");
+  assertEquals(pause.onSample(200, 1, 8), true, "the way back has become longer, too");
+  assertEquals(pause.rtt, 200);
+  assertEquals(pause.onSample(99, 1, 8), false);
+  assertEquals(pause.rtt, 0, "it was a stop");
 });
 
 Deno.test("what is acknowledged above the bandwidth is counted over ten rounds", () => {
