@@ -1,4 +1,5 @@
 import { AckList } from "./ack_list.ts";
+import { AckLimit } from "./ack_limit.ts";
 import type { Arena } from "./arena.ts";
 import type { Clock } from "./clock.ts";
 import { Incarnation } from "./incarnation.ts";
@@ -22,13 +23,6 @@ import {
 const USUAL_SEGMENT = 1476;
 /** A message of this many bytes can be read, however small the window is. */
 const USUAL_MESSAGE = 256 * USUAL_SEGMENT;
-/**
- * Acknowledgments wait for the interval until there are this many, or enough to fill a packet.
- *
- * If more could wait, a sender could stop: its burst or window may be in flight, and part of that
- * may be FEC parity, which is not acknowledged.
- */
-const MAX_HELD_ACKS = 16;
 /**
  * No peer sends a segment this far behind its first one before it has heard from us: its window is not
  * known to be larger.
@@ -63,6 +57,7 @@ export class Receiver {
   announceWindow = false;
   readonly buffer: ReceiveBuffer;
   readonly acks = new AckList();
+  readonly #ackLimit = new AckLimit();
   /** Whether the probe of the path MTU that arrived last is answered at the next output. */
   answerProbe = false;
   /** Whether a request for an echo is answered at the next output. */
@@ -215,6 +210,7 @@ export class Receiver {
     // The `ts` of the second copy would take the place of the first one's, and hide from the sender that it
     // was needless, and how long the answer took.
     if (ahead < 0 && this.acks.waits(sn)) return;
+    this.#ackLimit.add(now, this.acks.count, this.#options.interval);
     this.acks.push(sn, ts, this.#options.rcvWnd);
   }
 
@@ -495,7 +491,7 @@ export class Receiver {
     const { ackNoDelay, mtu } = this.#options;
     return this.started && count > 0 &&
       (ackNoDelay || this.#sparse || this.#clock.now >= this.#clock.nextFlush ||
-        count >= Math.min(MAX_HELD_ACKS, Math.floor(mtu / OVERHEAD)));
+        count >= Math.min(this.#ackLimit.value, Math.floor(mtu / OVERHEAD)));
   }
 
   /** When acknowledgments that wait are due, in ms; Infinity when none wait. */
@@ -528,6 +524,8 @@ export class Receiver {
   writeAcks(writer: PacketWriter, selective: boolean): boolean {
     const { acks } = this;
     const { nxt, early } = this.buffer;
+    const { now, nextFlush } = this.#clock;
+    this.#ackLimit.send(now, acks.count, now >= nextFlush && !this.#sparse);
     this.#sparse = false;
     // Before the first segment is there, the others may be of an older incarnation of the peer.
     if (!this.started || acks.count === 0) return true;

@@ -20,6 +20,8 @@ const QUEUE_MAX = 5;
 const QUEUE_PART = 1 / 16;
 /** A queue is longer than the noise of the round trips by this factor. */
 const QUEUE_NOISE = 3;
+/** Jitter raises all samples of half a round trip by up to so many times its least fall. */
+const JITTER_FACTOR = 4;
 /** The factor where the queue stayed though the flow has slowed down: the noise is jitter of the path. */
 const JITTER_NOISE = 4;
 /** The flow has slowed down below this part of the bandwidth. */
@@ -100,11 +102,16 @@ export class Path {
     return this.#threshold(this.#jitters ? JITTER_NOISE : QUEUE_NOISE);
   }
 
+  /** Jitter hides a queue of up to this many ms. */
+  get hidden(): number {
+    return JITTER_FACTOR * this.standing.jitter;
+  }
+
   #threshold(noiseFactor: number): number {
     const part = Math.min(QUEUE_MAX, this.minRtt.value * QUEUE_PART);
     const bw = this.bandwidth.value;
     const noise = noiseFactor * this.standing.noise;
-    return Math.max(QUEUE_MIN, part, noise, bw > 0 ? 2 * this.mss / bw : 0);
+    return Math.max(QUEUE_MIN, part, noise, this.hidden, bw > 0 ? 2 * this.mss / bw : 0);
   }
 
   /**

@@ -122,8 +122,10 @@ export class Probing {
     const path = this.#path;
     // A probe that the long-term bound limits is too small for a queue.
     const queued = this.#queued || this.#bounded && !this.#tooHigh;
-    // A probe that went too far judges no more.
-    if (probed) path.onProbe(queued, !this.judges);
+    // A probe shows nothing where jitter hides a queue of its size. One that went too far judges no more.
+    if (probed && (queued || path.bw * path.hidden <= this.#room)) {
+      path.onProbe(queued, !this.judges);
+    }
     path.bounds.beginRound(0, 0);
     this.queuedSince = false;
     this.#cycleRound = this.#rounds.count - (this.#draws.next() < 0.5 ? 0 : 1);

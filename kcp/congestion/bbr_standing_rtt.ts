@@ -1,3 +1,5 @@
+import { Jitter } from "./bbr_jitter.ts";
+
 /** Part of the smoothed round-trip time that a slot lasts. Two slots are Copa's half. */
 const SLOT = 1 / 4;
 /** Shortest slot in ms: acknowledgments arrive in bunches. */
@@ -29,6 +31,7 @@ export class StandingRtt {
   #at = 0;
   #leastOfSlots = Infinity;
   #slotEnds = -Infinity;
+  readonly #jitter = new Jitter();
 
   /** Notes a sample in ms. */
   onSample(now: number, rtt: number): void {
@@ -37,6 +40,7 @@ export class StandingRtt {
       this.#sampleNoise += (Math.abs(rtt - this.#before) - this.#sampleNoise) * NOISE_WEIGHT;
     }
     this.#before = rtt;
+    this.#jitter.onSample(now, rtt, this.smoothed);
     if (now >= this.#slotEnds) this.#endSlot(now);
     if (rtt < this.#slot) this.#slot = rtt;
   }
@@ -63,6 +67,11 @@ export class StandingRtt {
   /** By how many ms round trips differ for no reason. */
   get noise(): number {
     return Math.max(this.#sampleNoise, this.#slotNoise);
+  }
+
+  /** See {@linkcode Jitter.value}. */
+  get jitter(): number {
+    return this.#jitter.value;
   }
 
   /** The smallest recent sample in ms. Infinity before the first one. */

@@ -53,6 +53,71 @@ Deno.test("acknowledge: 16 acknowledgments, or a packet full, are sent at once",
   }
 });
 
+/** A machine of which a peer has had `flight` segments acknowledged at the end of an interval of 30 ms. */
+function acknowledgedLate(flight: number): { end: End; next: number } {
+  const end = new End({ interval: 30 });
+  push(end, 0, 0);
+  end.segments(0);
+  for (let sn = 1; sn <= flight; sn++) {
+    push(end, sn, sn);
+    assertEquals(end.segments(sn), []);
+  }
+  assertEquals(end.segments(30).length, 1);
+  return { end, next: flight + 1 };
+}
+
+/** How many segments an end takes before it acknowledges them, 1 ms apart. */
+function collected(end: End, at: number, first: number): number {
+  for (let count = 1; count <= 20; count++) {
+    push(end, at + count, first + count - 1);
+    while (end.recv());
+    if (end.segments(at + count).length > 0) return count;
+  }
+  return Infinity;
+}
+
+Deno.test("acknowledge: half of a flight waits where the sender has stopped for the other half", () => {
+  const { end, next } = acknowledgedLate(10);
+  // A round trip later, the next flight comes.
+  assertEquals(collected(end, 32, next), 5);
+  assertEquals(collected(end, 40, next + 5), 5);
+});
+
+Deno.test("acknowledge: 16 wait where the sender may have had no more to send", () => {
+  const { end, next } = acknowledgedLate(10);
+  // What it sends next has nothing to do with the acknowledgments. It comes alone.
+  push(end, 90, next);
+  assertEquals(end.segments(90).length, 1);
+  assertEquals(collected(end, 90, next + 1), 16);
+});
+
+Deno.test("acknowledge: 16 wait while segments come without a pause", () => {
+  const end = new End({ interval: 30 });
+  push(end, 0, 0);
+  end.segments(0);
+  for (let sn = 1; sn <= 9; sn++) {
+    push(end, 3 * sn, sn);
+    end.segments(3 * sn);
+  }
+  assertEquals(end.segments(30).length, 1);
+  assertEquals(collected(end, 32, 10), 16);
+});
+
+Deno.test("acknowledge: the limit grows back, and not beyond 16", () => {
+  const { end, next } = acknowledgedLate(10);
+  let at = 32;
+  let sn = next;
+  const counts: number[] = [];
+  for (let i = 0; i < 2000; i++) {
+    const count = collected(end, at, sn);
+    counts.push(count);
+    at += count;
+    sn += count;
+  }
+  assertEquals([counts[0], counts[127], counts[128], counts[129]], [5, 5, 6, 6]);
+  assertEquals(counts.at(-1), 16);
+});
+
 Deno.test("acknowledge: ackNoDelay acknowledges every packet at once", () => {
   const b = new End({ interval: 1000, ackNoDelay: true });
   for (let sn = 0; sn < 5; sn++) {

@@ -25,6 +25,7 @@ import { Path } from "../../../kcp/congestion/bbr_path.ts";
 import { Pause } from "../../../kcp/congestion/bbr_pause.ts";
 import { PathStep } from "../../../kcp/congestion/bbr_path_step.ts";
 import { Rounds } from "../../../kcp/congestion/bbr_rounds.ts";
+import { Jitter } from "../../../kcp/congestion/bbr_jitter.ts";
 import { StandingRtt } from "../../../kcp/congestion/bbr_standing_rtt.ts";
 import { Suspects } from "../../../kcp/congestion/bbr_suspects.ts";
 import { sampleOf } from "./records.ts";
@@ -114,6 +115,24 @@ Deno.test("a probe of a path of 600 ms is due after 25 round trips, 15 s", () =>
   assertEquals(minRtt.isDue, false);
   minRtt.onSample(15_001, 700, false);
   assertEquals(minRtt.isDue, true);
+});
+
+/** What jitter is seen in round trips of about 100 ms, with a sample each 5 ms. */
+function jitterOf(seconds: number, rtt: (now: number) => number): number {
+  const jitter = new Jitter();
+  for (let now = 0; now < 1000 * seconds; now += 5) jitter.onSample(now, rtt(now), 100);
+  return jitter.value;
+}
+
+Deno.test("jitter is by how much samples fall in each of the last eight round trips", () => {
+  assertEquals(jitterOf(0.095, (now) => 100 + now % 10), 0, "not before a round trip has ended");
+  assertEquals(jitterOf(2, (now) => 100 + 4 * (now % 15)), 40, "falls from 140 to 100");
+  assertEquals(jitterOf(2, (now) => 100 + now / 10), 0, "a queue that grows");
+  assertEquals(jitterOf(2, (now) => 300 - now / 10), 9.5, "and one that drains all the time");
+  // It grows for three round trips and drains for one.
+  assertEquals(jitterOf(4, (now) => now % 400 < 300 ? 100 + now % 400 : 700 - now % 400), 0);
+  const later = (now: number) => now < 1000 ? 100 + now % 15 : 100;
+  assertEquals([jitterOf(1.5, later), jitterOf(2, later)], [0, 0], "the path has changed");
 });
 
 Deno.test("a standing queue is in all samples of half a round trip, jitter is not", () => {
@@ -481,7 +500,7 @@ Deno.test("losses that are found together count as one", () => {
   assertEquals(loss.isExcess(260 * MSS, 1000 * MSS, MSS, false, 0.1), true);
 });
 
-Deno.test("a queue is longer than 1 ms, a part of the round trip, two segments, and the noise", () => {
+Deno.test("a queue is longer than 1 ms, a part of the round trip, two segments, noise and jitter", () => {
   const path = new Path(MSS, 10 * MSS, 0.5);
   path.minRtt.onSample(0, 16, false);
   assertEquals(path.queueThreshold, 1);
@@ -491,8 +510,10 @@ Deno.test("a queue is longer than 1 ms, a part of the round trip, two segments, 
   assertEquals(path.queueThreshold, 5, "5 ms at most");
   path.bandwidth.update(200);
   assertEquals(path.queueThreshold, 10, "two segments take 10 ms");
-  for (let now = 0; now < 1_000; now++) path.standing.onSample(now, now % 2 === 0 ? 600 : 620);
-  assertAlmostEquals(path.queueThreshold, 60, 1e-6);
+  for (let i = 0; i < 1_000; i++) path.standing.onSample(0, i % 2 === 0 ? 600 : 620);
+  assertAlmostEquals(path.queueThreshold, 60, 1e-6, "three times the noise");
+  for (let now = 1; now < 1_000; now++) path.standing.onSample(now, now % 2 === 0 ? 600 : 620);
+  assertAlmostEquals(path.queueThreshold, 80, 1e-6, "four times the jitter");
 });
 
 Deno.test("what a path holds is its bandwidth times its round trip, and losses that are not found", () => {
