@@ -1,10 +1,14 @@
 /** The longest time of a poll is this factor times the option `busyPoll`. */
 const LONG_FACTOR = 5;
-/**
- * A turn of the event loop that takes longer than this (ms) while a socket polls shows that others
- * need the processor: the rest of the program, or other programs.
- */
+/** A turn of the event loop that takes longer than this (ms) while a socket polls is long. */
 const LONG_TURN = 1;
+/**
+ * Long turns may take this part of the time of polls, and these ms: now and then the runtime collects
+ * garbage or compiles. More of them show that others need the processor: the rest of the program, or
+ * other programs.
+ */
+const LOST_PART = 0.1;
+const LOST_MS = 8;
 /**
  * How long (ms) a socket then does not poll. If the next sign follows soon after that, the time
  * doubles, up to the second number.
@@ -27,6 +31,8 @@ export class BusyPoll {
   #slept = false;
   /** When the turn of the event loop began in which the socket polls; -1 if it does not poll. */
   #turnAt = -1;
+  /** Time (ms) that long turns took, less the part that they may take. */
+  #lost = 0;
   #rest = REST;
   #restsUntil = -Infinity;
 
@@ -58,11 +64,18 @@ export class BusyPoll {
   }
 
   #endTurn(now: number): void {
-    if (this.#turnAt >= 0 && now - this.#turnAt > LONG_TURN) {
-      const soon = now - this.#restsUntil < this.#rest;
-      this.#rest = soon ? Math.min(2 * this.#rest, MAX_REST) : REST;
-      this.#restsUntil = now + this.#rest;
-    }
+    if (this.#turnAt < 0) return;
+    const turn = now - this.#turnAt;
     this.#turnAt = -1;
+    if (turn <= LONG_TURN) {
+      this.#lost = Math.max(0, this.#lost - LOST_PART * turn);
+      return;
+    }
+    this.#lost += turn;
+    if (this.#lost <= LOST_MS) return;
+    const soon = now - this.#restsUntil < this.#rest;
+    this.#rest = soon ? Math.min(2 * this.#rest, MAX_REST) : REST;
+    this.#restsUntil = now + this.#rest;
+    this.#lost = 0;
   }
 }

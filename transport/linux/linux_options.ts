@@ -34,7 +34,8 @@ export interface LinuxOptions extends LinuxLiveOptions {
    * The socket polls between turns of the event loop. It finds a packet sooner than a sleeping
    * socket wakes up. If packets keep arriving soon after the socket has fallen asleep, it polls up
    * to five times as long. A packet that arrives alone costs this much processor time. An idle
-   * socket costs nothing. While others need the processor, the socket does not poll.
+   * socket costs nothing. In each turn, whoever waits for the processor gets it (`sched_yield`), and
+   * while others need much of it, the socket does not poll.
    */
   busyPoll?: number;
   /**

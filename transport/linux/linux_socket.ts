@@ -418,8 +418,13 @@ export class LinuxSocket implements DatagramSocket {
         if (count === 0) {
           calls = 0;
           // A turn of the event loop keeps the process alive.
-          const polls = busyPoll.polls(performance.now()) && this.#referenced;
-          await (polls ? eventLoopTurn() : this.#wait(EPOLLIN));
+          if (busyPoll.polls(performance.now()) && this.#referenced) {
+            // The peer may be waiting for this processor, to send the packet that the poll is for.
+            this.#libc.symbols.sched_yield();
+            await eventLoopTurn();
+          } else {
+            await this.#wait(EPOLLIN);
+          }
           continue;
         }
         if (count < 0) {

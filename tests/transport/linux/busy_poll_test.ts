@@ -35,44 +35,68 @@ Deno.test("busy poll: a packet soon after the socket has fallen asleep makes the
   assertEquals(polledFor(poll, 110, 0.0625), 0.25);
 });
 
-Deno.test("busy poll: after a turn of more than 1 ms, others need the processor: no poll for 200 ms", () => {
+/** Lets turns of the event loop follow each other in a socket that polls. Returns the time after them. */
+function pollTurns(poll: BusyPoll, start: number, turns: readonly number[]): number {
+  let now = start;
+  for (const turn of turns) {
+    poll.arrived(now);
+    assertEquals(poll.polls(now), true, `${now}`);
+    now += turn;
+  }
+  poll.arrived(now);
+  return now;
+}
+
+Deno.test("busy poll: after long turns of more than 8 ms, others need the processor: no poll for 200 ms", () => {
   for (const found of [false, true]) {
     const poll = new BusyPoll(10);
-    poll.arrived(1000);
-    assertEquals(poll.polls(1000), true);
-    // The next turn begins 1.5 ms later, with or without a packet.
-    if (found) poll.arrived(1001.5);
-    assertEquals(poll.polls(1001.5), false);
-    for (let now = 1002; now < 1201.5; now += 0.5) {
+    // Turns of 4 ms and of 3 ms are no sign yet. The next one, of 2 ms, is.
+    const end = pollTurns(poll, 1000, [4, 3]) + 2;
+    assertEquals(poll.polls(end - 2), true);
+    // The next turn begins with or without a packet.
+    if (found) poll.arrived(end);
+    assertEquals(poll.polls(end), false);
+    for (let now = end + 0.5; now < end + 200; now += 0.5) {
       poll.arrived(now);
       assertEquals(poll.polls(now), false, `${now}`);
     }
-    poll.arrived(1201.5);
-    assertEquals(poll.polls(1201.5), true);
+    poll.arrived(end + 200);
+    assertEquals(poll.polls(end + 200), true);
   }
+});
+
+Deno.test("busy poll: a long turn now and then is no sign, and one after little time of polls is", () => {
+  const poll = new BusyPoll(10);
+  const short = new Array<number>(160).fill(0.25);
+  // 4 ms are a tenth of the 40 ms of short turns between two long ones.
+  let now = 1000;
+  for (let times = 0; times < 50; times++) now = pollTurns(poll, now, [4, ...short]);
+  // Time without polls counts for nothing.
+  for (let times = 0; times < 2; times++) now = pollTurns(poll, now, [4, 0.25, 0.25]) + 1000;
+  now = pollTurns(poll, now, [4]);
+  assertEquals(poll.polls(now), false);
 });
 
 Deno.test("busy poll: signs that follow each other double the pause up to 3.2 s, and quiet ends that", () => {
   const poll = new BusyPoll(10);
-  /** Meets a long turn, and gives how long the socket does not poll after it. */
+  /** Meets long turns, and gives how long the socket does not poll after them. */
   const pauseAfter = (start: number) => {
-    poll.arrived(start);
-    assertEquals(poll.polls(start), true, `${start}`);
-    for (let now = start + 2;; now += 1) {
+    const end = pollTurns(poll, start, [3, 3, 3]);
+    for (let now = end;; now++) {
       poll.arrived(now);
       if (!poll.polls(now)) continue;
       poll.arrived(now);
-      return now - (start + 2);
+      return { end, pause: now - end };
     }
   };
   let now = 1000;
   for (const expected of [200, 400, 800, 1600, 3200, 3200]) {
-    const pause = pauseAfter(now);
+    const { end, pause } = pauseAfter(now);
     assertEquals(pause, expected);
-    // The next sign comes 50 ms after the end of the pause.
-    now += 2 + pause + 50;
+    // The next long turns begin 50 ms after the end of the pause.
+    now = end + pause + 50;
   }
-  assertEquals(pauseAfter(now + 5000), 200);
+  assertEquals(pauseAfter(now + 5000).pause, 200);
 });
 
 Deno.test("busy poll: a long sleep, and a long turn with packets, are no sign of others", () => {
