@@ -5,7 +5,7 @@ import { RELAXED_WASM, WASM } from "./chacha20_poly1305_wasm.ts";
 import { checkedKey } from "./key.ts";
 import { keyWords, SIGMA } from "./key_words.ts";
 import type { PacketCipher } from "./packet_cipher.ts";
-import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
+import { longestOf, type PacketFunctions, PacketKernel, shortestOf } from "./packet_kernel.ts";
 
 /** Address of the kernel's state, as in `memory.as.ts`. */
 const STATE = 0;
@@ -95,12 +95,8 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
     first: number,
     last: number,
   ): void {
-    let longest = 0;
-    for (let i = first; i < last; i++) {
-      this.check(starts[i], ends[i]);
-      longest = Math.max(longest, ends[i] - starts[i]);
-    }
-    const kernel = this.#kernelFor(bytes, longest);
+    for (let i = first; i < last; i++) this.check(starts[i], ends[i]);
+    const kernel = this.#kernelFor(bytes, longestOf(starts, ends, first, last));
     if (kernel) kernel.sealAll(this.#words, bytes, starts, ends, first, last);
     else for (let i = first; i < last; i++) this.encrypt(bytes, starts[i], ends[i]);
   }
@@ -124,20 +120,12 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
     last: number,
     opened: Uint8Array,
   ): void {
-    let longest = 0, shortest = Infinity;
-    for (let i = first; i < last; i++) {
-      longest = Math.max(longest, ends[i] - starts[i]);
-      shortest = Math.min(shortest, ends[i] - starts[i]);
-    }
-    const kernel = shortest < OVERHEAD ? null : this.#kernelFor(bytes, longest);
-    if (!kernel) {
-      for (let i = first; i < last; i++) opened[i] = Number(this.open(bytes, starts[i], ends[i]));
-      return;
-    }
-    kernel.openAll(this.#words, bytes, starts, ends, first, last, opened);
-    for (let i = first; i < last; i++) {
-      if (opened[i] === 0) bytes.fill(0, starts[i], ends[i]);
-    }
+    const takes = shortestOf(starts, ends, first, last) >= OVERHEAD;
+    const kernel = takes ? this.#kernelFor(bytes, longestOf(starts, ends, first, last)) : null;
+    if (kernel) kernel.openAll(this.#words, bytes, starts, ends, first, last, opened);
+    else {for (let i = first; i < last; i++) {
+        opened[i] = Number(this.open(bytes, starts[i], ends[i]));
+      }}
   }
 
   /** Encrypts the payload in place and writes the tag. */

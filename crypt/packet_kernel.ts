@@ -107,8 +107,8 @@ export abstract class PacketKernel {
    * @param ends Offset after each packet's last byte.
    * @param first Index of the first packet.
    * @param last Index after the last packet.
-   * @param opened Set to 1 at the index of each valid packet. Set to 0 for the others, whose bytes
-   * are undefined.
+   * @param opened Set to 1 at the index of each valid packet. Set to 0 for the others, which are
+   * filled with zeros.
    */
   openAll(
     key: Uint32Array,
@@ -124,7 +124,10 @@ export abstract class PacketKernel {
       const next = this.#enter(bytes, starts, ends, first, last);
       this.#functions.openAll(next - first);
       this.#memory.leave(bytes, starts[first], ends[next - 1]);
-      for (let i = first; i < next; i++) opened[i] = this.#list[2 * (i - first)];
+      for (let i = first; i < next; i++) {
+        opened[i] = this.#list[2 * (i - first)];
+        if (opened[i] === 0) bytes.fill(0, starts[i], ends[i]);
+      }
       first = next;
     }
   }
@@ -149,4 +152,28 @@ export abstract class PacketKernel {
     }
     return next;
   }
+}
+
+/** The length of the longest packet. */
+export function longestOf(
+  starts: Int32Array,
+  ends: Int32Array,
+  first: number,
+  last: number,
+): number {
+  let longest = 0;
+  for (let i = first; i < last; i++) longest = Math.max(longest, ends[i] - starts[i]);
+  return longest;
+}
+
+/** The length of the shortest packet; `Infinity` if there is none. */
+export function shortestOf(
+  starts: Int32Array,
+  ends: Int32Array,
+  first: number,
+  last: number,
+): number {
+  let shortest = Infinity;
+  for (let i = first; i < last; i++) shortest = Math.min(shortest, ends[i] - starts[i]);
+  return shortest;
 }

@@ -5,7 +5,7 @@ import { ChecksumCipher, HEADER_SIZE } from "./checksum_cipher.ts";
 import { checkedKey } from "./key.ts";
 import { keyWords, SIGMA } from "./key_words.ts";
 import type { PacketCipher } from "./packet_cipher.ts";
-import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
+import { longestOf, type PacketFunctions, PacketKernel, shortestOf } from "./packet_kernel.ts";
 import { WASM } from "./salsa20_wasm.ts";
 
 /** Bytes of a packet that are not encrypted. They are the nonce of Salsa20. */
@@ -111,12 +111,8 @@ export class Salsa20Cipher extends ChecksumCipher {
     first: number,
     last: number,
   ): void {
-    let longest = 0;
-    for (let i = first; i < last; i++) {
-      this.check(starts[i], ends[i]);
-      longest = Math.max(longest, ends[i] - starts[i]);
-    }
-    const kernel = this.#kernelFor(bytes, longest);
+    for (let i = first; i < last; i++) this.check(starts[i], ends[i]);
+    const kernel = this.#kernelFor(bytes, longestOf(starts, ends, first, last));
     if (kernel) kernel.sealAll(this.#words, bytes, starts, ends, first, last);
     else for (let i = first; i < last; i++) this.seal(bytes, starts[i], ends[i]);
   }
@@ -136,6 +132,33 @@ export class Salsa20Cipher extends ChecksumCipher {
     if (kernel.open(this.#words, bytes, start, end)) return true;
     bytes.fill(0, start, end);
     return false;
+  }
+
+  /**
+   * Opens several packets in place, as if {@linkcode Salsa20Cipher.open} were called for each of them.
+   *
+   * @param bytes The memory that holds the packets, in ascending order of their offsets.
+   * @param starts Offset of each packet's first byte.
+   * @param ends Offset after each packet's last byte.
+   * @param first Index of the first packet.
+   * @param last Index after the last packet.
+   * @param opened Set to 1 at the index of each packet whose payload matches the checksum, and to 0 for
+   * the others. Those are filled with zeros.
+   */
+  openAll(
+    bytes: Uint8Array<ArrayBuffer>,
+    starts: Int32Array,
+    ends: Int32Array,
+    first: number,
+    last: number,
+    opened: Uint8Array,
+  ): void {
+    const takes = shortestOf(starts, ends, first, last) >= HEADER_SIZE;
+    const kernel = takes ? this.#kernelFor(bytes, longestOf(starts, ends, first, last)) : null;
+    if (kernel) kernel.openAll(this.#words, bytes, starts, ends, first, last, opened);
+    else {for (let i = first; i < last; i++) {
+        opened[i] = Number(this.open(bytes, starts[i], ends[i]));
+      }}
   }
 
   /** Encrypts a packet in place, without the kernel. */
