@@ -418,6 +418,11 @@ export class Kcp {
     this.#sender.answered = true;
   }
 
+  /** Payload bytes that were sent, each counted once. */
+  get payloadOut(): number {
+    return this.#sender.counters.payloadOut;
+  }
+
   /** Payload bytes that arrived, without duplicates. */
   get payloadIn(): number {
     return this.#receiver.counters.payloadIn;

@@ -43,6 +43,13 @@ const RELATIVE_PRECISION = 1 / 64;
 const MAX_ROUNDS = 5;
 /** After this time, in ms, larger packets are tried again. RFC 8899 §5.1.1 has 600 s at most. */
 const RAISE_AFTER = 60_000;
+/** A peer that is busy, or has just begun, may answer the probes of a search this long apart, in ms. */
+const BUSY_TIME = 25;
+/**
+ * After a search that has found a larger size, but not the largest, the next one begins after this time,
+ * in ms: a full queue may have dropped the larger probes.
+ */
+const AGAIN_AFTER = 500;
 
 /**
  * How many packets of `size` bytes a round may have. Under a rate limit, probes take the place of data,
@@ -82,6 +89,8 @@ export class PathMtu {
   #setMax: number;
   /** The largest packet that the socket takes, where it tells: see {@linkcode PathMtu.limit}. */
   #limit = Infinity;
+  /** What the socket offers: see {@linkcode PathMtu.offer}. */
+  #offered = 0;
   /** The largest MTU that may be found. */
   #max: number;
   readonly #arrivals = new Arrivals();
@@ -116,6 +125,8 @@ export class PathMtu {
   #low = 0;
   #high = 0;
   #roundsLeft = 0;
+  /** The MTU when the last search for larger packets began. */
+  #searchFrom = Infinity;
   /** When packets of this size and larger were last found to vanish, in ms. */
   #reducedAt = -Infinity;
   /** When larger packets are tried again, in ms. */
@@ -308,7 +319,7 @@ export class PathMtu {
       this.ask();
       return;
     }
-    this.#low = this.mtu;
+    this.#low = this.#searchFrom = this.mtu;
     this.#high = this.#max + 1;
     this.#roundsLeft = MAX_ROUNDS;
     this.#wanted = true;
@@ -439,7 +450,10 @@ export class PathMtu {
     // the peer.
     const goesOn = first || round.endsAt < Infinity;
     if (goesOn && (heeded || this.unheeded === 0)) {
-      round.endsAt = now + Math.max(1, Math.max(srtt, now - round.at) / 8);
+      const delayed = Math.max(1, Math.max(srtt, now - round.at) / 8);
+      // No data waits for a mere search.
+      const searches = this.#suspect === 0 && !this.#holds;
+      round.endsAt = now + (searches ? Math.max(delayed, BUSY_TIME) : delayed);
     }
     if (round.settled) round.endsAt = now;
     this.arrived(size, round.at, now);
@@ -467,6 +481,7 @@ export class PathMtu {
     this.#high = this.mtu < this.#max ? Math.min(this.#bad, this.#max + 1) : 0;
     this.#reducedAt = this.#round.at;
     this.#arrivals.clear();
+    this.#searchFrom = Infinity;
     this.#roundsLeft = MAX_ROUNDS;
     this.#raiseAt = now + RAISE_AFTER;
     this.#holds = true;
@@ -508,7 +523,8 @@ export class PathMtu {
       this.#wanted = true;
     } else {
       this.#high = 0;
-      this.#raiseAt = this.mtu < this.#max ? now + RAISE_AFTER : Infinity;
+      const later = this.mtu > this.#searchFrom + precision ? AGAIN_AFTER : RAISE_AFTER;
+      this.#raiseAt = this.mtu < this.#max ? now + later : Infinity;
     }
   }
 }

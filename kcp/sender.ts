@@ -376,9 +376,18 @@ export class Sender implements PacketSink, Sharer {
     return this.path.mtu - OVERHEAD;
   }
 
-  /** Segments that the send queue still takes. */
+  /**
+   * Full segments that the send queue still takes. It counts segments of the `mtu` of the settings: of
+   * larger ones, it takes fewer.
+   */
   get queueRoom(): number {
-    return Math.max(0, this.#options.sndQueue - this.buffer.waiting);
+    const { sndQueue, mtu } = this.#options;
+    const { buffer, mss } = this;
+    const segments = Math.max(0, sndQueue - buffer.waiting);
+    const usual = mtu - OVERHEAD;
+    if (mss <= usual) return segments;
+    const bytes = Math.max(0, sndQueue * usual - buffer.unsentBytes);
+    return Math.min(segments, Math.ceil(bytes / mss));
   }
 
   /** See {@linkcode Kcp.wantedBytes}. */
@@ -422,7 +431,9 @@ export class Sender implements PacketSink, Sharer {
       mss = Math.max(mss, Math.ceil(size / this.#mostFragments(size)));
       fragments = Math.ceil(size / mss);
     }
-    if (this.#liveness.dead || fragments > this.queueRoom) return false;
+    // None is larger than a segment of the settings.
+    const room = this.#options.sndQueue - buffer.waiting;
+    if (this.#liveness.dead || fragments > room) return false;
     if (size > 0 && !buffer.store(message, size)) {
       this.shortage = buffer.blockFor(size);
       return false;

@@ -38,6 +38,7 @@ const OF_SOCKETS = new Set([
   "send",
   "sendNow",
   "unref",
+  "wholePacketSize",
 ]);
 
 interface Doc {

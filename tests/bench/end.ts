@@ -28,8 +28,10 @@ export interface EndTask {
    * Node.js, the same under a stream of `node:stream`, or, for a sink, a stream of Deno's QUIC.
    */
   sockets: "automatic" | "deno" | "linux" | "node" | "node-stream" | "quic";
-  /** Whether nothing but the cipher and the error correction is set. */
+  /** Whether nothing but the cipher, the error correction and the `mtu` is set. */
   defaults?: boolean;
+  /** The largest packet, where nothing else is set. */
+  mtu?: number;
   port: number;
   /** Length of a write in bytes. */
   size: number;
@@ -44,11 +46,11 @@ export interface EndTask {
   fec?: { dataShards: number; parityShards: number };
 }
 
-function settingsOf({ sockets, defaults, burst, cipher, key, fec }: EndTask) {
+function settingsOf({ sockets, defaults, mtu, burst, cipher, key, fec }: EndTask) {
   const bind = sockets === "deno" ? deno() : sockets === "linux" ? linux() : undefined;
   const crypt = cipher && createCipher(cipher, Uint8Array.fromHex(key ?? ""));
   const tuned = { ...turbo, sndWnd: 1024, rcvWnd: 1024, mtu: 1400, burst };
-  return { ...defaults ? {} : tuned, bind, crypt, fec };
+  return { ...defaults ? { mtu } : tuned, bind, crypt, fec };
 }
 
 /** Writes all of `bytes`. */

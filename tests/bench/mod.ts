@@ -103,12 +103,15 @@ function network(load: Load): Benchmark[] {
   return [...Deno.build.os === "linux" ? [ours("linux", WIDE)] : [], ours("deno", 64)];
 }
 
-/** `deno run -A` with nothing set, beside kcp-go in its fastest mode. Each end is a process. */
-function defaults(load: Load): Benchmark {
+/**
+ * Nothing set, beside kcp-go in its fastest mode. Each end is a process: `deno run -A`, or one that may
+ * use Deno's own sockets only.
+ */
+function defaults(load: Load, sockets: "automatic" | "deno" = "automatic"): Benchmark {
   return {
-    name: `defaults/${nameOf(load)}`,
+    name: `defaults/${sockets === "deno" ? "deno/" : ""}${nameOf(load)}`,
     unit: "B/s",
-    run: () => measureDefaults(load, flags),
+    run: () => measureDefaults(load, flags, sockets),
     rival: hasGo
       ? {
         name: `kcp-go ${KCP_GO.name}`,
@@ -220,6 +223,8 @@ const benchmarks: Benchmark[] = [
     defaults({ mode: "pipelined-echo", size: size << 10, ...SALSA20, fec: RATIO })
   ),
   ...[4, 64].map((size) => defaults({ mode: "echo", size: size << 10 })),
+  defaults({ mode: "sink", size: 64 << 10 }, "deno"),
+  ...[4, 64].map((size) => defaults({ mode: "echo", size: size << 10 }, "deno")),
   packets({ mode: "sink", size: 64 << 10 }),
   packets({ mode: "echo", size: 64 << 10 }),
   ...node({ mode: "sink", size: 64 << 10 }),

@@ -59,26 +59,31 @@ export async function measureOurs(
 }
 
 /**
- * Measures this library as `deno run -A` runs it, with nothing set but the cipher and the error
- * correction.
+ * Measures this library with nothing set but the cipher and the error correction.
  *
  * @param flags Flags of `deno run`, in addition to permissions.
+ * @param sockets `automatic` as `deno run -A` runs it, `deno` without the right to use others.
  * @returns Bytes per second, counted where they arrive.
  */
-export async function measureDefaults(load: Load, flags: readonly string[]): Promise<number> {
-  const start: Start = (task) => startScript("end.ts", task, flags, ["-A"]);
-  const defaults = { ...load, sockets: "automatic", defaults: true } as Load;
+export async function measureDefaults(
+  load: Load,
+  flags: readonly string[],
+  sockets: "automatic" | "deno" = "automatic",
+): Promise<number> {
+  const permissions = sockets === "deno" ? undefined : ["-A"];
+  const start: Start = (task) => startScript("end.ts", task, flags, permissions);
+  const defaults = { ...load, sockets, defaults: true } as Load;
   return rate(await measurePair(start, defaults));
 }
 
 /**
- * Measures this library on Deno's own sockets, with nothing set.
+ * Measures this library on Deno's own sockets, with packets of the size that bare sockets send.
  *
  * @returns Packets per second that arrive where the bytes are counted.
  */
 export async function measurePackets(load: Load, flags: readonly string[]): Promise<number> {
   const start: Start = (task) => startScript("end.ts", task, flags);
-  const defaults = { ...load, sockets: "deno", defaults: true } as Load;
+  const defaults = { ...load, sockets: "deno", defaults: true, mtu: BARE_PACKET } as Load;
   return packetRate(await measurePair(start, defaults));
 }
 

@@ -208,6 +208,81 @@ Deno.test("path MTU: a peer of another implementation is probed upwards when the
   assert(pathMtu > 2_900 && pathMtu <= 3_000, `MTU ${pathMtu}`);
 });
 
+/** A search for larger packets, of which a test says which probes arrive, and when they are answered. */
+class Search {
+  readonly path = new PathMtu(1_400, 9_000);
+  /** The probes of the round, not answered yet: pairs of a number and a size. */
+  probes: [sn: number, size: number][] = [];
+  now = 1;
+
+  constructor() {
+    this.path.arrived(1_400, 0, this.now);
+    this.output();
+    this.answer(Infinity, 0);
+  }
+
+  /** Writes the probes that are due. */
+  output(): void {
+    let reserved = 0;
+    const probes: [sn: number, size: number][] = [];
+    const writer = {
+      largest: 9_000,
+      reserve: (size: number) => (reserved = size) > 0,
+      write: (_cmd: number, _frg: number, _ts: number, sn: number) => probes.push([sn, reserved]),
+      close: () => {},
+      pad: () => {},
+    } as unknown as PacketWriter;
+    this.path.raiseIfDue(this.now);
+    if (!this.path.due) return;
+    this.path.write(writer, -1, 0, 0, this.now, 50, Infinity);
+    this.probes = probes;
+    this.#ts = this.now;
+  }
+  #ts = 0;
+
+  /** Answers the probes of up to `takes` bytes, one every `every` ms. */
+  answer(takes: number, every: number): void {
+    const { path } = this;
+    const ts = this.#ts;
+    for (const [sn, size] of this.probes.splice(0)) {
+      if (size > takes) continue;
+      this.now += every;
+      path.tick(this.now);
+      this.output();
+      path.answered(sn, ts, true, this.now, 2);
+      path.conclude(this.now);
+      this.output();
+    }
+    this.now = Math.max(this.now, path.deadline === Infinity ? this.now : path.deadline);
+    path.tick(this.now);
+    this.output();
+  }
+}
+
+Deno.test("path MTU: a search waits for a peer that answers its probes slowly", () => {
+  const search = new Search();
+  assert(search.probes.at(-1)![1] === 9_000, "the largest size is tried");
+  search.answer(Infinity, 15);
+  assertEquals(search.path.mtu, 9_000);
+});
+
+Deno.test("path MTU: after a search whose larger probes were lost, the next one begins soon", () => {
+  const search = new Search();
+  while (search.probes.length > 0) search.answer(5_000, 0);
+  const found = search.path.mtu;
+  assert(found > 4_900 && found <= 5_000, `MTU ${found}`);
+  search.now += 500;
+  search.output();
+  search.answer(Infinity, 0);
+  assertEquals(search.path.mtu, 9_000);
+  // Where it finds nothing more, a minute passes.
+  const other = new Search();
+  for (let i = 0; i < 2; i++, other.now += 500, other.output()) {
+    while (other.probes.length > 0) other.answer(5_000, 0);
+  }
+  assertEquals(other.probes.length, 0);
+});
+
 Deno.test("path MTU: under a rate limit, two losses in a row cost few probes", () => {
   const traffic = { message: 1_376, ahead: 1, total: 50_000 };
   const path = new Path(traffic, { ...turbo, pacingRate: 10_000 });

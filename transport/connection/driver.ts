@@ -62,6 +62,14 @@ export interface DatagramSocket {
    * that does not know.
    */
   readonly maxPacketSize?: number;
+  /**
+   * The largest packet in bytes that reaches a peer without being split into fragments; 0 if the socket
+   * does not know. Sessions that send much try such packets, unless the application has set `mtu` or
+   * `maxMtu`, or the peer is of another implementation. Default: 0.
+   *
+   * @param peer The address of the peer, in the form in which the socket delivers its packets.
+   */
+  wholePacketSize?(peer: string): number;
   /** Reads that have failed so far, for the statistics. Default: 0. */
   readonly readErrors?: number;
   /**
@@ -202,6 +210,7 @@ export class Driver {
     this.closed = promise;
     this.#resolveClosed = resolve;
     endpoint.onWake = () => this.schedule();
+    if (socket.wholePacketSize) endpoint.wholePacketSize = (peer) => socket.wholePacketSize!(peer);
     this.#forgetExit = socket.sendNow ? beforeExit(() => this.#sendResets()) : () => {};
     socket.open({
       arena: endpoint.arena,

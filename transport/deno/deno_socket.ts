@@ -8,6 +8,7 @@ import type { DenoAddress, DenoDatagramConn } from "../connection/deno_datagram_
 import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
 import { ErrorPause, isClosedCode } from "../connection/error_pause.ts";
 import type { LentSocketOptions } from "../connection/lent_socket.ts";
+import { wholeOverLoopback } from "../connection/loopback.ts";
 import type { Bind } from "../connection/udp.ts";
 import type { UdpAddress } from "../connection/udp_address.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
@@ -134,6 +135,11 @@ export class DenoSocket implements DatagramSocket {
       this.#addresses.zone = zone;
     }
     return formatAddress(hostname, port);
+  }
+
+  /** The largest packet that reaches a peer on the loopback in one piece; 0 for other peers. */
+  wholePacketSize(peer: string): number {
+    return wholeOverLoopback(peer);
   }
 
   /**

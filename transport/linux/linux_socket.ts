@@ -8,6 +8,7 @@ import type { PacketBatch, PacketBatchOptions } from "../../kcp/packet_batch.ts"
 import { deferred } from "../connection/deferred.ts";
 import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
 import { ErrorPause } from "../connection/error_pause.ts";
+import { wholeOverLoopback } from "../connection/loopback.ts";
 import type { Bind } from "../connection/udp.ts";
 import { withLocal } from "../session/address.ts";
 import {
@@ -380,6 +381,11 @@ export class LinuxSocket implements DatagramSocket {
     const own = localAddressTo(this.#libc, name, this.#family);
     const local = own === null ? "" : localName(own);
     return local === "" ? address : withLocal(local, address);
+  }
+
+  /** The largest packet that reaches a peer on the loopback in one piece; 0 for other peers. */
+  wholePacketSize(peer: string): number {
+    return wholeOverLoopback(peer);
   }
 
   // --- receiving ---

@@ -1,5 +1,6 @@
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
 import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
+import { wholeOverLoopback } from "../connection/loopback.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
 import { type BufferName, bufferSize, setBufferSize } from "./bun_buffers.ts";
 import { bunRuntime, type BunUdpSocket } from "./bun_udp.ts";
@@ -106,6 +107,11 @@ export class BunSocket implements DatagramSocket {
   peerAddress(hostname: string, port: number): string {
     this.#addresses.zone = zoneOf(hostname);
     return formatAddress(hostname, port);
+  }
+
+  /** The largest packet that reaches a peer on the loopback in one piece; 0 for other peers. */
+  wholePacketSize(peer: string): number {
+    return wholeOverLoopback(peer);
   }
 
   /**

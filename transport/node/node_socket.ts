@@ -4,6 +4,7 @@ import { builtinModule } from "../connection/builtin_modules.ts";
 import type { DatagramReceiver, DatagramSocket } from "../connection/driver.ts";
 import { isClosedCode } from "../connection/error_pause.ts";
 import type { LentSocketOptions } from "../connection/lent_socket.ts";
+import { wholeOverLoopback } from "../connection/loopback.ts";
 import { AddressBook, formatAddress, zoneOf } from "../session/address.ts";
 import { publishSocketError } from "./diagnostics.ts";
 import { checkBuffers, type NodeOptions } from "./node_options.ts";
@@ -95,6 +96,11 @@ export class NodeSocket implements DatagramSocket {
     // Node.js tells the zone of a packet. Deno, when it runs this adapter, does not.
     this.#addresses.zone = zoneOf(host);
     return formatAddress(host, port);
+  }
+
+  /** The largest packet that reaches a peer on the loopback in one piece; 0 for other peers. */
+  wholePacketSize(peer: string): number {
+    return wholeOverLoopback(peer);
   }
 
   /**

@@ -140,6 +140,11 @@ export class Endpoint {
   onEnd: ((session: Session) => void) | null = null;
   /** Called when a session is over and removed. */
   onRemove: ((session: Session) => void) | null = null;
+  /**
+   * Tells the largest packet in bytes that reaches a peer without being split, 0 if that is not known:
+   * see {@linkcode Session.offerPath}. Null for a socket that never knows.
+   */
+  wholePacketSize: ((peer: string) => number) | null = null;
   readonly #sessionOptions: SessionOptions;
   readonly #migrate: boolean;
   readonly #protection: PacketProtection | null;
@@ -582,6 +587,7 @@ export class Endpoint {
     this.#stats.migrated++;
     // What was sent meanwhile has gone to the old address.
     session.resume();
+    if (this.wholePacketSize) session.offerPath(this.wholePacketSize(to));
     session.kcp.announceWindow();
     session.onMove?.(from, to);
   }
@@ -712,6 +718,7 @@ export class Endpoint {
   #add(session: Session): Entry {
     const entry = this.#table.add(session);
     if (this.#pathLimit < Infinity) session.limitPath(this.#pathLimit);
+    if (this.wholePacketSize) session.offerPath(this.wholePacketSize(session.peer));
     this.onBegin?.();
     session.onWake = () => {
       this.#enqueue(entry);

@@ -18,6 +18,7 @@ import type { DatagramStats } from "./datagram_queue.ts";
 import { ConnectionError } from "./errors.ts";
 import { MemoryWait } from "./memory_wait.ts";
 import { NO_PROTECTION, PacketProtection } from "./packet_protection.ts";
+import { PathOffer } from "./path_offer.ts";
 import { type InvalidPackets, PeerActivity } from "./peer_activity.ts";
 import { DATAGRAM, type FecStats, INVALID, overheadOf, Pipeline } from "./pipeline.ts";
 import {
@@ -112,6 +113,7 @@ export class Session {
   readonly #createdAt: number;
   /** The protocol settings of the application, before parity gets its share. */
   #given: KcpLiveOptions;
+  readonly #offer = new PathOffer();
   #share = 1;
   #now: number;
   #state: SessionState = "open";
@@ -412,7 +414,7 @@ export class Session {
     });
     const named = Object.entries(protocol).filter(([, value]) => value !== undefined);
     const given = { ...this.#given, ...Object.fromEntries(named) };
-    this.kcp.configure(kcpOptions(given, this.#pipeline.overhead, this.#share));
+    this.#configure(given, this.#share);
     this.#given = given;
     Object.assign(this.#times, times);
     this.onWake?.(this);
@@ -427,6 +429,17 @@ export class Session {
   limitPath(size: number): void {
     this.kcp.limitPath(Math.max(MIN_MTU, size - this.#pipeline.overhead));
     if (this.kcp.unsentBytes > 0) this.onWake?.(this);
+  }
+
+  /**
+   * Tells the session the largest packet that reaches the peer without being split, where the socket
+   * knows it. If the application has set neither `mtu` nor `maxMtu`, that becomes the `maxMtu` of a
+   * session that sends much to a peer of this library.
+   *
+   * @param size Bytes; 0 for a socket that does not know.
+   */
+  offerPath(size: number): void {
+    if (this.#offer.offer(size)) this.#configure(this.#given, this.#share);
   }
 
   /**
@@ -474,10 +487,15 @@ export class Session {
 
   /** Reconfigures the machine when parity takes another share of the packets. */
   #updateShare(): void {
-    const { share, overhead } = this.#pipeline;
+    const { share } = this.#pipeline;
     if (share === this.#share) return;
     this.#share = share;
-    this.kcp.configure(kcpOptions(this.#given, overhead, share));
+    this.#configure(this.#given, share);
+  }
+
+  #configure(given: KcpLiveOptions, share: number): void {
+    const settings = this.#offer.settings(given);
+    this.kcp.configure(kcpOptions(settings, this.#pipeline.overhead, share));
   }
 
   /** Largest size of a datagram for {@linkcode Session.sendDatagram}, in bytes. */
@@ -765,6 +783,9 @@ export class Session {
       const resets = this.kcp.initiator ? this.#resetSender(ENDED) : null;
       this.#finish(this.restartError(), false, resets);
       return;
+    }
+    if (this.#offer.pending && this.#offer.take(this.kcp)) {
+      this.#configure(this.#given, this.#share);
     }
     this.#confirmation.received(bytes, this.#now);
     this.#closing.noticeRemoteEnd();
