@@ -5,6 +5,7 @@
  */
 import { ConnectionError } from "../session/errors.ts";
 import { ABORTED, MAX_CODE } from "../session/reset.ts";
+import { shown } from "../session/shown.ts";
 import { type OperationRules, type Operations, VOID } from "./operations.ts";
 
 /** See {@linkcode Connection.open}. */
@@ -49,7 +50,7 @@ export function abortHere(operations: Operations, reason: string | Error, closeC
     abortWith(operations, reason, closeCode);
   } else {
     throw new TypeError(
-      `Cannot abort with the reason ${String(reason)}: it must be a string or an Error`,
+      `Cannot abort with the reason ${shown(reason)}: it must be a string or an Error`,
     );
   }
 }
@@ -81,7 +82,7 @@ function abortWith(
 /** Checks the code of an abort. */
 function checkCloseCode(code: number): void {
   if (typeof code !== "number") {
-    throw new TypeError(`Cannot abort with the code ${String(code)}: it must be a number`);
+    throw new TypeError(`Cannot abort with the code ${shown(code)}: it must be a number`);
   }
   if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
     throw new RangeError(`Cannot abort with the code ${code}: allowed are 0 to ${MAX_CODE}`);

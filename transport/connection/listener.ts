@@ -3,9 +3,11 @@ import type { EndpointOptions, EndpointStats } from "../session/endpoint.ts";
 import { ConnectionError } from "../session/errors.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionOptions } from "../session/session_options.ts";
+import { shown } from "../session/shown.ts";
 import { type Connection, newConnection } from "./connection.ts";
 import { diagnostics } from "./diagnostics.ts";
 import { adapterOf, type DatagramSocket, type Driver } from "./driver.ts";
+import { showAs } from "./inspect.ts";
 import { type OperationOptions, OperationQueue } from "./operation_queue.ts";
 import type { RateLimitOptions } from "./rate_limit.ts";
 import type { Totals } from "./totals.ts";
@@ -79,6 +81,9 @@ export class Listener implements AsyncDisposable, Disposable, AsyncIterable<Conn
     newListener = (driver, options) => new Listener(driver, options);
     dialOver = (listener, peer, conv, options) => listener.#dial(peer, conv, options);
     afterOn = (listener) => (delay, run) => listener.#driver.after(delay, run);
+    showAs(Listener, "Listener", ({ addr, adapter, stats }) => {
+      return { addr, adapter, sessions: stats.sessions };
+    });
   }
 
   /**
@@ -452,13 +457,13 @@ function lowerFirst(text: string): string {
 function checkClose(connections: unknown, times: Record<string, unknown>): void {
   if (connections !== "wait" && connections !== "close" && connections !== "abort") {
     throw new TypeError(
-      `Cannot close with connections ${JSON.stringify(connections)}: ` +
+      `Cannot close with connections ${shown(connections)}: ` +
         `allowed are "wait", "close" and "abort"`,
     );
   }
   for (const [name, value] of Object.entries(times)) {
     if (typeof value !== "number") {
-      throw new TypeError(`Cannot close with the ${name} ${String(value)}: it must be a number`);
+      throw new TypeError(`Cannot close with the ${name} ${shown(value)}: it must be a number`);
     }
     if (!(value >= 0)) {
       throw new RangeError(`Cannot close with a ${name} of ${value}: allowed are 0 to Infinity`);

@@ -1,4 +1,5 @@
 import { ConnectionError } from "../session/errors.ts";
+import { shown } from "../session/shown.ts";
 
 /** Limits of one operation that may wait, such as a read or a write. */
 export interface OperationOptions {
@@ -214,10 +215,12 @@ export class OperationQueue {
  * Checks the time limit of an operation.
  *
  * @param name The name of the operation in the message.
+ * @throws {TypeError | RangeError} If it has the wrong type or is out of its range.
  */
 export function checkTimeout(name: string, timeout: unknown): asserts timeout is number {
   if (typeof timeout === "number" && timeout >= 0) return;
-  throw new RangeError(`Cannot ${name} with a timeout of ${timeout}: allowed are 0 to Infinity`);
+  const message = `Cannot ${name} with a timeout of ${shown(timeout)}: allowed are 0 to Infinity`;
+  throw typeof timeout === "number" ? new RangeError(message) : new TypeError(message);
 }
 
 /**
@@ -226,16 +229,29 @@ export function checkTimeout(name: string, timeout: unknown): asserts timeout is
  * @param name The name of the operation in error messages.
  * @returns The timeout.
  * @throws The signal's reason, if it is aborted.
- * @throws {RangeError} If the timeout is out of its range.
+ * @throws {TypeError | RangeError} If one of them has the wrong type or is out of its range.
  */
 export function checkLimits(
   name: string,
   signal: AbortSignal | undefined,
   timeout: number | undefined,
 ): number {
-  signal?.throwIfAborted();
+  if (signal) checkSignal(signal);
   checkTimeout(name, timeout);
   return timeout;
+}
+
+/**
+ * Checks the signal of an operation.
+ *
+ * @throws The signal's reason, if it is aborted.
+ * @throws {TypeError} If it is no signal.
+ */
+export function checkSignal(signal: AbortSignal): void {
+  if (typeof signal.throwIfAborted !== "function") {
+    throw new TypeError(`Cannot set signal to ${shown(signal)}: it must be an AbortSignal`);
+  }
+  signal.throwIfAborted();
 }
 
 function nothing(): string {

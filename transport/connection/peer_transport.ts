@@ -11,7 +11,7 @@ import type { SessionOptions } from "../session/session_options.ts";
 import { type Connection, newConnection, partsOf, waitUntilOpen } from "./connection.ts";
 import type { DatagramSocket, Driver } from "./driver.ts";
 import type { Listener } from "./listener.ts";
-import { checkTimeout } from "./operation_queue.ts";
+import { checkSignal, checkTimeout } from "./operation_queue.ts";
 import type { RateLimitOptions } from "./rate_limit.ts";
 import { connectOn, connectVia, DIALLED_KEEP_ALIVE, listenOn, orClose } from "./sockets.ts";
 import { SystemClock, systemEntropy } from "./system_clock.ts";
@@ -105,7 +105,7 @@ export class PeerTransports<T extends object> {
   async connect(transport: T, options: PeerConnectOptions): Promise<Connection> {
     const { timeout, signal, ...rest } = options;
     if (timeout !== undefined) checkTimeout("connect", timeout);
-    signal?.throwIfAborted();
+    if (signal) checkSignal(signal);
     const clock = new SystemClock();
     const endsAt = clock.now() + (timeout ?? Infinity);
     await inTime(this.#kind.ready(transport), { timeout, signal });

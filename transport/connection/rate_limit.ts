@@ -1,3 +1,5 @@
+import { shown } from "../session/shown.ts";
+
 /**
  * How many ms of its rate a limit may catch up on: timers fire 1 to 2 ms late.
  */
@@ -152,7 +154,7 @@ export class RateLimit {
 
 function checkRate(rate: unknown): void {
   if (typeof rate !== "number") {
-    throw new TypeError(`Cannot set bytesPerSecond to ${String(rate)}: it must be a number`);
+    throw new TypeError(`Cannot set bytesPerSecond to ${shown(rate)}: it must be a number`);
   }
   if (!(rate >= 1)) {
     throw new RangeError(`Cannot set bytesPerSecond to ${rate}: allowed are 1 to Infinity`);
@@ -174,7 +176,7 @@ export function splitRateLimit<T extends RateLimitOptions>(
 ): [rest: Omit<T, "rateLimit">, limit: RateLimit | undefined] {
   const { rateLimit, ...rest } = options;
   if (rateLimit !== undefined && !(rateLimit instanceof RateLimit)) {
-    throw new TypeError(`Cannot set rateLimit to ${String(rateLimit)}: it must be a RateLimit`);
+    throw new TypeError(`Cannot set rateLimit to ${shown(rateLimit)}: it must be a RateLimit`);
   }
   return [rest, rateLimit];
 }

@@ -7,6 +7,7 @@ import {
   canonical,
   checkAddress,
   checkHostname,
+  checkPort,
   formatAddress,
   isAddress,
   isIpv6,
@@ -17,12 +18,13 @@ import {
   zoneOf,
 } from "../session/address.ts";
 import { ConnectionError } from "../session/errors.ts";
+import { shown } from "../session/shown.ts";
 import { type Connection, waitUntilOpen } from "./connection.ts";
 import type { DatagramSocket } from "./driver.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
 import { happyEyeballs, interleaveFamilies } from "./happy_eyeballs.ts";
 import { Listener } from "./listener.ts";
-import { checkTimeout } from "./operation_queue.ts";
+import { checkSignal, checkTimeout } from "./operation_queue.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import type { RateLimitOptions } from "./rate_limit.ts";
 import { connectOn, connectVia, listenOn, orClose } from "./sockets.ts";
@@ -150,7 +152,8 @@ export async function listenUdp(
 ): Promise<Listener> {
   const { port = 0, hostname = "0.0.0.0", bind = own, signal, ...endpoint } = options;
   checkAddress({ hostname, port }, 0);
-  signal?.throwIfAborted();
+  checkBind(bind);
+  if (signal) checkSignal(signal);
   const hosts = (await resolve(hostname, lookUp)).map(normalize);
   const socket = await firstOf(hosts, (host) => {
     if (isLinkLocal(host) && zoneOf(host) === "") throw withoutZone(host);
@@ -196,8 +199,10 @@ export async function connectUdp(
   checkAddress({ hostname, port }, 1);
   if (via !== undefined) checkVia(via, options);
   if (localHostname !== undefined) checkHostname(localHostname);
+  checkPort(localPort, 0);
+  checkBind(bind);
   if (timeout !== undefined) checkTimeout("connect", timeout);
-  signal?.throwIfAborted();
+  if (signal) checkSignal(signal);
   const hosts = (await resolve(hostname, lookUp)).map(canonical);
   const locals = localHostname === undefined
     ? null
@@ -229,10 +234,16 @@ export async function connectUdp(
   }
 }
 
+/** Checks the function that opens the socket. */
+function checkBind(bind: unknown): void {
+  if (typeof bind === "function") return;
+  throw new TypeError(`Cannot set bind to ${shown(bind)}: it must be a function, such as deno()`);
+}
+
 /** Checks that the options of a connection over a listener name no other socket. */
 function checkVia(via: unknown, options: ConnectOptions): void {
   if (!(via instanceof Listener)) {
-    throw new TypeError(`Cannot connect via ${String(via)}: it must be a Listener`);
+    throw new TypeError(`Cannot connect via ${shown(via)}: it must be a Listener`);
   }
   for (const name of ["bind", "localHostname", "localPort"] as const) {
     if (options[name] === undefined) continue;

@@ -1,5 +1,6 @@
 import { checkBytes } from "../../kcp/options.ts";
 import type { Session } from "../session/session.ts";
+import { shown } from "../session/shown.ts";
 import { type OperationRules, type Operations, VOID } from "./operations.ts";
 
 /** The writing half of a connection. */
@@ -151,7 +152,7 @@ export class WritableNotice {
   set lowWater(mark: number | "auto") {
     if (mark !== "auto" && typeof mark !== "number") {
       throw new TypeError(
-        `Cannot set unsentLowWater to ${String(mark)}: it must be a number or "auto"`,
+        `Cannot set unsentLowWater to ${shown(mark)}: it must be a number or "auto"`,
       );
     }
     if (mark !== "auto" && !(mark >= 1)) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { shown } from "../session/shown.ts";
 import type { VirtualTime } from "./virtual_time.ts";
 
 /** Settings of {@linkcode SimulatedNetwork.fakeTimers}. */
@@ -227,7 +228,7 @@ class TimerTable {
 
   #add(callback: Callback, delay: unknown, args: unknown[], repeats: boolean): unknown {
     if (typeof callback !== "function") {
-      throw new TypeError(`Cannot set a timer for ${String(callback)}: it must be a function`);
+      throw new TypeError(`Cannot set a timer for ${shown(callback)}: it must be a function`);
     }
     const ms = Number(delay ?? 0);
     const timer = new FakeTimer(

@@ -6,6 +6,7 @@ import type { OperationOptions } from "../connection/operation_queue.ts";
 import { SystemClock } from "../connection/system_clock.ts";
 import { type ByteConn, type ByteStreams, ConnChannel, StreamsChannel } from "./byte_channel.ts";
 import { ConnectionError } from "../session/errors.ts";
+import { shown } from "../session/shown.ts";
 import type { Carrier, MuxAddress } from "./carrier.ts";
 import { ChannelCarrier } from "./channel_carrier.ts";
 import { ConnectionCarrier } from "./connection_carrier.ts";
@@ -707,7 +708,7 @@ function carrierOf(
     }
   }
   throw new TypeError(
-    `Cannot run streams over ${String(below)}: it must be a connection or a pair of streams`,
+    `Cannot run streams over ${shown(below)}: it must be a connection or a pair of streams`,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Connection } from "../connection/connection.ts";
+import { showAs } from "../connection/inspect.ts";
 import { afterOn, type Listener } from "../connection/listener.ts";
 import { type OperationOptions, OperationQueue } from "../connection/operation_queue.ts";
 import type { UdpAddress } from "../connection/udp_address.ts";
@@ -27,6 +28,10 @@ const MAX_WAITING = 128;
  * ```
  */
 export class MuxListener implements AsyncDisposable, Disposable, AsyncIterable<MuxIncoming> {
+  static {
+    showAs(MuxListener, "MuxListener", ({ addr }) => ({ addr }));
+  }
+
   readonly #listener: Listener;
   readonly #options: MuxOptions;
   readonly #sessions: number;

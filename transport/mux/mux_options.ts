@@ -1,4 +1,5 @@
 import type { Clock } from "../connection/driver.ts";
+import { shown } from "../session/shown.ts";
 import { checkInteger, type MuxMachineOptions, resolveMuxOptions } from "./machine/options.ts";
 
 /**
@@ -54,7 +55,7 @@ export function splitMuxOptions<T extends MuxOptions>(
     ...rest
   } = options;
   if (typeof linger !== "number") {
-    throw new TypeError(`Cannot set linger to ${String(linger)}: it must be a number`);
+    throw new TypeError(`Cannot set linger to ${shown(linger)}: it must be a number`);
   }
   if (!(linger >= 0)) {
     throw new RangeError(`Cannot set linger to ${linger}: allowed are 0 to Infinity`);

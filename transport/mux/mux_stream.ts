@@ -1,5 +1,6 @@
 import { showAs } from "../connection/inspect.ts";
 import type { OperationOptions } from "../connection/operation_queue.ts";
+import { shown } from "../session/shown.ts";
 import type { MuxAddress } from "./carrier.ts";
 import { MuxError } from "./machine/errors.ts";
 import type { MuxMachineStream } from "./machine/stream_face.ts";
@@ -645,6 +646,6 @@ export function abortError(reason: unknown, otherwise: string): MuxError {
   }
   if (typeof reason === "string") return new MuxError("closed", reason || otherwise);
   throw new TypeError(
-    `Cannot abort with the reason ${String(reason)}: it must be a string or an Error`,
+    `Cannot abort with the reason ${shown(reason)}: it must be a string or an Error`,
   );
 }

@@ -1,3 +1,5 @@
+import { shown } from "./shown.ts";
+
 /** The address of a UDP socket. */
 export interface Address {
   /** An IP address, or a name that the runtime resolves. */
@@ -61,7 +63,7 @@ export function hostOf(address: string): string {
  */
 export function checkHostname(hostname: unknown): void {
   if (typeof hostname !== "string") {
-    throw new TypeError(`Cannot use the hostname ${String(hostname)}: it must be a string`);
+    throw new TypeError(`Cannot use the hostname ${shown(hostname)}: it must be a string`);
   }
   if (hostname === "") throw new TypeError('Cannot use the hostname "": it is empty');
 }
@@ -74,8 +76,18 @@ export function checkHostname(hostname: unknown): void {
  */
 export function checkAddress({ hostname, port }: Address, least: 0 | 1): void {
   checkHostname(hostname);
+  checkPort(port, least);
+}
+
+/**
+ * Checks a port that the application gave.
+ *
+ * @param least The smallest port: 0 if the system may choose a free port, otherwise 1.
+ * @throws {TypeError | RangeError} When it has the wrong type or is out of its range.
+ */
+export function checkPort(port: unknown, least: 0 | 1): void {
   if (typeof port !== "number") {
-    throw new TypeError(`Cannot use the port ${JSON.stringify(port)}: it must be a number`);
+    throw new TypeError(`Cannot use the port ${shown(port)}: it must be a number`);
   }
   if (!Number.isInteger(port) || port < least || port > 65_535) {
     throw new RangeError(`Cannot use the port ${port}: allowed are ${least} to 65535`);

@@ -25,6 +25,7 @@ import { ENDED, findQuote, REFUSED, UNKNOWN } from "./reset.ts";
 import { Session } from "./session.ts";
 import { checkMemory, type SessionOptions } from "./session_options.ts";
 import { type Entry, SessionTable } from "./session_table.ts";
+import { shown } from "./shown.ts";
 import { StatelessAnswers } from "./stateless_answers.ts";
 import { TimerHeap } from "./timer_heap.ts";
 
@@ -205,14 +206,14 @@ export class Endpoint {
     };
     for (const [name, value] of Object.entries(limits)) {
       if (typeof value !== "number") {
-        throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a number`);
+        throw new TypeError(`Cannot set ${name} to ${shown(value)}: it must be a number`);
       }
       if (!(value >= 0)) {
         throw new RangeError(`Cannot set ${name} to ${value}: allowed are 0 to Infinity`);
       }
     }
     if (typeof migrate !== "boolean") {
-      throw new TypeError(`Cannot set migrate to ${String(migrate)}: it must be a boolean`);
+      throw new TypeError(`Cannot set migrate to ${shown(migrate)}: it must be a boolean`);
     }
     this.arena = arena;
     this.#scratch = new Scratch(arena);

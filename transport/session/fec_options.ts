@@ -1,4 +1,5 @@
 import { checkRatio, type FecRatio } from "../../fec/ratio.ts";
+import { shown } from "./shown.ts";
 
 /** Error correction of sent packets: a ratio of data to parity shards. */
 export interface FecOptions extends FecRatio {
@@ -34,12 +35,12 @@ export function resolveFec(fec: FecOptions | "auto" | undefined): ResolvedFec | 
   if (fec === "auto") return AUTO;
   if (typeof fec !== "object" || fec === null) {
     throw new TypeError(
-      `Cannot set fec to ${String(fec)}: it must be "auto" or { dataShards, parityShards }`,
+      `Cannot set fec to ${shown(fec)}: it must be "auto" or { dataShards, parityShards }`,
     );
   }
   const { adaptive = false } = fec;
   if (typeof adaptive !== "boolean") {
-    throw new TypeError(`Cannot set fec.adaptive to ${String(adaptive)}: it must be a boolean`);
+    throw new TypeError(`Cannot set fec.adaptive to ${shown(adaptive)}: it must be a boolean`);
   }
   return Object.freeze({ ...checkRatio(fec, "fec."), adaptive, flexible: false });
 }

@@ -2,6 +2,7 @@ import { NoncePool } from "../../crypt/nonce_pool.ts";
 import type { Entropy, PacketCipher } from "../../crypt/packet_cipher.ts";
 import { ReplayWindow } from "../../crypt/replay_window.ts";
 import type { PacketBatch } from "../../kcp/packet_batch.ts";
+import { shown } from "./shown.ts";
 
 /** Settings of packet encryption. */
 export interface ProtectionOptions {
@@ -67,7 +68,7 @@ export class PacketProtection {
     const { crypt, entropy, replayWindow = 65_536 } = options;
     if (typeof replayWindow !== "number") {
       throw new TypeError(
-        `Cannot set replayWindow to ${String(replayWindow)}: it must be a number`,
+        `Cannot set replayWindow to ${shown(replayWindow)}: it must be a number`,
       );
     }
     if (!Number.isInteger(replayWindow) || replayWindow < 0 || replayWindow > 1 << 24) {

@@ -3,6 +3,7 @@ import type { Entropy } from "../../crypt/packet_cipher.ts";
 import { DEFAULT_TIME_WAIT } from "./closing.ts";
 import { type FecOptions, type ResolvedFec, resolveFec } from "./fec_options.ts";
 import type { ProtectionOptions } from "./packet_protection.ts";
+import { shown } from "./shown.ts";
 
 /** Settings of a session, including those of its KCP machine. */
 export interface SessionOptions extends KcpOptions, ProtectionOptions {
@@ -109,6 +110,12 @@ export function resolveSession(options: SessionOptions): ResolvedSession {
     extensions = true,
     ...live
   } = options;
+  if (entropy !== undefined && typeof entropy !== "function") {
+    throw new TypeError(`Cannot set entropy to ${shown(entropy)}: it must be a function`);
+  }
+  if (typeof extensions !== "boolean") {
+    throw new TypeError(`Cannot set extensions to ${shown(extensions)}: it must be a boolean`);
+  }
   return {
     fec: resolveFec(fec),
     times: checkTimes({ idleTimeout, keepAlive, linger }),
@@ -142,7 +149,7 @@ export function checkTimes({ idleTimeout, keepAlive, linger }: SessionTimes): Se
 
 function checkTime(name: string, value: number, min = 1): number {
   if (typeof value !== "number") {
-    throw new TypeError(`Cannot set ${name} to ${String(value)}: it must be a number`);
+    throw new TypeError(`Cannot set ${name} to ${shown(value)}: it must be a number`);
   }
   if (!(value >= min)) {
     throw new RangeError(`Cannot set ${name} to ${value}: allowed are ${min} to Infinity`);
@@ -157,7 +164,7 @@ function checkTime(name: string, value: number, min = 1): number {
  */
 export function checkMemory(limit: number = MAX_MEMORY): number {
   if (typeof limit !== "number") {
-    throw new TypeError(`Cannot set memoryLimit to ${String(limit)}: it must be a number`);
+    throw new TypeError(`Cannot set memoryLimit to ${shown(limit)}: it must be a number`);
   }
   if (!Number.isInteger(limit) || limit < MIN_MEMORY || limit > MAX_MEMORY) {
     throw new RangeError(

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { shown } from "../session/shown.ts";
+
 /** What an event of a channel tells. */
 export interface DataChannelEvent {
   /** The name of the event. */
@@ -48,7 +50,7 @@ export interface DataChannelLike {
  */
 export function checkChannel(channel: DataChannelLike): void {
   if (typeof channel?.send !== "function" || typeof channel.addEventListener !== "function") {
-    throw new TypeError(`Cannot use ${String(channel)} as a data channel: it cannot send messages`);
+    throw new TypeError(`Cannot use ${shown(channel)} as a data channel: it cannot send messages`);
   }
   const { ordered, maxRetransmits, maxPacketLifeTime } = channel;
   if (ordered !== false) {

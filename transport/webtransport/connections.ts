@@ -6,6 +6,7 @@ import {
   PeerTransports,
 } from "../connection/peer_transport.ts";
 import { ConnectionError } from "../session/errors.ts";
+import { shown } from "../session/shown.ts";
 import { addressOf } from "./addresses.ts";
 import { WebTransportSocket } from "./socket.ts";
 import type { WebTransportLike, WebTransportSettings } from "./transport.ts";
@@ -117,7 +118,7 @@ export async function listen(
 function checkTransport(transport: WebTransportLike): void {
   if (typeof transport?.datagrams?.readable?.getReader === "function") return;
   throw new TypeError(
-    `Cannot use ${String(transport)} as a WebTransport session: it has no datagrams`,
+    `Cannot use ${shown(transport)} as a WebTransport session: it has no datagrams`,
   );
 }
 

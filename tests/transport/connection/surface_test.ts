@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Connection, ConnectionError, turbo } from "../../../mod.ts";
+import { MuxListener } from "../../../transport/mux.ts";
 import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { pattern } from "../../kcp/harness.ts";
 import { fill, outcome, settle } from "../harness.ts";
@@ -93,8 +94,8 @@ Deno.test("abort: an Error is the cause here, and its message the reason there",
 
 Deno.test("abort: a reason of another type and a code out of range are refused", async () => {
   await withPair(async (client) => {
-    for (const wrong of [5, null, {}]) {
-      assertThrows(() => client.abort(wrong as string), TypeError, String(wrong));
+    for (const [wrong, name] of [[5, "5"], [null, "null"], [{}, "a plain object"]]) {
+      assertThrows(() => client.abort(wrong as string), TypeError, `the reason ${name}:`);
     }
     assertThrows(() => client.abort("", 65_536), RangeError, "65536");
     await settle();
@@ -164,6 +165,22 @@ Deno.test("console.log: addresses, state and rtt, on Deno and on Node.js", async
     assert(Deno.inspect({ client }).includes("10.0.0.1"));
     return Promise.resolve();
   });
+});
+
+Deno.test("console.log: the address of listeners, on Deno and on Node.js", () => {
+  const network = new SimulatedNetwork({ seed: 1 });
+  const listener = network.listen({ hostname: SERVER, port: 80 });
+  const muxListener = new MuxListener(network.listen({ hostname: SERVER, port: 81 }));
+  for (const shown of [Deno.inspect(listener), inspect(listener)]) {
+    assert(shown.startsWith("Listener {"), shown);
+    for (const part of [SERVER, "80", "simulated", "sessions: 0"]) {
+      assert(shown.includes(part), shown);
+    }
+  }
+  for (const shown of [Deno.inspect(muxListener), inspect(muxListener)]) {
+    assert(shown.startsWith("MuxListener {"), shown);
+    assert(shown.includes(SERVER) && shown.includes("81"), shown);
+  }
 });
 
 Deno.test("errors: nothing was sent yet", async () => {
