@@ -266,3 +266,9 @@ Deno.test("paths: BBR fills a path that has become longer in its second round tr
     }
   }
 });
+
+Deno.test("paths: a flow does not stay small because its peer holds acknowledgments back for 30 ms", () => {
+  const row = ROWS.find(({ name }) => name === "100M-1ms")!;
+  const { possible } = runRow(row, configurationOf("fast")!, 1, 5).figures;
+  assert(possible! > 0.9, `${possible} of the path`);
+});
