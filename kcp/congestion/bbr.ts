@@ -212,7 +212,10 @@ export class BbrController implements CongestionController {
     if (this.#pipeFilled && !appLimited) {
       const longer = this.#probeRtt.onRtt(now, rtt, sample.acked);
       if (longer >= 0) this.#lengthen(sample, longer);
-      else if (this.#probeRtt.onPause(rtt, now - this.#lastAck)) this.#resume(sample);
+      else if (
+        // With little in flight, the peer may hold each acknowledgment back.
+        this.#phase !== PROBE_RTT && this.#probeRtt.onPause(rtt, now - this.#lastAck)
+      ) this.#resume(sample);
     }
     const { queued } = path;
     this.#probing.onQueue(queued);
