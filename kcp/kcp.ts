@@ -317,6 +317,11 @@ export class Kcp {
     return loneRtt < 0 ? rto.srtt : loneRtt;
   }
 
+  /** Shortest round-trip time so far in ms; `Infinity` before the first sample. */
+  get minRtt(): number {
+    return this.#sender.rto.min;
+  }
+
   /** When the last round-trip sample was taken, in ms. `-Infinity` before the first one. */
   get sampledAt(): number {
     return this.#sender.sampledAt;

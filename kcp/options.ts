@@ -46,7 +46,7 @@ export interface KcpLiveOptions extends NodelayOptions {
   /**
    * The machine tries larger packets, up to this many bytes, and uses those that arrive. A value
    * below `mtu` counts as `mtu`. 50 to 65507. Default: `mtu`. Connections over the loopback that
-   * send much, and for which neither is set, have 7800. Set it only where the system does not split
+   * send much with a round trip below 1 ms, and for which neither is set, have 7800. Set it only where the system does not split
    * packets into fragments: fragments that arrive look like a large packet.
    */
   maxMtu?: number;

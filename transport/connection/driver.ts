@@ -63,9 +63,10 @@ export interface DatagramSocket {
    */
   readonly maxPacketSize?: number;
   /**
-   * The largest packet in bytes that reaches a peer without being split into fragments; 0 if the socket
-   * does not know. Sessions that send much try such packets, unless the application has set `mtu` or
-   * `maxMtu`, or the peer is of another implementation. Default: 0.
+   * The largest packet in bytes that reaches a peer's address without being split into fragments; 0 if
+   * the socket does not know. Sessions that send much try such packets if the round trip is below 1 ms,
+   * unless the application has set `mtu` or `maxMtu`, or the peer is of another implementation, or has
+   * moved. Default: 0.
    *
    * @param peer The address of the peer, in the form in which the socket delivers its packets.
    */

@@ -588,7 +588,8 @@ export class Endpoint {
     this.#stats.migrated++;
     // What was sent meanwhile has gone to the old address.
     session.resume();
-    if (this.wholePacketSize) session.offerPath(this.wholePacketSize(to));
+    // The shortest round trip was measured on the way to the old address.
+    session.offerPath(0);
     session.kcp.announceWindow();
     session.onMove?.(from, to);
   }

@@ -5,6 +5,11 @@ import { DEFAULT_MTU, type KcpLiveOptions } from "../../kcp/options.ts";
  * and a session that sends little has no use for it.
  */
 const TRIED_FROM = 65_536;
+/**
+ * The shortest round trip must take less than this, in ms. At the socket's next hop, a relay may wait that
+ * passes the packets on over a path which would split them: its answers take longer.
+ */
+const NEAR = 1;
 
 /** What {@linkcode PathOffer} needs of the machine. */
 interface Progress {
@@ -12,12 +17,14 @@ interface Progress {
   readonly extended: boolean | null;
   /** Payload bytes that were sent for the first time. */
   readonly payloadOut: number;
+  /** The shortest round trip so far in ms; `Infinity` before the first sample. */
+  readonly minRtt: number;
 }
 
 /**
- * Packets above the default `mtu`, where the socket knows that they reach the peer in one piece. They
- * count as the session's `maxMtu`, unless the application has set that or `mtu`. Only a peer of this
- * library gets them: others may have small buffers.
+ * Packets above the default `mtu`, where the socket knows that they reach the peer's address in one piece.
+ * They count as the session's `maxMtu`, unless the application has set that or `mtu`. Only a peer of this
+ * library that is near gets them: others may have small buffers, or be behind a relay.
  */
 export class PathOffer {
   /** Whether the session has yet to show that it has use for them. */
@@ -39,8 +46,8 @@ export class PathOffer {
   }
 
   /** Takes the offer when the session has use for it. True if the settings in force change. */
-  take({ extended, payloadOut }: Progress): boolean {
-    if (!extended || payloadOut < TRIED_FROM) return false;
+  take({ extended, payloadOut, minRtt }: Progress): boolean {
+    if (!extended || payloadOut < TRIED_FROM || minRtt >= NEAR) return false;
     this.pending = false;
     this.#taken = true;
     return true;

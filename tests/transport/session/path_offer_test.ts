@@ -21,6 +21,9 @@ class Pair {
   largest = 0;
   #now = 0;
   #drawn = 0;
+  /** How long (ms) the answers of the server take, and those that are under way. */
+  latency = 0;
+  #answers: { at: number; packet: Uint8Array }[] = [];
   readonly #batches: readonly PacketBatch[];
 
   constructor(options: EndpointOptions = {}, serverOptions: EndpointOptions = {}) {
@@ -38,8 +41,12 @@ class Pair {
     this.session = this.client.open(SERVER, 1, 0);
   }
 
-  /** Sends bytes from the client to the server, and reads them there. */
-  send(length: number): void {
+  /**
+   * Sends bytes from the client to the server, and reads them there.
+   *
+   * @param from The address of the server.
+   */
+  send(length: number, from: string = SERVER): void {
     let got = 0;
     for (let written = 0; got < length; this.#now += 5) {
       assert(this.#now < 100_000, `${got} of ${length} bytes have arrived`);
@@ -51,7 +58,10 @@ class Pair {
       this.accepted ??= this.server.accept();
       if (this.accepted) got += drain(this.accepted).length;
       for (const packet of packetsOf(this.server, this.#batches[1], this.#now)) {
-        this.client.input(packet, this.#now, SERVER);
+        this.#answers.push({ at: this.#now + this.latency, packet });
+      }
+      while (this.#answers.length > 0 && this.#answers[0].at <= this.#now) {
+        this.client.input(this.#answers.shift()!.packet, this.#now, from);
       }
     }
   }
@@ -128,14 +138,26 @@ Deno.test("path offer: a peer of another implementation gets no larger packets",
   assertEquals([pair.session.stats.pathMtu, pair.largest], [1_400, 1_400]);
 });
 
-Deno.test("path offer: at an address of which the socket knows nothing, it holds no more", () => {
-  const pair = new Pair();
-  pair.send(2_000_000);
-  pair.session.offerPath(0);
-  assertEquals([pair.session.stats.pathMtu, pair.session.options.maxMtu], [1_400, 1_400]);
-  pair.session.offerPath(WHOLE);
+Deno.test("path offer: a peer behind a relay, whose answers take longer, gets no larger packets", () => {
+  for (const latency of [0, 5]) {
+    const pair = new Pair();
+    pair.latency = latency;
+    pair.send(2_000_000);
+    const size = latency === 0 ? 5_000 : 1_400;
+    assertEquals([pair.session.stats.pathMtu, pair.largest], [size, size], `${latency} ms`);
+  }
+});
+
+Deno.test("path offer: after a move, packets have the usual size again", () => {
+  const pair = new Pair({ migrate: true });
   pair.send(2_000_000);
   assertEquals(pair.session.stats.pathMtu, 5_000);
+  pair.send(2_000_000, "127.0.0.1:81");
+  assertEquals(pair.session.peer, "127.0.0.1:81");
+  pair.largest = 0;
+  pair.send(2_000_000, "127.0.0.1:81");
+  assertEquals([pair.session.stats.pathMtu, pair.session.options.maxMtu], [1_400, 1_400]);
+  assertEquals(pair.largest, 1_400);
 });
 
 Deno.test("path offer: the loopback takes large packets whole", () => {
