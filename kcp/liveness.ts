@@ -17,7 +17,7 @@ export class Liveness {
   heardAt = -Infinity;
   /** Since when an answer of the peer is due. Infinity while none is. */
   #dueSince = Infinity;
-  /** When the peer was first probed without an answer. Infinity if it was not. */
+  /** When the peer was last probed without an answer. Infinity if it was not. */
   #probedAt = Infinity;
   /** Silence does not end the session before this time, since the caller missed a deadline. */
   #graceEnds = -Infinity;
@@ -41,7 +41,7 @@ export class Liveness {
 
   /** Notes that the peer is probed. */
   probed(now: number): void {
-    this.#probedAt = Math.min(this.#probedAt, now);
+    this.#probedAt = now;
   }
 
   /** Notes whether an answer is due: segments are in flight, or a probe is unanswered. */
@@ -61,12 +61,15 @@ export class Liveness {
   }
 
   /**
-   * When the peer is asked for a sign of life, in ms. Infinity if it was asked. The next
-   * retransmission may be due after the verdict only, and a peer that lacks the first segment
-   * answers no other.
+   * When the peer is asked for a sign of life, in ms. The next retransmission may be due after the
+   * verdict only, and a peer that lacks the first segment answers no other. A question is asked again
+   * until the peer is heard, since it or its answer may be lost.
+   *
+   * @param rto The retransmission timeout in ms. An answer may be under way for that long.
    */
-  get askAt(): number {
-    return this.#probedAt === Infinity ? this.silentSince + this.#time / 2 : Infinity;
+  askAt(rto: number): number {
+    if (this.#probedAt === Infinity) return this.silentSince + this.#time / 2;
+    return this.#probedAt + Math.max(rto, this.longestWait);
   }
 
   /** When the peer's silence has lasted too long, in ms. Infinity while no answer is due. */

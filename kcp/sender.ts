@@ -956,7 +956,7 @@ export class Sender implements PacketSink, Sharer {
       }
     }
     if (this.#probesWindow) deadline = Math.min(deadline, remote.probeAt);
-    deadline = Math.min(deadline, this.path.deadline, this.#liveness.askAt);
+    deadline = Math.min(deadline, this.path.deadline, this.#liveness.askAt(this.rto.rto));
     if (this.#renumbering.waiting) {
       // Nothing times out while everything waits.
       const { askAt } = this.#renumbering;
@@ -1010,7 +1010,7 @@ export class Sender implements PacketSink, Sharer {
       remote.probed(now, this.#longestProbeWait);
       this.askWindow = true;
     }
-    if (now >= liveness.askAt) this.askWindow = true;
+    if (now >= liveness.askAt(this.rto.rto)) this.askWindow = true;
     if (this.#turn !== null) this.#wakeHolder();
   }
 

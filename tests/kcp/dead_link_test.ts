@@ -187,7 +187,16 @@ Deno.test("dead link: askWindow() makes the peer answer", () => {
   a.kcp.askWindow();
   assert(a.kcp.deadline <= 0);
   assertEquals(a.segments(5).map((s) => s.cmd), [WASK]);
-  assertEquals(a.kcp.deadline, 30_005, "its answer is due");
+  assertEquals(a.kcp.deadline, 5 + 30_000 / 8, "it is asked again");
+  assertEquals(a.segments(3755).map((s) => s.cmd), [WASK]);
+  assertEquals(diesAt(a, 3756, 1e6), 30_005, "its answer is due since the first question");
+});
+
+Deno.test("dead link: a peer that has answered is not asked again", () => {
+  const a = new End();
+  a.segments(0);
+  a.kcp.askWindow();
+  a.segments(5);
   a.input(50, { cmd: WINS });
   assertEquals(a.kcp.deadline, Infinity);
 });

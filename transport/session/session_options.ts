@@ -19,8 +19,9 @@ export interface SessionOptions extends KcpOptions, ProtectionOptions {
    */
   idleTimeout?: number;
   /**
-   * After this time without a packet, in ms, the session probes the peer with a packet of 24 bytes.
-   * A peer that answers is alive; one that is silent for `deadLinkTime` is unreachable. `Infinity`:
+   * After this time without a packet, in ms, the session probes the peer with a packet of 24 bytes,
+   * again each eighth of `deadLinkTime` until it hears the peer. A peer that answers is alive; one
+   * that is silent for `deadLinkTime` after the first probe is unreachable. `Infinity`:
    * never. Default: 15000 for `connect` and `connectOn`, where probes begin after the first packet;
    * `Infinity` for others, which answer the probes of their peer.
    */

@@ -86,6 +86,47 @@ Deno.test("keepAlive: the client notices a dead peer while nothing is written", 
   }, Infinity);
 });
 
+Deno.test("keepAlive: a lost probe does not end a connection", async () => {
+  for (const keepAlive of [2000, 5000, 15_000]) {
+    for (const lost of ["10.0.0.1", "10.0.0.2"]) {
+      const network = new SimulatedNetwork({ seed: 4, link: { latency: 20 } });
+      const listener = network.listen({ ...SERVER, ...fast });
+      await network.run(async () => {
+        const client = network.connect({ ...SERVER, ...fast, keepAlive, deadLinkTime: 5000 });
+        await client.write(pattern(1));
+        const server = await listener.accept();
+        await readExactly(server, 1);
+        await network.delay(1000);
+        // The first probe, or its answer, is lost.
+        const link = network.link(lost, lost === "10.0.0.1" ? "10.0.0.2" : "10.0.0.1");
+        link.configure({ loss: 1 });
+        await network.delay(keepAlive - client.lastHeard + 100);
+        link.configure({ loss: 0 });
+        const { packets } = network.stats;
+        await network.delay(5000 / 8);
+        assert(client.lastHeard < 700, `not heard for ${client.lastHeard} ms`);
+        assertEquals(network.stats.packets - packets, 2);
+        client.abort();
+      });
+    }
+  }
+});
+
+Deno.test("keepAlive: at 10 % loss, idle connections live on", async () => {
+  for (let seed = 0; seed < 10; seed++) {
+    const network = new SimulatedNetwork({ seed, link: { latency: 20, loss: 0.1 } });
+    const listener = network.listen({ ...SERVER, ...fast });
+    await network.run(async () => {
+      const client = network.connect({ ...SERVER, ...fast });
+      await client.write(pattern(1));
+      await readExactly(await listener.accept(), 1);
+      await network.delay(3_600_000);
+      assertEquals(client.state, "open", `seed ${seed}`);
+      client.abort();
+    }, Infinity);
+  }
+});
+
 Deno.test("keepAlive: connectOn refuses values out of range", () => {
   const socket: DatagramSocket = new FakeSocket();
   for (const keepAlive of [0, -1, NaN, "x", null]) {
