@@ -5,6 +5,7 @@ import { reasonWords, shown } from "../../../transport/session/shown.ts";
 import { DataChannelSocket } from "../../../transport/webrtc.ts";
 import * as webTransport from "../../../transport/webtransport.ts";
 import { Mux } from "../../../transport/mux.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { withPair } from "./pair.ts";
 
 const HOST = { hostname: "127.0.0.1" };
@@ -122,5 +123,19 @@ Deno.test("what carries no packets is refused, with its class", async () => {
   assertEquals(
     error.message,
     "Cannot use an object of the class Map as a WebTransport session: it has no datagrams",
+  );
+});
+
+Deno.test("the simulated network refuses the addresses that real sockets refuse", () => {
+  const network = new SimulatedNetwork({ seed: 1 });
+  const at = { hostname: "10.0.0.1", port: 80 };
+  const port = "Cannot use the port 70000: allowed are 0 to 65535";
+  assertThrows(() => network.listen({ ...at, port: 70_000 }), RangeError, port);
+  assertThrows(() => network.connect({ ...at, port: 70_000 }), RangeError, port);
+  assertThrows(() => network.connect({ ...at, localPort: 70_000 }), RangeError, port);
+  assertThrows(
+    () => network.connect({ ...at, hostname: {} as string }),
+    TypeError,
+    "Cannot use the hostname a plain object: it must be a string",
   );
 });
