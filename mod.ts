@@ -15,6 +15,7 @@
  * - `/webtransport` and `/webrtc`: connections of pages in browsers;
  * - `/simulated`: a simulated network, to test applications;
  * - `/deno`: the UDP socket of Deno, and a proxy that makes a real network worse;
+ * - `/kernels`: which WebAssembly kernels work, and modules for them that are compiled ahead;
  * - `/kcp`: the protocol as a state machine without I/O, and the congestion controllers;
  * - `/fec` and `/transport`: error correction and connections without I/O.
  *

@@ -21,6 +21,8 @@ const CHUNK = 65_536;
 const AT_ONCE = 8;
 /** ms that an operation of a stream may take. */
 const TIMEOUT = 30_000;
+/** ms in which the receiver must answer at first. */
+const ANSWER_TIMEOUT = 5000;
 
 /** What has been sent of all files. */
 const progress = { done: 0, size: 0 };
@@ -88,7 +90,11 @@ if (paths.length === 0) {
   Deno.exit(2);
 }
 
-const mux = await connectMux({ hostname: values.host, port: Number(values.port) });
+const address = { hostname: values.host, port: Number(values.port) };
+const mux = await connectMux({ ...address, timeout: ANSWER_TIMEOUT }).catch((error) => {
+  console.error(`receive_file.ts can't be reached: ${error.message}`);
+  Deno.exit(1);
+});
 const started = performance.now();
 const shown = setInterval(() => {
   const { done, size } = progress;

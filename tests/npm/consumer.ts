@@ -120,6 +120,7 @@ export class Consumer {
   ): Promise<void> {
     const compilerOptions = {
       strict: true,
+      exactOptionalPropertyTypes: true,
       skipLibCheck: false,
       target: "es2022",
       lib: ["es2022", "dom"],

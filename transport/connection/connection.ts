@@ -105,8 +105,8 @@ export class Connection implements AsyncDisposable, Disposable {
 
   /**
    * Settles when the connection has ended. Resolves if everything was delivered: both ends have ended
-   * their streams, or this end was closed. What has arrived can be read later. Otherwise it rejects
-   * with the reason. After that, the socket of the side that called `connect` may stay open for a
+   * their streams, and what has arrived can still be read, or this end was closed. Otherwise it
+   * rejects with the reason. After that, the socket of the side that called `connect` may stay open for a
    * second: the peer may have missed the last acknowledgments. It does not keep the process alive.
    *
    * @example
@@ -980,7 +980,7 @@ export class Connection implements AsyncDisposable, Disposable {
 
   /**
    * The datagrams as they arrive, until no more can follow: {@linkcode Connection.receiveDatagram} in
-   * a loop. Leaving the loop does not close the connection.
+   * a loop, with `readTimeout` for each. Leaving the loop does not close the connection.
    *
    * @example
    * ```ts

@@ -7,13 +7,13 @@ export interface OperationOptions {
    * Rejects the operation with the signal's reason when the signal is aborted, or was before. No data
    * that arrived is lost. Default: no signal.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /**
    * How long (ms) the operation may take, 0 to `Infinity`. After that it rejects with a
    * {@linkcode ConnectionError} of kind `timeout`, and the connection goes on. With 0, only what is
    * possible at once succeeds. Default: the connection's `readTimeout` or `writeTimeout`.
    */
-  timeout?: number;
+  timeout?: number | undefined;
 }
 
 /** The limits of an operation that is a part of another one. */

@@ -23,7 +23,7 @@ export interface PeerNameOptions {
    * The address of the other end, if the application knows it: for `remoteAddr` and for messages.
    * Nothing is sent there. Default: a name of the kind of transport, and port 1.
    */
-  remoteAddr?: { readonly hostname: string; readonly port: number };
+  remoteAddr?: { readonly hostname: string; readonly port: number } | undefined;
 }
 
 /** Options of a listener on a transport that leads to one peer, and of its connections. */
@@ -32,18 +32,18 @@ export interface PeerListenOptions extends EndpointOptions, RateLimitOptions, Pe
 /** Options of a connection over a transport that leads to one peer. */
 export interface PeerConnectOptions extends SessionOptions, RateLimitOptions, PeerNameOptions {
   /** The conversation id, 0 to 4294967295. Default: a random number. */
-  conv?: number;
+  conv?: number | undefined;
   /**
    * Waits until the transport is ready and the listener answers, for at most this time (ms), 0 to
    * `Infinity`. Else the promise rejects with a {@linkcode ConnectionError} of kind `timeout`.
    * Default: waits for the transport, and does not ask the listener, unless there is a `signal`.
    */
-  timeout?: number;
+  timeout?: number | undefined;
   /**
    * Waits until the listener answers. When the signal is aborted before, the promise rejects with the
    * signal's reason. Default: no signal.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What runs over a transport. */

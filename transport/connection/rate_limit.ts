@@ -167,7 +167,7 @@ export interface RateLimitOptions {
    * A limit for what leaves the socket. Give the same one to several connections or listeners, and it
    * holds for their sum. Default: none.
    */
-  rateLimit?: RateLimit;
+  rateLimit?: RateLimit | undefined;
 }
 
 /** Takes the limit out of options, and checks it. */

@@ -38,13 +38,13 @@ export interface BindOptions {
    * Deno for Linux, with both `--allow-ffi` and `--allow-net` granted without limits, one as `linux()`
    * opens. `Connection.adapter` tells which one it is.
    */
-  bind?: Bind;
+  bind?: Bind | undefined;
 }
 
 /** The address to listen on, and options of the endpoint and of its sessions. */
 export interface ListenOptions extends EndpointOptions, BindOptions, RateLimitOptions {
   /** The port, 0 to 65535; 0 lets the system choose a free one. Default: 0. */
-  port?: number;
+  port?: number | undefined;
   /**
    * The IP address to bind, or a name of this host. `0.0.0.0` receives on every IPv4 address, `::`
    * on every IPv4 and IPv6 address. A link-local address needs its zone: `fe80::1%eth0`. Default:
@@ -55,13 +55,13 @@ export interface ListenOptions extends EndpointOptions, BindOptions, RateLimitOp
    * answer from the address that the route to the peer prefers. With them, bind one listener to each
    * address.
    */
-  hostname?: string;
+  hostname?: string | undefined;
   /**
    * Calls {@linkcode Listener.close} when it is aborted: connections that were accepted continue. When
    * it is aborted before the socket is open, the promise rejects with the signal's reason. Default: no
    * signal.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** The listener to connect to, and options of the session. */
@@ -73,17 +73,17 @@ export interface ConnectOptions extends SessionOptions, BindOptions, RateLimitOp
    * first that answers is used (RFC 8305). A link-local address needs its zone: `fe80::1%eth0`.
    * Default: "127.0.0.1".
    */
-  hostname?: string;
+  hostname?: string | undefined;
   /**
    * The IP address to bind on this side. It must be of the listener's family, or `::`. Default: the
    * loopback address if the listener is on the loopback, otherwise every address of the listener's
    * family.
    */
-  localHostname?: string;
+  localHostname?: string | undefined;
   /** The port to bind on this side, 0 to 65535; 0 lets the system choose a free one. Default: 0. */
-  localPort?: number;
+  localPort?: number | undefined;
   /** The conversation id, 0 to 4294967295. Default: a random number. */
-  conv?: number;
+  conv?: number | undefined;
   /**
    * A listener over whose socket the connection runs. The peer sees the listener's address. So many
    * connections need one socket, and two peers behind NATs can reach each other (hole punching): each
@@ -111,18 +111,18 @@ export interface ConnectOptions extends SessionOptions, BindOptions, RateLimitOp
    * for (const end of ends) end.abort();
    * ```
    */
-  via?: Listener;
+  via?: Listener | undefined;
   /**
    * Waits until the listener answers, for at most this time (ms), 0 to `Infinity`. If it does not
    * answer, the promise rejects with a {@linkcode ConnectionError} of kind `timeout`. Default: does
    * not ask, unless there is a `signal`.
    */
-  timeout?: number;
+  timeout?: number | undefined;
   /**
    * Waits until the listener answers. When the signal is aborted before, the promise rejects with the
    * signal's reason. Default: no signal.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**

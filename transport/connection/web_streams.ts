@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { reasonWords } from "../session/shown.ts";
 
 /** Number of bytes that a readable stream asks for at a time. */
 const CHUNK = 65_536;
@@ -49,9 +50,7 @@ export function writableStream(
     close,
     abort: (reason) => {
       const cause = reason instanceof Error ? reason : undefined;
-      const text = cause ? cause.message : reason;
-      const words = text === undefined || text === "" ? "" : `: ${text}`;
-      abort(`The writable stream was aborted${words}`, cause);
+      abort(`The writable stream was aborted${reasonWords(reason)}`, cause);
     },
   });
 }

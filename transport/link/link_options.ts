@@ -33,59 +33,63 @@ export interface Reorder {
 /** What a link does to packets. A member that is absent or `undefined` has its default. */
 export interface LinkOptions {
   /** Probability, 0 to 1, that a packet is lost, independent of other packets. Default: 0. */
-  readonly loss?: number;
+  readonly loss?: number | undefined;
   /** Loss in bursts, in addition to `loss`. Default: none. */
-  readonly burstLoss?: BurstLoss;
+  readonly burstLoss?: BurstLoss | undefined;
   /** One-way delay in ms. Default: 0. */
-  readonly latency?: number;
+  readonly latency?: number | undefined;
   /**
    * The largest random delay in addition to the latency, in ms. Each packet draws a delay from 0 to
    * this. Jitter does not reorder packets: a packet that would overtake another one arrives at the
    * same time, directly after it. Default: 0.
    */
-  readonly jitter?: number;
+  readonly jitter?: number | undefined;
   /**
    * Which share of packets is held back, and for how long. A number is the probability, with a
    * delay of 20 ms: at 1 Mbit/s one full packet takes 12 ms, so later packets overtake even there.
    * Default: 0.
    */
-  readonly reorder?: number | Reorder;
+  readonly reorder?: number | Reorder | undefined;
   /**
    * Probability, 0 to 1, that a duplicate arrives directly after the packet. The duplicate is never
    * held back or corrupted. It takes no bandwidth, because it is made after the queue. Default: 0.
    */
-  readonly duplicate?: number;
+  readonly duplicate?: number | undefined;
   /** Probability, 0 to 1, that one random bit of the packet is flipped. Default: 0. */
-  readonly corrupt?: number;
+  readonly corrupt?: number | undefined;
   /** Bytes per second, 1 or more. A packet arrives when its last byte does. Default: Infinity. */
-  readonly bandwidth?: number;
+  readonly bandwidth?: number | undefined;
   /**
    * How many packets may wait for bandwidth, the packet that is leaving not included. Further
    * packets are dropped. Default: Infinity.
    */
-  readonly queuePackets?: number;
+  readonly queuePackets?: number | undefined;
   /**
    * How many bytes may wait for bandwidth, with headers, the packet that is leaving not included.
    * Further packets are dropped. Default: Infinity.
    */
-  readonly queueBytes?: number;
+  readonly queueBytes?: number | undefined;
   /**
    * Bytes of headers that count with each packet for `bandwidth` and `queueBytes`. Default: 28, for
    * IPv4 and UDP.
    */
-  readonly headerBytes?: number;
+  readonly headerBytes?: number | undefined;
   /** The longest packet, in bytes of UDP payload. Longer packets are dropped. Default: Infinity. */
-  readonly mtu?: number;
+  readonly mtu?: number | undefined;
   /**
    * Periods in which every packet sent is lost, in ms since the start of the network or of the
    * proxy. `from` belongs to the period, `to` does not. Packets sent before still arrive. Default:
    * none.
    */
-  readonly blackouts?: readonly (readonly [from: number, to: number])[];
+  readonly blackouts?: readonly (readonly [from: number, to: number])[] | undefined;
 }
 
 /** {@linkcode LinkOptions} with all defaults filled in. */
-export interface ResolvedLinkOptions extends Required<Omit<LinkOptions, "burstLoss" | "reorder">> {
+export interface ResolvedLinkOptions
+  extends
+    Readonly<Record<Exclude<keyof LinkOptions, "burstLoss" | "reorder" | "blackouts">, number>> {
+  /** Periods in which every packet sent is lost, in ms. */
+  readonly blackouts: readonly (readonly [from: number, to: number])[];
   /** Loss in bursts, or `undefined` for none. */
   readonly burstLoss: Required<BurstLoss> | undefined;
   /** Which packets are held back. A probability of 0 means none. */

@@ -9,7 +9,7 @@ import type { Clock, DatagramSocket } from "../connection/driver.ts";
 import type { Listener } from "../connection/listener.ts";
 import type { RateLimitOptions } from "../connection/rate_limit.ts";
 import { connectOn, listenOn, orClose } from "../connection/sockets.ts";
-import { formatAddress, parseAddress } from "../session/address.ts";
+import { checkAddress, formatAddress, parseAddress } from "../session/address.ts";
 import type { EndpointOptions } from "../session/endpoint.ts";
 import type { SessionOptions } from "../session/session_options.ts";
 import {
@@ -384,6 +384,7 @@ export class SimulatedNetwork {
    * @param hostname Any name without a colon, or an IPv6 address.
    * @param port The port. Default: 0, which stands for a free port.
    * @throws {TypeError} If the address is taken.
+   * @throws {RangeError} If the port is out of range.
    *
    * @example
    * ```ts
@@ -400,6 +401,7 @@ export class SimulatedNetwork {
   }
 
   #bind(hostname: string, port: number): SimulatedSocket {
+    checkAddress({ hostname, port }, 0);
     while (port === 0) {
       if (!this.#sockets.has(formatAddress(hostname, this.#nextPort))) port = this.#nextPort;
       this.#nextPort = this.#nextPort === 65_535 ? FIRST_PORT : this.#nextPort + 1;
@@ -494,15 +496,16 @@ export class SimulatedNetwork {
       hostname: string;
       port: number;
       /** The host of this end. Default: `"10.0.0.2"`. */
-      localHostname?: string;
+      localHostname?: string | undefined;
       /** The port of this end. Default: a free port. */
-      localPort?: number;
+      localPort?: number | undefined;
       /** The conversation id. Default: drawn from the seed. */
-      conv?: number;
+      conv?: number | undefined;
     },
   ): Connection {
     const { hostname, port, localHostname = "10.0.0.2", localPort = 0, ...rest } = options;
     const { conv = this.#conversations.uint32(), ...session } = rest;
+    checkAddress({ hostname, port }, 0);
     const socket = this.#bind(localHostname, localPort);
     const peer = formatAddress(hostname, port);
     return orClose(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { reasonWords } from "../session/shown.ts";
 import { MuxError } from "./machine/errors.ts";
 import { FIRST_RESERVED_CODE } from "./machine/note.ts";
 import { addSent, MuxSendGroup, type MuxSendStats, noneSent } from "./send_group.ts";
@@ -321,10 +322,8 @@ class Sink implements UnderlyingSink<Uint8Array>, Ending {
 
   abort(reason: unknown): void {
     this.#over = true;
-    const words = reason instanceof Error ? reason.message : reason;
-    const text = words === undefined || words === "" ? "" : `: ${words}`;
-    const error = new MuxError("closed", `The writable stream was aborted${text}`);
-    this.#core.resetWrite(codeOf(reason), error);
+    const message = `The writable stream was aborted${reasonWords(reason)}`;
+    this.#core.resetWrite(codeOf(reason), new MuxError("closed", message));
   }
 
   /** A stream that failed while nobody writes must tell it, too. */

@@ -43,8 +43,11 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
  * Opens a connection to a listener.
  *
  * KCP has no handshake. The promise resolves when the socket is open. The listener accepts the
- * connection when the first written bytes arrive.
+ * connection when the first written bytes arrive. With `timeout` or `signal`, the promise resolves
+ * when the listener has answered.
  *
+ * @throws {ConnectionError} With `timeout` or `signal`: of kind `timeout` when nobody has answered in
+ * time, of kind `reset` when the listener accepts no connections any more.
  * @throws {Error} When the runtime has no UDP sockets and the options have no `bind`, the name can't
  * be resolved, or the local address can't be bound. On Deno, the system's error has a class, such as
  * `Deno.errors.AddrInUse`; on Node.js and Bun a `code`, such as `EADDRINUSE`.

@@ -32,30 +32,30 @@ import { TimerHeap } from "./timer_heap.ts";
 /** Settings of an {@linkcode Endpoint}. Those of a session apply to sessions that peers open. */
 export interface EndpointOptions extends SessionOptions {
   /** Most sessions that wait for {@linkcode Endpoint.accept}. Default: 128. */
-  backlog?: number;
+  backlog?: number | undefined;
   /** Most sessions at one time. Default: 65536. */
-  maxSessions?: number;
+  maxSessions?: number | undefined;
   /**
    * Most sessions with one address, a host and a port, at one time, with those in TIME-WAIT. A peer
    * opens no further one from there, and moves none there. Those that {@linkcode Endpoint.open}
    * opens count, but are not limited. Default: 1024.
    */
-  maxSessionsPerAddress?: number;
+  maxSessionsPerAddress?: number | undefined;
   /** Most sessions at one time whose address is not confirmed. Default: 1024. */
-  maxUnconfirmed?: number;
+  maxUnconfirmed?: number | undefined;
   /** Most sessions from one host at one time whose address is not confirmed. Default: 256. */
-  maxUnconfirmedPerHost?: number;
+  maxUnconfirmedPerHost?: number | undefined;
   /**
    * Whether a session moves to a new address when a fitting packet comes from there. Default:
    * false. Without an authenticated cipher, an attacker who guesses a packet can take a session
    * over.
    */
-  migrate?: boolean;
+  migrate?: boolean | undefined;
   /**
    * TIME-WAIT, in ms. For this time, a delayed packet of an ended session opens no new session, and
    * a session that ended its stream first acknowledges retransmissions of the peer. Default: 30000.
    */
-  timeWait?: number;
+  timeWait?: number | undefined;
 }
 
 /** Counters and present state of an {@linkcode Endpoint}. */

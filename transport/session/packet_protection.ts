@@ -10,18 +10,18 @@ export interface ProtectionOptions {
    * The cipher of every packet, made by `createCipher`. Both ends need the same cipher and key.
    * Packets that fail its check are dropped. Default: none.
    */
-  crypt?: PacketCipher;
+  crypt?: PacketCipher | undefined;
   /**
    * Fills bytes with unpredictable random values, for nonces. Required with `crypt`. `listen` and
    * `connect` set it to `systemEntropy`, the random source of the runtime.
    */
-  entropy?: Entropy;
+  entropy?: Entropy | undefined;
   /**
    * With an authenticated cipher, a packet that was received before, or that this end sent, is
    * refused. This is the least number of packets of both directions that are remembered, 0 to 2^24.
    * 0: replays are accepted. Default: 65536.
    */
-  replayWindow?: number;
+  replayWindow?: number | undefined;
 }
 
 /** What no encryption adds to a packet. */

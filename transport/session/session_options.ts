@@ -12,12 +12,12 @@ export interface SessionOptions extends KcpOptions, ProtectionOptions {
    * `"auto"`, which adapts parity and groups to the losses, the round trip and the traffic. Default:
    * none. The peer chooses its own ratio, which the session learns from the packets that it receives.
    */
-  fec?: FecOptions | "auto";
+  fec?: FecOptions | "auto" | undefined;
   /**
    * The session ends when no packet arrived for this time, in ms. `Infinity`: never.
    * Default: 300000.
    */
-  idleTimeout?: number;
+  idleTimeout?: number | undefined;
   /**
    * After this time without a packet, in ms, the session probes the peer with a packet of 24 bytes,
    * again each eighth of `deadLinkTime` until it hears the peer. A peer that answers is alive; one
@@ -25,30 +25,30 @@ export interface SessionOptions extends KcpOptions, ProtectionOptions {
    * never. Default: 15000 for `connect` and `connectOn`, where probes begin after the first packet;
    * `Infinity` for others, which answer the probes of their peer.
    */
-  keepAlive?: number;
+  keepAlive?: number | undefined;
   /** How long a close may take to deliver what is queued, in ms. Default: 5000. */
-  linger?: number;
+  linger?: number | undefined;
   /**
    * Most memory for packets and for data that was not sent, acknowledged or read yet, in bytes: 1
    * MiB (1048576) to 1 GiB. All sessions of an endpoint share it. When it is used up, writes wait,
    * and the window that is announced to the peers closes. Default: 1073741824.
    */
-  memoryLimit?: number;
+  memoryLimit?: number | undefined;
   /**
    * TIME-WAIT, in ms: how long a session that ended its stream first stays to acknowledge
    * retransmissions of the peer. Default: 1000; 30000 for sessions that a listener accepted.
    */
-  timeWait?: number;
+  timeWait?: number | undefined;
 }
 
 /** Settings of a session that can change while it runs. */
 export interface SessionLiveOptions extends KcpLiveOptions {
   /** See {@linkcode SessionOptions.idleTimeout}. The time counts from the last packet. */
-  idleTimeout?: number;
+  idleTimeout?: number | undefined;
   /** See {@linkcode SessionOptions.keepAlive}. The time counts from the last packet. */
-  keepAlive?: number;
+  keepAlive?: number | undefined;
   /** See {@linkcode SessionOptions.linger}. The time counts from the close. */
-  linger?: number;
+  linger?: number | undefined;
 }
 
 /** The settings of a session that are in force. */

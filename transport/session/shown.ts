@@ -10,3 +10,16 @@ export function shown(value: unknown): string {
   const name = typeof constructor === "function" ? constructor.name : "";
   return name === "" || name === "Object" ? "a plain object" : `an object of the class ${name}`;
 }
+
+/**
+ * A colon and the words of a reason, for the end of a message; an empty text without words. Of an
+ * object, the words are its `message`.
+ */
+export function reasonWords(reason: unknown): string {
+  const words = typeof reason === "object" && reason !== null
+    ? (reason as { readonly message?: unknown }).message
+    : reason;
+  return words === undefined || words === null || words === "" || typeof words === "object"
+    ? ""
+    : `: ${String(words)}`;
+}

@@ -37,7 +37,7 @@ code.reconstructData(shards);
 check(shards[0]?.[0] === 1, "ReedSolomon");
 
 // Encryption, on a simulated network with losses.
-const link: LinkOptions = { latency: 20, loss: 0.1 };
+const link: LinkOptions = { latency: 20, loss: 0.1, jitter: undefined };
 const options: SessionOptions = {
   crypt: createCipher("aes-256-gcm", new Uint8Array(32)),
   ...turbo,

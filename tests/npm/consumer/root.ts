@@ -4,11 +4,16 @@
  *
  * @module
  */
-import { connect, listen } from "@lowlatency/kcp";
+import { connect, listen, type OperationOptions, type SessionOptions } from "@lowlatency/kcp";
 
-const listener = await listen({ hostname: "127.0.0.1" });
-const client = await connect({ hostname: "127.0.0.1", port: listener.addr.port });
-await client.writeAll(new TextEncoder().encode("hello"));
+// An option that is undefined has its default, also for programs with exactOptionalPropertyTypes.
+const settings = { crypt: undefined, fec: undefined, linger: undefined } satisfies SessionOptions;
+const limits: OperationOptions = { timeout: undefined, signal: undefined };
+
+const listener = await listen({ hostname: "127.0.0.1", port: undefined, ...settings });
+const { port } = listener.addr;
+const client = await connect({ hostname: "127.0.0.1", port, ...limits, ...settings });
+await client.writeAll(new TextEncoder().encode("hello"), limits);
 const server = await listener.accept();
 const buffer = new Uint8Array(100);
 const count = await server.read(buffer);

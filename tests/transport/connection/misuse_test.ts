@@ -1,10 +1,11 @@
 /** Options and arguments of the wrong type: refused at once, with a message that names the value. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connect, type ConnectOptions, listen, type ListenOptions } from "../../../mod.ts";
-import { shown } from "../../../transport/session/shown.ts";
+import { reasonWords, shown } from "../../../transport/session/shown.ts";
 import { DataChannelSocket } from "../../../transport/webrtc.ts";
 import * as webTransport from "../../../transport/webtransport.ts";
 import { Mux } from "../../../transport/mux.ts";
+import { SimulatedNetwork } from "../../../transport/simulated.ts";
 import { withPair } from "./pair.ts";
 
 const HOST = { hostname: "127.0.0.1" };
@@ -24,6 +25,33 @@ Deno.test("shown: texts have quotes, objects a class", () => {
     [() => {}, "a function"],
   ];
   for (const [value, text] of values) assertEquals(shown(value), text);
+});
+
+Deno.test("reasonWords: the message of an object, and what is no object", () => {
+  const reasons: [unknown, string][] = [
+    [undefined, ""],
+    [null, ""],
+    ["", ""],
+    ["stop", ": stop"],
+    [5, ": 5"],
+    [Symbol("s"), ": Symbol(s)"],
+    [new Error("full"), ": full"],
+    [new Error(""), ""],
+    [{ message: "full" }, ": full"],
+    [{ closeCode: 5 }, ""],
+    [Object.create(null), ""],
+  ];
+  for (const [reason, words] of reasons) assertEquals(reasonWords(reason), words);
+});
+
+Deno.test("writable: an abort with an object without a message tells the peer no rubbish", async () => {
+  await withPair(async (client, server) => {
+    await client.writable.abort({ code: 5 });
+    const { message } = await client.closed.then(() => new Error(), (error) => error);
+    assertEquals(message, "The writable stream was aborted");
+    const { reason } = await server.closed.then(() => ({ reason: "" }), (error) => error);
+    assertEquals(reason, "The writable stream was aborted");
+  });
 });
 
 const EITHER: [object, string][] = [
@@ -95,5 +123,19 @@ Deno.test("what carries no packets is refused, with its class", async () => {
   assertEquals(
     error.message,
     "Cannot use an object of the class Map as a WebTransport session: it has no datagrams",
+  );
+});
+
+Deno.test("the simulated network refuses the addresses that real sockets refuse", () => {
+  const network = new SimulatedNetwork({ seed: 1 });
+  const at = { hostname: "10.0.0.1", port: 80 };
+  const port = "Cannot use the port 70000: allowed are 0 to 65535";
+  assertThrows(() => network.listen({ ...at, port: 70_000 }), RangeError, port);
+  assertThrows(() => network.connect({ ...at, port: 70_000 }), RangeError, port);
+  assertThrows(() => network.connect({ ...at, localPort: 70_000 }), RangeError, port);
+  assertThrows(
+    () => network.connect({ ...at, hostname: {} as string }),
+    TypeError,
+    "Cannot use the hostname a plain object: it must be a string",
   );
 });
