@@ -124,11 +124,13 @@ function jitterOf(seconds: number, rtt: (now: number) => number): number {
   return jitter.value;
 }
 
-Deno.test("jitter is by how much samples fall in each of the last eight round trips", () => {
+Deno.test("jitter is by how much samples fall at once in each of the last eight round trips", () => {
   assertEquals(jitterOf(0.095, (now) => 100 + now % 10), 0, "not before a round trip has ended");
   assertEquals(jitterOf(2, (now) => 100 + 4 * (now % 15)), 40, "falls from 140 to 100");
   assertEquals(jitterOf(2, (now) => 100 + now / 10), 0, "a queue that grows");
-  assertEquals(jitterOf(2, (now) => 300 - now / 10), 9.5, "and one that drains all the time");
+  assertEquals(jitterOf(2, (now) => 300 - now / 10), 0, "and one that drains all the time");
+  const shared = (now: number) => 100 + Math.abs(now % 100 - 50) / 2;
+  assertEquals(jitterOf(4, shared), 0, "a queue that others fill while it drains");
   // It grows for three round trips and drains for one.
   assertEquals(jitterOf(4, (now) => now % 400 < 300 ? 100 + now % 400 : 700 - now % 400), 0);
   const later = (now: number) => now < 1000 ? 100 + now % 15 : 100;

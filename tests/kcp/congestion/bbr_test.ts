@@ -292,14 +292,14 @@ function runWithJitter(jitter: number, rate = 2.5e6): { used: number; queue: num
 }
 
 Deno.test("losses on a path with jitter are no sign of congestion", () => {
-  for (const [jitter, least] of [[10, 0.9], [20, 0.87], [30, 0.8]]) {
+  for (const [jitter, least] of [[10, 0.9], [20, 0.87], [30, 0.83]]) {
     const { used, queue } = runWithJitter(jitter);
     assert(used > least, `${used} with ${jitter} ms`);
     assert(queue < 15, `a queue of ${queue} ms with ${jitter} ms`);
   }
   // Packets that follow closely wait for those before them: more of them have the delay of the slowest.
   const { used } = runWithJitter(20, RATE);
-  assert(used > 0.75, `${used} of a faster path`);
+  assert(used > 0.65, `${used} of a faster path`);
 });
 
 Deno.test("on a path with jitter, BBR finds the queue of another flow", () => {
