@@ -44,6 +44,11 @@ export class Incarnation {
   #rivalAt = -Infinity;
   #firstDigest = 0;
 
+  /** Whether anything has shown the clock of the peer. */
+  get heard(): boolean {
+    return this.#heard;
+  }
+
   /** Whether a segment with this `ts`, arrived at `now`, continues the clock. */
   continues(ts: number, now: number): boolean {
     // The usual case needs no time.

@@ -803,6 +803,7 @@ export class Kcp {
    * Whether a packet in the arena is one that the peer may send now: it acknowledges segments that
    * are in flight or were the last to be, echoes what was sent, and its data is in the receive window
    * or just before it. The call changes no state. Use it to tell a peer that has moved from a stranger.
+   * While the clock of the peer is not known, nothing fits but an echo of what was sent.
    *
    * @param start Arena offset of the packet's first byte.
    * @param end Arena offset after its last byte.
@@ -816,19 +817,21 @@ export class Kcp {
     if (!isExpected(view, start, end, this.conv, remote.una, buffer.nxt, nxt, capacity)) {
       return false;
     }
+    let known = incarnation.heard;
     for (let at = start; end - at >= OVERHEAD;) {
       const cmd = view.getUint8(at + CMD);
       const ts = view.getInt32(at + TS, true);
       const marked = isMarked(view.getUint8(at + FRG));
       if (cmd === CMD_ACK || cmd === CMD_PROBE_ANSWER) {
         if (!sender.hasSent(ts) && !sender.isProbeEcho(ts)) return false;
+        known = true;
       } else if (cmd === CMD_PUSH || cmd === CMD_PIECE || cmd === CMD_PROBE || marked) {
         const clock = cmd === CMD_WINS ? view.getInt32(at + SN, true) : ts;
         if (!incarnation.continues(clock, now)) return false;
       }
       at += OVERHEAD + view.getInt32(at + LEN, true);
     }
-    return true;
+    return known;
   }
 
   /**

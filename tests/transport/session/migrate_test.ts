@@ -92,6 +92,22 @@ Deno.test("migrate: a first packet from elsewhere belongs to another peer", () =
   assertEquals([session.peer, a.machine.size], [OLD, 2]);
 });
 
+Deno.test("migrate: a session that knows nothing of its peer yet takes no packet from elsewhere", () => {
+  // The first segment is lost, and the window has no room for the second one.
+  const a = new Runner(new Endpoint({ interval: 10, migrate: true, rcvWnd: 1 }, true));
+  a.machine.input(encode({ conv: CONV, sn: 1, data: pattern(9) }), 0, OLD);
+  assertEquals(a.machine.size, 1);
+  // Another peer has the same conversation id.
+  assert(a.machine.input(encode({ conv: CONV, ts: 2 ** 30, data: pattern(5) }), 30, NEW));
+  const session = a.machine.accept()!;
+  assertEquals([a.machine.size, a.machine.stats.migrated], [2, 0]);
+  assertEquals([session.peer, drain(session), a.machine.accept()], [NEW, pattern(5), null]);
+  // The peer of the first session sends its first segment again.
+  assert(a.machine.input(encode({ conv: CONV, data: pattern(7) }), 60, OLD));
+  const first = a.machine.accept()!;
+  assertEquals([first.peer, drain(first)], [OLD, pattern(7)]);
+});
+
 Deno.test("migrate: a session that only received data moves, too", () => {
   // The server sent no data, so una is 0 in every packet of the client, as in a first packet.
   const a = new Runner(new Endpoint({ interval: 10, migrate: true }, true));
