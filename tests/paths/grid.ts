@@ -130,6 +130,8 @@ export interface Row {
   /** Instead of flows. */
   readonly requests?: Requests;
   readonly aims: readonly Aim[];
+  /** Over how many runs figures are means. Default: 1. */
+  readonly seeds?: number;
 }
 
 /** The largest packet in bytes, and what of it is payload of a segment. */
@@ -263,6 +265,8 @@ function fairness(name: string, roundTrip: number, flows: readonly FlowSpec[], a
   return {
     group: "fairness",
     name,
+    // Which flow finds the queue full is chance.
+    seeds: 4,
     path: { ...BASE, roundTrip },
     window: SHARED_WINDOW,
     seconds: 60,

@@ -47,7 +47,12 @@ async function measure(
   };
   const work = all.flatMap(({ row, seconds, configurations, results }) =>
     configurations.map((configuration) => async (lane: { run(task: Task): Promise<Answer> }) => {
-      const task = { row: row.name, configuration: configuration.name, seeds, seconds };
+      const task = {
+        row: row.name,
+        configuration: configuration.name,
+        seeds: seeds ?? row.seeds ?? 1,
+        seconds,
+      };
       const answer = await lane.run(task);
       const failures = answer.filter((each) => typeof each === "string");
       const outcomes = answer.filter((each): each is Outcome => typeof each !== "string");
@@ -74,7 +79,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const { rows, configurations, seeds, json, svg } = options;
+  const { rows, configurations, json, svg } = options;
   const began = performance.now();
   const report = new Report();
   await measure(options, report);
@@ -83,7 +88,6 @@ async function main(args: readonly string[]): Promise<number> {
   const head = {
     time: "virtual",
     deno: Deno.version.deno,
-    seeds,
     date: new Date().toISOString().slice(0, 10),
   };
   if (json) {
