@@ -27,6 +27,7 @@ import { kcptunBenchmarks } from "./kcptun.ts";
 import { muxBenchmarks } from "./mux.ts";
 import { prepareNode, UDX } from "./node.ts";
 import {
+  BARE_PACKET,
   KcpGo,
   type Load,
   measureBare,
@@ -92,6 +93,10 @@ function nameOf({ mode, size, cipher, fec }: Load): string {
   return `${mode}-${size >> 10}K${cipher ? `-${cipher}` : ""}${fec ? "-10/3" : ""}`;
 }
 
+function atMtu(mtu: number | undefined): string {
+  return mtu === undefined ? "" : `/mtu-${mtu}`;
+}
+
 function network(load: Load): Benchmark[] {
   const name = nameOf(load);
   const ours = (sockets: "linux" | "deno", burst: number): Benchmark => ({
@@ -105,13 +110,18 @@ function network(load: Load): Benchmark[] {
 
 /**
  * Nothing set, beside kcp-go in its fastest mode. Each end is a process: `deno run -A`, or one that may
- * use Deno's own sockets only.
+ * use Deno's own sockets only. With an `mtu`, packets over the loopback are not larger than those of
+ * kcp-go.
  */
-function defaults(load: Load, sockets: "automatic" | "deno" = "automatic"): Benchmark {
+function defaults(
+  load: Load,
+  sockets: "automatic" | "deno" = "automatic",
+  mtu?: number,
+): Benchmark {
   return {
-    name: `defaults/${sockets === "deno" ? "deno/" : ""}${nameOf(load)}`,
+    name: `defaults/${sockets === "deno" ? "deno/" : ""}${nameOf(load)}${atMtu(mtu)}`,
     unit: "B/s",
-    run: () => measureDefaults(load, flags, sockets),
+    run: () => measureDefaults(load, flags, sockets, mtu),
     rival: hasGo
       ? {
         name: `kcp-go ${KCP_GO.name}`,
@@ -138,13 +148,17 @@ const onNode = (name: string) => name.startsWith("node/");
  * streams of `node:stream`, which the other one has, too.
  */
 function node(load: Load): Benchmark[] {
-  const ours = (name: string, sockets: "node" | "node-stream"): Benchmark => ({
-    name: `${name}/${nameOf(load)}`,
+  const ours = (name: string, sockets: "node" | "node-stream", mtu?: number): Benchmark => ({
+    name: `${name}/${nameOf(load)}${atMtu(mtu)}`,
     unit: "B/s",
-    run: () => measureProgram(load, commands!.ours, sockets),
+    run: () => measureProgram(load, commands!.ours, sockets, mtu),
     rival: { name: UDX, run: () => measureProgram(load, commands!.udx) },
   });
-  return [ours("node", "node"), ours("node/stream", "node-stream")];
+  return [
+    ours("node", "node"),
+    ours("node", "node", BARE_PACKET),
+    ours("node/stream", "node-stream"),
+  ];
 }
 
 const benchmarks: Benchmark[] = [
@@ -218,11 +232,17 @@ const benchmarks: Benchmark[] = [
       rival: { name: "Deno QUIC", run: () => measureOurs(load, "quic", 0, flags) },
     };
   }),
-  ...[4, 64].map((size) => defaults({ mode: "sink", size: size << 10 })),
-  ...[4, 64].map((size) =>
-    defaults({ mode: "pipelined-echo", size: size << 10, ...SALSA20, fec: RATIO })
-  ),
-  ...[4, 64].map((size) => defaults({ mode: "echo", size: size << 10 })),
+  ...[undefined, BARE_PACKET].flatMap((mtu) => [
+    ...[4, 64].map((size) => defaults({ mode: "sink", size: size << 10 }, "automatic", mtu)),
+    ...[4, 64].map((size) =>
+      defaults(
+        { mode: "pipelined-echo", size: size << 10, ...SALSA20, fec: RATIO },
+        "automatic",
+        mtu,
+      )
+    ),
+    ...[4, 64].map((size) => defaults({ mode: "echo", size: size << 10 }, "automatic", mtu)),
+  ]),
   defaults({ mode: "sink", size: 64 << 10 }, "deno"),
   ...[4, 64].map((size) => defaults({ mode: "echo", size: size << 10 }, "deno")),
   packets({ mode: "sink", size: 64 << 10 }),

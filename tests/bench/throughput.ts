@@ -25,7 +25,7 @@ export interface PeerJob {
 const TIMES = { warmup: 0.5, seconds: 2 };
 
 /** The length of a packet on a bare socket: the default MTU of this library. */
-const BARE_PACKET = 1400;
+export const BARE_PACKET = 1400;
 
 /** Runs a server and a client, each in a process of its own. */
 async function measurePair(
@@ -59,20 +59,22 @@ export async function measureOurs(
 }
 
 /**
- * Measures this library with nothing set but the cipher and the error correction.
+ * Measures this library with nothing set but the cipher, the error correction, and the largest packet.
  *
  * @param flags Flags of `deno run`, in addition to permissions.
  * @param sockets `automatic` as `deno run -A` runs it, `deno` without the right to use others.
+ * @param mtu The largest packet. Default: not set.
  * @returns Bytes per second, counted where they arrive.
  */
 export async function measureDefaults(
   load: Load,
   flags: readonly string[],
   sockets: "automatic" | "deno" = "automatic",
+  mtu?: number,
 ): Promise<number> {
   const permissions = sockets === "deno" ? undefined : ["-A"];
   const start: Start = (task) => startScript("end.ts", task, flags, permissions);
-  const defaults = { ...load, sockets, defaults: true } as Load;
+  const defaults = { ...load, sockets, mtu, defaults: true } as Load;
   return rate(await measurePair(start, defaults));
 }
 
@@ -104,14 +106,16 @@ export async function measureBare({ mode, size }: Load, flags: readonly string[]
  *
  * @param command The program and its arguments.
  * @param sockets What our own program uses.
+ * @param mtu The largest packet of our own program. Default: not set.
  * @returns Bytes per second, counted where they arrive.
  */
 export async function measureProgram(
   load: Load,
   command: readonly string[],
   sockets: EndTask["sockets"] = "node",
+  mtu?: number,
 ): Promise<number> {
-  const defaults = { ...load, sockets, defaults: true } as Load;
+  const defaults = { ...load, sockets, mtu, defaults: true } as Load;
   return rate(await measurePair((task) => startProgram(command, task), defaults));
 }
 

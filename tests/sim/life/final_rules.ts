@@ -92,6 +92,8 @@ export function checkEnd(out: Outgoing, facts: Facts): void {
     if (isOrphan(end)) continue;
     // A server that was restarted may know a stream only by its later part.
     if (out.end.name === "client" && end.process !== out.end.peerProcess) continue;
+    // Whoever began when the promise was on its way has not made it.
+    if (out.endPromisedAt < end.process.startedAt + facts.scenario.oneWay) continue;
     if (reader.left || !end.process.alive || end.closedAt < Infinity || reader.outcome === "end") {
       continue;
     }
