@@ -75,10 +75,10 @@ export class Poller {
   #timer: ReturnType<typeof setInterval> | null = null;
 
   private constructor() {
+    const libc = this.libc = Libc.acquire();
     const packed = Deno.build.arch === "x86_64";
     this.#eventSize = packed ? 12 : 16;
     this.#fdOffset = packed ? 4 : 8;
-    const libc = this.libc = Libc.acquire();
     let epoll = -1, wakeFd = -1;
     try {
       epoll = libc.symbols.epoll_create1(EPOLL_CLOEXEC);

@@ -345,3 +345,18 @@ Deno.test({
     await socket.close();
   },
 });
+
+Deno.test("linux: another runtime than Deno is told what to do instead", () => {
+  const runtime = globalThis as { Deno?: unknown };
+  const own = Object.getOwnPropertyDescriptor(runtime, "Deno")!;
+  delete runtime.Deno;
+  try {
+    assertThrows(
+      () => new LinuxSocket("127.0.0.1", 0, OPTIONS),
+      Error,
+      "this is not Deno on Linux; use the plain adapter: call listen and connect without `bind`",
+    );
+  } finally {
+    Object.defineProperty(runtime, "Deno", own);
+  }
+});
