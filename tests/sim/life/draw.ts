@@ -60,6 +60,8 @@ export function drawScenario(seed: number): Scenario {
   if (family === "cut" && random.chance(0.15)) return withUpload(scenario, random.fork("upload"));
   if (scenario.app === "trickle" && random.chance(0.4)) return withCollecting(scenario, random);
   if (family === "flood" && random.chance(0.3)) return withParity(scenario, random.fork("parity"));
+  const idle = random.fork("idle");
+  if (family === "loss" && idle.chance(0.15)) return withIdle(scenario, idle);
   return scenario;
 }
 
@@ -169,6 +171,51 @@ function withUpload(scenario: Scenario, random: Random): Scenario {
     },
     acceptDelay: 0,
     faults: [{ kind: "cut", from: "server", size: "any", skip: random.below(2), count }],
+    redials: 0,
+  };
+}
+
+/** Two ends that say something each minute or so, on a path that loses, and keep alive between. */
+function withIdle(scenario: Scenario, random: Random): Scenario {
+  const latency = logarithmic(random, 1, 100);
+  const loss = 0.05 + 0.15 * random.next();
+  const times = () => ({
+    deadLinkTime: pick(random, [10_000, 30_000]),
+    keepAlive: pick(random, [5000, 15_000, 15_000, 30_000, 60_000]),
+    idleTimeout: Infinity,
+  });
+  const sizes = Array(5).fill(logarithmic(random, 1, 1000));
+  const gap = logarithmic(random, 60_000, 600_000);
+  return {
+    ...scenario,
+    app: "quiet",
+    messages: false,
+    server: { ...turbo, backlog: 1000, ...times() },
+    client: { ...turbo, ...times() },
+    up: { latency, loss },
+    down: { latency, loss },
+    oneWay: latency,
+    calmAt: Infinity,
+    clientProgram: {
+      ...scenario.clientProgram,
+      write: {
+        ...scenario.clientProgram.write,
+        after: "start",
+        sizes,
+        gap,
+        lockstep: false,
+        then: "closeWrite",
+      },
+      read: READS_AT_ONCE,
+    },
+    serverProgram: {
+      ...scenario.serverProgram,
+      write: { ...scenario.serverProgram.write, after: "end", sizes: [], then: "closeWrite" },
+      read: READS_AT_ONCE,
+      echo: false,
+    },
+    acceptDelay: 0,
+    faults: [],
     redials: 0,
   };
 }

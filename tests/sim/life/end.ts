@@ -57,8 +57,9 @@ export class End {
   lostPeerAt = Infinity;
   /** When a packet of this conversation last reached it, by the clock of its process. */
   heardAt = -Infinity;
-  /** The same, in ms of the network. */
+  /** The same, in ms of the network, and how many packets the path had lost by then. */
   reachedAt = -Infinity;
+  lostBefore = 0;
   /** When one reached it for the first time after the outage was over. */
   heardAgainAt = Infinity;
   /** What it had sent when its peer was over; null before. */

@@ -122,6 +122,7 @@ export class Observer implements Surroundings {
       end.waits = false;
       end.heardAt = end.process.localTime;
       end.reachedAt = world.now;
+      end.lostBefore = world.history(end)?.lost ?? 0;
       // A wait may have begun with the timeout that this packet changes.
       end.rto = Math.max(end.rto, end.connection.stats.rto);
       if (world.now >= world.outageUntil) end.heardAgainAt = Math.min(end.heardAgainAt, world.now);

@@ -82,6 +82,9 @@ const LONGEST_WAIT = 120_000;
 /** No wait is longer before a peer is asked again whether its address is real. */
 const LONGEST_QUESTION = 5_000;
 
+/** A peer is asked more often than that before it is given up. */
+const LOST_QUESTIONS = 4;
+
 /** A search for the path's MTU sends at most so many full packets at once: copies, and smaller sizes. */
 const PROBED_PACKETS = 20;
 
@@ -397,9 +400,16 @@ export function checkVerdict(end: End, facts: Facts): void {
   const window = facts.now - Math.min(limit, facts.now) - tolerance;
   // The server learns of a new address when the client sends something from there.
   if (history.movedAt > history.spokeAt) return;
-  if (history.lastAt > window || peer.frozen || peer.thawedAt > window) return;
+  if (peer.frozen || peer.thawedAt > window) return;
   if (process.thawedAt > window || process.jumpedAt > window) return;
   if (peer.startedAt > end.createdAt) return;
+  // A peer is asked several times in that time, and each time a question or its answer was lost.
+  const lost = history.lost - end.lostBefore;
+  const asked = kind === "unreachable" && deadLinkTime >= 16 * Math.max(end.rto, scenario.oneWay);
+  if (asked && history.others === 0 && history.mtuAt === -Infinity && lost < LOST_QUESTIONS) {
+    facts.fail("live", `${end.label} ended as ${kind} though only ${lost} packets were lost`);
+  }
+  if (history.lastAt > window) return;
   facts.fail("live", `${end.label} ended as ${kind} though nothing was lost for ${ms(limit)}`);
 }
 
