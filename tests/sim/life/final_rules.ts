@@ -304,7 +304,11 @@ export function checkCorrection(facts: Facts, correction: Correction): void {
   const reader = facts.ends.find((end) => end.peer?.process === from && end.in.from);
   if (!reader || recoverable < 8 || facts.history(reader)?.movedAt !== -Infinity) return;
   // A decoder keeps no more than the window may hold, and what comes late is sent again before.
-  if ((facts.scenario.server.rcvWnd ?? 256) < 128 || facts.scenario.up.reorder) return;
+  const { server, faults, up } = facts.scenario;
+  const windows = faults.map((fault) =>
+    fault.kind === "configure" && fault.end === "server" ? fault.change.rcvWnd : undefined
+  );
+  if ([server.rcvWnd, ...windows].some((each = 256) => each < 128) || up.reorder) return;
   const { recovered } = reader.connection.stats.fec;
   facts.count("streams whose corrections were counted");
   if (recovered < recoverable / 2) {
