@@ -97,6 +97,10 @@ export type { CongestionState } from "./kcp/mod.ts";
 export type { RateSample } from "./kcp/mod.ts";
 export type { Loss } from "./kcp/mod.ts";
 
+// What sockets of the application's own take and send.
+export { PacketBatch } from "./kcp/mod.ts";
+export { Arena } from "./kcp/mod.ts";
+
 // Types that the others refer to.
 export type { CongestionStats } from "./kcp/mod.ts";
 export type { InputErrors } from "./kcp/mod.ts";
@@ -106,8 +110,6 @@ export type { PacketCipher } from "./crypt/mod.ts";
 export type { Entropy } from "./crypt/mod.ts";
 export type { DatagramSocket } from "./transport/mod.ts";
 export type { DatagramReceiver } from "./transport/mod.ts";
-export type { PacketBatch } from "./kcp/mod.ts";
 export type { PacketBatchOptions } from "./kcp/mod.ts";
 export type { PacketLayer } from "./kcp/mod.ts";
-export type { Arena } from "./kcp/mod.ts";
 export type { MemoryWaiter } from "./kcp/mod.ts";
