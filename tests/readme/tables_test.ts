@@ -60,9 +60,11 @@ Deno.test("readme: the root exports what the README says, by name", async () => 
   assertEquals(
     Object.keys(entry).sort(),
     [
+      "Arena",
       "Connection",
       "ConnectionError",
       "Listener",
+      "PacketBatch",
       "RateLimit",
       "connect",
       "fast",
