@@ -5,7 +5,7 @@ import { RELAXED_WASM, WASM } from "./chacha20_poly1305_wasm.ts";
 import { checkedKey } from "./key.ts";
 import { keyWords, SIGMA } from "./key_words.ts";
 import type { PacketCipher } from "./packet_cipher.ts";
-import { longestOf, type PacketFunctions, PacketKernel, shortestOf } from "./packet_kernel.ts";
+import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
 
 /** Address of the kernel's state, as in `memory.as.ts`. */
 const STATE = 0;
@@ -96,9 +96,12 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
     last: number,
   ): void {
     for (let i = first; i < last; i++) this.check(starts[i], ends[i]);
-    const kernel = this.#kernelFor(bytes, longestOf(starts, ends, first, last));
-    if (kernel) kernel.sealAll(this.#words, bytes, starts, ends, first, last);
-    else for (let i = first; i < last; i++) this.encrypt(bytes, starts[i], ends[i]);
+    const kernel = this.#kernelFor(bytes, 0);
+    if (kernel?.takesAll(bytes, starts, ends, first, last, OVERHEAD)) {
+      kernel.sealAll(this.#words, bytes, starts, ends, first, last);
+    } else {
+      for (let i = first; i < last; i++) this.encrypt(bytes, starts[i], ends[i]);
+    }
   }
 
   /**
@@ -120,12 +123,12 @@ export class ChaCha20Poly1305Cipher extends AeadCipher {
     last: number,
     opened: Uint8Array,
   ): void {
-    const takes = shortestOf(starts, ends, first, last) >= OVERHEAD;
-    const kernel = takes ? this.#kernelFor(bytes, longestOf(starts, ends, first, last)) : null;
-    if (kernel) kernel.openAll(this.#words, bytes, starts, ends, first, last, opened);
-    else {for (let i = first; i < last; i++) {
-        opened[i] = Number(this.open(bytes, starts[i], ends[i]));
-      }}
+    const kernel = this.#kernelFor(bytes, 0);
+    if (kernel?.takesAll(bytes, starts, ends, first, last, OVERHEAD)) {
+      kernel.openAll(this.#words, bytes, starts, ends, first, last, opened);
+    } else {
+      for (let i = first; i < last; i++) opened[i] = Number(this.open(bytes, starts[i], ends[i]));
+    }
   }
 
   /** Encrypts the payload in place and writes the tag. */

@@ -50,6 +50,30 @@ export abstract class PacketKernel {
     return length <= this.#memory.capacity(bytes);
   }
 
+  /**
+   * Whether each of several packets has at least `least` bytes, and is short enough for the kernel.
+   *
+   * @param starts Offset of each packet's first byte.
+   * @param ends Offset after each packet's last byte.
+   * @param first Index of the first packet.
+   * @param last Index after the last packet.
+   */
+  takesAll(
+    bytes: Uint8Array,
+    starts: Int32Array,
+    ends: Int32Array,
+    first: number,
+    last: number,
+    least: number,
+  ): boolean {
+    const most = this.#memory.capacity(bytes);
+    for (let i = first; i < last; i++) {
+      const length = ends[i] - starts[i];
+      if (length < least || length > most) return false;
+    }
+    return true;
+  }
+
   /** Seals a packet for which {@linkcode PacketKernel.takes} is true. */
   seal(key: Uint32Array, bytes: Uint8Array, start: number, end: number): void {
     this.#useKey(key);
@@ -76,7 +100,7 @@ export abstract class PacketKernel {
   }
 
   /**
-   * Seals several packets for which {@linkcode PacketKernel.takes} is true.
+   * Seals several packets for which {@linkcode PacketKernel.takesAll} is true.
    *
    * @param starts Offset of each packet's first byte, ascending. Packets do not overlap.
    * @param ends Offset after each packet's last byte.
@@ -101,7 +125,7 @@ export abstract class PacketKernel {
   }
 
   /**
-   * Opens several packets for which {@linkcode PacketKernel.takes} is true.
+   * Opens several packets for which {@linkcode PacketKernel.takesAll} is true.
    *
    * @param starts Offset of each packet's first byte, ascending. Packets do not overlap.
    * @param ends Offset after each packet's last byte.
@@ -152,28 +176,4 @@ export abstract class PacketKernel {
     }
     return next;
   }
-}
-
-/** The length of the longest packet. */
-export function longestOf(
-  starts: Int32Array,
-  ends: Int32Array,
-  first: number,
-  last: number,
-): number {
-  let longest = 0;
-  for (let i = first; i < last; i++) longest = Math.max(longest, ends[i] - starts[i]);
-  return longest;
-}
-
-/** The length of the shortest packet; `Infinity` if there is none. */
-export function shortestOf(
-  starts: Int32Array,
-  ends: Int32Array,
-  first: number,
-  last: number,
-): number {
-  let shortest = Infinity;
-  for (let i = first; i < last; i++) shortest = Math.min(shortest, ends[i] - starts[i]);
-  return shortest;
 }

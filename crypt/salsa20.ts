@@ -5,7 +5,7 @@ import { ChecksumCipher, HEADER_SIZE } from "./checksum_cipher.ts";
 import { checkedKey } from "./key.ts";
 import { keyWords, SIGMA } from "./key_words.ts";
 import type { PacketCipher } from "./packet_cipher.ts";
-import { longestOf, type PacketFunctions, PacketKernel, shortestOf } from "./packet_kernel.ts";
+import { type PacketFunctions, PacketKernel } from "./packet_kernel.ts";
 import { WASM } from "./salsa20_wasm.ts";
 
 /** Bytes of a packet that are not encrypted. They are the nonce of Salsa20. */
@@ -112,9 +112,12 @@ export class Salsa20Cipher extends ChecksumCipher {
     last: number,
   ): void {
     for (let i = first; i < last; i++) this.check(starts[i], ends[i]);
-    const kernel = this.#kernelFor(bytes, longestOf(starts, ends, first, last));
-    if (kernel) kernel.sealAll(this.#words, bytes, starts, ends, first, last);
-    else for (let i = first; i < last; i++) this.seal(bytes, starts[i], ends[i]);
+    const kernel = this.#kernelFor(bytes, 0);
+    if (kernel?.takesAll(bytes, starts, ends, first, last, HEADER_SIZE)) {
+      kernel.sealAll(this.#words, bytes, starts, ends, first, last);
+    } else {
+      for (let i = first; i < last; i++) this.seal(bytes, starts[i], ends[i]);
+    }
   }
 
   /**
@@ -153,12 +156,12 @@ export class Salsa20Cipher extends ChecksumCipher {
     last: number,
     opened: Uint8Array,
   ): void {
-    const takes = shortestOf(starts, ends, first, last) >= HEADER_SIZE;
-    const kernel = takes ? this.#kernelFor(bytes, longestOf(starts, ends, first, last)) : null;
-    if (kernel) kernel.openAll(this.#words, bytes, starts, ends, first, last, opened);
-    else {for (let i = first; i < last; i++) {
-        opened[i] = Number(this.open(bytes, starts[i], ends[i]));
-      }}
+    const kernel = this.#kernelFor(bytes, 0);
+    if (kernel?.takesAll(bytes, starts, ends, first, last, HEADER_SIZE)) {
+      kernel.openAll(this.#words, bytes, starts, ends, first, last, opened);
+    } else {
+      for (let i = first; i < last; i++) opened[i] = Number(this.open(bytes, starts[i], ends[i]));
+    }
   }
 
   /** Encrypts a packet in place, without the kernel. */

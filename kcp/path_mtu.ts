@@ -89,8 +89,6 @@ export class PathMtu {
   #setMax: number;
   /** The largest packet that the socket takes, where it tells: see {@linkcode PathMtu.limit}. */
   #limit = Infinity;
-  /** What the socket offers: see {@linkcode PathMtu.offer}. */
-  #offered = 0;
   /** The largest MTU that may be found. */
   #max: number;
   readonly #arrivals = new Arrivals();

@@ -152,17 +152,7 @@ function withUpload(scenario: Scenario, random: Random): Scenario {
     down: { latency: down.latency },
     oneWay: Math.max(latency, down.latency ?? 0),
     calmAt: Infinity,
-    clientProgram: {
-      ...clientProgram,
-      write: {
-        ...clientProgram.write,
-        after: "start",
-        sizes: [logarithmic(random, 60_000, 300_000)],
-        lockstep: false,
-        then: "closeWrite",
-      },
-      read: READS_AT_ONCE,
-    },
+    clientProgram: uploads(clientProgram, { sizes: [logarithmic(random, 60_000, 300_000)] }),
     serverProgram: {
       ...serverProgram,
       write: { ...serverProgram.write, sizes: [], then: "nothing" },
@@ -196,18 +186,7 @@ function withIdle(scenario: Scenario, random: Random): Scenario {
     down: { latency, loss },
     oneWay: latency,
     calmAt: Infinity,
-    clientProgram: {
-      ...scenario.clientProgram,
-      write: {
-        ...scenario.clientProgram.write,
-        after: "start",
-        sizes,
-        gap,
-        lockstep: false,
-        then: "closeWrite",
-      },
-      read: READS_AT_ONCE,
-    },
+    clientProgram: uploads(scenario.clientProgram, { sizes, gap }),
     serverProgram: {
       ...scenario.serverProgram,
       write: { ...scenario.serverProgram.write, after: "end", sizes: [], then: "closeWrite" },
@@ -221,6 +200,19 @@ function withIdle(scenario: Scenario, random: Random): Scenario {
 }
 
 const READS_AT_ONCE = { delay: 0, chunk: 65_536, pauses: [] };
+
+/** The program as one that writes from the start, ends its stream, and reads at once. */
+function uploads(
+  program: Program,
+  write: Pick<Program["write"], "sizes"> & Partial<Pick<Program["write"], "gap">>,
+): Program {
+  const then = "closeWrite" as const;
+  return {
+    ...program,
+    write: { ...program.write, after: "start", ...write, lockstep: false, then },
+    read: READS_AT_ONCE,
+  };
+}
 
 /** An upload with error correction over a path that loses, while strangers forge parity. */
 function withParity(scenario: Scenario, random: Random): Scenario {
@@ -249,18 +241,7 @@ function withParity(scenario: Scenario, random: Random): Scenario {
     down: { latency: scenario.up.latency },
     oneWay: scenario.up.latency ?? 0,
     calmAt: Infinity,
-    clientProgram: {
-      ...clientProgram,
-      write: {
-        ...clientProgram.write,
-        after: "start",
-        sizes,
-        gap,
-        lockstep: false,
-        then: "closeWrite",
-      },
-      read: READS_AT_ONCE,
-    },
+    clientProgram: uploads(clientProgram, { sizes, gap }),
     serverProgram: {
       ...scenario.serverProgram,
       write: { ...scenario.serverProgram.write, sizes: [], then: "nothing" },

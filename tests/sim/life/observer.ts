@@ -92,7 +92,7 @@ export class Observer implements Surroundings {
     const conv = open ? convOf(packet) : -1;
     if (!atServer) {
       const client = world.clientAt(process.address);
-      if (client?.process === process) this.#heard(client.end, conv);
+      if (client?.process === process) this.#heard(client.end, conv, client.history);
       return;
     }
     process.heardAt.set(from, process.localTime);
@@ -102,7 +102,9 @@ export class Observer implements Surroundings {
     const client = world.clientAt(from);
     if (!client) return;
     for (const end of world.ends) {
-      if (end.process === process && end.peerProcess === client.process) this.#heard(end, conv);
+      if (end.process === process && end.peerProcess === client.process) {
+        this.#heard(end, conv, client.history);
+      }
     }
   }
 
@@ -115,14 +117,14 @@ export class Observer implements Surroundings {
     if (!reader?.outcome) correction.taken(packet);
   }
 
-  #heard(end: End, conv: number): void {
+  #heard(end: End, conv: number, history: History): void {
     const { world } = this;
     if (conv >= 0 && conv !== end.conv || end.outcome) return;
     const note = () => {
       end.waits = false;
       end.heardAt = end.process.localTime;
       end.reachedAt = world.now;
-      end.lostBefore = world.history(end)?.lost ?? 0;
+      end.lostBefore = history.lost;
       // A wait may have begun with the timeout that this packet changes.
       end.rto = Math.max(end.rto, end.connection.stats.rto);
       if (world.now >= world.outageUntil) end.heardAgainAt = Math.min(end.heardAgainAt, world.now);
